@@ -1,0 +1,60 @@
+import type { z } from "zod";
+import type { Sandbox } from "../sandbox/sandbox";
+
+/** What a tool result may hold: text, or blocks of the Messages API (text and images). */
+export type ToolContent =
+  | string
+  | (
+      | { type: "text"; text: string }
+      | { type: "image"; source: { type: "base64"; media_type: string; data: string } }
+    )[];
+
+/** What the model reads of a call. A failure is a result like any other: the model decides what to do. */
+export interface ToolResult {
+  content: ToolContent;
+  isError?: boolean;
+}
+
+/** The outcome of one bounded call of the API's web search, or why there was none. */
+export type SearchOutcome =
+  | { ok: true; text: string; links: { title: string; url: string }[] }
+  | { ok: false; message: string };
+
+/** Everything a tool may touch. */
+export interface ToolContext {
+  sandbox: Sandbox;
+  /** The agent's working directory, an absolute path. */
+  cwd: string;
+  /** Remembers where the agent's shell stands for its next command. */
+  setCwd(path: string): void;
+  /** Names this call, and stays the same when the call is carried on after a restart. */
+  callId: string;
+  /** True when the call was begun before, and what came of it is not known. */
+  interrupted: boolean;
+  env: Record<string, string>;
+  signal: AbortSignal;
+  /** Shows output to whoever watches; it is not kept. */
+  output(stream: "stdout" | "stderr", text: string): void;
+  /** Makes one bounded call of the API's web search, with a budget of its own. */
+  search(query: {
+    query: string;
+    allowedDomains?: string[];
+    blockedDomains?: string[];
+  }): Promise<SearchOutcome>;
+  fetch: typeof fetch;
+}
+
+/**
+ * What may be done with a call whose result was lost: `reading` may run again, `acting` is looked up
+ * in the sandbox by its id or reported as interrupted.
+ */
+export type ToolEffect = "reading" | "acting";
+
+/** A tool of the agent. `run` never rejects for what the model can mend: that is an error result. */
+export interface Tool<Input = unknown> {
+  name: string;
+  description: string;
+  effect: ToolEffect;
+  input: z.ZodType<Input>;
+  run(input: Input, context: ToolContext): Promise<ToolResult>;
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest";
+import { readSettings } from "./env";
+
+describe("readSettings", () => {
+  it("gives the defaults of the hosting document", () => {
+    expect(readSettings({})).toMatchObject({
+      DEFAULT_MAX_IDLE_TIME_MS: 1_800_000,
+      DEFAULT_MAX_LIFETIME_MS: 86_400_000,
+      DEFAULT_MAX_BUDGET_USD: 5,
+      AGENT_WORKSPACE: "/workspace",
+      API_KEYS: [],
+      ALLOW_ANONYMOUS: false,
+      OFFLINE_MODEL: false,
+    });
+  });
+
+  it("reads no limit from none and null", () => {
+    expect(readSettings({ DEFAULT_MAX_BUDGET_USD: "none" }).DEFAULT_MAX_BUDGET_USD).toBeNull();
+    expect(readSettings({ DEFAULT_MAX_LIFETIME_MS: "null" }).DEFAULT_MAX_LIFETIME_MS).toBeNull();
+  });
+
+  it.each([
+    ["DEFAULT_MAX_IDLE_TIME_MS", "soon"],
+    ["DEFAULT_MAX_IDLE_TIME_MS", "1.5"],
+    ["DEFAULT_MAX_LIFETIME_MS", "-1"],
+    ["DEFAULT_MAX_BUDGET_USD", ""],
+    ["AGENT_WORKSPACE", "workspace"],
+    ["API_KEYS", "not json"],
+    ["API_KEYS", '[{"name":"a","owner":"b","sha256":"short"}]'],
+    ["MODEL_PRICES", '{"m":{"input":-1,"output":1}}'],
+    ["ANTHROPIC_BASE_URL", "not a url"],
+    ["ALLOW_ANONYMOUS", "perhaps"],
+  ])("refuses a bad %s by its name: %s", (name, value) => {
+    expect(() => readSettings({ [name]: value })).toThrow(name);
+  });
+});

@@ -1,0 +1,104 @@
+import { env } from "cloudflare:workers";
+import { z } from "zod";
+import type { EmbeddedSandbox } from "./sandbox/embedded";
+import type { Session } from "./session/session";
+
+declare global {
+  namespace Cloudflare {
+    interface Env {
+      SESSIONS: DurableObjectNamespace<Session>;
+      EMBEDDED_SANDBOXES: DurableObjectNamespace<EmbeddedSandbox>;
+      DB: D1Database;
+      ANALYTICS: AnalyticsEngineDataset;
+    }
+  }
+}
+
+/** The Worker's bindings. Settings are read from it once, by `readSettings`. */
+export type Env = Cloudflare.Env;
+
+/** A number or null from a variable; "null" and "none" mean no limit. */
+const limit = (fallback: number, kind: "integer" | "amount") =>
+  z
+    .string()
+    .default(String(fallback))
+    .transform((text, context) => {
+      if (text === "null" || text === "none") return null;
+      const value = Number(text);
+      const valid = text.trim() !== "" && value >= 0 && Number.isFinite(value);
+      if (valid && (kind === "amount" || Number.isSafeInteger(value))) return value;
+      context.addIssue(`must be a non-negative ${kind} or "none", not "${text}"`);
+      return z.NEVER;
+    });
+
+/** True for "true" or "1", false for "false", "0", "" or nothing. */
+const flag = z
+  .enum(["true", "1", "false", "0", ""])
+  .default("false")
+  .transform((text) => text === "true" || text === "1");
+
+const jsonText = <T extends z.ZodType>(schema: T) =>
+  z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.addIssue("is not JSON");
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+
+const ApiKeys = z.array(
+  z.strictObject({
+    name: z.string().min(1),
+    owner: z.string().min(1),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hex digits"),
+    admin: z.boolean().optional(),
+  }),
+);
+
+const price = z.number().nonnegative();
+const ModelPrices = z.record(
+  z.string(),
+  z.strictObject({
+    input: price,
+    output: price,
+    cacheRead: price.optional(),
+    cacheWrite: price.optional(),
+  }),
+);
+
+const Settings = z.object({
+  /** Who may call. Empty: everybody is refused, unless `ALLOW_ANONYMOUS` is set. */
+  API_KEYS: jsonText(ApiKeys).default([]),
+  ALLOW_ANONYMOUS: flag,
+  ANTHROPIC_API_KEY: z.string().min(1).optional(),
+  ANTHROPIC_BASE_URL: z.url().optional(),
+  /** Answer with the offline model while there is no `ANTHROPIC_API_KEY`. */
+  OFFLINE_MODEL: flag,
+  /** Dollars per million tokens of models that the price table does not know. */
+  MODEL_PRICES: jsonText(ModelPrices).default({}),
+  DEFAULT_MAX_IDLE_TIME_MS: limit(1_800_000, "integer"),
+  DEFAULT_MAX_LIFETIME_MS: limit(86_400_000, "integer"),
+  DEFAULT_MAX_BUDGET_USD: limit(5, "amount"),
+  AGENT_WORKSPACE: z
+    .string()
+    .regex(/^(\/[\w.-]+)+$/, "must be an absolute path")
+    .default("/workspace"),
+});
+
+/** The deployment's settings, parsed. */
+export type Settings = z.infer<typeof Settings>;
+
+/** Parses the settings out of the Worker's variables; throws one error that names every bad one. */
+export function readSettings(variables: object): Settings {
+  const parsed = Settings.safeParse(variables);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw new Error(`Rigger can't start, its settings are wrong. ${problems.join("; ")}`);
+}
+
+/** The settings of this deployment. Reading them here makes a bad one fail at start. */
+export const settings: Settings = readSettings(env);

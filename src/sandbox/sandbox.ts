@@ -1,0 +1,61 @@
+/** One command for a sandbox's shell. `id` names it for ever: the same id is never run twice. */
+export interface Command {
+  id: string;
+  command: string;
+  /** An absolute path; the workspace when absent. */
+  cwd?: string;
+  env?: Record<string, string>;
+  timeoutMs: number;
+  /** Bytes of stdout and of stderr that are kept, each: the head and the tail when there are more. */
+  maxOutputBytes: number;
+}
+
+/** Hears a command's output while it runs, in order, as far as the provider can tell it early. */
+export type OutputListener = (stream: "stdout" | "stderr", text: string) => void;
+
+/** How a command ended. `exitCode` is 124 when it timed out and 137 when it was killed. */
+export interface CommandResult {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+  ended: "exited" | "timed_out" | "killed";
+  /** True when output was dropped to stay within `maxOutputBytes`. */
+  truncated: boolean;
+  /** Where the shell stood at the end, an absolute path; absent when unknown. */
+  cwd?: string;
+}
+
+/** What a provider knows of a command that was once started. */
+export type FoundCommand =
+  | { state: "running" }
+  | { state: "finished"; result: CommandResult }
+  | { state: "unknown" };
+
+/**
+ * A machine, or what stands for one: a shell and files. Methods reject with a `SandboxError`; a
+ * command that fails is no error but an exit code.
+ */
+export interface Sandbox {
+  /** Runs a command to its end; a repeated id answers with the first run's result and runs nothing. */
+  run(command: Command, onOutput?: OutputListener): Promise<CommandResult>;
+  /** Stops a command and all it started; one that is not running is left as it is. */
+  kill(id: string): Promise<void>;
+  /** Tells what became of a command, also after a restart of whoever asked; absent if it can't be told. */
+  find?(id: string): Promise<FoundCommand>;
+  /** The bytes of a file, or null when there is no such file. A directory is an error. */
+  readFile(path: string): Promise<Uint8Array | null>;
+  /** Writes a whole file and makes the directories above it. */
+  writeFile(path: string, bytes: Uint8Array): Promise<void>;
+  /** Gives the machine back for good. A second call, or one of a sandbox never used, does nothing. */
+  destroy(): Promise<void>;
+}
+
+/** A sandbox that could not do its part. `transient` says that the same call may work later. */
+export class SandboxError extends Error {
+  override readonly name = "SandboxError";
+  readonly transient: boolean;
+  constructor(message: string, options: { transient: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.transient = options.transient;
+  }
+}

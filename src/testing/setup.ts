@@ -1,0 +1,13 @@
+import { applyD1Migrations } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+
+declare global {
+  namespace Cloudflare {
+    interface Env {
+      TEST_MIGRATIONS: Parameters<typeof applyD1Migrations>[1];
+    }
+  }
+}
+
+if (navigator.userAgent !== "Cloudflare-Workers") throw new Error("tests must run in workerd");
+await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
