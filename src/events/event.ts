@@ -1,0 +1,149 @@
+/** A prompt as a client gives it: text, or content blocks of the Messages API. */
+export type Prompt = string | PromptBlock[];
+
+/** One block of a prompt; `source` is passed to the model as it is. */
+export type PromptBlock =
+  | { type: "text"; text: string }
+  | { type: "image"; source: Record<string, unknown> }
+  | { type: "document"; source: Record<string, unknown>; title?: string; context?: string };
+
+/** Why a message ended. */
+export const STOP_REASONS = [
+  "end_turn",
+  "max_tokens",
+  "max_turns",
+  "budget_limit",
+  "turn_limit",
+  "lifetime_limit",
+  "interrupted",
+  "terminated",
+  "refusal",
+  "error",
+] as const;
+export type StopReason = (typeof STOP_REASONS)[number];
+
+/** What a turn was for: the agent's own reply, a summary of its context, or a web search. */
+export type TurnKind = "reply" | "compaction" | "web_search";
+
+/** A failure as clients see it. */
+export interface PublicError {
+  type: string;
+  message: string;
+  /** The upstream's own request id, where there is one. */
+  upstreamRequestId?: string;
+}
+
+/** Tokens of one call as clients see them. */
+export interface PublicUsage {
+  inputTokens: number;
+  outputTokens: number;
+  cacheReadTokens: number;
+  cacheWriteTokens: number;
+  webSearchRequests: number;
+}
+
+/** The text of a tool's result; what is not text is named, not repeated. */
+export type ToolEventContent = string;
+
+/** What can happen in a session, without its place in the log. Types are dotted and past tense. */
+export type EventBody =
+  | { type: "session.created"; pattern: string }
+  | { type: "session.started" }
+  | { type: "session.idled" }
+  | { type: "session.resumed" }
+  | { type: "session.updated"; changed: string[] }
+  | { type: "session.completed" }
+  | { type: "session.terminated"; reason: string }
+  | { type: "session.failed"; error: PublicError }
+  | { type: "message.received"; prompt: Prompt }
+  | { type: "message.started" }
+  | { type: "message.completed"; stopReason: StopReason; result: string | null }
+  | { type: "message.interrupted"; stopReason: StopReason; result: string | null }
+  | { type: "message.failed"; stopReason: StopReason; error: PublicError }
+  | { type: "turn.started"; turnId: string; kind: TurnKind; attempt: number }
+  | {
+      type: "turn.completed";
+      turnId: string;
+      kind: TurnKind;
+      model: string;
+      stopReason: string;
+      /** Dollars. */
+      cost: number;
+      usage: PublicUsage;
+    }
+  | {
+      /** Withdraws the deltas shown since this attempt began. */
+      type: "turn.retried";
+      turnId: string;
+      kind: TurnKind;
+      attempt: number;
+      reason: string;
+      delayMs: number;
+      model: string;
+      cost: number;
+      usage: PublicUsage;
+    }
+  | { type: "assistant.text"; turnId: string; block: number; text: string }
+  | { type: "assistant.thinking"; turnId: string; block: number; text: string }
+  | {
+      type: "tool.started";
+      turnId: string;
+      toolUseId: string;
+      name: string;
+      input: unknown;
+    }
+  | {
+      type: "tool.completed";
+      turnId: string;
+      toolUseId: string;
+      name: string;
+      isError: boolean;
+      content: ToolEventContent;
+      durationMs: number;
+    }
+  | { type: "limit.warned"; limit: "budget" | "turns"; used: number; max: number }
+  | { type: "context.compacted"; turnId: string; tokensBefore: number };
+
+/** Who and what an event belongs to; `agent` is absent for the main one. */
+export interface EventScope {
+  messageId?: string;
+  agent?: string;
+}
+
+/** An event in the log: `seq` counts from 1 without gaps, `at` is an ISO 8601 instant. */
+export type SessionEvent = { seq: number; at: string } & EventScope & EventBody;
+
+/** Shown to whoever watches, never stored: no seq, so a reader's cursor never rests on one. */
+export type LiveEvent = EventScope &
+  (
+    | {
+        type: "assistant.delta";
+        turnId: string;
+        block: number;
+        kind: "text" | "thinking";
+        /** Characters of the block before this piece. */
+        offset: number;
+        text: string;
+      }
+    | {
+        type: "tool.output";
+        toolUseId: string;
+        name: string;
+        stream: "stdout" | "stderr";
+        text: string;
+      }
+  );
+
+/** Types after which a session's log has no more events. */
+export const isLastEvent = (type: string): boolean =>
+  type === "session.completed" || type === "session.terminated" || type === "session.failed";
+
+/** Types that end a message. */
+export const isMessageEnd = (type: string): boolean =>
+  type === "message.completed" || type === "message.failed" || type === "message.interrupted";
+
+/** An event as a record of a server-sent-events stream; only stored ones carry an id. */
+export function sseRecord(event: SessionEvent | LiveEvent): string {
+  const id = "seq" in event ? `id: ${event.seq}\n` : "";
+  return `${id}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+}

@@ -1,0 +1,155 @@
+import type { Pattern, SessionRow, Usage } from "../db/schema";
+import type { Prompt, PublicError, SessionEvent, StopReason } from "../events/event";
+
+/** Who calls: `owner` is the tenant that the key belongs to; an admin may touch every owner's sessions. */
+export interface Caller {
+  owner: string;
+  admin: boolean;
+}
+
+/** Why a call was refused; `http/errors.ts` makes each a status. */
+export type FailureCode =
+  | "invalid_request"
+  | "not_found"
+  | "session_busy"
+  | "session_ended"
+  | "idempotency_mismatch"
+  | "queue_full"
+  | "unavailable";
+
+/** A refusal. Error classes do not survive RPC, so refusals travel as values. */
+export interface Failure {
+  code: FailureCode;
+  message: string;
+  /** Fields that stand beside `type` and `message` in the API's error, such as a blocking id. */
+  details?: Record<string, string>;
+}
+
+/** What a call answers: a value or a refusal. */
+export type Result<T> = { ok: true; value: T } | { ok: false; failure: Failure };
+
+/** The limits of a session; null means none. */
+export interface Limits {
+  maxIdleTimeMs: number | null;
+  maxLifetimeMs: number | null;
+  maxBudgetNanos: number | null;
+  maxTurns: number | null;
+}
+
+/** How a session's agent is set up: the API's `config`, as given. */
+export interface SessionConfig {
+  model?: string | undefined;
+  systemPrompt?: string | undefined;
+  maxTurns?: number | undefined;
+  allowedTools?: string[] | undefined;
+  disallowedTools?: string[] | undefined;
+  runtime?: "loop" | "claude-code" | undefined;
+  sandbox?: { provider?: string | undefined } | undefined;
+  env?: Record<string, string> | undefined;
+  thinking?: Record<string, unknown> | undefined;
+  effort?: "low" | "medium" | "high" | "xhigh" | "max" | undefined;
+  outputSchema?: Record<string, unknown> | undefined;
+  customAgents?: Record<string, unknown> | undefined;
+  resumeSessionId?: string | undefined;
+  continueSession?: boolean | undefined;
+  forkSession?: boolean | undefined;
+  snapshotId?: string | undefined;
+}
+
+/** What a session is made from: a parsed request, with the deployment's default limits filled in. */
+export interface SessionSpec {
+  id: string;
+  pattern: Pattern;
+  config: SessionConfig;
+  conversationId: number | null;
+  limits: Limits;
+  tags: string[];
+  description: string | null;
+  userId: string | null;
+  /** Tells a repeated keyed create from another one; null without an `Idempotency-Key`. */
+  requestHash: string | null;
+}
+
+/** A change of metadata or limits: an absent field stays as it is. */
+export type SessionPatch = Partial<Pick<SessionSpec, "tags" | "description" | "userId"> & Limits>;
+
+/**
+ * A client's request to the agent. `id` is chosen by the caller, so that a call whose answer was lost
+ * can be repeated: the same id and hash attach to the first message.
+ */
+export interface MessageRequest {
+  id: string;
+  prompt: Prompt;
+  agent: string | null;
+  background: boolean;
+  maxTurns: number | null;
+  maxBudgetNanos: number | null;
+  onBusy: "queue" | "reject" | "interrupt";
+  requestHash: string;
+}
+
+export type MessageStatus = "queued" | "running" | "completed" | "failed" | "interrupted";
+
+/** A message as its session tells it. Instants are ms since 1970, money is nano-dollars. */
+export interface MessageRow {
+  id: string;
+  /** The session it was sent to. */
+  sessionId: string;
+  /** Its place among the session's messages, from 1. */
+  position: number;
+  prompt: Prompt;
+  agent: string | null;
+  status: MessageStatus;
+  stopReason: StopReason | null;
+  result: string | null;
+  output: unknown;
+  error: PublicError | null;
+  costNanos: number;
+  usage: Usage;
+  numTurns: number;
+  toolsUsed: string[];
+  createdAt: number;
+  startedAt: number | null;
+  endedAt: number | null;
+}
+
+/** A page of messages, oldest first; `next` is the position to go on after, null at the end. */
+export interface MessagePage {
+  messages: MessageRow[];
+  next: number | null;
+}
+
+/** A page of the event log. */
+export interface EventPage {
+  events: SessionEvent[];
+  hasMore: boolean;
+}
+
+/**
+ * What a session object answers. Every call names its caller; a caller that may not see the session
+ * gets `not_found`, as for an id that does not exist.
+ *
+ * `fetch` is for watching: `GET https://session/events?after=<seq>&message=<id>` with the caller as
+ * JSON in the header `x-rigger-caller` upgrades to a WebSocket whose text frames are whole records of
+ * an SSE stream (`sseRecord`), replayed after `after` and then live. With `message` only that
+ * message's events come, and the object closes with 1000 after the one that ends it; without, it
+ * closes with 1000 after the session's last event. Any other close means: connect again after the
+ * last seq seen. A refusal answers 4xx with a `Failure` as JSON.
+ */
+export interface SessionRpc {
+  create(caller: Caller, spec: SessionSpec): Promise<Result<SessionRow>>;
+  read(caller: Caller): Promise<Result<SessionRow>>;
+  update(caller: Caller, patch: SessionPatch): Promise<Result<SessionRow>>;
+  /** Accepts a message and answers at once; a repeat answers with the message as it now is. */
+  send(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>>;
+  /** Accepts a message and answers when it has ended. */
+  ask(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>>;
+  messages(caller: Caller, page: { after: number; limit: number }): Promise<Result<MessagePage>>;
+  message(caller: Caller, messageId: string): Promise<Result<MessageRow>>;
+  events(caller: Caller, page: { after: number; limit: number }): Promise<Result<EventPage>>;
+  /** Stops the running message; null when none runs. */
+  interrupt(caller: Caller): Promise<Result<MessageRow | null>>;
+  terminate(caller: Caller, reason: string): Promise<Result<SessionRow>>;
+  /** Ends the session if need be, then forgets it for good. */
+  remove(caller: Caller): Promise<Result<null>>;
+}
