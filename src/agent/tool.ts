@@ -13,6 +13,8 @@ export type ToolContent =
 export interface ToolResult {
   content: ToolContent;
   isError?: boolean;
+  /** True when the tool was not run at all: it is not among those that were used. */
+  refused?: boolean;
 }
 
 /** The outcome of one bounded call of the API's web search, or why there was none. */

@@ -1,0 +1,339 @@
+import type { PublicError, StopReason, TurnKind } from "../events/event";
+import { promptBound } from "./cost";
+import {
+  type Block,
+  compactionCut,
+  type Message,
+  type ToolCall,
+  textOf,
+  toolCalls,
+  withoutToolCalls,
+} from "./messages";
+import {
+  type CallWatch,
+  type FailedCall,
+  type Model,
+  type ModelCall,
+  type ModelFailure,
+  type ModelReply,
+  weighedParts,
+} from "./model";
+import { pause, retryDelayMs } from "./retry";
+import type { SearchOutcome, ToolContext, ToolResult } from "./tool";
+
+/** A turn that may be made: its price is reserved, and `maxTokens` is what it may say. */
+export interface Turn {
+  turnId: string;
+  attempt: number;
+  maxTokens: number;
+}
+
+/** Whether a turn may be made. `too_dear`: not within the bound given; an exact count may show that it fits. */
+export type TurnGrant = ({ ok: true } & Turn) | { ok: false; why: StopReason | "too_dear" };
+
+/** How far a run has come, read from what is written down. */
+export interface Progress {
+  /** The stop reason of the newest reply; null before the first. */
+  lastStop: string | null;
+  /** Calls of the newest reply that have no result yet, in order. */
+  pending: (ToolCall & { turnId: string; interrupted: boolean })[];
+  /** Input and output tokens of the newest reply: what the conversation weighs. */
+  contextTokens: number;
+}
+
+/**
+ * Where a run is written down. Every method commits before it returns; after the run was ended from
+ * outside they change nothing, and the signal of the run is aborted.
+ */
+export interface Journal {
+  progress(): Progress;
+  /** The conversation as the model is to see it. */
+  conversation(): readonly Message[];
+  /** Reserves a turn's price, its prompt bounded by `promptTokens`, and writes it down. */
+  begin(turn: {
+    kind: TurnKind;
+    /** Tells apart turns of one kind that run side by side. */
+    ref: string;
+    promptTokens: number;
+    maxTokens: number;
+    /** Whether fewer tokens than `maxTokens` may be granted where all of them do not fit. */
+    lowered: boolean;
+  }): TurnGrant;
+  /** Settles a reply's price and writes it down with its tool calls. */
+  complete(turn: Turn, reply: Pick<ModelReply, "content" | "stopReason" | "usage">): void;
+  /** Settles a try that failed; with a delay there will be another. */
+  fail(turn: Turn, failed: FailedCall, delayMs: number | null): void;
+  /** Settles a summary and lets it stand for the conversation's first `cut` entries. */
+  compact(turn: Turn, summary: Block, cut: number, usage: ModelReply["usage"]): void;
+  startTool(call: ToolCall): void;
+  finishTool(call: ToolCall, result: ToolResult): void;
+}
+
+/** What a run needs from the world. */
+export interface AgentDeps {
+  model: Model;
+  /** Everything of a request but the conversation and its bounds. */
+  request: Omit<ModelCall, "messages" | "maxTokens" | "attempt">;
+  /** The most a reply may say. */
+  maxTokens: number;
+  journal: Journal;
+  signal: AbortSignal;
+  /** Runs a tool, with its permissions checked. Never rejects. */
+  runTool(
+    call: ToolCall,
+    context: Pick<ToolContext, "callId" | "interrupted" | "search">,
+  ): Promise<ToolResult>;
+  /** Whether a call may run beside others: it only reads. */
+  readsOnly(call: ToolCall): boolean;
+  /** Follows a turn's reply while it arrives; `live` ones are shown to whoever watches. */
+  watch(turnId: string, live: boolean): CallWatch;
+  random(): number;
+}
+
+/** How a run ended by itself. */
+export type Ending =
+  | { stopReason: StopReason; error?: undefined }
+  | { stopReason: "error"; error: PublicError };
+
+/** A conversation heavier than this is summarised: it fits in every model's window with room to go on. */
+export const COMPACT_AT_TOKENS = 150_000;
+
+/** What a search may read: its results enter the prompt of the call that makes it. */
+const SEARCH_PROMPT_TOKENS = 100_000;
+const SEARCH_MAX_TOKENS = 4_096;
+const SUMMARY_MAX_TOKENS = 8_192;
+
+/**
+ * Carries a run on from wherever its journal says it is, to its end. Never rejects. Returns null when
+ * it was stopped from outside: whoever stopped it has written down how it ended.
+ */
+export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
+  for (;;) {
+    if (deps.signal.aborted) return null;
+    const { pending, lastStop, contextTokens } = deps.journal.progress();
+    if (pending.length > 0) {
+      await runTools(pending, deps);
+      continue;
+    }
+    const ending = endingOf(lastStop);
+    if (ending) return ending;
+    if (contextTokens > COMPACT_AT_TOKENS || lastStop === "model_context_window_exceeded") {
+      const compacted = await compact(deps);
+      if (!compacted && lastStop === "model_context_window_exceeded") {
+        return failed("the conversation does not fit in the model's context window");
+      }
+    }
+    const stopped = await reply(deps);
+    if (stopped) return deps.signal.aborted ? null : stopped;
+  }
+}
+
+/** What a reply's stop reason means for the run; undefined to go on. */
+function endingOf(lastStop: string | null): Ending | undefined {
+  switch (lastStop) {
+    case null:
+    case "tool_use":
+    case "pause_turn":
+    case "model_context_window_exceeded":
+      return undefined;
+    case "max_tokens":
+    case "refusal":
+      return { stopReason: lastStop };
+    default:
+      return { stopReason: "end_turn" };
+  }
+}
+
+const failed = (message: string): Ending => ({
+  stopReason: "error",
+  error: { type: "upstream_error", message },
+});
+
+/** Asks for one reply. Returns how the run ends when there is none. */
+async function reply(deps: AgentDeps): Promise<Ending | undefined> {
+  const call = {
+    ...deps.request,
+    messages: deps.journal.conversation(),
+    maxTokens: deps.maxTokens,
+    attempt: 1,
+  };
+  const made = await makeTurn({ kind: "reply", ref: "", call, live: true }, deps);
+  if (!made.ok) return made.ending;
+  const { stopReason } = made.outcome;
+  const content = keptContent(made.outcome);
+  // A reply that says it wants tools and names none would be asked for again for ever.
+  const asksNothing = stopReason === "tool_use" && toolCalls(content).length === 0;
+  const { usage } = made.outcome;
+  deps.journal.complete(made.turn, {
+    content,
+    stopReason: asksNothing ? "end_turn" : stopReason,
+    usage,
+  });
+  return undefined;
+}
+
+/** What of a reply enters the conversation: no unanswered call, and nothing of one that overflowed. */
+function keptContent({ content, stopReason }: ModelReply): Block[] {
+  if (stopReason === "tool_use") return content;
+  return stopReason === "model_context_window_exceeded" ? [] : withoutToolCalls(content);
+}
+
+/** Replaces the older part of the conversation by a summary of the API's; false if there was none. */
+async function compact(deps: AgentDeps): Promise<boolean> {
+  const messages = deps.journal.conversation();
+  const cut = compactionCut(messages);
+  if (cut === 0) return false;
+  const { outputSchema: _, ...request } = deps.request;
+  const call = {
+    ...request,
+    messages: messages.slice(0, cut),
+    maxTokens: SUMMARY_MAX_TOKENS,
+    compaction: true,
+    attempt: 1,
+  };
+  const made = await makeTurn({ kind: "compaction", ref: "", call, live: false }, deps);
+  if (!made.ok) return false;
+  const summary = made.outcome.content.find((block) => block.type === "compaction");
+  if (!summary?.content) {
+    deps.journal.complete(made.turn, { ...made.outcome, content: [] });
+    return false;
+  }
+  deps.journal.compact(made.turn, summary, cut, made.outcome.usage);
+  return true;
+}
+
+/** Makes one bounded call of the API's web search, paid for like any other turn. */
+async function search(
+  toolUseId: string,
+  query: Parameters<ToolContext["search"]>[0],
+  deps: AgentDeps,
+): Promise<SearchOutcome> {
+  const call: ModelCall = {
+    model: deps.request.model,
+    system:
+      "Search the web once for the query and report what the results say, with their addresses.",
+    messages: [{ role: "user", content: [{ type: "text", text: query.query }] }],
+    tools: [
+      {
+        type: "web_search_20250305",
+        name: "web_search",
+        max_uses: 1,
+        ...(query.allowedDomains?.length && { allowed_domains: query.allowedDomains }),
+        ...(query.blockedDomains?.length && { blocked_domains: query.blockedDomains }),
+      },
+    ],
+    maxTokens: SEARCH_MAX_TOKENS,
+    attempt: 1,
+  };
+  const made = await makeTurn({ kind: "web_search", ref: toolUseId, call, live: false }, deps);
+  if (!made.ok) {
+    const why = made.ending.error?.message ?? `the session's limits (${made.ending.stopReason})`;
+    return { ok: false, message: `The search was not made: ${why}` };
+  }
+  const { content } = made.outcome;
+  deps.journal.complete(made.turn, { ...made.outcome, content: [] });
+  const links = content.flatMap((block) =>
+    block.type === "web_search_tool_result" && Array.isArray(block.content)
+      ? block.content.map(({ title, url }) => ({ title, url }))
+      : [],
+  );
+  return { ok: true, text: textOf(content), links };
+}
+
+type MadeTurn = { ok: true; turn: Turn; outcome: ModelReply } | { ok: false; ending: Ending };
+
+/** Makes one turn within its limits, trying again as long as it makes sense. */
+async function makeTurn(
+  wanted: { kind: TurnKind; ref: string; call: ModelCall; live: boolean },
+  deps: AgentDeps,
+): Promise<MadeTurn> {
+  for (;;) {
+    const granted = await grant(wanted, deps);
+    if (!granted.ok) return granted;
+    const turn = granted.turn;
+    const call = { ...wanted.call, maxTokens: turn.maxTokens, attempt: turn.attempt };
+    const watch = deps.watch(turn.turnId, wanted.live);
+    const outcome = await deps.model.call(call, deps.signal, watch);
+    if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
+    if (outcome.ok) return { ok: true, turn, outcome };
+
+    const delayMs = retryDelayMs(outcome.failure, turn.attempt, deps.random());
+    deps.journal.fail(turn, outcome, delayMs);
+    if (delayMs === null) {
+      return { ok: false, ending: { stopReason: "error", error: publicError(outcome.failure) } };
+    }
+    await pause(delayMs, deps.signal);
+    if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
+  }
+}
+
+/**
+ * Gets a turn granted. The prompt is bounded by its bytes, which needs no request; where that bound is
+ * too wide for the money left, the API counts it.
+ */
+async function grant(
+  wanted: { kind: TurnKind; ref: string; call: ModelCall },
+  deps: AgentDeps,
+): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending }> {
+  const { kind, ref, call } = wanted;
+  const ask = (tokens: number, lowered: boolean): TurnGrant => {
+    const promptTokens = tokens + (kind === "web_search" ? SEARCH_PROMPT_TOKENS : 0);
+    return deps.journal.begin({ kind, ref, promptTokens, maxTokens: call.maxTokens, lowered });
+  };
+
+  const bound = promptBound(weighedParts(call))?.tokens ?? null;
+  let granted = bound === null ? null : ask(bound, false);
+  if (granted === null || (!granted.ok && granted.why === "too_dear")) {
+    const counted = await deps.model.count(call, deps.signal);
+    if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
+    if (!counted.ok && bound === null) {
+      return { ok: false, ending: { stopReason: "error", error: publicError(counted.failure) } };
+    }
+    granted = ask(counted.ok ? withMargin(counted.tokens) : (bound ?? 0), true);
+  }
+  if (granted.ok) return { ok: true, turn: granted };
+  const why = granted.why === "too_dear" ? "budget_limit" : granted.why;
+  return { ok: false, ending: { stopReason: why } as Ending };
+}
+
+/** The API calls its count an estimate. */
+const withMargin = (tokens: number): number => Math.ceil(tokens * 1.05) + 100;
+
+/** A failure of the model as clients see it. */
+function publicError(failure: ModelFailure): PublicError {
+  return {
+    type: failure.status === 401 || failure.status === 403 ? "unavailable_error" : "upstream_error",
+    message: `The model failed (${failure.type}): ${failure.message}`,
+    ...(failure.requestId && { upstreamRequestId: failure.requestId }),
+  };
+}
+
+/** Runs calls in their order; those that only read run side by side. */
+async function runTools(calls: Progress["pending"], deps: AgentDeps): Promise<void> {
+  for (const batch of batches(calls, deps)) {
+    await Promise.all(batch.map((call) => runOne(call, deps)));
+    if (deps.signal.aborted) return;
+  }
+}
+
+async function runOne(call: Progress["pending"][number], deps: AgentDeps): Promise<void> {
+  if (!call.interrupted) deps.journal.startTool(call);
+  const result = await deps.runTool(call, {
+    callId: call.id,
+    interrupted: call.interrupted,
+    search: (query) => search(call.id, query, deps),
+  });
+  if (!deps.signal.aborted) deps.journal.finishTool(call, result);
+}
+
+/** Neighbouring calls that only read form one batch; any other call is a batch of its own. */
+function batches(calls: Progress["pending"], deps: AgentDeps): Progress["pending"][] {
+  const found: Progress["pending"][] = [];
+  for (const call of calls) {
+    const open = found.at(-1);
+    const first = open?.[0];
+    if (open && first && deps.readsOnly(first) && deps.readsOnly(call)) open.push(call);
+    else found.push([call]);
+  }
+  return found;
+}

@@ -1,0 +1,72 @@
+import type Anthropic from "@anthropic-ai/sdk";
+import type { Prompt } from "../events/event";
+import type { ToolResult } from "./tool";
+
+/** One block of a conversation, in the Messages API's own form: it has to go back as it came. */
+export type Block = Anthropic.Beta.Messages.BetaContentBlockParam;
+
+/** One entry of an agent's conversation. */
+export interface Message {
+  role: "user" | "assistant";
+  content: Block[];
+}
+
+/** A call of a tool as the model asked for it. */
+export interface ToolCall {
+  id: string;
+  name: string;
+  input: unknown;
+}
+
+/** A client's prompt as blocks of the conversation. */
+export function promptBlocks(prompt: Prompt): Block[] {
+  // The blocks were checked at the edge; the API itself is the judge of their sources.
+  return typeof prompt === "string" ? [{ type: "text", text: prompt }] : (prompt as Block[]);
+}
+
+/** A tool's result as the block that answers its call. */
+export function toolResultBlock(toolUseId: string, result: ToolResult): Block {
+  const content = typeof result.content === "string" ? result.content : [...result.content];
+  return {
+    type: "tool_result",
+    tool_use_id: toolUseId,
+    // The API refuses an empty error text.
+    content: (content === "" ? "(no output)" : content) as string,
+    ...(result.isError && { is_error: true }),
+  };
+}
+
+/** The tool calls of a reply, in order. */
+export function toolCalls(content: readonly Block[]): ToolCall[] {
+  return content.flatMap((block) =>
+    block.type === "tool_use" ? [{ id: block.id, name: block.name, input: block.input }] : [],
+  );
+}
+
+/** The text of a reply: what a client reads as its result. */
+export function textOf(content: readonly Block[]): string {
+  return content.flatMap((block) => (block.type === "text" ? [block.text] : [])).join("");
+}
+
+/** What of a reply is kept when it ended for another reason than its tools: no call stays unanswered. */
+export function withoutToolCalls(content: readonly Block[]): Block[] {
+  return content.filter((block) => block.type !== "tool_use");
+}
+
+/** The bytes that a value takes on its way to the model. */
+export const byteLength = (value: unknown): number =>
+  new TextEncoder().encode(JSON.stringify(value)).length;
+
+/**
+ * Where a conversation is cut to be summarised: everything before the returned index goes into the
+ * summary, the rest is sent on as it is. The newest prompt stays, and a call with its results. 0 means
+ * that there is nothing worth summarising.
+ */
+export function compactionCut(messages: readonly Message[]): number {
+  const last = messages.at(-1);
+  if (last?.role !== "user") return messages.length;
+  const answersTools = last.content.some((block) => block.type === "tool_result");
+  const cut = messages.length - (answersTools ? 2 : 1);
+  const compacted = messages[0]?.content[0]?.type === "compaction";
+  return cut <= (compacted ? 1 : 0) ? 0 : cut;
+}

@@ -1,0 +1,323 @@
+import Anthropic from "@anthropic-ai/sdk";
+import type { Block, Message } from "./messages";
+
+type RawEvent = Anthropic.Beta.Messages.BetaRawMessageStreamEvent;
+type ApiUsage = Anthropic.Beta.Messages.BetaUsage;
+
+/** What the API said of a call's tokens: all at the start, and the output's count as it grows. */
+export interface ReportedUsage {
+  start: ApiUsage | null;
+  delta: Partial<Anthropic.Beta.Messages.BetaMessageDeltaUsage> | null;
+}
+
+/** One request to the model. */
+export interface ModelCall {
+  model: string;
+  system: string;
+  messages: readonly Message[];
+  tools: readonly Anthropic.Beta.Messages.BetaToolUnion[];
+  maxTokens: number;
+  thinking?: Anthropic.Beta.Messages.BetaThinkingConfigParam | undefined;
+  effort?: "low" | "medium" | "high" | "xhigh" | "max" | undefined;
+  outputSchema?: Record<string, unknown> | undefined;
+  /** Asks for a summary of `messages` instead of a reply. */
+  compaction?: boolean | undefined;
+  /** The how-manieth try this is, from 1. */
+  attempt: number;
+}
+
+/** Why a call failed. `began` says that the reply had started, so that its input is to be paid. */
+export interface ModelFailure {
+  /** The API's error type, or `connection_error`, `stalled`, `malformed`, `aborted`. */
+  type: string;
+  message: string;
+  status: number | null;
+  requestId: string | null;
+  retryable: boolean;
+  retryAfterMs: number | null;
+  began: boolean;
+}
+
+/** What arrived of a reply, whole or not. `finished[i]` tells that block i is complete. */
+export interface Draft {
+  content: Block[];
+  finished: boolean[];
+  usage: ReportedUsage;
+}
+
+/** How a call ended. A failure carries what had arrived until then. */
+export type ModelOutcome = ModelReply | FailedCall;
+export interface ModelReply {
+  ok: true;
+  content: Block[];
+  stopReason: string;
+  usage: ReportedUsage;
+}
+export interface FailedCall {
+  ok: false;
+  failure: ModelFailure;
+  draft: Draft;
+}
+
+/** Hears the reply's text and thinking as they arrive; `offset` counts the block's characters before. */
+export type DeltaListener = (delta: {
+  block: number;
+  kind: "text" | "thinking";
+  offset: number;
+  text: string;
+}) => void;
+
+/** Where a call's reply can be watched while it arrives: `draft` is filled as it does. */
+export interface CallWatch {
+  draft: Draft;
+  onDelta: DeltaListener;
+}
+
+/** A draft of which nothing has arrived. */
+export const emptyDraft = (): Draft => ({
+  content: [],
+  finished: [],
+  usage: { start: null, delta: null },
+});
+
+/** A model to call. Neither method rejects: failure is a value. */
+export interface Model {
+  call(call: ModelCall, signal: AbortSignal, watch: CallWatch): Promise<ModelOutcome>;
+  /** The input tokens of a call as the API counts them, or why they can't be counted. */
+  count(
+    call: ModelCall,
+    signal: AbortSignal,
+  ): Promise<{ ok: true; tokens: number } | { ok: false; failure: ModelFailure }>;
+}
+
+/** A stream that says nothing for this long is taken for dead; the API pings far more often. */
+const STALL_MS = 120_000;
+
+const COMPACTION_BETA = "compact-2026-09-04";
+
+/** The Messages API behind the SDK's client. Retries are not made here: each is an event and a cost. */
+export function createModel(options: {
+  apiKey: string;
+  baseURL?: string | undefined;
+  fetch?: typeof fetch;
+}): Model {
+  const client = new Anthropic({
+    apiKey: options.apiKey,
+    maxRetries: 0,
+    ...(options.baseURL && { baseURL: options.baseURL }),
+    ...(options.fetch && { fetch: options.fetch }),
+  });
+
+  return {
+    async call(call, signal, { draft, onDelta }) {
+      const watchdog = startWatchdog(signal);
+      try {
+        const stream = await client.beta.messages.create(
+          { ...parameters(call), max_tokens: call.maxTokens, stream: true },
+          {
+            signal: watchdog.signal,
+            headers: { "x-rigger-attempt": String(call.attempt) },
+          },
+        );
+        const assembler = assemble(draft, onDelta);
+        for await (const event of stream) {
+          watchdog.touch();
+          assembler.take(event);
+        }
+        const stopReason = assembler.finish();
+        return { ok: true, content: draft.content, stopReason, usage: draft.usage };
+      } catch (error) {
+        const began = draft.usage.start !== null;
+        return { ok: false, failure: classify(error, began, signal, watchdog.stalled()), draft };
+      } finally {
+        watchdog.stop();
+      }
+    },
+
+    async count(call, signal) {
+      try {
+        const counted = await client.beta.messages.countTokens(parameters(call), { signal });
+        return { ok: true, tokens: counted.input_tokens };
+      } catch (error) {
+        return { ok: false, failure: classify(error, false, signal, false) };
+      }
+    },
+  };
+}
+
+/** The request's parameters but for what only a sampling call has. */
+function parameters(call: ModelCall): Anthropic.Beta.Messages.MessageCountTokensParams {
+  const compacted = call.compaction || call.messages[0]?.content[0]?.type === "compaction";
+  const output = {
+    ...(call.effort && { effort: call.effort }),
+    ...(call.outputSchema && {
+      format: { type: "json_schema" as const, schema: call.outputSchema },
+    }),
+  };
+  return {
+    model: call.model,
+    system: [{ type: "text", text: call.system, cache_control: { type: "ephemeral" } }],
+    messages: call.messages.map(({ role, content }) => ({ role, content })),
+    // Marks the last block too, so that a growing conversation is read from the cache.
+    cache_control: { type: "ephemeral" },
+    ...(call.tools.length > 0 && { tools: [...call.tools] }),
+    ...(call.thinking && { thinking: call.thinking }),
+    ...(Object.keys(output).length > 0 && { output_config: output }),
+    ...(call.compaction && { compaction: { type: "summarize" as const } }),
+    ...(compacted && { betas: [COMPACTION_BETA] }),
+  };
+}
+
+/** What a request weighs: the parts of it that become input tokens. */
+export function weighedParts(call: ModelCall) {
+  return { system: call.system, tools: call.tools, messages: call.messages };
+}
+
+/** Puts a reply together from the stream's raw events. The SDK's own accumulation costs twice the time. */
+function assemble(draft: Draft, onDelta: DeltaListener) {
+  const json: string[] = [];
+  let stopReason: string | null = null;
+  let stopped = false;
+
+  return {
+    take(event: RawEvent): void {
+      switch (event.type) {
+        case "message_start":
+          draft.usage.start = event.message.usage;
+          return;
+        case "content_block_start":
+          draft.content[event.index] = { ...event.content_block } as Block;
+          draft.finished[event.index] = false;
+          return;
+        case "content_block_delta": {
+          const block = draft.content[event.index];
+          if (block) extend(block, event.index, event.delta);
+          return;
+        }
+        case "content_block_stop": {
+          const block = draft.content[event.index];
+          const text = json[event.index];
+          // A call without input is streamed as no text at all.
+          if (text && block && "input" in block) block.input = JSON.parse(text);
+          draft.finished[event.index] = true;
+          return;
+        }
+        case "message_delta":
+          stopReason = event.delta.stop_reason ?? stopReason;
+          draft.usage.delta = event.usage;
+          return;
+        case "message_stop":
+          stopped = true;
+          return;
+      }
+    },
+    finish(): string {
+      if (!stopped || stopReason === null) throw new CutOff();
+      return stopReason;
+    },
+  };
+
+  function extend(
+    block: Block,
+    index: number,
+    delta: Anthropic.Beta.Messages.BetaRawContentBlockDelta,
+  ): void {
+    if (delta.type === "text_delta" && block.type === "text") {
+      onDelta({ block: index, kind: "text", offset: block.text.length, text: delta.text });
+      block.text += delta.text;
+    } else if (delta.type === "thinking_delta" && block.type === "thinking") {
+      const offset = block.thinking.length;
+      onDelta({ block: index, kind: "thinking", offset, text: delta.thinking });
+      block.thinking += delta.thinking;
+    } else if (delta.type === "signature_delta" && block.type === "thinking") {
+      block.signature = delta.signature;
+    } else if (delta.type === "input_json_delta") {
+      json[index] = (json[index] ?? "") + delta.partial_json;
+    } else if (delta.type === "compaction_delta" && block.type === "compaction") {
+      block.content = delta.content;
+      block.encrypted_content = delta.encrypted_content;
+    }
+  }
+}
+
+/** The stream ended before the reply did. */
+class CutOff extends Error {}
+
+/** Aborts a call whose stream has gone silent, besides when `signal` does. */
+function startWatchdog(signal: AbortSignal) {
+  const controller = new AbortController();
+  let heardAt = Date.now();
+  let stalled = false;
+  const timer = setInterval(() => {
+    if (Date.now() - heardAt < STALL_MS) return;
+    stalled = true;
+    controller.abort();
+  }, STALL_MS / 8);
+  return {
+    signal: AbortSignal.any([signal, controller.signal]),
+    touch: () => {
+      heardAt = Date.now();
+    },
+    stalled: () => stalled,
+    stop: () => clearInterval(timer),
+  };
+}
+
+const RETRYABLE_STATUS = new Set([408, 409, 429]);
+
+/** What an error of the SDK means for us: whether to try again, when, and what to tell the client. */
+function classify(
+  error: unknown,
+  began: boolean,
+  signal: AbortSignal,
+  stalled: boolean,
+): ModelFailure {
+  const failure = (type: string, message: string, retryable: boolean): ModelFailure => ({
+    type,
+    message,
+    status: null,
+    requestId: null,
+    retryable,
+    retryAfterMs: null,
+    began,
+  });
+  if (signal.aborted) return failure("aborted", "the call was stopped", false);
+  if (stalled) return failure("stalled", "the model's stream went silent", true);
+  if (error instanceof CutOff) {
+    return failure("connection_error", "the model's stream ended before the reply did", true);
+  }
+  if (error instanceof SyntaxError) {
+    return failure("malformed", "the model's stream could not be read", true);
+  }
+  if (!(error instanceof Anthropic.APIError)) {
+    return failure("connection_error", `the model's stream broke: ${describe(error)}`, true);
+  }
+  const status = error.status ?? null;
+  // An error event in the middle of a stream has no status of its own.
+  const overloaded = error.type === "overloaded_error" || error.type === "rate_limit_error";
+  const retryable =
+    status === null
+      ? overloaded || error.type === null || error.type === "api_error"
+      : status >= 500 || RETRYABLE_STATUS.has(status);
+  return {
+    type: error.type ?? (status === null ? "connection_error" : `http_${status}`),
+    message: error.apiMessage ?? error.message,
+    status,
+    requestId: error.requestID ?? null,
+    retryable: error.headers?.get("x-should-retry") === "false" ? false : retryable,
+    retryAfterMs: retryAfterMs(error.headers),
+    began,
+  };
+}
+
+function retryAfterMs(headers: Headers | undefined): number | null {
+  const precise = Number(headers?.get("retry-after-ms") ?? Number.NaN);
+  if (Number.isFinite(precise) && precise >= 0) return precise;
+  const text = headers?.get("retry-after");
+  if (!text) return null;
+  const seconds = Number(text);
+  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - Date.now();
+  return Number.isFinite(ms) && ms >= 0 ? ms : null;
+}
+
+const describe = (error: unknown): string => (error instanceof Error ? error.message : "unknown");

@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { dueDeadline, HEARTBEAT_MS, nextAlarm, nextDeadline, type Timing } from "./deadlines";
+
+const timing = (changes: Partial<Timing> = {}): Timing => ({
+  lifecycle: { status: "active", startedAt: 1_000 },
+  limits: { maxIdleTimeMs: 10_000, maxLifetimeMs: 60_000, maxBudgetNanos: null, maxTurns: null },
+  createdAt: 1_000,
+  lastActivityAt: 5_000,
+  busy: false,
+  removed: false,
+  outboxAt: null,
+  ...changes,
+});
+const completed = { status: "completed", startedAt: 0, endedAt: 1, cleanupAt: 70_000 } as const;
+
+describe("nextDeadline", () => {
+  it.each<[string, Partial<Timing>, ReturnType<typeof nextDeadline>]>([
+    ["the earlier of idle and lifetime comes first", {}, { at: 15_000, because: "idle_timeout" }],
+    ["a busy session is not idle", { busy: true }, { at: 61_000, because: "lifetime_limit" }],
+    [
+      "a sleeping session has only its lifetime",
+      { lifecycle: { status: "idle", startedAt: 0 } },
+      { at: 61_000, because: "lifetime_limit" },
+    ],
+    [
+      "an ended session waits for its cleanup alone",
+      { lifecycle: completed },
+      { at: 70_000, because: "cleanup" },
+    ],
+    ["one that is kept has no deadline", { lifecycle: { ...completed, cleanupAt: null } }, null],
+    ["one that is being forgotten has none", { lifecycle: completed, removed: true }, null],
+    [
+      "no limits, no deadline",
+      {
+        limits: { maxIdleTimeMs: null, maxLifetimeMs: null, maxBudgetNanos: null, maxTurns: null },
+      },
+      null,
+    ],
+  ])("%s", (_, changes, expected) => expect(nextDeadline(timing(changes))).toEqual(expected));
+});
+
+describe("dueDeadline", () => {
+  it("is due at its instant, not before", () => {
+    expect(dueDeadline(timing(), 14_999)).toBeNull();
+    expect(dueDeadline(timing(), 15_000)).toEqual({ at: 15_000, because: "idle_timeout" });
+  });
+});
+
+describe("nextAlarm", () => {
+  it("beats while a message runs", () => {
+    const endless = { ...timing().limits, maxLifetimeMs: null };
+    expect(nextAlarm(timing({ busy: true, limits: endless }), 5_000)).toBe(5_000 + HEARTBEAT_MS);
+  });
+
+  it("wakes for the outbox, also when nothing else will ever happen", () => {
+    const lifecycle = { ...completed, cleanupAt: null };
+    expect(nextAlarm(timing({ lifecycle, outboxAt: 9_000 }), 5_000)).toBe(9_000);
+    expect(nextAlarm(timing({ lifecycle }), 5_000)).toBeNull();
+  });
+
+  it("never lies in the past, so that an alarm can't loop", () => {
+    const instant = fc.option(fc.nat(1_000_000), { nil: null });
+    fc.assert(
+      fc.property(
+        fc.nat(1_000_000),
+        fc.nat(1_000_000),
+        instant,
+        instant,
+        instant,
+        fc.boolean(),
+        (now, lastActivityAt, maxIdleTimeMs, maxLifetimeMs, outboxAt, busy) => {
+          const limits = { maxIdleTimeMs, maxLifetimeMs, maxBudgetNanos: null, maxTurns: null };
+          const at = nextAlarm(timing({ lastActivityAt, limits, outboxAt, busy }), now);
+          if (at !== null) expect(at).toBeGreaterThan(now);
+          if (busy) expect(at).toBeLessThanOrEqual(now + HEARTBEAT_MS);
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,66 @@
+import type { SessionRow } from "../db/schema";
+import { isEnded, type Lifecycle } from "./lifecycle";
+import type { Limits } from "./rpc";
+
+/** A running message is looked after at least this often, so that a lost runner is soon replaced. */
+export const HEARTBEAT_MS = 30_000;
+
+/** Alarms closer together than this would be a tight loop. */
+const MIN_ALARM_MS = 250;
+
+/** What the clock acts on. */
+export interface Timing {
+  lifecycle: Lifecycle;
+  limits: Limits;
+  createdAt: number;
+  lastActivityAt: number;
+  /** Whether a message runs. */
+  busy: boolean;
+  /** True once the session is to be forgotten: only the outbox matters then. */
+  removed: boolean;
+  /** When the outbox is to be tried next; null when it is empty. */
+  outboxAt: number | null;
+}
+
+/** What happens to a session by itself, and when. */
+export interface Deadline {
+  at: number;
+  because: NonNullable<SessionRow["expiresBecause"]>;
+}
+
+/** The earliest deadline of a session; null when nothing will ever happen to it by itself. */
+export function nextDeadline(timing: Timing): Deadline | null {
+  const { lifecycle, limits } = timing;
+  if (timing.removed) return null;
+  if (isEnded(lifecycle)) {
+    return lifecycle.cleanupAt === null ? null : { at: lifecycle.cleanupAt, because: "cleanup" };
+  }
+  const deadlines: Deadline[] = [];
+  if (limits.maxLifetimeMs !== null) {
+    deadlines.push({ at: timing.createdAt + limits.maxLifetimeMs, because: "lifetime_limit" });
+  }
+  // A session that works is not idle, and one that sleeps already can't fall asleep.
+  if (limits.maxIdleTimeMs !== null && !timing.busy && lifecycle.status !== "idle") {
+    deadlines.push({ at: timing.lastActivityAt + limits.maxIdleTimeMs, because: "idle_timeout" });
+  }
+  return deadlines.reduce<Deadline | null>(
+    (first, next) => (first === null || next.at < first.at ? next : first),
+    null,
+  );
+}
+
+/** The deadline that has come; null while none has. */
+export function dueDeadline(timing: Timing, now: number): Deadline | null {
+  const next = nextDeadline(timing);
+  return next !== null && next.at <= now ? next : null;
+}
+
+/** When the object has to wake next; null lets it sleep for ever. */
+export function nextAlarm(timing: Timing, now: number): number | null {
+  const times = [
+    nextDeadline(timing)?.at ?? null,
+    timing.busy ? now + HEARTBEAT_MS : null,
+    timing.outboxAt,
+  ].filter((at) => at !== null);
+  return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS);
+}

@@ -1,0 +1,27 @@
+import { createModel, type Model } from "../agent/model";
+import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/models";
+import { offlineFetch } from "../agent/offline";
+import { type Settings, settings } from "../env";
+
+/** The model of this deployment; null where there is neither a key nor leave to answer offline. */
+export const model: Model | null = openModel(settings);
+
+function openModel({
+  ANTHROPIC_API_KEY: apiKey,
+  ANTHROPIC_BASE_URL: baseURL,
+  OFFLINE_MODEL: offline,
+}: Settings): Model | null {
+  if (apiKey) return createModel({ apiKey, baseURL });
+  return offline ? createModel({ apiKey: "offline", fetch: offlineFetch() }) : null;
+}
+
+/**
+ * A model at its price of today, by the name that a client gave. A name whose price is no longer known,
+ * after a change of the settings, counts as the default model.
+ */
+export function modelOf(name: string = DEFAULT_MODEL): PricedModel {
+  const now = Date.now();
+  const known = resolveModel(name, now, settings.MODEL_PRICES) ?? resolveModel(DEFAULT_MODEL, now);
+  if (!known) throw new Error("the default model has no price");
+  return known;
+}

@@ -1,0 +1,351 @@
+import { type Block, type Message, promptBlocks, toolResultBlock } from "../agent/messages";
+import type { ToolResult } from "../agent/tool";
+import type { Prompt, TurnKind } from "../events/event";
+import type { Balance, Reservation } from "./limits";
+import { all, number, one, parse, type Row, text } from "./sql";
+
+/** One agent's work on a message. A message's root run is the main agent's. */
+export interface Run {
+  id: string;
+  messageId: string;
+  /** Empty for the main agent. */
+  agent: string;
+  parentToolUseId: string | null;
+  open: boolean;
+  /** Stop reason of the newest reply; null before the first. */
+  lastStop: string | null;
+  /** Times it was carried on after a restart without having got any further. */
+  restarts: number;
+}
+
+/** One call of a model: a try of a turn, and its line in the ledger. */
+export interface Call extends Reservation {
+  /** Turn and attempt. */
+  id: string;
+  turnId: string;
+  attempt: number;
+  runId: string;
+  kind: TurnKind;
+  ref: string;
+  model: string;
+  promptTokens: number;
+}
+
+/** A tool call of a reply. */
+export interface StoredTool {
+  id: string;
+  runId: string;
+  turnId: string;
+  name: string;
+  input: unknown;
+  state: "pending" | "started" | "done";
+  result: ToolResult | null;
+  startedAt: number | null;
+}
+
+/**
+ * What the agents of a session have done, so that each can be carried on from where it was: their runs,
+ * the calls of the model with what they cost, the conversation, the calls of tools.
+ */
+export class Journal {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  addRun(run: Pick<Run, "id" | "messageId" | "agent" | "parentToolUseId">): void {
+    this.#sql.exec(
+      "INSERT INTO runs (id, message_id, agent, parent_tool_use_id) VALUES (?, ?, ?, ?)",
+      run.id,
+      run.messageId,
+      run.agent,
+      run.parentToolUseId,
+    );
+  }
+
+  run(id: string): Run | undefined {
+    const row = all(this.#sql, "SELECT * FROM runs WHERE id = ?", id)[0];
+    return row && decodeRun(row);
+  }
+
+  openRuns(messageId: string): Run[] {
+    return all(this.#sql, "SELECT * FROM runs WHERE message_id = ? AND open = 1", messageId).map(
+      decodeRun,
+    );
+  }
+
+  /** Writes down how far a run has come; progress makes its restarts forgotten. */
+  saveProgress(id: string, lastStop: string): void {
+    this.#sql.exec("UPDATE runs SET last_stop = ?, restarts = 0 WHERE id = ?", lastStop, id);
+  }
+
+  saveRestarts(id: string, restarts: number): void {
+    this.#sql.exec("UPDATE runs SET restarts = ? WHERE id = ?", restarts, id);
+  }
+
+  closeRun(id: string): void {
+    this.#sql.exec("UPDATE runs SET open = 0 WHERE id = ?", id);
+  }
+
+  // Calls of the model: the turns, and the ledger
+
+  addCall(call: Call & { messageId: string }): void {
+    this.#sql.exec(
+      `INSERT INTO calls (id, turn_id, attempt, run_id, message_id, kind, ref, model, prompt_tokens,
+         bound_nanos, held_nanos) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      call.id,
+      call.turnId,
+      call.attempt,
+      call.runId,
+      call.messageId,
+      call.kind,
+      call.ref,
+      call.model,
+      call.promptTokens,
+      call.boundNanos,
+      call.heldNanos,
+    );
+  }
+
+  call(id: string): Call | undefined {
+    const row = all(this.#sql, "SELECT * FROM calls WHERE id = ?", id)[0];
+    return row && decodeCall(row);
+  }
+
+  /** The newest try of a turn that is not completed; undefined when the next turn is a new one. */
+  unfinishedTurn(runId: string, kind: TurnKind, ref: string): Call | undefined {
+    const row = all(
+      this.#sql,
+      "SELECT * FROM calls WHERE run_id = ? AND kind = ? AND ref = ? ORDER BY n DESC LIMIT 1",
+      runId,
+      kind,
+      ref,
+    )[0];
+    return row && row.completed === 0 ? decodeCall(row) : undefined;
+  }
+
+  openCalls(runId: string): Call[] {
+    return all(
+      this.#sql,
+      "SELECT * FROM calls WHERE run_id = ? AND settled = 0 ORDER BY n",
+      runId,
+    ).map(decodeCall);
+  }
+
+  /** How many calls are under way in the whole session. */
+  countOpenCalls(): number {
+    return Number(one(this.#sql, "SELECT count(*) AS n FROM calls WHERE settled = 0").n);
+  }
+
+  settleCall(id: string, reservation: Reservation, completed: boolean): void {
+    this.#sql.exec(
+      "UPDATE calls SET held_nanos = ?, cost_nanos = ?, settled = 1, completed = ? WHERE id = ?",
+      reservation.heldNanos,
+      reservation.costNanos,
+      completed ? 1 : 0,
+      id,
+    );
+  }
+
+  /** A number that no turn has had yet. */
+  nextTurnNumber(): number {
+    return Number(one(this.#sql, "SELECT coalesce(max(n), 0) + 1 AS n FROM calls").n);
+  }
+
+  messageBalance(messageId: string): Balance {
+    const row = one(
+      this.#sql,
+      `SELECT coalesce(sum(cost_nanos), 0) AS spent, coalesce(sum(held_nanos), 0) AS held
+       FROM calls WHERE message_id = ?`,
+      messageId,
+    );
+    return { spentNanos: Number(row.spent), heldNanos: Number(row.held) };
+  }
+
+  // The conversation
+
+  addHistory(entry: {
+    agent: string;
+    runId: string;
+    turnId: string | null;
+    role: Message["role"];
+    content: Block[];
+  }): number {
+    const { n } = one(
+      this.#sql,
+      "INSERT INTO history (agent, run_id, turn_id, role, content) VALUES (?, ?, ?, ?, ?) RETURNING n",
+      entry.agent,
+      entry.runId,
+      entry.turnId,
+      entry.role,
+      JSON.stringify(entry.content),
+    );
+    return Number(n);
+  }
+
+  /** Adds a client's prompt to an agent's conversation. */
+  addPrompt(entry: { agent: string; runId: string; prompt: Prompt }): void {
+    const content = promptBlocks(entry.prompt);
+    this.addHistory({ ...entry, turnId: null, role: "user", content });
+  }
+
+  /** What a run's model has said, newest first. */
+  *repliesNewestFirst(runId: string): Generator<Block[]> {
+    const rows = this.#sql.exec<Row>(
+      "SELECT content FROM history WHERE run_id = ? AND role = 'assistant' ORDER BY n DESC",
+      runId,
+    );
+    for (const row of rows) yield parse<Block[]>(row.content);
+  }
+
+  /**
+   * An agent's conversation as the model is to see it: its newest summary, then what came after, each
+   * reply's calls followed by their results. `n` is an entry's place in the history.
+   */
+  conversation(agent: string): (Message & { n: number })[] {
+    const { summary, summary_upto } = one(this.#sql, "SELECT * FROM agents WHERE name = ?", agent);
+    const messages: (Message & { n: number })[] = [];
+    if (summary !== null) {
+      messages.push({
+        n: Number(summary_upto),
+        role: "assistant",
+        content: [parse<Block>(summary)],
+      });
+    }
+    const entries = all(
+      this.#sql,
+      "SELECT n, role, content, turn_id FROM history WHERE agent = ? AND n > ? ORDER BY n",
+      agent,
+      summary_upto ?? 0,
+    );
+    for (const row of entries) {
+      const n = Number(row.n);
+      const role = String(row.role) as Message["role"];
+      messages.push({ n, role, content: parse<Block[]>(row.content) });
+      const results = row.turn_id === null ? [] : this.toolResults(String(row.turn_id));
+      if (results.length > 0) messages.push({ n, role: "user", content: results });
+    }
+    return messages;
+  }
+
+  /** The results of a turn's calls as the blocks that answer them. */
+  toolResults(turnId: string): Block[] {
+    return all(this.#sql, "SELECT * FROM tools WHERE turn_id = ? ORDER BY n", turnId)
+      .map(decodeTool)
+      .flatMap((tool) => (tool.result ? [toolResultBlock(tool.id, tool.result)] : []));
+  }
+
+  /** Lets a summary stand for an agent's history up to and including entry `upTo`. */
+  saveSummary(agent: string, summary: Block, upTo: number): void {
+    this.#sql.exec(
+      "UPDATE agents SET summary = ?, summary_upto = ? WHERE name = ?",
+      JSON.stringify(summary),
+      upTo,
+      agent,
+    );
+  }
+
+  // Tools
+
+  addTool(tool: Pick<StoredTool, "id" | "runId" | "turnId" | "name" | "input">): void {
+    this.#sql.exec(
+      "INSERT INTO tools (id, run_id, turn_id, name, input, state) VALUES (?, ?, ?, ?, ?, 'pending')",
+      tool.id,
+      tool.runId,
+      tool.turnId,
+      tool.name,
+      JSON.stringify(tool.input ?? null),
+    );
+  }
+
+  openTools(runId: string): StoredTool[] {
+    return all(
+      this.#sql,
+      "SELECT * FROM tools WHERE run_id = ? AND state <> 'done' ORDER BY n",
+      runId,
+    ).map(decodeTool);
+  }
+
+  openTool(runId: string, id: string): StoredTool | undefined {
+    return this.openTools(runId).find((tool) => tool.id === id);
+  }
+
+  startTool(runId: string, id: string, now: number): void {
+    this.#sql.exec(
+      "UPDATE tools SET state = 'started', started_at = ? WHERE run_id = ? AND id = ? AND state = 'pending'",
+      now,
+      runId,
+      id,
+    );
+  }
+
+  finishTool(runId: string, id: string, result: ToolResult): void {
+    this.#sql.exec(
+      "UPDATE tools SET state = 'done', result = ? WHERE run_id = ? AND id = ? AND state <> 'done'",
+      JSON.stringify(result),
+      runId,
+      id,
+    );
+  }
+
+  // Agents
+
+  addAgent(name: string, cwd: string): void {
+    this.#sql.exec("INSERT OR IGNORE INTO agents (name, cwd) VALUES (?, ?)", name, cwd);
+  }
+
+  /** What an agent's conversation weighs, in tokens. */
+  contextTokens(name: string): number {
+    const row = one(this.#sql, "SELECT context_tokens FROM agents WHERE name = ?", name);
+    return Number(row.context_tokens);
+  }
+
+  saveContextTokens(name: string, tokens: number): void {
+    this.#sql.exec("UPDATE agents SET context_tokens = ? WHERE name = ?", tokens, name);
+  }
+
+  agentCwd(name: string): string {
+    return String(one(this.#sql, "SELECT cwd FROM agents WHERE name = ?", name).cwd);
+  }
+
+  saveAgentCwd(name: string, cwd: string): void {
+    this.#sql.exec("UPDATE agents SET cwd = ? WHERE name = ?", cwd, name);
+  }
+}
+
+const decodeRun = (row: Row): Run => ({
+  id: String(row.id),
+  messageId: String(row.message_id),
+  agent: String(row.agent),
+  parentToolUseId: text(row.parent_tool_use_id),
+  open: row.open === 1,
+  lastStop: text(row.last_stop),
+  restarts: Number(row.restarts),
+});
+
+const decodeCall = (row: Row): Call => ({
+  id: String(row.id),
+  turnId: String(row.turn_id),
+  attempt: Number(row.attempt),
+  runId: String(row.run_id),
+  kind: String(row.kind) as TurnKind,
+  ref: String(row.ref),
+  model: String(row.model),
+  promptTokens: Number(row.prompt_tokens),
+  boundNanos: Number(row.bound_nanos),
+  heldNanos: Number(row.held_nanos),
+  costNanos: Number(row.cost_nanos),
+  settled: row.settled === 1,
+});
+
+const decodeTool = (row: Row): StoredTool => ({
+  id: String(row.id),
+  runId: String(row.run_id),
+  turnId: String(row.turn_id),
+  name: String(row.name),
+  input: parse(row.input),
+  state: String(row.state) as StoredTool["state"],
+  result: row.result === null ? null : parse<ToolResult>(row.result),
+  startedAt: number(row.started_at),
+});

@@ -1,0 +1,96 @@
+import type { Pattern } from "../db/schema";
+import type { PublicError } from "../events/event";
+
+/**
+ * Where a session stands. A transition that does not apply returns the same object, so that a late or
+ * repeated call is harmless and `after === before` tells.
+ */
+export type Lifecycle =
+  | { status: "initializing" }
+  | { status: "active"; startedAt: number }
+  | { status: "idle"; startedAt: number }
+  | (Ended & { status: "completed" })
+  | (Ended & { status: "error"; error: PublicError })
+  | (Ended & { status: "terminated"; reason: string });
+
+/** What every end has. `cleanupAt` is when the session is to be forgotten; null keeps it. */
+interface Ended {
+  startedAt: number | null;
+  endedAt: number;
+  cleanupAt: number | null;
+}
+
+/** How long an ended ephemeral session can still be read. */
+const CLEANUP_MS = 60_000;
+/** The same for one whose message was sent in the background and has not been read yet. */
+const UNREAD_CLEANUP_MS = 3_600_000;
+
+/** What an end has to know of its session. */
+export interface EndContext {
+  pattern: Pattern;
+  /** True while nobody has read the end of a background message. */
+  unread: boolean;
+}
+
+export const isEnded = (state: Lifecycle): state is Extract<Lifecycle, Ended> =>
+  state.status === "completed" || state.status === "error" || state.status === "terminated";
+
+/** The sandbox is ready, or the first message starts, or an idle session is spoken to. */
+export function activate(state: Lifecycle, now: number): Lifecycle {
+  if (state.status === "initializing") return { status: "active", startedAt: now };
+  if (state.status === "idle") return { status: "active", startedAt: state.startedAt };
+  return state;
+}
+
+/** Nobody has spoken for too long: a hybrid session sleeps, any other ends. */
+export function expireIdle(state: Lifecycle, context: EndContext, now: number): Lifecycle {
+  if (state.status === "active" && context.pattern === "hybrid") {
+    return { status: "idle", startedAt: state.startedAt };
+  }
+  if (state.status === "idle") return state;
+  return terminate(state, "idle_timeout", context, now);
+}
+
+/** An ephemeral session's message has ended well. */
+export function complete(state: Lifecycle, context: EndContext, now: number): Lifecycle {
+  if (isEnded(state)) return state;
+  return { status: "completed", ...ended(state, context, now) };
+}
+
+/** The sandbox could not start, or an ephemeral session's message failed. */
+export function fail(
+  state: Lifecycle,
+  error: PublicError,
+  context: EndContext,
+  now: number,
+): Lifecycle {
+  if (isEnded(state)) return state;
+  return { status: "error", error, ...ended(state, context, now) };
+}
+
+/** A limit was reached, or a caller said so. What has ended stays ended. */
+export function terminate(
+  state: Lifecycle,
+  reason: string,
+  context: EndContext,
+  now: number,
+): Lifecycle {
+  if (isEnded(state)) return state;
+  return { status: "terminated", reason, ...ended(state, context, now) };
+}
+
+/** Somebody has read how a background message ended: the session is kept no longer than others. */
+export function markRead(state: Lifecycle, now: number): Lifecycle {
+  if (!isEnded(state) || state.cleanupAt === null) return state;
+  const cleanupAt = now + CLEANUP_MS;
+  return cleanupAt < state.cleanupAt ? { ...state, cleanupAt } : state;
+}
+
+function ended(state: Lifecycle, context: EndContext, now: number): Ended {
+  const keepMs = context.unread ? UNREAD_CLEANUP_MS : CLEANUP_MS;
+  return {
+    startedAt: "startedAt" in state ? state.startedAt : null,
+    endedAt: now,
+    cleanupAt: context.pattern === "ephemeral" ? now + keepMs : null,
+  };
+}

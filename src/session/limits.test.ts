@@ -1,0 +1,99 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type Balance,
+  leftNanos,
+  type Reservation,
+  reserve,
+  settle,
+  usedUp,
+  warnings,
+} from "./limits";
+
+const empty: Balance = { spentNanos: 0, heldNanos: 0 };
+
+describe("the ledger", () => {
+  it("refuses a call whose bound does not fit, and takes one that fits exactly", () => {
+    expect(reserve(empty, 101, 100)).toBeNull();
+    expect(reserve(empty, 100, 100)?.balance).toEqual({ spentNanos: 0, heldNanos: 100 });
+    expect(reserve(empty, 1e15, null)).not.toBeNull();
+  });
+
+  it("settles once: a second settlement changes nothing", () => {
+    const held = reserve(empty, 100, 100);
+    if (!held) throw new Error("it fits");
+    const once = settle(held.balance, held.reservation, 30, "released");
+    expect(once.balance).toEqual({ spentNanos: 30, heldNanos: 0 });
+    expect(settle(once.balance, once.reservation, 90, "released")).toEqual(once);
+  });
+
+  it("keeps the rest of a cut-off call's bound held, and never charges it more than the bound", () => {
+    const held = reserve(empty, 100, 100);
+    if (!held) throw new Error("it fits");
+    const cut = settle(held.balance, held.reservation, 30, "kept");
+    expect(cut.balance).toEqual({ spentNanos: 30, heldNanos: 70 });
+    expect(leftNanos(cut.balance, 100)).toBe(0);
+    expect(settle(held.balance, held.reservation, 500, "kept").balance.spentNanos).toBe(100);
+  });
+
+  it("never spends or holds more than the budget, whatever calls run side by side and however they end", () => {
+    const act = fc.record({
+      pick: fc.nat(20),
+      bound: fc.nat(1_000),
+      share: fc.double({ min: 0, max: 1, noNaN: true }),
+      rest: fc.constantFrom("released" as const, "kept" as const),
+      settles: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.nat(5_000), fc.array(act, { maxLength: 60 }), (budget, acts) => {
+        let balance = empty;
+        const calls: Reservation[] = [];
+        for (const { pick, bound, share, rest, settles } of acts) {
+          const chosen = pick % Math.max(1, calls.length);
+          const call = calls[chosen];
+          if (settles && call) {
+            // A call costs at most its bound: that is what the bound promises.
+            const cost = Math.floor(call.boundNanos * share);
+            const settled = settle(balance, call, cost, rest);
+            balance = settled.balance;
+            calls[chosen] = settled.reservation;
+          } else {
+            const held = reserve(balance, bound, budget);
+            if (!held) continue;
+            balance = held.balance;
+            calls.push(held.reservation);
+          }
+          const sum = (key: "costNanos" | "heldNanos") =>
+            calls.reduce((total, each) => total + each[key], 0);
+          expect(balance.spentNanos + balance.heldNanos).toBeLessThanOrEqual(budget);
+          expect(balance).toEqual({ spentNanos: sum("costNanos"), heldNanos: sum("heldNanos") });
+          expect(Math.min(balance.spentNanos, balance.heldNanos)).toBeGreaterThanOrEqual(0);
+        }
+      }),
+    );
+  });
+});
+
+describe("usedUp", () => {
+  it.each([
+    [{ spentNanos: 5, numTurns: 0 }, { maxBudgetNanos: 5, maxTurns: null }, "budget_limit"],
+    [{ spentNanos: 4, numTurns: 0 }, { maxBudgetNanos: 5, maxTurns: null }, null],
+    [{ spentNanos: 0, numTurns: 3 }, { maxBudgetNanos: null, maxTurns: 3 }, "turn_limit"],
+    [{ spentNanos: 9, numTurns: 9 }, { maxBudgetNanos: null, maxTurns: null }, null],
+    // A session that may spend nothing ends with its first message, not at its birth.
+    [{ spentNanos: 0, numTurns: 0 }, { maxBudgetNanos: 0, maxTurns: null }, null],
+  ])("%j of %j: %s", (used, limits, expected) => expect(usedUp(used, limits)).toBe(expected));
+});
+
+describe("warnings", () => {
+  it("warns once, when four fifths of a limit are used", () => {
+    const limits = { maxBudgetNanos: 1e9, maxTurns: 10 };
+    const at = (spentNanos: number, numTurns: number) => ({ spentNanos, numTurns });
+    expect(warnings(at(0, 0), at(7e8, 7), limits)).toEqual([]);
+    expect(warnings(at(7e8, 7), at(8e8, 8), limits)).toEqual([
+      { limit: "budget", used: 0.8, max: 1 },
+      { limit: "turns", used: 8, max: 10 },
+    ]);
+    expect(warnings(at(8e8, 8), at(9e8, 9), limits)).toEqual([]);
+  });
+});

@@ -1,0 +1,179 @@
+import type { Usage } from "../db/schema";
+import type { Prompt, PublicError, StopReason } from "../events/event";
+import type { MessageRow, MessageStatus } from "./rpc";
+import { all, json, number, one, parse, type Row, text } from "./sql";
+
+/** What was asked for with a message, beside its prompt. */
+export interface MessageOptions {
+  background: boolean;
+  maxTurns: number | null;
+  maxBudgetNanos: number | null;
+}
+
+/** A message without its prompt, which can be large, and with what only its session needs to know. */
+export interface StoredMessage extends Omit<MessageRow, "prompt"> {
+  options: MessageOptions;
+  requestHash: string;
+  /** The seq of its first event. */
+  firstSeq: number;
+}
+
+const NO_USAGE: Usage = {
+  inputTokens: 0,
+  outputTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  webSearchRequests: 0,
+};
+
+/** The messages of a session, in the order in which they came. */
+export class MessageTable {
+  readonly #sql: SqlStorage;
+  readonly #sessionId: () => string;
+
+  constructor(sql: SqlStorage, sessionId: () => string) {
+    this.#sql = sql;
+    this.#sessionId = sessionId;
+  }
+
+  add(message: {
+    id: string;
+    requestHash: string;
+    prompt: Prompt;
+    agent: string | null;
+    options: MessageOptions;
+    firstSeq: number;
+    createdAt: number;
+  }): void {
+    this.#sql.exec(
+      `INSERT INTO messages (id, request_hash, prompt, agent, options, status, usage, first_seq, created_at)
+       VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?)`,
+      message.id,
+      message.requestHash,
+      JSON.stringify(message.prompt),
+      message.agent,
+      JSON.stringify(message.options),
+      JSON.stringify(NO_USAGE),
+      message.firstSeq,
+      message.createdAt,
+    );
+  }
+
+  get(id: string): StoredMessage | undefined {
+    const row = all(this.#sql, `SELECT ${FACTS} FROM messages WHERE id = ?`, id)[0];
+    return row && this.#decodeMessage(row);
+  }
+
+  /** Messages as clients see them, those after a position, oldest first. */
+  rowsAfter(position: number, limit: number): MessageRow[] {
+    return all(
+      this.#sql,
+      "SELECT * FROM messages WHERE position > ? ORDER BY position LIMIT ?",
+      position,
+      limit,
+    ).map((row) => this.#decodeRow(row));
+  }
+
+  /** A message as clients see it. */
+  row(id: string): MessageRow | undefined {
+    const row = all(this.#sql, "SELECT * FROM messages WHERE id = ?", id)[0];
+    return row && this.#decodeRow(row);
+  }
+
+  prompt(id: string): Prompt {
+    return parse<Prompt>(one(this.#sql, "SELECT prompt FROM messages WHERE id = ?", id).prompt);
+  }
+
+  /** The messages that wait, in the order in which they came. */
+  queuedIds(): string[] {
+    return all(this.#sql, "SELECT id FROM messages WHERE status = 'queued' ORDER BY position").map(
+      (row) => String(row.id),
+    );
+  }
+
+  /** The newest message's id; undefined before the first. */
+  newestId(): string | undefined {
+    const row = all(this.#sql, "SELECT id FROM messages ORDER BY position DESC LIMIT 1")[0];
+    return row && String(row.id);
+  }
+
+  start(id: string, now: number): void {
+    this.#sql.exec("UPDATE messages SET status = 'running', started_at = ? WHERE id = ?", now, id);
+  }
+
+  end(
+    id: string,
+    end: {
+      status: MessageStatus;
+      stopReason: StopReason;
+      result: string | null;
+      output: unknown;
+      error: PublicError | null;
+    },
+    now: number,
+  ): void {
+    this.#sql.exec(
+      `UPDATE messages SET status = ?, stop_reason = ?, result = ?, output = ?, error = ?, ended_at = ?
+       WHERE id = ?`,
+      end.status,
+      end.stopReason,
+      end.result,
+      json(end.output),
+      json(end.error),
+      now,
+      id,
+    );
+  }
+
+  saveTotals(
+    id: string,
+    totals: Pick<MessageRow, "costNanos" | "usage" | "numTurns" | "toolsUsed">,
+  ): void {
+    this.#sql.exec(
+      "UPDATE messages SET cost_nanos = ?, usage = ?, num_turns = ?, tools_used = ? WHERE id = ?",
+      totals.costNanos,
+      JSON.stringify(totals.usage),
+      totals.numTurns,
+      JSON.stringify(totals.toolsUsed),
+      id,
+    );
+  }
+
+  #decodeMessage(row: Row): StoredMessage {
+    return {
+      ...this.#decodeFacts(row),
+      options: parse<MessageOptions>(row.options),
+      requestHash: String(row.request_hash),
+      firstSeq: Number(row.first_seq),
+    };
+  }
+
+  #decodeRow(row: Row): MessageRow {
+    return { ...this.#decodeFacts(row), prompt: parse<Prompt>(row.prompt) };
+  }
+
+  #decodeFacts(row: Row): Omit<MessageRow, "prompt"> {
+    return {
+      id: String(row.id),
+      sessionId: this.#sessionId(),
+      position: Number(row.position),
+      agent: text(row.agent),
+      status: String(row.status) as MessageStatus,
+      stopReason: text(row.stop_reason) as StopReason | null,
+      result: text(row.result),
+      output: row.output === null ? null : parse(row.output),
+      error: row.error === null ? null : parse<PublicError>(row.error),
+      costNanos: Number(row.cost_nanos),
+      usage: parse<Usage>(row.usage),
+      numTurns: Number(row.num_turns),
+      toolsUsed: parse<string[]>(row.tools_used),
+      createdAt: Number(row.created_at),
+      startedAt: number(row.started_at),
+      endedAt: number(row.ended_at),
+    };
+  }
+}
+
+/** Every column of a message but its prompt. */
+const FACTS = `position, id, request_hash, agent, options, status, stop_reason, result, output, error,
+  cost_nanos, usage, num_turns, tools_used, first_seq, created_at, started_at, ended_at`;

@@ -1,0 +1,87 @@
+import type { SessionRow } from "../db/schema";
+import { atMost } from "./bounded";
+import type { SessionStore } from "./store";
+import { errorText, log } from "./telemetry";
+import { viewOf } from "./view";
+
+/** Changes that follow each other closely reach the index as one write. */
+const GATHER_MS = 200;
+/** A write that takes longer has failed; its version guards against its coming late. */
+const WRITE_TIMEOUT_MS = 10_000;
+const BASE_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 300_000;
+
+/** When to try again after so many failures; half of the wait is jitter. */
+export function retryAt(now: number, attempts: number, random: number): number {
+  const wait = Math.min(BASE_RETRY_MS * 2 ** (attempts - 1), MAX_RETRY_MS);
+  return now + Math.round(wait / 2 + (wait / 2) * random);
+}
+
+/** What the outbox needs of the world. */
+export interface OutboxDeps {
+  put(row: SessionRow): Promise<void>;
+  remove(row: SessionRow): Promise<void>;
+  /** Called when the index knows that the session is gone: nothing needs it any more. */
+  forget(): Promise<void>;
+  /** Called when the time of the next try has changed. */
+  reschedule(): void;
+}
+
+/**
+ * Brings the index up to date with a session. What is to be sent is the newest row, so that changes
+ * gather while the index is away, and the index's own guard on versions keeps the order.
+ */
+export class Outbox {
+  readonly #store: SessionStore;
+  readonly #deps: OutboxDeps;
+  #draining: Promise<void> | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(store: SessionStore, deps: OutboxDeps) {
+    this.#store = store;
+    this.#deps = deps;
+  }
+
+  /** Drains soon, should there be anything to send. */
+  drainSoon(): void {
+    if (this.#store.outbox) this.#timer ??= setTimeout(() => this.drain(), GATHER_MS);
+  }
+
+  /** Sends what there is to send; with a bound, waits no longer than that. Never rejects. */
+  async drain(boundMs?: number): Promise<void> {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#draining ??= this.#sendAll().finally(() => {
+      this.#draining = null;
+    });
+    if (boundMs === undefined) await this.#draining;
+    else await atMost(this.#draining, boundMs);
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#store.exists() && this.#store.outbox) {
+      const row = viewOf(this.#store);
+      const { removed } = this.#store.state;
+      try {
+        const write = removed ? this.#deps.remove(row) : this.#deps.put(row);
+        if (!(await atMost(write, WRITE_TIMEOUT_MS))) throw new Error("the index did not answer");
+      } catch (error) {
+        this.#postpone(error);
+        return;
+      }
+      if (removed) {
+        await this.#deps.forget();
+        return;
+      }
+      if (this.#store.state.version === row.version) this.#store.outbox = null;
+      this.#deps.reschedule();
+    }
+  }
+
+  #postpone(error: unknown): void {
+    const attempts = (this.#store.outbox?.attempts ?? 0) + 1;
+    this.#store.outbox = { attempts, nextAt: retryAt(Date.now(), attempts, Math.random()) };
+    log("index.behind", { session: this.#store.identity.id, attempts, error: errorText(error) });
+    this.#deps.reschedule();
+  }
+}

@@ -1,0 +1,26 @@
+/** A row as SQLite gives it. */
+export type Row = Record<string, SqlStorageValue>;
+
+/** All rows of a query. */
+export const all = (sql: SqlStorage, query: string, ...bindings: SqlStorageValue[]): Row[] =>
+  sql.exec<Row>(query, ...bindings).toArray();
+
+/** The one row of a query; throws where there is none or more. */
+export const one = (sql: SqlStorage, query: string, ...bindings: SqlStorageValue[]): Row =>
+  sql.exec<Row>(query, ...bindings).one();
+
+/** A column of text that may be null. */
+export const text = (value: SqlStorageValue | undefined): string | null =>
+  value === null || value === undefined ? null : String(value);
+
+/** A column of numbers that may be null. */
+export const number = (value: SqlStorageValue | undefined): number | null =>
+  value === null || value === undefined ? null : Number(value);
+
+/** A value as a column keeps it; null for nothing. */
+export const json = (value: unknown): string | null =>
+  value === null || value === undefined ? null : JSON.stringify(value);
+
+/** A column of JSON. Only this folder writes such columns, so their shapes are known. */
+export const parse = <T = unknown>(value: SqlStorageValue | undefined): T =>
+  JSON.parse(String(value)) as T;

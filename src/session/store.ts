@@ -1,0 +1,178 @@
+import type { SandboxInfo, UsageByModel } from "../db/schema";
+import { EventLog } from "./event-log";
+import { Journal } from "./journal";
+import type { Lifecycle } from "./lifecycle";
+import type { Balance } from "./limits";
+import { MessageTable } from "./message-table";
+import type { Limits, SessionSpec } from "./rpc";
+import { TABLES } from "./tables";
+
+/** What a session is, fixed at its creation. */
+export interface Identity extends Omit<SessionSpec, "limits" | "tags" | "description" | "userId"> {
+  owner: string;
+  /** Names the agent's conversation history. */
+  sessionId: string;
+  createdAt: number;
+}
+
+/** What a caller may change. */
+export interface Metadata {
+  limits: Limits;
+  tags: string[];
+  description: string | null;
+  userId: string | null;
+}
+
+/** What changes as the session lives. */
+export interface State {
+  lifecycle: Lifecycle;
+  /** Grows with every change; follows the clock, so that a re-created id goes on above its past. */
+  version: number;
+  updatedAt: number;
+  lastActivityAt: number;
+  balance: Balance;
+  usage: UsageByModel;
+  totalTokens: number;
+  numTurns: number;
+  toolsUsed: string[];
+  /** The message that runs; null when the session waits. */
+  running: string | null;
+  sandbox: SandboxInfo;
+  /** True once it is to be forgotten: it exists for nobody any more. */
+  removed: boolean;
+}
+
+/** The state of a session that was just made. */
+export function newState(spec: SessionSpec, now: number): State {
+  const provider = spec.config.sandbox?.provider ?? "embedded";
+  return {
+    lifecycle: { status: "initializing" },
+    version: now,
+    updatedAt: now,
+    lastActivityAt: now,
+    balance: { spentNanos: 0, heldNanos: 0 },
+    usage: {},
+    totalTokens: 0,
+    numTurns: 0,
+    toolsUsed: [],
+    running: null,
+    sandbox: { provider, id: spec.id, state: "ready" },
+    removed: false,
+  };
+}
+
+/** A note to the index that it is behind; the newest state is what it gets. */
+export interface Outbox {
+  attempts: number;
+  nextAt: number;
+}
+
+/**
+ * Everything a session has written down. It decides nothing: rows in, rows out. Reads of an id that
+ * was never created touch no table, so that they leave nothing behind.
+ */
+export class SessionStore {
+  readonly log: EventLog;
+  readonly messages: MessageTable;
+  readonly journal: Journal;
+  readonly #storage: DurableObjectStorage;
+  /** The identity never changes, and its config can be large: it is read once. */
+  #identity: Identity | undefined;
+  /** The state, kept so that a transition that changed nothing is known by its identity. */
+  #state: State | undefined;
+  /** Whether the transaction under way has changed the state: it changes often, and is written once. */
+  #changed = false;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    this.log = new EventLog(storage.sql);
+    this.messages = new MessageTable(storage.sql, () => this.identity.id);
+    this.journal = new Journal(storage.sql);
+  }
+
+  /** Runs `change` as one transaction and returns what it returned; a throw undoes all of it. */
+  transaction<T>(change: () => T): T {
+    const mark = this.log.untaken;
+    try {
+      return this.#storage.transactionSync(() => {
+        const result = change();
+        if (this.#changed) this.#storage.kv.put("state", this.#state);
+        return result;
+      });
+    } catch (error) {
+      this.log.dropBeyond(mark);
+      this.#identity = undefined;
+      this.#state = undefined;
+      throw error;
+    } finally {
+      this.#changed = false;
+    }
+  }
+
+  /** Makes the session, within a transaction. */
+  create(identity: Identity, metadata: Metadata, state: State): void {
+    for (const table of TABLES) this.#storage.sql.exec(table);
+    this.#storage.kv.put("tables", TABLES.length);
+    this.#storage.kv.put("identity", identity);
+    this.metadata = metadata;
+    this.state = state;
+    this.#identity = identity;
+  }
+
+  /** Whether this id was ever created and not yet forgotten. */
+  exists(): boolean {
+    return this.#readIdentity() !== undefined;
+  }
+
+  get identity(): Identity {
+    const identity = this.#readIdentity();
+    if (!identity) throw new Error("the session does not exist");
+    return identity;
+  }
+
+  get metadata(): Metadata {
+    return this.#require<Metadata>("metadata");
+  }
+
+  set metadata(metadata: Metadata) {
+    this.#storage.kv.put("metadata", metadata);
+  }
+
+  get state(): State {
+    this.#state ??= this.#require<State>("state");
+    return this.#state;
+  }
+
+  /** Only within a transaction. */
+  set state(state: State) {
+    this.#state = state;
+    this.#changed = true;
+  }
+
+  get outbox(): Outbox | null {
+    return this.#storage.kv.get<Outbox>("outbox") ?? null;
+  }
+
+  set outbox(outbox: Outbox | null) {
+    if (outbox) this.#storage.kv.put("outbox", outbox);
+    else this.#storage.kv.delete("outbox");
+  }
+
+  /** Forgets what is held in memory, after the storage was emptied. */
+  forget(): void {
+    this.#identity = undefined;
+    this.#state = undefined;
+    this.log.take();
+  }
+
+  #readIdentity(): Identity | undefined {
+    this.#identity ??= this.#storage.kv.get<Identity>("identity");
+    return this.#identity;
+  }
+
+  #require<T>(key: string): T {
+    const value = this.#storage.kv.get<T>(key);
+    if (value === undefined) throw new Error(`the session has no ${key}`);
+    return value;
+  }
+}

@@ -1,0 +1,91 @@
+/** The object's tables: an append-only list. A new one goes to the end, none is ever changed. */
+export const TABLES = [
+  `CREATE TABLE messages (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    request_hash TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    agent TEXT,
+    options TEXT NOT NULL,
+    status TEXT NOT NULL,
+    stop_reason TEXT,
+    result TEXT,
+    output TEXT,
+    error TEXT,
+    cost_nanos INTEGER NOT NULL DEFAULT 0,
+    usage TEXT NOT NULL,
+    num_turns INTEGER NOT NULL DEFAULT 0,
+    tools_used TEXT NOT NULL DEFAULT '[]',
+    first_seq INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    ended_at INTEGER
+  )`,
+  `CREATE INDEX live_messages ON messages (status, position) WHERE status IN ('queued', 'running')`,
+  `CREATE TABLE runs (
+    id TEXT PRIMARY KEY,
+    message_id TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    parent_tool_use_id TEXT,
+    open INTEGER NOT NULL DEFAULT 1,
+    last_stop TEXT,
+    restarts INTEGER NOT NULL DEFAULT 0
+  ) WITHOUT ROWID`,
+  `CREATE INDEX runs_of_message ON runs (message_id)`,
+  `CREATE TABLE calls (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    turn_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    run_id TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    ref TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    bound_nanos INTEGER NOT NULL,
+    held_nanos INTEGER NOT NULL,
+    cost_nanos INTEGER NOT NULL DEFAULT 0,
+    settled INTEGER NOT NULL DEFAULT 0,
+    completed INTEGER NOT NULL DEFAULT 0
+  )`,
+  `CREATE INDEX calls_of_message ON calls (message_id)`,
+  `CREATE INDEX open_calls ON calls (run_id) WHERE settled = 0`,
+  `CREATE INDEX calls_of_turn ON calls (run_id, kind, ref, n)`,
+  `CREATE TABLE history (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    agent TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    turn_id TEXT,
+    role TEXT NOT NULL,
+    content TEXT NOT NULL
+  )`,
+  `CREATE INDEX history_of_agent ON history (agent, n)`,
+  `CREATE INDEX history_of_run ON history (run_id, n)`,
+  `CREATE TABLE tools (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    turn_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    input TEXT NOT NULL,
+    state TEXT NOT NULL,
+    result TEXT,
+    started_at INTEGER
+  )`,
+  `CREATE INDEX tools_of_turn ON tools (turn_id)`,
+  `CREATE INDEX open_tools ON tools (run_id) WHERE state <> 'done'`,
+  `CREATE TABLE agents (
+    name TEXT PRIMARY KEY,
+    cwd TEXT NOT NULL,
+    summary TEXT,
+    summary_upto INTEGER NOT NULL DEFAULT 0,
+    context_tokens INTEGER NOT NULL DEFAULT 0
+  ) WITHOUT ROWID`,
+  `CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    type TEXT NOT NULL,
+    message_id TEXT,
+    body TEXT NOT NULL
+  )`,
+] as const;

@@ -1,0 +1,105 @@
+import { totalTokens } from "../agent/cost";
+import { DEFAULT_MODEL } from "../agent/models";
+import type { SessionRow } from "../db/schema";
+import type { StoredMessage } from "./message-table";
+import type { SessionStore } from "./store";
+import { viewOf } from "./view";
+
+/** Writes one line of structured log. Never pass text of a prompt, a reply or a command. */
+export function log(event: string, fields: Record<string, unknown>): void {
+  console.log(JSON.stringify({ event, ...fields }));
+}
+
+/** What an error is called in a log: its message, without a stack. */
+export const errorText = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+
+/**
+ * The data point of a message's end. Columns: index1 owner; blob1 kind, 2 pattern, 3 model, 4 status,
+ * 5 reason, 6 session; double1 dollars, 2 tokens, 3 turns, 4 duration ms, 5 wait ms.
+ */
+export function messagePoint(
+  session: SessionRow,
+  message: StoredMessage,
+  model: string,
+): AnalyticsEngineDataPoint {
+  const startedAt = message.startedAt ?? message.endedAt ?? message.createdAt;
+  return {
+    indexes: [session.owner.slice(0, 96)],
+    blobs: [
+      "message",
+      session.pattern,
+      model,
+      message.status,
+      message.stopReason ?? "",
+      session.id,
+    ],
+    doubles: [
+      message.costNanos / 1e9,
+      totalTokens(message.usage),
+      message.numTurns,
+      (message.endedAt ?? startedAt) - startedAt,
+      startedAt - message.createdAt,
+    ],
+  };
+}
+
+/** The data point of a session's end, in the same columns; double5 is the session's age in ms. */
+export function sessionPoint(session: SessionRow, model: string): AnalyticsEngineDataPoint {
+  return {
+    indexes: [session.owner.slice(0, 96)],
+    blobs: [
+      "session",
+      session.pattern,
+      model,
+      session.status,
+      session.terminationReason ?? session.error?.type ?? "",
+      session.id,
+    ],
+    doubles: [
+      session.totalCostNanos / 1e9,
+      session.totalTokens,
+      session.numTurns,
+      session.durationMs ?? 0,
+      session.updatedAt - session.createdAt,
+    ],
+  };
+}
+
+/** Reports a message that has ended: one data point, and one line. */
+export function reportMessage(
+  analytics: AnalyticsEngineDataset,
+  store: SessionStore,
+  messageId: string,
+): void {
+  const message = store.messages.get(messageId);
+  if (!message) return;
+  const session = viewOf(store);
+  analytics.writeDataPoint(messagePoint(session, message, modelName(store)));
+  const { status, stopReason, numTurns, error } = message;
+  log("message.ended", {
+    session: session.id,
+    messageId,
+    status,
+    stopReason,
+    numTurns,
+    cost: message.costNanos / 1e9,
+    ...(error && { error: error.type, upstreamRequestId: error.upstreamRequestId }),
+  });
+}
+
+/** Reports a session that has ended: one data point, and one line. */
+export function reportEnd(analytics: AnalyticsEngineDataset, store: SessionStore): void {
+  const session = viewOf(store);
+  analytics.writeDataPoint(sessionPoint(session, modelName(store)));
+  const { id, status, terminationReason: reason, numTurns } = session;
+  log("session.ended", {
+    session: id,
+    status,
+    reason,
+    numTurns,
+    cost: session.totalCostNanos / 1e9,
+  });
+}
+
+const modelName = (store: SessionStore): string => store.identity.config.model ?? DEFAULT_MODEL;

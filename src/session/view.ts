@@ -1,0 +1,62 @@
+import type { SessionRow } from "../db/schema";
+import { nextDeadline, type Timing } from "./deadlines";
+import { isEnded } from "./lifecycle";
+import type { SessionStore } from "./store";
+
+/** What the clock has to know of a session. */
+export function timingOf(store: SessionStore): Timing {
+  const { lifecycle, lastActivityAt, running, removed } = store.state;
+  const { createdAt } = store.identity;
+  const { limits } = store.metadata;
+  const outboxAt = store.outbox?.nextAt ?? null;
+  return {
+    lifecycle,
+    limits,
+    createdAt,
+    lastActivityAt,
+    busy: running !== null,
+    removed,
+    outboxAt,
+  };
+}
+
+/** A session as it tells of itself: to clients, and to the index. */
+export function viewOf(store: SessionStore): SessionRow {
+  const { identity, metadata, state } = store;
+  const { lifecycle } = state;
+  const startedAt = "startedAt" in lifecycle ? lifecycle.startedAt : null;
+  const endedAt = isEnded(lifecycle) ? lifecycle.endedAt : null;
+  const deadline = nextDeadline(timingOf(store));
+  const { env: _, ...config } = identity.config;
+  return {
+    id: identity.id,
+    version: state.version,
+    owner: identity.owner,
+    sessionId: identity.sessionId,
+    pattern: identity.pattern,
+    status: lifecycle.status,
+    terminationReason: lifecycle.status === "terminated" ? lifecycle.reason : null,
+    error: lifecycle.status === "error" ? lifecycle.error : null,
+    conversationId: identity.conversationId,
+    config,
+    createdAt: identity.createdAt,
+    startedAt,
+    lastActivityAt: state.lastActivityAt,
+    completedAt: lifecycle.status === "completed" || lifecycle.status === "error" ? endedAt : null,
+    terminatedAt: lifecycle.status === "terminated" ? endedAt : null,
+    updatedAt: state.updatedAt,
+    expiresAt: deadline?.at ?? null,
+    expiresBecause: deadline?.because ?? null,
+    durationMs: endedAt === null ? null : endedAt - (startedAt ?? endedAt),
+    totalCostNanos: state.balance.spentNanos,
+    totalTokens: state.totalTokens,
+    numTurns: state.numTurns,
+    toolsUsed: state.toolsUsed,
+    usage: state.usage,
+    ...metadata.limits,
+    sandbox: state.sandbox,
+    tags: metadata.tags,
+    description: metadata.description,
+    userId: metadata.userId,
+  };
+}

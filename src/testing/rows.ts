@@ -1,0 +1,80 @@
+import type { SessionRow } from "../db/schema";
+import { putSession } from "../db/sessions";
+
+let made = 0;
+
+/** A session's row with everything filled in, and an id of its own. */
+export function aSessionRow(changes: Partial<SessionRow> = {}): SessionRow {
+  made += 1;
+  const createdAt = changes.createdAt ?? Date.UTC(2026, 10, 20, 12) + made;
+  return {
+    id: `sess_${made.toString().padStart(6, "0")}`,
+    version: 1,
+    owner: "acme",
+    sessionId: `sdk_sess_${made}`,
+    pattern: "long-running",
+    status: "active",
+    terminationReason: null,
+    error: null,
+    conversationId: null,
+    config: { model: "claude-sonnet-5-5" },
+    createdAt,
+    startedAt: createdAt,
+    lastActivityAt: createdAt,
+    completedAt: null,
+    terminatedAt: null,
+    updatedAt: createdAt,
+    expiresAt: null,
+    expiresBecause: null,
+    durationMs: null,
+    totalCostNanos: 0,
+    totalTokens: 0,
+    numTurns: 0,
+    toolsUsed: [],
+    usage: {},
+    maxIdleTimeMs: null,
+    maxLifetimeMs: null,
+    maxBudgetNanos: null,
+    maxTurns: null,
+    sandbox: { provider: "embedded", id: `box_${made}`, state: "ready" },
+    tags: [],
+    description: null,
+    userId: null,
+    ...changes,
+  };
+}
+
+/** Puts many rows in one round trip. */
+export async function putSessions(d1: D1Database, rows: SessionRow[]): Promise<void> {
+  const statements: D1PreparedStatement[] = [];
+  const later = {
+    prepare: (sql: string) => ({
+      bind: (...params: unknown[]) => ({
+        run: async () => statements.push(d1.prepare(sql).bind(...params)),
+      }),
+    }),
+  };
+  for (const row of rows) await putSession(later as unknown as D1Database, row);
+  await d1.batch(statements);
+}
+
+/** A database that passes everything on and keeps the queries that it was asked. */
+export function recording(d1: D1Database) {
+  const queries: { sql: string; params: unknown[] }[] = [];
+  const database = {
+    prepare: (sql: string) => ({
+      bind(...params: unknown[]) {
+        queries.push({ sql, params });
+        return d1.prepare(sql).bind(...params);
+      },
+    }),
+    batch: (statements: D1PreparedStatement[]) => d1.batch(statements),
+  };
+  return { queries, database: database as unknown as D1Database };
+}
+
+/** Empties the mirror. */
+export async function emptyMirror(d1: D1Database): Promise<void> {
+  const tables = ["agent_sessions", "session_tags", "session_totals", "session_tombstones"];
+  await d1.batch(tables.map((table) => d1.prepare(`delete from ${table}`)));
+}

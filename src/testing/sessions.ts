@@ -1,0 +1,87 @@
+import { env } from "cloudflare:workers";
+import type { SessionEvent } from "../events/event";
+import type {
+  Caller,
+  MessageRequest,
+  MessageRow,
+  Result,
+  SessionRpc,
+  SessionSpec,
+} from "../session/rpc";
+
+/** Who owns the sessions of tests. */
+export const ALICE: Caller = { owner: "alice", admin: false };
+
+/** A random id of a session. */
+export const newSessionId = (): string => `sess_${crypto.randomUUID().replaceAll("-", "")}`;
+
+/** What a session is made from; a long-running one without limits, unless `changes` says otherwise. */
+export function aSpec(changes: Partial<SessionSpec> = {}): SessionSpec {
+  return {
+    id: newSessionId(),
+    pattern: "long-running",
+    config: {},
+    conversationId: null,
+    limits: { maxIdleTimeMs: null, maxLifetimeMs: null, maxBudgetNanos: null, maxTurns: null },
+    tags: [],
+    description: null,
+    userId: null,
+    requestHash: null,
+    ...changes,
+  };
+}
+
+/** A client's message. */
+export function aMessage(prompt: string, changes: Partial<MessageRequest> = {}): MessageRequest {
+  return {
+    id: `msg_${crypto.randomUUID().replaceAll("-", "")}`,
+    prompt,
+    agent: null,
+    background: false,
+    maxTurns: null,
+    maxBudgetNanos: null,
+    onBusy: "queue",
+    requestHash: "hash",
+    ...changes,
+  };
+}
+
+/** The object of a session; its stub's own type can't tell what `unknown` becomes on the way. */
+export const objectOf = (id: string) => env.SESSIONS.getByName(id);
+export const sessionOf = (id: string) => objectOf(id) as unknown as SessionRpc;
+
+/** The value of an answer that must not be a refusal. */
+export function value<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
+  return result.value;
+}
+
+/** Makes a session and returns its id. */
+export async function createSession(changes: Partial<SessionSpec> = {}): Promise<string> {
+  const spec = aSpec(changes);
+  value(await sessionOf(spec.id).create(ALICE, spec));
+  return spec.id;
+}
+
+/** Sends a prompt and waits for the end of its message. */
+export async function ask(
+  id: string,
+  prompt: string,
+  changes: Partial<MessageRequest> = {},
+): Promise<MessageRow> {
+  return value(await sessionOf(id).ask(ALICE, aMessage(prompt, changes)));
+}
+
+/** The whole log of a session. */
+export async function eventsOf(id: string): Promise<SessionEvent[]> {
+  return value(await sessionOf(id).events(ALICE, { after: 0, limit: 100_000 })).events;
+}
+
+/** Waits until something holds; fails after two seconds. */
+export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (await holds()) return;
+    await scheduler.wait(10);
+  }
+  throw new Error("it did not come to hold within two seconds");
+}
