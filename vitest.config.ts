@@ -1,6 +1,13 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
+/** Answers what the Worker under test asks of the world: nothing in a test reaches the network. */
+function outside(request: Request): Response | Promise<Response> {
+  const { host, pathname, search } = new URL(request.url);
+  if (host === "aimock.test") return fetch(process.env.AIMOCK_URL + pathname + search, request);
+  return new Response(`a test tried to reach ${request.url}`, { status: 599 });
+}
+
 export default defineConfig({
   plugins: [
     cloudflareTest(async () => ({
@@ -11,12 +18,13 @@ export default defineConfig({
           ALLOW_ANONYMOUS: "true",
           OFFLINE_MODEL: "true",
         },
-        // Nothing in a test reaches the network unless the test itself answers the request.
-        outboundService: (request: Request) => {
-          throw new Error(`a test tried to reach ${request.url}`);
-        },
+        outboundService: outside,
       },
     })),
   ],
-  test: { include: ["src/**/*.test.ts"], setupFiles: ["./src/testing/setup.ts"] },
+  test: {
+    include: ["src/**/*.test.ts"],
+    setupFiles: ["./src/testing/setup.ts"],
+    globalSetup: ["./src/testing/aimock.ts"],
+  },
 });

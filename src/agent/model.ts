@@ -1,5 +1,6 @@
 import Anthropic from "@anthropic-ai/sdk";
 import type { Block, Message } from "./messages";
+import type { PricedModel } from "./models";
 
 type RawEvent = Anthropic.Beta.Messages.BetaRawMessageStreamEvent;
 type ApiUsage = Anthropic.Beta.Messages.BetaUsage;
@@ -104,6 +105,8 @@ export function createModel(options: {
   const client = new Anthropic({
     apiKey: options.apiKey,
     maxRetries: 0,
+    // It would log what it can't parse, and that may be anybody's text.
+    logLevel: "off",
     ...(options.baseURL && { baseURL: options.baseURL }),
     ...(options.fetch && { fetch: options.fetch }),
   });
@@ -113,7 +116,11 @@ export function createModel(options: {
       const watchdog = startWatchdog(signal);
       try {
         const stream = await client.beta.messages.create(
-          { ...parameters(call), max_tokens: call.maxTokens, stream: true },
+          {
+            ...parameters({ ...call, thinking: thinkingWithin(call) }),
+            max_tokens: call.maxTokens,
+            stream: true,
+          },
           {
             signal: watchdog.signal,
             headers: { "x-rigger-attempt": String(call.attempt) },
@@ -166,6 +173,29 @@ function parameters(call: ModelCall): Anthropic.Beta.Messages.MessageCountTokens
     ...(call.compaction && { compaction: { type: "summarize" as const } }),
     ...(compacted && { betas: [COMPACTION_BETA] }),
   };
+}
+
+/** How to ask a model to think: as the client said, with summaries shown where models hide their thoughts. */
+export function thinkingFor(
+  model: PricedModel,
+  given: Record<string, unknown> | undefined,
+): ModelCall["thinking"] {
+  if (!given) {
+    return model.thinking === "adaptive" ? { type: "adaptive", display: "summarized" } : undefined;
+  }
+  const shown = given.type === "adaptive" ? { display: "summarized", ...given } : given;
+  // The API judges what a client asks of a model's thinking.
+  return shown as unknown as ModelCall["thinking"];
+}
+
+/** The least that the API takes as a budget of thinking. */
+const MIN_THINKING_TOKENS = 1_024;
+
+/** A call's thinking, its budget kept below what the reply may say; none where there is no room for it. */
+function thinkingWithin({ thinking, maxTokens }: ModelCall): ModelCall["thinking"] {
+  if (thinking?.type !== "enabled" || thinking.budget_tokens < maxTokens) return thinking;
+  const budget = Math.floor(maxTokens / 2);
+  return budget < MIN_THINKING_TOKENS ? undefined : { ...thinking, budget_tokens: budget };
 }
 
 /** What a request weighs: the parts of it that become input tokens. */

@@ -1,7 +1,6 @@
-import type Anthropic from "@anthropic-ai/sdk";
 import { type AgentDeps, type Ending, type Journal, runAgent } from "../agent/loop";
 import type { Message } from "../agent/messages";
-import { type Draft, emptyDraft, type Model } from "../agent/model";
+import { type Draft, emptyDraft, type Model, thinkingFor } from "../agent/model";
 import type { PricedModel } from "../agent/models";
 import { mayCall, offeredTools } from "../agent/permissions";
 import { systemPrompt } from "../agent/prompt";
@@ -62,7 +61,7 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
         createdAt: store.identity.createdAt,
       }),
       tools: toolDefinitions(offeredTools(config)),
-      thinking: thinkingOf(config.thinking, priced),
+      thinking: thinkingFor(priced, config.thinking),
       effort: config.effort,
       outputSchema: config.outputSchema,
     },
@@ -159,17 +158,4 @@ function openJournal(run: Run, deps: RunnerDeps): Journal {
       commit((at) => finishTool(store, run, call, result, at));
     },
   };
-}
-
-/** How to ask a model to think: as the client said, with summaries shown where models hide their thoughts. */
-function thinkingOf(
-  given: Record<string, unknown> | undefined,
-  model: PricedModel,
-): Anthropic.Beta.Messages.BetaThinkingConfigParam | undefined {
-  if (given) {
-    const shown = given.type === "adaptive" ? { display: "summarized", ...given } : given;
-    // The API judges what a client asks of a model's thinking.
-    return shown as unknown as Anthropic.Beta.Messages.BetaThinkingConfigParam;
-  }
-  return model.thinking === "adaptive" ? { type: "adaptive", display: "summarized" } : undefined;
 }

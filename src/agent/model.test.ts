@@ -1,0 +1,223 @@
+import { describe, expect, it } from "vitest";
+import { toolCalls, toolResultBlock } from "./messages";
+import { createModel, emptyDraft, type ModelCall, type ModelOutcome, thinkingFor } from "./model";
+import { resolveModel } from "./models";
+
+const aCall = (changes: Partial<ModelCall> = {}): ModelCall => ({
+  model: "claude-sonnet-5-5",
+  system: "Be kind.",
+  messages: [{ role: "user", content: [{ type: "text", text: "hello" }] }],
+  tools: [],
+  maxTokens: 1_000,
+  attempt: 1,
+  ...changes,
+});
+
+const never = new AbortController().signal;
+
+/** Calls the model and collects what was heard meanwhile. */
+async function listen(model: ReturnType<typeof createModel>, call: ModelCall, signal = never) {
+  const heard: string[] = [];
+  const outcome = await model.call(call, signal, {
+    draft: emptyDraft(),
+    onDelta: ({ block, kind, text }) => {
+      heard[block] = `${heard[block] ?? `${kind}: `}${text}`;
+    },
+  });
+  return { outcome, heard };
+}
+
+function failureOf(outcome: ModelOutcome) {
+  if (outcome.ok) throw new Error("it did not fail");
+  return outcome.failure;
+}
+
+describe("our requests, as an independent fake of the API takes them", () => {
+  const aimock = createModel({ apiKey: "test", baseURL: "http://aimock.test" });
+
+  it("a reply with thinking streams and ends", async () => {
+    const thinking = { type: "adaptive", display: "summarized" } as const;
+    const { outcome, heard } = await listen(aimock, aCall({ thinking }));
+    expect(outcome).toMatchObject({ ok: true, stopReason: "end_turn" });
+    expect(heard).toEqual(["thinking: A greeting.", "text: Hi there!"]);
+  });
+
+  it("a tool is called, answered and spoken of", async () => {
+    const tools = [
+      { name: "Read", description: "Reads a file.", input_schema: { type: "object" as const } },
+    ];
+    const prompt = {
+      role: "user" as const,
+      content: [{ type: "text" as const, text: "read the file" }],
+    };
+    const asked = await listen(aimock, aCall({ tools, messages: [prompt] }));
+    if (!asked.outcome.ok) throw new Error(asked.outcome.failure.message);
+    expect(asked.outcome.stopReason).toBe("tool_use");
+    const [read] = toolCalls(asked.outcome.content);
+    expect(read).toMatchObject({ name: "Read", input: { file_path: "/workspace/a.txt" } });
+
+    const answered = await listen(
+      aimock,
+      aCall({
+        tools,
+        messages: [
+          prompt,
+          { role: "assistant", content: asked.outcome.content },
+          { role: "user", content: [toolResultBlock(read?.id ?? "", { content: "one" })] },
+        ],
+      }),
+    );
+    expect(answered.heard).toEqual(["text: The file says one."]);
+  });
+});
+
+/** A model whose one answer is a response made by hand. */
+const answering = (respond: (request: Request) => Response | Promise<Response>) =>
+  createModel({
+    apiKey: "test",
+    fetch: async (input, init) => respond(new Request(input, init)),
+  });
+
+const sse = (...events: object[]): string =>
+  events.map((e) => `event: ${"type" in e && e.type}\ndata: ${JSON.stringify(e)}\n\n`).join("");
+const start = {
+  type: "message_start",
+  message: { usage: { input_tokens: 10, output_tokens: 1 }, content: [] },
+};
+const textStart = {
+  type: "content_block_start",
+  index: 0,
+  content_block: { type: "text", text: "" },
+};
+const textDelta = (text: string) => ({
+  type: "content_block_delta",
+  index: 0,
+  delta: { type: "text_delta", text },
+});
+const streaming = (body: string) => () =>
+  new Response(body, { headers: { "content-type": "text/event-stream" } });
+
+describe("a call that fails", () => {
+  it.each([
+    [429, "rate_limit_error", true],
+    [529, "overloaded_error", true],
+    [500, "api_error", true],
+    [400, "invalid_request_error", false],
+    [401, "authentication_error", false],
+    [402, "billing_error", false],
+    [413, "request_too_large", false],
+  ])(
+    "with status %i is known by its type %s, and may be tried again: %s",
+    async (status, type, retryable) => {
+      const body = { type: "error", error: { type, message: "no" }, request_id: "req_1" };
+      const headers = { "request-id": "req_1", "retry-after": "2" };
+      const model = answering(() => Response.json(body, { status, headers }));
+      expect(failureOf((await listen(model, aCall())).outcome)).toEqual({
+        type,
+        message: "no",
+        status,
+        requestId: "req_1",
+        retryable,
+        retryAfterMs: 2_000,
+        began: false,
+      });
+    },
+  );
+
+  it("before it reached anybody is a broken connection", async () => {
+    const model = answering(() => Promise.reject(new TypeError("connection reset")));
+    expect(failureOf((await listen(model, aCall())).outcome)).toMatchObject({
+      type: "connection_error",
+      retryable: true,
+      began: false,
+    });
+  });
+
+  it("in the middle of its stream keeps what had arrived", async () => {
+    const body = sse(start, textStart, textDelta("half a sen"));
+    const { outcome } = await listen(answering(streaming(body)), aCall());
+    expect(failureOf(outcome)).toMatchObject({ type: "connection_error", began: true });
+    expect(!outcome.ok && outcome.draft.content).toEqual([{ type: "text", text: "half a sen" }]);
+    expect(!outcome.ok && outcome.draft.usage.start).toMatchObject({ input_tokens: 10 });
+  });
+
+  it("with an error event in its stream says which", async () => {
+    const error = { type: "error", error: { type: "overloaded_error", message: "busy" } };
+    const { outcome } = await listen(answering(streaming(sse(start, error))), aCall());
+    expect(failureOf(outcome)).toMatchObject({ type: "overloaded_error", retryable: true });
+  });
+
+  it("with an unreadable stream may be tried again", async () => {
+    const body = `${sse(start)}event: content_block_start\ndata: {"type":\n\n`;
+    expect(failureOf((await listen(answering(streaming(body)), aCall())).outcome)).toMatchObject({
+      retryable: true,
+    });
+  });
+
+  it("because it was stopped is told apart", async () => {
+    const controller = new AbortController();
+    const model = answering((request) => {
+      controller.abort();
+      return Promise.reject(request.signal.reason);
+    });
+    expect(failureOf((await listen(model, aCall(), controller.signal)).outcome)).toMatchObject({
+      type: "aborted",
+      retryable: false,
+    });
+  });
+});
+
+describe("what is sent", () => {
+  async function sent(call: ModelCall) {
+    const { promise, resolve } = Promise.withResolvers<{ body: unknown; headers: Headers }>();
+    const model = answering(async (request) => {
+      resolve({ body: await request.json(), headers: request.headers });
+      return new Response("no", { status: 400 });
+    });
+    await listen(model, call);
+    return promise;
+  }
+
+  it("marks the prompt for the cache at its system and at its end, and names the attempt", async () => {
+    const { body, headers } = await sent(aCall({ attempt: 3 }));
+    expect(body).toMatchObject({
+      system: [{ type: "text", text: "Be kind.", cache_control: { type: "ephemeral" } }],
+      cache_control: { type: "ephemeral" },
+      stream: true,
+      max_tokens: 1_000,
+    });
+    expect(headers.get("x-rigger-attempt")).toBe("3");
+    expect(headers.get("anthropic-beta")).toBeNull();
+  });
+
+  it("asks for a summary with the beta that it needs", async () => {
+    const { body, headers } = await sent(aCall({ compaction: true }));
+    expect(body).toMatchObject({ compaction: { type: "summarize" } });
+    expect(headers.get("anthropic-beta")).toContain("compact-2026-09-04");
+  });
+
+  it("keeps a budget of thinking below what the reply may say", async () => {
+    const thinking = { type: "enabled", budget_tokens: 8_000 } as const;
+    const budgets = await Promise.all(
+      [10_000, 4_000, 500].map((maxTokens) => sent(aCall({ thinking, maxTokens }))),
+    );
+    expect(budgets.map(({ body }) => body)).toMatchObject([
+      { thinking: { type: "enabled", budget_tokens: 8_000 } },
+      { thinking: { type: "enabled", budget_tokens: 2_000 } },
+      expect.not.objectContaining({ thinking: expect.anything() }),
+    ]);
+  });
+
+  it("shows summaries where models hide their thoughts, and otherwise does as the client says", () => {
+    const sonnet = resolveModel("claude-sonnet-5-5", Date.now());
+    const haiku = resolveModel("claude-haiku-4-5", Date.now());
+    if (!sonnet || !haiku) throw new Error("both have prices");
+    expect(thinkingFor(sonnet, undefined)).toEqual({ type: "adaptive", display: "summarized" });
+    expect(thinkingFor(haiku, undefined)).toBeUndefined();
+    expect(thinkingFor(sonnet, { type: "between_tools" })).toEqual({ type: "between_tools" });
+    expect(thinkingFor(sonnet, { type: "adaptive", display: "omitted" })).toEqual({
+      type: "adaptive",
+      display: "omitted",
+    });
+  });
+});

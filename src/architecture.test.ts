@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+
+const sources = import.meta.glob<string>(["./**/*.ts", "!./**/*.test.ts"], {
+  query: "?raw",
+  import: "default",
+  eager: true,
+});
+
+/** Which folders a folder may import from. The entry and the settings stand above and below all of them. */
+const ALLOWED: Record<string, readonly string[]> = {
+  http: ["session", "events", "db"],
+  session: ["agent", "sandbox", "events", "db"],
+  agent: ["sandbox", "events"],
+  sandbox: [],
+  events: [],
+  db: ["events"],
+  testing: ["session", "agent", "sandbox", "events", "db", "http"],
+  bench: ["agent"],
+};
+
+/** The one folder, or file, in which a foreign package may be imported. */
+const HOME: Record<string, string> = {
+  "@anthropic-ai/sdk": "agent/",
+  "drizzle-orm": "db/",
+  "just-bash": "sandbox/",
+  hono: "http/",
+  "@copilotkit/aimock": "testing/",
+};
+
+/** What a file imports, and where it stands; our own files by their path from here. */
+const imports = Object.entries(sources).flatMap(([path, source]) =>
+  [...source.matchAll(/(?:from|import)\s+"([^"]+)"/g)].map(([, target = ""]) => ({
+    path: path.slice(2),
+    target: target.startsWith(".") ? new URL(target, `file:///${path.slice(2)}`).pathname : target,
+  })),
+);
+
+const folderOf = (path: string) => path.split("/")[0] ?? "";
+
+describe("the structure", () => {
+  it.each(Object.keys(ALLOWED))("%s imports only from below itself", (folder) => {
+    const strays = imports
+      .filter(({ path }) => folderOf(path) === folder && path.includes("/"))
+      .filter(({ target }) => target.startsWith("/") && target !== "/env")
+      .map(({ path, target }) => ({ path, to: folderOf(target.slice(1)) }))
+      .filter(({ to }) => to !== folder && !ALLOWED[folder]?.includes(to));
+    expect(strays).toEqual([]);
+  });
+
+  it("only http and session read the settings", () => {
+    const readers = imports.filter(({ target }) => target === "/env");
+    const folders = new Set(readers.map(({ path }) => folderOf(path)));
+    expect([...folders].filter((folder) => folder !== "http" && folder !== "session")).toEqual([]);
+  });
+
+  it.each(Object.entries(HOME))("%s is imported only in %s", (name, home) => {
+    const strays = imports.filter(
+      ({ path, target }) =>
+        (target === name || target.startsWith(`${name}/`)) && !path.startsWith(home),
+    );
+    expect(strays).toEqual([]);
+  });
+
+  it("only the session reaches its storage, and only the sandbox its own", () => {
+    const users = Object.entries(sources)
+      .filter(([, source]) => /ctx\.storage|storage\.sql|SqlStorage\b/.test(source))
+      .map(([path]) => folderOf(path.slice(2)));
+    expect([...new Set(users)].sort()).toEqual(["sandbox", "session"]);
+  });
+
+  it("the rules of lifecycle, deadlines and limits know no clock, no storage and no platform", () => {
+    for (const name of ["lifecycle", "deadlines", "limits"]) {
+      const source = sources[`./session/${name}.ts`] ?? "";
+      expect(source).not.toMatch(/Date\.now|Math\.random|cloudflare:|storage|fetch\(/);
+    }
+  });
+
+  it("has no barrels but the entry", () => {
+    const barrels = Object.keys(sources).filter((path) => /\/index\.ts$/.test(path));
+    expect(barrels).toEqual(["./index.ts"]);
+  });
+});
