@@ -101,13 +101,14 @@ export const COMPACT_AT_TOKENS = 150_000;
 /** What a search may read: its results enter the prompt of the call that makes it. */
 const SEARCH_PROMPT_TOKENS = 100_000;
 const SEARCH_MAX_TOKENS = 4_096;
-const SUMMARY_MAX_TOKENS = 8_192;
+const SUMMARY_MAX_TOKENS = 16_384;
 
 /**
  * Carries a run on from wherever its journal says it is, to its end. Never rejects. Returns null when
  * it was stopped from outside: whoever stopped it has written down how it ended.
  */
 export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
+  let mayCompact = true;
   for (;;) {
     if (deps.signal.aborted) return null;
     const { pending, lastStop, contextTokens } = deps.journal.progress();
@@ -117,11 +118,12 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
     }
     const ending = endingOf(lastStop);
     if (ending) return ending;
-    if (contextTokens > COMPACT_AT_TOKENS || lastStop === "model_context_window_exceeded") {
-      const compacted = await compact(deps);
-      if (!compacted && lastStop === "model_context_window_exceeded") {
-        return failed("the conversation does not fit in the model's context window");
-      }
+    const overflowed = lastStop === "model_context_window_exceeded";
+    if (overflowed || (mayCompact && contextTokens > COMPACT_AT_TOKENS)) {
+      // A summary that failed once is not paid for again with every turn.
+      mayCompact = await compact(deps);
+      if (deps.signal.aborted) return null;
+      if (overflowed && !mayCompact) return TOO_LONG;
     }
     const stopped = await reply(deps);
     if (stopped) return deps.signal.aborted ? null : stopped;
@@ -144,10 +146,13 @@ function endingOf(lastStop: string | null): Ending | undefined {
   }
 }
 
-const failed = (message: string): Ending => ({
+const TOO_LONG: Ending = {
   stopReason: "error",
-  error: { type: "upstream_error", message },
-});
+  error: {
+    type: "upstream_error",
+    message: "The conversation does not fit in the model's context window.",
+  },
+};
 
 /** Asks for one reply. Returns how the run ends when there is none. */
 async function reply(deps: AgentDeps): Promise<Ending | undefined> {

@@ -39,10 +39,9 @@ export interface ModelFailure {
   began: boolean;
 }
 
-/** What arrived of a reply, whole or not. `finished[i]` tells that block i is complete. */
+/** What arrived of a reply, whole or not. */
 export interface Draft {
   content: Block[];
-  finished: boolean[];
   usage: ReportedUsage;
 }
 
@@ -77,7 +76,6 @@ export interface CallWatch {
 /** A draft of which nothing has arrived. */
 export const emptyDraft = (): Draft => ({
   content: [],
-  finished: [],
   usage: { start: null, delta: null },
 });
 
@@ -200,7 +198,8 @@ function thinkingWithin({ thinking, maxTokens }: ModelCall): ModelCall["thinking
 
 /** What a request weighs: the parts of it that become input tokens. */
 export function weighedParts(call: ModelCall) {
-  return { system: call.system, tools: call.tools, messages: call.messages };
+  const { system, tools, messages, outputSchema } = call;
+  return { system, tools, messages, outputSchema };
 }
 
 /** Puts a reply together from the stream's raw events. The SDK's own accumulation costs twice the time. */
@@ -208,6 +207,7 @@ function assemble(draft: Draft, onDelta: DeltaListener) {
   const json: string[] = [];
   let stopReason: string | null = null;
   let stopped = false;
+  let unreadable = false;
 
   return {
     take(event: RawEvent): void {
@@ -217,7 +217,6 @@ function assemble(draft: Draft, onDelta: DeltaListener) {
           return;
         case "content_block_start":
           draft.content[event.index] = { ...event.content_block } as Block;
-          draft.finished[event.index] = false;
           return;
         case "content_block_delta": {
           const block = draft.content[event.index];
@@ -228,8 +227,7 @@ function assemble(draft: Draft, onDelta: DeltaListener) {
           const block = draft.content[event.index];
           const text = json[event.index];
           // A call without input is streamed as no text at all.
-          if (text && block && "input" in block) block.input = JSON.parse(text);
-          draft.finished[event.index] = true;
+          if (text && block && "input" in block) block.input = parseInput(text);
           return;
         }
         case "message_delta":
@@ -243,9 +241,20 @@ function assemble(draft: Draft, onDelta: DeltaListener) {
     },
     finish(): string {
       if (!stopped || stopReason === null) throw new CutOff();
+      // A call that `max_tokens` cut short is unreadable too, but nobody will make it.
+      if (unreadable && stopReason === "tool_use") throw new SyntaxError("unreadable tool input");
       return stopReason;
     },
   };
+
+  function parseInput(text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch {
+      unreadable = true;
+      return {};
+    }
+  }
 
   function extend(
     block: Block,

@@ -29,6 +29,8 @@ export interface Call extends Reservation {
   ref: string;
   model: string;
   promptTokens: number;
+  /** Its price is that of this instant. */
+  begunAt: number;
 }
 
 /** A tool call of a reply. */
@@ -92,8 +94,8 @@ export class Journal {
 
   addCall(call: Call & { messageId: string }): void {
     this.#sql.exec(
-      `INSERT INTO calls (id, turn_id, attempt, run_id, message_id, kind, ref, model, prompt_tokens,
-         bound_nanos, held_nanos) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO calls (id, turn_id, attempt, run_id, message_id, kind, ref, model, prompt_tokens, begun_at,
+         bound_nanos, held_nanos) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       call.id,
       call.turnId,
       call.attempt,
@@ -103,6 +105,7 @@ export class Journal {
       call.ref,
       call.model,
       call.promptTokens,
+      call.begunAt,
       call.boundNanos,
       call.heldNanos,
     );
@@ -333,6 +336,7 @@ const decodeCall = (row: Row): Call => ({
   ref: String(row.ref),
   model: String(row.model),
   promptTokens: Number(row.prompt_tokens),
+  begunAt: Number(row.begun_at),
   boundNanos: Number(row.bound_nanos),
   heldNanos: Number(row.held_nanos),
   costNanos: Number(row.cost_nanos),

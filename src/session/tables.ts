@@ -43,6 +43,7 @@ export const TABLES = [
     ref TEXT NOT NULL,
     model TEXT NOT NULL,
     prompt_tokens INTEGER NOT NULL,
+    begun_at INTEGER NOT NULL,
     bound_nanos INTEGER NOT NULL,
     held_nanos INTEGER NOT NULL,
     cost_nanos INTEGER NOT NULL DEFAULT 0,

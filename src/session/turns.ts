@@ -10,7 +10,7 @@ import {
 } from "../agent/cost";
 import type { Turn, TurnGrant } from "../agent/loop";
 import { type Block, type ToolCall, textOf, toolCalls } from "../agent/messages";
-import type { Draft, ModelFailure, ReportedUsage } from "../agent/model";
+import { type Draft, emptyDraft, type ModelFailure, type ReportedUsage } from "../agent/model";
 import type { PricedModel } from "../agent/models";
 import type { ToolResult } from "../agent/tool";
 import type { EventScope, PublicUsage, TurnKind } from "../events/event";
@@ -100,6 +100,7 @@ export function beginTurn(
     ref: wanted.ref,
     model: model.id,
     promptTokens,
+    begunAt: now,
     ...reserved.reservation,
   });
   store.state = { ...state, balance: reserved.balance };
@@ -209,7 +210,7 @@ export function failTurn(
 export function abandonTurns(store: SessionStore, run: Run, modelOf: ModelOf, now: number): void {
   for (const call of store.journal.openCalls(run.id)) {
     const failure = { type: "restarted", began: true } as ModelFailure;
-    const draft: Draft = { content: [], finished: [], usage: { start: null, delta: null } };
+    const draft = emptyDraft();
     failTurn(
       store,
       run,
@@ -366,7 +367,7 @@ function charge(
   now: number,
 ): Charged {
   const state = store.state;
-  const settled = settle(state.balance, call, costOf(model, usage, now), rest);
+  const settled = settle(state.balance, call, costOf(model, usage, call.begunAt), rest);
   const cost = settled.reservation.costNanos;
   store.journal.settleCall(call.id, settled.reservation, completed);
 
@@ -431,11 +432,12 @@ function appendTurnCompleted(
 function usageOfDraft(call: Call, draft: Draft): CallUsage {
   const said = draft.content.reduce((sum, block) => sum + saidCharacters(block), 0);
   const outputTokens = Math.ceil(said / BYTES_PER_TOKEN);
-  if (draft.usage.start === null) {
-    const inputTokens = Math.ceil(call.promptTokens / BYTES_PER_TOKEN);
-    return { ...NO_USAGE, inputTokens, cacheWrite1hTokens: 0 };
-  }
   const usage = usageOf(draft.usage);
+  // The object was lost, or the API counts this kind of call at its end only.
+  if (totalTokens(usage) === usage.outputTokens) {
+    const inputTokens = Math.ceil(call.promptTokens / BYTES_PER_TOKEN);
+    return { ...usage, inputTokens, outputTokens };
+  }
   return { ...usage, outputTokens: Math.max(usage.outputTokens, outputTokens) };
 }
 

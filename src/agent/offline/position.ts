@@ -1,0 +1,60 @@
+import type { Block, MessagesRequest } from "./request";
+import { parseScript, type Script, type Turn } from "./script";
+
+/** What a tool returned to a scripted call. */
+export interface ReturnedResult {
+  tool: string;
+  text: string;
+  failed: boolean;
+}
+
+/** Where a conversation stands in the script of its last prompt. */
+export interface Position {
+  script: Script;
+  /** The turn to make now. */
+  turn: Turn;
+  /** The turns that are still to make, this one first. */
+  rest: readonly Turn[];
+  images: number;
+  documents: number;
+  results: readonly ReturnedResult[];
+}
+
+/**
+ * Finds the client's last prompt and counts the replies after it. A message that answers tools is no
+ * prompt; where the prompt itself was compacted, the summary stands for it: it holds the lines that were
+ * not yet followed.
+ */
+export function locate(messages: MessagesRequest["messages"]): Position {
+  const prompted = messages.findLastIndex(({ role, content }) => role === "user" && asks(content));
+  const promptAt = Math.max(prompted, 0);
+  const prompt = messages[promptAt]?.content ?? [];
+  const after = messages.slice(promptAt + 1);
+  const script = parseScript(prompt.map(promptText).join("\n"));
+  const done = after.filter(({ role }) => role === "assistant").length;
+  const rest = script.turns.slice(done);
+  const calls = after.flatMap(({ content }) => content.filter(({ type }) => type === "tool_use"));
+  const named = new Map(calls.map(({ id, name }) => [id, name]));
+
+  return {
+    script,
+    turn: rest[0] ?? { calls: [], faults: [], lines: [] },
+    rest,
+    images: prompt.filter(({ type }) => type === "image").length,
+    documents: prompt.filter(({ type }) => type === "document").length,
+    results: after
+      .flatMap(({ content }) => content.filter(({ type }) => type === "tool_result"))
+      .map((result) => ({
+        tool: named.get(result.tool_use_id) ?? "A tool",
+        text: result.inside.map(({ text, type }) => text ?? `[${type}]`).join("\n"),
+        failed: result.is_error === true,
+      })),
+  };
+}
+
+const asks = (content: readonly Block[]): boolean =>
+  content.every(({ type }) => type !== "tool_result") &&
+  content.some(({ type }) => type === "text" || type === "image" || type === "document");
+
+const promptText = ({ type, text, content }: Block): string =>
+  type === "compaction" && typeof content === "string" ? content : (text ?? "");
