@@ -1,3 +1,46 @@
 import { Hono } from "hono";
+import { METHODS } from "hono/router";
+import { settings as deployed, type Settings } from "../env";
+import { authenticate } from "./auth";
+import type { AppEnv } from "./context";
+import { ApiError, logFailure, notFound, onError, respond } from "./errors";
+import { events } from "./events";
+import { randomHex } from "./ids";
+import { messages } from "./messages";
+import { sessions } from "./sessions";
 
-export const createApp = () => new Hono().get("/health", (c) => c.json({ status: "ok" }));
+/** The Worker's HTTP side: every request that clients can make. */
+export function createApp(settings: Settings = deployed): Hono<AppEnv> {
+  const app = new Hono<AppEnv>()
+    .onError(onError)
+
+    .use(async (c, next) => {
+      c.set("requestId", `req_${randomHex()}`);
+      await next();
+      c.res.headers.set("X-Request-Id", c.var.requestId);
+      if (c.res.status >= 500) logFailure(c);
+    })
+
+    .get("/health", (c) => c.json({ status: "ok" }))
+
+    .use("/api/*", authenticate(settings))
+    .route("/api/sessions", sessions(settings))
+    .route("/api/sessions", messages)
+    .route("/api/sessions", events);
+
+  return app.notFound((c) => {
+    const allowed = methodsOf(app, c.req.path);
+    if (allowed.length === 0) return respond(c, notFound("path"));
+    const message = `${c.req.method} is not possible here: use ${allowed.join(" or ")}.`;
+    const headers = { Allow: allowed.join(", ") };
+    return respond(c, new ApiError("method_not_allowed", message, { headers }));
+  });
+}
+
+/** The methods that a path answers to; middleware answers to none. */
+function methodsOf(app: Hono<AppEnv>, path: string): string[] {
+  const methods = METHODS.map((method) => method.toUpperCase()).filter((method) =>
+    app.router.match(method, path)[0].some(([[, route]]) => route.method === method),
+  );
+  return methods.includes("GET") ? ["HEAD", ...methods] : methods;
+}

@@ -1,3 +1,273 @@
-import { DurableObject } from "cloudflare:workers";
+// A sandbox without a machine: a bash and a disk inside a Durable Object. Files and results outlive a
+// restart of the object, a running command does not.
 
-export class EmbeddedSandbox extends DurableObject {}
+import { DurableObject } from "cloudflare:workers";
+import { CommandLog } from "./command-log";
+import { keepEnds } from "./output";
+import { parentOf } from "./paths";
+import {
+  type Command,
+  type CommandResult,
+  type FoundCommand,
+  type OutputListener,
+  type Sandbox,
+  SandboxError,
+} from "./sandbox";
+import { runScript, SYSTEM_FILES } from "./shell";
+import { FsError, MAX_FILE_BYTES, SqliteFs } from "./sqlite-fs";
+
+/** Output that is kept of a stream, whatever is asked for: both streams of a result share one row of 2 MB. */
+const MAX_OUTPUT_BYTES = 900_000;
+
+/** The longest that a timer of the platform waits. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** What the object answers: a value or a refusal. Error classes do not survive RPC, so refusals travel as values. */
+type Answer<T> = { ok: true; value: T } | { ok: false; message: string };
+
+interface Running {
+  /** Asks the command to end; the first reason is the one that counts. */
+  stop(why: "killed" | "timed_out"): void;
+  /** Settles when the command is really gone and its result is written down. */
+  result: Promise<CommandResult>;
+}
+
+interface Disk {
+  files: SqliteFs;
+  commands: CommandLog;
+}
+
+/** The object behind one embedded sandbox. */
+export class EmbeddedSandbox extends DurableObject {
+  readonly #running = new Map<string, Running>();
+  #disk: Disk | undefined;
+
+  async run(
+    command: Command,
+    workspace: string,
+    onOutput?: OutputListener,
+  ): Promise<Answer<CommandResult>> {
+    const { id } = command;
+    const running = this.#running.get(id);
+    if (running) return done(await running.result);
+
+    const disk = this.#openDisk();
+    const known = disk.commands.find(id);
+    if (known === "started") return refused(`command ${id} was interrupted, its effect is unknown`);
+    if (known) return done(known);
+
+    disk.commands.start(id);
+    const started = this.#start(command, workspace, disk);
+    this.#running.set(id, started);
+    // The command goes on, and its result is kept, when whoever asked goes away.
+    this.ctx.waitUntil(started.result);
+    const result = await started.result;
+    await tell(onOutput, result);
+    return done(result);
+  }
+
+  async kill(id: string): Promise<void> {
+    const running = this.#running.get(id);
+    running?.stop("killed");
+    await running?.result;
+  }
+
+  async find(id: string): Promise<FoundCommand> {
+    if (this.#running.has(id)) return { state: "running" };
+    const known = this.#existingDisk()?.commands.find(id);
+    // What was started and does not run was cut off by a restart of the object.
+    if (!known || known === "started") return { state: "unknown" };
+    return { state: "finished", result: known };
+  }
+
+  async readFile(path: string): Promise<Answer<Uint8Array | null>> {
+    const files = this.#existingDisk()?.files;
+    if (!files || !(await files.exists(path))) return done(null);
+    return answer(() => files.readFileBuffer(path));
+  }
+
+  async writeFile(path: string, bytes: Uint8Array): Promise<Answer<null>> {
+    const { files } = this.#openDisk();
+    return answer(async () => {
+      await files.mkdir(parentOf(path), { recursive: true });
+      await files.writeFile(path, bytes);
+      return null;
+    });
+  }
+
+  async destroy(): Promise<void> {
+    while (this.#running.size > 0) {
+      await Promise.all([...this.#running.keys()].map((id) => this.kill(id)));
+    }
+    this.#disk = undefined;
+    await this.ctx.storage.deleteAll();
+  }
+
+  #start(command: Command, workspace: string, disk: Disk): Running {
+    const abort = new AbortController();
+    let ended: CommandResult["ended"] = "exited";
+    const stop = (why: "killed" | "timed_out") => {
+      if (ended === "exited") ended = why;
+      abort.abort();
+    };
+    const timer = setTimeout(stop, Math.min(command.timeoutMs, MAX_TIMEOUT_MS), "timed_out");
+
+    const execute = async () => {
+      // A script may have removed it. If it can't be made, the shell finds that it is missing.
+      await disk.files.mkdir(workspace, { recursive: true }).catch(() => {});
+      const shell = await runScript(disk.files, {
+        text: command.command,
+        cwd: command.cwd ?? workspace,
+        env: command.env ?? {},
+        signal: abort.signal,
+      });
+      const result = toResult(shell, ended, command);
+      disk.commands.finish(command.id, result, [...this.#running.keys()]);
+      return result;
+    };
+    const result = execute().finally(() => {
+      clearTimeout(timer);
+      this.#running.delete(command.id);
+    });
+    return { stop, result };
+  }
+
+  /** The disk, made at the first use, so that looking at a sandbox that was never used leaves nothing. */
+  #openDisk(): Disk {
+    const existing = this.#existingDisk();
+    if (existing) return existing;
+    const { storage } = this.ctx;
+    storage.transactionSync(() => {
+      SqliteFs.format(storage.sql, SYSTEM_FILES);
+      CommandLog.format(storage.sql);
+    });
+    return this.#mount();
+  }
+
+  #existingDisk(): Disk | undefined {
+    if (this.#disk) return this.#disk;
+    const tables = this.ctx.storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'commands'");
+    return tables.toArray().length > 0 ? this.#mount() : undefined;
+  }
+
+  #mount(): Disk {
+    const { storage } = this.ctx;
+    this.#disk = { files: new SqliteFs(storage), commands: new CommandLog(storage.sql) };
+    return this.#disk;
+  }
+}
+
+type Namespace = DurableObjectNamespace<EmbeddedSandbox>;
+
+/** The embedded sandbox of that id. It is made at its first use; a destroyed one begins anew, empty. */
+export function embedded(
+  namespace: Namespace,
+  id: string,
+  options: { workspace: string },
+): Sandbox {
+  // One stub keeps calls in order, so that a kill never overtakes its run. After an error it may be broken.
+  let stub = namespace.getByName(id);
+  const call = async <T>(send: (object: typeof stub) => Promise<T>): Promise<T> => {
+    try {
+      return await send(stub);
+    } catch (cause) {
+      stub = namespace.getByName(id);
+      throw new SandboxError(`the embedded sandbox failed: ${messageOf(cause)}`, {
+        // `remote` marks what the object itself threw; all else is the platform's, and passes.
+        transient: !(cause instanceof Error && "remote" in cause && cause.remote === true),
+        cause,
+      });
+    }
+  };
+
+  return {
+    run: async (command, onOutput) =>
+      unwrap(
+        await call<Answer<CommandResult>>((object) =>
+          object.run(command, options.workspace, onOutput && harmless(onOutput)),
+        ),
+      ),
+    kill: (commandId) => call((object) => object.kill(commandId)),
+    find: (commandId) => call<FoundCommand>((object) => object.find(commandId)),
+    readFile: async (path) =>
+      unwrap(await call<Answer<Uint8Array | null>>((object) => object.readFile(path))),
+    async writeFile(path, bytes) {
+      if (bytes.length > MAX_FILE_BYTES) {
+        throw new SandboxError(`${path} is too large: a file may hold ${MAX_FILE_BYTES} bytes`, {
+          transient: false,
+        });
+      }
+      unwrap(await call<Answer<null>>((object) => object.writeFile(path, bytes)));
+    },
+    destroy: () => call((object) => object.destroy()),
+  };
+}
+
+function toResult(
+  shell: { exitCode: number; stdout: string; stderr: string; cwd?: string },
+  ended: CommandResult["ended"],
+  command: Command,
+): CommandResult {
+  const maxBytes = Math.min(command.maxOutputBytes, MAX_OUTPUT_BYTES);
+  const why = ended === "timed_out" ? `timed out after ${command.timeoutMs} ms` : ended;
+  // just-bash drops what a script wrote when it is stopped.
+  const note = ended === "exited" ? "" : `bash: ${why}, its output is lost\n`;
+  // SQLite keeps text as UTF-8, which has no lone surrogates.
+  const stdout = keepEnds(shell.stdout.toWellFormed(), maxBytes);
+  const stderr = keepEnds(shell.stderr.toWellFormed() + note, maxBytes);
+  return {
+    exitCode: { exited: shell.exitCode, timed_out: 124, killed: 137 }[ended],
+    stdout: stdout.text,
+    stderr: stderr.text,
+    ended,
+    truncated: stdout.truncated || stderr.truncated,
+    ...(shell.cwd === undefined ? {} : { cwd: shell.cwd }),
+  };
+}
+
+/** Tells a listener what a command wrote. just-bash gives it all at the end and nothing before. */
+async function tell(listener: OutputListener | undefined, result: CommandResult): Promise<void> {
+  try {
+    if (result.stdout) await listener?.("stdout", result.stdout);
+    if (result.stderr) await listener?.("stderr", result.stderr);
+  } catch {
+    // Whoever listened went away.
+  }
+}
+
+/** The same listener, whose failures are its own. */
+function harmless(listener: OutputListener): OutputListener {
+  return (stream, text) => {
+    try {
+      listener(stream, text);
+    } catch (error) {
+      console.error({ event: "sandbox.listener_failed", error: messageOf(error) });
+    }
+  };
+}
+
+function done<T>(value: T): Answer<T> {
+  return { ok: true, value };
+}
+
+function refused(message: string): Answer<never> {
+  return { ok: false, message };
+}
+
+async function answer<T>(work: () => Promise<T>): Promise<Answer<T>> {
+  try {
+    return done(await work());
+  } catch (error) {
+    if (error instanceof FsError) return refused(error.message);
+    throw error;
+  }
+}
+
+function unwrap<T>(reply: Answer<T>): T {
+  if (!reply.ok) throw new SandboxError(reply.message, { transient: false });
+  return reply.value;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

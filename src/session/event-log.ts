@@ -1,5 +1,5 @@
 import type { EventBody, EventScope, SessionEvent } from "../events/event";
-import { all, one, text } from "./sql";
+import { one, page, text } from "./sql";
 
 /** An event as it leaves the log: its record can be sent as it is. */
 export interface LoggedEvent {
@@ -38,17 +38,22 @@ export class EventLog {
   /** The events after `after`, oldest first; of one message only, when it is given. */
   after(after: number, limit: number, messageId?: string): LoggedEvent[] {
     const rows = messageId
-      ? all(
+      ? page(
           this.#sql,
           "SELECT * FROM events WHERE seq > ? AND message_id = ? ORDER BY seq LIMIT ?",
           after,
           messageId,
           limit,
         )
-      : all(this.#sql, "SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?", after, limit);
+      : page(this.#sql, "SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?", after, limit);
     return rows.map((row) =>
       logEntry(Number(row.seq), String(row.type), text(row.message_id), String(row.body)),
     );
+  }
+
+  /** The seq of the newest event; 0 before the first. */
+  lastSeq(): number {
+    return Number(one(this.#sql, "SELECT coalesce(max(seq), 0) AS seq FROM events").seq);
   }
 
   /** How many events wait to be shown. */

@@ -1,7 +1,7 @@
 import type { Usage } from "../db/schema";
 import type { Prompt, PublicError, StopReason } from "../events/event";
 import type { MessageRow, MessageStatus } from "./rpc";
-import { all, json, number, one, parse, type Row, text } from "./sql";
+import { all, json, number, one, page, parse, type Row, text } from "./sql";
 
 /** What was asked for with a message, beside its prompt. */
 export interface MessageOptions {
@@ -66,12 +66,17 @@ export class MessageTable {
 
   /** Messages as clients see them, those after a position, oldest first. */
   rowsAfter(position: number, limit: number): MessageRow[] {
-    return all(
+    return page(
       this.#sql,
       "SELECT * FROM messages WHERE position > ? ORDER BY position LIMIT ?",
       position,
       limit,
     ).map((row) => this.#decodeRow(row));
+  }
+
+  /** The place of the newest message; 0 before the first. */
+  lastPosition(): number {
+    return Number(one(this.#sql, "SELECT coalesce(max(position), 0) AS n FROM messages").n);
   }
 
   /** A message as clients see it. */

@@ -37,7 +37,8 @@ export function acceptMessage(
   const { pattern } = store.identity;
   if (isEnded(lifecycle)) return refuse("session_ended", howItEnded(store));
   if (request.agent !== null) {
-    return refuse("invalid_request", `There is no agent "${request.agent}" in this session.`);
+    const message = `There is no agent "${request.agent}" in this session.`;
+    return refuse("invalid_request", message, { path: "agent" });
   }
   const earlier = pattern === "ephemeral" ? store.messages.newestId() : undefined;
   if (earlier) {

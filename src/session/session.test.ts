@@ -632,6 +632,27 @@ describe("watching", () => {
   });
 });
 
+describe("a page", () => {
+  it("ends early when it would be too large to answer, and the next one goes on from there", async () => {
+    const id = await createSession();
+    const large = "x".repeat(1 << 20);
+    await sessionOf(id).send(ALICE, aMessage("/delay 60000"));
+    for (let n = 0; n < 20; n++) await sessionOf(id).send(ALICE, aMessage(large));
+    const seen: number[] = [];
+    let after = 0;
+    for (let pages = 0; pages < 10; pages++) {
+      const page = value(await sessionOf(id).messages(ALICE, { after, limit: 100 }));
+      seen.push(...page.messages.map((message) => message.position));
+      if (page.next === null) break;
+      after = page.next;
+    }
+    expect(seen).toEqual(Array.from({ length: 21 }, (_, index) => index + 1));
+    const events = value(await sessionOf(id).events(ALICE, { after: 0, limit: 1_000 }));
+    expect(events.hasMore).toBe(true);
+    value(await sessionOf(id).terminate(ALICE, "done"));
+  });
+});
+
 describe("a long conversation", () => {
   it("is summarised before it outgrows the model's window, with an event", async () => {
     const id = await createSession();

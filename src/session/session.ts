@@ -163,13 +163,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   ): Promise<Result<MessagePage>> {
     const denied = this.#access(caller);
     if (denied) return denied;
-    const rows = this.#store.messages.rowsAfter(page.after, page.limit + 1);
-    const messages = rows.slice(0, page.limit);
+    const messages = this.#store.messages.rowsAfter(page.after, page.limit);
     if (messages.some((message) => message.endedAt !== null)) this.#markRead();
-    return ok({
-      messages,
-      next: rows.length > page.limit ? (messages.at(-1)?.position ?? null) : null,
-    });
+    const last = messages.at(-1)?.position ?? page.after;
+    return ok({ messages, next: last < this.#store.messages.lastPosition() ? last : null });
   }
 
   async message(caller: Caller, messageId: string): Promise<Result<MessageRow>> {
@@ -184,9 +181,9 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async events(caller: Caller, page: { after: number; limit: number }): Promise<Result<EventPage>> {
     const denied = this.#access(caller);
     if (denied) return denied;
-    const entries = this.#store.log.after(page.after, page.limit + 1);
-    const events = entries.slice(0, page.limit).map(parseLogged);
-    return ok({ events, hasMore: entries.length > page.limit });
+    const events = this.#store.log.after(page.after, page.limit).map(parseLogged);
+    const last = events.at(-1)?.seq ?? page.after;
+    return ok({ events, hasMore: last < this.#store.log.lastSeq() });
   }
 
   async interrupt(caller: Caller): Promise<Result<MessageRow | null>> {

@@ -5,6 +5,21 @@ export type Row = Record<string, SqlStorageValue>;
 export const all = (sql: SqlStorage, query: string, ...bindings: SqlStorageValue[]): Row[] =>
   sql.exec<Row>(query, ...bindings).toArray();
 
+/** A page may weigh this much: an answer over RPC is bounded to 32 MiB. */
+const MAX_PAGE_CHARACTERS = 8 << 20;
+
+/** The first rows of a query, as many as fit in a page, but at least one. */
+export function page(sql: SqlStorage, query: string, ...bindings: SqlStorageValue[]): Row[] {
+  const rows: Row[] = [];
+  let characters = 0;
+  for (const row of sql.exec<Row>(query, ...bindings)) {
+    for (const value of Object.values(row)) characters += String(value).length;
+    if (rows.length > 0 && characters > MAX_PAGE_CHARACTERS) break;
+    rows.push(row);
+  }
+  return rows;
+}
+
 /** The one row of a query; throws where there is none or more. */
 export const one = (sql: SqlStorage, query: string, ...bindings: SqlStorageValue[]): Row =>
   sql.exec<Row>(query, ...bindings).one();

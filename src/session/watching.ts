@@ -65,17 +65,18 @@ export function joinFrames(
   if (message ? message.endedAt !== null : isEnded(store.state.lifecycle)) {
     return { frames, close: { code: 1000, reason: "ended" } };
   }
-  for (const [turnId, draft] of drafts) {
-    for (const event of draftEvents(turnId, draft, store.state.running)) {
-      frames.push(liveFrame(event));
+  // Only the running message has replies under way.
+  const { running } = store.state;
+  if (running !== null && (message === undefined || message.id === running)) {
+    for (const [turnId, draft] of drafts) {
+      for (const event of draftEvents(turnId, draft, running)) frames.push(liveFrame(event));
     }
   }
   return { frames, close: null };
 }
 
 /** A reply under way as one delta a block, so that whoever joins in its middle misses nothing. */
-function draftEvents(turnId: string, draft: Draft, messageId: string | null): LiveEvent[] {
-  if (messageId === null) return [];
+function draftEvents(turnId: string, draft: Draft, messageId: string): LiveEvent[] {
   return draft.content.flatMap((block, index): LiveEvent[] => {
     const text =
       block.type === "text" ? block.text : block.type === "thinking" ? block.thinking : "";

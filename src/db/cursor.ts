@@ -1,0 +1,46 @@
+import { z } from "zod";
+
+/** The orders of a list, as the API spells them: "-" is descending. Equal keys are ordered by id. */
+export const SORTS = [
+  "createdAt",
+  "-createdAt",
+  "lastActivityAt",
+  "-lastActivityAt",
+  "totalCost",
+  "-totalCost",
+] as const;
+export type Sort = (typeof SORTS)[number];
+
+/**
+ * Where a walk of a list stands: after this key. It carries the total, which was counted when the
+ * walk began: counting again for every page would make deep walks slow.
+ */
+export interface Cursor {
+  value: number;
+  id: string;
+  total: number;
+}
+
+const Encoded = z.tuple([z.enum(SORTS), z.int(), z.string(), z.int().nonnegative()]);
+
+/** The cursor as clients hold it: opaque, and safe in a URL. */
+export function writeCursor(sort: Sort, { value, id, total }: Cursor): string {
+  const text = btoa(JSON.stringify([sort, value, id, total]));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** Reads a client's cursor; null if it is none, or if it was given for another sort. */
+export function readCursor(text: string, sort: Sort): Cursor | null {
+  const encoded = Encoded.safeParse(parse(text));
+  if (!encoded.success) return null;
+  const [writtenFor, value, id, total] = encoded.data;
+  return writtenFor === sort ? { value, id, total } : null;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(atob(text.replaceAll("-", "+").replaceAll("_", "/")));
+  } catch {
+    return null;
+  }
+}

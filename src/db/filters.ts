@@ -1,0 +1,159 @@
+import { and, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
+import {
+  agentSessions,
+  PATTERNS,
+  type Pattern,
+  STATUSES,
+  type Status,
+  sessionTags,
+} from "./schema";
+
+/** Which sessions are meant. What is absent or empty filters nothing. */
+export interface Filters {
+  /** Null means the sessions of every owner. */
+  owner: string | null;
+  status?: readonly Status[] | undefined;
+  pattern?: readonly Pattern[] | undefined;
+  userId?: string | undefined;
+  conversationId?: number | undefined;
+  tags?: readonly string[] | undefined;
+  /** Whether a session needs all of the tags, as by default, or any one. */
+  tagsMode?: "all" | "any" | undefined;
+  /** From this instant on, and until before that one: spans side by side share no session. */
+  createdAfter?: number | undefined;
+  createdBefore?: number | undefined;
+  /** A part of the description, in upper or lower case. */
+  search?: string | undefined;
+}
+
+/** The columns that a list may be sorted by. */
+export type SortKey = "createdAt" | "lastActivityAt" | "totalCostNanos";
+
+/** What a query walks along: the index of a filter, or that of the sort. */
+export type Lead = "conversationId" | "userId" | "tag" | "anyTag" | "status" | "pattern" | SortKey;
+
+type Column = "id" | "owner" | "conversationId" | "userId" | "status" | "pattern" | SortKey;
+
+/** What the index of a lead is ordered by. */
+const INDEXES: Record<Lead, readonly Column[]> = {
+  conversationId: ["owner", "conversationId", "createdAt", "id"],
+  userId: ["owner", "userId", "createdAt", "id"],
+  tag: ["owner", "createdAt", "id"],
+  anyTag: [],
+  status: ["owner", "status", "createdAt", "id"],
+  pattern: ["owner", "pattern", "createdAt", "id"],
+  createdAt: ["owner", "createdAt", "id"],
+  lastActivityAt: ["owner", "lastActivityAt", "id"],
+  totalCostNanos: ["owner", "totalCostNanos", "id"],
+};
+
+/** Drops what filters nothing, and repeated values. */
+export function simplify<F extends Filters>(filters: F): F {
+  return {
+    ...filters,
+    status: chosen(filters.status, STATUSES),
+    pattern: chosen(filters.pattern, PATTERNS),
+    tags: chosen(filters.tags),
+    userId: filters.userId || undefined,
+    search: filters.search || undefined,
+  };
+}
+
+function chosen<T>(values: readonly T[] | undefined, all?: readonly T[]): readonly T[] | undefined {
+  const distinct = [...new Set(values)];
+  return distinct.length === 0 || distinct.length === all?.length ? undefined : distinct;
+}
+
+/**
+ * Chooses the index. A narrow filter leads whatever the sort: its few sessions can be sorted. A broad
+ * one leads by creation, the order of its index; in other orders it is tested along the way.
+ */
+export function leadOf(filters: Filters, sortKey: SortKey): Lead {
+  if (filters.conversationId !== undefined) return "conversationId";
+  if (filters.userId !== undefined) return "userId";
+  if (filters.tags) return filters.tagsMode === "any" && filters.tags.length > 1 ? "anyTag" : "tag";
+  if (sortKey !== "createdAt") return sortKey;
+  if (filters.status) return "status";
+  return filters.pattern ? "pattern" : "createdAt";
+}
+
+/**
+ * A column, as a query says it. SQLite follows no index through a "+": so what is walked is our choice,
+ * and not the planner's, which has to guess how many sessions a filter leaves.
+ */
+export function term(column: Column, lead: Lead): SQL {
+  const { id, owner, createdAt } = sessionTags;
+  const joined: Partial<Record<Column, SQLiteColumn>> =
+    lead === "tag" ? { id, owner, createdAt } : {};
+  const place = joined[column] ?? agentSessions[column];
+  return INDEXES[lead].includes(column) ? sql`${place}` : sql`+${place}`;
+}
+
+/** What a session must be. For the lead "tag", `session_tags` is joined to it. */
+export function conditions(filters: Filters, lead: Lead): SQL | undefined {
+  const at = (column: Column) => term(column, lead);
+  return and(
+    when(filters.owner ?? undefined, (value) => eq(at("owner"), value)),
+    when(filters.conversationId, (value) => eq(at("conversationId"), value)),
+    when(filters.userId, (value) => eq(at("userId"), value)),
+    when(filters.status, (values) => inArray(at("status"), [...values])),
+    when(filters.pattern, (values) => inArray(at("pattern"), [...values])),
+    when(filters.tags, (values) => tagged(values, filters, lead)),
+    when(filters.createdAfter, (value) => gte(at("createdAt"), value)),
+    when(filters.createdBefore, (value) => lt(at("createdAt"), value)),
+    when(filters.search, (value) => contains(agentSessions.description, value)),
+  );
+}
+
+const when = <T>(value: T | undefined, condition: (value: T) => SQL | undefined) =>
+  value === undefined ? undefined : condition(value);
+
+function tagged(tags: readonly string[], filters: Filters, lead: Lead): SQL | undefined {
+  if (lead === "anyTag") {
+    const owner = when(filters.owner ?? undefined, (value) => eq(sessionTags.owner, value));
+    const having = and(owner, sql`${sessionTags.tag} in (select value from ${listOf(tags)})`);
+    return sql`${agentSessions.id} in (select ${sessionTags.id} from ${sessionTags} where ${having})`;
+  }
+  const [first = "", ...others] = tags;
+  if (lead === "tag") return and(eq(sessionTags.tag, first), hasAll(others));
+  return filters.tagsMode === "any" ? hasAny(tags) : hasAll(tags);
+}
+
+// One parameter for the whole list: D1 allows a hundred.
+const listOf = (tags: readonly string[]) => sql`json_each(${JSON.stringify(tags)})`;
+
+const has = (tag: SQL) => sql`exists (
+  select 1 from ${sessionTags}
+  where ${sessionTags.id} = ${agentSessions.id} and ${sessionTags.tag} = ${tag}
+)`;
+
+const hasAny = (tags: readonly string[]) =>
+  sql`exists (select 1 from ${listOf(tags)} as wanted where ${has(sql`wanted.value`)})`;
+
+const hasAll = (tags: readonly string[]) =>
+  tags.length === 0
+    ? undefined
+    : sql`not exists (select 1 from ${listOf(tags)} as wanted where not ${has(sql`wanted.value`)})`;
+
+// Far more letters than a search in any alphabet repeats, and few enough for SQLite's depth of terms.
+const FOLDED_AT_MOST = 40;
+
+/** SQLite's lower() knows ASCII only: other letters are lowered one by one, those that are sought. */
+function contains(column: SQLiteColumn, text: string): SQL {
+  const wanted = text.toLowerCase();
+  const letters = [...new Set(wanted)].filter(hasCapital).slice(0, FOLDED_AT_MOST);
+  const lowered = letters.reduce(
+    (all, letter) => sql`replace(${all}, ${char(letter.toUpperCase())}, ${char(letter)})`,
+    sql`lower(${column})`,
+  );
+  return sql`instr(${lowered}, ${wanted}) > 0`;
+}
+
+const hasCapital = (letter: string) =>
+  letter > "\x7f" &&
+  letter.toUpperCase() !== letter &&
+  letter.toUpperCase().length === letter.length;
+
+// By its number and not as a parameter, of which D1 allows a hundred.
+const char = (letter: string) => sql.raw(`char(${letter.codePointAt(0)})`);

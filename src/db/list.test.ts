@@ -1,0 +1,293 @@
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { aSessionRow, emptyMirror, putSessions, recording } from "../testing/rows";
+import { readCursor, SORTS } from "./cursor";
+import { type ListQuery, listSessions } from "./list";
+import { PATTERNS, type SessionRow, STATUSES } from "./schema";
+import { putSession, removeSession } from "./sessions";
+
+const DAY = 86_400_000;
+const START = Date.UTC(2026, 10, 1);
+
+const ids = (rows: SessionRow[]) => rows.map((row) => row.id);
+const of = (filters: Partial<ListQuery>): ListQuery => ({
+  owner: "acme",
+  sort: "createdAt",
+  pageSize: 100,
+  ...filters,
+});
+
+async function put(...rows: Partial<SessionRow>[]) {
+  const made = rows.map((row) => aSessionRow(row));
+  await putSessions(env.DB, made);
+  return ids(made);
+}
+
+async function listed(filters: Partial<ListQuery>) {
+  const { rows, total } = await listSessions(env.DB, of(filters));
+  expect(total).toBe(rows.length);
+  return ids(rows);
+}
+
+describe("filters", () => {
+  beforeEach(() => emptyMirror(env.DB));
+
+  test("an owner sees its own sessions, with every filter, and null sees all", async () => {
+    const same: Partial<SessionRow> = {
+      userId: "u1",
+      conversationId: 1,
+      tags: ["a", "b"],
+      description: "text",
+    };
+    const [mine = "", theirs = ""] = await put(
+      { ...same, owner: "acme" },
+      { ...same, owner: "evil" },
+    );
+    for (const filter of [
+      {},
+      { status: ["active"] },
+      { pattern: ["long-running"] },
+      { userId: "u1" },
+      { conversationId: 1 },
+      { tags: ["a"] },
+      { tags: ["a", "b"] },
+      { tags: ["a", "b"], tagsMode: "any" },
+      { search: "text" },
+      { createdAfter: 0 },
+      { sort: "totalCost" },
+      { sort: "lastActivityAt" },
+    ] satisfies Partial<ListQuery>[]) {
+      expect(await listed(filter)).toEqual([mine]);
+      expect(await listed({ ...filter, owner: null })).toEqual([mine, theirs]);
+      expect(await listed({ ...filter, owner: "nobody" })).toEqual([]);
+    }
+  });
+
+  test("status and pattern take several values; all of them, or none, filter nothing", async () => {
+    const [a = "", b = "", c = ""] = await put(
+      { status: "active", pattern: "hybrid" },
+      { status: "idle", pattern: "ephemeral" },
+      { status: "error", pattern: "hybrid" },
+    );
+    expect(await listed({ status: ["idle", "active", "active"] })).toEqual([a, b]);
+    expect(await listed({ status: STATUSES.slice(1) })).toEqual([a, b, c]);
+    expect(await listed({ pattern: ["hybrid"] })).toEqual([a, c]);
+    expect(await listed({ pattern: ["hybrid", "ephemeral"], status: ["error"] })).toEqual([c]);
+    expect(await listed({ status: STATUSES, pattern: PATTERNS })).toEqual([a, b, c]);
+    expect(await listed({ status: [], pattern: [], tags: [], userId: "", search: "" })).toEqual([
+      a,
+      b,
+      c,
+    ]);
+  });
+
+  test("tags are all wanted, or any one; each session is listed once", async () => {
+    const [a = "", b = "", ab = ""] = await put(
+      { tags: ["a"] },
+      { tags: ["b"] },
+      { tags: ["a", "b"] },
+    );
+    expect(await listed({ tags: ["a", "b"] })).toEqual([ab]);
+    expect(await listed({ tags: ["a"] })).toEqual([a, ab]);
+    expect(await listed({ tags: ["a", "b"], tagsMode: "any" })).toEqual([a, b, ab]);
+    expect(await listed({ tags: ["a"], tagsMode: "any" })).toEqual([a, ab]);
+    expect(await listed({ tags: ["%"] })).toEqual([]);
+  });
+
+  test("a span begins at its first instant and ends before its last", async () => {
+    const [, b = "", c = ""] = await put({ createdAt: 10 }, { createdAt: 20 }, { createdAt: 30 });
+    expect(await listed({ createdAfter: 20 })).toEqual([b, c]);
+    expect(await listed({ createdAfter: 20, createdBefore: 30 })).toEqual([b]);
+  });
+
+  test.each([
+    ["a part in any case", "Fix the LOGIN page", "login", true],
+    ["letters beyond ASCII in any case", "École d'été à Łódź", "ÉCOLE D'ÉTÉ À łódź", true],
+    ["a percent sign as itself", "done", "%", false],
+    ["an underscore as itself", "done", "d_ne", false],
+    ["text of any length", `${"long ".repeat(30)}end`, `${"LONG ".repeat(30)}END`, true],
+    [
+      "text in many letters",
+      "Ω".repeat(3),
+      "ωψχφυτσρποξνμλκιθηζεδγβαяюэьыъщшчцхфутсрпонмлкйизжедгвба",
+      false,
+    ],
+    ["nothing in no description", null, "null", false],
+  ])("search finds %s", async (_, description, search, found) => {
+    const [id = ""] = await put({ description });
+    expect(await listed({ search })).toEqual(found ? [id] : []);
+  });
+
+  test("a search in many letters goes with every other filter", async () => {
+    const text = "съешь ещё этих мягких французских булок, да выпей же чаю";
+    const [id = ""] = await put({ description: text.toUpperCase(), status: "idle" });
+    expect(await listed({ search: text, status: STATUSES.slice(1) })).toEqual([id]);
+    expect(await listed({ search: text, createdAfter: 0, sort: "totalCost" })).toEqual([id]);
+  });
+
+  test("more tags than D1 has parameters are a question like any other", async () => {
+    const tags = Array.from({ length: 150 }, (_, i) => `t${i}`);
+    const [id = ""] = await put({ tags });
+    expect(await listed({ tags })).toEqual([id]);
+    expect(await listed({ tags, userId: "u1" })).toEqual([]);
+    expect(await listed({ tags, tagsMode: "any" })).toEqual([id]);
+  });
+
+  test("a row is listed as it was put, whatever it was found by", async () => {
+    const row = aSessionRow({
+      error: { type: "api_error", message: "it broke" },
+      toolsUsed: ["Bash"],
+      tags: ["a", "b"],
+      userId: "u1",
+    });
+    await putSession(env.DB, row);
+    for (const filters of [
+      {},
+      { status: ["idle", "active"] },
+      { userId: "u1" },
+      { tags: ["a"] },
+      { tags: ["a", "b"], tagsMode: "any" },
+    ] satisfies Partial<ListQuery>[]) {
+      expect((await listSessions(env.DB, of(filters))).rows).toEqual([row]);
+    }
+  });
+
+  test("a removed session is neither listed nor in the total", async () => {
+    const row = aSessionRow();
+    await putSession(env.DB, row);
+    await removeSession(env.DB, row, START);
+    expect(await listed({})).toEqual([]);
+  });
+});
+
+describe("pages", () => {
+  // Few different values, so that equal keys are the rule.
+  const some = <T>(values: readonly [T, ...T[]], i: number) =>
+    values[i % values.length] ?? values[0];
+  const rows = Array.from({ length: 48 }, (_, i) =>
+    aSessionRow({
+      owner: some(["acme", "acme", "other"], i),
+      status: some(STATUSES, i * 5),
+      pattern: some(PATTERNS, i * 3),
+      userId: some([null, "u1", "u2"], i >> 1),
+      conversationId: some([null, 1, 2], i >> 2),
+      tags: some([[], ["a"], ["b"], ["a", "b"], ["a", "b", "c"]], i),
+      description: some([null, "Alpha", "alphabet", "beta"], i),
+      createdAt: START + (i % 5) * DAY,
+      lastActivityAt: START + (i % 7) * DAY,
+      totalCostNanos: (i % 3) * 1_000_000_000,
+    }),
+  );
+
+  beforeAll(async () => {
+    await emptyMirror(env.DB);
+    await putSessions(env.DB, rows);
+  });
+
+  const KEY = {
+    createdAt: "createdAt",
+    lastActivityAt: "lastActivityAt",
+    totalCost: "totalCostNanos",
+  } as const;
+
+  /** The list as anyone would make it with every row at hand. */
+  function plainly(q: ListQuery): string[] {
+    const key = KEY[q.sort.replace("-", "") as keyof typeof KEY];
+    const sign = q.sort.startsWith("-") ? -1 : 1;
+    const has = (row: SessionRow) => (tag: string) => row.tags.includes(tag);
+    const matching = rows
+      .filter((r) => q.owner === null || r.owner === q.owner)
+      .filter((r) => !q.status?.length || q.status.includes(r.status))
+      .filter((r) => !q.pattern?.length || q.pattern.includes(r.pattern))
+      .filter((r) => q.userId === undefined || r.userId === q.userId)
+      .filter((r) => q.conversationId === undefined || r.conversationId === q.conversationId)
+      .filter(
+        (r) =>
+          !q.tags?.length || (q.tagsMode === "any" ? q.tags.some(has(r)) : q.tags.every(has(r))),
+      )
+      .filter((r) => r.createdAt >= (q.createdAfter ?? 0))
+      .filter((r) => r.createdAt < (q.createdBefore ?? Number.POSITIVE_INFINITY))
+      .filter((r) => !q.search || r.description?.toLowerCase().includes(q.search.toLowerCase()));
+    return ids(matching.sort((a, b) => sign * (a[key] - b[key] || (a.id < b.id ? -1 : 1))));
+  }
+
+  async function walk(query: ListQuery): Promise<string[]> {
+    const found: string[] = [];
+    let cursor: ListQuery["cursor"];
+    for (;;) {
+      const { rows, nextCursor } = await listSessions(env.DB, { ...query, cursor });
+      found.push(...ids(rows));
+      if (nextCursor === null) return found;
+      cursor = readCursor(nextCursor, query.sort) ?? undefined;
+      if (!cursor) throw new Error("a cursor of the list itself must be readable");
+    }
+  }
+
+  const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+  const query: fc.Arbitrary<ListQuery> = fc.record({
+    owner: fc.constantFrom("acme", "other", null),
+    status: maybe(fc.subarray([...STATUSES])),
+    pattern: maybe(fc.subarray([...PATTERNS])),
+    userId: maybe(fc.constantFrom("u1", "u2", "u3")),
+    conversationId: maybe(fc.constantFrom(1, 2, 3)),
+    tags: maybe(fc.subarray(["a", "b", "c"])),
+    tagsMode: maybe(fc.constantFrom("all", "any")),
+    createdAfter: maybe(fc.constant(START + DAY)),
+    createdBefore: maybe(fc.constant(START + 4 * DAY)),
+    search: maybe(fc.constantFrom("ALPHA", "beta")),
+    sort: fc.constantFrom(...SORTS),
+    pageSize: fc.integer({ min: 1, max: 20 }),
+  });
+
+  test("a walk by cursor visits every session of the list once, in order", async () => {
+    await fc.assert(
+      fc.asyncProperty(query, async (q) => {
+        expect(await walk(q)).toEqual(plainly(q));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test.each(SORTS)(
+    "a walk sorted by %s has no gap and no repeat where keys are equal",
+    async (sort) => {
+      const q = of({ sort, pageSize: 5, owner: null });
+      expect(await walk(q)).toEqual(plainly(q));
+    },
+  );
+
+  test("any page of any list is its part of the whole, and the total counts the whole", async () => {
+    await fc.assert(
+      fc.asyncProperty(query, fc.integer({ min: 1, max: 4 }), async (q, page) => {
+        const whole = plainly(q);
+        const { rows, total, nextCursor } = await listSessions(env.DB, { ...q, page });
+        const end = page * q.pageSize;
+        expect(ids(rows)).toEqual(whole.slice(end - q.pageSize, end));
+        expect(total).toBe(whole.length);
+        expect(nextCursor === null).toBe(end >= whole.length);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("the total stays what it was when the walk began", async () => {
+    const first = await listSessions(env.DB, of({ pageSize: 2 }));
+    const cursor = readCursor(first.nextCursor ?? "", "createdAt") ?? undefined;
+    expect(cursor?.total).toBe(first.total);
+    expect((await listSessions(env.DB, of({ pageSize: 2, cursor }))).total).toBe(first.total);
+  });
+
+  test("one round trip answers page and total", async () => {
+    let trips = 0;
+    const counted = {
+      ...recording(env.DB).database,
+      batch: (statements: D1PreparedStatement[]) => {
+        trips += 1;
+        return env.DB.batch(statements);
+      },
+    };
+    await listSessions(counted as D1Database, of({}));
+    expect(trips).toBe(1);
+  });
+});

@@ -1,0 +1,58 @@
+import { getTableColumns } from "drizzle-orm";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
+import { agentSessions, type SessionRow } from "./schema";
+
+// One delete stays far below D1's bound on the time of a query.
+const PURGE_AT_MOST = 1_000;
+
+// The text of the write is made once. It is on the way of every create, and a query builder takes
+// longer to put it together than the database takes to run it.
+const columns: Record<keyof SessionRow, SQLiteColumn> = getTableColumns(agentSessions);
+const keys = Object.keys(columns) as (keyof SessionRow)[];
+const names = keys.map((key) => columns[key].name);
+const PUT = `
+  insert into agent_sessions (${names.join(", ")}) values (${names.map(() => "?").join(", ")})
+  on conflict (id) do update set ${names.map((name) => `${name} = excluded.${name}`).join(", ")}
+  where excluded.version > agent_sessions.version`;
+
+const BURY = `
+  insert into session_tombstones (id, version, removed_at) values (?, ?, ?)
+  on conflict (id) do update set version = excluded.version, removed_at = excluded.removed_at
+  where excluded.version > session_tombstones.version`;
+
+const PURGE = `
+  delete from session_tombstones where id in (
+    select id from session_tombstones where removed_at < ? order by removed_at limit ?
+  )`;
+
+const REMOVE = "delete from agent_sessions where id = ? and version <= ?";
+
+/** Writes a session's row. One no newer than what is there, or than its tombstone, changes nothing. */
+export async function putSession(d1: D1Database, row: SessionRow): Promise<void> {
+  await put(d1, row).run();
+}
+
+/**
+ * Takes a session off the list and leaves a tombstone. Its last row is written first, so that a
+ * session whose row never arrived is counted too. A row newer than this one stays.
+ */
+export async function removeSession(d1: D1Database, row: SessionRow, now: number): Promise<void> {
+  await d1.batch([
+    put(d1, row),
+    d1.prepare(BURY).bind(row.id, row.version, now),
+    d1.prepare(REMOVE).bind(row.id, row.version),
+  ]);
+}
+
+/** Forgets tombstones left before an instant, a bounded number at a time; answers how many. */
+export async function purgeTombstones(d1: D1Database, before: number): Promise<number> {
+  const purged = await d1.prepare(PURGE).bind(before, PURGE_AT_MOST).run();
+  return purged.meta.changes;
+}
+
+function put(d1: D1Database, row: SessionRow): D1PreparedStatement {
+  const values = keys.map((key) =>
+    row[key] === null ? null : columns[key].mapToDriverValue(row[key]),
+  );
+  return d1.prepare(PUT).bind(...values);
+}

@@ -1,0 +1,134 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, expect, test } from "vitest";
+import { aSessionRow, emptyMirror } from "../testing/rows";
+import type { SessionRow } from "./schema";
+import { putSession, removeSession } from "./sessions";
+import { summarize } from "./stats";
+
+const DOLLAR = 1_000_000_000;
+const HOUR = 3_600_000;
+
+beforeEach(() => emptyMirror(env.DB));
+
+async function put(...rows: Partial<SessionRow>[]) {
+  for (const changes of rows) await putSession(env.DB, aSessionRow(changes));
+}
+
+const everything = { owner: null };
+
+test("the summary of nothing is zero everywhere, with every pattern and status in it", async () => {
+  const none = { count: 0, avgCost: 0, avgTokens: 0, avgDuration: 0 };
+  expect(await summarize(env.DB, everything)).toEqual({
+    totalSessions: 0,
+    activeSessions: 0,
+    completedSessions: 0,
+    errorSessions: 0,
+    terminatedSessions: 0,
+    totalCost: 0,
+    totalTokens: 0,
+    avgSessionDuration: 0,
+    byPattern: {
+      ephemeral: none,
+      "long-running": none,
+      hybrid: none,
+      "single-container": none,
+    },
+    byStatus: { initializing: 0, active: 0, idle: 0, completed: 0, error: 0, terminated: 0 },
+  });
+});
+
+test("it counts by status, sums cost in dollars and tokens, and averages by pattern", async () => {
+  await put(
+    {
+      pattern: "ephemeral",
+      status: "completed",
+      totalCostNanos: 0.25 * DOLLAR,
+      totalTokens: 100,
+      durationMs: HOUR,
+    },
+    {
+      pattern: "ephemeral",
+      status: "error",
+      totalCostNanos: 0.75 * DOLLAR,
+      totalTokens: 300,
+      durationMs: 2 * HOUR,
+    },
+    {
+      pattern: "hybrid",
+      status: "terminated",
+      totalCostNanos: DOLLAR,
+      totalTokens: 600,
+      durationMs: 6 * HOUR,
+    },
+    { pattern: "hybrid", status: "idle", totalCostNanos: 0, totalTokens: 0 },
+    { pattern: "hybrid", status: "active" },
+  );
+  expect(await summarize(env.DB, everything)).toMatchObject({
+    totalSessions: 5,
+    activeSessions: 1,
+    completedSessions: 1,
+    errorSessions: 1,
+    terminatedSessions: 1,
+    totalCost: 2,
+    totalTokens: 1_000,
+    avgSessionDuration: 3 * HOUR,
+    byPattern: {
+      ephemeral: { count: 2, avgCost: 0.5, avgTokens: 200, avgDuration: 1.5 * HOUR },
+      hybrid: { count: 3, avgTokens: 200, avgDuration: 6 * HOUR },
+      "long-running": { count: 0 },
+    },
+    byStatus: { active: 1, idle: 1, completed: 1, error: 1, terminated: 1, initializing: 0 },
+  });
+});
+
+test("what was removed is counted as it last was", async () => {
+  const row = aSessionRow({ pattern: "ephemeral", totalCostNanos: DOLLAR });
+  await putSession(env.DB, row);
+  await removeSession(env.DB, { ...row, version: 2, status: "completed", durationMs: HOUR }, 0);
+  expect(await summarize(env.DB, everything)).toMatchObject({
+    totalSessions: 1,
+    activeSessions: 0,
+    completedSessions: 1,
+    totalCost: 1,
+    avgSessionDuration: HOUR,
+  });
+});
+
+test("an owner's summary is of its own sessions", async () => {
+  await put({ owner: "acme", userId: "u1" }, { owner: "other", userId: "u1" });
+  const count = async (owner: string | null, userId?: string) =>
+    (await summarize(env.DB, { owner, userId })).totalSessions;
+  expect(await count("acme")).toBe(1);
+  expect(await count("acme", "u1")).toBe(1);
+  expect(await count("nobody")).toBe(0);
+  expect(await count(null)).toBe(2);
+  expect(await count(null, "u1")).toBe(2);
+});
+
+test("a user, and UTC dates with both ends, narrow the summary", async () => {
+  const at = (text: string) => Date.parse(text);
+  await put(
+    { userId: "u1", createdAt: at("2026-11-01T00:00:00.000Z") },
+    { userId: "u1", createdAt: at("2026-11-02T23:59:59.999Z") },
+    { userId: "u2", createdAt: at("2026-11-02T12:00:00.000Z") },
+    { userId: null, createdAt: at("2026-11-03T00:00:00.000Z") },
+  );
+  const count = async (filters: { userId?: string; from?: string; to?: string }) =>
+    (await summarize(env.DB, { owner: "acme", ...filters })).totalSessions;
+  expect(await count({})).toBe(4);
+  expect(await count({ userId: "u1" })).toBe(2);
+  expect(await count({ userId: "u3" })).toBe(0);
+  expect(await count({ from: "2026-11-02" })).toBe(3);
+  expect(await count({ to: "2026-11-02" })).toBe(3);
+  expect(await count({ from: "2026-11-02", to: "2026-11-02" })).toBe(2);
+  expect(await count({ userId: "u1", from: "2026-11-02", to: "2026-11-03" })).toBe(1);
+});
+
+test("a session that changes its user takes its cost along", async () => {
+  const row = aSessionRow({ userId: "u1", totalCostNanos: DOLLAR });
+  await putSession(env.DB, row);
+  await putSession(env.DB, { ...row, version: 2, userId: "u2" });
+  expect((await summarize(env.DB, { owner: "acme", userId: "u1" })).totalCost).toBe(0);
+  expect((await summarize(env.DB, { owner: "acme", userId: "u2" })).totalCost).toBe(1);
+  expect((await summarize(env.DB, everything)).totalCost).toBe(1);
+});

@@ -1,0 +1,99 @@
+import { sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { PATTERNS, type Pattern, STATUSES, type Status, sessionTotals } from "./schema";
+import { type TotalsQuery, totalsOf } from "./totals";
+
+/** Sums and averages over every session ever created; money in dollars, durations in ms. */
+export interface Summary {
+  totalSessions: number;
+  activeSessions: number;
+  completedSessions: number;
+  errorSessions: number;
+  terminatedSessions: number;
+  totalCost: number;
+  totalTokens: number;
+  avgSessionDuration: number;
+  byPattern: Record<
+    Pattern,
+    { count: number; avgCost: number; avgTokens: number; avgDuration: number }
+  >;
+  byStatus: Record<Status, number>;
+}
+
+interface Sums {
+  created: number;
+  costNanos: number;
+  tokens: number;
+  ended: number;
+  endedMs: number;
+}
+
+interface Cell extends Sums {
+  pattern: Pattern;
+  status: Status;
+}
+
+/** Sums up sessions, those removed included, at a cost that does not grow with their number. */
+export async function summarize(d1: D1Database, query: TotalsQuery): Promise<Summary> {
+  const { pattern, status, created, costNanos, tokens, ended, endedMs } = sessionTotals;
+  const cells = await drizzle(d1)
+    .select({
+      pattern,
+      status,
+      created: sql<number>`sum(${created})`,
+      costNanos: sql<number>`sum(${costNanos})`,
+      tokens: sql<number>`sum(${tokens})`,
+      ended: sql<number>`sum(${ended})`,
+      endedMs: sql<number>`sum(${endedMs})`,
+    })
+    .from(sessionTotals)
+    .where(totalsOf(query))
+    .groupBy(pattern, status);
+  return summary(cells);
+}
+
+function summary(cells: Cell[]): Summary {
+  const all = sum(cells);
+  const byStatus = record(STATUSES, (s) => sum(cells.filter((cell) => cell.status === s)).created);
+  return {
+    totalSessions: all.created,
+    activeSessions: byStatus.active,
+    completedSessions: byStatus.completed,
+    errorSessions: byStatus.error,
+    terminatedSessions: byStatus.terminated,
+    totalCost: dollars(all.costNanos),
+    totalTokens: all.tokens,
+    avgSessionDuration: averageDuration(all),
+    byPattern: record(PATTERNS, (p) => averages(sum(cells.filter((cell) => cell.pattern === p)))),
+    byStatus,
+  };
+}
+
+function averages(sums: Sums) {
+  return {
+    count: sums.created,
+    avgCost: dollars(average(sums.costNanos, sums.created)),
+    avgTokens: average(sums.tokens, sums.created),
+    avgDuration: averageDuration(sums),
+  };
+}
+
+function sum(cells: Cell[]): Sums {
+  const total = { created: 0, costNanos: 0, tokens: 0, ended: 0, endedMs: 0 };
+  for (const cell of cells) {
+    total.created += cell.created;
+    total.costNanos += cell.costNanos;
+    total.tokens += cell.tokens;
+    total.ended += cell.ended;
+    total.endedMs += cell.endedMs;
+  }
+  return total;
+}
+
+const average = (amount: number, count: number) => (count === 0 ? 0 : amount / count);
+const averageDuration = ({ endedMs, ended }: Sums) => Math.round(average(endedMs, ended));
+const dollars = (nanos: number) => nanos / 1e9;
+
+function record<K extends string, V>(keys: readonly K[], value: (key: K) => V): Record<K, V> {
+  return Object.fromEntries(keys.map((key) => [key, value(key)])) as Record<K, V>;
+}

@@ -1,0 +1,129 @@
+import type { ErrorHandler } from "hono";
+import type { Failure, FailureCode, MessageRow } from "../session/rpc";
+import type { AppContext, AppEnv } from "./context";
+
+const STATUS = {
+  invalid_request_error: 400,
+  authentication_error: 401,
+  permission_error: 403,
+  not_found_error: 404,
+  method_not_allowed: 405,
+  conflict_error: 409,
+  request_too_large: 413,
+  rate_limit_error: 429,
+  api_error: 500,
+  upstream_error: 502,
+  unavailable_error: 503,
+} as const;
+
+/** What `error.type` can say; each has one status. */
+export type ErrorType = keyof typeof STATUS;
+
+const FAILURES = {
+  invalid_request: "invalid_request_error",
+  not_found: "not_found_error",
+  session_busy: "conflict_error",
+  session_ended: "conflict_error",
+  idempotency_mismatch: "conflict_error",
+  queue_full: "rate_limit_error",
+  unavailable: "unavailable_error",
+} as const satisfies Record<FailureCode, ErrorType>;
+
+/** One thing that is wrong with a request, and where: `config.model`. */
+export interface Issue {
+  path: string;
+  message: string;
+}
+
+interface ApiErrorOptions {
+  /** Fields that stand beside `type` and `message`. */
+  details?: Record<string, unknown>;
+  headers?: Record<string, string>;
+  cause?: unknown;
+}
+
+/** A refusal on its way to the client: throwing it answers the request. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly type: ErrorType;
+  readonly details: Record<string, unknown>;
+  readonly headers: Record<string, string>;
+  constructor(type: ErrorType, message: string, options: ApiErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    this.type = type;
+    this.details = options.details ?? {};
+    this.headers = options.headers ?? {};
+  }
+}
+
+/** A request that does not parse. */
+export function invalid(issues: Issue[]): ApiError {
+  const [first] = issues;
+  const message = first ? [first.path, first.message].filter(Boolean).join(": ") : "is not valid";
+  return new ApiError("invalid_request_error", message, { details: { issues } });
+}
+
+/** There is no such thing, or it is not the caller's: nobody learns which. */
+export const notFound = (what: string): ApiError =>
+  new ApiError("not_found_error", `There is no such ${what}.`);
+
+/** Something that the answer needs is out of reach for now. */
+export const unavailable = (message: string, options: ApiErrorOptions = {}): ApiError =>
+  new ApiError("unavailable_error", message, { headers: { "Retry-After": "2" }, ...options });
+
+/** What a session object refused, as the client hears it. */
+export function refusal({ code, message, details = {} }: Failure): ApiError {
+  const type = FAILURES[code];
+  switch (type) {
+    case "invalid_request_error": {
+      const { path = "", ...others } = details;
+      return new ApiError(type, message, { details: { ...others, issues: [{ path, message }] } });
+    }
+    case "conflict_error":
+      return new ApiError(type, message, { details: { reason: code, ...details } });
+    case "rate_limit_error":
+      return new ApiError(type, message, { details, headers: { "Retry-After": "5" } });
+    case "not_found_error":
+    case "unavailable_error":
+      return new ApiError(type, message, { details });
+  }
+}
+
+/** A message that ended failed, as the client that waited for it hears it. */
+export function failedMessage({ id, error }: MessageRow): ApiError {
+  const type = error?.type === "unavailable_error" ? "unavailable_error" : "upstream_error";
+  const { type: _, message = "The message failed.", ...rest } = error ?? {};
+  return new ApiError(type, message, { details: { messageId: id, ...rest } });
+}
+
+/** Answers with an error. */
+export function respond(c: AppContext, { type, message, details, headers }: ApiError): Response {
+  const body = { type: "error", error: { type, message, ...details }, requestId: c.var.requestId };
+  return c.json(body, STATUS[type], headers);
+}
+
+/** Answers for whatever was thrown. What is no `ApiError` is our own fault, and stays in the log. */
+export const onError: ErrorHandler<AppEnv> = (error, c) => {
+  if (error instanceof ApiError) return respond(c, error);
+  const message = "Something went wrong on our side. The request id helps to find out what.";
+  return respond(c, new ApiError("api_error", message));
+};
+
+/** Logs a request that failed, as one line of JSON: no body, no prompt, no query. */
+export function logFailure(c: AppContext): void {
+  const { requestId } = c.var;
+  const { method, path } = c.req;
+  const about = { event: "request.failed", requestId, method, path, status: c.res.status };
+  console.error(JSON.stringify({ ...about, ...describe(c.error) }));
+}
+
+/** The first cause of an error. Drizzle's own error repeats the values of its query; its cause doesn't. */
+function describe(error: Error | undefined): Record<string, unknown> {
+  if (error?.cause instanceof Error) return describe(error.cause);
+  if (!error) return {};
+  if (error instanceof ApiError) return { error: error.type };
+  const frames = error.stack?.split("\n").filter((line) => line.trimStart().startsWith("at "));
+  // A parser's message quotes what it read, which may be a prompt.
+  const message = error instanceof SyntaxError ? undefined : error.message.slice(0, 500);
+  return { error: error.name, message, stack: frames?.map((line) => line.trim()) };
+}

@@ -1,0 +1,40 @@
+/** Tells a session's id from any other text; what is none never reaches an object. */
+export const isSessionId = (text: string): boolean => /^sess_[0-9a-f]{32}$/.test(text);
+
+/** Tells a message's id from any other text. */
+export const isMessageId = (text: string): boolean => /^msg_[0-9a-f]{32}$/.test(text);
+
+/** The id of a new session: its owner's `Idempotency-Key` always names the same one. */
+export const newSessionId = async (owner: string, key: string | undefined): Promise<string> =>
+  `sess_${key === undefined ? randomHex() : await derivedHex("session", owner, key)}`;
+
+/** The id of a new message: the same key names the same message of its session. */
+export const newMessageId = async (sessionId: string, key: string | undefined): Promise<string> =>
+  `msg_${key === undefined ? randomHex() : await derivedHex("message", sessionId, key)}`;
+
+/** 128 random bits. */
+export const randomHex = (): string => toHex(crypto.getRandomValues(new Uint8Array(16)));
+
+/** The SHA-256 digest of a text in UTF-8, as lower-case hex. */
+export async function sha256Hex(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return toHex(new Uint8Array(digest));
+}
+
+/** Names a JSON value: equal for equal values, in whatever order their keys came. */
+export const hashOf = (value: unknown): Promise<string> =>
+  sha256Hex(JSON.stringify(canonical(value)));
+
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, canonical(inner)]));
+}
+
+// JSON keeps the parts apart: no owner and key together read like another owner and key.
+const derivedHex = async (...parts: string[]): Promise<string> =>
+  (await sha256Hex(JSON.stringify(parts))).slice(0, 32);
+
+const toHex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,0 +1,141 @@
+import { describe, expect, it, vi } from "vitest";
+import { z } from "zod";
+import { aClient } from "./test-client";
+
+const client = aClient();
+const MessagePage = z.object({
+  messages: z.array(z.looseObject({ messageId: z.string(), prompt: z.unknown() })),
+  nextCursor: z.string().nullable(),
+});
+
+describe("POST /api/sessions/:id/message", () => {
+  it("answers with the message when it has ended", async () => {
+    const { id } = await client.create();
+    const { status, body } = await client.post(`/api/sessions/${id}/message`, { prompt: "hello" });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      messageId: expect.stringMatching(/^msg_[0-9a-f]{32}$/),
+      sessionId: id,
+      prompt: "hello",
+      agent: null,
+      status: "completed",
+      stopReason: "end_turn",
+      result: expect.any(String),
+      error: null,
+      numTurns: 1,
+    });
+    expect((await client.get(`/api/sessions/${id}`)).body).toMatchObject({ numTurns: 1 });
+  });
+
+  it("takes one message of an ephemeral session, which completes", async () => {
+    const { id } = await client.create({ pattern: "ephemeral" });
+    const { messageId } = await client.ask(id, { prompt: "hello", streaming: false });
+    expect((await client.get(`/api/sessions/${id}`)).body).toMatchObject({ status: "completed" });
+    const { status, body } = await client.post(`/api/sessions/${id}/message`, { prompt: "again" });
+    expect(status).toBe(409);
+    expect(body).toMatchObject({ error: { type: "conflict_error" } });
+    const again = await client.get(`/api/sessions/${id}/messages/${messageId}`);
+    expect(again).toMatchObject({ status: 200, body: { messageId, status: "completed" } });
+  });
+
+  it("answers 202 at once when it is to run in the background", async () => {
+    const { id } = await client.create();
+    const url = `/api/sessions/${id}/message`;
+    const sent = await client.post(url, { prompt: "/delay 100\nhello", background: true });
+    expect(sent).toMatchObject({ status: 202, body: { status: "running", endedAt: null } });
+    const { messageId } = z.looseObject({ messageId: z.string() }).parse(sent.body);
+    await vi.waitFor(async () => {
+      const { body } = await client.get(`/api/sessions/${id}/messages/${messageId}`);
+      expect(body).toMatchObject({ status: "completed" });
+    });
+  });
+
+  it("answers 409 with the running message when it is not to wait", async () => {
+    const { id } = await client.create();
+    const url = `/api/sessions/${id}/message`;
+    const first = await client.post(url, { prompt: "/delay 5000\nhello", background: true });
+    const { messageId } = z.looseObject({ messageId: z.string() }).parse(first.body);
+    const { status, body } = await client.post(url, { prompt: "hi", onBusy: "reject" });
+    expect(status).toBe(409);
+    expect(body).toMatchObject({
+      error: { type: "conflict_error", reason: "session_busy", messageId },
+    });
+    await client.post(`/api/sessions/${id}/terminate`);
+  });
+
+  it("attaches to the first message when a key is used again, and refuses another body", async () => {
+    const { id } = await client.create();
+    const url = `/api/sessions/${id}/message`;
+    const headers = { "Idempotency-Key": "ask-1" };
+    const answers = await Promise.all([
+      client.post(url, { prompt: "/delay 50\nhello" }, { headers }),
+      client.post(url, { prompt: "/delay 50\nhello" }, { headers }),
+    ]);
+    const [first, second] = answers;
+    expect(first.status).toBe(200);
+    expect(second.body).toEqual(first.body);
+    const other = await client.post(url, { prompt: "bye" }, { headers });
+    expect(other.status).toBe(409);
+    expect(other.body).toMatchObject({ error: { reason: "idempotency_mismatch" } });
+    expect((await client.get(`/api/sessions/${id}`)).body).toMatchObject({ numTurns: 1 });
+  });
+
+  it("answers 502 with the message's id when the model fails", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const { id } = await client.create();
+    const prompt = "/fail 400 times=9\nhello";
+    const { status, body } = await client.post(`/api/sessions/${id}/message`, { prompt });
+    expect(status).toBe(502);
+    const { error } = z
+      .object({ error: z.looseObject({ type: z.string(), messageId: z.string() }) })
+      .parse(body);
+    expect(error.type).toBe("upstream_error");
+    const failed = await client.get(`/api/sessions/${id}/messages/${error.messageId}`);
+    expect(failed).toMatchObject({ status: 200, body: { status: "failed", stopReason: "error" } });
+    vi.restoreAllMocks();
+  });
+
+  it("refuses an agent that the session does not have", async () => {
+    const { id } = await client.create();
+    const body = { prompt: "hi", agent: "nobody" };
+    expect(await client.post(`/api/sessions/${id}/message`, body)).toMatchObject({
+      status: 400,
+      body: { error: { type: "invalid_request_error" } },
+    });
+  });
+
+  it("takes a prompt of up to 1 MiB, in whatever way it is written as JSON", async () => {
+    const { id } = await client.create();
+    const url = `/api/sessions/${id}/message`;
+    // Two bytes a letter in UTF-8, six in the body.
+    const escaped = (letters: number) =>
+      `{"prompt":"${"\\u00e4".repeat(letters)}","background":true}`;
+    const over = await client.post(url, escaped(512 * 1024 + 1));
+    expect(over).toMatchObject({ status: 413, body: { error: { type: "request_too_large" } } });
+    expect((await client.post(url, escaped(512 * 1024))).status).toBe(202);
+    await client.post(`/api/sessions/${id}/terminate`);
+  });
+});
+
+describe("GET /api/sessions/:id/messages", () => {
+  it("gives them oldest first, page by page", async () => {
+    const { id } = await client.create();
+    for (const prompt of ["one", "two", "three"]) await client.ask(id, { prompt });
+    const page = async (query: string) =>
+      MessagePage.parse((await client.get(`/api/sessions/${id}/messages${query}`)).body);
+    expect((await page("")).messages.map(({ prompt }) => prompt)).toEqual(["one", "two", "three"]);
+    const first = await page("?limit=2");
+    expect(first.messages.map(({ prompt }) => prompt)).toEqual(["one", "two"]);
+    const second = await page(`?limit=2&cursor=${first.nextCursor}`);
+    expect(second.messages.map(({ prompt }) => prompt)).toEqual(["three"]);
+    expect(second.nextCursor).toBeNull();
+  });
+
+  it("finds no message that is not the session's", async () => {
+    const { id } = await client.create();
+    for (const messageId of ["msg_1", `msg_${"0".repeat(32)}`]) {
+      const { status } = await client.get(`/api/sessions/${id}/messages/${messageId}`);
+      expect(status).toBe(404);
+    }
+  });
+});

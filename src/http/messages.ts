@@ -1,0 +1,55 @@
+import { Hono } from "hono";
+import type { Prompt } from "../events/event";
+import { callSession, sessionIdOf } from "./call";
+import type { AppEnv } from "./context";
+import { ApiError, failedMessage, notFound } from "./errors";
+import { lastEventId, watch } from "./events";
+import { hashOf, isMessageId, newMessageId } from "./ids";
+import { byteLength, idempotencyKey, readBody, readQuery } from "./parse";
+import { ListMessages } from "./queries";
+import { messageRequest, SendMessage } from "./schemas";
+import { messageView } from "./views";
+
+const MAX_PROMPT_BYTES = 1024 * 1024;
+
+/** Messages of a session: send them, and read what came of them. */
+export const messages = new Hono<AppEnv>()
+  .post("/:id/message", async (c) => {
+    const sessionId = sessionIdOf(c);
+    const key = idempotencyKey(c);
+    const body = await readBody(c, SendMessage);
+    if (promptBytes(body.prompt) > MAX_PROMPT_BYTES) {
+      throw new ApiError("request_too_large", "The prompt is larger than 1 MiB.");
+    }
+    const after = lastEventId(c) ?? 0;
+    const id = await newMessageId(sessionId, key);
+    const request = messageRequest(body, { id, requestHash: await hashOf(body) });
+    // Whoever does not hear how the message ended can ask for it.
+    const details = { messageId: id };
+
+    if (!body.streaming && !body.background) {
+      const row = await callSession(c, (s, caller) => s.ask(caller, request), { details });
+      if (row.status === "failed") throw failedMessage(row);
+      return c.json(messageView(row));
+    }
+    const row = await callSession(c, (s, caller) => s.send(caller, request), { details });
+    return body.streaming ? watch(c, { after, messageId: id }) : c.json(messageView(row), 202);
+  })
+
+  .get("/:id/messages", async (c) => {
+    const { cursor: after, limit } = readQuery(c, ListMessages);
+    const page = { after, limit };
+    const { messages, next } = await callSession(c, (s, caller) => s.messages(caller, page));
+    const nextCursor = next === null ? null : String(next);
+    return c.json({ messages: messages.map(messageView), nextCursor });
+  })
+
+  .get("/:id/messages/:messageId", async (c) => {
+    const messageId = c.req.param("messageId");
+    if (!isMessageId(messageId)) throw notFound("message");
+    const row = await callSession(c, (s, caller) => s.message(caller, messageId));
+    return c.json(messageView(row));
+  });
+
+const promptBytes = (prompt: Prompt): number =>
+  byteLength(typeof prompt === "string" ? prompt : JSON.stringify(prompt));

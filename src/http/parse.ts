@@ -1,0 +1,107 @@
+import type { z } from "zod";
+import type { AppContext } from "./context";
+import { ApiError, type Issue, invalid } from "./errors";
+
+// Above the largest prompt, because JSON escapes make up to three bytes of one in ordinary text.
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+// How much of a body that is too large is still read: a client that is cut off while it sends
+// sees a broken connection and not the answer.
+const MAX_DISCARDED_BYTES = 32 * 1024 * 1024;
+// Serialising recurses, here and in the runtime.
+const MAX_DEPTH = 100;
+// Every value that is wrong makes an issue, which weighs far more than it.
+const MAX_VALUES = 20_000;
+const MAX_ISSUES = 20;
+
+/** Reads a request's body as JSON, whatever its Content-Type; an empty one is undefined to `schema`. */
+export async function readBody<T extends z.ZodType>(c: AppContext, schema: T) {
+  const text = await readText(c.req.raw.body);
+  return parse(schema, text.trim() === "" ? undefined : parseJson(text));
+}
+
+/** Reads the query string: every parameter at most once, no unknown ones. */
+export function readQuery<T extends z.ZodType>(c: AppContext, schema: T) {
+  const pairs = [...new URL(c.req.url).searchParams];
+  const repeated = pairs.find(([name], index) => pairs.findIndex(([n]) => n === name) !== index);
+  if (repeated) throw invalid([{ path: repeated[0].slice(0, 200), message: "is given twice" }]);
+  return parse(schema, Object.fromEntries(pairs));
+}
+
+/** The `Idempotency-Key` of a request, if it has one. */
+export function idempotencyKey(c: AppContext): string | undefined {
+  const key = c.req.header("Idempotency-Key");
+  if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
+  throw invalid([{ path: "Idempotency-Key", message: "must be 1 to 255 printable characters" }]);
+}
+
+/** Holds a value against a schema, or throws every way in which it fails; `name` says where it stood. */
+export function parse<T extends z.ZodType>(schema: T, value: unknown, ...name: string[]) {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.flatMap((issue) => toIssues(issue, name));
+  throw invalid(issues.slice(0, MAX_ISSUES));
+}
+
+/** The bytes of a text in UTF-8. */
+export const byteLength = (text: string): number => new TextEncoder().encode(text).byteLength;
+
+async function readText(body: ReadableStream<Uint8Array> | null): Promise<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+  let text = "";
+  let size = 0;
+  try {
+    for await (const chunk of body ?? []) {
+      size += chunk.byteLength;
+      if (size <= MAX_BODY_BYTES) text += decoder.decode(chunk, { stream: true });
+      else if (size > MAX_DISCARDED_BYTES) break;
+    }
+    if (size <= MAX_BODY_BYTES) return text + decoder.decode();
+  } catch {
+    throw invalid([{ path: "", message: "The body is not text in UTF-8." }]);
+  }
+  throw new ApiError("request_too_large", "The body is larger than 4 MiB.");
+}
+
+function parseJson(text: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw invalid([{ path: "", message: `The body is not JSON: ${why}.` }]);
+  }
+  const excess = excessOf(value);
+  if (excess) throw invalid([{ path: "", message: `The body ${excess}.` }]);
+  return value;
+}
+
+/** How a value is more than any request has a use for; undefined when it isn't. */
+function excessOf(value: unknown): string | undefined {
+  let level = [value];
+  for (let depth = 0, values = 0; level.length > 0; depth++) {
+    values += level.length;
+    if (values > MAX_VALUES) return `holds more than ${MAX_VALUES} values`;
+    if (depth > MAX_DEPTH) return `is nested more than ${MAX_DEPTH} levels deep`;
+    level = level.flatMap((one) => (typeof one === "object" && one ? Object.values(one) : []));
+  }
+  return undefined;
+}
+
+function toIssues(issue: z.core.$ZodIssue, parents: PropertyKey[]): Issue[] {
+  const path = [...parents, ...issue.path];
+  const at = (keys: PropertyKey[]) => keys.map(String).join(".").slice(0, 200);
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({ path: at([...path, key]), message: "is not known here" }));
+  }
+  if (issue.code === "invalid_union") {
+    const branch = closest(issue.errors);
+    if (branch) return branch.flatMap((inner) => toIssues(inner, path));
+  }
+  return [{ path: at(path), message: issue.message }];
+}
+
+/** The branch of a union that got furthest into the value: the one that was meant. */
+function closest(branches: z.core.$ZodIssue[][]): z.core.$ZodIssue[] | undefined {
+  const depth = (branch: z.core.$ZodIssue[]) => branch[0]?.path.length ?? 0;
+  return branches.filter((branch) => depth(branch) > 0).sort((a, b) => depth(b) - depth(a))[0];
+}

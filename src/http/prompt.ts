@@ -1,0 +1,44 @@
+import { z } from "zod";
+
+// The model refuses text of nothing but white space.
+const text = z.string().refine((value) => value.trim() !== "", "must not be empty");
+const url = z.strictObject({
+  type: z.literal("url"),
+  url: z.url({ protocol: /^https?$/, error: "must be a URL" }),
+});
+const base64 = <T extends string>(mediaTypes: readonly [T, ...T[]]) =>
+  z.strictObject({
+    type: z.literal("base64"),
+    media_type: z.enum(mediaTypes),
+    data: z.base64().min(1),
+  });
+
+const Image = z.strictObject({
+  type: z.literal("image"),
+  source: z.discriminatedUnion("type", [
+    base64(["image/jpeg", "image/png", "image/gif", "image/webp"]),
+    url,
+  ]),
+});
+
+const Document = z.strictObject({
+  type: z.literal("document"),
+  source: z.discriminatedUnion("type", [
+    base64(["application/pdf"]),
+    z.strictObject({ type: z.literal("text"), media_type: z.literal("text/plain"), data: text }),
+    url,
+  ]),
+  title: z.string().exactOptional(),
+  context: z.string().exactOptional(),
+});
+
+const Block = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("text"), text }),
+  Image,
+  Document,
+]);
+
+/** What a client asks: text, or content blocks as the Messages API takes them. */
+export const Prompt = z.union([text, z.array(Block).min(1)], {
+  error: "must be text, or a list of content blocks",
+});

@@ -1,0 +1,88 @@
+import { z } from "zod";
+import { readCursor, SORTS } from "../db/cursor";
+import { PATTERNS, STATUSES } from "../db/schema";
+
+// Each tag is a parameter of the index's query, which has a hundred at most.
+const MAX_TAGS = 20;
+
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^-?\d+$/, "must be an integer")
+    .transform(Number)
+    .pipe(z.int().min(min).max(max));
+
+/** A comma list; what is wrong with an item is said of the parameter, which is what has a name. */
+const commaList = <T>(item: z.ZodType<T>) =>
+  z.string().transform((text, context): T[] => {
+    const parsed = z.array(item).safeParse(text.split(","));
+    if (parsed.success) return parsed.data;
+    context.addIssue(parsed.error.issues[0]?.message ?? "is not valid");
+    return z.NEVER;
+  });
+
+const instant = z
+  .string()
+  // The "+" of a zone, where it was not escaped, arrives as a space.
+  .transform((text) => text.replace(" ", "+"))
+  .pipe(
+    z.union([z.iso.datetime({ offset: true }), z.iso.date()], {
+      error: "must be an ISO 8601 date, or an instant with its zone",
+    }),
+  )
+  .transform((text) => Date.parse(text));
+
+const page = integer(1, 1_000_000_000);
+const userId = z.string().min(1).max(255);
+
+/** `GET /api/sessions` */
+export const ListSessions = z
+  .strictObject({
+    status: commaList(z.enum(STATUSES)).optional(),
+    pattern: commaList(z.enum(PATTERNS)).optional(),
+    userId: userId.optional(),
+    conversationId: integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER).optional(),
+    tags: commaList(z.string().min(1).max(100))
+      .refine((tags) => tags.length <= MAX_TAGS, `names more than ${MAX_TAGS}`)
+      .optional(),
+    tagsMode: z.enum(["all", "any"]).default("all"),
+    createdAfter: instant.optional(),
+    createdBefore: instant.optional(),
+    search: z.string().min(1).max(1_000).optional(),
+    sort: z.enum(SORTS).default("-createdAt"),
+    page: page.optional(),
+    pageSize: integer(1, 100).default(20),
+    cursor: z.string().optional(),
+  })
+  .transform(({ cursor: text, ...query }, context) => {
+    if (text === undefined) return query;
+    const refuse = (message: string) => {
+      context.addIssue({ code: "custom", path: ["cursor"], message });
+      return z.NEVER;
+    };
+    if (query.page !== undefined) return refuse("can't go with page: choose one");
+    const cursor = readCursor(text, query.sort);
+    return cursor ? { ...query, cursor } : refuse("is none that this list gave out");
+  });
+
+/** `GET /api/sessions/stats/summary` */
+export const StatsSummary = z.strictObject({
+  userId: userId.optional(),
+  from: z.iso.date("must be a date: YYYY-MM-DD").optional(),
+  to: z.iso.date("must be a date: YYYY-MM-DD").optional(),
+});
+
+/** `GET /api/sessions/:id/messages` */
+export const ListMessages = z.strictObject({
+  cursor: integer(0, Number.MAX_SAFE_INTEGER).default(0),
+  limit: integer(1, 100).default(50),
+});
+
+/** The number of an event: of the last one that a reader has seen. */
+export const Seq = integer(0, Number.MAX_SAFE_INTEGER);
+
+/** `GET /api/sessions/:id/events` */
+export const ReadEvents = z.strictObject({
+  after: Seq.default(0),
+  limit: integer(1, 1_000).default(1_000),
+});

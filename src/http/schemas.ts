@@ -1,0 +1,183 @@
+import { z } from "zod";
+import { PATTERNS } from "../db/schema";
+import type { Settings } from "../env";
+import type { MessageRequest, SessionPatch, SessionSpec } from "../session/rpc";
+import { nanos } from "./money";
+import { Prompt } from "./prompt";
+
+// A century: what is added to any date to come is still a date.
+const MAX_DURATION_MS = 100 * 366 * 24 * 60 * 60 * 1000;
+// In nano-dollars still far from what an integer can hold.
+const MAX_BUDGET_USD = 1_000_000;
+
+const name = z.string().min(1).max(200);
+const names = z.array(name).max(1_000);
+const turns = z.int().min(1);
+const durationMs = z.int().min(1).max(MAX_DURATION_MS);
+const budgetUsd = z.number().min(0).max(MAX_BUDGET_USD);
+const object = z.record(z.string(), z.unknown());
+const effort = z.enum(["low", "medium", "high", "xhigh", "max"]);
+
+/** In a config null means absent. */
+const withoutNulls = <T extends object>(fields: T) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as {
+    [K in keyof T]: Exclude<T[K], null>;
+  };
+
+const CustomAgent = z
+  .strictObject({
+    description: z.string().nullish(),
+    systemPrompt: z.string().nullish(),
+    model: name.nullish(),
+    maxTurns: turns.nullish(),
+    allowedTools: names.nullish(),
+    disallowedTools: names.nullish(),
+    thinking: object.nullish(),
+    effort: effort.nullish(),
+  })
+  .transform(withoutNulls);
+
+const EnvName = z.string().regex(/^[A-Za-z_]\w*$/, "must be the name of an environment variable");
+const EnvValue = z.string().refine((text) => !text.includes("\0"), "must not contain a NUL");
+
+const Config = z
+  .strictObject({
+    model: name.nullish(),
+    systemPrompt: z.string().nullish(),
+    maxTurns: turns.nullish(),
+    allowedTools: names.nullish(),
+    disallowedTools: names.nullish(),
+    customAgents: z.record(name, CustomAgent).nullish(),
+    resumeSessionId: name.nullish(),
+    continueSession: z.boolean().nullish(),
+    forkSession: z.boolean().nullish(),
+    snapshotId: name.nullish(),
+    runtime: z.enum(["loop", "claude-code"]).nullish(),
+    sandbox: z.strictObject({ provider: name.nullish() }).transform(withoutNulls).nullish(),
+    env: z.record(EnvName, EnvValue.nullable()).transform(withoutNulls).nullish(),
+    thinking: object.nullish(),
+    effort: effort.nullish(),
+    outputSchema: object.nullish(),
+  })
+  .transform(withoutNulls);
+
+// Lists filter by a comma list of tags.
+const tag = z
+  .string()
+  .min(1)
+  .max(100)
+  .refine((text) => !text.includes(","), "must not contain a comma");
+
+/** Null means no limit; what is absent at creation is the deployment's to say. */
+const limits = {
+  maxIdleTimeMs: durationMs.nullish(),
+  maxLifetimeMs: durationMs.nullish(),
+  maxBudgetUsd: budgetUsd.nullish(),
+  maxTurns: turns.nullish(),
+};
+
+const metadata = {
+  tags: z
+    .array(tag)
+    .max(50)
+    .transform((tags) => [...new Set(tags)])
+    .nullish(),
+  description: z.string().max(10_000).nullish(),
+  userId: z.string().min(1).max(255).nullish(),
+};
+
+/** `POST /api/sessions` */
+export const CreateSession = z.strictObject({
+  pattern: z.enum(PATTERNS),
+  config: Config.nullish(),
+  conversationId: z.int().nullish(),
+  ...limits,
+  ...metadata,
+});
+
+/** `PATCH /api/sessions/:id` */
+export const PatchSession = z
+  .strictObject({ ...limits, ...metadata })
+  .refine((patch) => Object.keys(patch).length > 0, "The patch changes nothing.");
+
+/** `POST /api/sessions/:id/message` */
+export const SendMessage = z
+  .strictObject({
+    prompt: Prompt,
+    agent: name.nullish(),
+    streaming: z.boolean().default(false),
+    background: z.boolean().default(false),
+    maxTurns: turns.nullish(),
+    maxBudgetUsd: budgetUsd.nullish(),
+    onBusy: z.enum(["queue", "reject", "interrupt"]).default("queue"),
+  })
+  .refine((message) => !(message.streaming && message.background), {
+    path: ["background"],
+    message: "can't go with streaming: choose one",
+  });
+
+/** `POST /api/sessions/:id/terminate`; the body may be empty. */
+export const Terminate = z
+  .strictObject({ reason: z.string().min(1).max(200).nullish() })
+  .prefault({})
+  .transform(({ reason }) => ({ reason: reason ?? "user_requested" }));
+
+/** `POST /api/sessions/:id/interrupt`, which has nothing to say; the body may be empty. */
+export const Interrupt = z.strictObject({}).prefault({});
+
+/** A request to create a session as its object gets it. */
+export function sessionSpec(
+  request: z.output<typeof CreateSession>,
+  ids: Pick<SessionSpec, "id" | "requestHash">,
+  settings: Settings,
+): SessionSpec {
+  const { maxIdleTimeMs, maxLifetimeMs, maxBudgetUsd } = request;
+  const budget = orDefault(maxBudgetUsd, settings.DEFAULT_MAX_BUDGET_USD);
+  return {
+    ...ids,
+    pattern: request.pattern,
+    config: request.config ?? {},
+    conversationId: request.conversationId ?? null,
+    limits: {
+      maxIdleTimeMs: orDefault(maxIdleTimeMs, settings.DEFAULT_MAX_IDLE_TIME_MS),
+      maxLifetimeMs: orDefault(maxLifetimeMs, settings.DEFAULT_MAX_LIFETIME_MS),
+      maxBudgetNanos: nanos(budget),
+      maxTurns: request.maxTurns ?? null,
+    },
+    tags: request.tags ?? [],
+    description: request.description ?? null,
+    userId: request.userId ?? null,
+  };
+}
+
+/** A patch as a session object gets it. */
+export function sessionPatch(request: z.output<typeof PatchSession>): SessionPatch {
+  const { maxBudgetUsd, tags, description, userId, ...rest } = request;
+  const given = Object.entries({
+    ...rest,
+    maxBudgetNanos: maxBudgetUsd === undefined ? undefined : nanos(maxBudgetUsd),
+    tags: tags === null ? [] : tags,
+    description,
+    userId,
+  }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given);
+}
+
+/** A message as a session object gets it. */
+export function messageRequest(
+  request: z.output<typeof SendMessage>,
+  ids: Pick<MessageRequest, "id" | "requestHash">,
+): MessageRequest {
+  return {
+    ...ids,
+    prompt: request.prompt,
+    agent: request.agent ?? null,
+    background: request.background,
+    maxTurns: request.maxTurns ?? null,
+    maxBudgetNanos: nanos(request.maxBudgetUsd ?? null),
+    onBusy: request.onBusy,
+  };
+}
+
+const orDefault = (given: number | null | undefined, fallback: number | null): number | null =>
+  given === undefined ? fallback : given;

@@ -1,0 +1,103 @@
+import { Hono } from "hono";
+import { listSessions } from "../db/list";
+import { summarize } from "../db/stats";
+import type { Settings } from "../env";
+import type { Caller } from "../session/rpc";
+import { checkConfig } from "../session/spec";
+import { callSession } from "./call";
+import type { AppEnv } from "./context";
+import { ApiError, invalid, unavailable } from "./errors";
+import { hashOf, newSessionId } from "./ids";
+import { byteLength, idempotencyKey, readBody, readQuery } from "./parse";
+import { ListSessions, StatsSummary } from "./queries";
+import {
+  CreateSession,
+  Interrupt,
+  PatchSession,
+  sessionPatch,
+  sessionSpec,
+  Terminate,
+} from "./schemas";
+import { messageView, sessionView } from "./views";
+
+const MAX_CONFIG_BYTES = 256 * 1024;
+
+/** Sessions: create, list, read, change, stop and delete them. */
+export const sessions = (settings: Settings) =>
+  new Hono<AppEnv>()
+    .post("/", async (c) => {
+      const key = idempotencyKey(c);
+      const request = await readBody(c, CreateSession);
+      if (byteLength(JSON.stringify(request.config ?? {})) > MAX_CONFIG_BYTES) {
+        throw new ApiError("request_too_large", "The config is larger than 256 KiB.");
+      }
+      const issues = checkConfig(request.config ?? {}, settings);
+      if (issues.length > 0) throw invalid(issues);
+
+      const id = await newSessionId(c.var.caller.owner, key);
+      const requestHash = key === undefined ? null : await hashOf(request);
+      const spec = sessionSpec(request, { id, requestHash }, settings);
+      const row = await callSession(c, (s, caller) => s.create(caller, spec), { id });
+      return c.json(sessionView(row), 201);
+    })
+
+    .get("/", async (c) => {
+      const query = readQuery(c, ListSessions);
+      const owner = ownerSeenBy(c.var.caller);
+      const { rows, total, nextCursor } = await fromIndex(
+        listSessions(c.env.DB, { owner, ...query }),
+      );
+      const { pageSize } = query;
+      // Whoever follows cursors is on no numbered page.
+      const page = "cursor" in query ? null : (query.page ?? 1);
+      const paging = { page, pageSize, total, totalPages: Math.ceil(total / pageSize), nextCursor };
+      return c.json({ sessions: rows.map(sessionView), ...paging });
+    })
+
+    .get("/stats/summary", async (c) => {
+      const query = readQuery(c, StatsSummary);
+      const owner = ownerSeenBy(c.var.caller);
+      return c.json(await fromIndex(summarize(c.env.DB, { owner, ...query })));
+    })
+
+    .get("/:id", async (c) =>
+      c.json(sessionView(await callSession(c, (s, caller) => s.read(caller)))),
+    )
+
+    .patch("/:id", async (c) => {
+      const patch = sessionPatch(await readBody(c, PatchSession));
+      const row = await callSession(c, (s, caller) => s.update(caller, patch));
+      return c.json(sessionView(row));
+    })
+
+    .delete("/:id", async (c) => {
+      await callSession(c, (s, caller) => s.remove(caller));
+      return c.body(null, 204);
+    })
+
+    .post("/:id/terminate", async (c) => {
+      const { reason } = await readBody(c, Terminate);
+      const row = await callSession(c, (s, caller) => s.terminate(caller, reason));
+      return c.json(sessionView(row));
+    })
+
+    .post("/:id/interrupt", async (c) => {
+      await readBody(c, Interrupt);
+      // A repeat would stop the message after the one that was meant.
+      const once = { attempts: 1 } as const;
+      const row = await callSession(c, (s, caller) => s.interrupt(caller), once);
+      return c.json({ message: row && messageView(row) });
+    });
+
+/** Whose sessions a caller sees; null for everybody's. */
+const ownerSeenBy = ({ owner, admin }: Caller): string | null => (admin ? null : owner);
+
+/** Waits for an answer of the index, which may be down while every session goes on. */
+async function fromIndex<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (cause) {
+    const message = "The index of sessions can't be reached at the moment; each session still can.";
+    throw unavailable(message, { cause });
+  }
+}

@@ -1,0 +1,69 @@
+import { env } from "cloudflare:workers";
+import { z } from "zod";
+import { type Env, readSettings, type Settings } from "../env";
+import { createApp } from "./app";
+
+const Session = z.looseObject({
+  id: z.string(),
+  sessionId: z.string(),
+  status: z.string(),
+  config: z.record(z.string(), z.unknown()),
+});
+const Message = z.looseObject({ messageId: z.string(), status: z.string() });
+
+/** The settings of a deployment where everybody may call. */
+export const local: Settings = readSettings({ ALLOW_ANONYMOUS: "true" });
+
+/** The API as a client uses it: bodies go out as JSON with no Content-Type, answers come parsed. */
+export function aClient(settings: Settings = local, headers: Record<string, string> = {}) {
+  const app = createApp(settings);
+
+  const raw = async (
+    method: string,
+    path: string,
+    { body, headers: more, bindings = env }: RequestOptions = {},
+  ): Promise<Response> =>
+    await app.request(
+      path,
+      {
+        method,
+        headers: { ...headers, ...more },
+        ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+      },
+      bindings,
+    );
+
+  const send = async (method: string, path: string, options: RequestOptions = {}) => {
+    const response = await raw(method, path, options);
+    const text = await response.text();
+    const body: unknown = text === "" ? null : JSON.parse(text);
+    return { status: response.status, headers: response.headers, body };
+  };
+
+  return {
+    raw,
+    get: (path: string, options?: RequestOptions) => send("GET", path, options),
+    post: (path: string, body?: unknown, options?: RequestOptions) =>
+      send("POST", path, { ...options, body }),
+    patch: (path: string, body: unknown) => send("PATCH", path, { body }),
+    delete: (path: string) => send("DELETE", path),
+    /** Creates a session, a long-running one unless told otherwise. */
+    create: async (body: object = {}) => {
+      const created = await send("POST", "/api/sessions", {
+        body: { pattern: "long-running", ...body },
+      });
+      return Session.parse(created.body);
+    },
+    /** Sends a message and waits for its end. */
+    ask: async (id: string, body: object) => {
+      const answer = await send("POST", `/api/sessions/${id}/message`, { body });
+      return Message.parse(answer.body);
+    },
+  };
+}
+
+interface RequestOptions {
+  body?: unknown;
+  headers?: Record<string, string>;
+  bindings?: Env;
+}

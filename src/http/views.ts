@@ -1,0 +1,91 @@
+import type { SessionRow, Usage, UsageByModel } from "../db/schema";
+import type { MessageRow } from "../session/rpc";
+import { dollars } from "./money";
+
+/** A session as clients see it. */
+export function sessionView(row: SessionRow) {
+  // Values of `env` are secrets, and a fork is made once: a config is accepted again as it is shown.
+  const { env: _env, forkSession: _forkSession, ...config } = row.config;
+  return {
+    id: row.id,
+    sessionId: row.sessionId,
+    pattern: row.pattern,
+    status: row.status,
+    terminationReason: row.terminationReason,
+    error: row.error,
+    conversationId: row.conversationId,
+    config,
+    createdAt: instant(row.createdAt),
+    startedAt: instant(row.startedAt),
+    lastActivityAt: instant(row.lastActivityAt),
+    completedAt: instant(row.completedAt),
+    terminatedAt: instant(row.terminatedAt),
+    updatedAt: instant(row.updatedAt),
+    expiresAt: instant(row.expiresAt),
+    expiresBecause: row.expiresBecause,
+    totalCost: dollars(row.totalCostNanos),
+    totalTokens: row.totalTokens,
+    numTurns: row.numTurns,
+    toolsUsed: row.toolsUsed,
+    usage: usageView(row.usage),
+    maxIdleTimeMs: row.maxIdleTimeMs,
+    maxLifetimeMs: row.maxLifetimeMs,
+    maxBudgetUsd: row.maxBudgetNanos === null ? null : dollars(row.maxBudgetNanos),
+    maxTurns: row.maxTurns,
+    sandbox: row.sandbox,
+    tags: row.tags,
+    description: row.description,
+    userId: row.userId,
+  };
+}
+
+/** A message as clients see it. */
+export function messageView(row: MessageRow) {
+  return {
+    messageId: row.id,
+    sessionId: row.sessionId,
+    prompt: row.prompt,
+    agent: row.agent,
+    status: row.status,
+    stopReason: row.stopReason,
+    result: row.result,
+    output: row.output,
+    error: row.error,
+    cost: dollars(row.costNanos),
+    tokens: tokensOf(row.usage),
+    usage: row.usage,
+    numTurns: row.numTurns,
+    toolsUsed: row.toolsUsed,
+    durationMs: duration(row.startedAt, row.endedAt),
+    createdAt: instant(row.createdAt),
+    startedAt: instant(row.startedAt),
+    endedAt: instant(row.endedAt),
+  };
+}
+
+function usageView(usage: UsageByModel) {
+  const models = Object.entries(usage);
+  const total = (field: keyof Usage) => models.reduce((sum, [, used]) => sum + used[field], 0);
+  return {
+    inputTokens: total("inputTokens"),
+    outputTokens: total("outputTokens"),
+    cacheReadTokens: total("cacheReadTokens"),
+    cacheWriteTokens: total("cacheWriteTokens"),
+    webSearchRequests: total("webSearchRequests"),
+    byModel: Object.fromEntries(
+      models.map(([model, { costNanos, ...used }]) => [
+        model,
+        { ...used, cost: dollars(costNanos) },
+      ]),
+    ),
+  };
+}
+
+const tokensOf = (usage: Usage): number =>
+  usage.inputTokens + usage.outputTokens + usage.cacheReadTokens + usage.cacheWriteTokens;
+
+const duration = (startedAt: number | null, endedAt: number | null): number | null =>
+  startedAt === null || endedAt === null ? null : endedAt - startedAt;
+
+const instant = (at: number | null): string | null =>
+  at === null ? null : new Date(at).toISOString();

@@ -1,0 +1,219 @@
+import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { aCommand, testSandbox } from "./contract";
+import { embedded } from "./embedded";
+import { leaveOutFramesOf } from "./quick-stacks";
+import type { Sandbox } from "./sandbox";
+
+leaveOutFramesOf("/just-bash/");
+
+const namespace = env.EMBEDDED_SANDBOXES;
+const make = (id: string = crypto.randomUUID()) =>
+  embedded(namespace, id, { workspace: "/workspace" });
+
+testSandbox("embedded", () => make());
+
+const text = async (sandbox: Sandbox, path: string) =>
+  new TextDecoder().decode((await sandbox.readFile(path)) ?? undefined);
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await scheduler.wait(10);
+}
+
+describe("an embedded sandbox", () => {
+  it("keeps files and results through an eviction", async () => {
+    const id = crypto.randomUUID();
+    const command = aCommand("echo kept | tee file; exit 3");
+    const result = await make(id).run(command);
+    await evictDurableObject(namespace.getByName(id));
+    const again = make(id);
+    expect(await text(again, "/workspace/file")).toBe("kept\n");
+    expect(await again.find?.(command.id)).toEqual({ state: "finished", result });
+    expect(await again.run(command)).toEqual(result);
+  });
+
+  it("does not know what became of a command that a restart cut off, and won't run it again", async () => {
+    const id = crypto.randomUUID();
+    const sandbox = make(id);
+    const command = aCommand("echo x >> begun; sleep 60");
+    const cutOff = sandbox.run(command).catch((error: unknown) => error);
+    await until(async () => (await sandbox.readFile("/workspace/begun")) !== null);
+    await abortAllDurableObjects();
+
+    expect(await cutOff).toMatchObject({ name: "SandboxError", transient: true });
+    expect(await sandbox.find?.(command.id)).toEqual({ state: "unknown" });
+    await expect(sandbox.run(command)).rejects.toMatchObject({
+      name: "SandboxError",
+      transient: false,
+      message: expect.stringContaining("interrupted"),
+    });
+    await sandbox.kill(command.id);
+    expect(await text(sandbox, "/workspace/begun")).toBe("x\n");
+  });
+
+  it("is left without a trace by looking, killing and destroying before its first use", async () => {
+    const id = crypto.randomUUID();
+    const sandbox = make(id);
+    expect(await sandbox.find?.("some")).toEqual({ state: "unknown" });
+    expect(await sandbox.readFile("/workspace/file")).toBeNull();
+    await sandbox.kill("some");
+    await sandbox.destroy();
+    expect(await tablesOf(id)).toEqual([]);
+  });
+
+  it("begins anew, empty, where it was destroyed", async () => {
+    const id = crypto.randomUUID();
+    const sandbox = make(id);
+    const command = aCommand("echo x >> file; cat file");
+    await sandbox.run(command);
+    await sandbox.destroy();
+    expect(await tablesOf(id)).toEqual([]);
+    expect((await sandbox.run(command)).stdout).toBe("x\n");
+  });
+
+  it("has its workspace back at the next command where a script removed it", async () => {
+    const sandbox = make();
+    await sandbox.run(aCommand("rm -rf /workspace"));
+    expect(await sandbox.run(aCommand("pwd"))).toMatchObject({ stdout: "/workspace\n" });
+  });
+
+  it("can have its workspace elsewhere", async () => {
+    const sandbox = embedded(namespace, crypto.randomUUID(), { workspace: "/srv/work" });
+    expect(await sandbox.run(aCommand("pwd"))).toMatchObject({ cwd: "/srv/work" });
+  });
+
+  it("gives a repeated id the same text, whatever characters are in it", async () => {
+    const sandbox = make();
+    const command = aCommand("printf 'a\\0b\\x01\\xff\\xfe\\u20ac'");
+    const result = await sandbox.run(command);
+    expect(await sandbox.run(command)).toEqual(result);
+  });
+
+  it("keeps 900,000 bytes of a stream, whatever is asked for", async () => {
+    const sandbox = make();
+    const command = aCommand("seq 100000 199999; seq 100000 199999", {
+      maxOutputBytes: 10_000_000,
+    });
+    const result = await sandbox.run(command);
+    expect(result).toMatchObject({ exitCode: 0, truncated: true });
+    expect(result.stdout).toContain("[... 500000 bytes left out ...]");
+    expect(await sandbox.run(command)).toEqual(result);
+  });
+
+  it("refuses a file of more than 8 MiB", async () => {
+    const sandbox = make();
+    const tooLarge = new Uint8Array(8 * 1024 ** 2 + 1);
+    await expect(sandbox.writeFile("/workspace/file", tooLarge)).rejects.toMatchObject({
+      transient: false,
+      message: expect.stringContaining("8388608 bytes"),
+    });
+    await sandbox.writeFile("/workspace/file", tooLarge.subarray(1));
+    expect((await sandbox.readFile("/workspace/file"))?.length).toBe(8 * 1024 ** 2);
+    const result = await sandbox.run(aCommand("cp file copy && gzip -c file > zipped; ls"));
+    expect(result).toMatchObject({ stdout: "copy\nfile\nzipped\n", exitCode: 0 });
+  });
+
+  it.each(["python3", "python", "node", "js-exec", "sqlite3", "tar", "curl", "wget", "git"])(
+    "has no %s, and says so as a shell does",
+    async (name) => {
+      const result = await make().run(aCommand(`command -v ${name}; ${name} --version`));
+      expect(result).toMatchObject({
+        exitCode: 127,
+        stdout: "",
+        stderr: `bash: ${name}: command not found\n`,
+      });
+    },
+  );
+
+  it("has its programs where scripts look for them", async () => {
+    const script = [
+      "printf '#!/usr/bin/env bash\\necho script $1\\n' > s && chmod +x s && ./s a",
+      "/bin/bash -c 'echo bin'",
+      "mkdir -p /usr/bin && command -v sed",
+    ].join("\n");
+    expect(await make().run(aCommand(script))).toMatchObject({
+      stdout: "script a\nbin\n/usr/bin/sed\n",
+      stderr: "",
+    });
+  });
+
+  it("drops what goes to /dev/null", async () => {
+    const script =
+      "echo lost > /dev/null; ls nothing 2> /dev/null; echo x | tee /dev/null; cat /dev/null";
+    expect(await make().run(aCommand(script))).toMatchObject({ stdout: "x\n", stderr: "" });
+  });
+
+  it("keeps the `<(command)` files of commands side by side apart", async () => {
+    const sandbox = make();
+    const read = (word: string) => sandbox.run(aCommand(`cat <(echo ${word}) <(sleep 0.2)`));
+    const results = await Promise.all(["one", "two", "three"].map(read));
+    expect(results.map((result) => result.stdout)).toEqual(["one\n", "two\n", "three\n"]);
+  });
+
+  it("reaches a busy script that touches files with its time limit and with a kill", async () => {
+    const sandbox = make();
+    const busy = "while :; do cat /dev/null; done";
+    const late = await sandbox.run(aCommand(busy, { timeoutMs: 100 }));
+    expect(late).toMatchObject({ ended: "timed_out", exitCode: 124 });
+
+    const command = aCommand(busy);
+    const running = sandbox.run(command);
+    await sandbox.kill(command.id);
+    expect(await running).toMatchObject({ ended: "killed", exitCode: 137 });
+  });
+
+  it("stops counting time for a command that ended", async () => {
+    const sandbox = make();
+    const command = aCommand("echo on time", { timeoutMs: 200 });
+    await sandbox.run(command);
+    await scheduler.wait(300);
+    expect(await sandbox.run(command)).toMatchObject({ ended: "exited", exitCode: 0 });
+  });
+});
+
+describe("the limits of an embedded sandbox end", () => {
+  const huge = "x=$(seq 1 90000); x=$x$x$x";
+  it.each([
+    ["an endless loop", "while :; do :; done", "too many commands"],
+    ["endless arithmetic", "for ((;;)); do ((i++)); done", "too many commands"],
+    ["endless recursion", "f() { f; }; f", "maximum recursion depth"],
+    ["a fork bomb", ":() { :|:& }; :", "maximum recursion depth"],
+    ["a script that runs itself", "echo 'bash $0' > s; bash s", "nested execution depth"],
+    ["a string that doubles", "a=x; while :; do a=$a$a; done", "string length limit"],
+    ["a huge format", "printf '%*s' 1000000000 x", "limit exceeded"],
+    ["huge output", `${huge}; echo "$x"; echo "$x"`, "output size"],
+    ["huge text in a pipe", `${huge}; echo "$x$x" | wc -c`, "limit exceeded"],
+    ["a huge here-string", `${huge}; wc -c <<< "$x$x"`, "limit exceeded"],
+    ["a long sequence", "seq 1 1000000000", "limit exceeded"],
+    ["an endless awk", "awk 'BEGIN { while (1) i++ }'", "maximum iterations"],
+    ["an endless sed", "echo x | sed ':a;ba'", "maximum iterations"],
+    ["an endless jq", "jq -n '[range(1e9)] | length'", "limit exceeded"],
+  ])("%s with 126 and a reason", async (_, script, reason) => {
+    const sandbox = make();
+    const result = await sandbox.run(aCommand(script));
+    expect(result).toMatchObject({ exitCode: 126, ended: "exited" });
+    expect(result.stderr).toContain(reason);
+    expect(result.stderr).not.toContain("executionLimits");
+    expect(await sandbox.run(aCommand("echo fine"))).toMatchObject({ stdout: "fine\n" });
+  });
+
+  it.each([
+    ["endless output", "while :; do echo y; done | head -n 1"],
+    ["a bomb of zeros", "head -c 1000000 /dev/zero 2> /dev/null; gzip -c nothing"],
+    ["deep recursion in jq", "jq -n 'def f: [f]; f'"],
+    ["a slow pattern", "[[ aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa! =~ ^(a+)+$ ]]"],
+    ["deep brackets", `echo ${"$(".repeat(500)}`],
+    ["a million braces", "echo {1..1000}{1..1000} | wc -c"],
+  ])("%s without harm", async (_, script) => {
+    const sandbox = make();
+    await sandbox.run(aCommand(script, { timeoutMs: 500 }));
+    expect(await sandbox.run(aCommand("echo fine"))).toMatchObject({ stdout: "fine\n" });
+  });
+});
+
+async function tablesOf(id: string): Promise<unknown[]> {
+  return runInDurableObject(namespace.getByName(id), (_, { storage }) =>
+    storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+  );
+}

@@ -1,0 +1,598 @@
+// The embedded sandbox's disk: just-bash's file system interface over a Durable Object's SQLite.
+// It follows POSIX where just-bash's own file systems are looser: nothing is written below a directory
+// that is not there, symbolic links are followed everywhere, and a rename never merges directories.
+// Users, permissions and hard links do not exist here.
+
+import type {
+  CpOptions,
+  FileContent,
+  FsStat,
+  IFileSystem,
+  MkdirOptions,
+  RmOptions,
+} from "just-bash/browser";
+import { type ByteString, toByteString, toBytes, toText } from "./bytes";
+import { isWithin, join, normalize, parentOf, resolveFrom } from "./paths";
+
+/** What one disk may hold. SQLite's own bound is 10 GB an object; this keeps a runaway loop cheap. */
+export const MAX_DISK_BYTES = 1024 ** 3;
+
+/** What one file may hold. A file is read into memory whole, and just-bash's copies take several times its size. */
+export const MAX_FILE_BYTES = 8 * 1024 ** 2;
+
+/** Content is kept in pieces, since a row may hold 2 MB. */
+const CHUNK_BYTES = 512 * 1024;
+
+/** Up to here an append rewrites the last piece; beyond, it adds one. So a log written line by line stays linear. */
+const APPEND_BYTES = 32 * 1024;
+
+const MAX_LINKS_FOLLOWED = 40;
+
+/**
+ * How much is done (one for each call, and one for each 4 KiB) between two pauses. SQLite answers at
+ * once, so without them a busy script would hold back every timer, kill and request until its end.
+ */
+const WORK_BETWEEN_PAUSES = 64;
+const BYTES_PER_WORK = 4096;
+
+// `path` is normal and holds no link but its last part. A device reads as empty and swallows writes.
+const SCHEMA = `
+  CREATE TABLE files (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE,
+    parent TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('file', 'directory', 'symlink', 'device')),
+    mode INTEGER NOT NULL,
+    mtime INTEGER NOT NULL,
+    size INTEGER NOT NULL DEFAULT 0,
+    target TEXT
+  );
+  CREATE INDEX files_by_parent ON files (parent, path);
+  CREATE TABLE chunks (
+    file INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
+    at INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (file, at)
+  );
+`;
+
+const MEANING = {
+  ENOENT: "no such file or directory",
+  ENOTDIR: "not a directory",
+  EISDIR: "illegal operation on a directory",
+  EEXIST: "file already exists",
+  ENOTEMPTY: "directory not empty",
+  EINVAL: "invalid argument",
+  ELOOP: "too many levels of symbolic links",
+  EFBIG: "file too large",
+  ENOSPC: "no space left on device",
+  EOPNOTSUPP: "hard links are not supported",
+} as const;
+
+type ErrorCode = keyof typeof MEANING;
+
+/** A refusal of the file system. just-bash tells them apart by the code that begins the message. */
+export class FsError extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, operation: string, path: string, detail?: string) {
+    super(`${code}: ${MEANING[code]}${detail ? ` (${detail})` : ""}, ${operation} '${path}'`);
+    this.code = code;
+  }
+}
+
+type Kind = "file" | "directory" | "symlink" | "device";
+
+type Row = {
+  id: number;
+  path: string;
+  kind: Kind;
+  mode: number;
+  mtime: number;
+  size: number;
+  target: string | null;
+};
+
+/** What `install` puts on a new disk. */
+export type NewFile = { path: string; kind: Kind; mode: number; target?: string };
+
+type Options = { maxBytes?: number; maxFileBytes?: number };
+
+type Encoding = { encoding?: string | null } | string;
+
+export class SqliteFs implements IFileSystem {
+  readonly #sql: SqlStorage;
+  readonly #storage: DurableObjectStorage;
+  readonly #maxBytes: number;
+  readonly #maxFileBytes: number;
+  #work = 0;
+
+  constructor(storage: DurableObjectStorage, options: Options = {}) {
+    this.#storage = storage;
+    this.#sql = storage.sql;
+    this.#maxBytes = options.maxBytes ?? MAX_DISK_BYTES;
+    this.#maxFileBytes = options.maxFileBytes ?? MAX_FILE_BYTES;
+  }
+
+  /** Makes an empty disk, and on it what `files` lists, parents first. */
+  static format(sql: SqlStorage, files: readonly NewFile[] = []): void {
+    const all: NewFile[] = [{ path: "/", kind: "directory", mode: 0o755 }, ...files];
+    sql.exec(SCHEMA);
+    sql.exec(
+      `INSERT INTO files (path, parent, kind, mode, mtime, target)
+       SELECT value ->> 'path', value ->> 'parent', value ->> 'kind', value ->> 'mode', ?, value ->> 'target'
+       FROM json_each(?)`,
+      Date.now(),
+      JSON.stringify(all.map((file) => ({ ...file, parent: rowParent(file.path) }))),
+    );
+  }
+
+  // Reading
+
+  async readFile(path: string, encoding?: Encoding): Promise<string> {
+    return toText(await this.readFileBuffer(path), encodingOf(encoding));
+  }
+
+  async readFileBytes(path: string): Promise<ByteString> {
+    return toByteString(await this.readFileBuffer(path));
+  }
+
+  async readFileBuffer(path: string): Promise<Uint8Array> {
+    await this.#pauseWhenDue();
+    const file = this.#get(path, "open");
+    if (file.kind === "directory") throw new FsError("EISDIR", "read", path);
+    this.#work += file.size / BYTES_PER_WORK;
+    return this.#content(file);
+  }
+
+  async exists(path: string): Promise<boolean> {
+    await this.#pauseWhenDue();
+    try {
+      return this.#find(path, "access") !== undefined;
+    } catch (error) {
+      if (error instanceof FsError) return false;
+      throw error;
+    }
+  }
+
+  async stat(path: string): Promise<FsStat> {
+    await this.#pauseWhenDue();
+    return toStat(this.#get(path, "stat"));
+  }
+
+  async lstat(path: string): Promise<FsStat> {
+    await this.#pauseWhenDue();
+    return toStat(this.#getLink(path, "lstat"));
+  }
+
+  async readlink(path: string): Promise<string> {
+    await this.#pauseWhenDue();
+    const { target } = this.#getLink(path, "readlink");
+    if (target === null) throw new FsError("EINVAL", "readlink", path);
+    return target;
+  }
+
+  async realpath(path: string): Promise<string> {
+    await this.#pauseWhenDue();
+    return this.#get(path, "realpath").path;
+  }
+
+  async readdir(path: string): Promise<string[]> {
+    return (await this.readdirWithFileTypes(path)).map((entry) => entry.name);
+  }
+
+  async readdirWithFileTypes(path: string) {
+    await this.#pauseWhenDue();
+    const directory = this.#get(path, "scandir");
+    if (directory.kind !== "directory") throw new FsError("ENOTDIR", "scandir", path);
+    const skip = directory.path === "/" ? 1 : directory.path.length + 1;
+    return this.#sql
+      .exec<{ path: string; kind: Kind }>(
+        "SELECT path, kind FROM files WHERE parent = ? ORDER BY path",
+        directory.path,
+      )
+      .toArray()
+      .map((entry) => ({ name: entry.path.slice(skip), ...kindFlags(entry.kind) }));
+  }
+
+  getAllPaths(): string[] {
+    const rows = this.#sql.exec<{ path: string }>("SELECT path FROM files ORDER BY path");
+    return rows.toArray().map((row) => row.path);
+  }
+
+  resolvePath(base: string, path: string): string {
+    return resolveFrom(base, path);
+  }
+
+  // Writing
+
+  async writeFile(path: string, content: FileContent, encoding?: Encoding): Promise<void> {
+    const bytes = toBytes(content, encodingOf(encoding));
+    await this.#atomically(() => {
+      const file = this.#openForWriting(path);
+      if (file.kind === "device") return;
+      this.#makeRoom(path, bytes.length, bytes.length);
+      this.#sql.exec("DELETE FROM chunks WHERE file = ?", file.id);
+      this.#add(file.id, 0, bytes);
+    });
+  }
+
+  async appendFile(path: string, content: FileContent, encoding?: Encoding): Promise<void> {
+    const bytes = toBytes(content, encodingOf(encoding));
+    await this.#atomically(() => {
+      const file = this.#openForWriting(path);
+      if (file.kind === "device") return;
+      this.#makeRoom(path, file.size + bytes.length, bytes.length);
+      const last = this.#takeShortTail(file, bytes.length);
+      this.#add(file.id, file.size - last.length, last.length ? concat(last, bytes) : bytes);
+    });
+  }
+
+  async mkdir(path: string, options: MkdirOptions = {}): Promise<void> {
+    await this.#atomically(() => this.#makeDirectory(path, options));
+  }
+
+  async rm(path: string, options: RmOptions = {}): Promise<void> {
+    await this.#atomically(() => {
+      const file = this.#findLink(path, "rm");
+      if (!file && options.force) return;
+      if (!file) throw new FsError("ENOENT", "rm", path);
+      if (file.path === "/") throw new FsError("EINVAL", "rm", path);
+      if (!options.recursive && this.#hasEntries(file)) throw new FsError("ENOTEMPTY", "rm", path);
+      this.#remove(file.path);
+    });
+  }
+
+  async mv(source: string, destination: string): Promise<void> {
+    await this.#atomically(() => {
+      const from = this.#getLink(source, "mv");
+      const to = this.#placeFor(destination, "mv");
+      if (to === from.path) return;
+      if (isWithin(from.path, to)) throw new FsError("EINVAL", "mv", destination);
+      this.#clearForRename(from, to, destination);
+      this.#sql.exec(
+        `UPDATE files SET
+           parent = CASE WHEN path = ?1 THEN ?3 ELSE ?2 || substr(parent, length(?1) + 1) END,
+           path = ?2 || substr(path, length(?1) + 1)
+         WHERE path = ?1 OR (path > ?4 AND path < ?5)`,
+        from.path,
+        to,
+        parentOf(to),
+        ...rangeBelow(from.path),
+      );
+    });
+  }
+
+  async cp(source: string, destination: string, options: CpOptions = {}): Promise<void> {
+    await this.#atomically(() => {
+      const from = options.recursive ? this.#getLink(source, "cp") : this.#get(source, "cp");
+      if (from.kind === "directory" && !options.recursive)
+        throw new FsError("EISDIR", "cp", source);
+      const to = this.#placeFor(this.#resolve(destination, "cp"), "cp");
+      if (isWithin(from.path, to)) throw new FsError("EINVAL", "cp", destination);
+      this.#copy(from.path, to, destination);
+    });
+  }
+
+  async symlink(target: string, path: string): Promise<void> {
+    await this.#atomically(() => {
+      const link = this.#placeFor(path, "symlink");
+      if (this.#row(link)) throw new FsError("EEXIST", "symlink", path);
+      this.#insert(link, "symlink", 0o777, target);
+    });
+  }
+
+  async link(_existing: string, path: string): Promise<void> {
+    throw new FsError("EOPNOTSUPP", "link", path);
+  }
+
+  async chmod(path: string, mode: number): Promise<void> {
+    await this.#atomically(() => {
+      const { id } = this.#get(path, "chmod");
+      this.#sql.exec("UPDATE files SET mode = ? WHERE id = ?", mode & 0o7777, id);
+    });
+  }
+
+  async utimes(path: string, _atime: Date, mtime: Date): Promise<void> {
+    await this.#atomically(() => {
+      const { id } = this.#get(path, "utimes");
+      this.#sql.exec("UPDATE files SET mtime = ? WHERE id = ?", mtime.getTime(), id);
+    });
+  }
+
+  // One operation at a time
+
+  async #pauseWhenDue(): Promise<void> {
+    this.#work += 1;
+    if (this.#work < WORK_BETWEEN_PAUSES) return;
+    this.#work = 0;
+    await scheduler.wait(0);
+  }
+
+  async #atomically(operation: () => void): Promise<void> {
+    await this.#pauseWhenDue();
+    this.#storage.transactionSync(operation);
+  }
+
+  // Looking up
+
+  #row(path: string): Row | undefined {
+    return this.#sql
+      .exec<Row>("SELECT id, path, kind, mode, mtime, size, target FROM files WHERE path = ?", path)
+      .toArray()[0];
+  }
+
+  /** What a path means, links followed to the end. */
+  #find(path: string, operation: string): Row | undefined {
+    return this.#row(this.#resolve(path, operation));
+  }
+
+  #get(path: string, operation: string): Row {
+    const row = this.#find(path, operation);
+    if (!row) throw new FsError("ENOENT", operation, path);
+    return row;
+  }
+
+  /** What a path names: a link at its end is itself what is meant. */
+  #findLink(path: string, operation: string): Row | undefined {
+    return this.#row(this.#locate(path, operation));
+  }
+
+  #getLink(path: string, operation: string): Row {
+    const row = this.#findLink(path, operation);
+    if (!row) throw new FsError("ENOENT", operation, path);
+    return row;
+  }
+
+  /** The path with the links in its directories followed, but not one at its end. */
+  #locate(path: string, operation: string): string {
+    const plain = checked(path, operation);
+    if (plain === "/") return plain;
+    return join(this.#resolve(parentOf(plain), operation), plain.slice(plain.lastIndexOf("/") + 1));
+  }
+
+  /** The path with every link followed, whether or not there is something at its end. Nothing is below a file. */
+  #resolve(path: string, operation: string): string {
+    const plain = checked(path, operation);
+    // A row's own path holds no links, so most paths are found at once.
+    const direct = this.#row(plain);
+    if (direct && direct.kind !== "symlink") return plain;
+
+    let resolved = "/";
+    let followed = 0;
+    const rest = plain.split("/").reverse();
+    for (let part = rest.pop(); part !== undefined; part = rest.pop()) {
+      if (part === "") continue;
+      if (part === "..") {
+        resolved = parentOf(resolved);
+        continue;
+      }
+      const next = join(resolved, part);
+      const row = this.#row(next);
+      if (row?.target != null) {
+        if (++followed > MAX_LINKS_FOLLOWED) throw new FsError("ELOOP", operation, path);
+        if (row.target.startsWith("/")) resolved = "/";
+        rest.push(
+          ...row.target
+            .split("/")
+            .filter((name) => name !== ".")
+            .reverse(),
+        );
+        continue;
+      }
+      resolved = next;
+    }
+    return resolved;
+  }
+
+  /** Where an entry of that path is or can be made: its directory must be there. */
+  #placeFor(path: string, operation: string): string {
+    const place = this.#locate(path, operation);
+    const parent = this.#row(parentOf(place));
+    if (!parent) throw new FsError("ENOENT", operation, path);
+    if (parent.kind !== "directory") throw new FsError("ENOTDIR", operation, path);
+    return place;
+  }
+
+  #hasEntries(file: Row): boolean {
+    const entries = this.#sql.exec("SELECT 1 FROM files WHERE parent = ? LIMIT 1", file.path);
+    return file.kind === "directory" && entries.toArray().length > 0;
+  }
+
+  // Content
+
+  #content(file: Row): Uint8Array {
+    const chunks = this.#sql
+      .exec<{ bytes: ArrayBuffer }>("SELECT bytes FROM chunks WHERE file = ? ORDER BY at", file.id)
+      .toArray()
+      .map((chunk) => new Uint8Array(chunk.bytes));
+    return chunks.length === 1 && chunks[0] ? chunks[0] : concat(...chunks);
+  }
+
+  #openForWriting(path: string): Row {
+    const place = this.#placeFor(this.#resolve(path, "open"), "open");
+    const file = this.#row(place) ?? this.#insert(place, "file", 0o644);
+    if (file.kind === "directory") throw new FsError("EISDIR", "open", path);
+    return file;
+  }
+
+  /** Refuses what is too much for one file or for the disk. The disk's size includes what the object keeps besides files. */
+  #makeRoom(path: string, fileBytes: number, newBytes: number): void {
+    if (fileBytes > this.#maxFileBytes) {
+      throw new FsError("EFBIG", "write", path, `a file may hold ${this.#maxFileBytes} bytes`);
+    }
+    if (this.#sql.databaseSize + newBytes > this.#maxBytes) {
+      throw new FsError("ENOSPC", "write", path, `the disk may hold ${this.#maxBytes} bytes`);
+    }
+    this.#work += newBytes / BYTES_PER_WORK;
+  }
+
+  /** Adds content from `at`, which is where the file now ends. */
+  #add(id: number, at: number, bytes: Uint8Array): void {
+    for (let from = 0; from < bytes.length; from += CHUNK_BYTES) {
+      const chunk = bytes.subarray(from, from + CHUNK_BYTES);
+      this.#sql.exec("INSERT INTO chunks (file, at, bytes) VALUES (?, ?, ?)", id, at + from, chunk);
+    }
+    const size = at + bytes.length;
+    this.#sql.exec("UPDATE files SET size = ?, mtime = ? WHERE id = ?", size, Date.now(), id);
+  }
+
+  /** Takes the last piece off a file if it and what is to be appended make one short piece. */
+  #takeShortTail(file: Row, newBytes: number): Uint8Array {
+    const [tail] = this.#sql
+      .exec<{ bytes: ArrayBuffer }>(
+        `DELETE FROM chunks
+         WHERE file = ?1 AND at = (SELECT max(at) FROM chunks WHERE file = ?1) AND length(bytes) + ?2 <= ?3
+         RETURNING bytes`,
+        file.id,
+        newBytes,
+        APPEND_BYTES,
+      )
+      .toArray();
+    return tail ? new Uint8Array(tail.bytes) : new Uint8Array();
+  }
+
+  // The tree
+
+  #insert(path: string, kind: Kind, mode: number, target: string | null = null): Row {
+    if (this.#sql.databaseSize > this.#maxBytes) throw new FsError("ENOSPC", "create", path);
+    return this.#sql
+      .exec<Row>(
+        `INSERT INTO files (path, parent, kind, mode, mtime, target) VALUES (?, ?, ?, ?, ?, ?)
+         RETURNING id, path, kind, mode, mtime, size, target`,
+        path,
+        rowParent(path),
+        kind,
+        mode,
+        Date.now(),
+        target,
+      )
+      .one();
+  }
+
+  #makeDirectory(path: string, options: MkdirOptions): void {
+    const place = options.recursive ? this.#resolve(path, "mkdir") : this.#locate(path, "mkdir");
+    const existing = this.#row(place);
+    if (existing?.kind === "directory" && options.recursive) return;
+    if (existing) throw new FsError("EEXIST", "mkdir", path);
+    if (options.recursive) this.#makeDirectory(parentOf(place), options);
+    this.#insert(this.#placeFor(place, "mkdir"), "directory", 0o755);
+  }
+
+  #remove(path: string): void {
+    this.#sql.exec(
+      "DELETE FROM files WHERE path = ? OR (path > ? AND path < ?)",
+      path,
+      ...rangeBelow(path),
+    );
+  }
+
+  /** Takes away what a rename replaces: a file for a file, an empty directory for a directory. */
+  #clearForRename(from: Row, to: string, destination: string): void {
+    const existing = this.#row(to);
+    if (!existing) return;
+    if (existing.kind === "directory") {
+      if (from.kind !== "directory") throw new FsError("EISDIR", "mv", destination);
+      if (this.#hasEntries(existing)) throw new FsError("ENOTEMPTY", "mv", destination);
+    } else if (from.kind === "directory") {
+      throw new FsError("ENOTDIR", "mv", destination);
+    }
+    this.#remove(to);
+  }
+
+  /** Copies a tree inside the database: directories merge, files replace files. */
+  #copy(from: string, to: string, destination: string): void {
+    const tree = [from, to, ...rangeBelow(from)];
+    const clash = this.#sql
+      .exec<{ kind: Kind }>(
+        `SELECT taken.kind FROM files AS source
+           JOIN files AS taken ON taken.path = ?2 || substr(source.path, length(?1) + 1)
+         WHERE (source.path = ?1 OR (source.path > ?3 AND source.path < ?4))
+           AND (source.kind = 'directory') <> (taken.kind = 'directory') LIMIT 1`,
+        ...tree,
+      )
+      .toArray()[0];
+    if (clash) {
+      throw new FsError(clash.kind === "directory" ? "EISDIR" : "ENOTDIR", "cp", destination);
+    }
+    const { bytes } = this.#sql
+      .exec<{ bytes: number }>(
+        "SELECT coalesce(sum(size), 0) AS bytes FROM files WHERE path = ? OR (path > ? AND path < ?)",
+        from,
+        ...rangeBelow(from),
+      )
+      .one();
+    this.#makeRoom(destination, 0, bytes);
+
+    this.#sql.exec(
+      `DELETE FROM files WHERE kind <> 'directory' AND path IN (
+         SELECT ?2 || substr(path, length(?1) + 1) FROM files
+         WHERE path = ?1 OR (path > ?3 AND path < ?4))`,
+      ...tree,
+    );
+    this.#sql.exec(
+      `INSERT OR IGNORE INTO files (path, parent, kind, mode, mtime, size, target)
+       SELECT ?2 || substr(path, length(?1) + 1),
+         CASE WHEN path = ?1 THEN ?5 ELSE ?2 || substr(parent, length(?1) + 1) END,
+         kind, mode, ?6, size, target
+       FROM files WHERE path = ?1 OR (path > ?3 AND path < ?4)`,
+      ...tree,
+      parentOf(to),
+      Date.now(),
+    );
+    this.#sql.exec(
+      `INSERT INTO chunks (file, at, bytes)
+       SELECT copy.id, chunks.at, chunks.bytes
+       FROM files AS source JOIN chunks ON chunks.file = source.id
+         JOIN files AS copy ON copy.path = ?2 || substr(source.path, length(?1) + 1)
+       WHERE source.path = ?1 OR (source.path > ?3 AND source.path < ?4)`,
+      ...tree,
+    );
+  }
+}
+
+function toStat(row: Row): FsStat {
+  return {
+    ...kindFlags(row.kind),
+    mode: row.mode,
+    size: row.target === null ? row.size : toBytes(row.target).length,
+    mtime: new Date(row.mtime),
+    identity: String(row.id),
+  };
+}
+
+function kindFlags(kind: Kind) {
+  return {
+    isFile: kind === "file" || kind === "device",
+    isDirectory: kind === "directory",
+    isSymbolicLink: kind === "symlink",
+  };
+}
+
+/** The bounds, both left out, between which the paths below a directory sort. "0" comes right after "/". */
+function rangeBelow(path: string): [string, string] {
+  return path === "/" ? ["/", "0"] : [`${path}/`, `${path}0`];
+}
+
+/** The root is no entry of itself. */
+function rowParent(path: string): string {
+  return path === "/" ? "" : parentOf(path);
+}
+
+function checked(path: string, operation: string): string {
+  if (path.includes("\0")) throw new FsError("EINVAL", operation, path);
+  return normalize(path);
+}
+
+function encodingOf(option: Encoding | undefined): string | undefined {
+  return (typeof option === "string" ? option : option?.encoding) ?? undefined;
+}
+
+function concat(...parts: Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
