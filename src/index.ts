@@ -1,6 +1,11 @@
 export { EmbeddedSandbox } from "./sandbox/embedded";
 export { Session } from "./session/session";
 
+import type { Env } from "./env";
 import { createApp } from "./http/app";
+import { housekeep } from "./session/housekeeping";
 
-export default createApp();
+export default {
+  fetch: createApp().fetch,
+  scheduled: (event, env) => housekeep(env.DB, event.scheduledTime),
+} satisfies ExportedHandler<Env>;

@@ -139,6 +139,7 @@ function endingOf(lastStop: string | null): Ending | undefined {
     case "model_context_window_exceeded":
       return undefined;
     case "max_tokens":
+    case "budget_limit":
     case "refusal":
       return { stopReason: lastStop };
     default:
@@ -164,12 +165,15 @@ async function reply(deps: AgentDeps): Promise<Ending | undefined> {
   };
   const made = await makeTurn({ kind: "reply", ref: "", call, live: true }, deps);
   if (!made.ok) return made.ending;
-  const { stopReason } = made.outcome;
+  const { turn } = made;
+  // A reply cut short because the money left allowed no more ends on the budget.
+  const cutByBudget = made.outcome.stopReason === "max_tokens" && turn.maxTokens < deps.maxTokens;
+  const stopReason = cutByBudget ? "budget_limit" : made.outcome.stopReason;
   const content = keptContent(made.outcome);
   // A reply that says it wants tools and names none would be asked for again for ever.
   const asksNothing = stopReason === "tool_use" && toolCalls(content).length === 0;
   const { usage } = made.outcome;
-  deps.journal.complete(made.turn, {
+  deps.journal.complete(turn, {
     content,
     stopReason: asksNothing ? "end_turn" : stopReason,
     usage,
