@@ -48,6 +48,7 @@ export class CommandLog {
     return row.finished ? toResult(row) : "started";
   }
 
+  /** Writes down that a command begins, which is known before it has any effect. */
   start(id: string): void {
     this.#sql.exec("INSERT INTO commands (id) VALUES (?)", id);
   }

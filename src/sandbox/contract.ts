@@ -237,7 +237,7 @@ export function testSandbox(name: string, make: () => Sandbox): void {
       it("hold any bytes", async () => {
         const bytes = Uint8Array.from({ length: 1024 }, (_, i) => i % 256);
         await sandbox.writeFile("/workspace/bytes", bytes);
-        await run("cat bytes > copy; cat bytes bytes | head -c 1024 | cmp - bytes 2>/dev/null");
+        await run("cat bytes bytes | head -c 1024 > copy");
         expect(await sandbox.readFile("/workspace/copy")).toEqual(bytes);
       });
 

@@ -3,6 +3,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { CommandLog } from "./command-log";
+import { FsError } from "./fs-error";
 import { keepEnds } from "./output";
 import { parentOf } from "./paths";
 import {
@@ -14,7 +15,7 @@ import {
   SandboxError,
 } from "./sandbox";
 import { runScript, SYSTEM_FILES } from "./shell";
-import { FsError, MAX_FILE_BYTES, SqliteFs } from "./sqlite-fs";
+import { MAX_FILE_BYTES, SqliteFs } from "./sqlite-fs";
 
 /** Output that is kept of a stream, whatever is asked for: both streams of a result share one row of 2 MB. */
 const MAX_OUTPUT_BYTES = 900_000;

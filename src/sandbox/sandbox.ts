@@ -36,7 +36,10 @@ export type FoundCommand =
  * command that fails is no error but an exit code.
  */
 export interface Sandbox {
-  /** Runs a command to its end; a repeated id answers with the first run's result and runs nothing. */
+  /**
+   * Runs a command to its end; a repeated id answers with the first run's result and runs nothing. An
+   * id whose run was cut off is refused for good.
+   */
   run(command: Command, onOutput?: OutputListener): Promise<CommandResult>;
   /** Stops a command and all it started; one that is not running is left as it is. */
   kill(id: string): Promise<void>;
@@ -46,7 +49,10 @@ export interface Sandbox {
   readFile(path: string): Promise<Uint8Array | null>;
   /** Writes a whole file and makes the directories above it. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
-  /** Gives the machine back for good. A second call, or one of a sandbox never used, does nothing. */
+  /**
+   * Gives the machine back for good, and ends what runs on it. A second call, or one of a sandbox never
+   * used, does nothing. Whether what is used afterwards is refused or begins anew is the provider's.
+   */
   destroy(): Promise<void>;
 }
 

@@ -181,6 +181,11 @@ describe("the tree", () => {
     ["copying a directory as a file", /^EISDIR/, (disk) => disk.cp("/dir", "/copy")],
     ["copying into itself", /^EINVAL/, (disk) => disk.cp("/dir", "/dir/a", { recursive: true })],
     ["a hard link", /^EOPNOTSUPP/, (disk) => disk.link("/file", "/link")],
+    [
+      "a path too long",
+      /^ENAMETOOLONG/,
+      (disk) => disk.mkdir("/a".repeat(3000), { recursive: true }),
+    ],
     ["a path with a null byte", /^EINVAL/, (disk) => disk.writeFile("/a\0b", "")],
   ])("refuses %s and changes nothing", (_, error, act) =>
     onDisk(async (disk) => {

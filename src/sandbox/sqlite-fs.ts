@@ -12,6 +12,7 @@ import type {
   RmOptions,
 } from "just-bash/browser";
 import { type ByteString, toByteString, toBytes, toText } from "./bytes";
+import { FsError } from "./fs-error";
 import { isWithin, join, normalize, parentOf, resolveFrom } from "./paths";
 
 /** What one disk may hold. SQLite's own bound is 10 GB an object; this keeps a runaway loop cheap. */
@@ -27,6 +28,9 @@ const CHUNK_BYTES = 512 * 1024;
 const APPEND_BYTES = 32 * 1024;
 
 const MAX_LINKS_FOLLOWED = 40;
+
+/** As on Linux. It also bounds how deep the tree can be. */
+const MAX_PATH_LENGTH = 4096;
 
 /**
  * How much is done (one for each call, and one for each 4 KiB) between two pauses. SQLite answers at
@@ -56,30 +60,6 @@ const SCHEMA = `
   );
 `;
 
-const MEANING = {
-  ENOENT: "no such file or directory",
-  ENOTDIR: "not a directory",
-  EISDIR: "illegal operation on a directory",
-  EEXIST: "file already exists",
-  ENOTEMPTY: "directory not empty",
-  EINVAL: "invalid argument",
-  ELOOP: "too many levels of symbolic links",
-  EFBIG: "file too large",
-  ENOSPC: "no space left on device",
-  EOPNOTSUPP: "hard links are not supported",
-} as const;
-
-type ErrorCode = keyof typeof MEANING;
-
-/** A refusal of the file system. just-bash tells them apart by the code that begins the message. */
-export class FsError extends Error {
-  readonly code: ErrorCode;
-  constructor(code: ErrorCode, operation: string, path: string, detail?: string) {
-    super(`${code}: ${MEANING[code]}${detail ? ` (${detail})` : ""}, ${operation} '${path}'`);
-    this.code = code;
-  }
-}
-
 type Kind = "file" | "directory" | "symlink" | "device";
 
 type Row = {
@@ -92,13 +72,14 @@ type Row = {
   target: string | null;
 };
 
-/** What `install` puts on a new disk. */
+/** An entry of a new disk; a file begins empty. */
 export type NewFile = { path: string; kind: Kind; mode: number; target?: string };
 
 type Options = { maxBytes?: number; maxFileBytes?: number };
 
 type Encoding = { encoding?: string | null } | string;
 
+/** The files of one sandbox. Each operation happens as a whole or not at all. */
 export class SqliteFs implements IFileSystem {
   readonly #sql: SqlStorage;
   readonly #storage: DurableObjectStorage;
@@ -265,8 +246,8 @@ export class SqliteFs implements IFileSystem {
   async cp(source: string, destination: string, options: CpOptions = {}): Promise<void> {
     await this.#atomically(() => {
       const from = options.recursive ? this.#getLink(source, "cp") : this.#get(source, "cp");
-      if (from.kind === "directory" && !options.recursive)
-        throw new FsError("EISDIR", "cp", source);
+      const isTree = from.kind === "directory";
+      if (isTree && !options.recursive) throw new FsError("EISDIR", "cp", source);
       const to = this.#placeFor(this.#resolve(destination, "cp"), "cp");
       if (isWithin(from.path, to)) throw new FsError("EINVAL", "cp", destination);
       this.#copy(from.path, to, destination);
@@ -580,6 +561,9 @@ function rowParent(path: string): string {
 
 function checked(path: string, operation: string): string {
   if (path.includes("\0")) throw new FsError("EINVAL", operation, path);
+  if (path.length > MAX_PATH_LENGTH) {
+    throw new FsError("ENAMETOOLONG", operation, `${path.slice(0, 80)}...`);
+  }
   return normalize(path);
 }
 

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dueDeadline, HEARTBEAT_MS, nextAlarm, nextDeadline, type Timing } from "./deadlines";
+import {
+  dueDeadline,
+  HEARTBEAT_MS,
+  keepsAlarm,
+  nextAlarm,
+  nextDeadline,
+  type Timing,
+} from "./deadlines";
 
 const timing = (changes: Partial<Timing> = {}): Timing => ({
   lifecycle: { status: "active", startedAt: 1_000 },
@@ -77,5 +84,19 @@ describe("nextAlarm", () => {
         },
       ),
     );
+  });
+});
+
+describe("keepsAlarm", () => {
+  it.each<[string, number | null | undefined, number | null, boolean, boolean]>([
+    ["the same alarm", 5, 5, false, true],
+    ["none for none", null, null, false, true],
+    ["an alarm that nobody knows of is set anew", undefined, 5, true, false],
+    ["one that is not wanted any more goes", 5, null, false, false],
+    ["a busy session keeps an earlier beat", 5, 9, true, true],
+    ["a busy session takes an earlier deadline", 9, 5, true, false],
+    ["a session at rest is woken when something is due, not before", 5, 9, false, false],
+  ])("%s", (_, set, wanted, busy, expected) => {
+    expect(keepsAlarm(set, wanted, busy)).toBe(expected);
   });
 });

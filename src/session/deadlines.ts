@@ -64,3 +64,17 @@ export function nextAlarm(timing: Timing, now: number): number | null {
   ].filter((at) => at !== null);
   return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS);
 }
+
+/**
+ * Whether an alarm that is set will do for one that is wanted. A heartbeat moves with every change of a
+ * busy session, and the one that is set already comes soon enough: setting an alarm is a write.
+ */
+export function keepsAlarm(
+  set: number | null | undefined,
+  wanted: number | null,
+  busy: boolean,
+): boolean {
+  if (set === wanted) return true;
+  if (set === null || set === undefined || wanted === null) return false;
+  return busy && set <= wanted;
+}

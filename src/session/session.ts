@@ -8,7 +8,7 @@ import { openSandbox } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
 import { atMost } from "./bounded";
 import { change, endSession, setLifecycle } from "./changes";
-import { dueDeadline, nextAlarm } from "./deadlines";
+import { dueDeadline, keepsAlarm, nextAlarm } from "./deadlines";
 import { model, modelOf } from "./deployment";
 import { type LoggedEvent, parseLogged } from "./event-log";
 import { activate, expireIdle, isEnded, markRead, terminate } from "./lifecycle";
@@ -152,7 +152,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   async ask(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>> {
     const sent = await this.send(caller, request);
-    if (!sent.ok || sent.value.endedAt !== null) return sent;
+    if (!sent.ok) return sent;
     await this.#ended(request.id);
     return this.message(caller, request.id);
   }
@@ -280,8 +280,9 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   /** Sets the one alarm to what the state asks for. */
   #planAlarm(): void {
     if (!this.#store.exists()) return;
-    const at = nextAlarm(timingOf(this.#store), Date.now());
-    if (at === this.#alarmAt) return;
+    const timing = timingOf(this.#store);
+    const at = nextAlarm(timing, Date.now());
+    if (keepsAlarm(this.#alarmAt, at, timing.busy)) return;
     this.#alarmAt = at;
     // Not awaited: the write belongs to the same transaction as what was just committed.
     if (at === null) this.ctx.storage.deleteAlarm();
@@ -297,6 +298,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (this.#runner?.messageId === messageId) return;
     this.#runner?.controller.abort();
     this.#runner = null;
+    this.#drafts.clear();
     if (messageId === null) return;
     const controller = new AbortController();
     const runner = { messageId, controller, done: this.#run(messageId, controller.signal) };
@@ -418,10 +420,11 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   }
 
   /** Resolves when a message has ended. */
-  #ended(messageId: string): Promise<void> {
+  async #ended(messageId: string): Promise<void> {
+    if (this.#row(messageId).endedAt !== null) return;
     const waiting = this.#waiting.get(messageId) ?? Promise.withResolvers<void>();
     this.#waiting.set(messageId, waiting);
-    return waiting.promise;
+    await waiting.promise;
   }
 
   #row(messageId: string): MessageRow {

@@ -1,91 +1,127 @@
 import { z } from "zod";
+import { parentOf } from "../../sandbox/paths";
 import type { CommandResult } from "../../sandbox/sandbox";
 import type { Tool, ToolContext, ToolResult } from "../tool";
-import { headAndTail } from "./text";
+import { counted, failed, keepEnds } from "./result";
+import { runCommand } from "./run-command";
 
 const DEFAULT_TIMEOUT_MS = 120_000;
 const MAX_TIMEOUT_MS = 600_000;
-/** Kept of each stream; what goes to the model is less, the rest can be read from a file. */
-const MAX_OUTPUT_BYTES = 1 << 20;
-const MAX_SUCCESS_CHARACTERS = 30_000;
-const MAX_FAILURE_CHARACTERS = 10_000;
+
+/** What the sandbox keeps of each stream. */
+const MAX_OUTPUT_BYTES = 1024 ** 2;
+
+/** What the model reads at once. Of a failure the ends are enough: how it began and why it ended. */
+const MAX_CHARS = 30_000;
+const MAX_FAILURE_CHARS = 10_000;
 
 const Input = z.object({
-  command: z.string().min(1).describe("The command to run in bash."),
+  command: z.string().min(1).describe("The command to run"),
   timeout: z
     .number()
-    .int()
     .positive()
     .max(MAX_TIMEOUT_MS)
     .optional()
-    .describe("Milliseconds to allow; 120000 when left out, 600000 at most."),
-  description: z.string().optional().describe("What the command does, in a few words."),
-  run_in_background: z.boolean().optional().describe("Not available here."),
+    .describe(`Milliseconds after which it is stopped: ${DEFAULT_TIMEOUT_MS} unless given, at most ${MAX_TIMEOUT_MS}`),
+  description: z.string().optional().describe("What the command does, in a few words, for people who watch"),
+  run_in_background: z.boolean().optional().describe("Not available here"),
 });
 
-/** Runs a command in a shell of its own; the working directory is kept for the next one. */
+/** Runs a command in the sandbox's shell. */
 export const bash: Tool<z.infer<typeof Input>> = {
   name: "Bash",
-  description:
-    "Runs a bash command in the workspace and returns its output. Every command is a shell of its own: " +
-    "the working directory carries over to the next one, variables do not.",
   effect: "acting",
+  description: `Runs a command in a bash of the sandbox and shows what it wrote.
+- Each command has a shell of its own. The working directory carries over to the next one, variables and functions do not.
+- Nobody can answer a prompt: use flags that make programs go ahead without asking.
+- Output of more than ${MAX_CHARS.toLocaleString("en-US")} characters is shown in part and saved to a file.
+- To look at, find or change files prefer Read, Glob, Grep, Edit and Write.`,
   input: Input,
-  async run(input, context) {
-    if (input.run_in_background) {
-      return failure("Commands can't run in the background here. Run it in the foreground.");
-    }
-    if (context.interrupted) {
-      const found = await context.sandbox.find?.(context.callId);
-      if (found?.state === "finished") return report(found.result, context);
-      if (found?.state !== "running") {
-        return failure("The command was interrupted. Whether it took effect is not known.");
-      }
-    }
-    const stop = () => void context.sandbox.kill(context.callId).catch(() => {});
-    context.signal.addEventListener("abort", stop);
-    try {
-      const result = await context.sandbox.run(
-        {
-          id: context.callId,
-          command: input.command,
-          cwd: context.cwd,
-          env: context.env,
-          timeoutMs: input.timeout ?? DEFAULT_TIMEOUT_MS,
-          maxOutputBytes: MAX_OUTPUT_BYTES,
-        },
-        context.output,
+
+  async run({ command, timeout = DEFAULT_TIMEOUT_MS, run_in_background }, context) {
+    if (run_in_background) {
+      return failed(
+        "Commands can't run in the background here. Run it without run_in_background, with a timeout that is long enough.",
       );
-      return await report(result, context);
-    } finally {
-      context.signal.removeEventListener("abort", stop);
     }
+    const { sandbox, callId: id, cwd, env, output } = context;
+    const found = context.interrupted ? await sandbox.find?.(id) : { state: "running" as const };
+    if (!found || found.state === "unknown") {
+      return failed(
+        "This command was interrupted, and its effect is unknown: it may have done all, a part or nothing of its work. Look before you run it again.",
+      );
+    }
+    const result =
+      found.state === "finished"
+        ? found.result
+        : // A command that still runs is waited for: its id is not run twice.
+          await runCommand(
+            { id, command, cwd, env, timeoutMs: timeout, maxOutputBytes: MAX_OUTPUT_BYTES },
+            context,
+            output,
+          );
+    if (!result) return failed("The command was interrupted.");
+    if (result.cwd !== undefined && result.cwd !== cwd) context.setCwd(result.cwd);
+    return report(result, timeout, context);
   },
 };
 
-const failure = (content: string): ToolResult => ({ content, isError: true });
-
-/** Tells the model how a command ended, and keeps its working directory for the next one. */
-async function report(result: CommandResult, context: ToolContext): Promise<ToolResult> {
-  if (result.cwd !== undefined && result.cwd !== context.cwd) context.setCwd(result.cwd);
-  const output = [result.stdout, result.stderr].filter((text) => text !== "").join("\n");
-  if (result.ended === "exited" && result.exitCode === 0) {
-    if (output.length <= MAX_SUCCESS_CHARACTERS) return { content: output };
-    const path = `/tmp/rigger/${context.callId}.txt`;
-    await context.sandbox.writeFile(path, new TextEncoder().encode(output));
-    const shown = headAndTail(output, MAX_SUCCESS_CHARACTERS);
-    return { content: `${shown}\n\nThe whole output is in ${path}.` };
+async function report(
+  result: CommandResult,
+  timeoutMs: number,
+  context: ToolContext,
+): Promise<ToolResult> {
+  const output = [result.stdout, result.stderr].map((text) => text.trimEnd()).filter(Boolean).join("\n");
+  const failure = failureOf(result, timeoutMs, context.signal);
+  if (failure === undefined) {
+    return { content: (await shorten(output, MAX_CHARS, result, context)) || "(no output)" };
   }
-  return failure(`${endOf(result)}\n${headAndTail(output, MAX_FAILURE_CHARACTERS)}`.trimEnd());
+  const shown = await shorten(output, MAX_FAILURE_CHARS, result, context);
+  const parts = [failure, shown, await leaveMissingCwd(result, context)];
+  return failed(parts.filter(Boolean).join("\n"));
 }
 
-function endOf(result: CommandResult): string {
-  switch (result.ended) {
-    case "exited":
-      return `Exit code ${result.exitCode}`;
+function failureOf(
+  { ended, exitCode }: CommandResult,
+  timeoutMs: number,
+  signal: AbortSignal,
+): string | undefined {
+  switch (ended) {
     case "timed_out":
-      return "The command ran out of time and was stopped.";
+      return `The command ran longer than ${counted(timeoutMs / 1000, "second")} and was stopped.`;
     case "killed":
-      return "The command was stopped.";
+      return signal.aborted ? "The command was interrupted." : "The command was killed.";
+    case "exited":
+      return exitCode === 0 ? undefined : `Exit code ${exitCode}`;
   }
+}
+
+/** The ends of a long output, and where the rest of it can be found. */
+async function shorten(
+  output: string,
+  maxChars: number,
+  { truncated }: CommandResult,
+  { sandbox, callId }: ToolContext,
+): Promise<string> {
+  if (output.length <= maxChars) return output;
+  const path = `/tmp/rigger/${callId.replace(/[^\w.-]/g, "_")}.txt`;
+  const what = truncated ? "As much of the output as was kept" : "The whole output";
+  const note = await sandbox.writeFile(path, new TextEncoder().encode(output)).then(
+    () => `${what}, ${counted(output.length, "character")}, is in ${path}.`,
+    () => "The rest of the output could not be saved.",
+  );
+  return `${keepEnds(output, maxChars)}\n[${note}]`;
+}
+
+/** No shell starts in a directory that is gone, so no `cd` can lead out of it: the next command starts above it. */
+async function leaveMissingCwd(
+  { stdout, stderr }: CommandResult,
+  { sandbox, cwd, setCwd }: ToolContext,
+): Promise<string | undefined> {
+  if (cwd === "/" || stdout !== "" || !stderr.includes(cwd)) return undefined;
+  // A directory can't be read, which is an error; null is what is not there.
+  const content = await sandbox.readFile(cwd).catch(() => undefined);
+  if (content !== null) return undefined;
+  setCwd(parentOf(cwd));
+  return `[The working directory ${cwd} is gone. The next command starts in ${parentOf(cwd)}.]`;
 }

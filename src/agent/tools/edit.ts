@@ -1,57 +1,134 @@
 import { z } from "zod";
+import { resolveFrom } from "../../sandbox/paths";
 import type { Tool, ToolResult } from "../tool";
-import { absolutePath, numbered } from "./text";
+import { numbered, splitLines } from "./lines";
+import { counted, failed } from "./result";
 
-const CONTEXT_LINES = 3;
+/** Lines shown before and after a change. */
+const CONTEXT_LINES = 4;
+
+/** A change of more lines is not shown whole. */
+const MAX_SHOWN_LINES = 60;
 
 const Input = z.object({
-  file_path: z.string().min(1).describe("The file, absolute or relative to the working directory."),
-  old_string: z.string().describe("The text to replace, exactly as it is in the file."),
-  new_string: z.string().describe("What to put in its place."),
-  replace_all: z.boolean().optional().describe("Replace every occurrence, not only a single one."),
+  file_path: z.string().min(1).describe("The file, best as an absolute path"),
+  old_string: z.string().describe("The text to replace, exactly as it is in the file"),
+  new_string: z.string().describe("The text to put in its place"),
+  replace_all: z.boolean().default(false).describe("Replace every occurrence; default false"),
 });
 
-/** Replaces a text in a file by another. */
-export const edit: Tool<z.infer<typeof Input>> = {
+type Input = z.infer<typeof Input>;
+
+/** Replaces an exact text of a file. */
+export const edit: Tool<Input> = {
   name: "Edit",
-  description:
-    "Replaces a text in a file. The text must occur exactly once, unless replace_all is set.",
   effect: "acting",
+  description: `Replaces a text in a file of the sandbox.
+- old_string must be exactly what the file holds, with its spaces, tabs and line ends, without the line numbers that Read shows.
+- It must occur once: take in lines around it until it does, or set replace_all to change every occurrence.
+- With an empty old_string a file is made that did not exist or was empty.
+- A relative path starts at the working directory.`,
   input: Input,
-  async run({ file_path, old_string, new_string, replace_all = false }, context) {
-    const path = absolutePath(file_path, context.cwd);
-    if (context.interrupted) {
-      return failure(`The edit was interrupted. Read ${path} to see whether it took effect.`);
+
+  async run(input, { sandbox, cwd, interrupted }) {
+    const path = resolveFrom(cwd, input.file_path);
+    const { old_string, new_string } = input;
+    if (old_string === new_string) {
+      return failed("old_string and new_string are the same, so there is nothing to change.");
     }
-    if (old_string === new_string) return failure("old_string and new_string are the same.");
-    if (old_string === "") return failure("old_string is empty. Use Write to make a file.");
-    const bytes = await context.sandbox.readFile(path);
-    if (bytes === null) return failure(`There is no file ${path}.`);
-    const before = new TextDecoder().decode(bytes);
-    const count = before.split(old_string).length - 1;
-    if (count === 0) return failure(`old_string does not occur in ${path}.`);
-    if (count > 1 && !replace_all) {
-      return failure(
-        `old_string occurs ${count} times in ${path}. Give more of the text around it, or set replace_all.`,
-      );
-    }
-    const at = before.indexOf(old_string);
-    const after = replace_all
-      ? before.replaceAll(old_string, () => new_string)
-      : before.slice(0, at) + new_string + before.slice(at + old_string.length);
-    await context.sandbox.writeFile(path, new TextEncoder().encode(after));
-    const times = count === 1 ? "" : ` in ${count} places`;
-    return { content: `Edited ${path}${times}:\n${around(after, at, new_string.length)}` };
+
+    const bytes = await sandbox.readFile(path);
+    if (!bytes && old_string !== "") return failed(`${path} does not exist.`);
+    const before = decode(bytes ?? new Uint8Array());
+    if (before === undefined) return failed(`${path} is not UTF-8 text, so it can't be edited.`);
+
+    if (interrupted && mayBeDone(before, input)) return resume(path, before, input);
+
+    const edited = replace(before, input);
+    if ("problem" in edited) return failed(`${path} was not changed: ${edited.problem}`);
+    await sandbox.writeFile(path, new TextEncoder().encode(edited.text));
+    return { content: report(path, edited) };
   },
 };
 
-const failure = (content: string): ToolResult => ({ content, isError: true });
+interface Edited {
+  text: string;
+  /** Where the first new text starts, and how long it is. */
+  at: number;
+  length: number;
+  count: number;
+}
 
-/** The lines of a change and a few around them, with their numbers. */
-function around(text: string, at: number, length: number): string {
-  const lines = text.split("\n");
-  const lineOf = (index: number) => text.slice(0, index).split("\n").length - 1;
-  const first = Math.max(0, lineOf(at) - CONTEXT_LINES);
-  const last = lineOf(at + length) + CONTEXT_LINES;
-  return numbered(lines.slice(first, last + 1), first + 1);
+/** The text with its replacement, or why there is none. */
+export function replace(
+  text: string,
+  input: Omit<Input, "file_path">,
+): Edited | { problem: string } {
+  if (input.old_string === "") {
+    if (text !== "") return { problem: "old_string is empty, but the file is not." };
+    return { text: input.new_string, at: 0, length: input.new_string.length, count: 1 };
+  }
+  const [oldText, newText] = withLineEndsOf(text, input);
+  const pieces = text.split(oldText);
+  const count = pieces.length - 1;
+  if (count === 0) {
+    return { problem: "old_string is not in it. It must match exactly, white space included." };
+  }
+  if (count > 1 && !input.replace_all) {
+    return {
+      problem: `old_string is in it ${count} times. Take in more of the text around the one you mean, or set replace_all.`,
+    };
+  }
+  return {
+    text: pieces.join(newText),
+    at: pieces[0]?.length ?? 0,
+    length: newText.length,
+    count,
+  };
+}
+
+/** Read shows lines without their ends, so a text of several lines is looked for with the file's own. */
+function withLineEndsOf(text: string, { old_string, new_string }: Omit<Input, "file_path">) {
+  if (text.includes(old_string) || !text.includes("\r\n")) return [old_string, new_string] as const;
+  return [toCrLf(old_string), toCrLf(new_string)] as const;
+}
+
+function toCrLf(text: string): string {
+  return text.replace(/\r?\n/g, "\r\n");
+}
+
+/** Whether an edit that was cut off may have been written: its new text, or no more of its old one, is there. */
+function mayBeDone(text: string, input: Input): boolean {
+  const [oldText, newText] = withLineEndsOf(text, input);
+  if (newText === "") return !text.includes(oldText);
+  return text.includes(newText);
+}
+
+function resume(path: string, text: string, input: Input): ToolResult {
+  const [oldText] = withLineEndsOf(text, input);
+  if (oldText !== "" && text.includes(oldText)) {
+    return failed(
+      `This edit was interrupted, and ${path} now holds both texts: whether it was done is unknown. Read the file before you go on.`,
+    );
+  }
+  return { content: `${path} was edited before this call was interrupted.` };
+}
+
+function report(path: string, { text, at, length, count }: Edited): string {
+  const first = text.slice(0, at).split("\n").length;
+  const changed = text.slice(at, at + length).split("\n").length;
+  const start = Math.max(1, first - CONTEXT_LINES);
+  const end = first + Math.min(changed, MAX_SHOWN_LINES) - 1 + CONTEXT_LINES;
+  const shown = numbered(splitLines(text).slice(start - 1, end), start).join("\n");
+  const where = count > 1 ? `, ${counted(count, "place")}; this is the first` : "";
+  return `Changed ${path}${where}:\n${shown}`;
+}
+
+/** The text of UTF-8 bytes, a byte order mark kept; undefined for other bytes, which decoding would change. */
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
 }

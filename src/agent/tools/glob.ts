@@ -1,89 +1,83 @@
 import { z } from "zod";
+import { resolveFrom } from "../../sandbox/paths";
 import type { Tool } from "../tool";
-import { absolutePath, quote } from "./text";
+import { globToRegex } from "./glob-pattern";
+import { quote } from "./quote";
+import { failed } from "./result";
+import { runCommand, searchId } from "./run-command";
 
 const MAX_FILES = 100;
 const TIMEOUT_MS = 60_000;
-const MAX_OUTPUT_BYTES = 4 << 20;
+const MAX_OUTPUT_BYTES = 512 * 1024;
+
+/** Directories that hold what nobody wrote by hand. */
+const SKIPPED = [".git", "node_modules"];
 
 const Input = z.object({
-  pattern: z.string().min(1).describe("What the files' paths match, such as src/**/*.ts."),
-  path: z
-    .string()
-    .optional()
-    .describe("The directory to look in; the working directory if left out."),
+  pattern: z.string().min(1).describe("The glob that a file's path must match, such as src/**/*.ts"),
+  path: z.string().optional().describe("The directory to look in; the working directory if absent"),
 });
 
-/** Finds files by a pattern of their paths, the newest first. */
+/** Finds files by their names. */
 export const glob: Tool<z.infer<typeof Input>> = {
   name: "Glob",
-  description: "Finds files whose paths match a pattern, those changed last first.",
   effect: "reading",
+  description: `Finds files of the sandbox by name: their absolute paths, the last changed first, ${MAX_FILES} at most.
+- * and ? stand for what is within a name, ** for any number of directories, {a,b} for either.
+- The pattern is for the path below the directory: *.ts finds files right in it, **/*.ts at any depth.
+- What is in .git and node_modules is left out, unless the pattern or path names them.`,
   input: Input,
-  async run({ pattern, path = "." }, context) {
-    const root = absolutePath(path, context.cwd);
-    // `find` is everywhere; which of its files match is decided here, the same on every provider.
-    const command = `find ${quote(root)} -type f -not -path '*/.git/*' -printf '%T@ %p\\n'`;
-    const found = await context.sandbox.run({
-      id: context.callId,
-      command,
-      timeoutMs: TIMEOUT_MS,
-      maxOutputBytes: MAX_OUTPUT_BYTES,
-    });
-    if (found.exitCode !== 0 && found.stdout === "") {
-      return { content: found.stderr.trim() || "The directory can't be read.", isError: true };
+
+  async run(input, context) {
+    const { root, pattern } = searchOf(input, context.cwd);
+    if (pattern.split("/").includes("..")) {
+      return failed("A pattern can't go up with ..: name the directory with path.");
     }
-    const matches = matcher(pattern.startsWith("/") ? pattern : `${root}/${pattern}`);
-    const files = found.stdout
-      .split("\n")
-      .flatMap((line) => {
-        const space = line.indexOf(" ");
-        return space < 0 ? [] : [{ at: Number(line.slice(0, space)), path: line.slice(space + 1) }];
-      })
-      .filter((file) => matches(file.path))
-      .sort((a, b) => b.at - a.at || a.path.localeCompare(b.path));
-    if (files.length === 0) return { content: "No files match." };
-    const shown = files.slice(0, MAX_FILES).map((file) => file.path);
-    if (files.length > MAX_FILES || found.truncated) {
-      shown.push(`(the first ${shown.length} of ${found.truncated ? "many" : files.length})`);
+    const command = findCommand(root, pattern);
+    const bounds = { timeoutMs: TIMEOUT_MS, maxOutputBytes: MAX_OUTPUT_BYTES };
+    const result = await runCommand({ id: searchId(context), command, ...bounds }, context);
+    if (!result) return failed("The search was interrupted.");
+    if (result.ended !== "exited") {
+      return failed(`The search in ${root} took too long. Look in a smaller directory.`);
     }
-    return { content: shown.join("\n") };
+    if (result.exitCode !== 0) return failed(result.stderr.trim() || `The search in ${root} failed.`);
+
+    const found = result.stdout.split("\n").filter(Boolean).map((line) => pathOf(line, root));
+    if (found.length === 0) return { content: `No files in ${root} match ${pattern}.` };
+    if (found.length > MAX_FILES) {
+      found[MAX_FILES] = `[There are more than these ${MAX_FILES}. Use a narrower pattern or path.]`;
+    }
+    return { content: found.join("\n") };
   },
 };
 
-/** A test of absolute paths by a glob pattern: `*`, `**`, `?`, `[a-z]`, `{a,b}`. */
-export function matcher(pattern: string): (path: string) => boolean {
-  const expression = new RegExp(`^${translate(pattern)}$`, "u");
-  return (path) => expression.test(path);
+/** Where a search starts and what it looks for there. The plain directories a pattern begins with belong to the start. */
+export function searchOf(
+  { pattern, path = "." }: { pattern: string; path?: string | undefined },
+  cwd: string,
+): { root: string; pattern: string } {
+  const plain = /^(?:[^*?[\]{}/]*\/)*/.exec(pattern)?.[0] ?? "";
+  const base = resolveFrom(cwd, path);
+  return { root: resolveFrom(base, plain || "."), pattern: pattern.slice(plain.length) };
 }
 
-function translate(pattern: string): string {
-  let out = "";
-  let braces = 0;
-  for (let i = 0; i < pattern.length; i++) {
-    const rest = pattern.slice(i);
-    const character = pattern[i] ?? "";
-    if (rest.startsWith("**/")) {
-      out += "(?:[^/]+/)*";
-      i += 2;
-    } else if (rest.startsWith("**")) {
-      out += ".*";
-      i += 1;
-    } else if (character === "*") out += "[^/]*";
-    else if (character === "?") out += "[^/]";
-    else if (character === "{") {
-      out += "(?:";
-      braces++;
-    } else if (character === "}" && braces > 0) {
-      out += ")";
-      braces--;
-    } else if (character === "," && braces > 0) out += "|";
-    else if (character === "[" && rest.indexOf("]", 2) > 0) {
-      const end = rest.indexOf("]", 2);
-      const set = rest.slice(1, end).replaceAll("\\", "\\\\").replace(/^!/, "^");
-      out += `[${set.replaceAll("[", "\\[")}]`;
-      i += end;
-    } else out += character.replace(/[\\^$.*+?()[\]{}|/]/, "\\$&");
-  }
-  return out + ")".repeat(braces);
+/** Lists a line for each file: when it was changed, a blank, and its path below the root. */
+function findCommand(root: string, pattern: string): string {
+  const skipped = SKIPPED.filter((name) => !`${root}/${pattern}/`.includes(`/${name}/`));
+  const prune = skipped.map((name) => `-name ${name}`).join(" -o ");
+  const regex = globToRegex(pattern).replace("^", "^[0-9.]+ ");
+  return [
+    `cd ${quote(root)} || exit 1`,
+    [
+      `find . -mindepth 1 ${prune && `\\( ${prune} \\) -prune -o `}-type f -printf '%T@ %P\\n'`,
+      `grep -E ${quote(regex)}`,
+      "sort -rn",
+      // Not `head`, which stops reading: what writes to it would fail.
+      `sed -n '1,${MAX_FILES + 1}p'`,
+    ].join(" | "),
+  ].join("\n");
+}
+
+function pathOf(line: string, root: string): string {
+  return resolveFrom(root, line.slice(line.indexOf(" ") + 1));
 }

@@ -1,76 +1,133 @@
 import { z } from "zod";
-import type { Tool } from "../tool";
-import { absolutePath, headAndTail, quote } from "./text";
+import { resolveFrom } from "../../sandbox/paths";
+import type { CommandResult } from "../../sandbox/sandbox";
+import type { Tool, ToolResult } from "../tool";
+import { expandBraces } from "./glob-pattern";
+import { fitting } from "./lines";
+import { quote } from "./quote";
+import { counted, failed } from "./result";
+import { runCommand, searchId } from "./run-command";
 
-const DEFAULT_HEAD_LIMIT = 250;
-const MAX_CHARACTERS = 30_000;
+const DEFAULT_LINES = 250;
+const MAX_LINE_CHARS = 500;
+const MAX_CHARS = 30_000;
 const TIMEOUT_MS = 60_000;
-const MAX_OUTPUT_BYTES = 4 << 20;
+const MAX_OUTPUT_BYTES = 1024 ** 2;
 
-const count = z.number().int().nonnegative().optional();
+const lines = z.int().nonnegative().optional();
+
 const Input = z.object({
-  pattern: z.string().min(1).describe("A regular expression."),
-  path: z.string().optional().describe("A file or directory; the working directory if left out."),
-  glob: z.string().optional().describe("Only files whose names match, such as *.ts."),
-  type: z
-    .string()
-    .optional()
-    .describe("Only files of a type that ripgrep knows, such as js or py."),
-  output_mode: z.enum(["content", "files_with_matches", "count"]).default("files_with_matches"),
-  "-A": count.describe("Lines to show after a match."),
-  "-B": count.describe("Lines to show before a match."),
-  "-C": count.describe("Lines to show around a match."),
-  context: count.describe("The same as -C."),
-  "-n": z.boolean().default(true).describe("Show line numbers."),
-  "-i": z.boolean().default(false).describe("Ignore case."),
-  "-o": z.boolean().default(false).describe("Show only what matches."),
-  head_limit: count.describe("How many lines of result to show; 250 if left out, 0 for all."),
-  offset: count.describe("How many lines of result to pass over."),
-  multiline: z.boolean().default(false).describe("Let a match go over several lines."),
+  pattern: z.string().min(1).describe("The regular expression to look for, in ripgrep's syntax"),
+  path: z.string().optional().describe("The file or directory to search; the working directory if absent"),
+  glob: z.string().optional().describe("Only files whose path matches, such as *.ts or src/**/*.{js,ts}"),
+  type: z.string().optional().describe("Only files of this type of ripgrep's, such as js, py or rust"),
+  output_mode: z
+    .enum(["content", "files_with_matches", "count"])
+    .default("files_with_matches")
+    .describe("Show the matching lines, the files that have some (the default), or how many each has"),
+  "-A": lines.describe("Lines to show after each match; for content"),
+  "-B": lines.describe("Lines to show before each match; for content"),
+  "-C": lines.describe("Lines to show before and after each match; for content"),
+  context: lines.describe("The same as -C"),
+  "-n": z.boolean().default(true).describe("Show line numbers, as is the default; for content"),
+  "-i": z.boolean().default(false).describe("Take upper and lower case as the same"),
+  "-o": z.boolean().default(false).describe("Show only what matched of each line; for content"),
+  head_limit: lines.describe(`Lines of output to show, ${DEFAULT_LINES} unless given; 0 for all`),
+  offset: lines.describe("Lines of output to skip"),
+  multiline: z.boolean().default(false).describe("Let a match go over line ends, and . match them"),
 });
 
-/** Searches the content of files with ripgrep. */
-export const grep: Tool<z.infer<typeof Input>> = {
+type Input = z.infer<typeof Input>;
+
+/** Searches the contents of files. */
+export const grep: Tool<Input> = {
   name: "Grep",
-  description: "Searches files for a regular expression with ripgrep.",
   effect: "reading",
+  description: `Searches the files of the sandbox with ripgrep.
+- The pattern is a regular expression: escape braces, brackets and parentheses that are meant as such.
+- Hidden files are searched too; what .gitignore names, .git and binary files are not.
+- Paths are given from the working directory when that is what was searched, and absolute otherwise.`,
   input: Input,
+
   async run(input, context) {
-    const result = await context.sandbox.run({
-      id: context.callId,
-      command: command(input, context.cwd),
-      timeoutMs: TIMEOUT_MS,
-      maxOutputBytes: MAX_OUTPUT_BYTES,
-    });
-    // ripgrep exits with 1 when nothing matches.
-    if (result.exitCode === 1 && result.stderr === "") return { content: "No matches." };
-    if (result.exitCode > 1)
-      return { content: result.stderr || "The search failed.", isError: true };
-    const lines = result.stdout.replace(/\n$/, "").split("\n");
-    const { offset = 0, head_limit = DEFAULT_HEAD_LIMIT } = input;
-    const end = head_limit === 0 ? lines.length : offset + head_limit;
-    const shown = headAndTail(lines.slice(offset, end).join("\n"), MAX_CHARACTERS);
-    if (end >= lines.length) return { content: shown };
-    return { content: `${shown}\n(lines ${offset + 1} to ${end} of ${lines.length})` };
+    const root = resolveFrom(context.cwd, input.path ?? ".");
+    const command = searchCommand(root, input);
+    const bounds = { timeoutMs: TIMEOUT_MS, maxOutputBytes: MAX_OUTPUT_BYTES };
+    const result = await runCommand({ id: searchId(context), command, ...bounds }, context);
+    if (!result) return failed("The search was interrupted.");
+    return report(result, input, root === context.cwd ? "" : root);
   },
 };
 
-function command(input: z.infer<typeof Input>, cwd: string): string {
-  const flags: string[] = [];
-  if (input.output_mode === "files_with_matches") flags.push("-l");
-  if (input.output_mode === "count") flags.push("-c");
-  if (input.output_mode === "content") {
-    if (input["-n"]) flags.push("-n");
-    if (input["-o"]) flags.push("-o");
-    const around = input["-C"] ?? input.context;
-    if (around !== undefined) flags.push("-C", String(around));
-    if (input["-A"] !== undefined) flags.push("-A", String(input["-A"]));
-    if (input["-B"] !== undefined) flags.push("-B", String(input["-B"]));
+/** Only flags that ripgrep shares with the one of the embedded sandbox, and none left to their defaults, which differ. */
+function searchCommand(root: string, input: Input): string {
+  const flags = ["--sort path --hidden --with-filename", input["-i"] ? "-i" : "-s", modeFlags(input)];
+  if (input.multiline) flags.push("-U --multiline-dotall");
+  if (input.type !== undefined) flags.push(`-t ${quote(input.type)}`);
+  for (const glob of [...globsOf(input.glob), "!.git"]) flags.push(`-g ${quote(glob)}`);
+  const search = `rg ${flags.join(" ")} -e ${quote(input.pattern)}`;
+
+  // One line more than is shown tells that there are more. `sed` reads to the end, unlike `head`, so
+  // that the search does not fail, and its exit code is the pipe's.
+  const { offset = 0, head_limit: limit = DEFAULT_LINES } = input;
+  const last = limit === 0 ? "$" : offset + limit + 1;
+  const place = quote(root);
+  return `set -o pipefail
+if [ -d ${place} ]; then cd ${place} && ${search} .
+elif [ -e ${place} ]; then ${search} ${place}
+else echo ${place} does not exist. >&2; exit 3
+fi | sed -n '${offset + 1},${last}p' | cut -c 1-${4 * MAX_LINE_CHARS + 1}`;
+}
+
+function modeFlags(input: Input): string {
+  switch (input.output_mode) {
+    case "files_with_matches":
+      return "-l";
+    case "count":
+      return "-c";
+    case "content": {
+      const around = input["-C"] ?? input.context ?? 0;
+      const [before, after] = [input["-B"] ?? around, input["-A"] ?? around];
+      const flags = [input["-n"] ? "-n" : "-N", `-B ${before} -A ${after}`];
+      return [...flags, ...(input["-o"] ? ["-o"] : [])].join(" ");
+    }
   }
-  if (input["-i"]) flags.push("-i");
-  if (input.multiline) flags.push("-U", "--multiline-dotall");
-  if (input.glob !== undefined) flags.push("-g", quote(input.glob));
-  if (input.type !== undefined) flags.push("-t", quote(input.type));
-  const path = quote(absolutePath(input.path ?? ".", cwd));
-  return `rg ${flags.join(" ")} -e ${quote(input.pattern)} -- ${path}`;
+}
+
+/** The embedded sandbox's ripgrep knows no braces, and takes a leading `**` for at least one directory. */
+function globsOf(glob: string | undefined): string[] {
+  if (glob === undefined) return [];
+  return expandBraces(glob).flatMap((one) => (one.startsWith("**/") ? [one, one.slice(3)] : [one]));
+}
+
+function report(result: CommandResult, input: Input, root: string): ToolResult {
+  const { exitCode, ended, stderr } = result;
+  if (ended !== "exited") return failed("The search took too long. Narrow it with path, glob or type.");
+  if (exitCode === 127) {
+    return failed("ripgrep (rg) is not in this sandbox. Search with grep in Bash, or install it.");
+  }
+  if (exitCode > 1 && result.stdout === "") return failed(stderr.trim() || `Exit code ${exitCode}`);
+
+  const found = result.stdout.split("\n").filter(Boolean).map((line) => placed(line, root));
+  if (found.length === 0) return { content: "No matches found." };
+
+  const { offset = 0, head_limit: limit = DEFAULT_LINES } = input;
+  const shown = fitting(limit === 0 ? found : found.slice(0, limit), MAX_CHARS);
+  const notes = [];
+  if (shown.length < found.length) {
+    notes.push(`[There are more. Go on with offset ${offset + shown.length}.]`);
+  }
+  // Such as a file that may not be read: the rest was searched.
+  if (exitCode > 1) notes.push(`[${stderr.trim()}]`);
+  const count = counted(shown.length, "file");
+  const head = input.output_mode === "files_with_matches" ? [`Found ${count}:`] : [];
+  return { content: [...head, ...shown, ...notes].join("\n") };
+}
+
+/** A line of output with the path that is right for the working directory, cut when it is long. */
+function placed(line: string, root: string): string {
+  if (line === "--") return line;
+  const path = line.replace(/^\.\//, "");
+  const whole = root === "" || path.startsWith("/") ? path : `${root}/${path}`;
+  return whole.length <= MAX_LINE_CHARS ? whole : `${whole.slice(0, MAX_LINE_CHARS)} [...]`;
 }

@@ -1,114 +1,93 @@
-import { Buffer } from "node:buffer";
 import { z } from "zod";
+import { resolveFrom } from "../../sandbox/paths";
 import type { Tool, ToolResult } from "../tool";
-import { absolutePath, numbered } from "./text";
+import { type Image, imageOf, toBase64 } from "./image";
+import { fitting, numbered, splitLines } from "./lines";
+import { notebookText } from "./notebook";
+import { failed } from "./result";
 
-const MAX_LINES = 2_000;
-const MAX_LINE_CHARACTERS = 2_000;
+const DEFAULT_LINES = 2_000;
+
 /** About 25,000 tokens. */
-const MAX_CHARACTERS = 100_000;
-/** What the API takes as one image, once it is base64. */
-const MAX_IMAGE_BYTES = 3_750_000;
+const MAX_CHARS = 100_000;
 
-const IMAGE_TYPES: Record<string, string> = {
-  png: "image/png",
-  jpg: "image/jpeg",
-  jpeg: "image/jpeg",
-  gif: "image/gif",
-  webp: "image/webp",
-};
+/** The API takes 5 MB of an image in base64, which is a third longer than the image. */
+const MAX_IMAGE_BYTES = 3.5 * 1024 ** 2;
+
+/** The API refuses images that are wider or higher. */
+const MAX_IMAGE_PIXELS = 8_000;
 
 const Input = z.object({
-  file_path: z.string().min(1).describe("The file, absolute or relative to the working directory."),
-  offset: z.number().int().positive().optional().describe("The first line to read, from 1."),
-  limit: z.number().int().positive().optional().describe("How many lines to read, 2000 at most."),
-  pages: z.string().optional().describe("Not available here."),
+  file_path: z.string().min(1).describe("The file, best as an absolute path"),
+  offset: z.int().nonnegative().optional().describe("The line to begin with; the first line is 1"),
+  limit: z.int().positive().optional().describe("How many lines to show at most"),
+  pages: z.string().optional().describe("Not used: PDFs can't be read here"),
 });
 
-/** Reads a text file with line numbers, a notebook, or an image. */
+/** Shows a file: numbered lines, an image, or a notebook's cells. */
 export const read: Tool<z.infer<typeof Input>> = {
   name: "Read",
-  description:
-    "Reads a file. Text comes with line numbers, 2000 lines at a time: go on with offset. Images can be looked at.",
   effect: "reading",
+  description: `Shows a file of the sandbox.
+- Text comes with line numbers, each followed by a tab; they are not part of the file.
+- You get up to ${DEFAULT_LINES} lines, of each line up to 2,000 characters, ${MAX_CHARS.toLocaleString("en-US")} characters in all. Use offset and limit for more, or for a part of a long file.
+- PNG, JPEG, GIF and WebP images are shown to you as images; the cells of a Jupyter notebook as text.
+- A relative path starts at the working directory. A directory can't be read: list it with Bash.`,
   input: Input,
-  async run({ file_path, offset = 1, limit = MAX_LINES }, context) {
-    const path = absolutePath(file_path, context.cwd);
-    const bytes = await context.sandbox.readFile(path);
-    if (bytes === null) return failure(`There is no file ${path}.`);
-    if (bytes.length === 0) return { content: `${path} is empty.` };
-    const extension = path.slice(path.lastIndexOf(".") + 1).toLowerCase();
-    const mediaType = IMAGE_TYPES[extension];
-    if (mediaType) return image(bytes, mediaType);
-    const text = decode(bytes);
-    if (text === null) return failure(`${path} is not text. Look at it with a command.`);
-    return lines(extension === "ipynb" ? notebook(text) : text, offset, Math.min(limit, MAX_LINES));
+
+  async run({ file_path, offset, limit }, { sandbox, cwd }) {
+    const path = resolveFrom(cwd, file_path);
+    const bytes = await sandbox.readFile(path);
+    if (!bytes) return failed(`${path} does not exist. The working directory is ${cwd}.`);
+    if (bytes.length === 0) return { content: `${path} exists but is empty.` };
+
+    const image = imageOf(bytes);
+    if (image) return showImage(path, bytes, image);
+    if (startsWith(bytes, "%PDF-")) {
+      return failed(
+        `${path} is a PDF, which can't be read here. Turn it into text with Bash first.`,
+      );
+    }
+    if (bytes.subarray(0, 8_000).includes(0)) {
+      return failed(
+        `${path} is a binary file. Look into it with Bash, such as with strings or od.`,
+      );
+    }
+
+    const text = new TextDecoder().decode(bytes);
+    const notebook = path.endsWith(".ipynb") ? notebookText(text) : undefined;
+    return showLines(path, splitLines(notebook ?? text), offset, limit);
   },
 };
 
-const failure = (content: string): ToolResult => ({ content, isError: true });
-
-function image(bytes: Uint8Array, mediaType: string): ToolResult {
-  if (bytes.length > MAX_IMAGE_BYTES) return failure("The image is too large to be looked at.");
-  const data = Buffer.from(bytes).toString("base64");
-  return {
-    content: [{ type: "image", source: { type: "base64", media_type: mediaType, data } }],
-  };
+function showLines(path: string, lines: string[], offset = 1, limit = DEFAULT_LINES): ToolResult {
+  const first = Math.max(1, offset);
+  if (first > lines.length) {
+    return failed(`${path} has no line ${first}: it ends with line ${lines.length}.`);
+  }
+  const wanted = numbered(lines.slice(first - 1, first - 1 + limit), first);
+  const shown = fitting(wanted, MAX_CHARS);
+  const last = first + shown.length - 1;
+  if (last < lines.length) {
+    shown.push(
+      `[These are lines ${first} to ${last} of ${lines.length}. Go on with offset ${last + 1}.]`,
+    );
+  }
+  return { content: shown.join("\n") };
 }
 
-/** The text of bytes; null for what is not UTF-8 text. */
-function decode(bytes: Uint8Array): string | null {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
-    return text.includes("\0") ? null : text;
-  } catch {
-    return null;
+function showImage(path: string, bytes: Uint8Array, image: Image): ToolResult {
+  const { mediaType, width, height } = image;
+  if (bytes.length > MAX_IMAGE_BYTES || Math.max(width, height) > MAX_IMAGE_PIXELS) {
+    const size = `${width} x ${height} pixels, ${(bytes.length / 1024 ** 2).toFixed(1)} MiB`;
+    return failed(
+      `${path} is too large to be shown (${size}): an image may have 3.5 MiB and ${MAX_IMAGE_PIXELS} pixels a side. Make a smaller copy first.`,
+    );
   }
+  const source = { type: "base64" as const, media_type: mediaType, data: toBase64(bytes) };
+  return { content: [{ type: "image", source }] };
 }
 
-function lines(text: string, offset: number, limit: number): ToolResult {
-  const all = text.split("\n");
-  if (all.at(-1) === "") all.pop();
-  if (offset > all.length)
-    return failure(`The file has ${all.length} lines; there is no ${offset}.`);
-  const chosen = all.slice(offset - 1, offset - 1 + limit).map(cutLine);
-  let fitting = chosen.length;
-  for (let characters = 0, index = 0; index < chosen.length; index++) {
-    characters += (chosen[index] ?? "").length + 8;
-    if (characters <= MAX_CHARACTERS) continue;
-    fitting = Math.max(1, index);
-    break;
-  }
-  const last = offset - 1 + fitting;
-  const shown = numbered(chosen.slice(0, fitting), offset);
-  if (last >= all.length) return { content: shown };
-  return {
-    content: `${shown}\n\n${all.length - last} more lines: read on with offset ${last + 1}.`,
-  };
-}
-
-const cutLine = (line: string): string =>
-  line.length <= MAX_LINE_CHARACTERS ? line : `${line.slice(0, MAX_LINE_CHARACTERS)}… (line cut)`;
-
-const Notebook = z.object({
-  cells: z.array(
-    z.object({ cell_type: z.string(), source: z.union([z.string(), z.array(z.string())]) }),
-  ),
-});
-
-/** A notebook's cells as text; what is no notebook stays as it is. */
-function notebook(text: string): string {
-  let parsed: z.ZodSafeParseResult<z.infer<typeof Notebook>>;
-  try {
-    parsed = Notebook.safeParse(JSON.parse(text));
-  } catch {
-    return text;
-  }
-  if (!parsed.success) return text;
-  return parsed.data.cells
-    .map(({ cell_type, source }, index) => {
-      const body = typeof source === "string" ? source : source.join("");
-      return `# cell ${index + 1} (${cell_type})\n${body}`;
-    })
-    .join("\n\n");
+function startsWith(bytes: Uint8Array, text: string): boolean {
+  return [...text].every((character, index) => bytes[index] === character.charCodeAt(0));
 }

@@ -1,29 +1,35 @@
 import { z } from "zod";
 import type { Tool } from "../tool";
+import { failed } from "./result";
 
 const Input = z.object({
-  query: z.string().min(2).describe("What to look for."),
-  allowed_domains: z.array(z.string()).optional().describe("Only results from these."),
-  blocked_domains: z.array(z.string()).optional().describe("No results from these."),
+  query: z.string().min(2).describe("What to search for"),
+  allowed_domains: z.array(z.string().min(1)).optional().describe("Only results of these domains"),
+  blocked_domains: z.array(z.string().min(1)).optional().describe("No results of these domains"),
 });
 
-/** Searches the web once, by the API's own search. */
+/** Searches the web by one bounded call of the model's own search. */
 export const webSearch: Tool<z.infer<typeof Input>> = {
   name: "WebSearch",
-  description: "Searches the web and tells what the results say, with their addresses.",
   effect: "reading",
+  description: `Searches the web, for what is newer than your knowledge or must be looked up.
+- You get a summary of what was found, and links: read a page itself with WebFetch.
+- Give allowed_domains or blocked_domains, not both.
+- Name the sources you use in your answer.`,
   input: Input,
-  async run({ query, allowed_domains, blocked_domains }, context) {
+
+  async run({ query, allowed_domains, blocked_domains }, { search }) {
     if (allowed_domains?.length && blocked_domains?.length) {
-      return { content: "Give allowed_domains or blocked_domains, not both.", isError: true };
+      return failed("Give allowed_domains or blocked_domains, not both.");
     }
-    const found = await context.search({
+    const outcome = await search({
       query,
-      ...(allowed_domains && { allowedDomains: allowed_domains }),
-      ...(blocked_domains && { blockedDomains: blocked_domains }),
+      ...(allowed_domains?.length && { allowedDomains: allowed_domains }),
+      ...(blocked_domains?.length && { blockedDomains: blocked_domains }),
     });
-    if (!found.ok) return { content: found.message, isError: true };
-    const links = found.links.map(({ title, url }) => `- ${title}: ${url}`).join("\n");
-    return { content: [found.text, links].filter((text) => text !== "").join("\n\n") };
+    if (!outcome.ok) return failed(`The search failed: ${outcome.message}`);
+    const links = outcome.links.map(({ title, url }) => `- [${title}](${url})`);
+    const parts = [outcome.text.trim(), links.length > 0 ? `Links:\n${links.join("\n")}` : ""];
+    return { content: parts.filter(Boolean).join("\n\n") || `Nothing was found for "${query}".` };
   },
 };
