@@ -3,10 +3,8 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { aCommand, testSandbox } from "./contract";
 import { embedded } from "./embedded";
-import { leaveOutFramesOf } from "./quick-stacks";
 import type { Sandbox } from "./sandbox";
 
-leaveOutFramesOf("/just-bash/");
 
 const namespace = env.EMBEDDED_SANDBOXES;
 const make = (id: string = crypto.randomUUID()) =>

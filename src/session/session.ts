@@ -63,6 +63,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #drafts = new Map<string, Draft>();
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   #runner: Runner | null = null;
+  #opened: Sandbox | null = null;
   readonly #outbox = new Outbox(this.#store, {
     put: (row) => putSession(this.env.DB, row),
     remove: async (row) => {
@@ -72,6 +73,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     forget: async () => {
       await this.ctx.storage.deleteAll();
       this.#store.forget();
+      this.#opened = null;
       this.#alarmAt = undefined;
     },
     reschedule: () => this.#planAlarm(),
@@ -433,9 +435,11 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return row;
   }
 
+  /** The session's sandbox; one stub, since calls keep their order on one only. */
   #sandbox(): Sandbox {
     const options = { workspace: settings.AGENT_WORKSPACE };
-    return openSandbox(this.env, this.#store.state.sandbox, options);
+    this.#opened ??= openSandbox(this.env, this.#store.state.sandbox, options);
+    return this.#opened;
   }
 }
 

@@ -1,5 +1,6 @@
 import { applyD1Migrations } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { leaveOutFramesOf } from "./quick-stacks";
 
 declare global {
   namespace Cloudflare {
@@ -11,3 +12,4 @@ declare global {
 
 if (navigator.userAgent !== "Cloudflare-Workers") throw new Error("tests must run in workerd");
 await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
+leaveOutFramesOf("/just-bash/");
