@@ -1,174 +1,230 @@
-import { findTool, TOOLS } from "./tools";
-import { matcher } from "./tools/glob";
+// Which tools a session may use, and for what. Rules are written as in Claude Code: `Bash` speaks of every
+// call of a tool, `Bash(git *)` of those that match a pattern.
 
-/** The rules of a session: absent `allowedTools` allow every tool; `disallowedTools` win. */
+import { resolveFrom } from "../sandbox/paths";
+import type { Tool } from "./tool";
+import { TOOLS } from "./tools";
+import { runs, uncovered } from "./tools/command-rules";
+import { searchOf } from "./tools/glob";
+import { globToRegex } from "./tools/glob-pattern";
+
+/** A session's rules. Absent `allowedTools` allow everything; `disallowedTools` win over them. */
 export interface Rules {
-  allowedTools?: string[] | undefined;
-  disallowedTools?: string[] | undefined;
+  allowedTools?: readonly string[] | undefined;
+  disallowedTools?: readonly string[] | undefined;
 }
 
-/** `Bash` is every call of a tool, `Bash(git *)` only those that match. */
-interface Rule {
+/** A rule: without a pattern it speaks of every call of its tool. */
+export interface Rule {
   tool: string;
   pattern?: string;
 }
 
-/** A rule out of its text; undefined when it is none. */
+/** Whether a call may be made; the reason is written for the model. */
+export type Permission = { allowed: true } | { allowed: false; reason: string };
+
+/** A rule from its text, undefined when it is none. `Bash(*)` is `Bash`. */
 export function parseRule(text: string): Rule | undefined {
-  const found = /^([A-Za-z]\w*)(?:\((.+)\))?$/s.exec(text.trim());
-  const [, tool, pattern] = found ?? [];
-  if (!tool) return undefined;
+  const [, tool, pattern] = /^([A-Za-z][\w-]*)(?:\((.+)\))?$/s.exec(text.trim()) ?? [];
+  if (tool === undefined) return undefined;
   return pattern === undefined || pattern === "*" ? { tool } : { tool, pattern };
 }
 
-/** What is wrong with a session's rules: each names what it should have been. */
-export function checkRules(rules: Rules): { path: string; message: string }[] {
+/** What is wrong with rules, each with the path of the rule; empty when nothing is. */
+export function checkRules(
+  rules: Rules,
+  tools: readonly Pick<Tool, "name">[] = TOOLS,
+): { path: string; message: string }[] {
   return (["allowedTools", "disallowedTools"] as const).flatMap((list) =>
     (rules[list] ?? []).flatMap((text, index) => {
-      const rule = parseRule(text);
-      if (rule && findTool(rule.tool)) return [];
-      const message = `"${text}" names no tool. Known: ${TOOLS.map(({ name }) => name).join(", ")}`;
-      return [{ path: `${list}.${index}`, message }];
+      const message = problemOf(text, tools);
+      return message === undefined ? [] : [{ path: `${list}.${index}`, message }];
     }),
   );
 }
 
-/** The tools that a model is told of: those of which some call may be allowed. */
-export function offeredTools(rules: Rules): typeof TOOLS {
-  const allowed = parsed(rules.allowedTools);
-  const denied = parsed(rules.disallowedTools) ?? [];
-  return TOOLS.filter(
+/** The tools that the model is told of: those of which some call may be allowed. */
+export function offeredTools(rules: Rules, tools: readonly Tool[] = TOOLS): Tool[] {
+  const allowed = rules.allowedTools && parsed(rules.allowedTools);
+  const disallowed = parsed(rules.disallowedTools);
+  return tools.filter(
     ({ name }) =>
-      (!allowed || allowed.some((rule) => rule.tool === name)) &&
-      !denied.some((rule) => rule.tool === name && rule.pattern === undefined),
+      (!allowed || allowed.some(({ tool }) => tool === name)) &&
+      !disallowed.some(({ tool, pattern }) => tool === name && pattern === undefined),
   );
 }
-
-/** Whether a call may be made. */
-export type Verdict = { allowed: true } | { allowed: false; reason: string };
 
 /**
- * Decides about one call. What is disallowed stays so, even if it is allowed too. A pattern is held
- * against what the call acts on: a command, a path, an address. Of a compound command every part must be
- * allowed, and none may be disallowed; one whose parts can't be told apart (a substitution, a redirection)
- * needs a rule without a pattern.
+ * Decides about one call, before it is made.
+ *
+ * A disallowing rule wins. A tool that is allowed by patterns only needs one that matches:
+ * - Bash: `*` is any text, and a trailing ` *` or `:*` also matches no arguments at all. Every command of
+ *   the script must match a pattern as it is written. What can't be read for sure matches none:
+ *   substitutions, groups, here-documents, redirections to files.
+ * - Read, Write, Edit, Glob, Grep: a glob of absolute paths, which covers what is below it too. Links are
+ *   not looked at. A search is held against the directory it starts in.
+ * - WebFetch: `domain:example.com` is that host, `domain:*.example.com` are those below it.
+ *
+ * Disallowing patterns take in more: any command of the script, in any quotes and behind `sudo`, `xargs`,
+ * `sh -c` and the like; a domain with all below it; for `Edit(…)` also Write, for `Read(…)` also a
+ * search that starts there. Of Bash they are a guard rail and no wall, as a program may start others:
+ * what must not happen is kept out by the sandbox, or by disallowing Bash.
+ *
+ * Without `cwd` a relative path can't be placed, and is refused wherever a pattern speaks of paths.
  */
-export function mayCall(rules: Rules, name: string, input: unknown): Verdict {
-  const denied = (parsed(rules.disallowedTools) ?? []).filter((rule) => rule.tool === name);
-  const allowed = parsed(rules.allowedTools)?.filter((rule) => rule.tool === name);
-  const subjects = subjectsOf(name, input);
-  const deniedBy = denied.find(
-    ({ pattern }) =>
-      pattern === undefined || subjects.parts.some((part) => matches(name, pattern, part)),
-  );
-  if (deniedBy) return { allowed: false, reason: `${describe(deniedBy)} is disallowed.` };
-  if (!allowed || allowed.some(({ pattern }) => pattern === undefined)) return { allowed: true };
-  if (allowed.length === 0) return { allowed: false, reason: `${name} is not allowed.` };
-  const covered =
-    !subjects.opaque &&
-    subjects.parts.length > 0 &&
-    subjects.parts.every((part) =>
-      allowed.some(({ pattern = "*" }) => matches(name, pattern, part)),
-    );
-  if (covered) return { allowed: true };
-  return { allowed: false, reason: `Only ${allowed.map(describe).join(", ")} is allowed.` };
-}
-
-const parsed = (rules: string[] | undefined): Rule[] | undefined =>
-  rules?.flatMap((text) => parseRule(text) ?? []);
-
-const describe = ({ tool, pattern }: Rule): string =>
-  pattern === undefined ? tool : `${tool}(${pattern})`;
-
-/** What a call acts on. `opaque` says that there may be more than the parts show. */
-interface Subjects {
-  parts: string[];
-  opaque: boolean;
-}
-
-function subjectsOf(name: string, input: unknown): Subjects {
-  const field = (key: string): string =>
-    typeof input === "object" && input !== null && key in input
-      ? String((input as Record<string, unknown>)[key])
-      : "";
-  switch (name) {
-    case "Bash":
-      return splitCommand(field("command"));
-    case "WebFetch":
-      return { parts: [field("url")], opaque: false };
-    case "WebSearch":
-      return { parts: [field("query")], opaque: false };
-    case "Glob":
-    case "Grep":
-      return { parts: [field("path")], opaque: false };
-    default:
-      return { parts: [field("file_path")], opaque: false };
+export function mayCall(rules: Rules, tool: string, input: unknown, cwd?: string): Permission {
+  const patterned = PATTERNED[tool];
+  for (const rule of parsed(rules.disallowedTools)) {
+    if (forbids(rule, tool, input, cwd)) return refused(`${textOf(rule)} is disallowed.`);
   }
+  if (!rules.allowedTools) return { allowed: true };
+
+  const own = parsed(rules.allowedTools).filter((rule) => rule.tool === tool);
+  const patterns = own.flatMap(({ pattern }) => (pattern === undefined ? [] : [pattern]));
+  if (patterns.length < own.length) return { allowed: true };
+  if (!patterned || patterns.length === 0) return refused(`${tool} is not allowed.`);
+  const problem = patterned.uncovered(patterns, input, cwd);
+  if (problem === undefined) return { allowed: true };
+  return refused(`Only ${own.map(textOf).join(", ")} is allowed: ${problem}.`);
 }
 
-function matches(name: string, pattern: string, subject: string): boolean {
-  if (name === "Bash") return matchesCommand(pattern, subject);
-  if (name === "WebFetch" && pattern.startsWith("domain:")) {
-    const host = URL.canParse(subject) ? new URL(subject).hostname : "";
-    const domain = pattern.slice("domain:".length).toLowerCase();
-    return host === domain || host.endsWith(`.${domain}`);
-  }
-  if (name === "WebFetch" || name === "WebSearch") return wildcard(pattern).test(subject);
-  // A path that climbs may lead anywhere.
-  return !/(^|\/)\.\.(\/|$)/.test(subject) && matcher(pattern)(subject);
+/** How the patterns of a tool's rules are read. */
+interface Patterned {
+  /** What is wrong with a pattern. */
+  problem(pattern: string): string | undefined;
+  /** Why none of the patterns allows a call; undefined when one does. */
+  uncovered(patterns: readonly string[], input: unknown, cwd?: string): string | undefined;
+  /** Whether a pattern disallows a call. */
+  forbids(pattern: string, input: unknown, cwd?: string): boolean;
 }
 
-/** `git *` and the older `git:*` both mean git with or without arguments. */
-function matchesCommand(pattern: string, command: string): boolean {
-  const prefix = /^(.*?)(?::\*| \*)$/s.exec(pattern)?.[1];
-  if (prefix !== undefined && !prefix.includes("*")) {
-    return command === prefix || command.startsWith(`${prefix} `);
-  }
-  return wildcard(pattern).test(command);
-}
+const commands: Patterned = {
+  problem: () => undefined,
+  uncovered: (patterns, input) => uncovered(patterns, textIn(input, "command") ?? ""),
+  forbids: (pattern, input) => runs(pattern, textIn(input, "command") ?? ""),
+};
 
-const wildcard = (pattern: string): RegExp =>
-  new RegExp(
-    `^${pattern
-      .split("*")
-      .map((text) => text.replace(/[\\^$.+?()[\]{}|/]/g, "\\$&"))
-      .join(".*")}$`,
-    "s",
-  );
+const sites: Patterned = {
+  problem: (pattern) =>
+    /^domain:(\*\.)?[\w-]+(\.[\w-]+)*$/.test(pattern)
+      ? undefined
+      : "must be like WebFetch(domain:example.com) or WebFetch(domain:*.example.com)",
+  uncovered(patterns, input) {
+    const host = hostOf(input);
+    const domains = patterns.map(domainOf);
+    const covers = (domain: string) =>
+      domain.startsWith("*.") ? host.endsWith(domain.slice(1)) : host === domain;
+    return domains.some(covers) ? undefined : `${host || "the address"} does not match`;
+  },
+  forbids(pattern, input) {
+    const domain = domainOf(pattern).replace(/^\*\./, "");
+    return `.${hostOf(input)}`.endsWith(`.${domain}`);
+  },
+};
 
-/** The simple commands of a compound one, as far as they can be told apart without running it. */
-export function splitCommand(command: string): Subjects {
-  const parts: string[] = [];
-  let part = "";
-  let quoted: "'" | '"' | null = null;
-  let opaque = false;
-  const finish = () => {
-    if (part.trim() !== "") parts.push(part.trim().replace(/\s+/g, " "));
-    part = "";
+function paths(pathOf: (input: unknown, cwd?: string) => string | undefined): Patterned {
+  return {
+    problem: pathProblem,
+    uncovered(patterns, input, cwd) {
+      const path = pathOf(input, cwd);
+      if (path === undefined) return "give an absolute path";
+      return patterns.some((pattern) => covers(pattern, path))
+        ? undefined
+        : `${path} does not match`;
+    },
+    forbids(pattern, input, cwd) {
+      const path = pathOf(input, cwd);
+      return path === undefined || covers(pattern, path);
+    },
   };
-  for (let i = 0; i < command.length; i++) {
-    const character = command[i] ?? "";
-    if (character === "\\" && quoted !== "'") {
-      part += character + (command[++i] ?? "");
-    } else if (quoted === "'") {
-      if (character === "'") quoted = null;
-      part += character;
-    } else if (character === "`" || (character === "$" && /[({]/.test(command[i + 1] ?? ""))) {
-      opaque = true;
-      part += character;
-    } else if (quoted === '"') {
-      if (character === '"') quoted = null;
-      part += character;
-    } else if (character === "'" || character === '"') {
-      quoted = character;
-      part += character;
-    } else if (/[;&|\n]/.test(character)) {
-      finish();
-    } else {
-      if (/[<>(){}]/.test(character)) opaque = true;
-      part += character;
-    }
+}
+
+const files = paths((input, cwd) => resolved(cwd, textIn(input, "file_path")));
+
+const PATTERNED: Record<string, Patterned> = {
+  Bash: commands,
+  Read: files,
+  Write: files,
+  Edit: files,
+  Glob: paths((input, cwd) => {
+    const base = resolved(cwd, textIn(input, "path") ?? ".");
+    const pattern = textIn(input, "pattern");
+    if (pattern?.startsWith("/")) return searchOf({ pattern }, "/").root;
+    return base && searchOf({ pattern: pattern ?? "" }, base).root;
+  }),
+  Grep: paths((input, cwd) => resolved(cwd, textIn(input, "path") ?? ".")),
+  WebFetch: sites,
+};
+
+/** Tools that do what another one's disallowing pattern is about. */
+const ALSO_FORBIDDEN: Record<string, readonly string[]> = {
+  Edit: ["Write"],
+  Read: ["Glob", "Grep"],
+};
+
+function forbids({ tool, pattern }: Rule, called: string, input: unknown, cwd?: string): boolean {
+  if (pattern === undefined) return tool === called;
+  if (tool !== called && !ALSO_FORBIDDEN[tool]?.includes(called)) return false;
+  return PATTERNED[called]?.forbids(pattern, input, cwd) ?? false;
+}
+
+function problemOf(text: string, tools: readonly Pick<Tool, "name">[]): string | undefined {
+  const rule = parseRule(text);
+  if (!rule) return `"${text}" is no rule: write a tool, as in Bash, or Bash(git *)`;
+  const { tool, pattern } = rule;
+  if (!tools.some(({ name }) => name === tool)) {
+    return `there is no tool "${tool}", only ${tools.map(({ name }) => name).join(", ")}`;
   }
-  finish();
-  return { parts, opaque: opaque || quoted !== null };
+  if (pattern === undefined) return undefined;
+  const patterned = PATTERNED[tool];
+  return patterned ? patterned.problem(pattern) : `rules of ${tool} take no pattern`;
+}
+
+function pathProblem(pattern: string): string | undefined {
+  if (!/^(\/|\*\*\/)/.test(pattern)) return `"${pattern}" must begin with / or **/`;
+  try {
+    new RegExp(globToRegex(pattern));
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Whether a glob matches a path, or a directory above it. */
+function covers(pattern: string, path: string): boolean {
+  const directory = pattern.replace(/^\/+/, "/").replace(/\/(\*\*)?$/, "");
+  return [directory, `${directory}/**`].some((glob) =>
+    new RegExp(globToRegex(glob), "s").test(path),
+  );
+}
+
+function resolved(cwd: string | undefined, path: string | undefined): string | undefined {
+  if (path === undefined || (cwd === undefined && !path.startsWith("/"))) return undefined;
+  return resolveFrom(cwd ?? "/", path);
+}
+
+function domainOf(pattern: string): string {
+  return pattern.replace(/^domain:/, "").toLowerCase();
+}
+
+function hostOf(input: unknown): string {
+  return URL.parse(textIn(input, "url") ?? "")?.hostname.replace(/\.$/, "") ?? "";
+}
+
+function textIn(input: unknown, field: string): string | undefined {
+  if (typeof input !== "object" || input === null || !(field in input)) return undefined;
+  const value: unknown = Reflect.get(input, field);
+  return typeof value === "string" ? value : undefined;
+}
+
+function parsed(rules: readonly string[] = []): Rule[] {
+  return rules.flatMap((text) => parseRule(text) ?? []);
+}
+
+function textOf({ tool, pattern }: Rule): string {
+  return pattern === undefined ? tool : `${tool}(${pattern})`;
+}
+
+function refused(reason: string): Permission {
+  return { allowed: false, reason };
 }

@@ -1,78 +1,99 @@
 import { z } from "zod";
 import { SandboxError } from "../sandbox/sandbox";
-import type { Tool, ToolContext, ToolResult } from "./tool";
+import type { Tool, ToolContent, ToolContext, ToolResult } from "./tool";
 import { bash } from "./tools/bash";
 import { edit } from "./tools/edit";
 import { glob } from "./tools/glob";
 import { grep } from "./tools/grep";
 import { read } from "./tools/read";
+import { failed } from "./tools/result";
 import { todoWrite } from "./tools/todo-write";
 import { webFetch } from "./tools/web-fetch";
 import { webSearch } from "./tools/web-search";
 import { write } from "./tools/write";
 
-/** A tool whose input has been parsed: what the registry knows of each. */
-type AnyTool = Omit<Tool, "run"> & {
-  runParsed(input: unknown, context: ToolContext): Promise<ToolResult>;
-};
-
-/** Ties a tool's parser to its function, so that input is always of the tool's own type. */
-function registered<Input>(tool: Tool<Input>): AnyTool {
-  const { run, ...rest } = tool;
-  return {
-    ...rest,
-    async runParsed(input, context) {
-      const parsed = tool.input.safeParse(input);
-      if (parsed.success) return run(parsed.data, context);
-      const issues = parsed.error.issues.map(({ path, message }) => {
-        return `${path.join(".") || "input"}: ${message}`;
-      });
-      return { content: `The input of ${tool.name} is wrong. ${issues.join("; ")}`, isError: true };
-    },
-  };
-}
-
-/** Every tool there is, in the order in which the model is told of them. */
-export const TOOLS: readonly AnyTool[] = [
-  registered(read),
-  registered(write),
-  registered(edit),
-  registered(bash),
-  registered(glob),
-  registered(grep),
-  registered(todoWrite),
-  registered(webFetch),
-  registered(webSearch),
+/** The tools of an agent that works in a sandbox. */
+export const TOOLS: readonly Tool[] = [
+  bash,
+  edit,
+  glob,
+  grep,
+  read,
+  todoWrite,
+  webFetch,
+  webSearch,
+  write,
 ];
 
-const byName = new Map(TOOLS.map((tool) => [tool.name, tool]));
+/** The tool of that name. */
+export function findTool(name: string): Tool | undefined {
+  return TOOLS.find((tool) => tool.name === name);
+}
 
-/** The tool of a name; undefined when there is none. */
-export const findTool = (name: string): AnyTool | undefined => byName.get(name);
+/** A tool as the Messages API is told of it. */
+export interface ToolDefinition {
+  name: string;
+  description: string;
+  input_schema: { type: "object"; properties: Record<string, unknown>; required: string[] };
+}
 
-const definitions = new Map(
-  TOOLS.map(({ name, description, input }) => {
-    const { $schema: _, ...schema } = z.toJSONSchema(input, { io: "input" });
-    return [name, { name, description, input_schema: { ...schema, type: "object" as const } }];
-  }),
-);
+/** The API's `tools` for these tools. Always in the same order: a prompt is cached from its beginning. */
+export function toolDefinitions(tools: readonly Tool[]): ToolDefinition[] {
+  return tools.map(definitionOf).sort((one, other) => (one.name < other.name ? -1 : 1));
+}
 
-/** What the model is told of tools, in an order that never changes, so that it is read from the cache. */
-export const toolDefinitions = (tools: readonly Pick<AnyTool, "name">[]) =>
-  tools.flatMap(({ name }) => definitions.get(name) ?? []);
-
-/** Runs a tool on what the model gave. Never rejects: what went wrong is a result that the model reads. */
+/** Runs a call. Never rejects: bad input and every failure are results that the model reads. */
 export async function runTool(
-  tool: AnyTool,
-  input: unknown,
+  tool: Tool,
+  rawInput: unknown,
   context: ToolContext,
 ): Promise<ToolResult> {
+  const input = tool.input.safeParse(rawInput);
+  if (!input.success) return failed(`${tool.name} can't use this input.\n${problems(input.error)}`);
   try {
-    return await tool.runParsed(input, context);
+    context.signal.throwIfAborted();
+    const result = await tool.run(input.data, context);
+    return { ...result, content: wellFormed(result.content) };
   } catch (error) {
-    if (context.signal.aborted) return { content: "The call was stopped.", isError: true };
-    const why = error instanceof Error ? error.message : String(error);
-    const where = error instanceof SandboxError ? "The sandbox failed" : `${tool.name} failed`;
-    return { content: `${where}: ${why}`, isError: true };
+    return failed(
+      context.signal.aborted ? "The call was interrupted." : reason(tool, error).toWellFormed(),
+    );
   }
+}
+
+/** Made once for each tool, since every call of the model needs them. */
+const definitions = new WeakMap<Tool, ToolDefinition>();
+
+function definitionOf(tool: Tool): ToolDefinition {
+  const known = definitions.get(tool);
+  if (known) return known;
+  const { name, description } = tool;
+  const { properties = {}, required = [] } = z.toJSONSchema(tool.input, { io: "input" });
+  const definition = {
+    name,
+    description,
+    input_schema: { type: "object", properties, required },
+  } as const;
+  definitions.set(tool, definition);
+  return definition;
+}
+
+function problems(error: z.ZodError): string {
+  return error.issues
+    .map(({ path, message }) => `${path.join(".") || "input"}: ${message}`)
+    .join("\n");
+}
+
+/** The API refuses a conversation that holds half a surrogate pair, as a cut in the middle of one leaves it. */
+function wellFormed(content: ToolContent): ToolContent {
+  if (typeof content === "string") return content.toWellFormed();
+  return content.map((block) =>
+    block.type === "text" ? { ...block, text: block.text.toWellFormed() } : block,
+  );
+}
+
+function reason(tool: Tool, error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof SandboxError)) return `${tool.name} failed: ${message}`;
+  return `The sandbox could not do this: ${message}${error.transient ? ". It may work when tried again." : ""}`;
 }

@@ -22,8 +22,13 @@ const Input = z.object({
     .positive()
     .max(MAX_TIMEOUT_MS)
     .optional()
-    .describe(`Milliseconds after which it is stopped: ${DEFAULT_TIMEOUT_MS} unless given, at most ${MAX_TIMEOUT_MS}`),
-  description: z.string().optional().describe("What the command does, in a few words, for people who watch"),
+    .describe(
+      `Milliseconds after which it is stopped: ${DEFAULT_TIMEOUT_MS} unless given, at most ${MAX_TIMEOUT_MS}`,
+    ),
+  description: z
+    .string()
+    .optional()
+    .describe("What the command does, in a few words, for people who watch"),
   run_in_background: z.boolean().optional().describe("Not available here"),
 });
 
@@ -71,7 +76,10 @@ async function report(
   timeoutMs: number,
   context: ToolContext,
 ): Promise<ToolResult> {
-  const output = [result.stdout, result.stderr].map((text) => text.trimEnd()).filter(Boolean).join("\n");
+  const output = [result.stdout, result.stderr]
+    .map((text) => text.trimEnd())
+    .filter(Boolean)
+    .join("\n");
   const failure = failureOf(result, timeoutMs, context.signal);
   if (failure === undefined) {
     return { content: (await shorten(output, MAX_CHARS, result, context)) || "(no output)" };

@@ -27,7 +27,7 @@ export function globToRegex(pattern: string): string {
   return `^(${alternatives.join("|")})$`;
 }
 
-const TOKEN = /\*\*\/|\*+|\?|\[[!^]?[^\]/[\\]+\]|[^]/g;
+const TOKEN = /\*\*\/|\*+|\?|\[[!^]?[^\]/[\\]+\]|./gs;
 
 function translate(token: string): string {
   if (token === "**/") return "(.*/)?";

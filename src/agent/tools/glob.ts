@@ -14,7 +14,10 @@ const MAX_OUTPUT_BYTES = 512 * 1024;
 const SKIPPED = [".git", "node_modules"];
 
 const Input = z.object({
-  pattern: z.string().min(1).describe("The glob that a file's path must match, such as src/**/*.ts"),
+  pattern: z
+    .string()
+    .min(1)
+    .describe("The glob that a file's path must match, such as src/**/*.ts"),
   path: z.string().optional().describe("The directory to look in; the working directory if absent"),
 });
 
@@ -30,9 +33,6 @@ export const glob: Tool<z.infer<typeof Input>> = {
 
   async run(input, context) {
     const { root, pattern } = searchOf(input, context.cwd);
-    if (pattern.split("/").includes("..")) {
-      return failed("A pattern can't go up with ..: name the directory with path.");
-    }
     const command = findCommand(root, pattern);
     const bounds = { timeoutMs: TIMEOUT_MS, maxOutputBytes: MAX_OUTPUT_BYTES };
     const result = await runCommand({ id: searchId(context), command, ...bounds }, context);
@@ -40,12 +40,16 @@ export const glob: Tool<z.infer<typeof Input>> = {
     if (result.ended !== "exited") {
       return failed(`The search in ${root} took too long. Look in a smaller directory.`);
     }
-    if (result.exitCode !== 0) return failed(result.stderr.trim() || `The search in ${root} failed.`);
+    if (result.stdout === "" && result.stderr !== "") return failed(result.stderr.trim());
 
-    const found = result.stdout.split("\n").filter(Boolean).map((line) => pathOf(line, root));
+    const found = result.stdout
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => pathOf(line, root));
     if (found.length === 0) return { content: `No files in ${root} match ${pattern}.` };
     if (found.length > MAX_FILES) {
-      found[MAX_FILES] = `[There are more than these ${MAX_FILES}. Use a narrower pattern or path.]`;
+      found[MAX_FILES] =
+        `[There are more than these ${MAX_FILES}. Use a narrower pattern or path.]`;
     }
     return { content: found.join("\n") };
   },

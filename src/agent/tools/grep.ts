@@ -18,13 +18,24 @@ const lines = z.int().nonnegative().optional();
 
 const Input = z.object({
   pattern: z.string().min(1).describe("The regular expression to look for, in ripgrep's syntax"),
-  path: z.string().optional().describe("The file or directory to search; the working directory if absent"),
-  glob: z.string().optional().describe("Only files whose path matches, such as *.ts or src/**/*.{js,ts}"),
-  type: z.string().optional().describe("Only files of this type of ripgrep's, such as js, py or rust"),
+  path: z
+    .string()
+    .optional()
+    .describe("The file or directory to search; the working directory if absent"),
+  glob: z
+    .string()
+    .optional()
+    .describe("Only files whose path matches, such as *.ts or src/**/*.{js,ts}"),
+  type: z
+    .string()
+    .optional()
+    .describe("Only files of this type of ripgrep's, such as js, py or rust"),
   output_mode: z
     .enum(["content", "files_with_matches", "count"])
     .default("files_with_matches")
-    .describe("Show the matching lines, the files that have some (the default), or how many each has"),
+    .describe(
+      "Show the matching lines, the files that have some (the default), or how many each has",
+    ),
   "-A": lines.describe("Lines to show after each match; for content"),
   "-B": lines.describe("Lines to show before each match; for content"),
   "-C": lines.describe("Lines to show before and after each match; for content"),
@@ -61,7 +72,11 @@ export const grep: Tool<Input> = {
 
 /** Only flags that ripgrep shares with the one of the embedded sandbox, and none left to their defaults, which differ. */
 function searchCommand(root: string, input: Input): string {
-  const flags = ["--sort path --hidden --with-filename", input["-i"] ? "-i" : "-s", modeFlags(input)];
+  const flags = [
+    "--sort path --hidden --with-filename",
+    input["-i"] ? "-i" : "-s",
+    modeFlags(input),
+  ];
   if (input.multiline) flags.push("-U --multiline-dotall");
   if (input.type !== undefined) flags.push(`-t ${quote(input.type)}`);
   for (const glob of [...globsOf(input.glob), "!.git"]) flags.push(`-g ${quote(glob)}`);
@@ -102,13 +117,17 @@ function globsOf(glob: string | undefined): string[] {
 
 function report(result: CommandResult, input: Input, root: string): ToolResult {
   const { exitCode, ended, stderr } = result;
-  if (ended !== "exited") return failed("The search took too long. Narrow it with path, glob or type.");
+  if (ended !== "exited")
+    return failed("The search took too long. Narrow it with path, glob or type.");
   if (exitCode === 127) {
     return failed("ripgrep (rg) is not in this sandbox. Search with grep in Bash, or install it.");
   }
   if (exitCode > 1 && result.stdout === "") return failed(stderr.trim() || `Exit code ${exitCode}`);
 
-  const found = result.stdout.split("\n").filter(Boolean).map((line) => placed(line, root));
+  const found = result.stdout
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => placed(line, root));
   if (found.length === 0) return { content: "No matches found." };
 
   const { offset = 0, head_limit: limit = DEFAULT_LINES } = input;

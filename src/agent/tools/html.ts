@@ -1,90 +1,26 @@
-const SKIPPED = "script, style, noscript, template, svg, iframe, head > :not(title)";
-const BLOCKS =
-  "p, div, section, article, header, footer, nav, aside, main, ul, ol, table, tr, pre, blockquote, br, hr, form, title, dt, dd";
+import { htmlToMarkdown } from "@mdream/js";
 
-/** The readable text of a page: headings, lists and links keep their form, the rest is plain. */
-export async function htmlToText(html: string): Promise<string> {
-  const out: string[] = [];
-  let skipping = 0;
-  const during = (before: string, after: string) => ({
-    element(element: Element) {
-      if (skipping > 0) return;
-      out.push(before);
-      element.onEndTag(() => void out.push(after));
-    },
-  });
-  const rewriter = new HTMLRewriter()
-    .on(SKIPPED, {
-      element(element) {
-        skipping++;
-        try {
-          element.onEndTag(() => void skipping--);
-        } catch {
-          // An element without an end has no text to skip.
-          skipping--;
-        }
-      },
-    })
-    .on("a[href]", {
-      element(element) {
-        const href = element.getAttribute("href") ?? "";
-        if (skipping > 0 || !/^https?:/.test(href)) return;
-        out.push("[");
-        element.onEndTag(() => void out.push(`](${href})`));
-      },
-    })
-    .onDocument({
-      text(chunk) {
-        if (skipping === 0) out.push(chunk.text);
-      },
+/** More of a page is not turned into text: scripts and styles are dropped, so this is a long page. */
+export const MAX_HTML_CHARS = 2 * 1024 ** 2;
+
+/** Pages nest a few dozen deep. The work for markup that is nested on purpose grows with its depth squared. */
+const MAX_DEPTH = 200;
+
+/** A page's text as Markdown, or undefined for one that nests too deeply to be read. */
+export function htmlText(html: string, url: URL): string | undefined {
+  try {
+    return htmlToMarkdown(html.slice(0, MAX_HTML_CHARS), {
+      origin: url.origin,
+      hooks: [{ onNodeEnter: refuseDepth }],
     });
-  for (let level = 1; level <= 6; level++) {
-    rewriter.on(`h${level}`, during(`\n\n${"#".repeat(level)} `, "\n\n"));
+  } catch (error) {
+    if (error instanceof TooDeep) return undefined;
+    throw error;
   }
-  rewriter.on("li", during("\n- ", ""));
-  rewriter.on(BLOCKS, {
-    element(element) {
-      if (skipping > 0) return;
-      out.push("\n");
-      try {
-        element.onEndTag(() => void out.push("\n"));
-      } catch {
-        // `br` and `hr` have no end.
-      }
-    },
-  });
-  await rewriter.transform(new Response(html)).arrayBuffer();
-  return decodeEntities(out.join(""))
-    .replace(/[ \t\f\r]+/g, " ")
-    .replace(/ ?\n ?/g, "\n")
-    .replace(/\n{3,}/g, "\n\n")
-    .trim();
 }
 
-const ENTITIES: Record<string, string> = {
-  amp: "&",
-  lt: "<",
-  gt: ">",
-  quot: '"',
-  apos: "'",
-  nbsp: " ",
-  mdash: "—",
-  ndash: "–",
-  hellip: "…",
-  copy: "©",
-  rsquo: "’",
-  lsquo: "‘",
-  rdquo: "”",
-  ldquo: "“",
-};
+class TooDeep extends Error {}
 
-function decodeEntities(text: string): string {
-  return text.replace(/&(#x?[0-9a-f]+|[a-z]+);/gi, (whole, name: string) => {
-    if (!name.startsWith("#")) return ENTITIES[name.toLowerCase()] ?? whole;
-    const code = Number.parseInt(
-      name.slice(/^#x/i.test(name) ? 2 : 1),
-      /^#x/i.test(name) ? 16 : 10,
-    );
-    return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-  });
+function refuseDepth({ depth }: { depth: number }): undefined {
+  if (depth > MAX_DEPTH) throw new TooDeep();
 }

@@ -16,7 +16,7 @@ export async function runCommand(
   if (signal.aborted) return null;
 
   const { promise: givenUp, resolve: giveUp } = Promise.withResolvers<null>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: ReturnType<typeof setTimeout> | null = null;
   const stop = () => {
     timer = setTimeout(giveUp, STOP_MS, null);
     // A sandbox that can't kill is one that does not answer: the timer is what ends the wait.

@@ -1,0 +1,89 @@
+// What the patterns of Bash rules match. Allowing and disallowing err to opposite sides: what can't be
+// told is not allowed by a pattern, and is disallowed by one.
+
+import { parseScript, roughCommands, type ShellCommand } from "./shell-script";
+
+/** Words before a command that leave it a command. */
+const KEYWORDS = new Set(["if", "then", "elif", "else", "while", "until", "do", "!", "{"]);
+
+/** Programs that run what stands in their arguments: as further words, or as a script in one of them. */
+const CARRIERS = new Set(
+  `ash bash builtin busybox chroot command coproc dash doas env eval exec find function ionice ksh
+  nice nohup parallel script setsid sh ssh stdbuf su sudo time timeout trap unbuffer watch xargs zsh`.split(
+    /\s+/,
+  ),
+);
+
+/** Scripts within scripts, and words behind a carrier, that are still looked through. */
+const MAX_DEPTH = 4;
+const MAX_WORDS = 200;
+
+/** Why a script is not covered by patterns; undefined when each of its commands matches one. */
+export function uncovered(patterns: readonly string[], script: string): string | undefined {
+  const parsed = parseScript(script);
+  if ("hidden" in parsed) {
+    return `a part of it can't be checked: ${JSON.stringify(parsed.hidden)}. Write plain commands, without substitutions, groups and redirections to files`;
+  }
+  if (parsed.commands.length === 0) return "it holds no command";
+  const texts = parsed.commands.map(({ written }) => written.join(" "));
+  const stray = texts.find((text) => !patterns.some((pattern) => matches(pattern, text)));
+  return stray === undefined ? undefined : `"${stray}" does not match`;
+}
+
+/** Whether a script runs what the pattern matches, as far as that can be told, or hides which programs it runs. */
+export function runs(pattern: string, script: string, depth = 0): boolean {
+  if (depth > MAX_DEPTH) return true;
+  const parsed = parseScript(script);
+  const commands = "hidden" in parsed ? roughCommands(script) : parsed.commands;
+  return commands.some((command) => carriesOut(pattern, withoutPrefix(command), depth));
+}
+
+function carriesOut(pattern: string, { written, meant }: ShellCommand, depth: number): boolean {
+  const [program, ...words] = meant;
+  if (program === undefined) return false;
+  if (isExpanded(written[0] ?? "")) return true;
+  const name = program.slice(program.lastIndexOf("/") + 1);
+  const texts = [written.join(" "), meant.join(" "), [name, ...words].join(" ")];
+  if (texts.some((text) => matches(pattern, text))) return true;
+  if (!CARRIERS.has(name)) return false;
+  if (words.length > MAX_WORDS) return true;
+  return words.some((word, index) => {
+    const [behind = "", ...more] = words.slice(index);
+    const tail = [behind.slice(behind.lastIndexOf("/") + 1), ...more].join(" ");
+    return matches(pattern, tail) || (/[\s;|&]/.test(word) && runs(pattern, word, depth + 1));
+  });
+}
+
+/** `git *` and `git:*` match git with arguments and without. Elsewhere `*` stands for any text. */
+function matches(pattern: string, text: string): boolean {
+  const whole = pattern.replace(/:\*$/, " *");
+  return (
+    matchesText(whole, text) || (whole.endsWith(" *") && matchesText(whole.slice(0, -2), text))
+  );
+}
+
+/** Not a regular expression: several `*` in one would take long to fail on a long command. */
+function matchesText(pattern: string, text: string): boolean {
+  const [head = "", ...middle] = pattern.split("*");
+  const tail = middle.pop();
+  if (tail === undefined) return text === head;
+  if (!text.startsWith(head)) return false;
+  let at = head.length;
+  for (const part of middle) {
+    const found = text.indexOf(part, at);
+    if (found === -1) return false;
+    at = found + part.length;
+  }
+  return text.length - at >= tail.length && text.endsWith(tail);
+}
+
+function withoutPrefix({ written, meant }: ShellCommand): ShellCommand {
+  const start = written.findIndex((word) => !KEYWORDS.has(word) && !/^[A-Za-z_]\w*\+?=/.test(word));
+  const from = start === -1 ? written.length : start;
+  return { written: written.slice(from), meant: meant.slice(from) };
+}
+
+/** True when only the shell that runs it can tell what a word becomes. `[` and `[[` are commands. */
+function isExpanded(word: string): boolean {
+  return /[$*?{]|\[./.test(word) && word !== "[[";
+}

@@ -1,0 +1,87 @@
+import { isSameSite, readAddress } from "./web-address";
+
+const MAX_REDIRECTS = 5;
+const MAX_BYTES = 10 * 1024 ** 2;
+
+const HEADERS = {
+  "user-agent": "Rigger/0.1 (fetch on behalf of a user)",
+  accept: "text/markdown, text/html;q=0.9, text/plain;q=0.9, application/json;q=0.9, */*;q=0.5",
+};
+
+/** A page as it came, or why there is none. */
+export type Download =
+  | { ok: true; url: URL; status: string; type: string; bytes: Uint8Array; cut: boolean }
+  | { ok: false; why: string };
+
+/**
+ * Gets a page, through the redirects of its site. One that leads to another site is not followed but
+ * told, so that the call that follows it is checked against the permission rules like any other.
+ */
+export async function download(
+  address: string,
+  fetch: typeof globalThis.fetch,
+  signal: AbortSignal,
+): Promise<Download> {
+  const start = readAddress(address);
+  if (!start.ok) return { ok: false, why: `${address} can't be fetched: ${start.why}.` };
+
+  let url = start.url;
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    const response = await fetch(url.href, { redirect: "manual", headers: HEADERS, signal });
+    const location = response.headers.get("location");
+    if (!location || response.status < 300 || response.status > 399) {
+      return { ok: true, url, ...(await readBody(response, signal)) };
+    }
+    await response.body?.cancel();
+    const next = readAddress(location, url);
+    if (!next.ok) return { ok: false, why: `${url.href} redirects to ${location}: ${next.why}.` };
+    if (!isSameSite(url, next.url)) {
+      return {
+        ok: false,
+        why: `${url.href} redirects to another site. If you want that page, fetch ${next.url.href}`,
+      };
+    }
+    url = next.url;
+  }
+  return { ok: false, why: `${address} redirects more than ${MAX_REDIRECTS} times.` };
+}
+
+async function readBody(response: Response, signal: AbortSignal) {
+  const { bytes, cut } = response.body
+    ? await readStream(response.body, signal)
+    : { bytes: new Uint8Array(), cut: false };
+  const status = `${response.status} ${response.statusText}`.trim();
+  return { status, type: response.headers.get("content-type") ?? "", bytes, cut };
+}
+
+async function readStream(body: ReadableStream<Uint8Array>, signal: AbortSignal) {
+  const reader = body.getReader();
+  // A server that stops sending would hold the read for ever: cancelling ends it.
+  const stop = () => void reader.cancel().catch(() => {});
+  signal.addEventListener("abort", stop, { once: true });
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    while (size <= MAX_BYTES) {
+      const { done, value } = await reader.read();
+      signal.throwIfAborted();
+      if (done) break;
+      chunks.push(value);
+      size += value.length;
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+  if (size > MAX_BYTES) await reader.cancel();
+  return { bytes: joined(chunks, Math.min(size, MAX_BYTES)), cut: size > MAX_BYTES };
+}
+
+function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk.subarray(0, size - at), at);
+    at += chunk.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,45 @@
+import { env } from "cloudflare:workers";
+import type { ToolContext, ToolResult } from "../agent/tool";
+import { embedded } from "../sandbox/embedded";
+import type { Sandbox } from "../sandbox/sandbox";
+
+/** A new embedded sandbox. */
+export function aSandbox(): Sandbox {
+  const id = crypto.randomUUID();
+  return embedded(env.EMBEDDED_SANDBOXES, id, { workspace: "/workspace" });
+}
+
+/** What a tool may touch: a call of its own in a new sandbox, and no network. */
+export function aContext(parts: Partial<ToolContext> = {}): ToolContext {
+  return {
+    sandbox: parts.sandbox ?? aSandbox(),
+    cwd: "/workspace",
+    setCwd: () => {},
+    callId: `toolu_${crypto.randomUUID()}`,
+    interrupted: false,
+    env: {},
+    signal: new AbortController().signal,
+    output: () => {},
+    search: () => Promise.reject(new Error("no search in this test")),
+    fetch: () => Promise.reject(new Error("no network in this test")),
+    ...parts,
+  };
+}
+
+/** A sandbox that does only what a test says. */
+export function aFakeSandbox(parts: Partial<Sandbox> = {}): Sandbox {
+  return {
+    run: () => Promise.reject(new Error("no commands in this test")),
+    kill: async () => {},
+    readFile: async () => null,
+    writeFile: async () => {},
+    destroy: async () => {},
+    ...parts,
+  };
+}
+
+/** The text of a result. */
+export function textOf({ content }: ToolResult): string {
+  if (typeof content === "string") return content;
+  return content.map((block) => (block.type === "text" ? block.text : "[image]")).join("\n");
+}
