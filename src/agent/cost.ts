@@ -173,12 +173,6 @@ function callUsage(usage: ApiUsage): CallUsage {
   };
 }
 
-/** How many tokens of input a request has: counted exactly, or at most. */
-export interface PromptSize {
-  tokens: number;
-  exact: boolean;
-}
-
 /** What the API adds to a prompt by itself: instructions for tools, for a schema, for a summary. */
 const PREAMBLE_TOKENS = 2_000;
 
@@ -197,20 +191,15 @@ export function promptBound(request: {
   messages: readonly unknown[];
   system?: unknown;
   tools?: readonly unknown[] | undefined;
-}): PromptSize | null {
+}): number | null {
   const blocks = request.messages.flatMap(blocksOf);
   if (blocks.some(isUnbounded)) return null;
   const images = blocks.filter((block) => block.type === "image");
   const serverTools = (request.tools ?? []).filter((tool) => !hasSchema(tool));
   const bytes = byteLength(request) - images.map(byteLength).reduce((sum, size) => sum + size, 0);
-  return {
-    tokens:
-      bytes +
-      PREAMBLE_TOKENS +
-      images.length * IMAGE_TOKENS +
-      serverTools.length * SERVER_TOOL_TOKENS,
-    exact: false,
-  };
+  return (
+    bytes + PREAMBLE_TOKENS + images.length * IMAGE_TOKENS + serverTools.length * SERVER_TOOL_TOKENS
+  );
 }
 
 interface Block {

@@ -4,9 +4,11 @@ import {
   type Block,
   compactionCut,
   type Message,
+  sendable,
   type ToolCall,
   textOf,
   toolCalls,
+  withoutThoughts,
   withoutToolCalls,
 } from "./messages";
 import {
@@ -41,6 +43,20 @@ export interface Progress {
   contextTokens: number;
 }
 
+/** A turn that a run would like to make. */
+export interface TurnWish {
+  kind: TurnKind;
+  /** Tells apart turns of one kind that run side by side. */
+  ref: string;
+  /** The most its prompt can have. */
+  promptTokens: number;
+  /** What its prompt has, as near as that is known. */
+  likelyTokens: number;
+  maxTokens: number;
+  /** Whether fewer tokens than `maxTokens` may be granted where all of them do not fit. */
+  lowered: boolean;
+}
+
 /**
  * Where a run is written down. Every method commits before it returns; after the run was ended from
  * outside they change nothing, and the signal of the run is aborted.
@@ -50,15 +66,7 @@ export interface Journal {
   /** The conversation as the model is to see it. */
   conversation(): readonly Message[];
   /** Reserves a turn's price, its prompt bounded by `promptTokens`, and writes it down. */
-  begin(turn: {
-    kind: TurnKind;
-    /** Tells apart turns of one kind that run side by side. */
-    ref: string;
-    promptTokens: number;
-    maxTokens: number;
-    /** Whether fewer tokens than `maxTokens` may be granted where all of them do not fit. */
-    lowered: boolean;
-  }): TurnGrant;
+  begin(turn: TurnWish): TurnGrant;
   /** Settles a reply's price and writes it down with its tool calls. */
   complete(turn: Turn, reply: Pick<ModelReply, "content" | "stopReason" | "usage">): void;
   /** Settles a try that failed; with a delay there will be another. */
@@ -183,8 +191,10 @@ async function reply(deps: AgentDeps): Promise<Ending | undefined> {
 
 /** What of a reply enters the conversation: no unanswered call, and nothing of one that overflowed. */
 function keptContent({ content, stopReason }: ModelReply): Block[] {
-  if (stopReason === "tool_use") return content;
-  return stopReason === "model_context_window_exceeded" ? [] : withoutToolCalls(content);
+  if (stopReason === "model_context_window_exceeded") return [];
+  const kept = (stopReason === "tool_use" ? content : withoutToolCalls(content)).filter(sendable);
+  // The API takes no reply that is nothing but thoughts.
+  return withoutThoughts(kept).length === 0 ? [] : kept;
 }
 
 /** Replaces the older part of the conversation by a summary of the API's; false if there was none. */
@@ -285,25 +295,46 @@ async function grant(
   deps: AgentDeps,
 ): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending }> {
   const { kind, ref, call } = wanted;
-  const ask = (tokens: number, lowered: boolean): TurnGrant => {
-    const promptTokens = tokens + (kind === "web_search" ? SEARCH_PROMPT_TOKENS : 0);
-    return deps.journal.begin({ kind, ref, promptTokens, maxTokens: call.maxTokens, lowered });
+  const results = kind === "web_search" ? SEARCH_PROMPT_TOKENS : 0;
+  const ask = (tokens: number, likelyTokens: number, lowered: boolean): TurnGrant => {
+    const promptTokens = tokens + results;
+    const { maxTokens } = call;
+    return deps.journal.begin({ kind, ref, promptTokens, likelyTokens, maxTokens, lowered });
   };
 
-  const bound = promptBound(weighedParts(call))?.tokens ?? null;
-  let granted = bound === null ? null : ask(bound, false);
+  const bound = promptBound(weighedParts(call));
+  const likely = Math.ceil((bound ?? 0) / BYTES_PER_TOKEN);
+  let granted = bound === null ? null : ask(bound, likely, false);
   if (granted === null || (!granted.ok && granted.why === "too_dear")) {
-    const counted = await deps.model.count(call, deps.signal);
+    const counted = await count(call, deps);
     if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
-    if (!counted.ok && bound === null) {
-      return { ok: false, ending: { stopReason: "error", error: publicError(counted.failure) } };
+    if (counted.ok) granted = ask(withMargin(counted.tokens), counted.tokens, true);
+    else {
+      // The wide bound is a bound all the same; without one, nobody can say what the call may cost.
+      const wide = bound === null ? null : ask(bound, likely, true);
+      const failed: Ending = { stopReason: "error", error: publicError(counted.failure) };
+      if (!wide || (!wide.ok && wide.why === "too_dear")) return { ok: false, ending: failed };
+      granted = wide;
     }
-    granted = ask(counted.ok ? withMargin(counted.tokens) : (bound ?? 0), true);
   }
   if (granted.ok) return { ok: true, turn: granted };
   const why = granted.why === "too_dear" ? "budget_limit" : granted.why;
   return { ok: false, ending: { stopReason: why } as Ending };
 }
+
+/** Lets the API count a prompt, trying again as long as it makes sense. */
+async function count(call: ModelCall, deps: AgentDeps): ReturnType<Model["count"]> {
+  for (let attempt = 1; ; attempt++) {
+    const counted = await deps.model.count(call, deps.signal);
+    if (counted.ok || deps.signal.aborted) return counted;
+    const delayMs = retryDelayMs(counted.failure, attempt, deps.random());
+    if (delayMs === null) return counted;
+    await pause(delayMs, deps.signal);
+  }
+}
+
+/** What a token of a prompt weighs, where nobody counted. */
+const BYTES_PER_TOKEN = 4;
 
 /** The API calls its count an estimate. */
 const withMargin = (tokens: number): number => Math.ceil(tokens * 1.05) + 100;

@@ -53,9 +53,16 @@ export function withoutToolCalls(content: readonly Block[]): Block[] {
   return content.filter((block) => block.type !== "tool_use");
 }
 
-/** The bytes that a value takes on its way to the model. */
-export const byteLength = (value: unknown): number =>
-  new TextEncoder().encode(JSON.stringify(value)).length;
+/** What of a reply another model may be shown: thoughts are bound to the model that had them. */
+export function withoutThoughts(content: readonly Block[]): Block[] {
+  return content.filter(({ type }) => type !== "thinking" && type !== "redacted_thinking");
+}
+
+/** Whether the API takes a block back: no blank text, no thought that was cut off before its signature. */
+export function sendable(block: Block): boolean {
+  if (block.type === "text") return block.text.trim() !== "";
+  return block.type !== "thinking" || block.signature !== "";
+}
 
 /**
  * Where a conversation is cut to be summarised: everything before the returned index goes into the

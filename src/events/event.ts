@@ -42,9 +42,6 @@ export interface PublicUsage {
   webSearchRequests: number;
 }
 
-/** The text of a tool's result; what is not text is named, not repeated. */
-export type ToolEventContent = string;
-
 /** What can happen in a session, without its place in the log. Types are dotted and past tense. */
 export type EventBody =
   | { type: "session.created"; pattern: string }
@@ -98,7 +95,8 @@ export type EventBody =
       toolUseId: string;
       name: string;
       isError: boolean;
-      content: ToolEventContent;
+      /** The text of the result; what is not text is named, not repeated. */
+      content: string;
       durationMs: number;
     }
   | { type: "limit.warned"; limit: "budget" | "turns"; used: number; max: number }

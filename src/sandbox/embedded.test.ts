@@ -5,7 +5,6 @@ import { aCommand, testSandbox } from "./contract";
 import { embedded } from "./embedded";
 import type { Sandbox } from "./sandbox";
 
-
 const namespace = env.EMBEDDED_SANDBOXES;
 const make = (id: string = crypto.randomUUID()) =>
   embedded(namespace, id, { workspace: "/workspace" });

@@ -3,7 +3,7 @@ import type { Lifecycle } from "./lifecycle";
 import type { SessionStore, State } from "./store";
 
 /** The index is told of a change this much later at the latest, should the object be lost before. */
-const OUTBOX_DELAY_MS = 2_000;
+const OUTBOX_DELAY_MS = 5_000;
 
 /** What a change of the state may change. */
 export type Changes = Partial<Omit<State, "version" | "updatedAt">>;
@@ -22,9 +22,11 @@ export function change(store: SessionStore, changes: Changes, now: number): void
 
 /** Moves the session on and logs it; the same state changes nothing. */
 export function setLifecycle(store: SessionStore, after: Lifecycle, now: number): void {
-  const { lifecycle: before } = store.state;
+  const { lifecycle: before, sandbox } = store.state;
   if (after === before) return;
-  change(store, { lifecycle: after }, now);
+  // The embedded sandbox is files at rest; whoever wakes the session finds them where they were.
+  const state = after.status === "active" ? "ready" : "suspended";
+  change(store, { lifecycle: after, sandbox: { ...sandbox, state } }, now);
   const event = transitionEvent(before, after);
   if (event) store.log.append(event, {}, now);
 }

@@ -16,12 +16,11 @@ function openModel({
 }
 
 /**
- * A model at its price of today, by the name that a client gave. A name whose price is no longer known,
- * after a change of the settings, counts as the default model.
+ * A model as it is at an instant, by the name that a client gave or that was sent. A name whose price is
+ * no longer known, after a change of the settings, counts as the default model.
  */
-export function modelOf(name: string = DEFAULT_MODEL): PricedModel {
-  const now = Date.now();
-  const known = resolveModel(name, now, settings.MODEL_PRICES) ?? resolveModel(DEFAULT_MODEL, now);
+export function modelOf(name: string = DEFAULT_MODEL, at: number = Date.now()): PricedModel {
+  const known = resolveModel(name, at, settings.MODEL_PRICES) ?? resolveModel(DEFAULT_MODEL, at);
   if (!known) throw new Error("the default model has no price");
   return known;
 }

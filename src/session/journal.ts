@@ -1,4 +1,10 @@
-import { type Block, type Message, promptBlocks, toolResultBlock } from "../agent/messages";
+import {
+  type Block,
+  type Message,
+  promptBlocks,
+  toolResultBlock,
+  withoutThoughts,
+} from "../agent/messages";
 import type { ToolResult } from "../agent/tool";
 import type { Prompt, TurnKind } from "../events/event";
 import type { Balance, Reservation } from "./limits";
@@ -28,7 +34,8 @@ export interface Call extends Reservation {
   kind: TurnKind;
   ref: string;
   model: string;
-  promptTokens: number;
+  /** The tokens of its prompt as near as they are known; its bound is no less. */
+  likelyTokens: number;
   /** Its price is that of this instant. */
   begunAt: number;
 }
@@ -78,7 +85,7 @@ export class Journal {
   }
 
   /** Writes down how far a run has come; progress makes its restarts forgotten. */
-  saveProgress(id: string, lastStop: string): void {
+  saveProgress(id: string, lastStop: string | null): void {
     this.#sql.exec("UPDATE runs SET last_stop = ?, restarts = 0 WHERE id = ?", lastStop, id);
   }
 
@@ -94,7 +101,7 @@ export class Journal {
 
   addCall(call: Call & { messageId: string }): void {
     this.#sql.exec(
-      `INSERT INTO calls (id, turn_id, attempt, run_id, message_id, kind, ref, model, prompt_tokens, begun_at,
+      `INSERT INTO calls (id, turn_id, attempt, run_id, message_id, kind, ref, model, likely_tokens, begun_at,
          bound_nanos, held_nanos) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       call.id,
       call.turnId,
@@ -104,7 +111,7 @@ export class Journal {
       call.kind,
       call.ref,
       call.model,
-      call.promptTokens,
+      call.likelyTokens,
       call.begunAt,
       call.boundNanos,
       call.heldNanos,
@@ -116,8 +123,8 @@ export class Journal {
     return row && decodeCall(row);
   }
 
-  /** The newest try of a turn that is not completed; undefined when the next turn is a new one. */
-  unfinishedTurn(runId: string, kind: TurnKind, ref: string): Call | undefined {
+  /** The newest try of a turn that another try may follow; undefined when the next turn is a new one. */
+  openTurn(runId: string, kind: TurnKind, ref: string): Call | undefined {
     const row = all(
       this.#sql,
       "SELECT * FROM calls WHERE run_id = ? AND kind = ? AND ref = ? ORDER BY n DESC LIMIT 1",
@@ -125,7 +132,12 @@ export class Journal {
       kind,
       ref,
     )[0];
-    return row && row.completed === 0 ? decodeCall(row) : undefined;
+    return row && row.closed === 0 ? decodeCall(row) : undefined;
+  }
+
+  /** Whether a run has called a model before: if so, it was lost and is carried on. */
+  hasCalls(runId: string): boolean {
+    return all(this.#sql, "SELECT 1 FROM calls WHERE run_id = ? LIMIT 1", runId).length > 0;
   }
 
   openCalls(runId: string): Call[] {
@@ -136,17 +148,19 @@ export class Journal {
     ).map(decodeCall);
   }
 
-  /** How many calls are under way in the whole session. */
-  countOpenCalls(): number {
-    return Number(one(this.#sql, "SELECT count(*) AS n FROM calls WHERE settled = 0").n);
+  /** How many replies are under way in the whole session. */
+  countOpenReplies(): number {
+    const query = "SELECT count(*) AS n FROM calls WHERE settled = 0 AND kind = 'reply'";
+    return Number(one(this.#sql, query).n);
   }
 
-  settleCall(id: string, reservation: Reservation, completed: boolean): void {
+  /** Settles a call; a closed one is the last try of its turn. */
+  settleCall(id: string, reservation: Reservation, closed: boolean): void {
     this.#sql.exec(
-      "UPDATE calls SET held_nanos = ?, cost_nanos = ?, settled = 1, completed = ? WHERE id = ?",
+      "UPDATE calls SET held_nanos = ?, cost_nanos = ?, settled = 1, closed = ? WHERE id = ?",
       reservation.heldNanos,
       reservation.costNanos,
-      completed ? 1 : 0,
+      closed ? 1 : 0,
       id,
     );
   }
@@ -172,15 +186,19 @@ export class Journal {
     agent: string;
     runId: string;
     turnId: string | null;
+    /** Who said it; null for what a client said. */
+    model: string | null;
     role: Message["role"];
     content: Block[];
   }): number {
     const { n } = one(
       this.#sql,
-      "INSERT INTO history (agent, run_id, turn_id, role, content) VALUES (?, ?, ?, ?, ?) RETURNING n",
+      `INSERT INTO history (agent, run_id, turn_id, model, role, content)
+       VALUES (?, ?, ?, ?, ?, ?) RETURNING n`,
       entry.agent,
       entry.runId,
       entry.turnId,
+      entry.model,
       entry.role,
       JSON.stringify(entry.content),
     );
@@ -190,7 +208,7 @@ export class Journal {
   /** Adds a client's prompt to an agent's conversation. */
   addPrompt(entry: { agent: string; runId: string; prompt: Prompt }): void {
     const content = promptBlocks(entry.prompt);
-    this.addHistory({ ...entry, turnId: null, role: "user", content });
+    this.addHistory({ ...entry, turnId: null, model: null, role: "user", content });
   }
 
   /** What a run's model has said, newest first. */
@@ -203,10 +221,11 @@ export class Journal {
   }
 
   /**
-   * An agent's conversation as the model is to see it: its newest summary, then what came after, each
-   * reply's calls followed by their results. `n` is an entry's place in the history.
+   * An agent's conversation as a model is to see it: its newest summary, then what came after, each
+   * reply's calls followed by their results. Thoughts of another model are left out: they are bound to
+   * theirs. `n` is an entry's place in the history.
    */
-  conversation(agent: string): (Message & { n: number })[] {
+  conversation(agent: string, model: string): (Message & { n: number })[] {
     const { summary, summary_upto } = one(this.#sql, "SELECT * FROM agents WHERE name = ?", agent);
     const messages: (Message & { n: number })[] = [];
     if (summary !== null) {
@@ -218,18 +237,40 @@ export class Journal {
     }
     const entries = all(
       this.#sql,
-      "SELECT n, role, content, turn_id FROM history WHERE agent = ? AND n > ? ORDER BY n",
+      "SELECT n, role, content, turn_id, model FROM history WHERE agent = ? AND n > ? ORDER BY n",
       agent,
       summary_upto ?? 0,
     );
+    const results = this.#resultsByTurn(agent, Number(summary_upto));
     for (const row of entries) {
       const n = Number(row.n);
       const role = String(row.role) as Message["role"];
-      messages.push({ n, role, content: parse<Block[]>(row.content) });
-      const results = row.turn_id === null ? [] : this.toolResults(String(row.turn_id));
-      if (results.length > 0) messages.push({ n, role: "user", content: results });
+      const said = parse<Block[]>(row.content);
+      const foreign = role === "assistant" && row.model !== model;
+      const content = foreign ? withoutThoughts(said) : said;
+      if (content.length > 0) messages.push({ n, role, content });
+      const answers = row.turn_id === null ? undefined : results.get(String(row.turn_id));
+      if (answers) messages.push({ n, role: "user", content: answers });
     }
     return messages;
+  }
+
+  /** The results of the calls in an agent's history after an entry, by turn. */
+  #resultsByTurn(agent: string, after: number): Map<string, Block[]> {
+    const rows = all(
+      this.#sql,
+      `SELECT tools.* FROM history JOIN tools ON tools.turn_id = history.turn_id
+       WHERE history.agent = ? AND history.n > ? ORDER BY tools.n`,
+      agent,
+      after,
+    );
+    const results = new Map<string, Block[]>();
+    for (const tool of rows.map(decodeTool)) {
+      if (!tool.result) continue;
+      const block = toolResultBlock(tool.id, tool.result);
+      results.set(tool.turnId, [...(results.get(tool.turnId) ?? []), block]);
+    }
+    return results;
   }
 
   /** The results of a turn's calls as the blocks that answer them. */
@@ -271,7 +312,13 @@ export class Journal {
   }
 
   openTool(runId: string, id: string): StoredTool | undefined {
-    return this.openTools(runId).find((tool) => tool.id === id);
+    const row = all(
+      this.#sql,
+      "SELECT * FROM tools WHERE run_id = ? AND state <> 'done' AND id = ?",
+      runId,
+      id,
+    )[0];
+    return row && decodeTool(row);
   }
 
   startTool(runId: string, id: string, now: number): void {
@@ -283,6 +330,7 @@ export class Journal {
     );
   }
 
+  /** Writes down a result, which is progress. */
   finishTool(runId: string, id: string, result: ToolResult): void {
     this.#sql.exec(
       "UPDATE tools SET state = 'done', result = ? WHERE run_id = ? AND id = ? AND state <> 'done'",
@@ -290,6 +338,7 @@ export class Journal {
       runId,
       id,
     );
+    this.#sql.exec("UPDATE runs SET restarts = 0 WHERE id = ? AND restarts > 0", runId);
   }
 
   // Agents
@@ -335,7 +384,7 @@ const decodeCall = (row: Row): Call => ({
   kind: String(row.kind) as TurnKind,
   ref: String(row.ref),
   model: String(row.model),
-  promptTokens: Number(row.prompt_tokens),
+  likelyTokens: Number(row.likely_tokens),
   begunAt: Number(row.begun_at),
   boundNanos: Number(row.bound_nanos),
   heldNanos: Number(row.held_nanos),

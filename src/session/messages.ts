@@ -1,24 +1,15 @@
 import { textOf } from "../agent/messages";
 import type { PublicError, StopReason } from "../events/event";
 import { change, endSession, setLifecycle } from "./changes";
-import { activate, complete, fail, isEnded, terminate } from "./lifecycle";
+import { activate, complete, type EndContext, fail, isEnded, terminate } from "./lifecycle";
 import { leftNanos } from "./limits";
 import type { StoredMessage } from "./message-table";
-import type { Failure, MessageRequest, MessageStatus, Result } from "./rpc";
+import { type MessageRequest, type MessageStatus, type Result, refuse } from "./rpc";
 import type { SessionStore } from "./store";
-import { cutTurns, type Drafts, type ModelOf } from "./turns";
+import { closeTurns, type Drafts } from "./turns";
 
 /** Messages that may wait behind a running one. */
 export const MAX_QUEUED = 100;
-
-const refuse = (
-  code: Failure["code"],
-  message: string,
-  details?: Record<string, string>,
-): { ok: false; failure: Failure } => ({
-  ok: false,
-  failure: { code, message, ...(details && { details }) },
-});
 
 /** Takes a message into the queue, or says why not. A repeat answers with the first one. */
 export function acceptMessage(
@@ -35,16 +26,15 @@ export function acceptMessage(
   }
   const { lifecycle, running } = store.state;
   const { pattern } = store.identity;
-  if (isEnded(lifecycle)) return refuse("session_ended", howItEnded(store));
+  if (isEnded(lifecycle)) return refuseEnded(store);
   if (request.agent !== null) {
     const message = `There is no agent "${request.agent}" in this session.`;
     return refuse("invalid_request", message, { path: "agent" });
   }
   const earlier = pattern === "ephemeral" ? store.messages.newestId() : undefined;
   if (earlier) {
-    return refuse("session_busy", "An ephemeral session takes one message.", {
-      messageId: earlier,
-    });
+    const message = "An ephemeral session takes one message.";
+    return refuse("session_busy", message, { messageId: earlier });
   }
   if (running && request.onBusy === "reject") {
     return refuse("session_busy", "Another message is running.", { messageId: running });
@@ -59,30 +49,37 @@ export function acceptMessage(
   return { ok: true, value: requireMessage(store, id) };
 }
 
-function howItEnded(store: SessionStore): string {
+/** Says how the session ended, in words and in fields. */
+function refuseEnded(store: SessionStore): Result<never> {
   const { lifecycle } = store.state;
-  const { pattern, sessionId } = store.identity;
-  const how =
-    lifecycle.status === "terminated"
-      ? `was terminated (${lifecycle.reason})`
-      : lifecycle.status === "error"
-        ? "ended with an error"
-        : "has completed its task";
-  const next =
-    pattern === "ephemeral"
-      ? "Create a new session for another task."
-      : `Its history belongs to ${sessionId}.`;
-  return `The session ${how}. ${next}`;
+  const reason = lifecycle.status === "terminated" ? lifecycle.reason : undefined;
+  const how = {
+    completed: "has completed its task",
+    error: "has ended with an error",
+    terminated: `was terminated (${reason})`,
+  };
+  const { status } = lifecycle;
+  const words = status in how ? how[status as keyof typeof how] : "has ended";
+  return refuse("session_ended", `The session ${words}. Create a new one to go on.`, {
+    status,
+    ...(reason !== undefined && { terminationReason: reason }),
+    sessionId: store.identity.sessionId,
+  });
 }
 
-/** Starts the message that has waited longest, when none runs; null when there is nothing to start. */
-export function startNext(store: SessionStore, workspace: string, now: number): string | null {
-  const state = store.state;
-  if (state.running !== null || isEnded(state.lifecycle)) return null;
-  const id = store.messages.queuedIds()[0];
-  if (id === undefined) return null;
-
-  setLifecycle(store, activate(state.lifecycle, now), now);
+/**
+ * Starts a message when none runs: the one named, or the one that has waited longest. Does nothing
+ * when there is none to start.
+ */
+export function startNext(
+  store: SessionStore,
+  workspace: string,
+  now: number,
+  id: string | undefined = store.messages.queuedIds()[0],
+): void {
+  const { running, lifecycle } = store.state;
+  if (id === undefined || running !== null || isEnded(lifecycle)) return;
+  setLifecycle(store, activate(lifecycle, now), now);
   change(store, { running: id, lastActivityAt: now }, now);
   store.messages.start(id, now);
   store.log.append({ type: "message.started" }, { messageId: id }, now);
@@ -90,33 +87,34 @@ export function startNext(store: SessionStore, workspace: string, now: number): 
   // The root run carries the message's own id.
   store.journal.addRun({ id, messageId: id, agent: "", parentToolUseId: null });
   store.journal.addPrompt({ agent: "", runId: id, prompt: store.messages.prompt(id) });
-  return id;
 }
 
-/** How a message's root run ended by itself. */
+/** How a message ends: by itself, by a limit, or by somebody's word. */
 export interface MessageEnding {
   stopReason: StopReason;
   error?: PublicError | undefined;
 }
 
-/** Ends a message and draws what follows for its session. A message that has ended stays as it is. */
+/**
+ * Ends a message in good order and draws what follows for its session: whatever is open of its runs is
+ * settled and answered, what arrived is kept. A message that does not run stays as it is.
+ */
 export function endMessage(
   store: SessionStore,
   messageId: string,
-  ending: MessageEnding,
+  { stopReason, error }: MessageEnding,
+  drafts: Drafts,
   now: number,
 ): void {
-  const message = requireMessage(store, messageId);
-  if (message.status !== "running") return;
-  const { stopReason, error } = ending;
+  if (store.messages.get(messageId)?.status !== "running") return;
+  for (const run of store.journal.openRuns(messageId)) {
+    closeTurns({ store, run, now }, stopReason, drafts);
+    store.journal.closeRun(run.id);
+  }
   const status = statusOf(stopReason);
   const result = lastText(store, messageId);
-  for (const run of store.journal.openRuns(messageId)) store.journal.closeRun(run.id);
-  store.messages.end(
-    messageId,
-    { status, stopReason, result, output: outputOf(store, result), error: error ?? null },
-    now,
-  );
+  const output = outputOf(store, result);
+  store.messages.end(messageId, { status, stopReason, result, output, error: error ?? null }, now);
   const scope = { messageId };
   if (status === "failed") {
     const shown = error ?? { type: "api_error", message: "The message failed." };
@@ -130,44 +128,44 @@ export function endMessage(
   concludeSession(store, requireMessage(store, messageId), now);
 }
 
-/** Ends the running message from outside, in good order: what arrived is kept, every call is answered. */
+/** Ends the running message from outside; returns its id, or null when none runs. */
 export function cutMessage(
   store: SessionStore,
   stopReason: "interrupted" | "terminated" | "lifetime_limit",
   drafts: Drafts,
-  modelOf: ModelOf,
   now: number,
 ): string | null {
   const { running } = store.state;
-  if (running === null) return null;
-  for (const run of store.journal.openRuns(running)) {
-    cutTurns(store, run, stopReason, drafts, modelOf, now);
-  }
-  endMessage(store, running, { stopReason }, now);
+  if (running !== null) endMessage(store, running, { stopReason }, drafts, now);
   return running;
+}
+
+/** What an end of the session has to know: whether somebody waits for the end of a background message. */
+export function endContext(store: SessionStore): EndContext {
+  const { pattern } = store.identity;
+  const newest = pattern === "ephemeral" ? store.messages.newestId() : undefined;
+  const message = newest === undefined ? undefined : store.messages.get(newest);
+  return { pattern, unread: message?.options.background ?? false };
 }
 
 /** Draws from a message's end what follows for its session. */
 function concludeSession(store: SessionStore, message: StoredMessage, now: number): void {
-  const { lifecycle, numTurns } = store.state;
-  const { pattern } = store.identity;
-  const { maxTurns } = store.metadata.limits;
-  const context = { pattern, unread: message.options.background };
   const { stopReason, error } = message;
+  // The session is ending already, and whoever ends it writes down why.
+  if (stopReason === "terminated" || stopReason === "lifetime_limit") return;
+  const { lifecycle, numTurns } = store.state;
+  const { maxTurns } = store.metadata.limits;
+  const context = endContext(store);
 
   if (stopReason === "budget_limit" && isSessionsOwnLimit(store, message)) {
     endSession(store, terminate(lifecycle, "budget_limit", context, now), now);
   } else if (maxTurns !== null && numTurns >= maxTurns) {
     endSession(store, terminate(lifecycle, "turn_limit", context, now), now);
-  } else if (pattern === "ephemeral" && !endsWithSession(stopReason)) {
+  } else if (context.pattern === "ephemeral") {
     const after = error ? fail(lifecycle, error, context, now) : complete(lifecycle, context, now);
     endSession(store, after, now);
   }
 }
-
-/** Whether a message was stopped by the end of its session, which whoever ends it writes down. */
-const endsWithSession = (stopReason: StopReason | null): boolean =>
-  stopReason === "terminated" || stopReason === "lifetime_limit";
 
 /** Whether a message stopped at the session's budget and not at a smaller one of its own. */
 function isSessionsOwnLimit(store: SessionStore, message: StoredMessage): boolean {
@@ -210,7 +208,7 @@ function outputOf(store: SessionStore, result: string | null): unknown {
 }
 
 /** Reads a message that must be there. */
-export function requireMessage(store: SessionStore, id: string): StoredMessage {
+function requireMessage(store: SessionStore, id: string): StoredMessage {
   const message = store.messages.get(id);
   if (!message) throw new Error(`there is no message ${id}`);
   return message;

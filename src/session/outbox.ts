@@ -6,6 +6,8 @@ import { viewOf } from "./view";
 
 /** Changes that follow each other closely reach the index as one write. */
 const GATHER_MS = 200;
+/** The same while a message runs: its totals change with every turn, and lists may lag. */
+const GATHER_BUSY_MS = 2_000;
 /** A write that takes longer has failed; its version guards against its coming late. */
 const WRITE_TIMEOUT_MS = 10_000;
 const BASE_RETRY_MS = 1_000;
@@ -42,9 +44,16 @@ export class Outbox {
     this.#deps = deps;
   }
 
-  /** Drains soon, should there be anything to send. */
+  /** Drains soon, should there be anything to send; after a failure its own time has to come first. */
   drainSoon(): void {
-    if (this.#store.outbox) this.#timer ??= setTimeout(() => this.drain(), GATHER_MS);
+    if (this.#store.outbox?.attempts !== 0) return;
+    const gatherMs = this.#store.state.running === null ? GATHER_MS : GATHER_BUSY_MS;
+    this.#timer ??= setTimeout(() => this.drain(), gatherMs);
+  }
+
+  /** Drains if that is due. */
+  async drainDue(now: number): Promise<void> {
+    if (this.#store.outbox && this.#store.outbox.nextAt <= now) await this.drain();
   }
 
   /** Sends what there is to send; with a bound, waits no longer than that. Never rejects. */
@@ -65,12 +74,12 @@ export class Outbox {
       try {
         const write = removed ? this.#deps.remove(row) : this.#deps.put(row);
         if (!(await atMost(write, WRITE_TIMEOUT_MS))) throw new Error("the index did not answer");
+        if (removed) {
+          await this.#deps.forget();
+          return;
+        }
       } catch (error) {
         this.#postpone(error);
-        return;
-      }
-      if (removed) {
-        await this.#deps.forget();
         return;
       }
       if (this.#store.state.version === row.version) this.#store.outbox = null;

@@ -26,7 +26,21 @@ export interface Failure {
 }
 
 /** What a call answers: a value or a refusal. */
-export type Result<T> = { ok: true; value: T } | { ok: false; failure: Failure };
+export type Result<T> = { ok: true; value: T } | Refusal;
+export interface Refusal {
+  ok: false;
+  failure: Failure;
+}
+
+/** Answers a value. */
+export const ok = <T>(value: T): Result<T> => ({ ok: true, value });
+
+/** Refuses a call. */
+export const refuse = (
+  code: FailureCode,
+  message: string,
+  details?: Record<string, string>,
+): Refusal => ({ ok: false, failure: { code, message, ...(details && { details }) } });
 
 /** The limits of a session; null means none. */
 export interface Limits {

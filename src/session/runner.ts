@@ -1,11 +1,11 @@
-import { type AgentDeps, type Ending, type Journal, runAgent } from "../agent/loop";
+import { type Ending, type Journal, runAgent } from "../agent/loop";
 import type { Message } from "../agent/messages";
-import { type Draft, emptyDraft, type Model, thinkingFor } from "../agent/model";
+import { emptyDraft, type Model, thinkingFor } from "../agent/model";
 import type { PricedModel } from "../agent/models";
 import { mayCall, offeredTools } from "../agent/permissions";
 import { systemPrompt } from "../agent/prompt";
 import { findTool, runTool, toolDefinitions } from "../agent/tools";
-import type { EventScope, LiveEvent } from "../events/event";
+import type { LiveEvent } from "../events/event";
 import type { Sandbox } from "../sandbox/sandbox";
 import type { Run } from "./journal";
 import type { SessionStore } from "./store";
@@ -16,7 +16,8 @@ import {
   completeTurn,
   failTurn,
   finishTool,
-  type ModelOf,
+  type LiveDraft,
+  scopeOf,
   startTool,
 } from "./turns";
 
@@ -30,36 +31,26 @@ export interface RunnerDeps {
   commit<T>(change: (now: number) => T): T;
   publish(event: LiveEvent): void;
   model: Model;
-  /** The model of this session, at its price of today. */
-  priced(): PricedModel;
-  modelOf: ModelOf;
+  /** The session's model, as it is now. */
+  priced: PricedModel;
   sandbox: Sandbox;
   workspace: string;
   /** Replies under way, for whoever joins or stops them in the middle. */
-  drafts: Map<string, Draft>;
+  drafts: Map<string, LiveDraft>;
   signal: AbortSignal;
 }
 
 /** Carries a run on from its journal, to its end. Null when it was stopped from outside. */
 export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
-  const { store } = deps;
-  const { config } = store.identity;
-  deps.commit((now) => abandonTurns(store, run, deps.modelOf, now));
-  const priced = deps.priced();
-  const scope: EventScope = {
-    messageId: run.messageId,
-    ...(run.agent !== "" && { agent: run.agent }),
-  };
+  const { store, commit, publish, priced, drafts, signal } = deps;
+  const { config, createdAt } = store.identity;
+  const scope = scopeOf(run);
 
   return runAgent({
     model: deps.model,
     request: {
       model: priced.id,
-      system: systemPrompt({
-        given: config.systemPrompt,
-        workspace: deps.workspace,
-        createdAt: store.identity.createdAt,
-      }),
+      system: systemPrompt({ given: config.systemPrompt, workspace: deps.workspace, createdAt }),
       tools: toolDefinitions(offeredTools(config)),
       thinking: thinkingFor(priced, config.thinking),
       effort: config.effort,
@@ -67,39 +58,39 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
     },
     maxTokens: Math.min(MAX_OUTPUT_TOKENS, priced.maxOutput),
     journal: openJournal(run, deps),
-    signal: deps.signal,
+    signal,
     runTool: (call, context) => {
       const tool = findTool(call.name);
-      const verdict = tool ? mayCall(config, call.name, call.input) : undefined;
-      if (!tool || !verdict) return Promise.resolve(refusal(`There is no tool "${call.name}".`));
+      if (!tool) return Promise.resolve(refusal(`There is no tool "${call.name}".`));
+      const verdict = mayCall(config, call.name, call.input);
       if (!verdict.allowed) return Promise.resolve(refusal(verdict.reason));
       return runTool(tool, call.input, {
         ...context,
         sandbox: deps.sandbox,
         cwd: store.journal.agentCwd(run.agent),
-        setCwd: (path) => deps.commit(() => store.journal.saveAgentCwd(run.agent, path)),
+        setCwd: (path) => {
+          if (!signal.aborted) commit(() => store.journal.saveAgentCwd(run.agent, path));
+        },
         env: config.env ?? {},
-        signal: deps.signal,
+        signal,
         fetch: (input, init) => fetch(input, init),
-        output: (stream, text) =>
-          deps.publish({
-            type: "tool.output",
-            ...scope,
-            toolUseId: call.id,
-            name: call.name,
-            stream,
-            text,
-          }),
+        output: (stream, text) => {
+          const { id: toolUseId, name } = call;
+          if (!signal.aborted)
+            publish({ type: "tool.output", ...scope, toolUseId, name, stream, text });
+        },
       });
     },
     readsOnly: (call) => findTool(call.name)?.effect === "reading",
     watch: (turnId, live) => {
       const draft = emptyDraft();
-      deps.drafts.set(turnId, draft);
-      const onDelta: ReturnType<AgentDeps["watch"]>["onDelta"] = live
-        ? (delta) => deps.publish({ type: "assistant.delta", ...scope, turnId, ...delta })
-        : () => {};
-      return { draft, onDelta };
+      drafts.set(turnId, { draft, scope, live });
+      return {
+        draft,
+        onDelta: (delta) => {
+          if (live) publish({ type: "assistant.delta", ...scope, turnId, ...delta });
+        },
+      };
     },
     random: Math.random,
   });
@@ -107,9 +98,18 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
 
 const refusal = (content: string) => ({ content, isError: true, refused: true });
 
+/** Notes that a run is taken up, and withdraws what it had under way if it was taken up before. */
+export function takeUp(store: SessionStore, run: Run, now: number): void {
+  if (!store.journal.hasCalls(run.id)) return;
+  store.journal.saveRestarts(run.id, run.restarts + 1);
+  abandonTurns({ store, run, now });
+}
+
 /** A run's journal over the session's store. The conversation is read once and then kept along. */
 function openJournal(run: Run, deps: RunnerDeps): Journal {
-  const { store, commit, drafts } = deps;
+  const { store, priced, drafts } = deps;
+  const commit = <T>(change: (at: { store: SessionStore; run: Run; now: number }) => T): T =>
+    deps.commit((now) => change({ store, run, now }));
   let known: (Message & { n: number })[] | undefined;
   /** The newest reply in `known`, while its results are not. */
   let unanswered: { n: number; turnId: string } | undefined;
@@ -124,7 +124,7 @@ function openJournal(run: Run, deps: RunnerDeps): Journal {
       return { lastStop, contextTokens, pending };
     },
     conversation() {
-      known ??= store.journal.conversation(run.agent);
+      known ??= store.journal.conversation(run.agent, priced.id);
       if (unanswered) {
         const content = store.journal.toolResults(unanswered.turnId);
         if (content.length > 0) known.push({ n: unanswered.n, role: "user", content });
@@ -132,30 +132,25 @@ function openJournal(run: Run, deps: RunnerDeps): Journal {
       }
       return known;
     },
-    begin: (turn) => commit((at) => beginTurn(store, run, deps.priced(), turn, at)),
+    begin: (wish) => commit((at) => beginTurn(at, priced, wish)),
     complete(turn, reply) {
       drafts.delete(turn.turnId);
-      const n = commit((at) =>
-        completeTurn(store, run, deps.priced(), turn, reply, reply.usage, at),
-      );
+      const n = commit((at) => completeTurn(at, turn, reply));
       if (n === null || !known) return;
       known.push({ n, role: "assistant", content: reply.content });
       unanswered = { n, turnId: turn.turnId };
     },
     fail(turn, failed, delayMs) {
       drafts.delete(turn.turnId);
-      commit((at) => failTurn(store, run, deps.priced(), turn, failed, delayMs, at));
+      commit((at) => failTurn(at, turn, failed, delayMs));
     },
     compact(turn, block, cut, usage) {
       drafts.delete(turn.turnId);
       const upTo = known?.[cut - 1]?.n ?? 0;
       known = undefined;
-      const summary = { block, upTo };
-      commit((at) => compactTurn(store, run, deps.priced(), turn, summary, usage, at));
+      commit((at) => compactTurn(at, turn, { block, upTo }, usage));
     },
-    startTool: (call) => commit((at) => startTool(store, run, call, at)),
-    finishTool(call, result) {
-      commit((at) => finishTool(store, run, call, result, at));
-    },
+    startTool: (call) => commit((at) => startTool(at, call)),
+    finishTool: (call, result) => commit((at) => finishTool(at, call, result)),
   };
 }

@@ -599,14 +599,13 @@ describe("watching", () => {
     value(await sessionOf(id).send(ALICE, request));
     await runInDurableObject(objectOf(id), (_, state) => {
       const store = new SessionStore(state.storage);
-      const draft = {
-        ...emptyDraft(),
-        content: [
-          { type: "thinking" as const, thinking: "hm", signature: "" },
-          { type: "text" as const, text: "so far" },
-        ],
-      };
-      const joined = joinFrames(store, { messageId: request.id }, 0, new Map([["turn_1", draft]]));
+      const content = [
+        { type: "thinking" as const, thinking: "hm", signature: "" },
+        { type: "text" as const, text: "so far" },
+      ];
+      const scope = { messageId: request.id };
+      const draft = { draft: { ...emptyDraft(), content }, scope, live: true };
+      const joined = joinFrames(store, request.id, 0, new Map([["turn_1", draft]]));
       const deltas = joined.frames
         .filter((frame) => frame.startsWith("event: assistant.delta"))
         .map((frame) => JSON.parse(frame.slice(frame.indexOf("{"))));

@@ -76,6 +76,9 @@ export class SessionStore {
   readonly messages: MessageTable;
   readonly journal: Journal;
   readonly #storage: DurableObjectStorage;
+  /** Both are read with every change, so they are kept. */
+  #metadata: Metadata | undefined;
+  #outbox: Outbox | null | undefined;
   /** The identity never changes, and its config can be large: it is read once. */
   #identity: Identity | undefined;
   /** The state, kept so that a transition that changed nothing is known by its identity. */
@@ -101,8 +104,7 @@ export class SessionStore {
       });
     } catch (error) {
       this.log.dropBeyond(mark);
-      this.#identity = undefined;
-      this.#state = undefined;
+      this.#dropKept();
       throw error;
     } finally {
       this.#changed = false;
@@ -111,8 +113,7 @@ export class SessionStore {
 
   /** Makes the session, within a transaction. */
   create(identity: Identity, metadata: Metadata, state: State): void {
-    for (const table of TABLES) this.#storage.sql.exec(table);
-    this.#storage.kv.put("tables", TABLES.length);
+    this.#addTables();
     this.#storage.kv.put("identity", identity);
     this.metadata = metadata;
     this.state = state;
@@ -131,10 +132,12 @@ export class SessionStore {
   }
 
   get metadata(): Metadata {
-    return this.#require<Metadata>("metadata");
+    this.#metadata ??= this.#require<Metadata>("metadata");
+    return this.#metadata;
   }
 
   set metadata(metadata: Metadata) {
+    this.#metadata = metadata;
     this.#storage.kv.put("metadata", metadata);
   }
 
@@ -150,24 +153,43 @@ export class SessionStore {
   }
 
   get outbox(): Outbox | null {
-    return this.#storage.kv.get<Outbox>("outbox") ?? null;
+    if (this.#outbox === undefined) this.#outbox = this.#storage.kv.get<Outbox>("outbox") ?? null;
+    return this.#outbox;
   }
 
   set outbox(outbox: Outbox | null) {
+    this.#outbox = outbox;
     if (outbox) this.#storage.kv.put("outbox", outbox);
     else this.#storage.kv.delete("outbox");
   }
 
   /** Forgets what is held in memory, after the storage was emptied. */
   forget(): void {
-    this.#identity = undefined;
-    this.#state = undefined;
+    this.#dropKept();
     this.log.take();
   }
 
+  #dropKept(): void {
+    this.#identity = undefined;
+    this.#metadata = undefined;
+    this.#state = undefined;
+    this.#outbox = undefined;
+  }
+
   #readIdentity(): Identity | undefined {
-    this.#identity ??= this.#storage.kv.get<Identity>("identity");
+    if (this.#identity === undefined) {
+      this.#identity = this.#storage.kv.get<Identity>("identity");
+      if (this.#identity) this.#addTables();
+    }
     return this.#identity;
+  }
+
+  /** Makes the tables that an object lacks: all at its creation, later ones when it first wakes with them. */
+  #addTables(): void {
+    const known = this.#storage.kv.get<number>("tables") ?? 0;
+    if (known === TABLES.length) return;
+    for (const table of TABLES.slice(known)) this.#storage.sql.exec(table);
+    this.#storage.kv.put("tables", TABLES.length);
   }
 
   #require<T>(key: string): T {

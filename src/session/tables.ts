@@ -42,13 +42,13 @@ export const TABLES = [
     kind TEXT NOT NULL,
     ref TEXT NOT NULL,
     model TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL,
+    likely_tokens INTEGER NOT NULL,
     begun_at INTEGER NOT NULL,
     bound_nanos INTEGER NOT NULL,
     held_nanos INTEGER NOT NULL,
     cost_nanos INTEGER NOT NULL DEFAULT 0,
     settled INTEGER NOT NULL DEFAULT 0,
-    completed INTEGER NOT NULL DEFAULT 0
+    closed INTEGER NOT NULL DEFAULT 0
   )`,
   `CREATE INDEX calls_of_message ON calls (message_id)`,
   `CREATE INDEX open_calls ON calls (run_id) WHERE settled = 0`,
@@ -58,6 +58,7 @@ export const TABLES = [
     agent TEXT NOT NULL,
     run_id TEXT NOT NULL,
     turn_id TEXT,
+    model TEXT,
     role TEXT NOT NULL,
     content TEXT NOT NULL
   )`,

@@ -8,86 +8,75 @@ import {
   totalTokens,
   usageOf,
 } from "../agent/cost";
-import type { Turn, TurnGrant } from "../agent/loop";
-import { type Block, type ToolCall, textOf, toolCalls } from "../agent/messages";
-import { type Draft, emptyDraft, type ModelFailure, type ReportedUsage } from "../agent/model";
+import type { Turn, TurnGrant, TurnWish } from "../agent/loop";
+import { type Block, sendable, type ToolCall, textOf, toolCalls } from "../agent/messages";
+import type { Draft, FailedCall, ModelReply } from "../agent/model";
 import type { PricedModel } from "../agent/models";
 import type { ToolResult } from "../agent/tool";
-import type { EventScope, PublicUsage, TurnKind } from "../events/event";
+import type { EventScope, PublicUsage } from "../events/event";
 import { change } from "./changes";
+import { modelOf } from "./deployment";
 import type { Call, Run } from "./journal";
 import { leftNanos, reserve, settle, type Warning, warnings } from "./limits";
 import type { SessionStore } from "./store";
 
-/** Replies under way, by turn: all that is known of them until they are written down. */
-export type Drafts = ReadonlyMap<string, Draft>;
+/** The run that a change belongs to, and when it happens. All of these functions run within a transaction. */
+export interface RunChange {
+  store: SessionStore;
+  run: Run;
+  now: number;
+}
+
+/** A reply under way: all that is known of it until it is written down. */
+export interface LiveDraft {
+  draft: Draft;
+  scope: EventScope;
+  /** Whether whoever watches is shown it. */
+  live: boolean;
+}
+
+/** Replies under way, by turn. */
+export type Drafts = ReadonlyMap<string, LiveDraft>;
 
 /** A reply shorter than this is not worth its prompt: the session ends on its budget instead. */
 const MIN_OUTPUT_TOKENS = 256;
 
-/** What we take for one token where nobody counted: charged to a call whose usage was lost. */
-const BYTES_PER_TOKEN = 4;
+/** What we take for one token where nobody counted. */
+const CHARACTERS_PER_TOKEN = 4;
 
-/** Finds a model by the name that was sent; one whose price is no longer known counts as the default. */
-export type ModelOf = (name: string) => PricedModel;
+/** What fits in a row beside its other columns: SQLite's rows are bounded to 2 MB. */
+const MAX_RESULT_CHARACTERS = 1_800_000;
 
-const scopeOf = (run: Run): EventScope => ({
+/** Whom a run's events belong to. */
+export const scopeOf = (run: Run): EventScope => ({
   messageId: run.messageId,
   ...(run.agent !== "" && { agent: run.agent }),
 });
 
+const callId = (turnId: string, attempt: number): string => `${turnId}.${attempt}`;
+
 /** Reserves a turn's price and writes the turn down, or says which limit forbids it. */
-export function beginTurn(
-  store: SessionStore,
-  run: Run,
-  model: PricedModel,
-  wanted: {
-    kind: TurnKind;
-    ref: string;
-    promptTokens: number;
-    maxTokens: number;
-    lowered: boolean;
-  },
-  now: number,
-): TurnGrant {
-  const state = store.state;
-  const { limits } = store.metadata;
+export function beginTurn(at: RunChange, model: PricedModel, wish: TurnWish): TurnGrant {
+  const { store, run, now } = at;
+  const { kind, ref, promptTokens } = wish;
   const message = store.messages.get(run.messageId);
   if (message?.status !== "running") return { ok: false, why: "interrupted" };
+  const limit = kind === "reply" ? turnLimit(at) : null;
+  if (limit) return { ok: false, why: limit };
 
-  const begun = store.journal.countOpenCalls();
-  if (limits.maxTurns !== null && state.numTurns + begun >= limits.maxTurns) {
-    return { ok: false, why: "turn_limit" };
-  }
-  const maxTurns = least(store.identity.config.maxTurns ?? null, message.options.maxTurns);
-  if (maxTurns !== null && message.numTurns + begun >= maxTurns) {
-    return { ok: false, why: "max_turns" };
-  }
+  const webSearches = kind === "web_search" ? 1 : 0;
+  const searches = boundOf(model, { promptTokens: 0, maxTokens: 0, webSearches }, now);
+  const left = moneyLeft(at) - searches;
+  const maxTokens = affordableMaxTokens(model, left, promptTokens, wish.maxTokens, now);
+  const enough = wish.lowered ? Math.min(MIN_OUTPUT_TOKENS, wish.maxTokens) : wish.maxTokens;
+  if (maxTokens < enough) return { ok: false, why: "too_dear" };
 
-  const webSearches = wanted.kind === "web_search" ? 1 : 0;
-  const left = Math.min(
-    leftNanos(state.balance, limits.maxBudgetNanos),
-    message.options.maxBudgetNanos === null
-      ? Number.POSITIVE_INFINITY
-      : leftNanos(store.journal.messageBalance(message.id), message.options.maxBudgetNanos),
-  );
-  const forSearches = boundOf(model, { promptTokens: 0, maxTokens: 0, webSearches }, now);
-  const affordable = affordableMaxTokens(
-    model,
-    left - forSearches,
-    wanted.promptTokens,
-    wanted.maxTokens,
-    now,
-  );
-  const enough = wanted.lowered ? Math.min(MIN_OUTPUT_TOKENS, wanted.maxTokens) : wanted.maxTokens;
-  if (affordable < enough) return { ok: false, why: "too_dear" };
-
-  const { promptTokens } = wanted;
-  const bound = boundOf(model, { promptTokens, maxTokens: affordable, webSearches }, now);
-  const reserved = reserve(state.balance, bound, limits.maxBudgetNanos);
+  const { balance } = store.state;
+  const bound = boundOf(model, { promptTokens, maxTokens, webSearches }, now);
+  const reserved = reserve(balance, bound, store.metadata.limits.maxBudgetNanos);
   if (!reserved) return { ok: false, why: "too_dear" };
 
-  const earlier = store.journal.unfinishedTurn(run.id, wanted.kind, wanted.ref);
+  const earlier = store.journal.openTurn(run.id, kind, ref);
   const turnId = earlier?.turnId ?? `turn_${store.journal.nextTurnNumber()}`;
   const attempt = (earlier?.attempt ?? 0) + 1;
   store.journal.addCall({
@@ -96,109 +85,120 @@ export function beginTurn(
     attempt,
     runId: run.id,
     messageId: run.messageId,
-    kind: wanted.kind,
-    ref: wanted.ref,
+    kind,
+    ref,
     model: model.id,
-    promptTokens,
+    likelyTokens: wish.likelyTokens,
     begunAt: now,
     ...reserved.reservation,
   });
-  store.state = { ...state, balance: reserved.balance };
+  store.state = { ...store.state, balance: reserved.balance };
   if (attempt === 1) {
-    store.log.append(
-      { type: "turn.started", turnId, kind: wanted.kind, attempt },
-      scopeOf(run),
-      now,
-    );
+    store.log.append({ type: "turn.started", turnId, kind, attempt }, scopeOf(run), now);
   }
-  return { ok: true, turnId, attempt, maxTokens: affordable };
+  return { ok: true, turnId, attempt, maxTokens };
 }
 
-const callId = (turnId: string, attempt: number): string => `${turnId}.${attempt}`;
+/** The limit on turns that another reply would break. */
+function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | null {
+  const message = store.messages.get(run.messageId);
+  const underWay = store.journal.countOpenReplies();
+  const { maxTurns } = store.metadata.limits;
+  if (maxTurns !== null && store.state.numTurns + underWay >= maxTurns) return "turn_limit";
+  const ofMessage = [store.identity.config.maxTurns, message?.options.maxTurns];
+  const most = Math.min(...ofMessage.map((max) => max ?? Number.POSITIVE_INFINITY));
+  return (message?.numTurns ?? 0) + underWay >= most ? "max_turns" : null;
+}
 
-const least = (a: number | null, b: number | null): number | null =>
-  a === null ? b : b === null ? a : Math.min(a, b);
+/** What a call of the run may cost: the less of what the session and the message have left. */
+function moneyLeft({ store, run }: RunChange): number {
+  const ofSession = leftNanos(store.state.balance, store.metadata.limits.maxBudgetNanos);
+  const budget = store.messages.get(run.messageId)?.options.maxBudgetNanos ?? null;
+  if (budget === null) return ofSession;
+  return Math.min(ofSession, leftNanos(store.journal.messageBalance(run.messageId), budget));
+}
 
 /**
  * Writes down a reply: its cost, its text, its tool calls, and how far the run has come. Returns the
  * reply's place in the history; null when nothing of it entered there.
  */
 export function completeTurn(
-  store: SessionStore,
-  run: Run,
-  model: PricedModel,
+  at: RunChange,
   turn: Turn,
-  reply: { content: Block[]; stopReason: string },
-  reported: ReportedUsage,
-  now: number,
+  reply: Pick<ModelReply, "content" | "stopReason" | "usage">,
 ): number | null {
+  const { store, run } = at;
   const call = store.journal.call(callId(turn.turnId, turn.attempt));
   if (!call || call.settled) return null;
-  const usage = usageOf(reported);
-  const charged = charge(store, run, call, model, usage, "released", true, now);
-  const n = keepReply(store, run, call, reply.content, now);
-  appendTurnCompleted(store, run, call, reply.stopReason, charged, now);
-  if (call.kind === "reply") {
+  const usage = usageOf(reply.usage);
+  const charged = charge(at, call, {
+    usage,
+    rest: "released",
+    closed: true,
+    counts: isReply(call),
+  });
+  const n = keepReply(at, call, reply.content);
+  appendTurnCompleted(at, call, reply.stopReason, charged);
+  if (isReply(call)) {
     store.journal.saveProgress(run.id, reply.stopReason);
     store.journal.saveContextTokens(run.agent, totalTokens(usage));
   }
   return n;
 }
 
+const isReply = (call: Call): boolean => call.kind === "reply";
+
 /** Writes down a summary, and that it stands for the agent's history up to an entry. */
 export function compactTurn(
-  store: SessionStore,
-  run: Run,
-  model: PricedModel,
+  at: RunChange,
   turn: Turn,
   summary: { block: Block; upTo: number },
-  reported: ReportedUsage,
-  now: number,
+  usage: ModelReply["usage"],
 ): void {
-  completeTurn(store, run, model, turn, { content: [], stopReason: "compaction" }, reported, now);
+  const { store, run, now } = at;
+  const { turnId } = turn;
+  completeTurn(at, turn, { content: [], stopReason: "compaction", usage });
   store.journal.saveSummary(run.agent, summary.block, summary.upTo);
+  // Whatever stopped the reply before, the next one is asked for anew.
+  store.journal.saveProgress(run.id, null);
   const tokensBefore = store.journal.contextTokens(run.agent);
   store.journal.saveContextTokens(run.agent, 0);
-  const { turnId } = turn;
   store.log.append({ type: "context.compacted", turnId, tokensBefore }, scopeOf(run), now);
 }
 
 /**
  * Settles a try that failed. One whose reply had begun is charged its whole prompt and the output that
- * arrived, and the rest of its bound stays held; one refused before it began costs nothing. With a
- * delay, the try's deltas are withdrawn and another follows; without, the turn has failed and counts as
- * no reply.
+ * arrived; unless the API refused it, the rest of its bound stays held, since it may have been used
+ * unseen. With a delay, the try's deltas are withdrawn and another follows; without, the turn has failed.
  */
 export function failTurn(
-  store: SessionStore,
-  run: Run,
-  model: PricedModel,
-  turn: Turn,
-  failed: { failure: ModelFailure; draft: Draft },
+  at: RunChange,
+  turn: Pick<Turn, "turnId" | "attempt">,
+  {
+    failure,
+    draft,
+  }: { failure: Pick<FailedCall["failure"], "type" | "began" | "status">; draft: Draft },
   delayMs: number | null,
-  now: number,
 ): void {
+  const { store, run, now } = at;
   const call = store.journal.call(callId(turn.turnId, turn.attempt));
   if (!call || call.settled) return;
-  const { failure, draft } = failed;
-  const usage = failure.began ? usageOfDraft(call, draft) : { ...NO_USAGE, cacheWrite1hTokens: 0 };
-  const rest = failure.began ? "kept" : "released";
-  const charged = charge(store, run, call, model, usage, rest, false, now);
+  const usage = failure.began ? usageOfDraft(call, draft) : NOTHING;
+  const refused = !failure.began && failure.status !== null;
+  const rest = refused ? "released" : "kept";
+  const charged = charge(at, call, { usage, rest, closed: delayMs === null, counts: false });
   if (delayMs === null) {
-    appendTurnCompleted(store, run, call, "error", charged, now);
+    appendTurnCompleted(at, call, "error", charged);
     return;
   }
   const { turnId, attempt, kind } = call;
+  const { model, cost } = charged;
+  const withdrawn = { turnId, kind, attempt, reason: failure.type, delayMs, model };
   store.log.append(
     {
       type: "turn.retried",
-      turnId,
-      kind,
-      attempt,
-      reason: failure.type,
-      delayMs,
-      model: model.id,
-      cost: dollars(charged.cost),
+      ...withdrawn,
+      cost: dollars(cost),
       usage: publicUsage(usage),
     },
     scopeOf(run),
@@ -207,55 +207,46 @@ export function failTurn(
 }
 
 /** Withdraws the tries that were under way when the object was lost: nobody knows what they said. */
-export function abandonTurns(store: SessionStore, run: Run, modelOf: ModelOf, now: number): void {
-  for (const call of store.journal.openCalls(run.id)) {
-    const failure = { type: "restarted", began: true } as ModelFailure;
-    const draft = emptyDraft();
-    failTurn(
-      store,
-      run,
-      modelOf(call.model),
-      { ...call, maxTokens: 0 },
-      { failure, draft },
-      0,
-      now,
-    );
+export function abandonTurns(at: RunChange): void {
+  for (const call of at.store.journal.openCalls(at.run.id)) {
+    failTurn(at, call, { failure: LOST, draft: NO_DRAFT }, 0);
   }
 }
 
-/** Ends a run's turns from outside: text that arrived is kept, and every tool call gets a result. */
-export function cutTurns(
-  store: SessionStore,
-  run: Run,
-  why: string,
-  drafts: Drafts,
-  modelOf: ModelOf,
-  now: number,
-): void {
+const LOST = { type: "restarted", began: true, status: null };
+const NO_DRAFT: Draft = { content: [], usage: { start: null, delta: null } };
+const NOTHING: CallUsage = { ...NO_USAGE, cacheWrite1hTokens: 0 };
+
+/**
+ * Settles whatever of a run is open, at its end: text that arrived is kept, and every tool call gets a
+ * result, so that the conversation can go on. A run that ended by itself has nothing open.
+ */
+export function closeTurns(at: RunChange, why: string, drafts: Drafts): void {
+  const { store, run } = at;
   for (const call of store.journal.openCalls(run.id)) {
-    const draft = drafts.get(call.turnId);
-    const model = modelOf(call.model);
-    const began = draft?.usage.start != null;
-    const usage = began ? usageOfDraft(call, draft) : { ...NO_USAGE, cacheWrite1hTokens: 0 };
-    const charged = charge(store, run, call, model, usage, "kept", true, now);
-    const text = draft ? draft.content.filter((block) => block.type === "text" && block.text) : [];
-    keepReply(store, run, call, text, now);
-    appendTurnCompleted(store, run, call, why, charged, now);
+    const draft = drafts.get(call.turnId)?.draft;
+    // Without a draft the object was lost meanwhile, and the reply may well have begun.
+    const began = !draft || draft.usage.start !== null;
+    const usage = began ? usageOfDraft(call, draft ?? NO_DRAFT) : NOTHING;
+    const said = isReply(call) ? (draft?.content ?? []).filter(isText).filter(sendable) : [];
+    const counts = said.length > 0;
+    const charged = charge(at, call, { usage, rest: "kept", closed: true, counts });
+    keepReply(at, call, said);
+    appendTurnCompleted(at, call, why, charged);
   }
   for (const tool of store.journal.openTools(run.id)) {
     const begun = tool.state === "started";
-    const content = toolCutText(begun, why);
-    finishTool(store, run, tool, { content, isError: true, refused: !begun }, now);
+    const content = begun
+      ? `The call was stopped (${why}). What it had done until then is not known.`
+      : `The call was not made (${why}).`;
+    finishTool(at, tool, { content, isError: true, refused: !begun });
   }
 }
 
-const toolCutText = (begun: boolean, why: string): string =>
-  begun
-    ? `The call was stopped (${why}). What it had done until then is not known.`
-    : `The call was not made (${why}).`;
+const isText = (block: Block): boolean => block.type === "text";
 
 /** Writes down that a tool is about to run. */
-export function startTool(store: SessionStore, run: Run, call: ToolCall, now: number): void {
+export function startTool({ store, run, now }: RunChange, call: ToolCall): void {
   const tool = store.journal.openTool(run.id, call.id);
   if (tool?.state !== "pending") return;
   store.journal.startTool(run.id, call.id, now);
@@ -268,18 +259,14 @@ export function startTool(store: SessionStore, run: Run, call: ToolCall, now: nu
 }
 
 /** Writes down a tool's result; a second one changes nothing. */
-export function finishTool(
-  store: SessionStore,
-  run: Run,
-  call: ToolCall,
-  result: ToolResult,
-  now: number,
-): void {
+export function finishTool(at: RunChange, call: ToolCall, given: ToolResult): void {
+  const { store, run, now } = at;
   const tool = store.journal.openTool(run.id, call.id);
   if (!tool) return;
-  if (tool.state === "pending") startTool(store, run, call, now);
+  if (tool.state === "pending") startTool(at, call);
+  const result = bounded(given);
   store.journal.finishTool(run.id, call.id, result);
-  if (!result.refused) noteToolUse(store, run, call.name, now);
+  if (!result.refused) noteToolUse(at, call.name);
   store.log.append(
     {
       type: "tool.completed",
@@ -295,6 +282,11 @@ export function finishTool(
   );
 }
 
+function bounded(result: ToolResult): ToolResult {
+  if (JSON.stringify(result).length <= MAX_RESULT_CHARACTERS) return result;
+  return { content: "The result is too large to be kept. Ask for a part of it.", isError: true };
+}
+
 function shownContent({ content }: ToolResult): string {
   if (typeof content === "string") return content;
   return content
@@ -303,7 +295,7 @@ function shownContent({ content }: ToolResult): string {
 }
 
 /** Counts a tool among those that the session and the message have used. */
-function noteToolUse(store: SessionStore, run: Run, name: string, now: number): void {
+function noteToolUse({ store, run, now }: RunChange, name: string): void {
   const { toolsUsed } = store.state;
   if (!toolsUsed.includes(name)) change(store, { toolsUsed: [...toolsUsed, name] }, now);
   const message = store.messages.get(run.messageId);
@@ -313,23 +305,22 @@ function noteToolUse(store: SessionStore, run: Run, name: string, now: number): 
 
 /** Adds a reply to the conversation and to the log; returns its place, or null for an empty one. */
 function keepReply(
-  store: SessionStore,
-  run: Run,
+  { store, run, now }: RunChange,
   call: Call,
   content: readonly Block[],
-  now: number,
 ): number | null {
   if (content.length === 0) return null;
-  const { turnId } = call;
+  const { turnId, model } = call;
   const n = store.journal.addHistory({
     agent: run.agent,
     runId: run.id,
     turnId,
+    model,
     role: "assistant",
     content: [...content],
   });
   content.forEach((block, index) => {
-    if (block.type === "text" && block.text !== "") {
+    if (block.type === "text") {
       const { text } = block;
       store.log.append({ type: "assistant.text", turnId, block: index, text }, scopeOf(run), now);
     } else if (block.type === "thinking" && block.thinking !== "") {
@@ -355,35 +346,41 @@ interface Charged {
   warnings: Warning[];
 }
 
-/** Settles a call in the ledger and counts it in the session's and the message's totals. */
-function charge(
-  store: SessionStore,
-  run: Run,
-  call: Call,
-  model: PricedModel,
-  usage: CallUsage,
-  rest: "released" | "kept",
-  completed: boolean,
-  now: number,
-): Charged {
-  const state = store.state;
-  const settled = settle(state.balance, call, costOf(model, usage, call.begunAt), rest);
-  const cost = settled.reservation.costNanos;
-  store.journal.settleCall(call.id, settled.reservation, completed);
+/** How a call is settled. */
+interface Settlement {
+  usage: CallUsage;
+  /** What becomes of the part of its bound that was not used. */
+  rest: "released" | "kept";
+  /** No other try of its turn follows. */
+  closed: boolean;
+  /** It counts among the session's turns: it is a reply of the agent's model. */
+  counts: boolean;
+}
 
-  const turns = completed ? 1 : 0;
-  const ofModel = state.usage[model.id] ?? { ...NO_USAGE, costNanos: 0 };
+/** Settles a call in the ledger and counts it in the session's and the message's totals. */
+function charge({ store, run, now }: RunChange, call: Call, settlement: Settlement): Charged {
+  const { usage } = settlement;
+  const state = store.state;
+  // A call costs what its model cost when it began, whatever has changed since.
+  const price = costOf(modelOf(call.model, call.begunAt), usage, call.begunAt);
+  const settled = settle(state.balance, call, price, settlement.rest);
+  const cost = settled.reservation.costNanos;
+  store.journal.settleCall(call.id, settled.reservation, settlement.closed);
+
+  const turns = settlement.counts ? 1 : 0;
   const numTurns = state.numTurns + turns;
+  const ofModel = state.usage[call.model] ?? { ...NO_USAGE, costNanos: 0 };
+  const grown = { ...addUsage(ofModel, usage), costNanos: ofModel.costNanos + cost };
   change(
     store,
     {
       balance: settled.balance,
       numTurns,
       totalTokens: state.totalTokens + totalTokens(usage),
-      usage: {
-        ...state.usage,
-        [model.id]: { ...addUsage(ofModel, usage), costNanos: ofModel.costNanos + cost },
-      },
+      usage:
+        cost === 0 && totalTokens(usage) === 0
+          ? state.usage
+          : { ...state.usage, [call.model]: grown },
     },
     now,
   );
@@ -398,21 +395,15 @@ function charge(
   }
   const before = { spentNanos: state.balance.spentNanos, numTurns: state.numTurns };
   const after = { spentNanos: settled.balance.spentNanos, numTurns };
-  return {
-    model: model.id,
-    cost,
-    usage,
-    warnings: warnings(before, after, store.metadata.limits),
-  };
+  const fallen = warnings(before, after, store.metadata.limits);
+  return { model: call.model, cost, usage, warnings: fallen };
 }
 
 function appendTurnCompleted(
-  store: SessionStore,
-  run: Run,
+  { store, run, now }: RunChange,
   call: Call,
   stopReason: string,
   charged: Charged,
-  now: number,
 ): void {
   const { turnId, kind } = call;
   const { model } = charged;
@@ -431,19 +422,17 @@ function appendTurnCompleted(
 /** What a call that was cut off is charged: its prompt as the API counted it, and what it had said. */
 function usageOfDraft(call: Call, draft: Draft): CallUsage {
   const said = draft.content.reduce((sum, block) => sum + saidCharacters(block), 0);
-  const outputTokens = Math.ceil(said / BYTES_PER_TOKEN);
+  const outputTokens = Math.ceil(said / CHARACTERS_PER_TOKEN);
   const usage = usageOf(draft.usage);
   // The object was lost, or the API counts this kind of call at its end only.
   if (totalTokens(usage) === usage.outputTokens) {
-    const inputTokens = Math.ceil(call.promptTokens / BYTES_PER_TOKEN);
-    return { ...usage, inputTokens, outputTokens };
+    return { ...usage, inputTokens: call.likelyTokens, outputTokens };
   }
   return { ...usage, outputTokens: Math.max(usage.outputTokens, outputTokens) };
 }
 
 function saidCharacters(block: Block): number {
-  if (block.type === "thinking") return block.thinking.length;
-  return textOf([block]).length;
+  return block.type === "thinking" ? block.thinking.length : textOf([block]).length;
 }
 
 const dollars = (nanos: number): number => nanos / 1e9;

@@ -1,6 +1,7 @@
 import type { SessionRow } from "../db/schema";
 import { nextDeadline, type Timing } from "./deadlines";
 import { isEnded } from "./lifecycle";
+import type { SessionPatch } from "./rpc";
 import type { SessionStore } from "./store";
 
 /** What the clock has to know of a session. */
@@ -18,6 +19,11 @@ export function timingOf(store: SessionStore): Timing {
     removed,
     outboxAt,
   };
+}
+
+/** The names by which clients know the fields of a patch. */
+export function publicNames(patch: SessionPatch): string[] {
+  return Object.keys(patch).map((name) => (name === "maxBudgetNanos" ? "maxBudgetUsd" : name));
 }
 
 /** A session as it tells of itself: to clients, and to the index. */

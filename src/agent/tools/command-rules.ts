@@ -21,8 +21,9 @@ const MAX_WORDS = 200;
 /** Why a script is not covered by patterns; undefined when each of its commands matches one. */
 export function uncovered(patterns: readonly string[], script: string): string | undefined {
   const parsed = parseScript(script);
-  if ("hidden" in parsed) {
-    return `a part of it can't be checked: ${JSON.stringify(parsed.hidden)}. Write plain commands, without substitutions, groups and redirections to files`;
+  if (parsed.hidden !== undefined || parsed.redirection !== undefined) {
+    const unread = JSON.stringify(parsed.hidden ?? parsed.redirection);
+    return `a part of it can't be checked: ${unread}. Write plain commands, without substitutions, groups and redirections to files`;
   }
   if (parsed.commands.length === 0) return "it holds no command";
   const texts = parsed.commands.map(({ written }) => written.join(" "));
@@ -34,7 +35,7 @@ export function uncovered(patterns: readonly string[], script: string): string |
 export function runs(pattern: string, script: string, depth = 0): boolean {
   if (depth > MAX_DEPTH) return true;
   const parsed = parseScript(script);
-  const commands = "hidden" in parsed ? roughCommands(script) : parsed.commands;
+  const commands = parsed.hidden === undefined ? parsed.commands : roughCommands(script);
   return commands.some((command) => carriesOut(pattern, withoutPrefix(command), depth));
 }
 

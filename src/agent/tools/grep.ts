@@ -78,9 +78,9 @@ function searchCommand(root: string, input: Input): string {
     modeFlags(input),
   ];
   if (input.multiline) flags.push("-U --multiline-dotall");
-  if (input.type !== undefined) flags.push(`-t ${quote(input.type)}`);
-  for (const glob of [...globsOf(input.glob), "!.git"]) flags.push(`-g ${quote(glob)}`);
-  const search = `rg ${flags.join(" ")} -e ${quote(input.pattern)}`;
+  if (input.type !== undefined) flags.push(`--type=${quote(input.type)}`);
+  for (const glob of [...globsOf(input.glob), "!.git"]) flags.push(`--glob=${quote(glob)}`);
+  const search = `rg ${flags.join(" ")} --regexp=${quote(input.pattern)}`;
 
   // One line more than is shown tells that there are more. `sed` reads to the end, unlike `head`, so
   // that the search does not fail, and its exit code is the pipe's.

@@ -28,16 +28,12 @@ beforeAll(async () => {
   for (const [path, text] of Object.entries(FILES)) {
     await sandbox.writeFile(path, new TextEncoder().encode(text));
   }
-  const touch = ["a.ts 202601010000", "src/b\\ c.ts 202603010000", "src/deep/d.tsx 202602010000"];
-  const command = touch
-    .map(
-      (one) =>
-        `touch -t ${one
-          .split(/(?<!\\) /)
-          .reverse()
-          .join(" ")}`,
-    )
-    .join("\n");
+  const touch = [
+    "touch -d 2026-01-01 a.ts",
+    "touch -d 2026-03-01 'src/b c.ts'",
+    "touch -d 2026-02-01 src/deep/d.tsx",
+  ];
+  const command = touch.join("\n");
   await sandbox.run({ id: "touch", command, timeoutMs: 5_000, maxOutputBytes: 1_000 });
 });
 

@@ -7,8 +7,10 @@ export interface ShellCommand {
   meant: string[];
 }
 
-/** A script's commands, or the first thing in it behind which there may be more. */
-export type ShellScript = { commands: ShellCommand[] } | { hidden: string };
+/** A script's commands and its first redirection to a file, or the first thing in it that is not read. */
+export type ShellScript =
+  | { commands: ShellCommand[]; redirection?: string; hidden?: undefined }
+  | { hidden: string };
 
 /** What follows in a script. Where none of this does, something begins that is not read. */
 const TOKEN = new RegExp(
@@ -25,22 +27,23 @@ const TOKEN = new RegExp(
 );
 
 /**
- * Reads a script of commands joined by `&&`, `||`, `;`, `|`, `&` and line ends. Redirections to
- * /dev/null and between descriptors are left out. Hidden are those to files, here-documents,
- * substitutions of every kind, `${…}`, `$'…'`, parentheses and what is not closed.
+ * Reads a script of commands joined by `&&`, `||`, `;`, `|`, `&` and line ends. Redirections are no part
+ * of a command, and those to /dev/null and between descriptors are left out altogether. Not read are
+ * here-documents, substitutions of every kind, `${…}`, `$'…'`, parentheses and what is not closed.
  */
 export function parseScript(script: string): ShellScript {
   const commands: ShellCommand[] = [];
   let command: ShellCommand = { written: [], meant: [] };
+  let arrow: string | undefined;
   let redirection: string | undefined;
 
   for (const token of tokens(script)) {
     const { word, end } = token;
     if (token.hidden !== undefined) return { hidden: token.hidden };
-    if (redirection !== undefined) {
-      const target = word && withoutQuotes(word);
-      if (target === undefined || !isHarmless(redirection, target)) return { hidden: redirection };
-      redirection = undefined;
+    if (arrow !== undefined) {
+      if (word === undefined) return { hidden: arrow };
+      if (!isHarmless(arrow, withoutQuotes(word))) redirection ??= arrow;
+      arrow = undefined;
     } else if (word !== undefined) {
       command.written.push(word);
       command.meant.push(withoutQuotes(word));
@@ -48,16 +51,20 @@ export function parseScript(script: string): ShellScript {
       if (command.written.length > 0) commands.push(command);
       command = { written: [], meant: [] };
     } else {
-      redirection = token.redirection;
+      arrow = token.redirection;
     }
   }
-  return { commands };
+  return { commands, ...(redirection !== undefined && { redirection }) };
 }
 
-/** A script that hides something, in pieces: every text that may turn out to be a command is one of them. */
+const ROUGH_REDIRECTION =
+  /(?:&(?=>)|\b\d+)?[<>]+[&|]?[ \t]*(?:"[^"]*"|'[^']*'|\\.|[^\s;|&()<>`"'\\])*/g;
+
+/** A script that is not read, in pieces: every text that may turn out to be a command is one of them. */
 export function roughCommands(script: string): ShellCommand[] {
   return script
     .replace(/\\\n/g, "")
+    .replace(ROUGH_REDIRECTION, " ")
     .replace(/['"\\]/g, "")
     .split(/[;|&()`\n]/)
     .map((piece) => piece.split(/\s+/).filter(Boolean))

@@ -1,0 +1,477 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are shell scripts.
+
+import fc from "fast-check";
+import { Bash, defineCommand } from "just-bash/browser";
+import { describe, expect, it } from "vitest";
+import { checkRules, mayCall, offeredTools, parseRule } from "./permissions";
+import { TOOLS } from "./tools";
+
+const allows = (rule: string | string[], tool: string, input: unknown, cwd?: string) =>
+  mayCall({ allowedTools: [rule].flat() }, tool, input, cwd).allowed;
+const disallows = (rule: string | string[], tool: string, input: unknown, cwd?: string) =>
+  !mayCall({ disallowedTools: [rule].flat() }, tool, input, cwd).allowed;
+
+describe("parseRule", () => {
+  it.each([
+    ["Bash", { tool: "Bash" }],
+    [" Bash ", { tool: "Bash" }],
+    ["Bash(git *)", { tool: "Bash", pattern: "git *" }],
+    ["Bash(npm run test:*)", { tool: "Bash", pattern: "npm run test:*" }],
+    ["Bash(echo (a))", { tool: "Bash", pattern: "echo (a)" }],
+    ["Bash(*)", { tool: "Bash" }],
+    ["Read(/a/**)", { tool: "Read", pattern: "/a/**" }],
+    ["mcp__a-b__c", { tool: "mcp__a-b__c" }],
+    ["", undefined],
+    ["Bash(", undefined],
+    ["Bash()", undefined],
+    ["Bash(a) b", undefined],
+    ["(git *)", undefined],
+  ])("reads %s", (text, rule) => {
+    expect(parseRule(text)).toEqual(rule);
+  });
+});
+
+describe("checkRules", () => {
+  it("finds nothing wrong with good rules", () => {
+    const good = [
+      ...TOOLS.map(({ name }) => name),
+      "Bash(git *)",
+      "Read(/workspace/src/**)",
+      "Edit(**/*.ts)",
+      "WebFetch(domain:example.com)",
+      "WebFetch(domain:*.example.com)",
+    ];
+    expect(checkRules({ allowedTools: good, disallowedTools: good })).toEqual([]);
+    expect(checkRules({})).toEqual([]);
+  });
+
+  it.each([
+    ["Bsah", /no tool "Bsah", only Bash, Edit, /],
+    ["bash", /no tool "bash"/],
+    ["Bash(", /is no rule/],
+    ["TodoWrite(x)", /take no pattern/],
+    ["WebFetch(example.com)", /must be like WebFetch\(domain:/],
+    ["WebFetch(domain:*)", /must be like/],
+    ["Read(src/**)", /must begin with \/ or \*\*\//],
+    ["Edit(~/x)", /must begin with/],
+    ["Read(/[z-a])", /range/i],
+    [`Read(/${"{a,b}".repeat(8)})`, /alternatives/],
+  ])("says what is wrong with %s, and where", (rule, message) => {
+    expect(checkRules({ allowedTools: ["Bash"], disallowedTools: ["Read", rule] })).toEqual([
+      { path: "disallowedTools.1", message: expect.stringMatching(message) },
+    ]);
+  });
+
+  it("knows the tools it is given", () => {
+    expect(checkRules({ allowedTools: ["Task"] }, [{ name: "Task" }])).toEqual([]);
+  });
+});
+
+describe("offeredTools", () => {
+  const names = (rules: Parameters<typeof offeredTools>[0]) =>
+    offeredTools(rules).map(({ name }) => name);
+
+  it.each([
+    ["all without rules", {}, TOOLS.map(({ name }) => name)],
+    ["none of an empty list", { allowedTools: [] }, []],
+    ["those that are allowed", { allowedTools: ["Write", "Bash"] }, ["Bash", "Write"]],
+    ["those that are allowed in part", { allowedTools: ["Bash(git *)"] }, ["Bash"]],
+    [
+      "not those that are disallowed",
+      { allowedTools: ["Bash", "Read"], disallowedTools: ["Bash"] },
+      ["Read"],
+    ],
+    [
+      "those that are disallowed in part",
+      { allowedTools: ["Bash"], disallowedTools: ["Bash(rm *)"] },
+      ["Bash"],
+    ],
+  ])("are %s", (_, rules, offered) => {
+    expect(names(rules)).toEqual(offered);
+  });
+});
+
+describe("mayCall", () => {
+  it("allows everything without rules", () => {
+    expect(mayCall({}, "Bash", { command: "rm -rf /" })).toEqual({ allowed: true });
+  });
+
+  it("allows only what is listed", () => {
+    expect(allows("Read", "Read", { file_path: "/etc/passwd" })).toBe(true);
+    expect(mayCall({ allowedTools: ["Read"] }, "Write", {})).toEqual({
+      allowed: false,
+      reason: "Write is not allowed.",
+    });
+    expect(allows([], "Read", {})).toBe(false);
+  });
+
+  it("lets disallowing win", () => {
+    const rules = { allowedTools: ["Bash", "Bash(git *)"], disallowedTools: ["Bash(git push:*)"] };
+    expect(mayCall(rules, "Bash", { command: "git status" })).toEqual({ allowed: true });
+    expect(mayCall(rules, "Bash", { command: "git push origin" })).toEqual({
+      allowed: false,
+      reason: "Bash(git push:*) is disallowed.",
+    });
+  });
+
+  it("tells the model what is allowed and what is in the way", () => {
+    const rules = { allowedTools: ["Bash(git *)", "Bash(ls)"] };
+    expect(mayCall(rules, "Bash", { command: "git status; rm x" })).toEqual({
+      allowed: false,
+      reason: 'Only Bash(git *), Bash(ls) is allowed: "rm x" does not match.',
+    });
+  });
+
+  it.each([undefined, null, "x", {}, { command: 1 }, { command: "" }, { command: " \n" }])(
+    "allows no input that it can't read by a pattern: %j",
+    (input) => {
+      expect(allows("Bash(git *)", "Bash", input)).toBe(false);
+      expect(allows("Read(/**)", "Read", input)).toBe(false);
+      expect(allows("WebFetch(domain:a.com)", "WebFetch", input)).toBe(false);
+    },
+  );
+});
+
+describe("a pattern that allows commands", () => {
+  it.each([
+    ["git *", "git status"],
+    ["git *", "git"],
+    ["git *", "  git   log  --oneline "],
+    ["git *", "git status && git log; git diff\ngit show & git fetch | git x || git y"],
+    ["git *", "git commit -m 'a; b && c | d $(e) `f` > g'"],
+    ["git *", 'git commit -m "a; b && c | d > g $ # \\" \\`x\\`"'],
+    ["git *", "git log 2>&1"],
+    ["git *", "git log >/dev/null 2> /dev/null </dev/null &>/dev/null"],
+    ["git *", "git log \\\n  --oneline"],
+    ["git *", "# look\ngit status # it's 'fine\ngit log"],
+    ["git *", "git log a#b $HOME *.ts {a,b}"],
+    ["git *", "git\tstatus"],
+    ["npm run test:*", "npm run test"],
+    ["npm run test:*", "npm run test -- --watch"],
+    ["npm * test", "npm run test"],
+    ["* --version", "node --version"],
+    ["ls*", "lsof"],
+    ["git log", "git log"],
+  ])("as %s allows %s", (pattern, command) => {
+    expect(allows(`Bash(${pattern})`, "Bash", { command })).toBe(true);
+  });
+
+  it.each([
+    ["git *", "rm -rf /"],
+    ["git *", "gitk"],
+    ["git *", "/tmp/git status"],
+    ["git *", "git status; rm -rf /"],
+    ["git *", "git status;rm -rf /"],
+    ["git *", "git status && rm -rf /"],
+    ["git *", "git status || rm -rf /"],
+    ["git *", "git status & rm -rf /"],
+    ["git *", "git log | sh"],
+    ["git *", "git log |& sh"],
+    ["git *", "git status\nrm -rf /"],
+    ["git *", "git status\r\nrm -rf /"],
+    ["git *", "git status $(rm x)"],
+    ["git *", 'git status "$(rm x)"'],
+    ["git *", "git status `rm x`"],
+    ["git *", 'git status "`rm x`"'],
+    ["git *", "git diff <(rm x)"],
+    ["git *", "git diff >(rm x)"],
+    ["git *", "git log > /etc/passwd"],
+    ["git *", "git log >> ~/.bashrc"],
+    ["git *", "git log >| x"],
+    ["git *", "git log &> x"],
+    ["git *", "git log >& x"],
+    ["git *", "git log 2>x"],
+    ["git *", "git log > /dev/null/../x"],
+    ["git *", "git apply < x"],
+    ["git *", "git apply <<< x"],
+    ["git *", "git apply <<E\nE\nrm x"],
+    ["git *", "git log >"],
+    ["git *", "git log ${x:-$(rm x)}"],
+    ["git *", "git log ${x@P}"],
+    ["git *", 'git log "${x:=y}"'],
+    ["git *", "git log $((a[$(rm x)]))"],
+    ["git *", "git log $[1]"],
+    ["git *", "git log $'\\'; rm x; \\''"],
+    ["git *", "git log 'open"],
+    ["git *", 'git log "open'],
+    ["git *", "git log 'a'\\''; rm x; '\\''"],
+    ["git *", "git log \\' ; rm x ; \\'"],
+    ["git *", 'git log \\" ; rm x ; \\"'],
+    ["git *", 'git log "\\" ; rm x ; "\'"\'; rm y'],
+    ["git *", "git log # '\nrm x #'"],
+    ["git *", "git log a\\\n# ; rm x\nrm y"],
+    ["git *", "git log\\\n;rm x"],
+    ["git *", "(git log; rm x)"],
+    ["git *", "{ git log; rm x; }"],
+    ["git *", "git() { rm x; }; git log"],
+    ["git *", "if git log; then rm x; fi"],
+    ["git *", "PAGER='rm x' git log"],
+    ["git *", "PATH=/tmp git log"],
+    ["git *", "! git log; rm x"],
+    ["git *", "time git log"],
+    ["git *", "'git' log"],
+    ["git *", "{git,log}"],
+    ["npm run test:*", "npm run test:unit"],
+    ["npm run test:*", "npm run testing"],
+    ["git log", "git log -1"],
+    ["git log", "git log; git push"],
+  ])("as %s does not allow %s", (pattern, command) => {
+    expect(allows(`Bash(${pattern})`, "Bash", { command })).toBe(false);
+  });
+
+  it("may allow a part each", () => {
+    const rules = ["Bash(git *)", "Bash(npm test)"];
+    expect(allows(rules, "Bash", { command: "git pull && npm test" })).toBe(true);
+    expect(allows(rules, "Bash", { command: "git pull && npm install" })).toBe(false);
+  });
+
+  it("is not needed beside a rule without one", () => {
+    expect(allows(["Bash(git *)", "Bash"], "Bash", { command: "echo $(date) > x" })).toBe(true);
+  });
+});
+
+describe("a pattern that disallows commands", () => {
+  it.each([
+    "rm",
+    "rm -rf /",
+    "ls; rm x",
+    "ls\nrm x",
+    "ls | xargs rm",
+    "/bin/rm x",
+    "r'm' x",
+    '"rm" x',
+    "r\\m x",
+    "r\\\nm x",
+    "FOO=1 rm x",
+    "if true; then rm x; fi",
+    "while ! rm x; do :; done",
+    "{ rm x; }",
+    "(rm x)",
+    "f() { rm x; }; f",
+    "echo $(rm x)",
+    'echo "$(rm x)"',
+    "echo `rm x`",
+    "cat <(rm x)",
+    "cat <<E\n'\nE\nrm x\n'",
+    "sudo rm x",
+    "sudo -u root /bin/rm x",
+    "env A=1 rm x",
+    "timeout 5 nice rm x",
+    "find . -name '*.o' -exec rm {} \\;",
+    "sh -c 'ls; rm x'",
+    'bash -c "rm x"',
+    "sudo sh -c 'cd / && rm x'",
+    "eval rm x",
+    "eval 'echo; rm x'",
+    "eval \"eval 'rm x'\"",
+    "trap 'rm x' EXIT",
+    "rm x > log",
+    "> log rm x",
+    "2>&1 rm x",
+    "$(echo rm) x",
+    "$X x",
+    "${X} x",
+    '"$X" x',
+    "$'rm' x",
+    "{rm,x}",
+    "/bin/r? x",
+    "case a in a) rm x;; esac",
+    "time rm x",
+  ])("as rm * stops %s", (command) => {
+    expect(disallows("Bash(rm *)", "Bash", { command })).toBe(true);
+  });
+
+  it.each([
+    "ls",
+    "git rm x",
+    "rmdir x",
+    "echo rm x",
+    "echo 'a; rm x'",
+    'git commit -m "rm x; rm y"',
+    "grep rm x | head",
+    "ls # rm x",
+    "find . -name '*.ts'",
+    "[ -f x ] && [[ -d y ]]",
+    "for x in *; do echo $x; done",
+    "echo $(date) > log",
+    "X=$(pwd) make",
+    "cat > x <<E\nhello\nE",
+  ])("as rm * lets pass %s", (command) => {
+    expect(disallows("Bash(rm *)", "Bash", { command })).toBe(false);
+  });
+
+  it("does not take long over a hostile command", () => {
+    const started = performance.now();
+    for (const command of [
+      `${"eval ".repeat(20_000)}x`,
+      `sh -c ${"'".repeat(50_000)}`,
+      `echo ${"a ".repeat(100_000)}`,
+      `echo ${'"a'.repeat(100_000)}`,
+      `echo ${"\\".repeat(100_001)}`,
+      `echo ${"$(".repeat(100_000)}`,
+    ]) {
+      disallows("Bash(* a * b * c *)", "Bash", { command });
+      allows("Bash(* a * b * c *)", "Bash", { command });
+    }
+    expect(performance.now() - started).toBeLessThan(3_000);
+  });
+});
+
+describe("what a real shell does with a script", () => {
+  /** Whether a shell runs `evil` when it is given the script. */
+  async function runsEvil(script: string): Promise<boolean> {
+    let ran = false;
+    const evil = async () => {
+      ran = true;
+      return { stdout: "", stderr: "", exitCode: 0 };
+    };
+    const good = async () => ({ stdout: "", stderr: "", exitCode: 0 });
+    const shell = new Bash({
+      customCommands: [defineCommand("evil", evil), defineCommand("good", good)],
+      defenseInDepth: false,
+    });
+    await shell.exec(script, { rawScript: true }).catch(() => {});
+    return ran;
+  }
+
+  const pieces = [
+    "good",
+    "evil",
+    " ",
+    " ",
+    "'",
+    '"',
+    "\\",
+    ";",
+    "|",
+    "&",
+    "\n",
+    "#",
+    "$(",
+    "`",
+    ")",
+    "(",
+    "<",
+    ">",
+    "<<E",
+    "E\n",
+    "$",
+    "{",
+    "}",
+    "x",
+    "=",
+    "/dev/null",
+    "2>&1",
+  ];
+  const scripts = fc.array(fc.constantFrom(...pieces), { minLength: 2, maxLength: 14 });
+
+  it("is never more than the patterns that allow it, and never what they disallow", async () => {
+    await fc.assert(
+      fc.asyncProperty(scripts, async (parts) => {
+        const command = `good ${parts.join("")}`;
+        const passed =
+          allows("Bash(good *)", "Bash", { command }) ||
+          !disallows("Bash(evil *)", "Bash", { command });
+        if (passed && command.includes("evil")) expect(await runsEvil(command)).toBe(false);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("a pattern of paths", () => {
+  const read = (file_path: string) => ({ file_path });
+
+  it.each([
+    ["/workspace/src/**", "/workspace/src/a.ts"],
+    ["/workspace/src/**", "/workspace/src/deep/er/a.ts"],
+    ["/workspace/src", "/workspace/src/a.ts"],
+    ["/workspace/src/", "/workspace/src/a.ts"],
+    ["//workspace/src/**", "/workspace/src/a.ts"],
+    ["/workspace/*.md", "/workspace/a.md"],
+    ["**/*.md", "/workspace/a/b.md"],
+    ["/workspace/{a,b}/**", "/workspace/b/x"],
+    ["/workspace/src/**", "a.ts"],
+    ["/workspace/src/**", "./x/../a.ts"],
+    ["/**", "/etc/passwd"],
+  ])("as %s allows %s", (pattern, path) => {
+    expect(allows(`Read(${pattern})`, "Read", read(path), "/workspace/src")).toBe(true);
+  });
+
+  it.each([
+    ["/workspace/src/**", "/workspace/srcs/a.ts"],
+    ["/workspace/src/**", "/workspace/src/../secret"],
+    ["/workspace/src/**", "/workspace/src/../../etc/passwd"],
+    ["/workspace/src/**", "../secret"],
+    ["/workspace/src/**", "/workspace/./x"],
+    ["/workspace/*.md", "/workspace/a/b.md"],
+    ["/workspace/*.md", "/workspace/a.md.txt"],
+    ["/workspace/a.b", "/workspace/aXb"],
+  ])("as %s does not allow %s", (pattern, path) => {
+    expect(allows(`Read(${pattern})`, "Read", read(path), "/workspace/src")).toBe(false);
+  });
+
+  it("speaks of the tool it names, and when it disallows, of those that do the same", () => {
+    const [path, search] = [read("/s/x"), { pattern: "x", path: "/s" }];
+    expect(allows("Edit(/s/**)", "Write", path)).toBe(false);
+    expect(disallows("Edit(/s/**)", "Edit", path)).toBe(true);
+    expect(disallows("Edit(/s/**)", "Write", path)).toBe(true);
+    expect(disallows("Edit(/s/**)", "Read", path)).toBe(false);
+    expect(disallows("Read(/s/**)", "Grep", search)).toBe(true);
+    expect(disallows("Read(/s/**)", "Glob", search)).toBe(true);
+    expect(disallows("Edit", "Write", path)).toBe(false);
+  });
+
+  it("is held against the directory where a search starts", () => {
+    expect(allows("Grep(/workspace/src/**)", "Grep", { pattern: "x" }, "/workspace/src")).toBe(
+      true,
+    );
+    expect(allows("Grep(/workspace/src/**)", "Grep", { pattern: "x" }, "/workspace")).toBe(false);
+    const glob = (pattern: string, path?: string) =>
+      allows("Glob(/workspace/src/**)", "Glob", { pattern, path }, "/workspace/src");
+    expect(glob("**/*.ts")).toBe(true);
+    expect(glob("*", "deep")).toBe(true);
+    expect(glob("../*")).toBe(false);
+    expect(glob("/etc/*")).toBe(false);
+    expect(glob("*", "/etc")).toBe(false);
+    expect(glob("../../etc/*", "deep")).toBe(false);
+  });
+
+  it("refuses a relative path that it can't place", () => {
+    expect(allows("Read(/**)", "Read", read("a.ts"))).toBe(false);
+    expect(allows("Read(/**)", "Read", read("/a.ts"))).toBe(true);
+    expect(disallows("Read(/secret/**)", "Read", read("a.ts"))).toBe(true);
+    expect(disallows("Read(/secret/**)", "Read", read("/a.ts"))).toBe(false);
+  });
+});
+
+describe("a pattern of domains", () => {
+  const page = (url: string) => ({ url, prompt: "?" });
+
+  it.each([
+    ["example.com", "https://example.com/a", true],
+    ["example.com", "http://EXAMPLE.com./", true],
+    ["Example.COM", "https://example.com", true],
+    ["example.com", "https://www.example.com/", false],
+    ["example.com", "https://example.com.evil.org/", false],
+    ["example.com", "https://notexample.com/", false],
+    ["example.com", "https://example.com@evil.org/", false],
+    ["example.com", "https://evil.org/#example.com", false],
+    ["example.com", "https://evil.org\\@example.com/", false],
+    ["*.example.com", "https://a.b.example.com/", true],
+    ["*.example.com", "https://example.com/", false],
+    ["*.example.com", "https://badexample.com/", false],
+    ["example.com", "no address", false],
+  ])("as %s allows %s: %s", (domain, url, allowed) => {
+    expect(allows(`WebFetch(domain:${domain})`, "WebFetch", page(url))).toBe(allowed);
+  });
+
+  it.each([
+    ["example.com", "https://example.com/", true],
+    ["example.com", "https://a.example.com./", true],
+    ["*.example.com", "https://example.com/", true],
+    ["example.com", "https://notexample.com/", false],
+  ])("as %s disallows %s: %s", (domain, url, disallowed) => {
+    expect(disallows(`WebFetch(domain:${domain})`, "WebFetch", page(url))).toBe(disallowed);
+  });
+});
