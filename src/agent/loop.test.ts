@@ -237,6 +237,61 @@ describe("a run", () => {
   });
 });
 
+describe("a prompt whose bound is too dear", () => {
+  const tooDear = (journal: Journal): Journal => {
+    const { begin } = journal;
+    return {
+      ...journal,
+      begin: (wish) => (wish.promptTokens > 1_000 ? { ok: false, why: "too_dear" } : begin(wish)),
+    };
+  };
+  const reply = { content: [text("done")], stopReason: "end_turn" };
+
+  it("is counted, and asked with what it really weighs", async () => {
+    const { journal } = memoryJournal();
+    const deps = depsOf(scriptedModel([reply]), tooDear(journal));
+    expect(await runAgent(deps)).toEqual({ stopReason: "end_turn" });
+  });
+
+  it("ends on the budget when even the count does not fit", async () => {
+    const { journal } = memoryJournal();
+    const model = {
+      ...scriptedModel([]),
+      count: async () => ({ ok: true, tokens: 9_000 }) as const,
+    };
+    expect(await runAgent(depsOf(model, tooDear(journal)))).toEqual({ stopReason: "budget_limit" });
+  });
+
+  it("fails, and does not end the session's budget, when it can't be counted", async () => {
+    const { journal } = memoryJournal();
+    let counts = 0;
+    const model: Model = {
+      ...scriptedModel([]),
+      async count() {
+        counts++;
+        return { ok: false, failure: failure({ retryable: counts < 2 }) };
+      },
+    };
+    expect(await runAgent(depsOf(model, tooDear(journal)))).toMatchObject({ stopReason: "error" });
+    expect(counts).toBe(2);
+  });
+});
+
+describe("what enters the conversation", () => {
+  const thought = (signature: string): Block => ({ type: "thinking", thinking: "hm", signature });
+
+  it.each<[string, Block[], Block[]]>([
+    ["no blank text", [text("a"), text("  \n")], [text("a")]],
+    ["no thought without its signature", [thought(""), text("a")], [text("a")]],
+    ["a signed thought with its text", [thought("s"), text("a")], [thought("s"), text("a")]],
+    ["nothing at all, when there are only thoughts", [thought("s")], []],
+  ])("%s", async (_, content, kept) => {
+    const { journal, messages } = memoryJournal();
+    await runAgent(depsOf(scriptedModel([{ content, stopReason: "end_turn" }]), journal));
+    expect(messages.slice(1).flatMap((message) => message.content)).toEqual(kept);
+  });
+});
+
 describe("a conversation that grows too heavy", () => {
   const summary = {
     type: "compaction",

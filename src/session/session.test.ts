@@ -183,11 +183,15 @@ describe("a message", () => {
     });
   });
 
-  it("interrupts the running one, when it asks for that", async () => {
+  it("interrupts the running one, when it asks for that, and goes before those that wait", async () => {
     const id = await createSession();
     const first = value(await sessionOf(id).send(ALICE, aMessage("/delay 5000\none")));
+    const waiting = value(await sessionOf(id).send(ALICE, aMessage("/delay 5000\nwaiting")));
     const second = await ask(id, "two", { onBusy: "interrupt" });
     expect(second.status).toBe("completed");
+    expect(value(await sessionOf(id).message(ALICE, waiting.id)).startedAt).toBeGreaterThanOrEqual(
+      second.endedAt ?? 0,
+    );
     expect(value(await sessionOf(id).message(ALICE, first.id))).toMatchObject({
       status: "interrupted",
       stopReason: "interrupted",
@@ -335,6 +339,13 @@ describe("an ephemeral session", () => {
       expiresBecause: "cleanup",
     });
     expect((await eventsOf(id)).at(-1)?.type).toBe("session.failed");
+  });
+
+  it("keeps a background result that nobody has read, also when a limit ended it", async () => {
+    const id = await createSession(ephemeral);
+    await sessionOf(id).send(ALICE, aMessage("/delay 60000\none", { background: true }));
+    const ended = value(await sessionOf(id).terminate(ALICE, "enough"));
+    expect(ended.expiresAt).toBe((ended.terminatedAt ?? 0) + 3_600_000);
   });
 
   it("keeps a background result for an hour until it is read, then for 60 s", async () => {
@@ -539,6 +550,90 @@ describe("what survives", () => {
       return (await rowOf(id))?.num_turns === 1;
     });
     expect(await rowOf(id)).toMatchObject({ version: (await read(id)).version });
+  });
+});
+
+describe("an ending", () => {
+  it("for too many restarts leaves a conversation that goes on, and nothing held unseen", async () => {
+    const id = await createSession({ config: { maxTurns: 3 } });
+    const request = aMessage('/Bash {"command":"sleep 60"}');
+    value(await sessionOf(id).send(ALICE, request));
+    await until(async () => (await eventsOf(id)).some((event) => event.type === "tool.started"));
+    await runInDurableObject(objectOf(id), (_, state) => {
+      state.storage.sql.exec("UPDATE runs SET restarts = 99");
+    });
+    await abortAllDurableObjects();
+    await until(async () => value(await sessionOf(id).message(ALICE, request.id)).endedAt !== null);
+    expect(value(await sessionOf(id).message(ALICE, request.id))).toMatchObject({
+      status: "failed",
+      error: { type: "unavailable_error" },
+    });
+    expect(await ask(id, "go on")).toMatchObject({ status: "completed", stopReason: "end_turn" });
+    await runInDurableObject(objectOf(id), (_, state) => {
+      const open = state.storage.sql.exec("SELECT id FROM calls WHERE settled = 0").toArray();
+      expect(open).toEqual([]);
+    });
+    await checkLog(id);
+  });
+
+  it("keeps the caller's reason, also when its cut was the last turn", async () => {
+    const limits = { ...aSpec().limits, maxTurns: 1 };
+    const id = await createSession({ limits });
+    value(await sessionOf(id).send(ALICE, aMessage("/delay 60000\nhello")));
+    await scheduler.wait(50);
+    expect(value(await sessionOf(id).terminate(ALICE, "mine"))).toMatchObject({
+      terminationReason: "mine",
+    });
+  });
+
+  it("does not take the words of a search for the agent's", async () => {
+    const id = await createSession();
+    const request = aMessage('/WebSearch {"query":"/delay 60000"}');
+    value(await sessionOf(id).send(ALICE, request));
+    await until(async () =>
+      (await eventsOf(id)).some((e) => e.type === "turn.started" && e.kind === "web_search"),
+    );
+    await scheduler.wait(20);
+    const cut = value(await sessionOf(id).interrupt(ALICE));
+    expect(cut).toMatchObject({ status: "interrupted", result: null });
+    expect((await eventsOf(id)).filter((event) => event.type === "assistant.text")).toEqual([]);
+    expect(await ask(id, "go on")).toMatchObject({ status: "completed" });
+    await checkLog(id);
+  });
+
+  it("of a session by two callers at once answers both", async () => {
+    const id = await createSession();
+    const session = sessionOf(id);
+    const answers = await Promise.all([
+      session.update(ALICE, { description: "one" }),
+      session.terminate(ALICE, "why"),
+      session.remove(ALICE),
+      session.read(ALICE),
+    ]);
+    expect(answers.map((answer) => answer.ok)).toEqual([true, true, true, false]);
+  });
+});
+
+describe("turns", () => {
+  it("are replies of the agent: a search is paid for and shown, but is not one", async () => {
+    const id = await createSession({ config: { maxTurns: 2 } });
+    const message = await ask(id, '/WebSearch {"query":"cats"}\nwhat did you find?');
+    expect(message).toMatchObject({ stopReason: "end_turn", numTurns: 2 });
+    expect(message.usage.webSearchRequests).toBe(1);
+    const kinds = (await eventsOf(id)).flatMap((e) =>
+      e.type === "turn.completed" ? [e.kind] : [],
+    );
+    expect(kinds).toEqual(["reply", "web_search", "reply"]);
+    await checkLog(id);
+  });
+
+  it("that were stopped before a word was said are none", async () => {
+    const id = await createSession();
+    value(await sessionOf(id).send(ALICE, aMessage("/delay 60000\nhello")));
+    await scheduler.wait(30);
+    value(await sessionOf(id).interrupt(ALICE));
+    expect(await read(id)).toMatchObject({ numTurns: 0 });
+    await checkLog(id);
   });
 });
 

@@ -1,0 +1,78 @@
+import { describe, expect, it } from "vitest";
+import { Supervisor } from "./supervisor";
+
+/** A supervisor over a state made by hand, and what it did. */
+function supervised(work: (messageId: string, signal: AbortSignal) => Promise<void>) {
+  const state: { running: string | null } = { running: null };
+  const did: string[] = [];
+  const supervisor = new Supervisor({
+    running: () => state.running,
+    work(messageId, signal) {
+      did.push(`work ${messageId}`);
+      signal.addEventListener("abort", () => did.push(`stop ${messageId}`));
+      return work(messageId, signal);
+    },
+    fail: (messageId, error) => void did.push(`fail ${messageId}: ${error}`),
+    waitUntil: () => {},
+  });
+  return { state, did, supervisor };
+}
+
+const settle = () => scheduler.wait(5);
+
+describe("a supervisor", () => {
+  it("works on the running message once, however often it is asked", async () => {
+    const { state, did, supervisor } = supervised(() => new Promise(() => {}));
+    state.running = "a";
+    supervisor.drive();
+    supervisor.drive();
+    await settle();
+    supervisor.drive();
+    expect(did).toEqual(["work a"]);
+  });
+
+  it("goes on to the next message when one has ended", async () => {
+    const { state, did, supervisor } = supervised(async (messageId) => {
+      state.running = messageId === "a" ? "b" : null;
+    });
+    state.running = "a";
+    supervisor.drive();
+    await settle();
+    expect(did).toEqual(["work a", "stop a", "work b", "stop b"]);
+  });
+
+  it("stops work on a message that was ended from outside, and waits until it is gone", async () => {
+    let gone = false;
+    const { state, did, supervisor } = supervised(async (_, signal) => {
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      await scheduler.wait(20);
+      gone = true;
+    });
+    state.running = "a";
+    supervisor.drive();
+    await settle();
+    state.running = null;
+    await supervisor.driveAndWait();
+    expect(gone).toBe(true);
+    expect(did).toEqual(["work a", "stop a"]);
+  });
+
+  it("never begins in a loop what leaves its message running", async () => {
+    const { state, did, supervisor } = supervised(async () => {});
+    state.running = "a";
+    supervisor.drive();
+    await settle();
+    expect(did).toEqual(["work a", "stop a"]);
+    supervisor.drive();
+    await settle();
+    expect(did).toHaveLength(4);
+  });
+
+  it("ends a message whose work threw, and aborts what that left behind", async () => {
+    const { state, did, supervisor } = supervised(() => Promise.reject("a fault"));
+    state.running = "a";
+    supervisor.drive();
+    await settle();
+    expect(did).toEqual(["work a", "fail a: a fault", "stop a"]);
+  });
+});
