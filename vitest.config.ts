@@ -25,6 +25,8 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.ts"],
     setupFiles: ["./src/testing/setup.ts"],
+    // One worker for all files: tests share nothing but names, and take care that those are their own.
+    isolate: false,
     globalSetup: ["./src/testing/aimock.ts"],
   },
 });
