@@ -24,6 +24,7 @@ const HOME: Record<string, string> = {
   "drizzle-orm": "db/",
   "just-bash": "sandbox/",
   hono: "http/",
+  "@mdream/js": "agent/tools/",
   "@copilotkit/aimock": "testing/",
 };
 

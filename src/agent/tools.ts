@@ -68,7 +68,13 @@ function definitionOf(tool: Tool): ToolDefinition {
   const known = definitions.get(tool);
   if (known) return known;
   const { name, description } = tool;
-  const { properties = {}, required = [] } = z.toJSONSchema(tool.input, { io: "input" });
+  const { properties = {}, required = [] } = z.toJSONSchema(tool.input, {
+    io: "input",
+    // What every integer has as its bound is no news to a model.
+    override: ({ jsonSchema }) => {
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    },
+  });
   const definition = {
     name,
     description,

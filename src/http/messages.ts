@@ -11,6 +11,8 @@ import { messageRequest, SendMessage } from "./schemas";
 import { messageView } from "./views";
 
 const MAX_PROMPT_BYTES = 1024 * 1024;
+/** A prompt is kept as JSON in a row of at most 2 MB, where a control character takes six bytes. */
+const MAX_PROMPT_JSON_BYTES = 1_900_000;
 
 /** Messages of a session: send them, and read what came of them. */
 export const messages = new Hono<AppEnv>()
@@ -18,9 +20,7 @@ export const messages = new Hono<AppEnv>()
     const sessionId = sessionIdOf(c);
     const key = idempotencyKey(c);
     const body = await readBody(c, SendMessage);
-    if (promptBytes(body.prompt) > MAX_PROMPT_BYTES) {
-      throw new ApiError("request_too_large", "The prompt is larger than 1 MiB.");
-    }
+    requireFitting(body.prompt);
     const after = lastEventId(c) ?? 0;
     const id = await newMessageId(sessionId, key);
     const request = messageRequest(body, { id, requestHash: await hashOf(body) });
@@ -51,5 +51,12 @@ export const messages = new Hono<AppEnv>()
     return c.json(messageView(row));
   });
 
-const promptBytes = (prompt: Prompt): number =>
-  byteLength(typeof prompt === "string" ? prompt : JSON.stringify(prompt));
+function requireFitting(prompt: Prompt): void {
+  const json = JSON.stringify(prompt);
+  if (byteLength(typeof prompt === "string" ? prompt : json) > MAX_PROMPT_BYTES) {
+    throw new ApiError("request_too_large", "The prompt is larger than 1 MiB.");
+  }
+  if (byteLength(json) > MAX_PROMPT_JSON_BYTES) {
+    throw new ApiError("request_too_large", "The prompt is larger than 1.9 MB as JSON.");
+  }
+}

@@ -62,12 +62,13 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
     runTool: (call, context) => {
       const tool = findTool(call.name);
       if (!tool) return Promise.resolve(refusal(`There is no tool "${call.name}".`));
-      const verdict = mayCall(config, call.name, call.input);
+      const cwd = store.journal.agentCwd(run.agent);
+      const verdict = mayCall(config, call.name, call.input, cwd);
       if (!verdict.allowed) return Promise.resolve(refusal(verdict.reason));
       return runTool(tool, call.input, {
         ...context,
         sandbox: deps.sandbox,
-        cwd: store.journal.agentCwd(run.agent),
+        cwd,
         setCwd: (path) => {
           if (!signal.aborted) commit(() => store.journal.saveAgentCwd(run.agent, path));
         },

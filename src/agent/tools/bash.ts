@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { parentOf } from "../../sandbox/paths";
-import type { CommandResult } from "../../sandbox/sandbox";
+import type { CommandResult, FoundCommand } from "../../sandbox/sandbox";
 import type { Tool, ToolContext, ToolResult } from "../tool";
 import { counted, failed, keepEnds } from "./result";
 import { runCommand } from "./run-command";
@@ -49,27 +49,28 @@ export const bash: Tool<z.infer<typeof Input>> = {
         "Commands can't run in the background here. Run it without run_in_background, with a timeout that is long enough.",
       );
     }
-    const { sandbox, callId: id, cwd, env, output } = context;
-    const found = context.interrupted ? await sandbox.find?.(id) : { state: "running" as const };
-    if (!found || found.state === "unknown") {
+    const { callId: id, cwd, env, output } = context;
+    const known = context.interrupted ? await lookUp(context) : undefined;
+    if (known?.state === "unknown") {
       return failed(
         "This command was interrupted, and its effect is unknown: it may have done all, a part or nothing of its work. Look before you run it again.",
       );
     }
+    const bounds = { timeoutMs: timeout, maxOutputBytes: MAX_OUTPUT_BYTES };
     const result =
-      found.state === "finished"
-        ? found.result
+      known?.state === "finished"
+        ? known.result
         : // A command that still runs is waited for: its id is not run twice.
-          await runCommand(
-            { id, command, cwd, env, timeoutMs: timeout, maxOutputBytes: MAX_OUTPUT_BYTES },
-            context,
-            output,
-          );
+          await runCommand({ id, command, cwd, env, ...bounds }, context, output);
     if (!result) return failed("The command was interrupted.");
     if (result.cwd !== undefined && result.cwd !== cwd) context.setCwd(result.cwd);
     return report(result, timeout, context);
   },
 };
+
+async function lookUp({ sandbox, callId }: ToolContext): Promise<FoundCommand> {
+  return (await sandbox.find?.(callId)) ?? { state: "unknown" };
+}
 
 async function report(
   result: CommandResult,

@@ -8,10 +8,11 @@ const KEYWORDS = new Set(["if", "then", "elif", "else", "while", "until", "do", 
 
 /** Programs that run what stands in their arguments: as further words, or as a script in one of them. */
 const CARRIERS = new Set(
-  `ash bash builtin busybox chroot command coproc dash doas env eval exec find function ionice ksh
-  nice nohup parallel script setsid sh ssh stdbuf su sudo time timeout trap unbuffer watch xargs zsh`.split(
-    /\s+/,
-  ),
+  [
+    "ash bash dash ksh sh zsh eval exec command builtin trap coproc function find xargs parallel",
+    "busybox chroot doas env ionice nice nohup script setsid ssh stdbuf su sudo time timeout",
+    "unbuffer watch",
+  ].flatMap((names) => names.split(" ")),
 );
 
 /** Scripts within scripts, and words behind a carrier, that are still looked through. */

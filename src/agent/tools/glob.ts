@@ -40,7 +40,7 @@ export const glob: Tool<z.infer<typeof Input>> = {
     if (result.ended !== "exited") {
       return failed(`The search in ${root} took too long. Look in a smaller directory.`);
     }
-    if (result.stdout === "" && result.stderr !== "") return failed(result.stderr.trim());
+    if (result.exitCode > 1) return failed(result.stderr.trim());
 
     const found = result.stdout
       .split("\n")
@@ -65,13 +65,17 @@ export function searchOf(
   return { root: resolveFrom(base, plain || "."), pattern: pattern.slice(plain.length) };
 }
 
-/** Lists a line for each file: when it was changed, a blank, and its path below the root. */
+/**
+ * Lists a line for each file: when it was changed, a blank, and its path below the root. As with `grep`,
+ * exit code 1 says that there is none, or one that may not be seen, and 2 that it could not be done.
+ */
 function findCommand(root: string, pattern: string): string {
   const skipped = SKIPPED.filter((name) => !`${root}/${pattern}/`.includes(`/${name}/`));
   const prune = skipped.map((name) => `-name ${name}`).join(" -o ");
   const regex = globToRegex(pattern).replace("^", "^[0-9.]+ ");
   return [
-    `cd ${quote(root)} || exit 1`,
+    "set -o pipefail",
+    `cd ${quote(root)} || exit 2`,
     [
       `find . -mindepth 1 ${prune && `\\( ${prune} \\) -prune -o `}-type f -printf '%T@ %P\\n'`,
       `grep -E ${quote(regex)}`,

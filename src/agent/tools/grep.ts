@@ -117,8 +117,9 @@ function globsOf(glob: string | undefined): string[] {
 
 function report(result: CommandResult, input: Input, root: string): ToolResult {
   const { exitCode, ended, stderr } = result;
-  if (ended !== "exited")
+  if (ended !== "exited") {
     return failed("The search took too long. Narrow it with path, glob or type.");
+  }
   if (exitCode === 127) {
     return failed("ripgrep (rg) is not in this sandbox. Search with grep in Bash, or install it.");
   }

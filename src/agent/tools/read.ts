@@ -11,8 +11,8 @@ const DEFAULT_LINES = 2_000;
 /** About 25,000 tokens. */
 const MAX_CHARS = 100_000;
 
-/** The API takes 5 MB of an image in base64, which is a third longer than the image. */
-const MAX_IMAGE_BYTES = 3.5 * 1024 ** 2;
+/** A result is kept in one row of at most 2 MB, where an image is base64: a third longer. */
+const MAX_IMAGE_BYTES = 1.25 * 1024 ** 2;
 
 /** The API refuses images that are wider or higher. */
 const MAX_IMAGE_PIXELS = 8_000;

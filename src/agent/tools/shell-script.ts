@@ -32,6 +32,8 @@ const TOKEN = new RegExp(
  * here-documents, substitutions of every kind, `${…}`, `$'…'`, parentheses and what is not closed.
  */
 export function parseScript(script: string): ShellScript {
+  // A shell may drop it, and then what stands around it means something else.
+  if (script.includes("\0")) return { hidden: "\0" };
   const commands: ShellCommand[] = [];
   let command: ShellCommand = { written: [], meant: [] };
   let arrow: string | undefined;
@@ -63,6 +65,7 @@ const ROUGH_REDIRECTION =
 /** A script that is not read, in pieces: every text that may turn out to be a command is one of them. */
 export function roughCommands(script: string): ShellCommand[] {
   return script
+    .replaceAll("\0", "")
     .replace(/\\\n/g, "")
     .replace(ROUGH_REDIRECTION, " ")
     .replace(/['"\\]/g, "")
