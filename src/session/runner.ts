@@ -10,7 +10,6 @@ import type { Sandbox } from "../sandbox/sandbox";
 import type { Run } from "./journal";
 import type { SessionStore } from "./store";
 import {
-  abandonTurns,
   beginTurn,
   compactTurn,
   completeTurn,
@@ -98,13 +97,6 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
 }
 
 const refusal = (content: string) => ({ content, isError: true, refused: true });
-
-/** Notes that a run is taken up, and withdraws what it had under way if it was taken up before. */
-export function takeUp(store: SessionStore, run: Run, now: number): void {
-  if (!store.journal.hasCalls(run.id)) return;
-  store.journal.saveRestarts(run.id, run.restarts + 1);
-  abandonTurns({ store, run, now });
-}
 
 /** A run's journal over the session's store. The conversation is read once and then kept along. */
 function openJournal(run: Run, deps: RunnerDeps): Journal {

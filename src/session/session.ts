@@ -27,11 +27,11 @@ import {
   type SessionRpc,
   type SessionSpec,
 } from "./rpc";
-import { carryOn, takeUp } from "./runner";
+import { carryOn } from "./runner";
 import { newState, SessionStore } from "./store";
 import { Supervisor } from "./supervisor";
 import { errorText, log, reportEnd, reportMessage } from "./telemetry";
-import type { LiveDraft } from "./turns";
+import { type LiveDraft, takeUpAgain } from "./turns";
 import { publicNames, timingOf, viewOf } from "./view";
 import { openSocket, showEvent, showLive } from "./watching";
 
@@ -290,7 +290,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (run.restarts >= MAX_RESTARTS) {
       return this.#endRunning(messageId, { ...FAILED, error: LOST_TOO_OFTEN });
     }
-    this.#commit((now) => takeUp(store, run, now));
+    if (store.journal.hasCalls(run.id)) this.#commit((now) => takeUpAgain({ store, run, now }));
     const ending = await carryOn(run, {
       store,
       commit: (change) => this.#commit(change),

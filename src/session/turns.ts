@@ -206,8 +206,12 @@ export function failTurn(
   );
 }
 
-/** Withdraws the tries that were under way when the object was lost: nobody knows what they said. */
-export function abandonTurns(at: RunChange): void {
+/**
+ * Notes that a run which was lost with its object is taken up again, and withdraws the tries that were
+ * under way: nobody knows what they said.
+ */
+export function takeUpAgain(at: RunChange): void {
+  at.store.journal.saveRestarts(at.run.id, at.run.restarts + 1);
   for (const call of at.store.journal.openCalls(at.run.id)) {
     failTurn(at, call, { failure: LOST, draft: NO_DRAFT }, 0);
   }
