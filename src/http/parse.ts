@@ -38,7 +38,10 @@ export function idempotencyKey(c: AppContext): string | undefined {
 export function parse<T extends z.ZodType>(schema: T, value: unknown, ...name: string[]) {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.flatMap((issue) => toIssues(issue, name));
+  const issues =
+    value === undefined && name.length === 0
+      ? [{ path: "", message: "The body is empty." }]
+      : parsed.error.issues.flatMap((issue) => toIssues(issue, name));
   throw invalid(issues.slice(0, MAX_ISSUES));
 }
 
@@ -92,6 +95,9 @@ function toIssues(issue: z.core.$ZodIssue, parents: PropertyKey[]): Issue[] {
   const at = (keys: PropertyKey[]) => keys.map(String).join(".").slice(0, 200);
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({ path: at([...path, key]), message: "is not known here" }));
+  }
+  if (issue.code === "invalid_key") {
+    return issue.issues.map((inner) => ({ path: at(path), message: inner.message }));
   }
   if (issue.code === "invalid_union") {
     const branch = closest(issue.errors);

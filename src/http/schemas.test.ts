@@ -218,3 +218,20 @@ describe("what may come without a body", () => {
     expect(issuesOf(() => parse(Interrupt, { reason: "x" }))[0]).toMatch(/^reason: /);
   });
 });
+
+describe("what is said of a body that is wrong", () => {
+  it.each<[string, () => unknown, string[]]>([
+    ["an empty one", () => parse(CreateSession, undefined), [": The body is empty."]],
+    ["a patch without a field", () => patchOf({}), [": The patch changes nothing."]],
+    [
+      "a patch of something else",
+      () => patchOf({ pattern: "hybrid" }),
+      ["pattern: is not known here"],
+    ],
+    [
+      "a variable's name",
+      () => specOf({ pattern: "hybrid", config: { env: { "A-B": "x" } } }),
+      ["config.env.A-B: must be the name of an environment variable"],
+    ],
+  ])("%s", (_, parsing, expected) => expect(issuesOf(parsing)).toEqual(expected));
+});

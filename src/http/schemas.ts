@@ -98,7 +98,11 @@ export const CreateSession = z.strictObject({
 /** `PATCH /api/sessions/:id` */
 export const PatchSession = z
   .strictObject({ ...limits, ...metadata })
-  .refine((patch) => Object.keys(patch).length > 0, "The patch changes nothing.");
+  .refine((patch) => Object.keys(patch).length > 0, {
+    error: "The patch changes nothing.",
+    // A key that is not known is reason enough.
+    when: ({ issues }) => issues.length === 0,
+  });
 
 /** `POST /api/sessions/:id/message` */
 export const SendMessage = z

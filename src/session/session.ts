@@ -249,7 +249,9 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async #repeatCreate(spec: SessionSpec): Promise<Result<SessionRow>> {
     if (this.#store.state.removed) return refuse("unavailable", "The session is being deleted.");
     if (this.#store.identity.requestHash === spec.requestHash) return this.#listed();
-    return refuse("idempotency_mismatch", "This Idempotency-Key was used with another body.");
+    return refuse("idempotency_mismatch", "This Idempotency-Key was used with another body.", {
+      sessionId: spec.id,
+    });
   }
 
   /** The session as it is now, answered once lists show it, the index being up. */

@@ -31,7 +31,7 @@ export function messagePoint(
       session.pattern,
       model,
       message.status,
-      message.stopReason ?? "",
+      message.error?.type ?? message.stopReason ?? "",
       session.id,
     ],
     doubles: [

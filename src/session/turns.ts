@@ -130,7 +130,9 @@ export function completeTurn(
   const { store, run } = at;
   const call = store.journal.call(callId(turn.turnId, turn.attempt));
   if (!call || call.settled) return null;
-  const usage = usageOf(reply.usage);
+  const reported = usageOf(reply.usage);
+  // A gateway that reports nothing is charged what we see, or its calls would be free of any budget.
+  const usage = totalTokens(reported) > 0 ? reported : usageOfDraft(call, reply);
   const charged = charge(at, call, {
     usage,
     rest: "released",
@@ -424,7 +426,7 @@ function appendTurnCompleted(
 }
 
 /** What a call that was cut off is charged: its prompt as the API counted it, and what it had said. */
-function usageOfDraft(call: Call, draft: Draft): CallUsage {
+function usageOfDraft(call: Call, draft: Pick<Draft, "content" | "usage">): CallUsage {
   const said = draft.content.reduce((sum, block) => sum + saidCharacters(block), 0);
   const outputTokens = Math.ceil(said / CHARACTERS_PER_TOKEN);
   const usage = usageOf(draft.usage);

@@ -81,7 +81,7 @@ function showImage(path: string, bytes: Uint8Array, image: Image): ToolResult {
   if (bytes.length > MAX_IMAGE_BYTES || Math.max(width, height) > MAX_IMAGE_PIXELS) {
     const size = `${width} x ${height} pixels, ${(bytes.length / 1024 ** 2).toFixed(1)} MiB`;
     return failed(
-      `${path} is too large to be shown (${size}): an image may have 3.5 MiB and ${MAX_IMAGE_PIXELS} pixels a side. Make a smaller copy first.`,
+      `${path} is too large to be shown (${size}): an image may have ${MAX_IMAGE_BYTES / 1024 ** 2} MiB and ${MAX_IMAGE_PIXELS} pixels a side. Make a smaller copy first.`,
     );
   }
   const source = { type: "base64" as const, media_type: mediaType, data: toBase64(bytes) };
