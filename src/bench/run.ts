@@ -1,0 +1,209 @@
+import { parseArgs } from "node:util";
+import { hangUp, send } from "./client.ts";
+import {
+  compareLatency,
+  compareMessages,
+  forBoth,
+  type Load,
+  type Pair,
+  type Sample,
+} from "./measure.ts";
+import { insertSessions } from "./rows.ts";
+import { newState, type Server, start, stop, stopAll } from "./servers.ts";
+import { type Crowd, compareFirstByte, crowd } from "./streams.ts";
+import { type Aim, printTable, type Row } from "./table.ts";
+import { floor, type Mode, type Prompt, rigger, type Target } from "./targets.ts";
+
+// Measures Rigger against a bare Worker that only passes the model's streams on, and prints by how much
+// it is slower. The two take turns on one machine, so that the ratios say more than the numbers.
+
+const { values: options } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
+const scaled = (count: number) => (options.quick ? Math.ceil(count / 4) : count);
+
+const BOUND_MS = 6 * 60_000;
+const AT_ONCE = 32;
+const CROWD = 200;
+/** Twenty deltas make a reply of two seconds. */
+const PACE_MS = 100;
+const [FEW, MANY] = [1_000, 100_000];
+/** What differs by less does not grow with the number of rows. */
+const FLAT = { atMost: 1.5 };
+
+async function main(): Promise<void> {
+  const missed = (await againstFloor()) + (await withManyRows());
+  console.log(missed === 0 ? "\nEvery aim was met." : `\nAims that were missed: ${missed}.`);
+}
+
+async function againstFloor(): Promise<number> {
+  progress("starting");
+  const model = await start({ config: "src/bench/workers/model.toml" });
+  const vars = { MODEL_URL: model.url };
+  const base = floor(await start({ config: "src/bench/workers/floor.toml", vars }));
+  await send({ method: "PUT", url: `${base.server.url}/table` });
+  const targets = { base, rigger: rigger(await startRigger(await newState(), model.url)) };
+  const idle = megabytesOf(targets);
+  for (const mode of ["json", "stream"] as const) {
+    const warmUp = { rounds: 1, each: 5, sessions: 8, mode, prompt: { tool: true } };
+    await compareMessages(targets, warmUp);
+  }
+  const rows = [
+    ...(await calls(targets)),
+    await firstByte(targets),
+    ...(await messages(targets, { sessions: 1, each: scaled(20) })),
+    ...(await messages(targets, { sessions: AT_ONCE, each: scaled(5) })),
+    ...(await crowds(targets)),
+    row("memory of the Worker, idle", "MB", idle),
+    row("memory of the Worker, after all of this", "MB", megabytesOf(targets)),
+  ];
+  for (const server of [model, base.server, targets.rigger.server]) await stop(server);
+  const names = { base: "floor", rigger: "Rigger" };
+  return printTable("Rigger against the floor, median (95th percentile)", names, rows);
+}
+
+async function calls(targets: Pair<Target>): Promise<Row[]> {
+  progress("create and read");
+  const rounds = { rounds: 6, each: scaled(30) };
+  const created = await compareLatency(
+    targets,
+    rounds,
+    async (target) => (await target.create()).answer,
+  );
+  const ids = new Map<Target, string>();
+  await forBoth(targets, async (target) => {
+    ids.set(target, (await target.create()).id);
+  });
+  const read = await compareLatency(targets, rounds, (one) => one.read(ids.get(one) ?? ""));
+  return [row("create", "ms", created, { atMost: 2 }), row("read", "ms", read, { atMost: 1.5 })];
+}
+
+async function firstByte(targets: Pair<Target>): Promise<Row> {
+  progress("first byte");
+  const behind = await compareFirstByte(targets, { rounds: 4, each: scaled(20) });
+  return row("first byte after the model's", "ms", behind, { more: 2 });
+}
+
+async function messages(
+  targets: Pair<Target>,
+  { sessions, each }: { sessions: number; each: number },
+): Promise<Row[]> {
+  const kinds: { name: string; mode: Mode; prompt: Prompt }[] = [
+    { name: "message", mode: "json", prompt: {} },
+    { name: "message, streamed", mode: "stream", prompt: {} },
+    { name: "message with a tool", mode: "json", prompt: { tool: true } },
+    { name: "message with a tool, streamed", mode: "stream", prompt: { tool: true } },
+  ];
+  const rows: Row[] = [];
+  for (const { name, mode, prompt } of kinds) {
+    const what = `${sessions} × ${name}`;
+    progress(what);
+    const loads = await compareMessages(targets, { rounds: 4, each, sessions, mode, prompt });
+    const line = (unit: string, field: keyof Load, aim?: Aim) =>
+      row(what, unit, fieldOf(loads, field), aim);
+    rows.push(
+      line("ms", "latencyMs", { atMost: 2 }),
+      line("a second", "perSecond", { atLeast: 0.5 }),
+      line("CPU ms of the Worker", "workerCpuMs"),
+      line("CPU ms of wrangler", "otherCpuMs"),
+    );
+  }
+  return rows;
+}
+
+async function crowds(targets: Pair<Target>): Promise<Row[]> {
+  const what = `${CROWD} streaming at once`;
+  progress(what);
+  const both = await forBoth(targets, (target) => crowd(target, CROWD, PACE_MS));
+  const line = (name: string, unit: string, field: keyof Crowd, aim?: Aim) =>
+    row(`${what}, ${name}`, unit, fieldOf(both, field), aim);
+  return [
+    line("finished", "streams", "finished", { atLeast: 1 }),
+    line("first delta", "ms", "firstDeltaMs"),
+    line("all of it", "ms", "tookMs"),
+    line("longest silence", "ms", "longestGapMs"),
+    line("memory of the Worker", "MB", "megabytes"),
+  ];
+}
+
+/** Compares lists and the summary with few sessions and with many. */
+async function withManyRows(): Promise<number> {
+  const servers = { base: await startWithRows(FEW), rigger: await startWithRows(MANY) };
+  const targets = { base: rigger(servers.base), rigger: rigger(servers.rigger) };
+  const paths = {
+    list: "",
+    "list of a status": "?status=active",
+    "list of a pattern": "?pattern=hybrid",
+    summary: "/stats/summary",
+  };
+  const rows: Row[] = [];
+  for (const [name, path] of Object.entries(paths)) {
+    progress(name);
+    const ask = ({ server }: Target) => send({ url: `${server.url}/api/sessions${path}` });
+    await compareLatency(targets, { rounds: 2, each: 5 }, ask);
+    const taken = await compareLatency(targets, { rounds: 6, each: scaled(20) }, ask);
+    rows.push(row(name, "ms", taken, FLAT));
+  }
+  await forBoth(servers, stop);
+  const names = { base: `${FEW} sessions`, rigger: `${MANY} sessions` };
+  return printTable("Rigger with few sessions and with many", names, rows);
+}
+
+async function startWithRows(count: number): Promise<Server> {
+  progress(`starting with ${count} sessions`);
+  const state = await newState();
+  insertSessions(state, count);
+  // No message is sent, so no model is asked.
+  return startRigger(state, "http://127.0.0.1:9");
+}
+
+/** Starts Rigger as `npm start` does, but with a model of another process. */
+const startRigger = (state: string, modelUrl: string): Promise<Server> =>
+  start({
+    config: "wrangler.toml",
+    state,
+    vars: {
+      ALLOW_ANONYMOUS: "true",
+      ANTHROPIC_API_KEY: "bench",
+      ANTHROPIC_BASE_URL: modelUrl,
+    },
+  });
+
+function row(measure: string, unit: string, values: Pair<Sample | null>, aim?: Aim): Row {
+  return { measure, unit, values, aim };
+}
+
+/** One field of what was measured of both. */
+const fieldOf = <K extends string>(both: Pair<Record<K, Sample | null>>, field: K) => ({
+  base: both.base[field],
+  rigger: both.rigger[field],
+});
+
+function megabytesOf({ base, rigger }: Pair<Target>): Pair<Sample | null> {
+  const of = ({ server }: Target) => {
+    const usage = server.usage();
+    return usage && { p50: usage.workerMegabytes };
+  };
+  return { base: of(base), rigger: of(rigger) };
+}
+
+const progress = (what: string): void => console.error(`… ${what}`);
+
+async function leave(code: number): Promise<never> {
+  hangUp();
+  await stopAll();
+  process.exit(code);
+}
+
+process.once("SIGINT", () => leave(130));
+process.once("SIGTERM", () => leave(143));
+setTimeout(() => {
+  console.error("The benchmark takes too long and stops.");
+  leave(1);
+}, BOUND_MS);
+
+try {
+  await main();
+  await leave(0);
+} catch (error) {
+  console.error(error);
+  await leave(1);
+}

@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { send } from "./client.ts";
+import { type Usage, usageOf } from "./processes.ts";
+
+/** A Worker under `wrangler dev`. */
+export interface Server {
+  url: string;
+  usage(): Usage | null;
+}
+
+/** Which Worker to start, and how. */
+export interface ServerOptions {
+  /** Its wrangler.toml, from the repository's root. */
+  config: string;
+  vars?: Record<string, string>;
+  /** Where it keeps its data; a new place when absent. */
+  state?: string;
+}
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const WRANGLER = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
+const START_MS = 60_000;
+const STOP_MS = 5_000;
+const KEPT_OUTPUT = 4_000;
+
+// Wrangler keeps a trace of every query and every call of an object in a database of its own, which
+// takes as long as Rigger itself; nothing of the kind exists where Rigger is deployed.
+const ENV = {
+  X_LOCAL_OBSERVABILITY: "false",
+  ...process.env,
+  // Nothing here asks anything of the network.
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+};
+
+const running = new Set<ChildProcess>();
+const processOf = new WeakMap<Server, ChildProcess>();
+const directories: string[] = [];
+
+/** Starts a Worker and waits until it answers. */
+export async function start({ config, vars = {}, state }: ServerOptions): Promise<Server> {
+  const directory = state ?? (await newDirectory());
+  const [port, inspectorPort] = [await freePort(), await freePort()];
+  // An empty file in place of .dev.vars: no key of a developer gets in here.
+  const secrets = join(directory, "no.env");
+  await writeFile(secrets, "");
+  const settings = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+  const child = wrangler(
+    ...["dev", "--config", config, "--env-file", secrets, "--persist-to", directory],
+    ...["--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", `${inspectorPort}`],
+    ...["--log-level", "error", "--show-interactive-dev-session=false", ...settings],
+  );
+  const url = `http://127.0.0.1:${port}`;
+  const server = { url, usage: () => usageOf(child.process.pid ?? 0, port) };
+  processOf.set(server, child.process);
+  await untilItAnswers(`${url}/health`, child);
+  return server;
+}
+
+/** Stops a server and all its processes. */
+export async function stop(server: Server): Promise<void> {
+  const child = processOf.get(server);
+  if (child) await end(child);
+}
+
+/** Stops everything and leaves nothing behind. */
+export async function stopAll(): Promise<void> {
+  await Promise.all([...running].map(end));
+  directories.push(join(ROOT, "src/bench/workers/.wrangler"));
+  for (const directory of directories.splice(0)) {
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** Makes a place for Rigger's data, with its D1 tables. */
+export async function newState(): Promise<string> {
+  const directory = await newDirectory();
+  const child = wrangler(
+    ...["d1", "migrations", "apply", "DB", "--local", "--config", "wrangler.toml"],
+    ...["--persist-to", directory],
+  );
+  const [code] = await once(child.process, "exit");
+  if (code !== 0) throw new Error(`the migrations failed:\n${child.output()}`);
+  return directory;
+}
+
+async function newDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "rigger-bench-"));
+  directories.push(directory);
+  return directory;
+}
+
+function wrangler(...options: string[]): { process: ChildProcess; output: () => string } {
+  // A group of its own, so that whatever wrangler starts is stopped with it.
+  const child = spawn(process.execPath, [WRANGLER, ...options], {
+    cwd: ROOT,
+    env: ENV,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (text) => {
+      output = (output + text).slice(-KEPT_OUTPUT);
+    });
+  }
+  return { process: child, output: () => output };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (!running.has(child)) return;
+  const exited = once(child, "exit");
+  signal(child, "SIGTERM");
+  await Promise.race([exited, sleep(STOP_MS)]);
+  signal(child, "SIGKILL");
+}
+
+function signal(child: ChildProcess, name: NodeJS.Signals): void {
+  try {
+    process.kill(-(child.pid ?? Number.NaN), name);
+  } catch {
+    // The group has ended.
+  }
+}
+
+async function untilItAnswers(url: string, child: ReturnType<typeof wrangler>): Promise<void> {
+  for (const giveUpAt = Date.now() + START_MS; Date.now() < giveUpAt; await sleep(100)) {
+    if (child.process.exitCode !== null) break;
+    const answer = await send({ url }).catch(() => undefined);
+    if (answer) return;
+  }
+  throw new Error(`${url} does not answer:\n${child.output()}`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("there is no free port");
+  return address.port;
+}

@@ -1,0 +1,89 @@
+import { inTurns, newSessions, type Pair, type Rounds, type Sample, sampleOf } from "./measure.ts";
+import type { Listener, Target } from "./targets.ts";
+
+/** How many streams at once ended, and how evenly they flowed. */
+export interface Crowd {
+  finished: Sample;
+  tookMs: Sample;
+  firstDeltaMs: Sample;
+  /** The longest that any stream was silent between its first delta and its end. */
+  longestGapMs: Sample;
+  /** The most memory that the Worker's process had; null where it can't be had. */
+  megabytes: Sample | null;
+}
+
+const MEMORY_EVERY_MS = 200;
+
+/** Measures the time from the model's first byte to the client's: the model says in it when it left. */
+export async function compareFirstByte(
+  targets: Pair<Target>,
+  { rounds, each }: Rounds,
+): Promise<Pair<Sample>> {
+  const taken = await inTurns(targets, rounds, async (target) => {
+    const [id = ""] = await newSessions(target, 1);
+    const delays: number[] = [];
+    for (let made = 0; made < each; made++) {
+      const stream = watchStream();
+      await target.message(id, "stream", {}, stream.listen);
+      delays.push(stream.behindMs());
+    }
+    return delays;
+  });
+  return { base: sampleOf(taken.base.flat()), rigger: sampleOf(taken.rigger.flat()) };
+}
+
+/** Streams a slow reply to each of many sessions at once. */
+export async function crowd(target: Target, count: number, paceMs: number): Promise<Crowd> {
+  const ids = await newSessions(target, count);
+  const memory: number[] = [];
+  const sampling = setInterval(() => {
+    const usage = target.server.usage();
+    if (usage) memory.push(usage.workerMegabytes);
+  }, MEMORY_EVERY_MS);
+  const beganAt = performance.now();
+  try {
+    const streams = await Promise.all(
+      ids.map(async (id) => {
+        const stream = watchStream();
+        const { startedAt } = await target.message(id, "stream", { paceMs }, stream.listen);
+        return { firstDeltaMs: stream.firstAt() - startedAt, gapMs: stream.longestGapMs() };
+      }),
+    );
+    return {
+      finished: { p50: streams.length },
+      tookMs: { p50: performance.now() - beganAt },
+      firstDeltaMs: sampleOf(streams.map(({ firstDeltaMs }) => firstDeltaMs)),
+      longestGapMs: { p50: Math.max(...streams.map(({ gapMs }) => gapMs)) },
+      megabytes: memory.length > 0 ? { p50: Math.max(...memory) } : null,
+    };
+  } finally {
+    clearInterval(sampling);
+  }
+}
+
+/** Notes when the parts of a stream arrive. */
+function watchStream() {
+  let text = "";
+  let firstAt = Number.NaN;
+  let sentAt = Number.NaN;
+  let lastAt = Number.NaN;
+  let longestGapMs = 0;
+  const listen: Listener = (piece, at) => {
+    if (Number.isNaN(firstAt)) {
+      text += piece;
+      const stamp = /@(\d{13}) /.exec(text)?.[1];
+      if (stamp === undefined) return;
+      firstAt = at;
+      sentAt = Number(stamp);
+    } else {
+      longestGapMs = Math.max(longestGapMs, at - lastAt);
+    }
+    lastAt = at;
+  };
+  return {
+    listen,
+    firstAt: () => firstAt,
+    behindMs: () => firstAt - sentAt,
+    longestGapMs: () => longestGapMs,
+  };
+}

@@ -1,0 +1,65 @@
+import type { Pair, Sample } from "./measure.ts";
+
+/** What Rigger's value is to be: at most or at least so many times the other's, or so much more at most. */
+export type Aim = { atMost: number } | { atLeast: number } | { more: number };
+
+/** One line of the result. */
+export interface Row {
+  measure: string;
+  unit: string;
+  values: Pair<Sample | null>;
+  aim?: Aim | undefined;
+}
+
+/** Prints lines under a heading, with a mark where an aim was missed; answers how many were. */
+export function printTable(title: string, names: Pair<string>, rows: readonly Row[]): number {
+  const judged = rows.map((row) => ({ row, verdict: judge(row) }));
+  const lines = judged.map(({ row, verdict }) => [
+    `${row.measure}, ${row.unit}`,
+    show(row.values.base),
+    show(row.values.rigger),
+    verdict.compared,
+    verdict.aim,
+    verdict.missed ? "MISSED" : "",
+  ]);
+  const heading = ["", names.base, names.rigger, "ratio", "aim", ""];
+  const widths = heading.map((name, column) =>
+    Math.max(...[name, ...lines.map((line) => line[column] ?? "")].map((cell) => cell.length)),
+  );
+  console.log(`\n${title}\n`);
+  for (const line of [heading, ...lines]) {
+    const cells = line.map((cell, column) => pad(cell, widths[column] ?? 0, column));
+    console.log(cells.join("  ").trimEnd());
+  }
+  return judged.filter(({ verdict }) => verdict.missed).length;
+}
+
+function judge({ values, aim }: Row): { compared: string; aim: string; missed: boolean } {
+  const { base, rigger } = values;
+  if (!base || !rigger) return { compared: "", aim: "", missed: false };
+  const ratio = rigger.p50 / base.p50;
+  const compared = `×${ratio.toFixed(2)}`;
+  if (!aim) return { compared, aim: "", missed: false };
+  if ("atMost" in aim) return { compared, aim: `≤ ×${aim.atMost}`, missed: !(ratio <= aim.atMost) };
+  if ("atLeast" in aim) {
+    return { compared, aim: `≥ ×${aim.atLeast}`, missed: !(ratio >= aim.atLeast) };
+  }
+  const more = rigger.p50 - base.p50;
+  return {
+    compared: `${more < 0 ? "" : "+"}${round(more)}`,
+    aim: `≤ +${aim.more}`,
+    missed: !(more <= aim.more),
+  };
+}
+
+function show(sample: Sample | null): string {
+  if (!sample) return "n/a";
+  return sample.p95 === undefined
+    ? round(sample.p50)
+    : `${round(sample.p50)} (${round(sample.p95)})`;
+}
+
+const round = (value: number): string => value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
+
+const pad = (cell: string, width: number, column: number): string =>
+  column === 0 ? cell.padEnd(width) : cell.padStart(width);
