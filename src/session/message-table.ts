@@ -30,6 +30,8 @@ const NO_USAGE: Usage = {
 export class MessageTable {
   readonly #sql: SqlStorage;
   readonly #sessionId: () => string;
+  /** The message that was read last: the one that runs is asked for again with every change. */
+  #kept: StoredMessage | undefined;
 
   constructor(sql: SqlStorage, sessionId: () => string) {
     this.#sql = sql;
@@ -60,8 +62,10 @@ export class MessageTable {
   }
 
   get(id: string): StoredMessage | undefined {
+    if (this.#kept?.id === id) return this.#kept;
     const row = all(this.#sql, `SELECT ${FACTS} FROM messages WHERE id = ?`, id)[0];
-    return row && this.#decodeMessage(row);
+    if (row) this.#kept = this.#decodeMessage(row);
+    return row && this.#kept;
   }
 
   /** Messages as clients see them, those after a position, oldest first. */
@@ -103,6 +107,7 @@ export class MessageTable {
   }
 
   start(id: string, now: number): void {
+    this.forget();
     this.#sql.exec("UPDATE messages SET status = 'running', started_at = ? WHERE id = ?", now, id);
   }
 
@@ -117,6 +122,7 @@ export class MessageTable {
     },
     now: number,
   ): void {
+    this.forget();
     this.#sql.exec(
       `UPDATE messages SET status = ?, stop_reason = ?, result = ?, output = ?, error = ?, ended_at = ?
        WHERE id = ?`,
@@ -134,6 +140,7 @@ export class MessageTable {
     id: string,
     totals: Pick<MessageRow, "costNanos" | "usage" | "numTurns" | "toolsUsed">,
   ): void {
+    this.forget();
     this.#sql.exec(
       "UPDATE messages SET cost_nanos = ?, usage = ?, num_turns = ?, tools_used = ? WHERE id = ?",
       totals.costNanos,
@@ -142,6 +149,11 @@ export class MessageTable {
       JSON.stringify(totals.toolsUsed),
       id,
     );
+  }
+
+  /** Forgets what is held in memory, when the rows may have changed beneath it. */
+  forget(): void {
+    this.#kept = undefined;
   }
 
   #decodeMessage(row: Row): StoredMessage {

@@ -170,6 +170,7 @@ export class SessionStore {
   }
 
   #dropKept(): void {
+    this.messages.forget();
     this.#identity = undefined;
     this.#metadata = undefined;
     this.#state = undefined;
