@@ -647,7 +647,9 @@ describe("watching", () => {
     if (!socket) throw new Error(`no socket: ${response.status}`);
     const frames: string[] = [];
     const closed = Promise.withResolvers<number>();
-    socket.addEventListener("message", ({ data }) => frames.push(String(data)));
+    socket.addEventListener("message", ({ data }) => {
+      frames.push(...String(data).split(/(?<=\n\n)/));
+    });
     socket.addEventListener("close", ({ code }) => closed.resolve(code));
     socket.accept();
     return { frames, closed: closed.promise, close: () => socket.close() };

@@ -33,7 +33,7 @@ import { Supervisor } from "./supervisor";
 import { errorText, log, reportEnd, reportMessage } from "./telemetry";
 import { type LiveDraft, takeUpAgain } from "./turns";
 import { publicNames, timingOf, viewOf } from "./view";
-import { openSocket, showEvent, showLive } from "./watching";
+import { Watchers } from "./watching";
 
 /** How long a call that others should see in lists waits for the index before it answers without it. */
 const INDEX_WAIT_MS = 3_000;
@@ -49,6 +49,7 @@ const WORKSPACE = settings.AGENT_WORKSPACE;
  */
 export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #store = new SessionStore(this.ctx.storage);
+  readonly #watchers = new Watchers(this.ctx);
   readonly #drafts = new Map<string, LiveDraft>();
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   readonly #supervisor = new Supervisor({
@@ -205,7 +206,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const refused = this.#refusal(caller) ?? this.#refuseUnknown(messageId);
     if (refused) return Response.json(refused.failure, { status: 404 });
     const after = Number(query.get("after") ?? 0);
-    return openSocket(this.ctx, this.#store, this.#drafts, { after, messageId });
+    return this.#watchers.join(this.#store, this.#drafts, { after, messageId });
   }
 
   override webSocketClose(socket: WebSocket): void {
@@ -296,7 +297,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const ending = await carryOn(run, {
       store,
       commit: (change) => this.#commit(change),
-      publish: (event) => showLive(this.ctx, event),
+      publish: (event) => this.#watchers.showLive(event),
       model,
       priced: modelOf(store.identity.config.model),
       sandbox: this.#sandbox(),
@@ -369,7 +370,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   /** Tells everybody concerned of events that were just committed. */
   #show(): void {
     for (const event of this.#store.log.take()) {
-      showEvent(this.ctx, event);
+      this.#watchers.show(event);
       const { type, messageId } = event;
       if (isMessageEnd(type) && messageId !== null) {
         this.#waiting.get(messageId)?.resolve();

@@ -14,49 +14,81 @@ const MAX_REPLAY_CHARACTERS = 1 << 20;
 /** The part of a Durable Object's state that holds its sockets, through its sleep too. */
 export type Sockets = Pick<DurableObjectState, "acceptWebSocket" | "getWebSockets">;
 
-/** Shows a stored event to whoever watches, and closes the sockets that have now seen everything. */
-export function showEvent(sockets: Sockets, event: LoggedEvent): void {
-  broadcast(sockets, event, storedFrame(event));
+/** What is to be sent to those who watch everything, and to those who watch the one message it is of. */
+interface Frame {
+  messageId: string | null;
+  text: string;
+  /** Whether it is the last one for the ones, and for the others. */
+  endsSession: boolean;
+  endsMessage: boolean;
 }
 
-/** Shows a live event to whoever watches. */
-export function showLive(sockets: Sockets, event: LiveEvent): void {
-  const { type, messageId = null } = event;
-  broadcast(sockets, { type, messageId }, sseRecord(event));
-}
+/**
+ * Tells whoever watches a session what happens. What happens in one go is sent as one frame: a message on
+ * a socket costs more than what it carries.
+ */
+export class Watchers {
+  readonly #sockets: Sockets;
+  #gathered: Frame[] = [];
 
-function broadcast(
-  sockets: Sockets,
-  { type, messageId }: { type: string; messageId: string | null },
-  frame: string,
-): void {
-  for (const socket of sockets.getWebSockets(EVERYTHING)) send(socket, frame, isLastEvent(type));
-  if (messageId === null) return;
-  for (const socket of sockets.getWebSockets(messageId)) send(socket, frame, isMessageEnd(type));
-}
-
-function send(socket: WebSocket, frame: string, isLast: boolean): void {
-  try {
-    socket.send(frame);
-    if (isLast) socket.close(1000, "ended");
-  } catch {
-    // A socket that is closing already: its client comes back and is caught up from the log.
+  constructor(sockets: Sockets) {
+    this.#sockets = sockets;
   }
-}
 
-/** Opens a socket that carries a session's events after a seq, or those of one message. */
-export function openSocket(
-  sockets: Sockets,
-  store: SessionStore,
-  drafts: Drafts,
-  wanted: { after: number; messageId: string | null },
-): Response {
-  const { 0: client, 1: server } = new WebSocketPair();
-  sockets.acceptWebSocket(server, [wanted.messageId ?? EVERYTHING]);
-  const { frames, close } = joinFrames(store, wanted.messageId, wanted.after, drafts);
-  for (const frame of frames) server.send(frame);
-  if (close) server.close(close.code, close.reason);
-  return new Response(null, { status: 101, webSocket: client });
+  /** Shows a stored event, and closes the sockets that have then seen everything. */
+  show(event: LoggedEvent): void {
+    this.#gather(event, storedFrame(event));
+  }
+
+  /** Shows a live event. */
+  showLive(event: LiveEvent): void {
+    this.#gather({ type: event.type, messageId: event.messageId ?? null }, sseRecord(event));
+  }
+
+  /** Adds a socket that carries a session's events after a seq, or those of one message. */
+  join(
+    store: SessionStore,
+    drafts: Drafts,
+    wanted: { after: number; messageId: string | null },
+  ): Response {
+    // Or else what is read from the log would be sent to it once more.
+    this.#flush();
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.#sockets.acceptWebSocket(server, [wanted.messageId ?? EVERYTHING]);
+    const { frames, close } = joinFrames(store, wanted.messageId, wanted.after, drafts);
+    if (frames.length > 0) server.send(frames.join(""));
+    if (close) server.close(close.code, close.reason);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  #gather({ type, messageId }: { type: string; messageId: string | null }, text: string): void {
+    if (this.#gathered.length === 0) setTimeout(() => this.#flush());
+    const ends = { endsSession: isLastEvent(type), endsMessage: isMessageEnd(type) };
+    this.#gathered.push({ messageId, text, ...ends });
+  }
+
+  #flush(): void {
+    const frames = this.#gathered;
+    this.#gathered = [];
+    this.#send(EVERYTHING, frames, ({ endsSession }) => endsSession);
+    for (const messageId of new Set(frames.map(({ messageId }) => messageId))) {
+      if (messageId === null) continue;
+      const ofMessage = frames.filter((frame) => frame.messageId === messageId);
+      this.#send(messageId, ofMessage, ({ endsMessage }) => endsMessage);
+    }
+  }
+
+  #send(tag: string, frames: readonly Frame[], isLast: (frame: Frame) => boolean): void {
+    if (frames.length === 0) return;
+    for (const socket of this.#sockets.getWebSockets(tag)) {
+      try {
+        socket.send(frames.map(({ text }) => text).join(""));
+        if (frames.some(isLast)) socket.close(ENDED.code, ENDED.reason);
+      } catch {
+        // A socket that is closing already: its client comes back and is caught up from the log.
+      }
+    }
+  }
 }
 
 const ENDED = { code: 1000, reason: "ended" };
