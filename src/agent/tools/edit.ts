@@ -105,13 +105,17 @@ function mayBeDone(text: string, input: Input): boolean {
 }
 
 function resume(path: string, text: string, input: Input): ToolResult {
-  const [oldText] = withLineEndsOf(text, input);
+  const [oldText, newText] = withLineEndsOf(text, input);
   if (oldText !== "" && text.includes(oldText)) {
     return failed(
       `This edit was interrupted, and ${path} now holds both texts: whether it was done is unknown. Read the file before you go on.`,
     );
   }
-  return { content: `${path} was edited before this call was interrupted.` };
+  const at = text.indexOf(newText);
+  if (newText === "" || at !== text.lastIndexOf(newText)) {
+    return { content: `${path} was edited before this call was interrupted.` };
+  }
+  return { content: report(path, { text, at, length: newText.length, count: 1 }) };
 }
 
 function report(path: string, { text, at, length, count }: Edited): string {

@@ -248,12 +248,13 @@ describe("Edit", () => {
     });
 
     it("is not done twice when the file shows it", async () => {
-      for (const [content, old_string, new_string] of [
-        ["x b", "a", "x"],
-        ["b", "a ", ""],
+      for (const [content, old_string, new_string, report] of [
+        ["x b", "a", "x", "Changed /workspace"],
+        ["x b x", "a", "x", "was edited before"],
+        ["b", "a ", "", "was edited before"],
       ] as const) {
         const { result, content: after } = await resume(content, old_string, new_string);
-        expect(result).toEqual({ content: expect.stringContaining("was edited before") });
+        expect(result).toEqual({ content: expect.stringContaining(report) });
         expect(after).toBe(content);
       }
     });
