@@ -346,4 +346,37 @@ describe("a conversation that grows too heavy", () => {
     });
     expect(messages.map(({ content }) => content[0]?.type)).toEqual(["compaction", "text"]);
   });
+
+  it.each([
+    "prompt is too long: 210000 tokens > 200000 maximum",
+    "input length and `max_tokens` exceed context limit: 199000 + 16384 > 200000",
+  ])("is summarised when its prompt is refused (%s), and goes on", async (message) => {
+    const { journal, messages, seen } = memoryJournal("old");
+    messages.push({ role: "assistant", content: [text("older answer")] });
+    messages.push({ role: "user", content: [text("new")] });
+    const tooLong = failure({
+      type: "invalid_request_error",
+      message,
+      status: 400,
+      retryable: false,
+    });
+    const model = scriptedModel([
+      tooLong,
+      { content: [summary], stopReason: "compaction" },
+      { content: [text("done")], stopReason: "end_turn" },
+    ]);
+    expect(await runAgent(depsOf(model, journal))).toEqual({ stopReason: "end_turn" });
+    expect(seen).toContain("compact 2");
+    expect(messages.map(({ content }) => content[0]?.type)).toEqual(["compaction", "text", "text"]);
+  });
+
+  it("fails when its newest prompt alone is too long", async () => {
+    const { journal } = memoryJournal("far too long");
+    const message = "prompt is too long: 210000 tokens > 200000 maximum";
+    const tooLong = failure({ message, status: 400, retryable: false });
+    expect(await runAgent(depsOf(scriptedModel([tooLong]), journal))).toMatchObject({
+      stopReason: "error",
+      error: { message: expect.stringContaining("context window") },
+    });
+  });
 });

@@ -117,6 +117,8 @@ const SUMMARY_MAX_TOKENS = 16_384;
  */
 export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
   let mayCompact = true;
+  /** Whether the conversation, as it is, is more than the model takes. */
+  let overflowed = false;
   for (;;) {
     if (deps.signal.aborted) return null;
     const { pending, lastStop, contextTokens } = deps.journal.progress();
@@ -126,15 +128,18 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
     }
     const ending = endingOf(lastStop);
     if (ending) return ending;
-    const overflowed = lastStop === "model_context_window_exceeded";
+    overflowed ||= lastStop === "model_context_window_exceeded";
     if (overflowed || (mayCompact && contextTokens > COMPACT_AT_TOKENS)) {
       // A summary that failed once is not paid for again with every turn.
       mayCompact = await compact(deps);
       if (deps.signal.aborted) return null;
       if (overflowed && !mayCompact) return TOO_LONG;
+      overflowed = false;
     }
     const stopped = await reply(deps);
-    if (stopped) return deps.signal.aborted ? null : stopped;
+    if (deps.signal.aborted) return null;
+    overflowed = stopped?.stopReason === "overflow";
+    if (stopped && stopped.stopReason !== "overflow") return stopped;
   }
 }
 
@@ -155,6 +160,11 @@ function endingOf(lastStop: string | null): Ending | undefined {
   }
 }
 
+/** Whether a prompt was refused for its length. The API tells it in words only. */
+const isOverflow = ({ status, message }: ModelFailure): boolean =>
+  status === 413 ||
+  (status === 400 && /prompt is too long|exceeds? (the )?context (limit|window)/i.test(message));
+
 const TOO_LONG: Ending = {
   stopReason: "error",
   error: {
@@ -163,8 +173,8 @@ const TOO_LONG: Ending = {
   },
 };
 
-/** Asks for one reply. Returns how the run ends when there is none. */
-async function reply(deps: AgentDeps): Promise<Ending | undefined> {
+/** Asks for one reply. Returns how the run ends when there is none, or that the prompt was too long. */
+async function reply(deps: AgentDeps): Promise<Ending | Overflow | undefined> {
   const call = {
     ...deps.request,
     messages: deps.journal.conversation(),
@@ -259,7 +269,15 @@ async function search(
   return { ok: true, text: textOf(content), links };
 }
 
-type MadeTurn = { ok: true; turn: Turn; outcome: ModelReply } | { ok: false; ending: Ending };
+type MadeTurn =
+  | { ok: true; turn: Turn; outcome: ModelReply }
+  | { ok: false; ending: Ending | Overflow };
+
+/** The model refused the prompt: it does not fit in its window. */
+interface Overflow {
+  stopReason: "overflow";
+  error: PublicError;
+}
 
 /** Makes one turn within its limits, trying again as long as it makes sense. */
 async function makeTurn(
@@ -278,9 +296,7 @@ async function makeTurn(
 
     const delayMs = retryDelayMs(outcome.failure, turn.attempt, deps.random());
     deps.journal.fail(turn, outcome, delayMs);
-    if (delayMs === null) {
-      return { ok: false, ending: { stopReason: "error", error: publicError(outcome.failure) } };
-    }
+    if (delayMs === null) return { ok: false, ending: failed(outcome.failure) };
     await pause(delayMs, deps.signal);
     if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
   }
@@ -293,7 +309,7 @@ async function makeTurn(
 async function grant(
   wanted: { kind: TurnKind; ref: string; call: ModelCall },
   deps: AgentDeps,
-): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending }> {
+): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending | Overflow }> {
   const { kind, ref, call } = wanted;
   const results = kind === "web_search" ? SEARCH_PROMPT_TOKENS : 0;
   const ask = (tokens: number, likelyTokens: number, lowered: boolean): TurnGrant => {
@@ -312,8 +328,9 @@ async function grant(
     else {
       // The wide bound is a bound all the same; without one, nobody can say what the call may cost.
       const wide = bound === null ? null : ask(bound, likely, true);
-      const failed: Ending = { stopReason: "error", error: publicError(counted.failure) };
-      if (!wide || (!wide.ok && wide.why === "too_dear")) return { ok: false, ending: failed };
+      if (!wide || (!wide.ok && wide.why === "too_dear")) {
+        return { ok: false, ending: failed(counted.failure) };
+      }
       granted = wide;
     }
   }
@@ -338,6 +355,12 @@ const BYTES_PER_TOKEN = 4;
 
 /** The API calls its count an estimate. */
 const withMargin = (tokens: number): number => Math.ceil(tokens * 1.05) + 100;
+
+/** How a call's failure ends its run. */
+const failed = (failure: ModelFailure): Ending | Overflow => ({
+  stopReason: isOverflow(failure) ? "overflow" : "error",
+  error: publicError(failure),
+});
 
 /** A failure of the model as clients see it. */
 function publicError(failure: ModelFailure): PublicError {

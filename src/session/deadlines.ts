@@ -55,14 +55,14 @@ export function dueDeadline(timing: Timing, now: number): Deadline | null {
   return next !== null && next.at <= now ? next : null;
 }
 
-/** When the object has to wake next; null lets it sleep for ever. */
-export function nextAlarm(timing: Timing, now: number): number | null {
+/** When the object has to wake next, but not before `restUntil`; null lets it sleep for ever. */
+export function nextAlarm(timing: Timing, now: number, restUntil = now): number | null {
   const times = [
     nextDeadline(timing)?.at ?? null,
     timing.busy ? now + HEARTBEAT_MS : null,
     timing.outboxAt,
   ].filter((at) => at !== null);
-  return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS);
+  return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS, restUntil);
 }
 
 /**

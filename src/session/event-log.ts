@@ -1,5 +1,5 @@
 import type { EventBody, EventScope, SessionEvent } from "../events/event";
-import { one, page, text } from "./sql";
+import { one, page, type Sql, text } from "./sql";
 
 /** An event as it leaves the log: its record can be sent as it is. */
 export interface LoggedEvent {
@@ -13,9 +13,9 @@ export interface LoggedEvent {
 /** The session's log: what happened, in order, counted from 1 without gaps. */
 export class EventLog {
   #appended: LoggedEvent[] = [];
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Sql) {
     this.#sql = sql;
   }
 

@@ -8,7 +8,7 @@ import {
 import type { ToolResult } from "../agent/tool";
 import type { Prompt, TurnKind } from "../events/event";
 import type { Balance, Reservation } from "./limits";
-import { all, number, one, parse, type Row, text } from "./sql";
+import { all, number, one, parse, type Row, type Sql, text } from "./sql";
 
 /** One agent's work on a message. A message's root run is the main agent's. */
 export interface Run {
@@ -57,9 +57,9 @@ export interface StoredTool {
  * the calls of the model with what they cost, the conversation, the calls of tools.
  */
 export class Journal {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Sql) {
     this.#sql = sql;
   }
 

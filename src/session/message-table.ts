@@ -1,7 +1,7 @@
 import type { Usage } from "../db/schema";
 import type { Prompt, PublicError, StopReason } from "../events/event";
 import type { MessageRow, MessageStatus } from "./rpc";
-import { all, json, number, one, page, parse, type Row, text } from "./sql";
+import { all, json, number, one, page, parse, type Row, type Sql, text } from "./sql";
 
 /** What was asked for with a message, beside its prompt. */
 export interface MessageOptions {
@@ -28,12 +28,12 @@ const NO_USAGE: Usage = {
 
 /** The messages of a session, in the order in which they came. */
 export class MessageTable {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
   readonly #sessionId: () => string;
   /** The message that was read last: the one that runs is asked for again with every change. */
   #kept: StoredMessage | undefined;
 
-  constructor(sql: SqlStorage, sessionId: () => string) {
+  constructor(sql: Sql, sessionId: () => string) {
     this.#sql = sql;
     this.#sessionId = sessionId;
   }

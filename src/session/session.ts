@@ -5,11 +5,12 @@ import { type Env, settings } from "../env";
 import { isLastEvent, isMessageEnd } from "../events/event";
 import { openSandbox } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
+import { Breaker } from "./breaker";
 import { change, endSession, setLifecycle } from "./changes";
 import { dueDeadline, keepsAlarm, nextAlarm } from "./deadlines";
 import { model, modelOf } from "./deployment";
 import { parseLogged } from "./event-log";
-import { activate, expireIdle, isEnded, markRead, terminate } from "./lifecycle";
+import { activate, expireIdle, fail, isEnded, markRead, terminate } from "./lifecycle";
 import { usedUp } from "./limits";
 import { acceptMessage, cutMessage, endContext, endMessage, startNext } from "./messages";
 import { Outbox } from "./outbox";
@@ -49,6 +50,7 @@ const WORKSPACE = settings.AGENT_WORKSPACE;
  */
 export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #store = new SessionStore(this.ctx.storage);
+  readonly #breaker = new Breaker(this.ctx.storage.kv);
   readonly #watchers = new Watchers(this.ctx);
   readonly #drafts = new Map<string, LiveDraft>();
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
@@ -218,6 +220,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     this.#alarmAt = undefined;
     if (!this.#store.exists()) return;
     try {
+      this.#breaker.countAlarm(Date.now());
+      this.#stopRunaway(Date.now());
       this.#enforceDeadlines();
       this.#supervisor.drive();
       await this.#outbox.drainDue(Date.now());
@@ -266,17 +270,37 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   #commit<T>(change: (now: number) => T): T {
     const now = Date.now();
     const result = this.#store.transaction(() => change(now));
+    this.#breaker.countRows(this.#store.takeWritten(), now);
     this.#planAlarm();
     this.#show();
     this.#outbox.drainSoon();
+    this.#stopRunaway(now);
     return result;
+  }
+
+  /** Ends a session that does more than any has reason to. */
+  #stopRunaway(now: number): void {
+    const what = this.#breaker.tripped(now);
+    if (what === null || isEnded(this.#store.state.lifecycle)) return;
+    const error = {
+      type: "api_error",
+      message: `The session was stopped: ${what} within a minute.`,
+    };
+    this.#commit((now) => {
+      const { running, lifecycle } = this.#store.state;
+      const ending = { ...FAILED, error };
+      if (running !== null) endMessage(this.#store, running, ending, this.#drafts, now);
+      endSession(this.#store, fail(lifecycle, error, endContext(this.#store), now), now);
+    });
+    this.#supervisor.drive();
   }
 
   /** Sets the one alarm to what the state asks for. */
   #planAlarm(): void {
     if (!this.#store.exists()) return;
     const timing = timingOf(this.#store);
-    const at = nextAlarm(timing, Date.now());
+    const now = Date.now();
+    const at = nextAlarm(timing, now, this.#breaker.restUntil(now));
     if (keepsAlarm(this.#alarmAt, at, timing.busy)) return;
     this.#alarmAt = at;
     // Not awaited: the write belongs to the same transaction as what was just committed.

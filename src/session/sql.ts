@@ -1,15 +1,27 @@
 /** A row as SQLite gives it. */
 export type Row = Record<string, SqlStorageValue>;
 
+/** The part of an object's SQLite that is used. */
+export type Sql = Pick<SqlStorage, "exec">;
+
+/** The same SQLite, with the rows told that each statement wrote. */
+export const countingWrites = (sql: Sql, onWrite: (rows: number) => void): Sql => ({
+  exec(query, ...bindings) {
+    const cursor = sql.exec(query, ...bindings);
+    if (cursor.rowsWritten > 0) onWrite(cursor.rowsWritten);
+    return cursor as never;
+  },
+});
+
 /** All rows of a query. */
-export const all = (sql: SqlStorage, query: string, ...bindings: SqlStorageValue[]): Row[] =>
+export const all = (sql: Sql, query: string, ...bindings: SqlStorageValue[]): Row[] =>
   sql.exec<Row>(query, ...bindings).toArray();
 
 /** A page may weigh this much: an answer over RPC is bounded to 32 MiB. */
 const MAX_PAGE_CHARACTERS = 8 << 20;
 
 /** The first rows of a query, as many as fit in a page, but at least one. */
-export function page(sql: SqlStorage, query: string, ...bindings: SqlStorageValue[]): Row[] {
+export function page(sql: Sql, query: string, ...bindings: SqlStorageValue[]): Row[] {
   const rows: Row[] = [];
   let characters = 0;
   for (const row of sql.exec<Row>(query, ...bindings)) {
@@ -21,7 +33,7 @@ export function page(sql: SqlStorage, query: string, ...bindings: SqlStorageValu
 }
 
 /** The one row of a query; throws where there is none or more. */
-export const one = (sql: SqlStorage, query: string, ...bindings: SqlStorageValue[]): Row =>
+export const one = (sql: Sql, query: string, ...bindings: SqlStorageValue[]): Row =>
   sql.exec<Row>(query, ...bindings).one();
 
 /** A column of text that may be null. */

@@ -5,6 +5,7 @@ import type { Lifecycle } from "./lifecycle";
 import type { Balance } from "./limits";
 import { MessageTable } from "./message-table";
 import type { Limits, SessionSpec } from "./rpc";
+import { countingWrites } from "./sql";
 import { TABLES } from "./tables";
 
 /** What a session is, fixed at its creation. */
@@ -83,14 +84,18 @@ export class SessionStore {
   #identity: Identity | undefined;
   /** The state, kept so that a transition that changed nothing is known by its identity. */
   #state: State | undefined;
+  #written = 0;
   /** Whether the transaction under way has changed the state: it changes often, and is written once. */
   #changed = false;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
-    this.log = new EventLog(storage.sql);
-    this.messages = new MessageTable(storage.sql, () => this.identity.id);
-    this.journal = new Journal(storage.sql);
+    const sql = countingWrites(storage.sql, (rows) => {
+      this.#written += rows;
+    });
+    this.log = new EventLog(sql);
+    this.messages = new MessageTable(sql, () => this.identity.id);
+    this.journal = new Journal(sql);
   }
 
   /** Runs `change` as one transaction and returns what it returned; a throw undoes all of it. */
@@ -99,7 +104,10 @@ export class SessionStore {
     try {
       return this.#storage.transactionSync(() => {
         const result = change();
-        if (this.#changed) this.#storage.kv.put("state", this.#state);
+        if (this.#changed) {
+          this.#storage.kv.put("state", this.#state);
+          this.#written += 1;
+        }
         return result;
       });
     } catch (error) {
@@ -109,6 +117,13 @@ export class SessionStore {
     } finally {
       this.#changed = false;
     }
+  }
+
+  /** How many rows were written since this was last asked. */
+  takeWritten(): number {
+    const written = this.#written;
+    this.#written = 0;
+    return written;
   }
 
   /** Makes the session, within a transaction. */

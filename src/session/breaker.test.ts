@@ -1,0 +1,124 @@
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import {
+  ALICE,
+  aMessage,
+  ask,
+  createSession,
+  eventsOf,
+  objectOf,
+  sessionOf,
+  value,
+} from "../testing/sessions";
+import { Breaker, MAX_ALARMS } from "./breaker";
+import { nextAlarm } from "./deadlines";
+import { SessionStore } from "./store";
+
+const read = async (id: string) => value(await sessionOf(id).read(ALICE));
+
+/** Has an object's alarm ring as if in a loop. */
+async function ring(id: string, times: number): Promise<void> {
+  await runInDurableObject(objectOf(id), async (object) => {
+    for (let n = 0; n < times; n++) await (object as { alarm(): Promise<void> }).alarm();
+  });
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("a session in a loop", () => {
+  it("of alarms is stopped with an error, its message too", async () => {
+    const id = await createSession();
+    const request = aMessage("/delay 60000\nhello");
+    value(await sessionOf(id).send(ALICE, request));
+    await ring(id, MAX_ALARMS);
+    expect(await read(id)).toMatchObject({ status: "active" });
+    await ring(id, 1);
+    const error = { message: "The session was stopped: more than 120 alarms within a minute." };
+    expect(await read(id)).toMatchObject({ status: "error", error });
+    expect(value(await sessionOf(id).message(ALICE, request.id))).toMatchObject({
+      status: "failed",
+      error,
+    });
+    expect((await eventsOf(id)).at(-1)).toMatchObject({ type: "session.failed", error });
+  });
+
+  it("of alarms wakes once a minute at most", async () => {
+    const id = await createSession();
+    await runInDurableObject(objectOf(id), (_, { storage }) => {
+      const breaker = new Breaker(storage.kv);
+      for (let n = 0; n < MAX_ALARMS; n++) breaker.countAlarm(1_000 + n);
+      expect(breaker.restUntil(2_000)).toBe(2_000);
+      breaker.countAlarm(2_000);
+      expect(breaker.restUntil(2_000)).toBe(61_000);
+      expect(nextAlarm({ ...TIMING, outboxAt: 2_500 }, 2_000, 61_000)).toBe(61_000);
+      expect(breaker.tripped(61_000)).toBeNull();
+    });
+  });
+
+  it("of alarms is known also when it is lost between them", async () => {
+    const id = await createSession({ limits: { ...NO_LIMITS, maxIdleTimeMs: 3_600_000 } });
+    await ring(id, MAX_ALARMS);
+    runInDurableObject(objectOf(id), (_, state) => state.abort("lost")).catch(() => {});
+    await vi.waitFor(() => runDurableObjectAlarm(objectOf(id)), { timeout: 2_000 });
+    expect(await read(id)).toMatchObject({ status: "error" });
+  });
+
+  it("of writes is stopped with an error, and takes no more messages", async () => {
+    const { takeWritten } = SessionStore.prototype;
+    const id = await createSession();
+    await ask(id, "hello");
+    expect(await read(id)).toMatchObject({ status: "active" });
+    // A few hundred rows stand for as many thousands.
+    vi.spyOn(SessionStore.prototype, "takeWritten").mockImplementation(function (
+      this: SessionStore,
+    ) {
+      return takeWritten.call(this) * 1_000;
+    });
+    const message = await ask(id, Array(50).fill('/Bash {"command":"true"}').join("\n"));
+    const error = {
+      message: "The session was stopped: more than 100000 rows written within a minute.",
+    };
+    expect(message).toMatchObject({ status: "failed", error });
+    expect(message.numTurns).toBeLessThan(20);
+    expect(await read(id)).toMatchObject({ status: "error", error });
+    expect(await sessionOf(id).send(ALICE, aMessage("more"))).toMatchObject({
+      failure: { code: "session_ended" },
+    });
+  });
+
+  it("is counted by the rows that it really writes", async () => {
+    const id = await createSession();
+    await runInDurableObject(objectOf(id), (_, { storage }) => {
+      const store = new SessionStore(storage);
+      const written = () => storage.sql.exec("SELECT count(*) AS n FROM events").one().n as number;
+      const before = written();
+      store.transaction(() => {
+        for (let n = 0; n < 10; n++) {
+          store.log.append({ type: "message.started" }, { messageId: "msg_1" }, Date.now());
+        }
+      });
+      expect(written() - before).toBe(10);
+      expect(store.takeWritten()).toBeGreaterThanOrEqual(10);
+      expect(store.takeWritten()).toBe(0);
+    });
+  });
+});
+
+const NO_LIMITS = {
+  maxIdleTimeMs: null,
+  maxLifetimeMs: null,
+  maxBudgetNanos: null,
+  maxTurns: null,
+};
+
+const TIMING = {
+  lifecycle: { status: "active" as const, startedAt: 0 },
+  limits: NO_LIMITS,
+  createdAt: 0,
+  lastActivityAt: 0,
+  busy: false,
+  removed: false,
+  outboxAt: null,
+};
