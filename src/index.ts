@@ -7,5 +7,5 @@ import { housekeep } from "./session/housekeeping";
 
 export default {
   fetch: createApp().fetch,
-  scheduled: (event, env) => housekeep(env.DB, event.scheduledTime),
+  scheduled: (event, env) => housekeep(env, event.scheduledTime),
 } satisfies ExportedHandler<Env>;

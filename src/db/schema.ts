@@ -35,6 +35,9 @@ export interface SandboxInfo {
   state: "none" | "ready" | "suspended" | "destroyed";
 }
 
+/** Whether something is still to happen to a session by itself. */
+export const AWAITED = sql`(status in ('initializing', 'active', 'idle') or pattern = 'ephemeral') is true`;
+
 /**
  * One row a session: the index that lists and statistics are answered from, and the shape in which a
  * session object tells about itself. Instants are ms since 1970, money is nano-dollars.
@@ -89,6 +92,8 @@ export const agentSessions = sqliteTable(
     index("sessions_created").on(t.createdAt, t.id),
     index("sessions_activity").on(t.lastActivityAt, t.id, t.status, t.pattern, t.createdAt),
     index("sessions_cost").on(t.totalCostNanos, t.id, t.status, t.pattern, t.createdAt),
+    // Those that something is to happen to by itself: an ephemeral one is removed after its end.
+    index("sessions_awaited").on(t.id).where(AWAITED),
     index("sessions_status").on(t.status, t.createdAt, t.id, t.pattern),
     index("sessions_pattern").on(t.pattern, t.createdAt, t.id),
     index("sessions_user").on(t.userId, t.createdAt, t.id).where(sql`user_id is not null`),
@@ -164,3 +169,10 @@ export const sessionTombstones = sqliteTable(
   },
   (t) => [index("tombstones_removed").on(t.removedAt)],
 );
+
+/** How far the rounds of the housekeeping have come. */
+export const rounds = sqliteTable("rounds", {
+  name: text().primaryKey(),
+  /** The id of the last row that was looked at. */
+  after: text().notNull(),
+});

@@ -1,17 +1,128 @@
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { expect, it } from "vitest";
-import { ALICE, createSession, sessionOf, value } from "../testing/sessions";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { nextInRound } from "../db/rounds";
+import { putSession } from "../db/sessions";
+import { aSessionRow } from "../testing/rows";
+import {
+  ALICE,
+  aMessage,
+  ask,
+  createSession,
+  newSessionId,
+  objectOf,
+  sessionOf,
+  until,
+  value,
+} from "../testing/sessions";
 import { housekeep } from "./housekeeping";
 
+const MINUTE = 60_000;
 const DAY = 86_400_000;
+const HOUR_AHEAD = () => Date.now() + 60 * MINUTE;
+
+const rowOf = (id: string) =>
+  env.DB.prepare("SELECT * FROM agent_sessions WHERE id = ?").bind(id).first();
+const set = (id: string, what: string) =>
+  env.DB.prepare(`UPDATE agent_sessions SET ${what} WHERE id = ?`).bind(id).run();
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
 const tombstones = async (id: string) =>
   (await env.DB.prepare("SELECT id FROM session_tombstones WHERE id = ?").bind(id).all()).results;
 
 it("a tombstone is kept for seven days and then forgotten", async () => {
   const id = await createSession();
   value(await sessionOf(id).remove(ALICE));
-  await housekeep(env.DB, Date.now() + 6 * DAY);
+  await housekeep(env, Date.now() + 6 * DAY);
   expect(await tombstones(id)).toHaveLength(1);
-  await housekeep(env.DB, Date.now() + 8 * DAY);
+  await housekeep(env, Date.now() + 8 * DAY);
   expect(await tombstones(id)).toEqual([]);
+});
+
+describe("a row whose object says otherwise", () => {
+  it("is made to say the same, whatever its version is", async () => {
+    const id = await createSession({ tags: ["kept"] });
+    await ask(id, "hello");
+    for (const wrong of [
+      "total_cost_nanos = 7, tags = '[\"wrong\"]', version = 1",
+      "status = 'idle', num_turns = 99, version = version + 1000000",
+      "description = 'of the same version'",
+    ]) {
+      await set(id, wrong);
+      await housekeep(env, HOUR_AHEAD());
+      const session = value(await sessionOf(id).read(ALICE));
+      expect(await rowOf(id)).toMatchObject({
+        status: "active",
+        description: null,
+        tags: '["kept"]',
+        num_turns: 1,
+        version: session.version,
+        total_cost_nanos: session.totalCostNanos,
+      });
+    }
+  });
+
+  it("goes when there is no such object, and its totals keep what it cost", async () => {
+    const row = aSessionRow({ id: newSessionId(), totalCostNanos: 5 });
+    await putSession(env.DB, row);
+    await housekeep(env, HOUR_AHEAD());
+    expect(await rowOf(row.id)).toBeNull();
+    expect(await tombstones(row.id)).toHaveLength(1);
+  });
+
+  it("is left alone while its object is at work on it", async () => {
+    const id = await createSession();
+    await set(id, "num_turns = 99");
+    await housekeep(env, Date.now());
+    expect(await rowOf(id)).toMatchObject({ num_turns: 99 });
+  });
+});
+
+describe("a round", () => {
+  it("wakes a session whose alarm was lost, and its message goes on", async () => {
+    const id = await createSession();
+    const request = aMessage("/delay 200\nhello");
+    value(await sessionOf(id).send(ALICE, request));
+    runInDurableObject(objectOf(id), async (_, state) => {
+      await state.storage.deleteAlarm();
+      state.abort("lost");
+    }).catch(() => {});
+    await scheduler.wait(50);
+    await housekeep(env, HOUR_AHEAD());
+    await until(async () => {
+      const row = await rowOf(id);
+      return row?.num_turns === 1;
+    });
+  });
+
+  it("goes on where the one before it stopped, and begins anew after the last row", async () => {
+    await env.DB.exec("DELETE FROM agent_sessions");
+    await env.DB.exec("DELETE FROM rounds");
+    const ids: string[] = [];
+    for (let n = 0; n < 7; n++) {
+      const row = aSessionRow({ id: newSessionId(), status: n === 6 ? "terminated" : "active" });
+      await putSession(env.DB, row);
+      if (n < 6) ids.push(row.id);
+    }
+    const seen: string[][] = [];
+    for (let run = 0; run < 4; run++) {
+      const rows = await nextInRound(env.DB, { before: HOUR_AHEAD(), limit: 4 });
+      seen.push(rows.map(({ id }) => id));
+    }
+    ids.sort();
+    expect(seen).toEqual([ids.slice(0, 4), ids.slice(4), ids.slice(0, 4), ids.slice(4)]);
+  });
+
+  it("reads only rows that something is to happen to", async () => {
+    const plan = await env.DB.prepare(
+      `EXPLAIN QUERY PLAN SELECT * FROM agent_sessions WHERE id > ?1 AND updated_at < ?2
+       AND (status in ('initializing', 'active', 'idle') or pattern = 'ephemeral') is true ORDER BY id LIMIT 9`,
+    )
+      .bind("", 1)
+      .all();
+    expect(JSON.stringify(plan.results)).toContain("sessions_awaited");
+  });
 });

@@ -1,18 +1,57 @@
-import { purgeTombstones } from "../db/sessions";
+import { nextInRound } from "../db/rounds";
+import type { SessionRow } from "../db/schema";
+import { purgeTombstones, removeSession } from "../db/sessions";
+import type { Env } from "../env";
+import type { SessionRpc } from "./rpc";
 import { errorText, log } from "./telemetry";
 
 /** How long a removed session's tombstone guards against a late write. */
 const TOMBSTONE_MS = 7 * 86_400_000;
-/** Purges of one run: a run's work is bounded, the next one goes on. */
-const MAX_PURGES = 10;
 
-/** Forgets what is kept for a time only. Runs every hour; never rejects. */
-export async function housekeep(d1: D1Database, now: number): Promise<void> {
+/** The work of one run is bounded; the next one goes on. */
+const MAX_PURGES = 10;
+const MAX_LOOKS = 100;
+const LOOKS_AT_ONCE = 10;
+
+/** A row that was written since then is being looked after by its object. */
+const QUIET_MS = 5 * 60_000;
+
+/**
+ * Forgets what is kept for a time only, and sees to it that rows and objects agree. Runs every few
+ * minutes; never rejects.
+ */
+export async function housekeep(env: Env, now: number): Promise<void> {
+  await attempt("purge", () => purge(env.DB, now));
+  await attempt("reconcile", () => reconcile(env, now));
+}
+
+async function purge(d1: D1Database, now: number): Promise<void> {
+  for (let purges = 0; purges < MAX_PURGES; purges++) {
+    if ((await purgeTombstones(d1, now - TOMBSTONE_MS)) === 0) return;
+  }
+}
+
+async function reconcile(env: Env, now: number): Promise<void> {
+  const rows = await nextInRound(env.DB, { before: now - QUIET_MS, limit: MAX_LOOKS });
+  while (rows.length > 0) {
+    const some = rows.splice(0, LOOKS_AT_ONCE);
+    // One object that cannot be reached does not keep the others from being looked at.
+    await Promise.all(some.map((row) => attempt("reconcile", () => look(env, row, now))));
+  }
+}
+
+/** Shows a row to its object, which repairs it; a row without an object goes. */
+async function look(env: Env, row: SessionRow, now: number): Promise<void> {
+  const session = env.SESSIONS.getByName(row.id) as unknown as Pick<SessionRpc, "reconcile">;
+  const verdict = await session.reconcile(row);
+  if (verdict === "unknown") await removeSession(env.DB, row, now);
+  if (verdict !== "right") log("index.repaired", { session: row.id, verdict });
+}
+
+async function attempt(task: string, act: () => Promise<void>): Promise<void> {
   try {
-    for (let purges = 0; purges < MAX_PURGES; purges++) {
-      if ((await purgeTombstones(d1, now - TOMBSTONE_MS)) === 0) return;
-    }
+    await act();
   } catch (error) {
-    log("housekeeping.failed", { error: errorText(error) });
+    log("housekeeping.failed", { task, error: errorText(error) });
   }
 }

@@ -166,4 +166,9 @@ export interface SessionRpc {
   terminate(caller: Caller, reason: string): Promise<Result<SessionRow>>;
   /** Ends the session if need be, then forgets it for good. */
   remove(caller: Caller): Promise<Result<null>>;
+  /**
+   * For the housekeeping, which acts for nobody: does what is due, and tells the index anew if its row
+   * is `wrong`. There is no session of an `unknown` id.
+   */
+  reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown">;
 }

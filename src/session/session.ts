@@ -33,7 +33,7 @@ import { newState, SessionStore } from "./store";
 import { Supervisor } from "./supervisor";
 import { errorText, log, reportEnd, reportMessage } from "./telemetry";
 import { type LiveDraft, takeUpAgain } from "./turns";
-import { publicNames, timingOf, viewOf } from "./view";
+import { publicNames, sameRow, timingOf, viewOf } from "./view";
 import { Watchers } from "./watching";
 
 /** How long a call that others should see in lists waits for the index before it answers without it. */
@@ -198,6 +198,22 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     await this.#supervisor.driveAndWait();
     await this.#outbox.drain(INDEX_WAIT_MS);
     return ok(null);
+  }
+
+  async reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown"> {
+    if (!this.#store.exists()) return "unknown";
+    this.#enforceDeadlines();
+    this.#supervisor.drive();
+    this.#planAlarm();
+    if (sameRow(viewOf(this.#store), row)) return "right";
+    this.#commit((now) => {
+      change(this.#store, {}, now);
+      const { state } = this.#store;
+      // The index takes no version that is not above its own, whatever that is.
+      this.#store.state = { ...state, version: Math.max(state.version, row.version + 1) };
+    });
+    await this.#outbox.drain(INDEX_WAIT_MS);
+    return "wrong";
   }
 
   /** Opens a WebSocket that carries the session's events; see `SessionRpc`. */

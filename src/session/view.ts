@@ -66,3 +66,9 @@ export function viewOf(store: SessionStore): SessionRow {
     userId: metadata.userId,
   };
 }
+
+/** Whether two rows say the same. */
+export const sameRow = (one: SessionRow, other: SessionRow): boolean =>
+  Object.entries(one).every(
+    ([name, value]) => JSON.stringify(value) === JSON.stringify(other[name as keyof SessionRow]),
+  );

@@ -1,0 +1,31 @@
+import { and, asc, eq, gt, lt } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { AWAITED, agentSessions, rounds, type SessionRow } from "./schema";
+
+const NAME = "reconcile";
+
+/**
+ * The next rows of the round over all sessions that are not at rest for good, leaving out those written
+ * since `before`: their objects are at work. After the last of them the round begins anew.
+ */
+export async function nextInRound(
+  d1: D1Database,
+  { before, limit }: { before: number; limit: number },
+): Promise<SessionRow[]> {
+  const db = drizzle(d1);
+  const [round] = await db.select().from(rounds).where(eq(rounds.name, NAME));
+  const rows = await db
+    .select()
+    .from(agentSessions)
+    .where(
+      and(gt(agentSessions.id, round?.after ?? ""), lt(agentSessions.updatedAt, before), AWAITED),
+    )
+    .orderBy(asc(agentSessions.id))
+    .limit(limit);
+  const after = rows.length < limit ? "" : (rows.at(-1)?.id ?? "");
+  await db
+    .insert(rounds)
+    .values({ name: NAME, after })
+    .onConflictDoUpdate({ target: rounds.name, set: { after } });
+  return rows;
+}
