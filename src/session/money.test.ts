@@ -1,0 +1,239 @@
+import { runInDurableObject } from "cloudflare:test";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import type { Turn } from "../agent/loop";
+import { knownModels } from "../agent/models";
+import type { TurnKind } from "../events/event";
+import { aMessage, aSpec, objectOf } from "../testing/sessions";
+import { modelOf } from "./deployment";
+import { acceptMessage, startNext } from "./messages";
+import { newState, SessionStore } from "./store";
+import {
+  beginTurn,
+  closeTurns,
+  completeTurn,
+  failTurn,
+  type RunChange,
+  takeUpAgain,
+} from "./turns";
+
+// The session's ledger under whatever may happen to it: agents that call models side by side, replies,
+// failures, retries, answers that come twice, and the object lost between any two of these.
+
+const AGENTS = 3;
+/** From a tenth of a cent, which pays for hardly a word, to what pays for most of what is tried. */
+const budget = fc.integer({ min: 1_000_000, max: 1_000_000_000 });
+/** What of a bound is used: often all of it. */
+const share = fc.oneof(fc.double({ min: 0, max: 1, noNaN: true }), fc.constant(1));
+const agent = fc.nat(AGENTS - 1);
+const kind = fc.constantFrom<TurnKind>("reply", "reply", "reply", "compaction", "web_search");
+const used = fc.record({ input: share, read: share, written: share, output: share });
+
+const Step = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("begin" as const),
+      agent,
+      kind,
+      model: fc.constantFrom(...knownModels(Date.now())),
+      promptTokens: fc.nat(400_000),
+      maxTokens: fc.integer({ min: 1, max: 64_000 }),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("complete" as const), agent, used }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("fail" as const),
+      agent,
+      used,
+      began: fc.boolean(),
+      status: fc.constantFrom(null, 400, 529),
+      again: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("repeat" as const), agent, used }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("lose the object" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("stop" as const), agent }) },
+);
+type Step = typeof Step extends fc.Arbitrary<infer T> ? T : never;
+
+/** A call under way: what was granted, and what its usage may be. */
+interface Open {
+  turn: Turn;
+  promptTokens: number;
+  kind: TurnKind;
+}
+
+/** What the API would report of a call: any part of what the call was bounded by. */
+function reported(
+  { turn, promptTokens, kind }: Open,
+  part: typeof used extends fc.Arbitrary<infer T> ? T : never,
+) {
+  const prompt = Math.floor(promptTokens * part.input);
+  const read = Math.floor(prompt * part.read);
+  const written = Math.floor((prompt - read) * part.written);
+  return {
+    start: {
+      input_tokens: prompt - read - written,
+      cache_read_input_tokens: read,
+      cache_creation_input_tokens: written,
+      cache_creation: { ephemeral_5m_input_tokens: written, ephemeral_1h_input_tokens: 0 },
+      output_tokens: Math.ceil(turn.maxTokens * part.output),
+      server_tool_use: {
+        web_search_requests: kind === "web_search" ? 1 : 0,
+        web_fetch_requests: 0,
+      },
+    } as never,
+    delta: null,
+  };
+}
+
+/** Plays steps on a new session within its object, and checks it after each. */
+function play(
+  storage: DurableObjectStorage,
+  id: string,
+  maxBudgetNanos: number,
+  steps: Step[],
+): void {
+  const spec = aSpec({
+    id,
+    limits: { maxIdleTimeMs: null, maxLifetimeMs: null, maxBudgetNanos, maxTurns: null },
+  });
+  let store = new SessionStore(storage);
+  const now = Date.now();
+  const request = aMessage("hello");
+  store.transaction(() => {
+    const { limits, tags, description, userId, ...identity } = spec;
+    const made = { ...identity, owner: "alice", sessionId: "sdk_sess_1", createdAt: now };
+    store.create(made, { limits, tags, description, userId }, newState(spec, now));
+    store.state = { ...store.state, lifecycle: { status: "active", startedAt: now } };
+    acceptMessage(store, request, now);
+    startNext(store, "/workspace", now);
+    for (let n = 1; n < AGENTS; n++) {
+      store.journal.addAgent(`agent ${n}`, "/workspace");
+      const run = { id: `run ${n}`, messageId: request.id, agent: `agent ${n}` };
+      store.journal.addRun({ ...run, parentToolUseId: null });
+    }
+  });
+  const runIds = [request.id, ...Array.from({ length: AGENTS - 1 }, (_, n) => `run ${n + 1}`)];
+  const open = new Map<number, Open>();
+  const ended: { agent: number; open: Open }[] = [];
+  let replies = 0;
+
+  const at = (agent: number): RunChange => {
+    const run = store.journal.run(runIds[agent] ?? "");
+    if (!run) throw new Error("there is no such run");
+    return { store, run, now };
+  };
+
+  for (const step of steps) {
+    store.transaction(() => {
+      switch (step.do) {
+        case "begin": {
+          if (open.has(step.agent)) return;
+          const { kind, promptTokens, maxTokens } = step;
+          const wish = { kind, ref: "", promptTokens, likelyTokens: 10, maxTokens, lowered: true };
+          const granted = beginTurn(at(step.agent), modelOf(step.model), wish);
+          if (granted.ok) open.set(step.agent, { turn: granted, promptTokens, kind });
+          return;
+        }
+        case "complete": {
+          const call = open.get(step.agent);
+          if (!call) return;
+          const content = [{ type: "text" as const, text: "said" }];
+          const usage = reported(call, step.used);
+          completeTurn(at(step.agent), call.turn, { content, stopReason: "end_turn", usage });
+          open.delete(step.agent);
+          ended.push({ agent: step.agent, open: call });
+          if (call.kind === "reply") replies += 1;
+          return;
+        }
+        case "fail": {
+          const call = open.get(step.agent);
+          if (!call) return;
+          const { began, status, again } = step;
+          const usage = began ? reported(call, step.used) : { start: null, delta: null };
+          const failed = {
+            failure: { type: "error", began, status },
+            draft: { content: [], usage },
+          };
+          failTurn(at(step.agent), call.turn, failed, again ? 1 : null);
+          open.delete(step.agent);
+          ended.push({ agent: step.agent, open: call });
+          return;
+        }
+        case "repeat": {
+          const last = ended.findLast(({ agent }) => agent === step.agent);
+          if (!last) return;
+          const usage = reported(last.open, step.used);
+          completeTurn(at(step.agent), last.open.turn, {
+            content: [],
+            stopReason: "end_turn",
+            usage,
+          });
+          return;
+        }
+        case "stop":
+          closeTurns(at(step.agent), "interrupted", new Map());
+          open.delete(step.agent);
+          return;
+        case "lose the object":
+          return;
+      }
+    });
+    if (step.do === "lose the object") {
+      store = new SessionStore(storage);
+      store.transaction(() => {
+        for (let n = 0; n < AGENTS; n++) takeUpAgain(at(n));
+      });
+      open.clear();
+    }
+    check(store, request.id, { maxBudgetNanos, replies });
+  }
+}
+
+function check(
+  store: SessionStore,
+  messageId: string,
+  model: { maxBudgetNanos: number; replies: number },
+): void {
+  const { balance, usage, totalTokens, numTurns } = store.state;
+  const { spentNanos, heldNanos } = balance;
+  expect(spentNanos + heldNanos).toBeLessThanOrEqual(model.maxBudgetNanos);
+  expect(Math.min(spentNanos, heldNanos)).toBeGreaterThanOrEqual(0);
+  expect(Number.isSafeInteger(spentNanos) && Number.isSafeInteger(heldNanos)).toBe(true);
+  expect(store.journal.messageBalance(messageId)).toEqual(balance);
+  expect(numTurns).toBe(model.replies);
+  const events = store.log.after(0, 10_000).map(({ json }) => JSON.parse(json));
+  const costs = events.map(({ cost }) => Math.round((cost ?? 0) * 1e9));
+  expect(costs.reduce((sum, cost) => sum + cost, 0)).toBe(spentNanos);
+  const models = Object.values(usage);
+  expect(models.reduce((sum, { costNanos }) => sum + costNanos, 0)).toBe(spentNanos);
+  const tokens = models.reduce(
+    (sum, of) => sum + of.inputTokens + of.outputTokens + of.cacheReadTokens + of.cacheWriteTokens,
+    0,
+  );
+  expect(tokens).toBe(totalTokens);
+  const message = store.messages.get(messageId);
+  expect(message).toMatchObject({ costNanos: spentNanos, numTurns });
+  const completed = events.filter(({ type }) => type === "turn.completed");
+  expect(new Set(completed.map(({ turnId }) => turnId)).size).toBe(completed.length);
+}
+
+it("whatever agents call, and however it ends, spent and held stay within the budget and each reply counts once", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      budget,
+      fc.array(Step, { minLength: 5, maxLength: 60 }),
+      async (budget, steps) => {
+        const { id } = aSpec();
+        await runInDurableObject(objectOf(id), (_, { storage }) =>
+          play(storage, id, budget, steps),
+        );
+      },
+    ),
+    { numRuns: 150 },
+  );
+}, 60_000);
