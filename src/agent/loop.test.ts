@@ -34,6 +34,8 @@ function memoryJournal(prompt = "go") {
       messages.splice(0, cut, { role: "assistant", content: [summary] });
       contextTokens = 0;
     },
+    hear: () => {},
+    otherSettled: async () => {},
     startTool: (call) => void seen.push(`start ${call.id}`),
     finishTool(call, result) {
       seen.push(`finish ${call.id}`);
@@ -90,7 +92,7 @@ function depsOf(
     journal,
     signal: new AbortController().signal,
     runTool,
-    readsOnly: (call) => call.name === "Read",
+    sideBySide: (call) => call.name === "Read",
     watch: () => ({ draft: emptyDraft(), onDelta: () => {} }),
     random: () => 0,
   };

@@ -30,8 +30,13 @@ export interface Turn {
   maxTokens: number;
 }
 
-/** Whether a turn may be made. `too_dear`: not within the bound given; an exact count may show that it fits. */
-export type TurnGrant = ({ ok: true } & Turn) | { ok: false; why: StopReason | "too_dear" };
+/**
+ * Whether a turn may be made. `too_dear`: not within the bound given; an exact count may show that it
+ * fits. `others_first`: what calls under way will leave over may allow it.
+ */
+export type TurnGrant =
+  | ({ ok: true } & Turn)
+  | { ok: false; why: StopReason | "too_dear" | "others_first" };
 
 /** How far a run has come, read from what is written down. */
 export interface Progress {
@@ -65,6 +70,10 @@ export interface Journal {
   progress(): Progress;
   /** The conversation as the model is to see it. */
   conversation(): readonly Message[];
+  /** Adds to the conversation what other agents have said since. */
+  hear(): void;
+  /** Resolves when another call of the session was settled, or the run is stopped. */
+  otherSettled(): Promise<void>;
   /** Reserves a turn's price, its prompt bounded by `promptTokens`, and writes it down. */
   begin(turn: TurnWish): TurnGrant;
   /** Settles a reply's price and writes it down with its tool calls. */
@@ -91,8 +100,8 @@ export interface AgentDeps {
     call: ToolCall,
     context: Pick<ToolContext, "callId" | "interrupted" | "search">,
   ): Promise<ToolResult>;
-  /** Whether a call may run beside others: it only reads. */
-  readsOnly(call: ToolCall): boolean;
+  /** Whether a call may run beside others. */
+  sideBySide(call: ToolCall): boolean;
   /** Follows a turn's reply while it arrives; `live` ones are shown to whoever watches. */
   watch(turnId: string, live: boolean): CallWatch;
   random(): number;
@@ -128,6 +137,7 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
     }
     const ending = endingOf(lastStop);
     if (ending) return ending;
+    deps.journal.hear();
     overflowed ||= lastStop === "model_context_window_exceeded";
     if (overflowed || (mayCompact && contextTokens > COMPACT_AT_TOKENS)) {
       // A summary that failed once is not paid for again with every turn.
@@ -286,6 +296,11 @@ async function makeTurn(
 ): Promise<MadeTurn> {
   for (;;) {
     const granted = await grant(wanted, deps);
+    if (granted === "others_first") {
+      await deps.journal.otherSettled();
+      if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
+      continue;
+    }
     if (!granted.ok) return granted;
     const turn = granted.turn;
     const call = { ...wanted.call, maxTokens: turn.maxTokens, attempt: turn.attempt };
@@ -309,7 +324,7 @@ async function makeTurn(
 async function grant(
   wanted: { kind: TurnKind; ref: string; call: ModelCall },
   deps: AgentDeps,
-): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending | Overflow }> {
+): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending | Overflow } | "others_first"> {
   const { kind, ref, call } = wanted;
   const results = kind === "web_search" ? SEARCH_PROMPT_TOKENS : 0;
   const ask = (tokens: number, likelyTokens: number, lowered: boolean): TurnGrant => {
@@ -335,6 +350,7 @@ async function grant(
     }
   }
   if (granted.ok) return { ok: true, turn: granted };
+  if (granted.why === "others_first") return "others_first";
   const why = granted.why === "too_dear" ? "budget_limit" : granted.why;
   return { ok: false, ending: { stopReason: why } as Ending };
 }
@@ -371,7 +387,7 @@ function publicError(failure: ModelFailure): PublicError {
   };
 }
 
-/** Runs calls in their order; those that only read run side by side. */
+/** Runs calls in their order, those that may run side by side so. */
 async function runTools(calls: Progress["pending"], deps: AgentDeps): Promise<void> {
   for (const batch of batches(calls, deps)) {
     await Promise.all(batch.map((call) => runOne(call, deps)));
@@ -389,13 +405,13 @@ async function runOne(call: Progress["pending"][number], deps: AgentDeps): Promi
   if (!deps.signal.aborted) deps.journal.finishTool(call, result);
 }
 
-/** Neighbouring calls that only read form one batch; any other call is a batch of its own. */
+/** Neighbouring calls that may run side by side form one batch; any other call is a batch of its own. */
 function batches(calls: Progress["pending"], deps: AgentDeps): Progress["pending"][] {
   const found: Progress["pending"][] = [];
   for (const call of calls) {
     const open = found.at(-1);
     const first = open?.[0];
-    if (open && first && deps.readsOnly(first) && deps.readsOnly(call)) open.push(call);
+    if (open && first && deps.sideBySide(first) && deps.sideBySide(call)) open.push(call);
     else found.push([call]);
   }
   return found;

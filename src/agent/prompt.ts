@@ -8,6 +8,8 @@ const DEFAULT_PROMPT =
  */
 export function systemPrompt(options: {
   given: string | undefined;
+  /** What the agent is told of others that it works with; empty where it is alone. */
+  others?: string;
   workspace: string;
   createdAt: number;
 }): string {
@@ -15,6 +17,7 @@ export function systemPrompt(options: {
   return [
     options.given ?? DEFAULT_PROMPT,
     "",
+    ...(options.others ? [options.others, ""] : []),
     `Your working directory is ${options.workspace}. It belongs to this session alone; files in it are kept between messages.`,
     `This session began on ${day} (UTC).`,
   ].join("\n");

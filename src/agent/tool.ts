@@ -22,6 +22,30 @@ export type SearchOutcome =
   | { ok: true; text: string; links: { title: string; url: string }[] }
   | { ok: false; message: string };
 
+/** What an agent may do with the other agents of its session. Both can be repeated after a restart. */
+export interface Colleagues {
+  /** Has an agent do a task, and answers with what it said, or at once when it is done in the background. */
+  task(request: {
+    callId: string;
+    type: string;
+    prompt: string;
+    name?: string | undefined;
+    background: boolean;
+  }): Promise<ToolResult>;
+  /** Tells an agent something: it hears it after its turn, and is woken by it if it rests. */
+  send(request: { callId: string; to: string; message: string }): ToolResult;
+}
+
+/** Keeps agents that share files from undoing each other's changes. */
+export interface SharedFiles {
+  /** Does something with a file while no other agent changes it. */
+  alone<T>(path: string, act: () => Promise<T>): Promise<T>;
+  /** Whether the agent has seen the file as it is now. */
+  knows(path: string, bytes: Uint8Array): Promise<boolean>;
+  /** Remembers that the agent has seen the file like this. */
+  note(path: string, bytes: Uint8Array): Promise<void>;
+}
+
 /** Everything a tool may touch. */
 export interface ToolContext {
   sandbox: Sandbox;
@@ -44,13 +68,17 @@ export interface ToolContext {
     blockedDomains?: string[];
   }): Promise<SearchOutcome>;
   fetch: typeof fetch;
+  /** Absent where an agent is alone. */
+  colleagues?: Colleagues | undefined;
+  files?: SharedFiles | undefined;
 }
 
 /**
  * What may be done with a call whose result was lost: `reading` may run again, `acting` is looked up
- * in the sandbox by its id or reported as interrupted.
+ * in the sandbox by its id or reported as interrupted, `journaled` is carried on from what it wrote
+ * down. Calls that are not `acting` run side by side.
  */
-export type ToolEffect = "reading" | "acting";
+export type ToolEffect = "reading" | "acting" | "journaled";
 
 /** A tool of the agent. `run` never rejects for what the model can mend: that is an error result. */
 export interface Tool<Input = unknown> {

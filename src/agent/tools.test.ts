@@ -35,6 +35,8 @@ describe("toolDefinitions", () => {
         "pattern",
       ],
       Read: ["file_path offset limit pages", "file_path"],
+      SendMessage: ["to message", "to message"],
+      Task: ["subagent_type prompt description name run_in_background", "subagent_type prompt"],
       TodoWrite: ["todos", "todos"],
       WebFetch: ["url prompt offset", "url prompt"],
       WebSearch: ["query allowed_domains blocked_domains", "query"],

@@ -7,6 +7,8 @@ import { glob } from "./tools/glob";
 import { grep } from "./tools/grep";
 import { read } from "./tools/read";
 import { failed } from "./tools/result";
+import { sendMessage } from "./tools/send-message";
+import { task } from "./tools/task";
 import { todoWrite } from "./tools/todo-write";
 import { webFetch } from "./tools/web-fetch";
 import { webSearch } from "./tools/web-search";
@@ -19,6 +21,8 @@ export const TOOLS: readonly Tool[] = [
   glob,
   grep,
   read,
+  sendMessage,
+  task,
   todoWrite,
   webFetch,
   webSearch,

@@ -99,6 +99,14 @@ export type EventBody =
       content: string;
       durationMs: number;
     }
+  | {
+      /** An agent begins to work: on a task, or woken by a message. */
+      type: "agent.started";
+      /** The call that asked for it. */
+      toolUseId: string;
+      prompt: string;
+    }
+  | { type: "agent.completed"; toolUseId: string; stopReason: StopReason; result: string | null }
   | { type: "limit.warned"; limit: "budget" | "turns"; used: number; max: number }
   | { type: "context.compacted"; turnId: string; tokensBefore: number };
 

@@ -6,9 +6,9 @@ import {
   withoutThoughts,
 } from "../agent/messages";
 import type { ToolResult } from "../agent/tool";
-import type { Prompt, TurnKind } from "../events/event";
+import type { Prompt, PublicError, StopReason, TurnKind } from "../events/event";
 import type { Balance, Reservation } from "./limits";
-import { all, number, one, parse, type Row, type Sql, text } from "./sql";
+import { all, json, number, one, parse, type Row, type Sql, text } from "./sql";
 
 /** One agent's work on a message. A message's root run is the main agent's. */
 export interface Run {
@@ -20,8 +20,18 @@ export interface Run {
   open: boolean;
   /** Stop reason of the newest reply; null before the first. */
   lastStop: string | null;
-  /** Times it was carried on after a restart without having got any further. */
+  /** Times its message was carried on after a restart without having got any further. */
   restarts: number;
+  /** Nobody waits for it: who started it is told when it has ended. */
+  background: boolean;
+  /** How it ended; null while it is open, and for a message's own run. */
+  outcome: Outcome | null;
+}
+
+/** How the run of an agent ended that another one had started. */
+export interface Outcome {
+  stopReason: StopReason;
+  error?: PublicError | undefined;
 }
 
 /** One call of a model: a try of a turn, and its line in the ledger. */
@@ -63,13 +73,15 @@ export class Journal {
     this.#sql = sql;
   }
 
-  addRun(run: Pick<Run, "id" | "messageId" | "agent" | "parentToolUseId">): void {
+  addRun(run: Omit<Run, "open" | "lastStop" | "restarts" | "outcome">): void {
     this.#sql.exec(
-      "INSERT INTO runs (id, message_id, agent, parent_tool_use_id) VALUES (?, ?, ?, ?)",
+      `INSERT INTO runs (id, message_id, agent, parent_tool_use_id, background)
+       VALUES (?, ?, ?, ?, ?)`,
       run.id,
       run.messageId,
       run.agent,
       run.parentToolUseId,
+      run.background ? 1 : 0,
     );
   }
 
@@ -84,17 +96,29 @@ export class Journal {
     );
   }
 
-  /** Writes down how far a run has come; progress makes its restarts forgotten. */
+  /** Writes down how far a run has come. */
   saveProgress(id: string, lastStop: string | null): void {
-    this.#sql.exec("UPDATE runs SET last_stop = ?, restarts = 0 WHERE id = ?", lastStop, id);
+    this.#sql.exec("UPDATE runs SET last_stop = ? WHERE id = ?", lastStop, id);
   }
 
   saveRestarts(id: string, restarts: number): void {
     this.#sql.exec("UPDATE runs SET restarts = ? WHERE id = ?", restarts, id);
   }
 
-  closeRun(id: string): void {
-    this.#sql.exec("UPDATE runs SET open = 0 WHERE id = ?", id);
+  /** Forgets the restarts of a message: one of its agents has got further. */
+  forgetRestarts(messageId: string): void {
+    this.#sql.exec("UPDATE runs SET restarts = 0 WHERE message_id = ? AND restarts > 0", messageId);
+  }
+
+  closeRun(id: string, outcome: Outcome | null = null): void {
+    this.#sql.exec("UPDATE runs SET open = 0, outcome = ? WHERE id = ?", json(outcome), id);
+  }
+
+  /** How many replies a run has had. */
+  countReplies(runId: string): number {
+    const query =
+      "SELECT count(*) AS n FROM calls WHERE run_id = ? AND kind = 'reply' AND ref = '' AND closed = 1";
+    return Number(one(this.#sql, query, runId).n);
   }
 
   // Calls of the model: the turns, and the ledger
@@ -152,6 +176,11 @@ export class Journal {
   countOpenReplies(): number {
     const query = "SELECT count(*) AS n FROM calls WHERE settled = 0 AND kind = 'reply'";
     return Number(one(this.#sql, query).n);
+  }
+
+  /** How many calls of any kind are under way in the whole session. */
+  countOpenCalls(): number {
+    return Number(one(this.#sql, "SELECT count(*) AS n FROM calls WHERE settled = 0").n);
   }
 
   /** Settles a call; a closed one is the last try of its turn. */
@@ -330,7 +359,6 @@ export class Journal {
     );
   }
 
-  /** Writes down a result, which is progress. */
   finishTool(runId: string, id: string, result: ToolResult): void {
     this.#sql.exec(
       "UPDATE tools SET state = 'done', result = ? WHERE run_id = ? AND id = ? AND state <> 'done'",
@@ -338,13 +366,70 @@ export class Journal {
       runId,
       id,
     );
-    this.#sql.exec("UPDATE runs SET restarts = 0 WHERE id = ? AND restarts > 0", runId);
   }
 
   // Agents
 
-  addAgent(name: string, cwd: string): void {
-    this.#sql.exec("INSERT OR IGNORE INTO agents (name, cwd) VALUES (?, ?)", name, cwd);
+  /** Makes an agent that is not there yet. */
+  addAgent(name: string, type: string, cwd: string): void {
+    this.#sql.exec(
+      "INSERT OR IGNORE INTO agents (name, type, cwd) VALUES (?, ?, ?)",
+      name,
+      type,
+      cwd,
+    );
+  }
+
+  /** The type of an agent; undefined for one that never worked. */
+  agentType(name: string): string | undefined {
+    const row = all(this.#sql, "SELECT type FROM agents WHERE name = ?", name)[0];
+    return row && String(row.type);
+  }
+
+  agentNames(): string[] {
+    return all(this.#sql, "SELECT name FROM agents ORDER BY name").map(({ name }) => String(name));
+  }
+
+  /** Puts something into an agent's mail; a repeat changes nothing. */
+  addMail(mail: { id: string; from: string; to: string; content: string }): void {
+    this.#sql.exec(
+      "INSERT OR IGNORE INTO mail (id, from_agent, to_agent, content) VALUES (?, ?, ?, ?)",
+      mail.id,
+      mail.from,
+      mail.to,
+      mail.content,
+    );
+  }
+
+  hasMail(id: string): boolean {
+    return all(this.#sql, "SELECT 1 FROM mail WHERE id = ?", id).length > 0;
+  }
+
+  /** Takes what waits in an agent's mail, oldest first. */
+  takeMail(agent: string): string[] {
+    const rows = all(
+      this.#sql,
+      "SELECT n, content FROM mail WHERE to_agent = ? AND taken = 0 ORDER BY n",
+      agent,
+    );
+    for (const { n } of rows) this.#sql.exec("UPDATE mail SET taken = 1 WHERE n = ?", n ?? null);
+    return rows.map(({ content }) => String(content));
+  }
+
+  /** What a file held when an agent last saw it, as a hash; undefined when it never did. */
+  seenFile(agent: string, path: string): string | undefined {
+    const query = "SELECT hash FROM seen_files WHERE agent = ? AND path = ?";
+    const row = all(this.#sql, query, agent, path)[0];
+    return row && String(row.hash);
+  }
+
+  saveSeenFile(agent: string, path: string, hash: string): void {
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO seen_files (agent, path, hash) VALUES (?, ?, ?)",
+      agent,
+      path,
+      hash,
+    );
   }
 
   /** What an agent's conversation weighs, in tokens. */
@@ -374,6 +459,8 @@ const decodeRun = (row: Row): Run => ({
   open: row.open === 1,
   lastStop: text(row.last_stop),
   restarts: Number(row.restarts),
+  background: row.background === 1,
+  outcome: row.outcome === null ? null : parse<Outcome>(row.outcome),
 });
 
 const decodeCall = (row: Row): Call => ({

@@ -1,5 +1,5 @@
-import { textOf } from "../agent/messages";
 import type { PublicError, StopReason } from "../events/event";
+import { closeAgentRun, findAgent, lastText, MAIN } from "./agents";
 import { change, endSession, setLifecycle } from "./changes";
 import { activate, complete, type EndContext, fail, isEnded, terminate } from "./lifecycle";
 import { leftNanos } from "./limits";
@@ -27,7 +27,7 @@ export function acceptMessage(
   const { lifecycle, running } = store.state;
   const { pattern } = store.identity;
   if (isEnded(lifecycle)) return refuseEnded(store);
-  if (request.agent !== null) {
+  if (request.agent !== null && findAgent(store, request.agent) === undefined) {
     const message = `There is no agent "${request.agent}" in this session.`;
     return refuse("invalid_request", message, { path: "agent" });
   }
@@ -83,10 +83,12 @@ export function startNext(
   change(store, { running: id, lastActivityAt: now }, now);
   store.messages.start(id, now);
   store.log.append({ type: "message.started" }, { messageId: id }, now);
-  store.journal.addAgent("", workspace);
-  // The root run carries the message's own id.
-  store.journal.addRun({ id, messageId: id, agent: "", parentToolUseId: null });
-  store.journal.addPrompt({ agent: "", runId: id, prompt: store.messages.prompt(id) });
+  const asked = store.messages.get(id)?.agent ?? null;
+  const agent = (asked === null ? undefined : findAgent(store, asked)) ?? MAIN;
+  store.journal.addAgent(agent, agent, workspace);
+  // A message's own run carries its id.
+  store.journal.addRun({ id, messageId: id, agent, parentToolUseId: null, background: false });
+  store.journal.addPrompt({ agent, runId: id, prompt: store.messages.prompt(id) });
 }
 
 /** How a message ends: by itself, by a limit, or by somebody's word. */
@@ -109,7 +111,7 @@ export function endMessage(
   if (store.messages.get(messageId)?.status !== "running") return;
   for (const run of store.journal.openRuns(messageId)) {
     closeTurns({ store, run, now }, stopReason, drafts);
-    store.journal.closeRun(run.id);
+    closeAgentRun({ store, run, now }, { stopReason });
   }
   const status = statusOf(stopReason);
   const result = lastText(store, messageId);
@@ -186,15 +188,6 @@ function statusOf(stopReason: StopReason): MessageStatus {
     default:
       return "completed";
   }
-}
-
-/** The newest text of a message's main agent: its result, whole or so far. */
-function lastText(store: SessionStore, runId: string): string | null {
-  for (const content of store.journal.repliesNewestFirst(runId)) {
-    const text = textOf(content);
-    if (text !== "") return text;
-  }
-  return null;
 }
 
 /** The structured result, where the session asked for one and the reply is one. */

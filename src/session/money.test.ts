@@ -112,9 +112,9 @@ function play(
     acceptMessage(store, request, now);
     startNext(store, "/workspace", now);
     for (let n = 1; n < AGENTS; n++) {
-      store.journal.addAgent(`agent ${n}`, "/workspace");
+      store.journal.addAgent(`agent ${n}`, `agent ${n}`, "/workspace");
       const run = { id: `run ${n}`, messageId: request.id, agent: `agent ${n}` };
-      store.journal.addRun({ ...run, parentToolUseId: null });
+      store.journal.addRun({ ...run, parentToolUseId: null, background: false });
     }
   });
   const runIds = [request.id, ...Array.from({ length: AGENTS - 1 }, (_, n) => `run ${n + 1}`)];

@@ -50,6 +50,18 @@ export interface Limits {
   maxTurns: number | null;
 }
 
+/** How one of a session's further agents is set up; what is absent is as the session's. */
+export interface CustomAgent {
+  description?: string | undefined;
+  systemPrompt?: string | undefined;
+  model?: string | undefined;
+  maxTurns?: number | undefined;
+  allowedTools?: string[] | undefined;
+  disallowedTools?: string[] | undefined;
+  thinking?: Record<string, unknown> | undefined;
+  effort?: "low" | "medium" | "high" | "xhigh" | "max" | undefined;
+}
+
 /** How a session's agent is set up: the API's `config`, as given. */
 export interface SessionConfig {
   model?: string | undefined;
@@ -63,7 +75,7 @@ export interface SessionConfig {
   thinking?: Record<string, unknown> | undefined;
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | undefined;
   outputSchema?: Record<string, unknown> | undefined;
-  customAgents?: Record<string, unknown> | undefined;
+  customAgents?: Record<string, CustomAgent> | undefined;
   resumeSessionId?: string | undefined;
   continueSession?: boolean | undefined;
   forkSession?: boolean | undefined;

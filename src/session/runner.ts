@@ -4,9 +4,13 @@ import { emptyDraft, type Model, thinkingFor } from "../agent/model";
 import type { PricedModel } from "../agent/models";
 import { mayCall, offeredTools } from "../agent/permissions";
 import { systemPrompt } from "../agent/prompt";
+import type { Colleagues, SharedFiles } from "../agent/tool";
 import { findTool, runTool, toolDefinitions } from "../agent/tools";
 import type { LiveEvent } from "../events/event";
 import type { Sandbox } from "../sandbox/sandbox";
+import { introduction, setupOf, takeMail } from "./agents";
+import type { Latch } from "./crew";
+import { modelOf } from "./deployment";
 import type { Run } from "./journal";
 import type { SessionStore } from "./store";
 import {
@@ -30,39 +34,53 @@ export interface RunnerDeps {
   commit<T>(change: (now: number) => T): T;
   publish(event: LiveEvent): void;
   model: Model;
-  /** The session's model, as it is now. */
-  priced: PricedModel;
   sandbox: Sandbox;
   workspace: string;
   /** Replies under way, for whoever joins or stops them in the middle. */
   drafts: Map<string, LiveDraft>;
   signal: AbortSignal;
+  /** Opens whenever a call of the session was settled. */
+  settled: Latch;
+  /** Absent where an agent is alone. */
+  colleagues: Colleagues | undefined;
+  files: SharedFiles | undefined;
 }
 
 /** Carries a run on from its journal, to its end. Null when it was stopped from outside. */
 export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
-  const { store, commit, publish, priced, drafts, signal } = deps;
+  const { store, commit, publish, drafts, signal } = deps;
   const { config, createdAt } = store.identity;
   const scope = scopeOf(run);
+  const setup = setupOf(store, run.agent);
+  const priced = modelOf(setup.model);
+  const offered = offeredTools(setup.rules).filter(
+    ({ name }) => deps.colleagues || !COLLEGIAL.has(name),
+  );
 
   return runAgent({
     model: deps.model,
     request: {
       model: priced.id,
-      system: systemPrompt({ given: config.systemPrompt, workspace: deps.workspace, createdAt }),
-      tools: toolDefinitions(offeredTools(config)),
-      thinking: thinkingFor(priced, config.thinking),
-      effort: config.effort,
-      outputSchema: config.outputSchema,
+      system: systemPrompt({
+        given: setup.systemPrompt,
+        others: introduction(store, run.agent),
+        workspace: deps.workspace,
+        createdAt,
+      }),
+      tools: toolDefinitions(offered),
+      thinking: thinkingFor(priced, setup.thinking),
+      effort: setup.effort,
+      // What a client asked for is what its message's own agent answers.
+      outputSchema: run.parentToolUseId === null ? config.outputSchema : undefined,
     },
     maxTokens: Math.min(MAX_OUTPUT_TOKENS, priced.maxOutput),
-    journal: openJournal(run, deps),
+    journal: openJournal(run, priced, deps),
     signal,
     runTool: (call, context) => {
       const tool = findTool(call.name);
       if (!tool) return Promise.resolve(refusal(`There is no tool "${call.name}".`));
       const cwd = store.journal.agentCwd(run.agent);
-      const verdict = mayCall(config, call.name, call.input, cwd);
+      const verdict = mayCall(setup.rules, call.name, call.input, cwd);
       if (!verdict.allowed) return Promise.resolve(refusal(verdict.reason));
       return runTool(tool, call.input, {
         ...context,
@@ -74,6 +92,8 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
         env: config.env ?? {},
         signal,
         fetch: (input, init) => fetch(input, init),
+        colleagues: deps.colleagues,
+        files: deps.files,
         output: (stream, text) => {
           const { id: toolUseId, name } = call;
           if (!signal.aborted)
@@ -81,7 +101,7 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
         },
       });
     },
-    readsOnly: (call) => findTool(call.name)?.effect === "reading",
+    sideBySide: (call) => findTool(call.name)?.effect !== "acting",
     watch: (turnId, live) => {
       const draft = emptyDraft();
       drafts.set(turnId, { draft, scope, live });
@@ -96,11 +116,14 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
   });
 }
 
+/** Tools that an agent has no use for where it is alone. */
+const COLLEGIAL = new Set(["Task", "SendMessage"]);
+
 const refusal = (content: string) => ({ content, isError: true, refused: true });
 
 /** A run's journal over the session's store. The conversation is read once and then kept along. */
-function openJournal(run: Run, deps: RunnerDeps): Journal {
-  const { store, priced, drafts } = deps;
+function openJournal(run: Run, priced: PricedModel, deps: RunnerDeps): Journal {
+  const { store, drafts, settled } = deps;
   const commit = <T>(change: (at: { store: SessionStore; run: Run; now: number }) => T): T =>
     deps.commit((now) => change({ store, run, now }));
   let known: (Message & { n: number })[] | undefined;
@@ -125,10 +148,17 @@ function openJournal(run: Run, deps: RunnerDeps): Journal {
       }
       return known;
     },
+    hear() {
+      if (!deps.colleagues || !commit(takeMail)) return;
+      known = undefined;
+      unanswered = undefined;
+    },
+    otherSettled: () => settled.next(),
     begin: (wish) => commit((at) => beginTurn(at, priced, wish)),
     complete(turn, reply) {
       drafts.delete(turn.turnId);
       const n = commit((at) => completeTurn(at, turn, reply));
+      settled.open();
       if (n === null || !known) return;
       known.push({ n, role: "assistant", content: reply.content });
       unanswered = { n, turnId: turn.turnId };
@@ -136,12 +166,14 @@ function openJournal(run: Run, deps: RunnerDeps): Journal {
     fail(turn, failed, delayMs) {
       drafts.delete(turn.turnId);
       commit((at) => failTurn(at, turn, failed, delayMs));
+      settled.open();
     },
     compact(turn, block, cut, usage) {
       drafts.delete(turn.turnId);
       const upTo = known?.[cut - 1]?.n ?? 0;
       known = undefined;
       commit((at) => compactTurn(at, turn, { block, upTo }, usage));
+      settled.open();
     },
     startTool: (call) => commit((at) => startTool(at, call)),
     finishTool: (call, result) => commit((at) => finishTool(at, call, result)),

@@ -7,8 +7,9 @@ import { openSandbox } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
 import { Breaker } from "./breaker";
 import { change, endSession, setLifecycle } from "./changes";
+import { workOn } from "./crew";
 import { dueDeadline, keepsAlarm, nextAlarm } from "./deadlines";
-import { model, modelOf } from "./deployment";
+import { model } from "./deployment";
 import { parseLogged } from "./event-log";
 import { activate, expireIdle, fail, isEnded, markRead, terminate } from "./lifecycle";
 import { usedUp } from "./limits";
@@ -28,11 +29,10 @@ import {
   type SessionRpc,
   type SessionSpec,
 } from "./rpc";
-import { carryOn } from "./runner";
 import { newState, SessionStore } from "./store";
 import { Supervisor } from "./supervisor";
 import { errorText, log, reportEnd, reportMessage } from "./telemetry";
-import { type LiveDraft, takeUpAgain } from "./turns";
+import type { LiveDraft } from "./turns";
 import { publicNames, sameRow, timingOf, viewOf } from "./view";
 import { Watchers } from "./watching";
 
@@ -327,19 +327,16 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   /** Works on a message until it has ended by itself or was ended from outside. */
   async #work(messageId: string, signal: AbortSignal): Promise<void> {
     const store = this.#store;
-    const run = store.journal.run(messageId);
-    if (!run) throw new Error(`the message ${messageId} has no run`);
     if (!model) return this.#endRunning(messageId, { ...FAILED, error: NO_MODEL_ERROR });
-    if (run.restarts >= MAX_RESTARTS) {
+    const open = store.journal.openRuns(messageId);
+    if (open.some(({ restarts }) => restarts >= MAX_RESTARTS)) {
       return this.#endRunning(messageId, { ...FAILED, error: LOST_TOO_OFTEN });
     }
-    if (store.journal.hasCalls(run.id)) this.#commit((now) => takeUpAgain({ store, run, now }));
-    const ending = await carryOn(run, {
+    const ending = await workOn(messageId, {
       store,
       commit: (change) => this.#commit(change),
       publish: (event) => this.#watchers.showLive(event),
       model,
-      priced: modelOf(store.identity.config.model),
       sandbox: this.#sandbox(),
       workspace: WORKSPACE,
       drafts: this.#drafts,

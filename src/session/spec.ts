@@ -10,13 +10,10 @@ export interface Issue {
   message: string;
 }
 
-const UNSUPPORTED = [
-  "customAgents",
-  "resumeSessionId",
-  "continueSession",
-  "forkSession",
-  "snapshotId",
-] as const;
+/** Types of agents that a session may have. */
+const MAX_TYPES = 50;
+
+const UNSUPPORTED = ["resumeSessionId", "continueSession", "forkSession", "snapshotId"] as const;
 
 /** What a session's config asks for that this deployment can't do; empty when all is well. */
 export function checkConfig(
@@ -39,12 +36,27 @@ export function checkConfig(
     const message = `is not one of ${PROVIDERS.join(", ")}`;
     issues.push({ path: "config.sandbox.provider", message });
   }
-  if (config.model !== undefined && !resolveModel(config.model, now, settings.MODEL_PRICES)) {
-    const message = `has no known price: use one of ${knownModels(now).join(", ")}, or set MODEL_PRICES`;
-    issues.push({ path: "config.model", message });
+  const agents = Object.entries(config.customAgents ?? {});
+  if (agents.length > MAX_TYPES) {
+    const message = `has ${agents.length} agents, of ${MAX_TYPES} at most`;
+    issues.push({ path: "config.customAgents", message });
   }
-  for (const { path, message } of checkRules(config)) {
-    issues.push({ path: `config.${path}`, message });
+  for (const [name] of agents) {
+    if (/^[\w-]{1,64}$/.test(name) && name !== "main") continue;
+    const message = 'must be letters, digits, "_" and "-", 64 at most, and not "main"';
+    issues.push({ path: `config.customAgents.${name}`, message });
+  }
+  const setups = [
+    ["config", config] as const,
+    ...agents.map(([name, agent]) => [`config.customAgents.${name}`, agent] as const),
+  ];
+  for (const [at, { model, ...rules }] of setups) {
+    if (model !== undefined && !resolveModel(model, now, settings.MODEL_PRICES)) {
+      const message = `has no known price: use one of ${knownModels(now).join(", ")}, or set MODEL_PRICES`;
+      issues.push({ path: `${at}.model`, message });
+    }
+    for (const { path, message } of checkRules(rules))
+      issues.push({ path: `${at}.${path}`, message });
   }
   return issues;
 }

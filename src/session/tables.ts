@@ -90,4 +90,22 @@ export const TABLES = [
     message_id TEXT,
     body TEXT NOT NULL
   )`,
+  "ALTER TABLE agents ADD COLUMN type TEXT NOT NULL DEFAULT ''",
+  "ALTER TABLE runs ADD COLUMN background INTEGER NOT NULL DEFAULT 0",
+  "ALTER TABLE runs ADD COLUMN outcome TEXT",
+  `CREATE TABLE mail (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    from_agent TEXT NOT NULL,
+    to_agent TEXT NOT NULL,
+    content TEXT NOT NULL,
+    taken INTEGER NOT NULL DEFAULT 0
+  )`,
+  "CREATE INDEX waiting_mail ON mail (to_agent, n) WHERE taken = 0",
+  `CREATE TABLE seen_files (
+    agent TEXT NOT NULL,
+    path TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    PRIMARY KEY (agent, path)
+  ) WITHOUT ROWID`,
 ] as const;

@@ -14,6 +14,7 @@ import type { Draft, FailedCall, ModelReply } from "../agent/model";
 import type { PricedModel } from "../agent/models";
 import type { ToolResult } from "../agent/tool";
 import type { EventScope, PublicUsage } from "../events/event";
+import { setupOf } from "./agents";
 import { change } from "./changes";
 import { modelOf } from "./deployment";
 import type { Call, Run } from "./journal";
@@ -69,12 +70,12 @@ export function beginTurn(at: RunChange, model: PricedModel, wish: TurnWish): Tu
   const left = moneyLeft(at) - searches;
   const maxTokens = affordableMaxTokens(model, left, promptTokens, wish.maxTokens, now);
   const enough = wish.lowered ? Math.min(MIN_OUTPUT_TOKENS, wish.maxTokens) : wish.maxTokens;
-  if (maxTokens < enough) return { ok: false, why: "too_dear" };
+  if (maxTokens < enough) return { ok: false, why: tooDear(at, wish) };
 
   const { balance } = store.state;
   const bound = boundOf(model, { promptTokens, maxTokens, webSearches }, now);
   const reserved = reserve(balance, bound, store.metadata.limits.maxBudgetNanos);
-  if (!reserved) return { ok: false, why: "too_dear" };
+  if (!reserved) return { ok: false, why: tooDear(at, wish) };
 
   const earlier = store.journal.openTurn(run.id, kind, ref);
   const turnId = earlier?.turnId ?? `turn_${store.journal.nextTurnNumber()}`;
@@ -99,16 +100,26 @@ export function beginTurn(at: RunChange, model: PricedModel, wish: TurnWish): Tu
   return { ok: true, turnId, attempt, maxTokens };
 }
 
-/** The limit on turns that another reply would break. */
-function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | null {
+/** What other calls hold may be left over when they are settled. */
+const tooDear = ({ store }: RunChange, { lowered }: TurnWish): "too_dear" | "others_first" =>
+  lowered && store.journal.countOpenCalls() > 0 ? "others_first" : "too_dear";
+
+/** The limit on turns that another reply would break, or may break once those under way are counted. */
+function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | "others_first" | null {
   const message = store.messages.get(run.messageId);
-  const underWay = store.journal.countOpenReplies();
   const { maxTurns } = store.metadata.limits;
-  if (maxTurns !== null && store.state.numTurns + underWay >= maxTurns) return "turn_limit";
-  const ofMessage = [store.identity.config.maxTurns, message?.options.maxTurns];
-  const most = Math.min(...ofMessage.map((max) => max ?? Number.POSITIVE_INFINITY));
-  return (message?.numTurns ?? 0) + underWay >= most ? "max_turns" : null;
+  const { config } = store.identity;
+  const ofMessage = least(config.maxTurns, message?.options.maxTurns) - (message?.numTurns ?? 0);
+  const ofSession = least(maxTurns) - store.state.numTurns;
+  if (ofSession <= 0) return "turn_limit";
+  if (ofMessage <= 0) return "max_turns";
+  const ofAgent = setupOf(store, run.agent).maxTurns;
+  if (ofAgent !== undefined && store.journal.countReplies(run.id) >= ofAgent) return "max_turns";
+  return store.journal.countOpenReplies() >= Math.min(ofSession, ofMessage) ? "others_first" : null;
 }
+
+const least = (...limits: (number | null | undefined)[]): number =>
+  Math.min(...limits.map((limit) => limit ?? Number.POSITIVE_INFINITY));
 
 /** What a call of the run may cost: the less of what the session and the message have left. */
 function moneyLeft({ store, run }: RunChange): number {
@@ -143,6 +154,7 @@ export function completeTurn(
   appendTurnCompleted(at, call, reply.stopReason, charged);
   if (isReply(call)) {
     store.journal.saveProgress(run.id, reply.stopReason);
+    store.journal.forgetRestarts(run.messageId);
     store.journal.saveContextTokens(run.agent, totalTokens(usage));
   }
   return n;
@@ -272,6 +284,7 @@ export function finishTool(at: RunChange, call: ToolCall, given: ToolResult): vo
   if (tool.state === "pending") startTool(at, call);
   const result = bounded(given);
   store.journal.finishTool(run.id, call.id, result);
+  store.journal.forgetRestarts(run.messageId);
   if (!result.refused) noteToolUse(at, call.name);
   store.log.append(
     {

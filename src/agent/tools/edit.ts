@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { resolveFrom } from "../../sandbox/paths";
 import type { Tool, ToolResult } from "../tool";
 import { numbered, splitLines } from "./lines";
 import { counted, failed } from "./result";
+import { changeShared } from "./shared";
 
 /** Lines shown before and after a change. */
 const CONTEXT_LINES = 4;
@@ -30,24 +30,27 @@ export const edit: Tool<Input> = {
 - A relative path starts at the working directory.`,
   input: Input,
 
-  async run(input, { sandbox, cwd, interrupted }) {
-    const path = resolveFrom(cwd, input.file_path);
-    const { old_string, new_string } = input;
+  async run(input, context) {
+    const { file_path, old_string, new_string } = input;
     if (old_string === new_string) {
       return failed("old_string and new_string are the same, so there is nothing to change.");
     }
-
-    const bytes = await sandbox.readFile(path);
-    if (!bytes && old_string !== "") return failed(`${path} does not exist.`);
-    const before = decode(bytes ?? new Uint8Array());
-    if (before === undefined) return failed(`${path} is not UTF-8 text, so it can't be edited.`);
-
-    if (interrupted && mayBeDone(before, input)) return resume(path, before, input);
-
-    const edited = replace(before, input);
-    if ("problem" in edited) return failed(`${path} was not changed: ${edited.problem}`);
-    await sandbox.writeFile(path, new TextEncoder().encode(edited.text));
-    return { content: report(path, edited) };
+    return changeShared(file_path, context, (path, bytes) => {
+      if (!bytes && old_string !== "") return { result: failed(`${path} does not exist.`) };
+      const before = decode(bytes ?? new Uint8Array());
+      if (before === undefined) {
+        return { result: failed(`${path} is not UTF-8 text, so it can't be edited.`) };
+      }
+      if (context.interrupted && mayBeDone(before, input)) {
+        return { result: resume(path, before, input) };
+      }
+      const edited = replace(before, input);
+      if ("problem" in edited) {
+        return { result: failed(`${path} was not changed: ${edited.problem}`) };
+      }
+      const after = new TextEncoder().encode(edited.text);
+      return { bytes: after, result: { content: report(path, edited) } };
+    });
   },
 };
 

@@ -35,10 +35,11 @@ export const read: Tool<z.infer<typeof Input>> = {
 - A relative path starts at the working directory. A directory can't be read: list it with Bash.`,
   input: Input,
 
-  async run({ file_path, offset, limit }, { sandbox, cwd }) {
+  async run({ file_path, offset, limit }, { sandbox, cwd, files }) {
     const path = resolveFrom(cwd, file_path);
     const bytes = await sandbox.readFile(path);
     if (!bytes) return failed(`${path} does not exist. The working directory is ${cwd}.`);
+    await files?.note(path, bytes);
     if (bytes.length === 0) return { content: `${path} exists but is empty.` };
 
     const image = imageOf(bytes);

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { resolveFrom } from "../../sandbox/paths";
 import type { Tool } from "../tool";
 import { splitLines } from "./lines";
 import { counted } from "./result";
+import { changeShared } from "./shared";
 
 const Input = z.object({
   file_path: z.string().min(1).describe("The file, best as an absolute path"),
@@ -18,9 +18,10 @@ export const write: Tool<z.infer<typeof Input>> = {
 - Directories above it are made. A relative path starts at the working directory.`,
   input: Input,
 
-  async run({ file_path, content }, { sandbox, cwd }) {
-    const path = resolveFrom(cwd, file_path);
-    await sandbox.writeFile(path, new TextEncoder().encode(content));
-    return { content: `Wrote ${counted(splitLines(content).length, "line")} to ${path}.` };
+  run({ file_path, content }, context) {
+    return changeShared(file_path, context, (path) => ({
+      bytes: new TextEncoder().encode(content),
+      result: { content: `Wrote ${counted(splitLines(content).length, "line")} to ${path}.` },
+    }));
   },
 };

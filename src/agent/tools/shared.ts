@@ -1,0 +1,39 @@
+import { resolveFrom } from "../../sandbox/paths";
+import type { ToolContext, ToolResult } from "../tool";
+import { failed } from "./result";
+
+/**
+ * Changes a file that other agents may change too: alone, and only as the agent knows it. `change` gets
+ * what the file holds, and answers what it is to hold, or why it is not changed.
+ */
+export async function changeShared(
+  file: string,
+  context: Pick<ToolContext, "cwd" | "sandbox" | "files" | "interrupted">,
+  change: (
+    path: string,
+    before: Uint8Array | null,
+  ) => { bytes: Uint8Array; result: ToolResult } | { bytes?: undefined; result: ToolResult },
+): Promise<ToolResult> {
+  const { sandbox, files, interrupted } = context;
+  const path = resolveFrom(context.cwd, file);
+  const act = async (): Promise<ToolResult> => {
+    const before = await sandbox.readFile(path);
+    const { bytes, result } = change(path, before);
+    if (bytes === undefined) return result;
+    if (before && files) {
+      // A call that was cut off may have made its change already.
+      const made = interrupted && sameBytes(before, bytes);
+      if (!made && !(await files.knows(path, before))) return failed(unseen(path));
+    }
+    await sandbox.writeFile(path, bytes);
+    await files?.note(path, bytes);
+    return result;
+  };
+  return files ? files.alone(path, act) : act();
+}
+
+const unseen = (path: string): string =>
+  `${path} was not changed: you have not read it, or it has changed since you did. Read it and try again.`;
+
+const sameBytes = (one: Uint8Array, other: Uint8Array): boolean =>
+  one.length === other.length && one.every((byte, index) => byte === other[index]);

@@ -1,0 +1,31 @@
+import { z } from "zod";
+import type { Tool } from "../tool";
+import { failed } from "./result";
+
+const Input = z.object({
+  subagent_type: z.string().min(1).describe("Which agent is to do it"),
+  prompt: z.string().min(1).describe("The task, with all that the agent has to know"),
+  description: z.string().optional().describe("The task in a few words"),
+  name: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .optional()
+    .describe("A name of its own, to have several agents of one type"),
+  run_in_background: z.boolean().default(false).describe("Go on without waiting for the agent"),
+});
+
+/** Has another agent of the session do a task. */
+export const task: Tool<z.infer<typeof Input>> = {
+  name: "Task",
+  effect: "journaled",
+  description: `Has another agent do a task, in the same sandbox and on the same files.
+- You get the agent's last words as the result. Start agents that do not depend on each other in one reply: they work side by side.
+- With run_in_background you go on at once, and are told when the agent is done.
+- An agent remembers what was said to it before. An agent that works already can't take a second task: use SendMessage, or another name.`,
+  input: Input,
+
+  async run({ subagent_type: type, prompt, name, run_in_background }, { callId, colleagues }) {
+    if (!colleagues) return failed("There are no other agents in this session.");
+    return colleagues.task({ callId, type, prompt, name, background: run_in_background });
+  },
+};

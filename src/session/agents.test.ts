@@ -1,0 +1,323 @@
+import { runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import type { SessionEvent } from "../events/event";
+import {
+  ALICE,
+  aMessage,
+  ask,
+  createSession,
+  eventsOf,
+  objectOf,
+  sessionOf,
+  until,
+  value,
+} from "../testing/sessions";
+import type { SessionConfig } from "./rpc";
+import { SessionStore } from "./store";
+
+const PLAYERS: SessionConfig["customAgents"] = {
+  player1: { systemPrompt: "You are player 1." },
+  player2: { systemPrompt: "You are player 2." },
+};
+
+const crew = (config: SessionConfig = {}) =>
+  createSession({ pattern: "single-container", config: { customAgents: PLAYERS, ...config } });
+
+/** A line that makes a call, of the offline model. */
+const call = (name: string, input: object) => `/${name} ${JSON.stringify(input)}`;
+const task = (type: string, prompt: string, more: object = {}) =>
+  call("Task", { subagent_type: type, prompt, ...more });
+const bash = (command: string) => call("Bash", { command });
+
+const read = async (id: string) => value(await sessionOf(id).read(ALICE));
+const of = (events: SessionEvent[], type: string) => events.filter((event) => event.type === type);
+
+/** What an agent's model would be shown of its conversation. */
+const conversationOf = (id: string, agent: string): Promise<string> =>
+  runInDurableObject(objectOf(id), (_, { storage }) =>
+    JSON.stringify(new SessionStore(storage).journal.conversation(agent, "claude-sonnet-5-5")),
+  );
+
+async function checkTotals(id: string): Promise<void> {
+  const events = await eventsOf(id);
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  const costs = events.map((event) => ("cost" in event ? Math.round(event.cost * 1e9) : 0));
+  const session = await read(id);
+  expect(costs.reduce((sum, cost) => sum + cost, 0)).toBe(session.totalCostNanos);
+  const replies = of(events, "turn.completed").filter(
+    (event) => "kind" in event && event.kind === "reply",
+  );
+  expect(session.numTurns).toBe(replies.length);
+}
+
+describe("a task", () => {
+  it("is done by an agent in the same sandbox, and its last words are the result", async () => {
+    const id = await crew();
+    const message = await ask(id, task("player1", `${bash("echo x > move.txt")}\nI moved`));
+    expect(message).toMatchObject({
+      status: "completed",
+      numTurns: 4,
+      toolsUsed: ["Bash", "Task"],
+    });
+    expect(message.result).toContain("You said: I moved");
+    const events = await eventsOf(id);
+    expect(of(events, "agent.started")).toMatchObject([
+      { agent: "player1", toolUseId: expect.any(String) },
+    ]);
+    expect(of(events, "agent.completed")).toMatchObject([
+      { agent: "player1", stopReason: "end_turn", result: expect.stringContaining("I moved") },
+    ]);
+    const tools = of(events, "tool.completed").map((event) => [
+      "name" in event && event.name,
+      event.agent,
+    ]);
+    expect(tools).toEqual([
+      ["Bash", "player1"],
+      ["Task", undefined],
+    ]);
+    expect((await ask(id, bash("cat move.txt"))).result).toContain("Bash returned: x");
+    await checkTotals(id);
+  });
+
+  it("goes on with what the agent knows, and no other agent hears it", async () => {
+    const id = await crew();
+    await ask(id, task("player1", "remember the word kiwi"));
+    await ask(id, task("player1", "which word?"));
+    expect(await conversationOf(id, "player1")).toContain("kiwi");
+    expect(await conversationOf(id, "player2").catch(() => "")).not.toContain("kiwi");
+    expect(await conversationOf(id, "player1")).not.toContain("Task");
+  });
+
+  it("runs beside others of the same reply, also of the same type", async () => {
+    const id = await crew();
+    const wait = (name: string) =>
+      `${bash(`echo ${name} >> order.txt; sleep 0.2; cat order.txt`)}\nok`;
+    const tasks = [
+      task("player1", wait("a")),
+      task("player2", wait("b")),
+      task("player1", wait("c")),
+    ];
+    const message = await ask(id, tasks.join(" & "));
+    expect(message.status).toBe("completed");
+    const events = await eventsOf(id);
+    expect(of(events, "agent.started").map(({ agent }) => agent)).toEqual([
+      "player1",
+      "player2",
+      "player1-2",
+    ]);
+    for (const event of of(events, "tool.completed")) {
+      if ("content" in event && event.type === "tool.completed" && event.name === "Bash") {
+        expect(event.content.split("\n").sort()).toEqual(["a", "b", "c"]);
+      }
+    }
+    await checkTotals(id);
+  });
+
+  it("in the background lets the main agent go on, which is told of its end", async () => {
+    const id = await crew();
+    const inBackground = { run_in_background: true };
+    const message = await ask(id, task("player1", `${bash("sleep 0.2")}\nfinally`, inBackground));
+    expect(message.status).toBe("completed");
+    expect(message.result).toContain("player1 has ended (end_turn)");
+    const events = (await eventsOf(id)).map(({ type }) => type);
+    expect(events.indexOf("agent.completed")).toBeLessThan(events.indexOf("message.completed"));
+    expect(events.at(-1)).toBe("message.completed");
+    await checkTotals(id);
+  });
+
+  it("that can't be given says why", async () => {
+    const id = await crew();
+    const message = await ask(
+      id,
+      [
+        task("player3", "x"),
+        task("player1", "x", { name: "main" }),
+        task("player1", "x", { name: "player2" }),
+      ].join("\n"),
+    );
+    expect(message.result).toContain(
+      'There is no agent \\"player3\\". There are: player1, player2.'.replaceAll("\\", ""),
+    );
+    expect(message.result?.match(/another agent's name/g)).toHaveLength(2);
+    expect(of(await eventsOf(id), "agent.started")).toEqual([]);
+  });
+
+  it("is not offered where there are no agents, nor to agents", async () => {
+    const alone = await createSession();
+    expect((await ask(alone, task("player1", "x"))).result).toMatch(/no other agents|no tool/i);
+    const id = await crew();
+    const nested = await ask(id, task("player1", `${task("player2", "x")}\ndone`));
+    expect(nested.result).toContain("Task is disallowed");
+    expect(of(await eventsOf(id), "agent.started")).toHaveLength(1);
+  });
+});
+
+describe("an agent", () => {
+  it("has its own model, tools and turns", async () => {
+    const id = await crew({
+      customAgents: {
+        reader: { model: "claude-haiku-4-5", allowedTools: ["Read"], maxTurns: 2 },
+      },
+    });
+    const refused = await ask(id, task("reader", `${bash("ls")}\nok`));
+    expect(refused.result).toContain("Bash is not allowed");
+    const tired = await ask(
+      id,
+      task(
+        "reader",
+        Array(5)
+          .fill(call("Read", { file_path: "a" }))
+          .join("\n"),
+      ),
+    );
+    expect(tired.status).toBe("completed");
+    expect(tired.result).toContain("did not come to its end (max_turns)");
+    expect(Object.keys((await read(id)).usage).sort()).toEqual(
+      expect.arrayContaining([expect.stringContaining("haiku"), "claude-sonnet-5-5"]),
+    );
+    await checkTotals(id);
+  });
+
+  it("is addressed by a client, and answers in its place", async () => {
+    const id = await crew();
+    await ask(id, task("player1", "remember the word kiwi"));
+    const message = await ask(id, "are you there?", { agent: "player1" });
+    expect(message).toMatchObject({ agent: "player1", status: "completed" });
+    expect(message.result).toContain("are you there?");
+    expect(await conversationOf(id, "player1")).toContain("kiwi");
+    expect(await conversationOf(id, "")).not.toContain("are you there?");
+    expect(await sessionOf(id).send(ALICE, aMessage("x", { agent: "nobody" }))).toMatchObject({
+      failure: { code: "invalid_request" },
+    });
+  });
+
+  it("hears a message after its step, and is woken by one when it rests", async () => {
+    const id = await crew();
+    const hello = call("SendMessage", { to: "player2", message: "hello from one" });
+    const awake = await ask(
+      id,
+      `${task("player1", `${bash("sleep 0.1")}\n${hello}\nsent`)} & ${task("player2", `${bash("sleep 0.4")}\nwaited`)}`,
+    );
+    expect(awake.status).toBe("completed");
+    expect(await conversationOf(id, "player2")).toContain("Message from player1:\\nhello from one");
+    expect(of(await eventsOf(id), "agent.started")).toHaveLength(2);
+
+    const woken = await ask(id, task("player1", `${hello}\nsent again`));
+    expect(woken.status).toBe("completed");
+    expect(of(await eventsOf(id), "agent.started")).toHaveLength(4);
+    const nobody = call("SendMessage", { to: "nobody", message: "x" });
+    expect((await ask(id, nobody)).result).toContain("There are: main, player1, player2.");
+    await checkTotals(id);
+  });
+});
+
+describe("limits over all agents", () => {
+  const many = (turns: number) => Array(turns).fill(bash("true")).join("\n");
+
+  it("end the message when its turns are used up, and no reply is cut for it", async () => {
+    const id = await crew({ maxTurns: 6 });
+    const message = await ask(id, `${task("player1", many(9))} & ${task("player2", many(9))}`);
+    expect(message).toMatchObject({ stopReason: "max_turns", numTurns: 6 });
+    expect(await read(id)).toMatchObject({ status: "active", numTurns: 6 });
+    await checkTotals(id);
+  });
+
+  it("wait for the money that others hold before they end the session, and hold", async () => {
+    const limits = { maxIdleTimeMs: null, maxLifetimeMs: null, maxTurns: null };
+    const id = await createSession({
+      pattern: "single-container",
+      config: { customAgents: PLAYERS },
+      limits: { ...limits, maxBudgetNanos: 300_000_000 },
+    });
+    const tasks = ["player1", "player2", "player1", "player2"].map((type) =>
+      task(type, `/delay 100\n${bash("true")}\ndone`),
+    );
+    const message = await ask(id, tasks.join(" & "));
+    expect(message).toMatchObject({ status: "completed", stopReason: "end_turn" });
+    expect(await read(id)).toMatchObject({ status: "active" });
+
+    const dear = await ask(
+      id,
+      tasks.map((one) => one.replace("/delay 100", "/tokens 9000")).join(" & "),
+    );
+    const session = await read(id);
+    expect(session.totalCostNanos).toBeLessThanOrEqual(300_000_000);
+    expect(dear.status).toBe("completed");
+    await checkTotals(id);
+  });
+
+  it("and an interrupt reach every agent, and leave all conversations answered", async () => {
+    const id = await crew();
+    const slow = `${bash("sleep 30; echo late > late.txt")}\nok`;
+    const request = aMessage(`${task("player1", slow)} & ${task("player2", slow)}`);
+    value(await sessionOf(id).send(ALICE, request));
+    await until(async () => of(await eventsOf(id), "tool.started").length === 4);
+    value(await sessionOf(id).interrupt(ALICE));
+    const ended = value(await sessionOf(id).message(ALICE, request.id));
+    expect(ended).toMatchObject({ status: "interrupted" });
+    const events = await eventsOf(id);
+    expect(of(events, "tool.completed")).toHaveLength(4);
+    expect(of(events, "agent.completed")).toMatchObject([
+      { stopReason: "interrupted" },
+      { stopReason: "interrupted" },
+    ]);
+    const next = await ask(id, `${task("player1", "go on")} & ${task("player2", "go on")}`);
+    expect(next.status).toBe("completed");
+    await checkTotals(id);
+  });
+});
+
+describe("files that agents share", () => {
+  const write = (content: string) => call("Write", { file_path: "board.txt", content });
+  const edit = (from: string, to: string) =>
+    call("Edit", { file_path: "board.txt", old_string: from, new_string: to });
+  const look = call("Read", { file_path: "board.txt" });
+
+  it("are changed only by who has seen them as they are", async () => {
+    const id = await crew();
+    const message = await ask(
+      id,
+      [
+        write("a\nb\n"),
+        task("player1", `${write("mine\n")}\n${edit("a", "A")}\n${look}\n${edit("a", "A")}\nok`),
+        edit("b", "B"),
+        look,
+        edit("b", "B"),
+      ].join("\n"),
+    );
+    expect(message.result).toContain("you have not read it, or it has changed");
+    const refused = of(await eventsOf(id), "tool.completed").filter(
+      (event) => event.type === "tool.completed" && event.isError,
+    );
+    expect(refused.map(({ agent }) => agent)).toEqual(["player1", "player1", undefined]);
+    expect((await ask(id, bash("cat board.txt"))).result).toContain("A\nB");
+  });
+
+  it("lose no change when all write at once", async () => {
+    const id = await crew();
+    const lines = Array.from({ length: 6 }, (_, n) => `line${n}`);
+    await ask(id, write(`${lines.join("\n")}\n`));
+    // Each edits its own line, and tries again with a fresh look as long as another was quicker.
+    const player = (n: number) =>
+      `${Array(8)
+        .fill(`${look}\n${edit(`line${n}\n`, `done${n}\n`)}`)
+        .join("\n")}\nok`;
+    const tasks = lines.map((_, n) => task(n % 2 ? "player1" : "player2", player(n)));
+    await ask(id, tasks.join(" & "));
+    const events = await eventsOf(id);
+    const done = new Set(
+      events.flatMap((event) =>
+        event.type === "tool.completed" && event.name === "Edit" && !event.isError
+          ? [/done\d/.exec(event.content)?.[0]]
+          : [],
+      ),
+    );
+    const board = (await ask(id, bash("cat board.txt"))).result ?? "";
+    expect(done.size).toBeGreaterThan(0);
+    for (const [n] of lines.entries()) {
+      expect(board).toMatch(new RegExp(`(line|done)${n}`));
+    }
+    const changed = board.match(/done\d/g) ?? [];
+    expect(changed.length).toBeGreaterThanOrEqual(done.size);
+  });
+});

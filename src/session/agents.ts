@@ -1,0 +1,246 @@
+import { textOf } from "../agent/messages";
+import type { Rules } from "../agent/permissions";
+import type { ToolResult } from "../agent/tool";
+import { failed } from "../agent/tools/result";
+import type { Outcome, Run } from "./journal";
+import type { CustomAgent } from "./rpc";
+import type { SessionStore } from "./store";
+
+// The agents of a session. The main one has no name; the others are of the types in `config.customAgents`
+// and share the sandbox with it. Every function here that changes something runs within a transaction.
+
+/** The name of the main agent in the journal, and how other agents call it. */
+export const MAIN = "";
+const MAIN_ALIAS = "main";
+
+/** Agents that a session may have come to have, whatever their types. */
+export const MAX_AGENTS = 64;
+
+/** A run's change, and when it happens. */
+interface RunChange {
+  store: SessionStore;
+  run: Run;
+  now: number;
+}
+
+/** How an agent is set up: its own way where its type says so, and the session's otherwise. */
+export function setupOf(store: SessionStore, agent: string): CustomAgent & { rules: Rules } {
+  const { config } = store.identity;
+  const { model, thinking, effort, allowedTools, disallowedTools } = config;
+  // The session's own number of turns is that of a message, over all agents.
+  if (agent === MAIN) {
+    return { model, thinking, effort, systemPrompt: config.systemPrompt, rules: config };
+  }
+  const own = config.customAgents?.[store.journal.agentType(agent) ?? agent] ?? {};
+  return {
+    model,
+    thinking,
+    effort,
+    ...own,
+    rules: {
+      allowedTools: own.allowedTools ?? allowedTools,
+      // What a session forbids it forbids to all. Agents do not start agents.
+      disallowedTools: [...(disallowedTools ?? []), ...(own.disallowedTools ?? []), "Task"],
+    },
+  };
+}
+
+/** Whether a session has any agents beside the main one. */
+export const hasAgents = ({ identity }: SessionStore): boolean =>
+  Object.keys(identity.config.customAgents ?? {}).length > 0;
+
+/** What an agent is told of the others, for its system prompt; empty where it is alone. */
+export function introduction(store: SessionStore, agent: string): string {
+  if (!hasAgents(store)) return "";
+  const types = Object.entries(store.identity.config.customAgents ?? {});
+  const list = types.map(([type, { description, systemPrompt }]) => {
+    return `- ${type}: ${description ?? firstLine(systemPrompt) ?? "an agent"}`;
+  });
+  const who =
+    agent === MAIN
+      ? "You are the main agent of this session. With Task you have other agents work for you, of these types:"
+      : `You are the agent "${agent}" of a session in which several agents share the sandbox. Your last words are your answer to who gave you your task. "main" is the main agent; the types of the others:`;
+  return [
+    who,
+    ...list,
+    "Read a file before you change it, and again when it has changed since: others may work on it too.",
+  ].join("\n");
+}
+
+const firstLine = (text: string | undefined): string | undefined =>
+  text?.split("\n")[0]?.slice(0, 200);
+
+/** The agent that a name means, of those at work or of the types; undefined for none. */
+export function findAgent(store: SessionStore, name: string): string | undefined {
+  if (name === MAIN_ALIAS) return MAIN;
+  const known = store.journal.agentType(name) !== undefined;
+  return known || store.identity.config.customAgents?.[name] ? name : undefined;
+}
+
+/** A task for an agent. */
+export interface Assignment {
+  /** The call that gives it. */
+  callId: string;
+  type: string;
+  name?: string | undefined;
+  prompt: string;
+  background: boolean;
+}
+
+/**
+ * Opens the run of an agent on a task, or finds it open or ended already. Answers what is wrong where
+ * there can't be one.
+ */
+export function openTask(at: RunChange, task: Assignment, workspace: string): Run | ToolResult {
+  const { store, run } = at;
+  const known = store.journal.run(runIdOf(run, task.callId));
+  if (known) return known;
+  const types = Object.keys(store.identity.config.customAgents ?? {});
+  if (!types.includes(task.type)) {
+    return failed(`There is no agent "${task.type}". There are: ${types.join(", ")}.`);
+  }
+  const agent = task.name ?? freeName(at, task.type);
+  const type = store.journal.agentType(agent) ?? types.find((other) => other === agent);
+  if (agent === MAIN_ALIAS || (type !== undefined && type !== task.type)) {
+    return failed(`"${agent}" is another agent's name. Choose another one.`);
+  }
+  if (isAtWork(at, agent)) {
+    return failed(`"${agent}" is at work. Use SendMessage, or another name.`);
+  }
+  if (type === undefined && store.journal.agentNames().length >= MAX_AGENTS) {
+    return failed(`A session may have ${MAX_AGENTS} agents. Give the task to one that is there.`);
+  }
+  return openRun(at, { ...task, agent }, workspace);
+}
+
+/** Puts a message into an agent's mail, or opens a run for it where it rests. */
+export function sendMail(
+  at: RunChange,
+  mail: { callId: string; to: string; message: string },
+  workspace: string,
+): { result: ToolResult; opened?: Run } {
+  const { store, run } = at;
+  const to = findAgent(store, mail.to);
+  if (to === undefined) {
+    const names = new Set([MAIN_ALIAS, ...Object.keys(store.identity.config.customAgents ?? {})]);
+    for (const name of store.journal.agentNames()) if (name !== MAIN) names.add(name);
+    return {
+      result: failed(`There is no agent "${mail.to}". There are: ${[...names].join(", ")}.`),
+    };
+  }
+  if (to === run.agent) return { result: failed("That is yourself.") };
+  const content = `Message from ${nameOf(run.agent)}:\n${mail.message}`;
+  const id = runIdOf(run, mail.callId);
+  const sent = { content: `Sent to ${nameOf(to)}.` };
+  const woken = store.journal.run(id);
+  if (woken) return { result: sent, opened: woken };
+  if (isAtWork(at, to) || store.journal.hasMail(id)) {
+    store.journal.addMail({ id, from: run.agent, to, content });
+    return { result: sent };
+  }
+  const task = { callId: mail.callId, type: to, agent: to, prompt: content, background: true };
+  return { result: sent, opened: openRun(at, task, workspace) };
+}
+
+/** Adds an agent's mail to its conversation; false when there is none. */
+export function takeMail({ store, run }: RunChange): boolean {
+  const mail = store.journal.takeMail(run.agent);
+  if (mail.length === 0) return false;
+  store.journal.addPrompt({ agent: run.agent, runId: run.id, prompt: mail.join("\n\n") });
+  // Whatever the newest reply stopped for, there is something to answer now.
+  store.journal.saveProgress(run.id, null);
+  return true;
+}
+
+/** What becomes of a run that has come to an end. */
+export type Next = "ended" | "goes on" | "waits";
+
+/**
+ * Ends a run, unless there is mail to answer. A message's own run is ended with its message: it `waits`
+ * while agents work in the background.
+ */
+export function finishRun(at: RunChange, outcome: Outcome): Next {
+  const { store, run } = at;
+  if (outcome.stopReason === "end_turn" && takeMail(at)) return "goes on";
+  if (run.parentToolUseId === null) {
+    const others = store.journal.openRuns(run.messageId).length > 1;
+    return others && outcome.stopReason === "end_turn" ? "waits" : "ended";
+  }
+  closeAgentRun(at, outcome);
+  if (run.background) {
+    const id = `end_${run.id}`;
+    const content = `${nameOf(run.agent)} has ended (${outcome.stopReason}):\n${shown(store, run)}`;
+    store.journal.addMail({ id, from: run.agent, to: starterOf(at), content });
+  }
+  return "ended";
+}
+
+/** Closes the run of an agent that another one had started. */
+export function closeAgentRun({ store, run, now }: RunChange, outcome: Outcome): void {
+  store.journal.closeRun(run.id, outcome);
+  if (run.parentToolUseId === null) return;
+  const { stopReason } = outcome;
+  const result = lastText(store, run.id);
+  const scope = { messageId: run.messageId, agent: run.agent };
+  const toolUseId = run.parentToolUseId;
+  store.log.append({ type: "agent.completed", toolUseId, stopReason, result }, scope, now);
+}
+
+/** What an agent answers to who waits for it. */
+export function resultOf(store: SessionStore, run: Run): ToolResult {
+  const { stopReason = "interrupted", error } = store.journal.run(run.id)?.outcome ?? {};
+  const text = shown(store, run);
+  if (stopReason === "end_turn") return { content: text };
+  const why = error?.message ?? stopReason;
+  return failed(`${nameOf(run.agent)} did not come to its end (${why}). It said last:\n${text}`);
+}
+
+const shown = (store: SessionStore, run: Run): string => lastText(store, run.id) ?? "(nothing)";
+
+/** The newest text that was said in a run: its result, whole or so far. */
+export function lastText(store: SessionStore, runId: string): string | null {
+  for (const content of store.journal.repliesNewestFirst(runId)) {
+    const text = textOf(content);
+    if (text !== "") return text;
+  }
+  return null;
+}
+
+/** Whom to tell of a run's end: the agent that started it while it works, and the message's own otherwise. */
+function starterOf({ store, run }: RunChange): string {
+  const open = store.journal.openRuns(run.messageId);
+  const starter = open.find(({ id }) => run.id.startsWith(`${id}/`));
+  return starter?.agent ?? store.journal.run(run.messageId)?.agent ?? MAIN;
+}
+
+const isAtWork = ({ store, run }: RunChange, agent: string): boolean =>
+  store.journal.openRuns(run.messageId).some((open) => open.agent === agent);
+
+/** The type's own name, or a numbered one while that agent is at work. */
+function freeName(at: RunChange, type: string): string {
+  let name = type;
+  for (let n = 2; isAtWork(at, name); n++) name = `${type}-${n}`;
+  return name;
+}
+
+function openRun(
+  { store, run, now }: RunChange,
+  { callId, type, agent, prompt, background }: Assignment & { agent: string },
+  workspace: string,
+): Run {
+  const { messageId } = run;
+  const id = runIdOf(run, callId);
+  store.journal.addAgent(agent, type, workspace);
+  store.journal.addRun({ id, messageId, agent, parentToolUseId: callId, background });
+  store.journal.addPrompt({ agent, runId: id, prompt });
+  const scope = { messageId, ...(agent !== MAIN && { agent }) };
+  store.log.append({ type: "agent.started", toolUseId: callId, prompt }, scope, now);
+  const opened = store.journal.run(id);
+  if (!opened) throw new Error(`there is no run ${id}`);
+  return opened;
+}
+
+/** The id of the run that a call of a run starts. */
+const runIdOf = (run: Run, callId: string): string => `${run.id}/${callId}`;
+
+const nameOf = (agent: string): string => (agent === MAIN ? MAIN_ALIAS : agent);

@@ -1,0 +1,152 @@
+import type { Ending } from "../agent/loop";
+import type { Colleagues, SharedFiles, ToolResult } from "../agent/tool";
+import {
+  type Assignment,
+  finishRun,
+  hasAgents,
+  type Next,
+  openTask,
+  resultOf,
+  sendMail,
+} from "./agents";
+import type { Run } from "./journal";
+import { carryOn, type RunnerDeps } from "./runner";
+import { takeUpAgain } from "./turns";
+
+/** Agents that call their models at once, besides the message's own; the others wait. */
+export const MAX_AT_WORK = 16;
+
+/** What work on a message needs of its session. */
+export type CrewDeps = Omit<RunnerDeps, "colleagues" | "files" | "settled">;
+
+/**
+ * Works on a message with all its agents, those that were lost with the object too, until it has come to
+ * its end. Null when it was stopped from outside. Never rejects.
+ */
+export async function workOn(messageId: string, deps: CrewDeps): Promise<Ending | null> {
+  const { store, commit, signal } = deps;
+  const work = new Map<string, Promise<Ending | null>>();
+  const settled = latch(signal);
+  const slots = limiter(MAX_AT_WORK);
+  const locks = new Map<string, Promise<unknown>>();
+
+  const open = store.journal.openRuns(messageId);
+  for (const run of open) {
+    if (store.journal.hasCalls(run.id)) commit((now) => takeUpAgain({ store, run, now }));
+  }
+  for (const run of open) if (run.id !== messageId) start(run);
+  const own = store.journal.run(messageId);
+  if (!own) throw new Error(`the message ${messageId} has no run`);
+  return follow(own);
+
+  /** Has a run be worked on, if it is not yet. */
+  function start(run: Run): Promise<Ending | null> {
+    const begun = work.get(run.id) ?? (run.open ? slots(() => follow(run)) : Promise.resolve(null));
+    work.set(run.id, begun);
+    return begun;
+  }
+
+  async function follow(run: Run): Promise<Ending | null> {
+    const shared = hasAgents(store);
+    for (;;) {
+      const ending = await carryOn(run, {
+        ...deps,
+        settled,
+        colleagues: shared ? colleaguesOf(run) : undefined,
+        files: shared ? filesOf(run) : undefined,
+      });
+      if (ending === null || signal.aborted) return null;
+      if (!shared) return ending;
+      const next: Next = commit((now) => finishRun({ store, run, now }, ending));
+      if (next === "ended") return ending;
+      if (next === "waits") await Promise.race(others(run));
+      if (signal.aborted) return null;
+    }
+  }
+
+  /** The work of the agents that a message waits for. */
+  function others(run: Run): Promise<unknown>[] {
+    const rest = store.journal.openRuns(messageId).filter(({ id }) => id !== run.id);
+    return rest.map(start);
+  }
+
+  function colleaguesOf(run: Run): Colleagues {
+    const at = (now: number) => ({ store, run, now });
+    return {
+      async task(task: Assignment): Promise<ToolResult> {
+        const opened = commit((now) => openTask(at(now), task, deps.workspace));
+        if (!("messageId" in opened)) return opened;
+        const done = start(opened);
+        if (task.background) {
+          return {
+            content: `"${opened.agent}" works in the background. You will be told of its end.`,
+          };
+        }
+        await done;
+        return resultOf(store, opened);
+      },
+      send(mail) {
+        const { result, opened } = commit((now) => sendMail(at(now), mail, deps.workspace));
+        if (opened) start(opened);
+        return result;
+      },
+    };
+  }
+
+  function filesOf({ agent }: Run): SharedFiles {
+    return {
+      async alone(path, act) {
+        const mine = (locks.get(path) ?? Promise.resolve()).then(act, act);
+        locks.set(path, mine);
+        return mine;
+      },
+      async knows(path, bytes) {
+        return store.journal.seenFile(agent, path) === (await hashOf(bytes));
+      },
+      async note(path, bytes) {
+        const hash = await hashOf(bytes);
+        if (!signal.aborted) commit(() => store.journal.saveSeenFile(agent, path, hash));
+      },
+    };
+  }
+}
+
+async function hashOf(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return btoa(String.fromCharCode(...new Uint8Array(digest)));
+}
+
+/** Lets so many be at work at once; the others wait in their order. */
+function limiter(max: number) {
+  let free = max;
+  const waiting: (() => void)[] = [];
+  return async <T>(act: () => Promise<T>): Promise<T> => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await act();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free++;
+    }
+  };
+}
+
+/** Something that happens again and again, to be waited for; an abort ends every wait. */
+export interface Latch {
+  open(): void;
+  next(): Promise<void>;
+}
+
+function latch(signal: AbortSignal): Latch {
+  let { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve());
+  return {
+    open() {
+      resolve();
+      if (!signal.aborted) ({ promise, resolve } = Promise.withResolvers<void>());
+    },
+    next: () => promise,
+  };
+}
