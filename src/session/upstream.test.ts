@@ -163,6 +163,8 @@ describe("an upstream that fails for good", () => {
     const { asked } = upstream(...faults);
     const { id, message, retried } = await tried();
     expect(asked).toHaveLength(MAX_ATTEMPTS);
+    expect(new Set(asked).size).toBe(1);
+    expect(JSON.parse(asked[0] ?? "")).toMatchObject({ max_tokens: 16_384 });
     expect(retried.map((e) => e.type === "turn.retried" && e.attempt)).toEqual([
       1, 2, 3, 4, 5, 6, 7,
     ]);
