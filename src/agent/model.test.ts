@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { usageOf } from "./cost";
 import { toolCalls, toolResultBlock } from "./messages";
 import { createModel, emptyDraft, type ModelCall, type ModelOutcome, thinkingFor } from "./model";
 import { resolveModel } from "./models";
@@ -94,7 +95,41 @@ const textDelta = (text: string) => ({
   index: 0,
   delta: { type: "text_delta", text },
 });
-const streaming = (body: string) => () =>
+const textless = { type: "text_delta" };
+const textStop = { type: "content_block_stop", index: 0 };
+const end = (stop_reason: string) => ({
+  type: "message_delta",
+  delta: { stop_reason },
+  usage: { output_tokens: 5 },
+});
+const messageStop = { type: "message_stop" };
+
+/** A body that says this, and then nothing for ever. */
+const silentAfter = (text: string) =>
+  new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(new TextEncoder().encode(text)),
+  });
+
+/** A `fetch` whose answer ends when its signal is aborted, as a real one's does. */
+const untilAborted =
+  (respond: () => Response | Promise<Response>): typeof fetch =>
+  async (_, init) => {
+    const aborted = new Promise<never>((_, reject) => {
+      init?.signal?.addEventListener("abort", () => reject(init.signal?.reason));
+    });
+    aborted.catch(() => {});
+    const { body, headers } = await Promise.race([respond(), aborted]);
+    const reader = body?.getReader();
+    const passed = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const { done, value } = await Promise.race([reader?.read() ?? aborted, aborted]);
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+    });
+    return new Response(passed, { headers });
+  };
+const streaming = (body: BodyInit) => () =>
   new Response(body, { headers: { "content-type": "text/event-stream" } });
 
 describe("a call that fails", () => {
@@ -154,6 +189,69 @@ describe("a call that fails", () => {
     });
   });
 
+  it("whose connection is reset in the middle of its stream keeps what had arrived", async () => {
+    const pieces = [sse(start, textStart), sse(textDelta("half"))];
+    const reset = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        const piece = pieces.shift();
+        if (piece) controller.enqueue(new TextEncoder().encode(piece));
+        else controller.error(new TypeError("connection reset"));
+      },
+    });
+    const { outcome } = await listen(answering(streaming(reset)), aCall());
+    expect(failureOf(outcome)).toMatchObject({ type: "connection_error", retryable: true });
+    expect(!outcome.ok && outcome.draft.content).toEqual([{ type: "text", text: "half" }]);
+  });
+
+  it.each<[string, () => Response | Promise<Response>]>([
+    ["before its headers", () => new Promise(() => {})],
+    ["before its first event", streaming(new ReadableStream())],
+    ["in its middle", streaming(silentAfter(sse(start, textStart, textDelta("hm"))))],
+  ])("because it went silent %s is given up on, and may be tried again", async (_, respond) => {
+    const model = createModel({ apiKey: "test", stallMs: 40, fetch: untilAborted(respond) });
+    expect(failureOf((await listen(model, aCall())).outcome)).toMatchObject({
+      type: "stalled",
+      retryable: true,
+      retryAfterMs: null,
+    });
+  });
+
+  it.each<[string, string]>([
+    ["JSON that breaks off", `event: content_block_start\ndata: {"type":\n\n`],
+    ["text that is no JSON", "event: message_delta\ndata: <html>\n\n"],
+    ["a start of nothing", sse({ type: "content_block_start", index: 0 })],
+    ["a piece of a block that never began", sse(textDelta("lost"))],
+    ["no text where there should be", sse(textStart, { ...textDelta(""), delta: textless })],
+    ["an event that is none", "event: message_delta\ndata: null\n\n"],
+    ["an error that says nothing", "event: error\ndata: ?\n\n"],
+  ])("because its stream holds %s may be tried again, and keeps nothing odd", async (_, odd) => {
+    const body = sse(start) + odd + sse(textDelta("more"), textStop, end("end_turn"), messageStop);
+    const { outcome } = await listen(answering(streaming(body)), aCall());
+    expect(failureOf(outcome)).toMatchObject({ retryable: true, status: null });
+    expect(!outcome.ok && outcome.draft.content.every((block) => block.type === "text")).toBe(true);
+  });
+
+  it("is told in words of a bounded length, whatever the answer was", async () => {
+    const page = `<html>${"x".repeat(1_000_000)}</html>`;
+    const odd = { error: { type: { a: 1 }, message: ["b"] } };
+    for (const answer of [
+      new Response(page, { status: 403 }),
+      Response.json(odd, { status: 403 }),
+    ]) {
+      const { type, message } = failureOf(
+        (
+          await listen(
+            answering(() => answer),
+            aCall(),
+          )
+        ).outcome,
+      );
+      expect(type).toBe("http_403");
+      expect(message).toMatch(/^403 /);
+      expect(message.length).toBeLessThanOrEqual(2_000);
+    }
+  });
+
   it("because it was stopped is told apart", async () => {
     const controller = new AbortController();
     const model = answering((request) => {
@@ -164,6 +262,48 @@ describe("a call that fails", () => {
       type: "aborted",
       retryable: false,
     });
+  });
+});
+
+describe("a stream", () => {
+  it("of events that nobody knows is read without them", async () => {
+    const news = [
+      { type: "message_news", index: 0 },
+      { type: "content_block_news", index: 0 },
+    ];
+    const body = sse(start, news[0] ?? {}, textStart, news[1] ?? {}, textDelta("hi"), textStop);
+    const { outcome, heard } = await listen(
+      answering(
+        streaming(`${body}: a comment\n\ndata: nameless\n\n${sse(end("end_turn"), messageStop)}`),
+      ),
+      aCall(),
+    );
+    expect(outcome).toMatchObject({ ok: true, content: [{ type: "text", text: "hi" }] });
+    expect(heard).toEqual(["text: hi"]);
+  });
+
+  it("may be as slow as it likes while it pings", async () => {
+    const steps = [sse(start), ...Array<string>(12).fill(sse({ type: "ping" }))];
+    steps.push(sse(textStart, textDelta("at last"), textStop, end("end_turn"), messageStop));
+    const slow = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const step = steps.shift();
+        if (step === undefined) return controller.close();
+        await scheduler.wait(20);
+        controller.enqueue(new TextEncoder().encode(step));
+      },
+    });
+    const fetch = untilAborted(streaming(slow));
+    const model = createModel({ apiKey: "test", stallMs: 160, fetch });
+    expect((await listen(model, aCall())).outcome).toMatchObject({ ok: true });
+  });
+
+  it("that never says what it used is read all the same", async () => {
+    const silent = [{ ...start, message: {} }, textStart, textDelta("hi"), textStop];
+    const body = sse(...silent, { ...end("end_turn"), usage: undefined }, messageStop);
+    const { outcome } = await listen(answering(streaming(body)), aCall());
+    if (!outcome.ok) throw new Error(outcome.failure.message);
+    expect(usageOf(outcome.usage)).toMatchObject({ inputTokens: 0, outputTokens: 0 });
   });
 });
 

@@ -1,4 +1,5 @@
 import Anthropic from "@anthropic-ai/sdk";
+import { Stream } from "@anthropic-ai/sdk/streaming";
 import type { Block, Message } from "./messages";
 import type { PricedModel } from "./models";
 
@@ -89,7 +90,6 @@ export interface Model {
   ): Promise<{ ok: true; tokens: number } | { ok: false; failure: ModelFailure }>;
 }
 
-/** A stream that says nothing for this long is taken for dead; the API pings far more often. */
 const STALL_MS = 120_000;
 
 const COMPACTION_BETA = "compact-2026-09-04";
@@ -99,6 +99,8 @@ export function createModel(options: {
   apiKey: string;
   baseURL?: string | undefined;
   fetch?: typeof fetch;
+  /** A stream that says nothing for this long is taken for dead; the API pings far more often. */
+  stallMs?: number;
 }): Model {
   const client = new Anthropic({
     apiKey: options.apiKey,
@@ -111,23 +113,31 @@ export function createModel(options: {
 
   return {
     async call(call, signal, { draft, onDelta }) {
-      const watchdog = startWatchdog(signal);
+      const watchdog = startWatchdog(signal, options.stallMs ?? STALL_MS);
       try {
-        const stream = await client.beta.messages.create(
-          {
-            ...parameters({ ...call, thinking: thinkingWithin(call) }),
-            max_tokens: call.maxTokens,
-            stream: true,
-          },
-          {
-            signal: watchdog.signal,
-            headers: { "x-rigger-attempt": String(call.attempt) },
-          },
-        );
+        const response = await client.beta.messages
+          .create(
+            {
+              ...parameters({ ...call, thinking: thinkingWithin(call) }),
+              max_tokens: call.maxTokens,
+              stream: true,
+            },
+            {
+              signal: watchdog.signal,
+              headers: { "x-rigger-attempt": String(call.attempt) },
+            },
+          )
+          .asResponse();
         const assembler = assemble(draft, onDelta);
-        for await (const event of stream) {
+        // The SDK's own stream keeps pings to itself, and they are what tells a slow reply from a dead one.
+        for await (const { event, data } of Stream.rawEvents(response)) {
           watchdog.touch();
-          assembler.take(event);
+          if (event === null || event === "ping" || data === "") continue;
+          const told = JSON.parse(data);
+          if (event === "error") {
+            throw new Anthropic.APIError(undefined, told, undefined, response.headers);
+          }
+          assembler.take(told);
         }
         const stopReason = assembler.finish();
         return { ok: true, content: draft.content, stopReason, usage: draft.usage };
@@ -216,18 +226,17 @@ function assemble(draft: Draft, onDelta: DeltaListener) {
           draft.usage.start = event.message.usage;
           return;
         case "content_block_start":
+          if (!event.content_block?.type) throw new SyntaxError("a block of no type");
           draft.content[event.index] = { ...event.content_block } as Block;
           return;
-        case "content_block_delta": {
-          const block = draft.content[event.index];
-          if (block) extend(block, event.index, event.delta);
+        case "content_block_delta":
+          extend(begun(event.index), event.index, event.delta);
           return;
-        }
         case "content_block_stop": {
-          const block = draft.content[event.index];
+          const block = begun(event.index);
           const text = json[event.index];
           // A call without input is streamed as no text at all.
-          if (text && block && "input" in block) block.input = parseInput(text);
+          if (text && "input" in block) block.input = parseInput(text);
           return;
         }
         case "message_delta":
@@ -247,6 +256,13 @@ function assemble(draft: Draft, onDelta: DeltaListener) {
     },
   };
 
+  /** A block that has begun. Something was lost of a stream that goes on with one that has not. */
+  function begun(index: number): Block {
+    const block = draft.content[index];
+    if (!block) throw new SyntaxError("a piece of a block that never began");
+    return block;
+  }
+
   function parseInput(text: string): unknown {
     try {
       return JSON.parse(text);
@@ -262,6 +278,7 @@ function assemble(draft: Draft, onDelta: DeltaListener) {
     delta: Anthropic.Beta.Messages.BetaRawContentBlockDelta,
   ): void {
     if (delta.type === "text_delta" && block.type === "text") {
+      if (typeof delta.text !== "string") throw new SyntaxError("a piece of no text");
       onDelta({ block: index, kind: "text", offset: block.text.length, text: delta.text });
       block.text += delta.text;
     } else if (delta.type === "thinking_delta" && block.type === "thinking") {
@@ -283,15 +300,15 @@ function assemble(draft: Draft, onDelta: DeltaListener) {
 class CutOff extends Error {}
 
 /** Aborts a call whose stream has gone silent, besides when `signal` does. */
-function startWatchdog(signal: AbortSignal) {
+function startWatchdog(signal: AbortSignal, stallMs: number) {
   const controller = new AbortController();
   let heardAt = Date.now();
   let stalled = false;
   const timer = setInterval(() => {
-    if (Date.now() - heardAt < STALL_MS) return;
+    if (Date.now() - heardAt < stallMs) return;
     stalled = true;
     controller.abort();
-  }, STALL_MS / 8);
+  }, stallMs / 8);
   return {
     signal: AbortSignal.any([signal, controller.signal]),
     touch: () => {
@@ -301,6 +318,9 @@ function startWatchdog(signal: AbortSignal) {
     stop: () => clearInterval(timer),
   };
 }
+
+/** A gateway in the middle may answer with a whole page; its beginning says enough. */
+const MAX_MESSAGE_CHARACTERS = 2_000;
 
 const RETRYABLE_STATUS = new Set([408, 409, 429]);
 
@@ -336,11 +356,11 @@ function classify(
   const overloaded = error.type === "overloaded_error" || error.type === "rate_limit_error";
   const retryable =
     status === null
-      ? overloaded || error.type === null || error.type === "api_error"
+      ? overloaded || text(error.type) === null || error.type === "api_error"
       : status >= 500 || RETRYABLE_STATUS.has(status);
   return {
-    type: error.type ?? (status === null ? "connection_error" : `http_${status}`),
-    message: error.apiMessage ?? error.message,
+    type: text(error.type) ?? (status === null ? "connection_error" : `http_${status}`),
+    message: (text(error.apiMessage) ?? error.message).slice(0, MAX_MESSAGE_CHARACTERS),
     status,
     requestId: error.requestID ?? null,
     retryable: error.headers?.get("x-should-retry") === "false" ? false : retryable,
@@ -348,6 +368,9 @@ function classify(
     began,
   };
 }
+
+/** What a gateway calls a text may be anything. */
+const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
 function retryAfterMs(headers: Headers | undefined): number | null {
   const precise = Number(headers?.get("retry-after-ms") ?? Number.NaN);

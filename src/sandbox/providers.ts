@@ -1,4 +1,5 @@
 import { type EmbeddedSandbox, embedded } from "./embedded";
+import { patient } from "./patience";
 import { type Sandbox, SandboxError } from "./sandbox";
 
 /** Where a sandbox can come from. */
@@ -15,7 +16,7 @@ export function openSandbox(
 ): Sandbox {
   switch (info.provider) {
     case "embedded":
-      return embedded(env.EMBEDDED_SANDBOXES, info.id, options);
+      return patient(embedded(env.EMBEDDED_SANDBOXES, info.id, options));
     default:
       throw new SandboxError(`there is no sandbox provider "${info.provider}"`, {
         transient: false,

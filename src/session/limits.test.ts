@@ -34,6 +34,8 @@ describe("the ledger", () => {
     expect(cut.balance).toEqual({ spentNanos: 30, heldNanos: 70 });
     expect(leftNanos(cut.balance, 100)).toBe(0);
     expect(settle(held.balance, held.reservation, 500, "kept").balance.spentNanos).toBe(100);
+    const unheard = settle(held.balance, held.reservation, 0, { atMostNanos: 20 });
+    expect(unheard.balance).toEqual({ spentNanos: 0, heldNanos: 20 });
   });
 
   it("never spends or holds more than the budget, whatever calls run side by side and however they end", () => {
@@ -41,7 +43,7 @@ describe("the ledger", () => {
       pick: fc.nat(20),
       bound: fc.nat(1_000),
       share: fc.double({ min: 0, max: 1, noNaN: true }),
-      rest: fc.constantFrom("released" as const, "kept" as const),
+      rest: fc.constantFrom("released" as const, "kept" as const, { atMostNanos: 5 }),
       settles: fc.boolean(),
     });
     fc.assert(

@@ -34,20 +34,23 @@ export function reserve(
   };
 }
 
+/** What becomes of what a call held and did not use: nothing of it is kept, all, or so much at most. */
+export type Rest = "released" | "kept" | { atMostNanos: number };
+
 /**
- * Turns what was held into what was spent. `rest` says what becomes of the difference: `released` for a
- * call whose price is known, `kept` for one that was cut off, since the rest may have been used unseen.
+ * Turns what was held into what was spent. The rest is `released` for a call whose price is known, and
+ * `kept` for one that was cut off, since it may have been used unseen.
  */
 export function settle(
   balance: Balance,
   reservation: Reservation,
   costNanos: number,
-  rest: "released" | "kept",
+  rest: Rest,
 ): { balance: Balance; reservation: Reservation } {
   if (reservation.settled) return { balance, reservation };
   // A cut-off call's cost is our estimate, and its bound is certain.
-  const cost = rest === "kept" ? Math.min(costNanos, reservation.boundNanos) : costNanos;
-  const heldNanos = rest === "kept" ? reservation.boundNanos - cost : 0;
+  const cost = rest === "released" ? costNanos : Math.min(costNanos, reservation.boundNanos);
+  const heldNanos = Math.max(0, Math.min(reservation.boundNanos - cost, keptOf(rest)));
   return {
     balance: {
       spentNanos: balance.spentNanos + cost,
@@ -55,6 +58,11 @@ export function settle(
     },
     reservation: { ...reservation, heldNanos, costNanos: cost, settled: true },
   };
+}
+
+function keptOf(rest: Rest): number {
+  if (rest === "released") return 0;
+  return rest === "kept" ? Number.POSITIVE_INFINITY : rest.atMostNanos;
 }
 
 /** The limit that a session at rest has used up, if there is one. */

@@ -18,7 +18,7 @@ import { setupOf } from "./agents";
 import { change } from "./changes";
 import { modelOf } from "./deployment";
 import type { Call, Run } from "./journal";
-import { leftNanos, reserve, settle, type Warning, warnings } from "./limits";
+import { leftNanos, type Rest, reserve, settle, type Warning, warnings } from "./limits";
 import type { SessionStore } from "./store";
 
 /** The run that a change belongs to, and when it happens. All of these functions run within a transaction. */
@@ -198,8 +198,7 @@ export function failTurn(
   const call = store.journal.call(callId(turn.turnId, turn.attempt));
   if (!call || call.settled) return;
   const usage = failure.began ? usageOfDraft(call, draft) : NOTHING;
-  const refused = !failure.began && failure.status !== null;
-  const rest = refused ? "released" : "kept";
+  const rest = failure.began ? "kept" : unheard(call, failure.status);
   const charged = charge(at, call, { usage, rest, closed: delayMs === null, counts: false });
   if (delayMs === null) {
     appendTurnCompleted(at, call, "error", charged);
@@ -218,6 +217,16 @@ export function failTurn(
     scopeOf(run),
     now,
   );
+}
+
+/**
+ * What stays held of a try whose reply never began: nothing where the API refused it, and what its prompt
+ * may have cost where nobody answered, since a reply says that it begins before it says anything.
+ */
+function unheard(call: Call, status: number | null): Rest {
+  if (status !== null) return "released";
+  const usage = usageOfDraft(call, NO_DRAFT);
+  return { atMostNanos: costOf(modelOf(call.model, call.begunAt), usage, call.begunAt) };
 }
 
 /**
@@ -369,7 +378,7 @@ interface Charged {
 interface Settlement {
   usage: CallUsage;
   /** What becomes of the part of its bound that was not used. */
-  rest: "released" | "kept";
+  rest: Rest;
   /** No other try of its turn follows. */
   closed: boolean;
   /** It counts among the session's turns: it is a reply of the agent's model. */

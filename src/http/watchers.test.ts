@@ -1,0 +1,97 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { z } from "zod";
+import { aClient } from "./test-client";
+
+const client = aClient();
+const asStream = { Accept: "text/event-stream" };
+// Its type is known only where the main module is declared.
+const worker = (exports as unknown as { default: Fetcher }).default;
+const EventPage = z.object({ events: z.array(z.looseObject({ seq: z.int() })) });
+
+afterEach(() => vi.restoreAllMocks());
+
+const idsOf = (text: string) => [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
+
+/** Everything that a session's object holds: its rows, its keys, its alarm and its sockets. */
+function holdingsOf(id: string) {
+  return runInDurableObject(env.SESSIONS.getByName(id), async (_, state) => {
+    const { sql } = state.storage;
+    const names = sql.exec("SELECT name FROM sqlite_master WHERE type = 'table'").toArray();
+    const rows = names
+      .map(({ name }) => String(name))
+      .filter((name) => !name.startsWith("_"))
+      .map((name) => [name, sql.exec(`SELECT count(*) AS n FROM "${name}"`).one().n]);
+    return {
+      rows: Object.fromEntries(rows),
+      keys: [...state.storage.kv.list()].map(([key]) => key),
+      alarm: await state.storage.getAlarm(),
+      sockets: state.getWebSockets().length,
+    };
+  });
+}
+
+describe("a watcher that stops reading", () => {
+  it("is sent no more than fits, and when it reads on gets every event in order from the log", async () => {
+    const { id } = await client.create({ maxBudgetUsd: null });
+    const url = `https://rigger.test/api/sessions/${id}/events`;
+    const stalled = await worker.fetch(url, { headers: asStream });
+    const quick = worker.fetch(url, { headers: asStream }).then((response) => response.text());
+    for (let n = 0; n < 12; n++) {
+      await client.ask(id, { prompt: `${"x".repeat(300_000)}\n/tokens 10000` });
+      // A model that takes no time at all leaves none for the sockets.
+      await scheduler.wait(10);
+    }
+    // Its socket is closed: what happens from now on stays in the log. The other one has read all.
+    await vi.waitFor(async () => expect((await holdingsOf(id)).sockets).toBe(1));
+    await client.ask(id, { prompt: "one more" });
+    await client.post(`/api/sessions/${id}/terminate`);
+
+    const page = await client.get(`/api/sessions/${id}/events`);
+    const log = EventPage.parse(page.body).events.map(({ seq }) => seq);
+    expect(log.length).toBeGreaterThan(5 * 12);
+    const late = idsOf(await stalled.text());
+    expect(late).toEqual(late.map((_, index) => index + 1));
+    expect(late.slice(0, log.length)).toEqual(log);
+    expect(idsOf(await quick)).toEqual(late);
+  }, 30_000);
+});
+
+describe("a thousand watchers that come and go", () => {
+  it("leave no socket, no timer and no row behind", async () => {
+    const { id } = await client.create();
+    await client.ask(id, { prompt: "hello" });
+    // A patch is answered when the index knows of it, so nothing is left to be sent.
+    await client.patch(`/api/sessions/${id}`, { tags: ["watched"] });
+    const before = await holdingsOf(id);
+    const timers = new Set<unknown>();
+    const [set, clear] = [setTimeout, clearTimeout];
+    vi.spyOn(globalThis, "setTimeout").mockImplementation(((then: () => void, ms?: number) => {
+      const timer = set(() => {
+        timers.delete(timer);
+        then();
+      }, ms);
+      if (ms && ms >= 5_000) timers.add(timer);
+      return timer;
+    }) as typeof setTimeout);
+    vi.spyOn(globalThis, "clearTimeout").mockImplementation((timer) => {
+      timers.delete(timer);
+      clear(timer as number);
+    });
+
+    const comeAndGo = async (n: number) => {
+      const response = await client.raw("GET", `/api/sessions/${id}/events`, { headers: asStream });
+      const reader = response.body?.getReader();
+      // Some leave at once, some after they have seen something.
+      if (n % 3 > 0) expect((await reader?.read())?.done).toBe(false);
+      await reader?.cancel();
+    };
+    for (let n = 0; n < 1_000; n += 50) {
+      await Promise.all(Array.from({ length: 50 }, (_, index) => comeAndGo(n + index)));
+    }
+    await vi.waitFor(async () => expect((await holdingsOf(id)).sockets).toBe(0));
+    expect(await holdingsOf(id)).toEqual(before);
+    await vi.waitFor(() => expect(timers.size).toBe(0));
+  }, 30_000);
+});

@@ -1,0 +1,56 @@
+import { describe, expect, it, vi } from "vitest";
+import { aFakeSandbox } from "../testing/tool-context";
+import { aCommand } from "./contract";
+import { patient } from "./patience";
+import type { CommandResult, Sandbox } from "./sandbox";
+
+const never = () => new Promise<never>(() => {});
+const ended = { exitCode: 0, stdout: "", stderr: "", ended: "exited", truncated: false } as const;
+
+describe("a sandbox that hangs", () => {
+  const hanging: Sandbox = {
+    run: never,
+    kill: never,
+    find: never,
+    readFile: never,
+    writeFile: never,
+    destroy: never,
+  };
+
+  it.each<[string, (sandbox: Sandbox) => Promise<unknown> | undefined]>([
+    ["run", (sandbox) => sandbox.run(aCommand("ls", { timeoutMs: 10 }))],
+    ["kill", (sandbox) => sandbox.kill("a")],
+    ["find", (sandbox) => sandbox.find?.("a")],
+    ["readFile", (sandbox) => sandbox.readFile("/a")],
+    ["writeFile", (sandbox) => sandbox.writeFile("/a", new Uint8Array())],
+    ["destroy", (sandbox) => sandbox.destroy()],
+  ])("is given up on: %s", async (_, call) => {
+    await expect(call(patient(hanging, 20))).rejects.toMatchObject({
+      name: "SandboxError",
+      transient: true,
+      message: expect.stringContaining("did not answer"),
+    });
+  });
+
+  it("is told to stop the command that nobody waits for any more", async () => {
+    const kill = vi.fn(never);
+    const command = aCommand("ls", { timeoutMs: 10 });
+    await expect(patient({ ...hanging, kill }, 10).run(command)).rejects.toThrow();
+    expect(kill.mock.calls).toEqual([[command.id]]);
+  });
+});
+
+describe("a sandbox that answers", () => {
+  it("has a command's own time limit, and more to tell how it ended", async () => {
+    const late = () => scheduler.wait(60).then((): CommandResult => ended);
+    const sandbox = patient(aFakeSandbox({ run: late }), 1_000);
+    expect(await sandbox.run(aCommand("ls", { timeoutMs: 1 }))).toEqual(ended);
+  });
+
+  it("is told no more than it can do, and says itself what went wrong", async () => {
+    const gone = new Error("gone");
+    const sandbox = patient(aFakeSandbox({ readFile: () => Promise.reject(gone) }));
+    expect("find" in sandbox).toBe(false);
+    await expect(sandbox.readFile("/a")).rejects.toBe(gone);
+  });
+});

@@ -1,0 +1,46 @@
+import { type Sandbox, SandboxError } from "./sandbox";
+
+/** How long a sandbox may take to answer, and beyond a command's own time limit to say how it ended. */
+export const ANSWER_MS = 60_000;
+
+/**
+ * The same sandbox, given up on when it does not answer: a machine that hangs would hang its session.
+ * A bound is wide, since a machine that is only slow to wake must not be taken for dead.
+ */
+export function patient(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox {
+  const { find } = sandbox;
+  return {
+    async run(command, onOutput) {
+      const running = sandbox.run(command, onOutput);
+      return within(running, command.timeoutMs + answerMs, () => {
+        // Should it come back, nobody waits for the command any more.
+        sandbox.kill(command.id).catch(() => {});
+      });
+    },
+    kill: (id) => within(sandbox.kill(id), answerMs),
+    ...(find && { find: (id) => within(find.call(sandbox, id), answerMs) }),
+    readFile: (path) => within(sandbox.readFile(path), answerMs),
+    writeFile: (path, bytes) => within(sandbox.writeFile(path, bytes), answerMs),
+    destroy: () => within(sandbox.destroy(), answerMs),
+  };
+}
+
+/** Waits for an answer, but no longer than `ms`. */
+async function within<T>(answer: Promise<T>, ms: number, onLate?: () => void): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    onLate?.();
+    const seconds = Math.ceil(ms / 1_000);
+    late.reject(
+      new SandboxError(
+        `it did not answer for ${seconds} seconds; what it has done by now is not known`,
+        { transient: true },
+      ),
+    );
+  }, ms);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
