@@ -3,20 +3,61 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Message } from "../agent/messages";
 import { ALICE, aMessage, aSpec, objectOf, sessionOf, until, value } from "../testing/sessions";
-import type { MessageRow, Result } from "./rpc";
+import type { MessageRow, Result, SessionConfig } from "./rpc";
 import { SessionStore } from "./store";
 
 // A session is lost after every one of its commits in turn, and has to end as one that was never disturbed.
 // A commit is known by what it appended to the log, and how often that was so: "tool.started Bash #2".
 
-const WORK = [
-  '/Write {"file_path":"/workspace/a.txt","content":"one\\n"}',
-  '/Read {"file_path":"/workspace/a.txt"} & /Glob {"pattern":"*.txt"}',
+/** What is asked of a session, one message after the other. */
+interface Scenario {
+  config: SessionConfig;
+  prompts: string[];
+  /** How many commits it takes. */
+  commits: number;
+}
+
+const line = (name: string, input: object) => `/${name} ${JSON.stringify(input)}`;
+
+const ALONE: Scenario = {
+  config: {},
+  prompts: [
+    [
+      '/Write {"file_path":"/workspace/a.txt","content":"one\\n"}',
+      '/Read {"file_path":"/workspace/a.txt"} & /Glob {"pattern":"*.txt"}',
+      '/Bash {"command":"echo once >> log.txt; sleep 0.05; echo said"}',
+      '/Edit {"file_path":"/workspace/a.txt","old_string":"one","new_string":"two"}',
+      "all is done",
+    ].join("\n"),
+    '/Bash {"command":"cat a.txt log.txt"}\nthat is all',
+  ],
+  commits: 31,
+};
+
+// The offline model follows what it was told last: the main agent goes on with what it hears.
+const NEWS = `${line("Task", { subagent_type: "player1", prompt: "who are you?" })}\nall is done`;
+
+const FIRST_TASK = [
+  '/Write {"file_path":"/workspace/one.txt","content":"one\\n"}',
+  line("SendMessage", { to: "main", message: NEWS }),
   '/Bash {"command":"echo once >> log.txt; sleep 0.05; echo said"}',
-  '/Edit {"file_path":"/workspace/a.txt","old_string":"one","new_string":"two"}',
-  "all is done",
+  "I am one",
 ].join("\n");
-const MORE = '/Bash {"command":"cat a.txt log.txt"}\nthat is all';
+
+const AGENTS: Scenario = {
+  config: { customAgents: { player1: {}, player2: { maxTurns: 5 } } },
+  prompts: [
+    [
+      [
+        line("Task", { subagent_type: "player1", prompt: FIRST_TASK }),
+        line("Task", { subagent_type: "player2", prompt: '/Read {"file_path":"x"}\nI am two' }),
+      ].join(" & "),
+      "never said",
+    ].join("\n"),
+    '/Bash {"command":"cat one.txt log.txt"}\nthat is all',
+  ],
+  commits: 56,
+};
 
 /** What is lost, and when: what the work goes on to do before it next commits may happen yet, or not. */
 type Loss = "object at once" | "object before its next commit" | "everything";
@@ -50,7 +91,7 @@ function plantFaults(): void {
     const fault = faults.get(this.identity.id);
     if (!fault) return result;
     const shown = this.log.after(before, 100).map(({ json }) => JSON.parse(json));
-    const what = shown.map(({ type, name }) => (name ? `${type} ${name}` : type)).join(", ");
+    const what = shown.map(({ agent, type, name }) => wordsOf(agent, type, name)).join(", ");
     let times = 1;
     while (fault.commits.has(`${what} #${times}`)) times++;
     const name = `${what} #${times}`;
@@ -62,6 +103,8 @@ function plantFaults(): void {
     return result;
   });
 }
+
+const wordsOf = (...words: (string | undefined)[]): string => words.filter(Boolean).join(" ");
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -81,15 +124,20 @@ async function insist<T>(ask: () => Promise<Result<T>>): Promise<T> {
 /** What a session has become, without what differs from one to the next. */
 interface Outcome {
   messages: Pick<MessageRow, "status" | "stopReason" | "result" | "numTurns" | "toolsUsed">[];
-  conversation: Message[];
+  /** Of every agent. */
+  conversations: Message[][];
   events: string[];
   /** What was paid for all but the calls that were lost. */
   costNanos: number;
 }
 
 /** Runs the scenario, with the session lost after the commit `point`; null for an undisturbed one. */
-async function play(point: string | null, loss: Loss): Promise<{ fault: Fault; outcome: Outcome }> {
-  const spec = aSpec();
+async function play(
+  { config, prompts }: Scenario,
+  point: string | null,
+  loss: Loss,
+): Promise<{ fault: Fault; outcome: Outcome }> {
+  const spec = aSpec({ config });
   const { id } = spec;
   const lost = Promise.withResolvers<void>();
   const fault: Fault = { point, loss, commits: new Set(), dead: null, lost };
@@ -97,7 +145,7 @@ async function play(point: string | null, loss: Loss): Promise<{ fault: Fault; o
   lost.promise.then(() => lose(id, loss));
 
   await insist(() => sessionOf(id).create(ALICE, spec));
-  const requests = [aMessage(WORK), aMessage(MORE)];
+  const requests = prompts.map((prompt) => aMessage(prompt));
   for (const request of requests) await insist(() => sessionOf(id).send(ALICE, request));
   const read = (messageId: string) => insist(() => sessionOf(id).message(ALICE, messageId));
   for (const request of requests) {
@@ -143,61 +191,74 @@ async function outcomeOf(id: string, messageIds: string[]): Promise<Outcome> {
     messages: rows.map(({ status, stopReason, result, numTurns, toolsUsed }) =>
       known({ status, stopReason, result, numTurns, toolsUsed }),
     ),
-    conversation: await runInDurableObject(objectOf(id), (_, { storage }) =>
-      known(
-        new SessionStore(storage).journal
-          .conversation("", "claude-sonnet-5-5")
-          .map(({ role, content }) => ({ role, content })),
-      ),
-    ),
+    conversations: await runInDurableObject(objectOf(id), (_, { storage }) => {
+      const { journal } = new SessionStore(storage);
+      return journal
+        .agentNames()
+        .map((agent) =>
+          journal
+            .conversation(agent, "claude-sonnet-5-5")
+            .map(({ role, content }) => known({ role, content })),
+        );
+    }),
     events: events
       .filter((event) => event.type !== "turn.retried")
-      .map((event) => [event.type, "name" in event ? event.name : ""].join(" "))
+      .map((event) => wordsOf(event.agent, event.type, "name" in event ? event.name : ""))
       .sort(),
     costNanos: session.totalCostNanos - lostNanos,
   };
 }
 
 /** What of an outcome no loss may change, not even that of a sandbox in the middle of a command. */
-const outlineOf = ({ messages, conversation, events }: Outcome) => ({
+const outlineOf = ({ messages, conversations, events }: Outcome) => ({
   messages: messages.map(({ status, stopReason, numTurns }) => ({ status, stopReason, numTurns })),
-  conversation: conversation.map(({ role, content }) => [role, ...content.map(({ type }) => type)]),
+  conversations: conversations.map((conversation) =>
+    conversation.map(({ role, content }) => [role, ...content.map(({ type }) => type)]),
+  ),
   events,
 });
 
 /** The commits of an undisturbed session: where others can be lost. */
-async function faultPoints(): Promise<{ points: string[]; undisturbed: Outcome }> {
-  const { fault, outcome } = await play(null, "everything");
+async function faultPoints(scenario: Scenario) {
+  const { fault, outcome } = await play(scenario, null, "everything");
   const points = [...fault.commits];
-  for (const type of ["session.created", "message.received", "turn.completed", "tool.completed"]) {
-    expect(points.join()).toContain(type);
-  }
-  expect(points).toHaveLength(31);
+  expect(points).toHaveLength(scenario.commits);
   return { points, undisturbed: outcome };
 }
 
 describe("a session that is lost", () => {
-  it.each<Loss>(["object at once", "object before its next commit"])(
-    "after any commit (%s) ends as if nothing had happened",
-    async (loss) => {
+  it.each<[string, Loss, Scenario]>([
+    ["one agent", "object at once", ALONE],
+    ["one agent", "object before its next commit", ALONE],
+    ["several agents", "object before its next commit", AGENTS],
+  ])(
+    "after any commit (%s, %s) ends as if nothing had happened",
+    async (_, loss, scenario) => {
       plantFaults();
-      const { points, undisturbed } = await faultPoints();
+      const { points, undisturbed } = await faultPoints(scenario);
       for (const point of points) {
-        const { outcome } = await play(point, loss);
+        const { outcome } = await play(scenario, point, loss);
         expect(outcome, `lost after ${point}`).toEqual(undisturbed);
       }
     },
     60_000,
   );
 
-  it("with its sandbox and everything else, after any commit, does nothing twice", async () => {
-    plantFaults();
-    const { points, undisturbed } = await faultPoints();
-    for (const point of points) {
-      const { outcome } = await play(point, "everything");
-      expect(outlineOf(outcome), `lost after ${point}`).toEqual(outlineOf(undisturbed));
-      const written = outcome.messages[1]?.result?.match(/once/g)?.length ?? 0;
-      expect(written, `lost after ${point}`).toBeLessThan(2);
-    }
-  }, 60_000);
+  it.each([
+    ["one agent", ALONE],
+    ["several agents", AGENTS],
+  ])(
+    "with its sandbox and everything else, after any commit (%s), does nothing twice",
+    async (_, scenario) => {
+      plantFaults();
+      const { points, undisturbed } = await faultPoints(scenario);
+      for (const point of points) {
+        const { outcome } = await play(scenario, point, "everything");
+        expect(outlineOf(outcome), `lost after ${point}`).toEqual(outlineOf(undisturbed));
+        const written = outcome.messages[1]?.result?.match(/once/g)?.length ?? 0;
+        expect(written, `lost after ${point}`).toBeLessThan(2);
+      }
+    },
+    60_000,
+  );
 });

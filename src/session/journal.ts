@@ -405,6 +405,11 @@ export class Journal {
     return all(this.#sql, "SELECT 1 FROM mail WHERE id = ?", id).length > 0;
   }
 
+  mailWaits(agent: string): boolean {
+    const query = "SELECT 1 FROM mail WHERE to_agent = ? AND taken = 0 LIMIT 1";
+    return all(this.#sql, query, agent).length > 0;
+  }
+
   /** Takes what waits in an agent's mail, oldest first. */
   takeMail(agent: string): string[] {
     const rows = all(

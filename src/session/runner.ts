@@ -149,7 +149,7 @@ function openJournal(run: Run, priced: PricedModel, deps: RunnerDeps): Journal {
       return known;
     },
     hear() {
-      if (!deps.colleagues || !commit(takeMail)) return;
+      if (!store.journal.mailWaits(run.agent) || !commit(takeMail)) return;
       known = undefined;
       unanswered = undefined;
     },
