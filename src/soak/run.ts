@@ -25,6 +25,8 @@ const SESSIONS = Number(options.sessions);
 
 const VARS = { ALLOW_ANONYMOUS: "true", OFFLINE_MODEL: "true" };
 const KILL_EVERY_S = [10, 25] as const;
+/** The longest that anybody waits for an answer once the server stays. */
+const ANSWERED_MS = 120_000;
 /** A message that was lost with its server is taken up within half a minute, though nobody asks for it. */
 const UNATTENDED_MS = 33_000;
 /** The longest that what waits then may still take. */
@@ -36,6 +38,7 @@ const INDEX_MS = 30_000;
 
 const counts = new Map<string, number>();
 const violations: string[] = [];
+const kills: number[] = [];
 
 const api: Api = {
   url: "",
@@ -73,11 +76,14 @@ async function liveAll(first: Server, state: string): Promise<Life[]> {
   const world: World = { api, over: over.signal, closed: closing.signal };
   current = first;
   progress(`${SESSIONS} sessions begin`);
+  const living = new Set<string>();
   const lives = Promise.all(
     Array.from({ length: SESSIONS }, async (_, n) => {
       const own = randomFrom(SEED * 100_003 + n);
-      await sleep(own.int(0, DURATION_MS * 0.7));
-      return live(world, own, `soak-${SEED}-${n}`);
+      await sleep(own.int(0, DURATION_MS * 0.9));
+      const name = `soak-${SEED}-${n}`;
+      living.add(name);
+      return live(world, own, name).finally(() => living.delete(name));
     }),
   );
   const endsAt = Date.now() + DURATION_MS;
@@ -87,7 +93,8 @@ async function liveAll(first: Server, state: string): Promise<Life[]> {
     progress(`kill ${kills}`);
     await killAndStart(state, random);
   }
-  const done = await lives;
+  const done = await Promise.race([lives, sleep(ANSWERED_MS)]);
+  if (!done) throw new Error(`never answered: ${[...living].join(", ")}`);
   progress("everything is answered; nobody asks for anything now");
   await sleep(UNATTENDED_MS);
   return done;
@@ -106,6 +113,7 @@ async function killAndStart(state: string, random: Random): Promise<void> {
   const port = Number(new URL(current.url).port);
   api.startedAt = Number.POSITIVE_INFINITY;
   await kill(current);
+  kills.push(Date.now());
   api.count("kills");
   await sleep(random.int(0, 1_000));
   current = await begin(state, port);
@@ -125,12 +133,20 @@ async function comeToRest(life: Life): Promise<void> {
 }
 
 function judge(life: Life, story: Story): void {
-  for (const { status, stopReason } of story.messages) {
-    api.count(`messages that were ${status}: ${stopReason}`);
+  const { session, messages, events } = story;
+  api.count(`sessions, ${session.status} in the end`);
+  for (const { status, stopReason, startedAt, endedAt } of messages) {
+    api.count(`messages, ${status} by ${stopReason}`);
+    const ran = [Date.parse(startedAt ?? ""), Date.parse(endedAt ?? "")] as const;
+    if (kills.some((at) => ran[0] < at && at < ran[1])) api.count("messages that outlived a kill");
   }
-  const { status } = story.session;
-  api.count(`sessions that are ${status} in the end`);
-  for (const { type } of story.events) if (type === "turn.retried") api.count("turns retried");
+  for (const event of events) {
+    if (event.type === "turn.retried") api.count(`turns retried, ${event.reason}`);
+    if (event.type === "tool.completed") {
+      const lost = event.isError && event.content.includes("effect is unknown");
+      api.count(lost ? "calls that a kill cut off" : `calls, ${event.isError ? "failed" : "done"}`);
+    }
+  }
   for (const fault of faultsOf(life, story)) api.violation(life.id, fault);
 }
 

@@ -44,12 +44,13 @@ export function readCommand(command: string): { token?: string | undefined; show
 
 function randomCalls(random: Random, token: string): string[] {
   const append = `echo T-${token} >> ${LOG_FILE}`;
-  const pause = `sleep ${random.int(1, 20) / 10}`;
+  const pause = `sleep ${random.int(1, 30) / 10}`;
   const path = `notes-${random.int(1, 3)}.txt`;
   return random.pick([
     () => [bash(append)],
     () => [bash(`${pause}; ${append}`)],
     () => [bash(`${append}; ${pause}`)],
+    () => [bash(`${append}; ${pause}; cat ${LOG_FILE}`)],
     () => [bash(`${pause}; ${append}; cat ${LOG_FILE}`)],
     () => [bash(`${append}; cat ${LOG_FILE}`), bash(`cat ${LOG_FILE}`)],
     () => [call("Write", { file_path: path, content: token }), call("Read", { file_path: path })],
