@@ -10,7 +10,7 @@ import {
   type Story,
 } from "./api.ts";
 import type { Random } from "./random.ts";
-import { randomScript, type Script, showLog } from "./script.ts";
+import { randomScript, type Script, showLog, slowScript } from "./script.ts";
 import { follow, newWatched, type Watched } from "./streams.ts";
 
 /** A message as its client knows it. */
@@ -76,14 +76,22 @@ export async function live(world: World, random: Random, name: string): Promise<
     const step = act(api, random, life).catch((error) => api.violation(life.id, `${error}`));
     if (random.chance(0.5)) open.push(step);
     else await step;
-    await sleep(random.int(0, random.pick([20, 500, 4000])));
+    const pauseMs = random.int(0, random.pick([20, 500, 4000]));
+    await sleep(pauseMs, undefined, { signal: over }).catch(() => {});
   }
   if (life.pattern === "ephemeral" && life.sent.length === 0) await sendRandom(api, random, life);
   if (life.doomed) await remove(api, life);
+  else if (over.aborted && life.pattern !== "ephemeral") await sendUnattended(api, life);
   else if (random.chance(0.15)) await terminate(api, life);
   await Promise.all(open);
   if (life.pattern === "ephemeral" && !life.doomed) life.story = await lastWords(api, life);
   return life;
+}
+
+/** Sends a message that nobody waits for, and that runs when the server is killed for the last time. */
+async function sendUnattended(api: Api, life: Life): Promise<void> {
+  const marker = `slow-${life.id.slice(-8)}`;
+  await send(api, life, newMessage(marker, slowScript(marker), { background: true }));
 }
 
 /** Asks a session that lives still for what its commands have left. */

@@ -25,6 +25,8 @@ const SESSIONS = Number(options.sessions);
 
 const VARS = { ALLOW_ANONYMOUS: "true", OFFLINE_MODEL: "true" };
 const KILL_EVERY_S = [10, 25] as const;
+/** The time for a last message before the last kill. */
+const LAST_WORDS_MS = 1_500;
 /** The longest that anybody waits for an answer once the server stays. */
 const ANSWERED_MS = 120_000;
 /** A message that was lost with its server is taken up within half a minute, though nobody asks for it. */
@@ -89,7 +91,10 @@ async function liveAll(first: Server, state: string): Promise<Life[]> {
   const endsAt = Date.now() + DURATION_MS;
   for (let kills = 1; Date.now() < endsAt; kills++) {
     await sleep(Math.min(random.int(...KILL_EVERY_S) * 1_000, endsAt - Date.now()));
-    if (Date.now() >= endsAt) over.abort();
+    if (Date.now() >= endsAt) {
+      over.abort();
+      await sleep(LAST_WORDS_MS);
+    }
     progress(`kill ${kills}`);
     await killAndStart(state, random);
   }

@@ -27,6 +27,13 @@ export function randomScript(random: Random, marker: string): Script {
   return { prompt: lines.join("\n"), calls, refused };
 }
 
+/** A prompt that takes some seconds. */
+export const slowScript = (marker: string): Script => ({
+  prompt: `${marker}\n/delay 3000\n${bash(`echo T-${marker} >> ${LOG_FILE}; sleep 2`)}`,
+  calls: 1,
+  refused: false,
+});
+
 /** A prompt that shows what the file holds. */
 export const showLog = (marker: string): Script => ({
   prompt: `${marker}\n${bash(`cat ${LOG_FILE}`)}`,
