@@ -16,6 +16,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   db: ["events"],
   testing: ["session", "agent", "sandbox", "events", "db", "http"],
   bench: ["agent"],
+  soak: ["bench", "events"],
 };
 
 /** The one folder, or file, in which a foreign package may be imported. */

@@ -22,6 +22,8 @@ export interface ServerOptions {
   vars?: Record<string, string>;
   /** Where it keeps its data; a new place when absent. */
   state?: string;
+  /** Where it listens; a free port when absent. */
+  port?: number;
 }
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -46,9 +48,10 @@ const processOf = new WeakMap<Server, ChildProcess>();
 const directories: string[] = [];
 
 /** Starts a Worker and waits until it answers. */
-export async function start({ config, vars = {}, state }: ServerOptions): Promise<Server> {
-  const directory = state ?? (await newDirectory());
-  const [port, inspectorPort] = [await freePort(), await freePort()];
+export async function start(options: ServerOptions): Promise<Server> {
+  const { config, vars = {} } = options;
+  const directory = options.state ?? (await newDirectory());
+  const [port, inspectorPort] = [options.port ?? (await freePort()), await freePort()];
   // An empty file in place of .dev.vars: no key of a developer gets in here.
   const secrets = join(directory, "no.env");
   await writeFile(secrets, "");
@@ -69,6 +72,17 @@ export async function start({ config, vars = {}, state }: ServerOptions): Promis
 export async function stop(server: Server): Promise<void> {
   const child = processOf.get(server);
   if (child) await end(child);
+}
+
+/** Kills a server and all its processes in the middle of whatever they do. */
+export async function kill(server: Server): Promise<void> {
+  const child = processOf.get(server);
+  if (!child) return;
+  // The group's last process frees the port and the data.
+  for (const giveUpAt = Date.now() + STOP_MS; Date.now() < giveUpAt; await sleep(20)) {
+    if (!signal(child, "SIGKILL")) return;
+  }
+  throw new Error("the server can't be killed");
 }
 
 /** Stops everything and leaves nothing behind. */
@@ -125,11 +139,12 @@ async function end(child: ChildProcess): Promise<void> {
   signal(child, "SIGKILL");
 }
 
-function signal(child: ChildProcess, name: NodeJS.Signals): void {
+/** Signals a whole group; false once it has ended. */
+function signal(child: ChildProcess, name: NodeJS.Signals): boolean {
   try {
-    process.kill(-(child.pid ?? Number.NaN), name);
+    return process.kill(-(child.pid ?? Number.NaN), name);
   } catch {
-    // The group has ended.
+    return false;
   }
 }
 

@@ -1,0 +1,162 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { SessionEvent, StopReason } from "../events/event.ts";
+
+/** A session as the API shows it: the fields that are looked at here. */
+export interface SessionView {
+  id: string;
+  status: string;
+  userId: string | null;
+  startedAt: string | null;
+  completedAt: string | null;
+  terminatedAt: string | null;
+  totalCost: number;
+  totalTokens: number;
+  numTurns: number;
+  toolsUsed: string[];
+}
+
+/** A message as the API shows it, likewise. */
+export interface MessageView {
+  messageId: string;
+  prompt: string;
+  status: string;
+  stopReason: StopReason | null;
+  result: string | null;
+  error: { type: string; message: string } | null;
+  cost: number;
+  tokens: number;
+  numTurns: number;
+  toolsUsed: string[];
+  startedAt: string | null;
+  endedAt: string | null;
+}
+
+/** A request; a body goes as JSON. */
+export interface Request {
+  method?: string;
+  path: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** An answer with its body read. */
+export interface Answer<T> {
+  status: number;
+  body: T;
+}
+
+/** What an error of the API says. */
+export interface ErrorBody {
+  error: { type: string; message: string; reason?: string; messageId?: string };
+}
+
+/** The server as a client sees it: sometimes it is not there. */
+export interface Api {
+  url: string;
+  /** When it was last started, in ms since 1970; Infinity while it is not there. */
+  startedAt: number;
+  count(what: string): void;
+  violation(where: string, what: string): void;
+}
+
+const RETRY_MS = 250;
+/** No request takes longer than the work that it waits for. */
+const ANSWER_MS = 150_000;
+/** How long after a restart connections may break, and it may say that it can't be reached. */
+const DISTURBED_MS = 10_000;
+
+/** Sends a request until it is answered, however often the server is killed meanwhile. */
+export async function ask<T>(api: Api, request: Request): Promise<Answer<T>> {
+  for (;;) {
+    try {
+      const response = await open(api, request);
+      if (response) return { status: response.status, body: await bodyOf<T>(response) };
+    } catch (error) {
+      if (request.signal?.aborted) throw error;
+      noteLoss(api, request, error);
+    }
+    await sleep(RETRY_MS);
+  }
+}
+
+/** Reads what must be there. */
+export async function read<T>(api: Api, path: string): Promise<T> {
+  const { status, body } = await ask<T>(api, { path });
+  if (status !== 200) throw new Error(`${path} was answered with ${status}`);
+  return body;
+}
+
+/**
+ * Sends a request once, and looks at the status of its answer: no fault of the server is ever in order.
+ * Undefined when the server asks to try again.
+ */
+export async function open(api: Api, request: Request): Promise<Response | undefined> {
+  const { method = "GET", path, body, headers, signal } = request;
+  const timeout = AbortSignal.timeout(ANSWER_MS);
+  const response = await fetch(api.url + path, {
+    method,
+    headers: { ...headers },
+    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const { status } = response;
+  const type = response.headers.get("content-type") ?? "";
+  const retry = status === 503 && response.headers.has("retry-after");
+  const isOurs = type.includes("json") || type.includes("event-stream") || status === 204;
+  const quiet = Date.now() - api.startedAt > DISTURBED_MS;
+  if (status === 500 || (status > 500 && !isOurs) || (retry && quiet)) {
+    const text = await response.text();
+    api.count(`answers ${status} that are not in order`);
+    api.violation(path, `${method} was answered with ${status}: ${text.slice(0, 500)}`);
+    return undefined;
+  }
+  if (!retry) return response;
+  await response.body?.cancel();
+  api.count("retries after a 503");
+  return undefined;
+}
+
+/** A connection breaks when the server is killed, and at no other time. */
+export function noteLoss(api: Api, { method = "GET", path }: Request, error: unknown): void {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (Date.now() - api.startedAt > DISTURBED_MS) {
+    api.violation(path, `${method} was not answered: ${cause}`);
+  }
+  api.count(`retries of ${method} after a lost connection`);
+}
+
+async function bodyOf<T>(response: Response): Promise<T> {
+  const text = await response.text();
+  return text === "" ? (undefined as T) : JSON.parse(text);
+}
+
+/** Everything that can be read of a session at rest. */
+export interface Story {
+  session: SessionView;
+  messages: MessageView[];
+  events: SessionEvent[];
+}
+
+/** Reads a session with all of its messages and events. */
+export async function readStory(api: Api, id: string): Promise<Story> {
+  const path = `/api/sessions/${id}`;
+  // Once it has ended, nothing that is read after it changes any more.
+  const session = await read<SessionView>(api, path);
+  const messages: MessageView[] = [];
+  for (let cursor: string | null = "0"; cursor !== null; ) {
+    type Page = { messages: MessageView[]; nextCursor: string | null };
+    const page: Page = await read(api, `${path}/messages?limit=20&cursor=${cursor}`);
+    messages.push(...page.messages);
+    cursor = page.nextCursor;
+  }
+  const events: SessionEvent[] = [];
+  for (let hasMore = true; hasMore; ) {
+    type Page = { events: SessionEvent[]; hasMore: boolean };
+    const after = events.at(-1)?.seq ?? 0;
+    const page: Page = await read(api, `${path}/events?limit=150&after=${after}`);
+    events.push(...page.events);
+    hasMore = page.hasMore;
+  }
+  return { session, messages, events };
+}

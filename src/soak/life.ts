@@ -1,0 +1,270 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Answer,
+  type Api,
+  ask,
+  type ErrorBody,
+  type MessageView,
+  readStory,
+  type SessionView,
+  type Story,
+} from "./api.ts";
+import type { Random } from "./random.ts";
+import { randomScript, type Script, showLog, slowScript } from "./script.ts";
+import { follow, newWatched, type Watched } from "./streams.ts";
+
+/** A message as its client knows it. */
+export interface Sent {
+  marker: string;
+  script: Script;
+  body: Record<string, unknown>;
+  /** The id that each of its requests was answered with. */
+  ids: Set<string>;
+  /** The messages that its requests were answered with after its end. */
+  answers: MessageView[];
+  /** What the streams saw that it was sent with. */
+  streams: Watched[];
+}
+
+/** A session as its client knows it. */
+export interface Life {
+  id: string;
+  pattern: string;
+  /** It is deleted in the middle of whatever it does, so that nobody can say what it had cost. */
+  doomed: boolean;
+  /** The greatest limits it ever had. */
+  maxBudgetUsd: number;
+  maxTurns: number;
+  /** How often somebody stopped a message. */
+  interrupts: number;
+  sent: Sent[];
+  /** What somebody saw who watched the session all the time. */
+  watched: Watched | null;
+  /** What an ephemeral session was before it was removed. */
+  story: Story | null;
+}
+
+/** What every life has to know. */
+export interface World {
+  api: Api;
+  /** Aborted when nothing more is to begin. */
+  over: AbortSignal;
+  /** Aborted when nobody watches any more. */
+  closed: AbortSignal;
+}
+
+const PATTERNS = ["ephemeral", "long-running", "hybrid", "hybrid", "single-container"] as const;
+
+/** Whose sessions they are; the doomed ones are another's, so that the sums of these can be known. */
+export const USERS = ["ada", "bob", "cyd"] as const;
+export const DOOMED_USER = "doomed";
+
+/** Lives a session's life, with as much of it by chance as can be. Ends when every request is answered. */
+export async function live(world: World, random: Random, name: string): Promise<Life> {
+  const { api, over, closed } = world;
+  const life = await create(api, random, name);
+  const { path } = of(life);
+  if (random.chance(0.4)) {
+    life.watched = newWatched();
+    const headers = { Accept: "text/event-stream" };
+    follow(api, { path: `${path}/events`, headers, signal: closed }, life.watched);
+  }
+  const open: Promise<void>[] = [];
+  // An ephemeral session is removed a minute after its message, and is read before.
+  const most = life.pattern === "ephemeral" ? 4 : 16;
+  for (let steps = random.int(3, most); steps > 0 && !over.aborted; steps--) {
+    const step = act(api, random, life).catch((error) => api.violation(life.id, `${error}`));
+    if (random.chance(0.5)) open.push(step);
+    else await step;
+    const pauseMs = random.int(0, random.pick([20, 500, 4000]));
+    await sleep(pauseMs, undefined, { signal: over }).catch(() => {});
+  }
+  if (life.pattern === "ephemeral" && life.sent.length === 0) await sendRandom(api, random, life);
+  if (life.doomed) await remove(api, life);
+  else if (over.aborted && life.pattern !== "ephemeral") await sendUnattended(api, life);
+  else if (random.chance(0.15)) await terminate(api, life);
+  await Promise.all(open);
+  if (life.pattern === "ephemeral" && !life.doomed) life.story = await lastWords(api, life);
+  return life;
+}
+
+/** Sends a message that nobody waits for, and that runs when the server is killed for the last time. */
+async function sendUnattended(api: Api, life: Life): Promise<void> {
+  const marker = `slow-${life.id.slice(-8)}`;
+  await send(api, life, newMessage(marker, slowScript(marker), { background: true }));
+}
+
+/** Asks a session that lives still for what its commands have left. */
+export async function sendLast(api: Api, life: Life): Promise<void> {
+  const marker = `last-${life.id.slice(-8)}`;
+  await send(api, life, newMessage(marker, showLog(marker), {}));
+}
+
+const of = ({ id }: Life) => ({ path: `/api/sessions/${id}` });
+
+async function create(api: Api, random: Random, name: string): Promise<Life> {
+  const doomed = random.chance(0.12);
+  const maxBudgetUsd = random.chance(0.2) ? random.int(5, 500) / 1_000 : 5;
+  const maxTurns = random.chance(0.2) ? random.int(2, 12) : null;
+  const pattern = random.pick(PATTERNS);
+  const config = random.chance(0.1) ? { maxTurns: random.int(1, 4) } : {};
+  const body = {
+    pattern,
+    config,
+    maxBudgetUsd,
+    maxTurns,
+    description: name,
+    userId: doomed ? DOOMED_USER : random.pick(USERS),
+    ...(pattern !== "ephemeral" &&
+      random.chance(0.2) && { maxIdleTimeMs: random.int(2_000, 6_000) }),
+    ...(random.chance(0.1) && { maxLifetimeMs: random.int(5_000, 60_000) }),
+  };
+  const headers = { "Idempotency-Key": name };
+  const answers = await severalTimes(random, () =>
+    ask<SessionView>(api, { method: "POST", path: "/api/sessions", body, headers }),
+  );
+  const ids = new Set(answers.map((answer) => answer.body.id));
+  if (answers.some(({ status }) => status !== 201) || ids.size !== 1) {
+    api.violation(name, `its creation was answered with ${JSON.stringify(answers)}`);
+  }
+  api.count(`creates, ${pattern}`);
+  return {
+    id: answers[0]?.body.id ?? "",
+    pattern,
+    doomed,
+    maxBudgetUsd,
+    maxTurns: maxTurns ?? Number.POSITIVE_INFINITY,
+    interrupts: 0,
+    sent: [],
+    watched: null,
+    story: null,
+  };
+}
+
+function act(api: Api, random: Random, life: Life): Promise<void> {
+  const { path } = of(life);
+  const dice = random.int(1, 100);
+  if (dice <= 65) return sendRandom(api, random, life);
+  if (dice <= 78) return interrupt(api, life);
+  if (dice <= 90) return patch(api, random, life);
+  const what = random.pick(["", "/messages", "/events?limit=5"]);
+  api.count("reads");
+  return check(api, life, { path: path + what }, 200);
+}
+
+function sendRandom(api: Api, random: Random, life: Life): Promise<void> {
+  const marker = `m-${life.id.slice(-8)}-${life.sent.length}`;
+  const mode = random.pick(["blocking", "streaming", "background"]);
+  const onBusy = random.pick(["queue", "queue", "queue", "interrupt", "reject"]);
+  const message = newMessage(marker, randomScript(random, marker), {
+    onBusy,
+    ...(mode !== "blocking" && { [mode]: true }),
+    ...(random.chance(0.1) && { maxBudgetUsd: random.int(1, 60) / 1_000 }),
+    ...(random.chance(0.1) && { maxTurns: random.int(1, 3) }),
+  });
+  api.count(`messages, ${mode}, ${onBusy}`);
+  if (onBusy === "interrupt") life.interrupts++;
+  return severalTimes(random, () => send(api, life, message)).then(() => {});
+}
+
+const newMessage = (marker: string, script: Script, options: Record<string, unknown>): Sent => ({
+  marker,
+  script,
+  body: { prompt: script.prompt, ...options },
+  ids: new Set(),
+  answers: [],
+  streams: [],
+});
+
+/** Sends a message until it is answered, and notes what the answer says of it. */
+async function send(api: Api, life: Life, message: Sent): Promise<void> {
+  if (!life.sent.includes(message)) life.sent.push(message);
+  const { body, marker } = message;
+  const headers = { "Idempotency-Key": marker };
+  const request = { method: "POST", path: `${of(life).path}/message`, body, headers };
+  if (body.streaming !== true) {
+    hear(api, life, message, await ask<MessageView & ErrorBody>(api, request));
+    return;
+  }
+  const watched = newWatched();
+  message.streams.push(watched);
+  const refused = await follow(api, request, watched);
+  for (const { messageId } of watched.events) message.ids.add(String(messageId));
+  if (refused) hear(api, life, message, refused as Answer<MessageView & ErrorBody>);
+}
+
+function hear(
+  api: Api,
+  life: Life,
+  message: Sent,
+  { status, body }: Answer<MessageView & ErrorBody>,
+): void {
+  api.count(`answers to messages, ${status}`);
+  if (status < 300) {
+    message.ids.add(body.messageId);
+    if (body.endedAt !== null) message.answers.push(body);
+  } else if (status >= 500 && body.error.messageId) {
+    message.ids.add(body.error.messageId);
+  } else if (!(status === 409 || (status === 404 && life.doomed))) {
+    api.violation(life.id, `${message.marker} was answered with ${status} ${JSON.stringify(body)}`);
+  }
+}
+
+async function interrupt(api: Api, life: Life): Promise<void> {
+  life.interrupts++;
+  api.count("interrupts");
+  await check(api, life, { method: "POST", path: `${of(life).path}/interrupt` }, 200);
+}
+
+async function patch(api: Api, random: Random, life: Life): Promise<void> {
+  type Patch = Record<string, unknown> & { maxBudgetUsd?: number; maxTurns?: number };
+  const body = random.pick<() => Patch>([
+    () => ({ tags: [`tag-${random.int(1, 5)}`, `tag-${random.int(6, 9)}`] }),
+    () => ({ maxBudgetUsd: random.int(50, 2_000) / 1_000 }),
+    () => ({ maxTurns: random.int(10, 60) }),
+    () => (life.doomed ? { tags: [] } : { userId: random.pick(USERS), description: null }),
+  ])();
+  life.maxBudgetUsd = Math.max(life.maxBudgetUsd, body.maxBudgetUsd ?? 0);
+  life.maxTurns = Math.max(life.maxTurns, body.maxTurns ?? 0);
+  api.count("patches");
+  await check(api, life, { method: "PATCH", path: of(life).path, body }, 200);
+}
+
+async function terminate(api: Api, life: Life): Promise<void> {
+  api.count("terminates");
+  await check(api, life, { method: "POST", path: `${of(life).path}/terminate` }, 200);
+}
+
+async function remove(api: Api, life: Life): Promise<void> {
+  api.count("deletes");
+  // The first answer may have been lost.
+  await check(api, life, { method: "DELETE", path: of(life).path }, 204, 404);
+}
+
+async function check(
+  api: Api,
+  life: Life,
+  request: Parameters<typeof ask>[1],
+  ...expected: number[]
+): Promise<void> {
+  const { status, body } = await ask(api, request);
+  if (expected.includes(status) || (status === 404 && life.doomed)) return;
+  api.violation(life.id, `${request.method} was answered with ${status} ${JSON.stringify(body)}`);
+}
+
+/** Reads an ephemeral session as soon as its message has ended: a minute later it is gone. */
+async function lastWords(api: Api, life: Life): Promise<Story> {
+  for (;;) {
+    const story = await readStory(api, life.id);
+    if (story.session.completedAt ?? story.session.terminatedAt) return story;
+    await sleep(500);
+  }
+}
+
+/** Does the same thing once, or twice side by side, or again after the first answer. */
+async function severalTimes<T>(random: Random, act: () => Promise<T>): Promise<T[]> {
+  const dice = random.int(1, 10);
+  if (dice === 1) return Promise.all([act(), act()]);
+  const first = await act();
+  return dice === 2 ? [first, await act()] : [first];
+}

@@ -1,0 +1,205 @@
+import { rename } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { hangUp } from "../bench/client.ts";
+import { kill, newState, type Server, start, stop, stopAll } from "../bench/servers.ts";
+import { type Api, read, readStory, type Story } from "./api.ts";
+import { faultsOf } from "./checks.ts";
+import { faultsOfIndex } from "./index-checks.ts";
+import { type Life, live, sendLast, type World } from "./life.ts";
+import { type Random, randomFrom } from "./random.ts";
+
+// Lets a crowd of sessions live on a server that is killed again and again, and then looks from outside
+// whether Rigger has kept its word. What the sessions do is determined by the seed, when it happens is not.
+
+const { values: options } = parseArgs({
+  options: {
+    seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
+    seconds: { type: "string", default: "120" },
+    sessions: { type: "string", default: "100" },
+  },
+});
+const SEED = Number(options.seed);
+const DURATION_MS = Number(options.seconds) * 1_000;
+const SESSIONS = Number(options.sessions);
+
+const VARS = { ALLOW_ANONYMOUS: "true", OFFLINE_MODEL: "true" };
+const KILL_EVERY_S = [10, 25] as const;
+/** The time for a last message before the last kill. */
+const LAST_WORDS_MS = 1_500;
+/** The longest that anybody waits for an answer once the server stays. */
+const ANSWERED_MS = 120_000;
+/** A message that was lost with its server is taken up within half a minute, though nobody asks for it. */
+const UNATTENDED_MS = 40_000;
+/** The longest that what waits then may still take. */
+const REST_MS = 90_000;
+/** By then what is idle for too long has ended, and who watches has heard of it. */
+const IDLE_MS = 8_000;
+/** The longest that the index may lag. */
+const INDEX_MS = 30_000;
+
+const counts = new Map<string, number>();
+let violations = 0;
+const kills: number[] = [];
+
+const api: Api = {
+  url: "",
+  startedAt: Number.POSITIVE_INFINITY,
+  count: (what) => counts.set(what, (counts.get(what) ?? 0) + 1),
+  violation: (where, what) => {
+    violations++;
+    console.error(`VIOLATION ${where}: ${what}`);
+  },
+};
+
+async function main(): Promise<void> {
+  const state = await newState();
+  const server = await begin(state);
+  const lives = await liveAll(server, state);
+  progress("checking");
+  const kept = lives.filter(({ doomed, story }) => !doomed && !story);
+  await Promise.all(kept.map((life) => comeToRest(life)));
+  await Promise.all(kept.map((life) => sendLast(api, life)));
+  await sleep(IDLE_MS);
+  for (const life of kept) life.story = await readStory(api, life.id);
+  closing.abort();
+  for (const life of lives) if (life.story) judge(life, life.story);
+  await compareIndex(lives);
+  if (violations > 0) await keep(current ?? server, state);
+}
+
+let current: Server | null = null;
+const closing = new AbortController();
+
+/** Lets all sessions live, and the server die, until the time is over and every request is answered. */
+async function liveAll(first: Server, state: string): Promise<Life[]> {
+  const random = randomFrom(SEED);
+  const over = new AbortController();
+  const world: World = { api, over: over.signal, closed: closing.signal };
+  current = first;
+  progress(`${SESSIONS} sessions begin`);
+  const living = new Set<string>();
+  const lives = Promise.all(
+    Array.from({ length: SESSIONS }, async (_, n) => {
+      const own = randomFrom(SEED * 100_003 + n);
+      await sleep(own.int(0, DURATION_MS * 0.9));
+      const name = `soak-${SEED}-${n}`;
+      living.add(name);
+      return live(world, own, name).finally(() => living.delete(name));
+    }),
+  );
+  const endsAt = Date.now() + DURATION_MS;
+  for (let kills = 1; Date.now() < endsAt; kills++) {
+    await sleep(Math.min(random.int(...KILL_EVERY_S) * 1_000, endsAt - Date.now()));
+    if (Date.now() >= endsAt) {
+      over.abort();
+      await sleep(LAST_WORDS_MS);
+    }
+    progress(`kill ${kills}`);
+    await killAndStart(state, random);
+  }
+  const done = await Promise.race([lives, sleep(ANSWERED_MS)]);
+  if (!done) throw new Error(`never answered: ${[...living].join(", ")}`);
+  progress("everything is answered; nobody asks for anything now");
+  await sleep(UNATTENDED_MS);
+  return done;
+}
+
+async function begin(state: string, port?: number): Promise<Server> {
+  const where = port === undefined ? {} : { port };
+  const server = await start({ config: "wrangler.toml", vars: VARS, state, ...where });
+  api.url = server.url;
+  api.startedAt = Date.now();
+  return server;
+}
+
+async function killAndStart(state: string, random: Random): Promise<void> {
+  if (!current) return;
+  const port = Number(new URL(current.url).port);
+  api.startedAt = Number.POSITIVE_INFINITY;
+  await kill(current);
+  kills.push(Date.now());
+  api.count("kills");
+  await sleep(random.int(0, 1_000));
+  current = await begin(state, port);
+}
+
+/** Waits until a session has nothing more to do. */
+async function comeToRest(life: Life): Promise<void> {
+  // Any request wakes it: the log, asked for first, is as it was.
+  const path = `/api/sessions/${life.id}/events?limit=1000`;
+  const { events } = await read<Pick<Story, "events">>(api, path);
+  const newestAt = Date.parse(events.at(-1)?.at ?? "");
+  for (const giveUpAt = Date.now() + REST_MS; Date.now() < giveUpAt; await sleep(1_000)) {
+    const { messages } = await readStory(api, life.id);
+    if (messages.every(({ endedAt }) => endedAt !== null)) return;
+    if (newestAt < api.startedAt) {
+      return api.violation(life.id, `nobody worked on it since event ${events.length}`);
+    }
+  }
+  api.violation(life.id, "it does not come to rest");
+}
+
+function judge(life: Life, story: Story): void {
+  const { session, messages, events } = story;
+  api.count(`sessions, ${session.status} in the end`);
+  for (const { status, stopReason, startedAt, endedAt } of messages) {
+    api.count(`messages, ${status} by ${stopReason}`);
+    const ran = [Date.parse(startedAt ?? ""), Date.parse(endedAt ?? "")] as const;
+    if (kills.some((at) => ran[0] < at && at < ran[1])) api.count("messages that outlived a kill");
+  }
+  for (const event of events) {
+    if (event.type === "turn.retried") api.count(`turns retried, ${event.reason}`);
+    if (event.type === "tool.completed") {
+      const lost = event.isError && event.content.includes("effect is unknown");
+      api.count(lost ? "calls that a kill cut off" : `calls, ${event.isError ? "failed" : "done"}`);
+    }
+  }
+  for (const fault of faultsOf(life, story)) api.violation(life.id, fault);
+}
+
+async function compareIndex(lives: readonly Life[]): Promise<void> {
+  let faults = await faultsOfIndex(api, lives);
+  for (const giveUpAt = Date.now() + INDEX_MS; faults.length > 0 && Date.now() < giveUpAt; ) {
+    await sleep(1_000);
+    faults = await faultsOfIndex(api, lives);
+  }
+  for (const fault of faults) api.violation("the index", fault);
+}
+
+/** Leaves what is on disk to be looked at. */
+async function keep(server: Server, state: string): Promise<void> {
+  await stop(server);
+  await rename(state, `${state}-kept`);
+  console.error(`Its data is in ${state}-kept.`);
+}
+
+function report(tookMs: number): void {
+  for (const [what, count] of [...counts].sort(([a], [b]) => a.localeCompare(b))) {
+    console.log(`${String(count).padStart(6)}  ${what}`);
+  }
+  const took = `${SESSIONS} sessions, ${Math.round(tookMs / 1_000)} s`;
+  console.log(`\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED} (${took})`);
+}
+
+const progress = (what: string): void => console.error(`… ${what}`);
+
+async function leave(code: number): Promise<never> {
+  hangUp();
+  await stopAll();
+  process.exit(code);
+}
+
+process.once("SIGINT", () => leave(130));
+process.once("SIGTERM", () => leave(143));
+
+try {
+  const beganAt = Date.now();
+  console.log(`seed ${SEED}`);
+  await main();
+  report(Date.now() - beganAt);
+  await leave(violations === 0 ? 0 : 1);
+} catch (error) {
+  console.error(error, `seed ${SEED}`);
+  await leave(1);
+}

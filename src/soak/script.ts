@@ -1,0 +1,81 @@
+import type { Random } from "./random.ts";
+
+/** A prompt for the offline model, and what must come of it when nothing interferes. */
+export interface Script {
+  prompt: string;
+  /** How many calls of tools it makes. */
+  calls: number;
+  /** Whether the model is told to refuse it. */
+  refused: boolean;
+}
+
+/** The file that every token goes to. */
+export const LOG_FILE = "log.txt";
+
+/** Makes a prompt of random turns and faults. The marker is its text, and is in the name of each token. */
+export function randomScript(random: Random, marker: string): Script {
+  const lines = [marker];
+  let calls = 0;
+  for (let turns = random.int(0, 3); turns > 0; turns--) {
+    const made = randomCalls(random, `${marker}.${turns}`);
+    calls += made.length;
+    lines.push(...randomFaults(random), made.join(" & "));
+  }
+  lines.push(...randomFaults(random));
+  const refused = random.chance(0.04);
+  if (refused) lines.push("/fail 400");
+  return { prompt: lines.join("\n"), calls, refused };
+}
+
+/** A prompt that takes some seconds. */
+export const slowScript = (marker: string): Script => ({
+  prompt: `${marker}\n/delay 3000\n${bash(`echo T-${marker} >> ${LOG_FILE}; sleep 2`)}`,
+  calls: 1,
+  refused: false,
+});
+
+/** A prompt that shows what the file holds. */
+export const showLog = (marker: string): Script => ({
+  prompt: `${marker}\n${bash(`cat ${LOG_FILE}`)}`,
+  calls: 1,
+  refused: false,
+});
+
+/** The token that a command appends, and whether it shows the file in the end. */
+export function readCommand(command: string): { token?: string | undefined; shows: boolean } {
+  return {
+    token: new RegExp(`echo (\\S+) >> ${LOG_FILE}`).exec(command)?.[1],
+    shows: command.endsWith(`cat ${LOG_FILE}`),
+  };
+}
+
+function randomCalls(random: Random, token: string): string[] {
+  const append = `echo T-${token} >> ${LOG_FILE}`;
+  const pause = `sleep ${random.int(1, 30) / 10}`;
+  const path = `notes-${random.int(1, 3)}.txt`;
+  return random.pick([
+    () => [bash(append)],
+    () => [bash(`${pause}; ${append}`)],
+    () => [bash(`${append}; ${pause}`)],
+    () => [bash(`${append}; ${pause}; cat ${LOG_FILE}`)],
+    () => [bash(`${pause}; ${append}; cat ${LOG_FILE}`)],
+    () => [bash(`${append}; cat ${LOG_FILE}`), bash(`cat ${LOG_FILE}`)],
+    () => [call("Write", { file_path: path, content: token }), call("Read", { file_path: path })],
+    () => [call("Read", { file_path: path }), call("Glob", { pattern: "*.txt" })],
+  ])();
+}
+
+/** Fewer faults than a turn has tries, so that they alone never fail a message. */
+function randomFaults(random: Random): string[] {
+  const lines: string[] = [];
+  if (random.chance(0.35)) lines.push(`/delay ${random.int(10, random.pick([300, 1500, 4000]))}`);
+  if (random.chance(0.15)) lines.push("/think of what a good answer would be");
+  if (random.chance(0.2)) lines.push(`/tokens ${random.int(20, random.pick([200, 4000]))}`);
+  if (random.chance(0.12)) lines.push(`/fail ${random.pick([500, 529])} times=${random.int(1, 2)}`);
+  if (random.chance(0.04)) lines.push("/fail 429 retry-after=1");
+  if (random.chance(0.12)) lines.push(`/cut times=${random.int(1, 2)}`);
+  return lines;
+}
+
+const call = (name: string, input: Record<string, string>) => `/${name} ${JSON.stringify(input)}`;
+const bash = (command: string) => call("Bash", { command });
