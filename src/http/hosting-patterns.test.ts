@@ -63,6 +63,26 @@ describe("the examples of the hosting document", () => {
     });
   });
 
+  it("several agents play a game in one container", async () => {
+    const player = (n: number) => ({
+      systemPrompt: `You are player ${n} in a strategy game`,
+      allowedTools: ["Read", "Write", "Bash"],
+    });
+    const config = {
+      model,
+      systemPrompt: "Coordinate multiple agents in simulation",
+      maxTurns: 100,
+      customAgents: { player1: player(1), player2: player(2) },
+    };
+    const description = "Multi-agent game simulation";
+    const session = await client.create({ pattern: "single-container", config, description });
+    expect(session.config).toEqual(config);
+    const message = await client.ask(session.id, {
+      prompt: "Start the game simulation with both players",
+    });
+    expect(message).toMatchObject({ status: "completed" });
+  });
+
   it.each([
     { pattern: "ephemeral", maxIdleTimeMs: 300000, maxBudgetUsd: 0.5, maxTurns: 10 },
     {

@@ -7,7 +7,7 @@ import { model } from "./deployment";
 // Two players fill the cells of a board, a file, each as fast as it can. Whatever was told to be written
 // has to be on the board at the end.
 
-const CELLS = 12;
+const CELLS = 24;
 const BOARD = "/workspace/board.txt";
 const EMPTY = Array.from({ length: CELLS }, (_, n) => `cell ${n}: -\n`).join("");
 const SIGNS: Record<string, string> = { player1: "X", player2: "O" };

@@ -1,0 +1,103 @@
+import { runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { ALICE, ask, createSession, objectOf, sessionOf, value } from "../testing/sessions";
+import { SessionStore } from "./store";
+
+/** Rows that an object reads and writes for something: what it costs, whatever the machine is doing. */
+async function rowsOf(id: string, act: () => Promise<unknown>) {
+  const cursors: { rowsRead: number; rowsWritten: number }[] = [];
+  const sql = await runInDurableObject(objectOf(id), (_, { storage }) => storage.sql);
+  const prototype = Object.getPrototypeOf(sql) as { exec: (...query: unknown[]) => never };
+  const { exec } = prototype;
+  prototype.exec = function (this: unknown, ...query) {
+    const cursor = exec.apply(this, query);
+    cursors.push(cursor);
+    return cursor;
+  };
+  try {
+    await act();
+  } finally {
+    prototype.exec = exec;
+  }
+  const sum = (what: "rowsRead" | "rowsWritten") =>
+    cursors.reduce((total, cursor) => total + cursor[what], 0);
+  return { read: sum("rowsRead"), written: sum("rowsWritten") };
+}
+
+/** Gives a session a past of so many turns, summarised up to the last few. */
+async function live(id: string, turns: number): Promise<void> {
+  await runInDurableObject(objectOf(id), (_, { storage }) => {
+    const store = new SessionStore(storage);
+    storage.transactionSync(() => {
+      for (let n = 0; n < turns; n++) {
+        const scope = { messageId: `msg_${n}` };
+        store.messages.add({
+          id: scope.messageId,
+          requestHash: "",
+          prompt: "hello",
+          agent: null,
+          options: { background: false, maxTurns: null, maxBudgetNanos: null },
+          firstSeq: store.log.append({ type: "message.started" }, scope, n),
+          createdAt: n,
+        });
+        storage.sql.exec(
+          "UPDATE messages SET status = 'completed', ended_at = 1 WHERE id = ?",
+          scope.messageId,
+        );
+        const run = { id: scope.messageId, messageId: scope.messageId, agent: "" };
+        store.journal.addRun({ ...run, parentToolUseId: null, background: false });
+        store.journal.closeRun(run.id);
+        store.journal.addCall({
+          ...{
+            id: `past_${n}.1`,
+            turnId: `past_${n}`,
+            attempt: 1,
+            runId: run.id,
+            kind: "reply",
+            ref: "",
+          },
+          ...{ model: "claude-sonnet-5-5", likelyTokens: 1, begunAt: n, messageId: run.id },
+          ...{ boundNanos: 0, heldNanos: 0, costNanos: 0, settled: false },
+        });
+        const settled = { boundNanos: 0, heldNanos: 0, costNanos: 0, settled: true };
+        store.journal.settleCall(`past_${n}.1`, settled, true);
+        store.journal.addPrompt({ agent: "", runId: run.id, prompt: "hello" });
+        const said = {
+          role: "assistant" as const,
+          content: [{ type: "text" as const, text: "hi" }],
+        };
+        const place = { agent: "", runId: run.id, turnId: `past_${n}`, model: "claude-sonnet-5-5" };
+        const upTo = store.journal.addHistory({ ...place, ...said });
+        const summary = { type: "compaction" as const, content: "so far", encrypted_content: null };
+        if (n === turns - 5) store.journal.saveSummary("", summary, upTo);
+      }
+    });
+  });
+}
+
+describe("a session of ten thousand turns", () => {
+  it("reads and writes no more for a message or a page than one of ten", async () => {
+    const costs = [];
+    for (const turns of [10, 10_000]) {
+      const id = await createSession();
+      await ask(id, "hello");
+      await live(id, turns);
+      runInDurableObject(objectOf(id), (_, state) => state.abort("asleep")).catch(() => {});
+      await scheduler.wait(20);
+      const session = sessionOf(id);
+      costs.push({
+        waking: await rowsOf(id, () => session.read(ALICE)),
+        message: await rowsOf(id, () => ask(id, "and now?")),
+        page: await rowsOf(id, async () =>
+          value(await session.messages(ALICE, { after: 5, limit: 5 })),
+        ),
+        events: await rowsOf(id, async () =>
+          value(await session.events(ALICE, { after: 5, limit: 5 })),
+        ),
+      });
+    }
+    expect(costs[1]).toEqual(costs[0]);
+    expect(costs[0]?.message.written).toBeGreaterThan(0);
+    expect(Math.min(costs[0]?.page.read ?? 0, costs[0]?.events.read ?? 0)).toBeGreaterThan(0);
+  }, 60_000);
+});
