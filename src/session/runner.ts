@@ -1,3 +1,4 @@
+import { wireSchema } from "../agent/json-schema";
 import { type Ending, type Journal, runAgent } from "../agent/loop";
 import type { Message } from "../agent/messages";
 import { emptyDraft, type Model, thinkingFor } from "../agent/model";
@@ -53,7 +54,7 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
       tools: toolDefinitions(offeredTools(config)),
       thinking: thinkingFor(priced, config.thinking),
       effort: config.effort,
-      outputSchema: config.outputSchema,
+      outputSchema: config.outputSchema && wireSchema(config.outputSchema),
     },
     maxTokens: Math.min(MAX_OUTPUT_TOKENS, priced.maxOutput),
     journal: openJournal(run, deps),
