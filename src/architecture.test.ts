@@ -22,6 +22,7 @@ const ALLOWED: Record<string, readonly string[]> = {
 /** The one folder, or file, in which a foreign package may be imported. */
 const HOME: Record<string, string> = {
   "@anthropic-ai/sdk": "agent/",
+  "@cfworker/json-schema": "agent/",
   "drizzle-orm": "db/",
   "just-bash": "sandbox/",
   hono: "http/",

@@ -12,8 +12,8 @@ import { sleep, sseBody, stepsOf } from "./offline/stream";
 
 // The model of those who have no key: a `fetch` that speaks the Messages API and follows the script in
 // the last prompt. A line of calls is a turn (`/Bash {"command":"ls"} & /Read {"file_path":"a"}`); the
-// lines `/delay 200`, `/tokens 5000`, `/think text`, `/fail 529 times=2 retry-after=1` and `/cut times=2`
-// shape the turn after them; all else is text. It runs wherever `fetch` and Web Streams do.
+// lines `/delay 200`, `/tokens 5000`, `/think text`, `/say text`, `/fail 529 times=2 retry-after=1` and
+// `/cut times=2` shape the turn after them; all else is text. It runs wherever `fetch` and Web Streams do.
 
 /** How the offline model behaves where a prompt does not say. */
 export interface OfflineOptions {

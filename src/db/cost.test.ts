@@ -1,8 +1,10 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { aSessionRow, emptyMirror, putSessions, recording } from "../testing/rows";
+import { readConversation } from "./conversations";
 import { type ListQuery, listSessions } from "./list";
 import { PATTERNS, STATUSES } from "./schema";
+import { newestBySessionId, newestOfConversation } from "./sessions";
 import { summarize } from "./stats";
 import type { TotalsQuery } from "./totals";
 
@@ -117,6 +119,32 @@ describe.each([
   });
 });
 
+type Lookup = [
+  name: string,
+  owner: string | null,
+  look: (d1: D1Database, owner: string | null) => Promise<unknown>,
+  index: string,
+];
+
+const byHistory: Lookup[2] = (d1, owner) => newestBySessionId(d1, owner, "sdk_sess_1");
+const byConversation: Lookup[2] = (d1, owner) => newestOfConversation(d1, owner, 1);
+const conversation: Lookup[2] = (d1, owner) => readConversation(d1, owner, 1);
+
+test.each<Lookup>([
+  ["the newest session of a history", "acme", byHistory, "sessions_history"],
+  ["the newest session of anybody's history", null, byHistory, "sessions_history"],
+  ["the newest session of a conversation", "acme", byConversation, "owner_conversation"],
+  ["the newest session of anybody's conversation", null, byConversation, "sessions_conversation"],
+  ["a conversation", "acme", conversation, "sqlite_autoindex_conversations_1"],
+  ["anybody's conversation", null, conversation, "sqlite_autoindex_conversations_1"],
+])("%s is looked up in an index", async (_, owner, look, index) => {
+  const { queries, database } = recording(env.DB);
+  await look(database, owner);
+  const [found] = await explained(queries);
+  expect(found?.indexes).toEqual([index]);
+  expect(found?.plan).not.toMatch(UNORDERED);
+});
+
 describe("among 5,000 sessions as among 100", () => {
   // A session in three is of "acme", and each of those has the next status, pattern and user.
   const sessions = Array.from({ length: 5_000 }, (_, i) =>
@@ -173,6 +201,8 @@ describe("among 5,000 sessions as among 100", () => {
   }
 
   beforeAll(() => emptyMirror(env.DB));
+  // The mirror is every test's, and a round over so many rows would not come to theirs.
+  afterAll(() => emptyMirror(env.DB));
 
   test("pages, totals and summaries read as many rows", async () => {
     await putSessions(env.DB, sessions.slice(0, 100));

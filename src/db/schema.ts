@@ -109,6 +109,8 @@ export const agentSessions = sqliteTable(
     index("owner_conversation")
       .on(t.owner, t.conversationId, t.createdAt, t.id)
       .where(sql`conversation_id is not null`),
+    // For one owner and for all: those of one history are few, and the owner is in the index.
+    index("sessions_history").on(t.sessionId, t.createdAt, t.id, t.owner),
   ],
 );
 
@@ -157,6 +159,27 @@ export const sessionTotals = sqliteTable(
     primaryKey({ columns: [t.owner, t.userId, t.day, t.pattern, t.status] }),
     index("totals_day").on(t.userId, t.day),
   ],
+);
+
+/**
+ * The conversations of an owner, by the number that the owner gave them: made by the first session that
+ * names one, and kept by triggers. What its sessions were and cost stays when they are removed.
+ */
+export const conversations = sqliteTable(
+  "conversations",
+  {
+    id: integer().notNull(),
+    owner: text().notNull(),
+    /** Of its first session. */
+    createdAt: integer("created_at").notNull(),
+    lastActivityAt: integer("last_activity_at").notNull(),
+    /** Sessions ever created. */
+    sessionCount: integer("session_count").notNull(),
+    totalCostNanos: integer("total_cost_nanos").notNull(),
+    totalTokens: integer("total_tokens").notNull(),
+  },
+  // The number comes first: an admin asks for it without an owner.
+  (t) => [primaryKey({ columns: [t.id, t.owner] })],
 );
 
 /** What is left of a removed session, so that a late write does not bring it back. */

@@ -10,7 +10,13 @@ import {
   sessionTombstones,
   sessionTotals,
 } from "./schema";
-import { purgeTombstones, putSession, removeSession } from "./sessions";
+import {
+  newestBySessionId,
+  newestOfConversation,
+  purgeTombstones,
+  putSession,
+  removeSession,
+} from "./sessions";
 
 const NOW = Date.UTC(2026, 10, 21);
 const db = drizzle(env.DB);
@@ -197,6 +203,53 @@ describe("purgeTombstones", () => {
     ).run();
     expect(await purgeTombstones(env.DB, NOW)).toBe(1_000);
     expect(await purgeTombstones(env.DB, NOW)).toBe(200);
+  });
+});
+
+describe("the newest session", () => {
+  const history = { sessionId: "sdk_sess_shared", conversationId: 7 };
+  const queries = [
+    ["of a history", (owner: string | null) => newestBySessionId(env.DB, owner, "sdk_sess_shared")],
+    ["of a conversation", (owner: string | null) => newestOfConversation(env.DB, owner, 7)],
+  ] as const;
+
+  test.each(queries)("%s is the one created last, ended or not", async (_, newest) => {
+    await putSession(env.DB, aSessionRow({ ...history, id: "a", createdAt: NOW - 1 }));
+    await putSession(
+      env.DB,
+      aSessionRow({ ...history, id: "b", createdAt: NOW, status: "terminated" }),
+    );
+    await putSession(env.DB, aSessionRow({ ...history, id: "c", createdAt: NOW - 2 }));
+    expect(await newest("acme")).toEqual({ id: "b" });
+  });
+
+  test.each(queries)(
+    "%s created in the same instant is the one with the last id",
+    async (_, newest) => {
+      for (const id of ["b", "c", "a"]) {
+        await putSession(env.DB, aSessionRow({ ...history, id, createdAt: NOW }));
+      }
+      expect(await newest("acme")).toEqual({ id: "c" });
+    },
+  );
+
+  test.each(queries)("%s is the owner's; without an owner, anybody's", async (_, newest) => {
+    await putSession(env.DB, aSessionRow({ ...history, id: "mine", createdAt: NOW - 1 }));
+    await putSession(
+      env.DB,
+      aSessionRow({ ...history, id: "theirs", createdAt: NOW, owner: "other" }),
+    );
+    expect(await newest("acme")).toEqual({ id: "mine" });
+    expect(await newest(null)).toEqual({ id: "theirs" });
+  });
+
+  test.each(queries)("%s is null where there is none, or it was removed", async (_, newest) => {
+    expect(await newest("acme")).toBeNull();
+    const row = aSessionRow(history);
+    await putSession(env.DB, row);
+    await removeSession(env.DB, row, NOW);
+    expect(await newest("acme")).toBeNull();
+    expect(await newest(null)).toBeNull();
   });
 });
 

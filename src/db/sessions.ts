@@ -50,6 +50,39 @@ export async function purgeTombstones(d1: D1Database, before: number): Promise<n
   return purged.meta.changes;
 }
 
+/** The newest listed session of a conversation history; with an owner, that owner's newest. */
+export function newestBySessionId(
+  d1: D1Database,
+  owner: string | null,
+  sessionId: string,
+): Promise<{ id: string } | null> {
+  // With the "+" no index of the owner's sessions is walked: those of one history are few.
+  return newest(d1, ["session_id = ?", "+owner = ?"], owner, sessionId);
+}
+
+/** The newest listed session of a conversation; with an owner, of that owner's conversation. */
+export function newestOfConversation(
+  d1: D1Database,
+  owner: string | null,
+  conversationId: number,
+): Promise<{ id: string } | null> {
+  return newest(d1, ["conversation_id = ?", "owner = ?"], owner, conversationId);
+}
+
+function newest(
+  d1: D1Database,
+  [belongs, owned]: [belongs: string, owned: string],
+  owner: string | null,
+  value: string | number,
+): Promise<{ id: string } | null> {
+  const having = owner === null ? belongs : `${belongs} and ${owned}`;
+  const query = `select id from agent_sessions where ${having} order by created_at desc, id desc limit 1`;
+  return d1
+    .prepare(query)
+    .bind(...(owner === null ? [value] : [value, owner]))
+    .first<{ id: string }>();
+}
+
 function put(d1: D1Database, row: SessionRow): D1PreparedStatement {
   const values = keys.map((key) =>
     row[key] === null ? null : columns[key].mapToDriverValue(row[key]),

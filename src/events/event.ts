@@ -31,6 +31,8 @@ export interface PublicError {
   message: string;
   /** The upstream's own request id, where there is one. */
   upstreamRequestId?: string;
+  /** What to tell this failure by, where its type is not enough. */
+  reason?: "output_mismatch";
 }
 
 /** Tokens of one call as clients see them. */
@@ -54,7 +56,13 @@ export type EventBody =
   | { type: "session.failed"; error: PublicError }
   | { type: "message.received"; prompt: Prompt }
   | { type: "message.started" }
-  | { type: "message.completed"; stopReason: StopReason; result: string | null }
+  | {
+      type: "message.completed";
+      stopReason: StopReason;
+      result: string | null;
+      /** The structured result, where the session asked for one. */
+      output?: unknown;
+    }
   | { type: "message.interrupted"; stopReason: StopReason; result: string | null }
   | { type: "message.failed"; stopReason: StopReason; error: PublicError }
   | { type: "turn.started"; turnId: string; kind: TurnKind; attempt: number }

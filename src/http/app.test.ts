@@ -67,7 +67,7 @@ describe("the app", () => {
     ["/api/sessions/"],
     [`/api/sessions/${sessionId}/snapshots`],
     [`/api/sessions/${sessionId}/schedules`],
-    ["/api/conversations/1"],
+    ["/api/conversations"],
   ])("answers 404 for %s", async (path) => {
     const response = await createApp(local).request(path, {}, env);
     expect(response.status).toBe(404);

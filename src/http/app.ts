@@ -3,6 +3,7 @@ import { METHODS } from "hono/router";
 import { settings as deployed, type Settings } from "../env";
 import { authenticate } from "./auth";
 import type { AppEnv } from "./context";
+import { conversations } from "./conversations";
 import { ApiError, logFailure, notFound, onError, respond } from "./errors";
 import { events } from "./events";
 import { randomHex } from "./ids";
@@ -26,7 +27,8 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .use("/api/*", authenticate(settings))
     .route("/api/sessions", sessions(settings))
     .route("/api/sessions", messages)
-    .route("/api/sessions", events);
+    .route("/api/sessions", events)
+    .route("/api/conversations", conversations);
 
   return app.notFound((c) => {
     const allowed = methodsOf(app, c.req.path);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { readCursor, SORTS } from "../db/cursor";
+import { readCursor, SORTS, type Sort } from "../db/cursor";
 import { PATTERNS, STATUSES } from "../db/schema";
 
 // Each tag is a parameter of the index's query, which has a hundred at most.
@@ -33,7 +33,11 @@ const instant = z
   .transform((text) => Date.parse(text));
 
 const page = integer(1, 1_000_000_000);
+const pageSize = integer(1, 100).default(20);
 const userId = z.string().min(1).max(255);
+
+/** A conversation's number, as a path or a query has it. */
+export const ConversationId = integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 
 /** `GET /api/sessions` */
 export const ListSessions = z
@@ -41,7 +45,7 @@ export const ListSessions = z
     status: commaList(z.enum(STATUSES)).optional(),
     pattern: commaList(z.enum(PATTERNS)).optional(),
     userId: userId.optional(),
-    conversationId: integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER).optional(),
+    conversationId: ConversationId.optional(),
     tags: commaList(z.string().min(1).max(100))
       .refine((tags) => tags.length <= MAX_TAGS, `names more than ${MAX_TAGS}`)
       .optional(),
@@ -51,19 +55,34 @@ export const ListSessions = z
     search: z.string().min(1).max(1_000).optional(),
     sort: z.enum(SORTS).default("-createdAt"),
     page: page.optional(),
-    pageSize: integer(1, 100).default(20),
+    pageSize,
     cursor: z.string().optional(),
   })
-  .transform(({ cursor: text, ...query }, context) => {
-    if (text === undefined) return query;
-    const refuse = (message: string) => {
-      context.addIssue({ code: "custom", path: ["cursor"], message });
-      return z.NEVER;
-    };
-    if (query.page !== undefined) return refuse("can't go with page: choose one");
-    const cursor = readCursor(text, query.sort);
-    return cursor ? { ...query, cursor } : refuse("is none that this list gave out");
-  });
+  .transform(withCursor);
+
+/** `GET /api/conversations/:id` */
+export const ReadConversation = z
+  .strictObject({ pageSize, cursor: z.string().optional() })
+  .transform((query) => ({ ...query, sort: "-createdAt" as const }))
+  .transform(withCursor);
+
+interface Walk {
+  sort: Sort;
+  page?: number | undefined;
+  cursor?: string | undefined;
+}
+
+/** Reads the cursor of a list's query, where it has one. */
+function withCursor<Q extends Walk>({ cursor: text, ...query }: Q, context: z.RefinementCtx) {
+  if (text === undefined) return query;
+  const refuse = (message: string) => {
+    context.addIssue({ code: "custom", path: ["cursor"], message });
+    return z.NEVER;
+  };
+  if (query.page !== undefined) return refuse("can't go with page: choose one");
+  const cursor = readCursor(text, query.sort);
+  return cursor ? { ...query, cursor } : refuse("is none that this list gave out");
+}
 
 /** `GET /api/sessions/stats/summary` */
 export const StatsSummary = z.strictObject({

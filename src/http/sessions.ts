@@ -2,12 +2,12 @@ import { Hono } from "hono";
 import { listSessions } from "../db/list";
 import { summarize } from "../db/stats";
 import type { Settings } from "../env";
-import type { Caller } from "../session/rpc";
 import { checkConfig } from "../session/spec";
 import { callSession } from "./call";
 import type { AppEnv } from "./context";
-import { ApiError, invalid, unavailable } from "./errors";
+import { ApiError, invalid } from "./errors";
 import { hashOf, newSessionId } from "./ids";
+import { fromIndex, ownerSeenBy } from "./lists";
 import { byteLength, idempotencyKey, readBody, readQuery } from "./parse";
 import { ListSessions, StatsSummary } from "./queries";
 import {
@@ -88,16 +88,3 @@ export const sessions = (settings: Settings) =>
       const row = await callSession(c, (s, caller) => s.interrupt(caller), once);
       return c.json({ message: row && messageView(row) });
     });
-
-/** Whose sessions a caller sees; null for everybody's. */
-const ownerSeenBy = ({ owner, admin }: Caller): string | null => (admin ? null : owner);
-
-/** Waits for an answer of the index, which may be down while every session goes on. */
-async function fromIndex<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (cause) {
-    const message = "The index of sessions can't be reached at the moment; each session still can.";
-    throw unavailable(message, { cause });
-  }
-}

@@ -1,3 +1,4 @@
+import type { Conversation } from "../db/conversations";
 import type { SessionRow, Usage, UsageByModel } from "../db/schema";
 import type { MessageRow } from "../session/rpc";
 import { dollars } from "./money";
@@ -60,6 +61,18 @@ export function messageView(row: MessageRow) {
     createdAt: instant(row.createdAt),
     startedAt: instant(row.startedAt),
     endedAt: instant(row.endedAt),
+  };
+}
+
+/** A conversation as clients see it, without its sessions. */
+export function conversationView(conversation: Conversation) {
+  return {
+    id: conversation.id,
+    createdAt: instant(conversation.createdAt),
+    lastActivityAt: instant(conversation.lastActivityAt),
+    sessionCount: conversation.sessionCount,
+    totalCost: dollars(conversation.totalCostNanos),
+    totalTokens: conversation.totalTokens,
   };
 }
 

@@ -1,3 +1,4 @@
+import { readOutput } from "../agent/output";
 import type { PublicError, StopReason } from "../events/event";
 import { closeAgentRun, findAgent, lastText, MAIN } from "./agents";
 import { change, endSession, setLifecycle } from "./changes";
@@ -104,18 +105,18 @@ export interface MessageEnding {
 export function endMessage(
   store: SessionStore,
   messageId: string,
-  { stopReason, error }: MessageEnding,
+  ending: MessageEnding,
   drafts: Drafts,
   now: number,
 ): void {
   if (store.messages.get(messageId)?.status !== "running") return;
   for (const run of store.journal.openRuns(messageId)) {
-    closeTurns({ store, run, now }, stopReason, drafts);
-    closeAgentRun({ store, run, now }, { stopReason });
+    closeTurns({ store, run, now }, ending.stopReason, drafts);
+    closeAgentRun({ store, run, now }, { stopReason: ending.stopReason });
   }
-  const status = statusOf(stopReason);
   const result = lastText(store, messageId);
-  const output = outputOf(store, result);
+  const { stopReason, error, output } = withOutput(store, ending, result);
+  const status = statusOf(stopReason);
   store.messages.end(messageId, { status, stopReason, result, output, error: error ?? null }, now);
   const scope = { messageId };
   if (status === "failed") {
@@ -124,7 +125,9 @@ export function endMessage(
   } else if (status === "interrupted") {
     store.log.append({ type: "message.interrupted", stopReason, result }, scope, now);
   } else {
-    store.log.append({ type: "message.completed", stopReason, result }, scope, now);
+    const structured = store.identity.config.outputSchema && { output };
+    const completed = { type: "message.completed", stopReason, result, ...structured } as const;
+    store.log.append(completed, scope, now);
   }
   change(store, { running: null, lastActivityAt: now }, now);
   concludeSession(store, requireMessage(store, messageId), now);
@@ -190,14 +193,22 @@ function statusOf(stopReason: StopReason): MessageStatus {
   }
 }
 
-/** The structured result, where the session asked for one and the reply is one. */
-function outputOf(store: SessionStore, result: string | null): unknown {
-  if (!store.identity.config.outputSchema || result === null) return null;
-  try {
-    return JSON.parse(result);
-  } catch {
-    return null;
-  }
+/**
+ * An ending with the structured result, where the session asked for one. A reply that ended by itself and
+ * does not fit fails its message; one that was cut short or declined has no result, and its ending says why.
+ */
+function withOutput(
+  store: SessionStore,
+  ending: MessageEnding,
+  result: string | null,
+): MessageEnding & { output: unknown } {
+  const { outputSchema } = store.identity.config;
+  if (!outputSchema || ending.stopReason !== "end_turn") return { ...ending, output: null };
+  const output = readOutput(outputSchema, result);
+  if (output.ok) return { ...ending, output: output.value };
+  const message = `The reply does not fit config.outputSchema: ${output.why}.`;
+  const error = { type: "upstream_error", reason: "output_mismatch", message } as const;
+  return { stopReason: "error", error, output: null };
 }
 
 /** Reads a message that must be there. */

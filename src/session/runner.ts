@@ -1,3 +1,4 @@
+import { wireSchema } from "../agent/json-schema";
 import { type Ending, type Journal, runAgent } from "../agent/loop";
 import type { Message } from "../agent/messages";
 import { emptyDraft, type Model, thinkingFor } from "../agent/model";
@@ -71,7 +72,10 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
       thinking: thinkingFor(priced, setup.thinking),
       effort: setup.effort,
       // What a client asked for is what its message's own agent answers.
-      outputSchema: run.parentToolUseId === null ? config.outputSchema : undefined,
+      outputSchema:
+        run.parentToolUseId === null && config.outputSchema
+          ? wireSchema(config.outputSchema)
+          : undefined,
     },
     maxTokens: Math.min(MAX_OUTPUT_TOKENS, priced.maxOutput),
     journal: openJournal(run, priced, deps),

@@ -1,3 +1,4 @@
+import { checkSchema } from "../agent/json-schema";
 import { knownModels, resolveModel } from "../agent/models";
 import { checkRules } from "../agent/permissions";
 import type { Settings } from "../env";
@@ -57,6 +58,9 @@ export function checkConfig(
     }
     for (const { path, message } of checkRules(rules))
       issues.push({ path: `${at}.${path}`, message });
+  }
+  for (const { path, message } of config.outputSchema ? checkSchema(config.outputSchema) : []) {
+    issues.push({ path: ["config.outputSchema", path].filter(Boolean).join("."), message });
   }
   return issues;
 }

@@ -75,6 +75,12 @@ export function recording(d1: D1Database) {
 
 /** Empties the mirror. */
 export async function emptyMirror(d1: D1Database): Promise<void> {
-  const tables = ["agent_sessions", "session_tags", "session_totals", "session_tombstones"];
+  const tables = [
+    "agent_sessions",
+    "session_tags",
+    "session_totals",
+    "session_tombstones",
+    "conversations",
+  ];
   await d1.batch(tables.map((table) => d1.prepare(`delete from ${table}`)));
 }

@@ -47,15 +47,18 @@ export function replyTo(request: MessagesRequest, position: Position): Reply {
   const { calls } = position.turn;
   const thinking = thinkingPart(request, position);
   if (calls.length > 0) {
-    const parts = calls.map(({ name, input }) => callPart(name, input));
-    return keepWithin(withFiller([...thinking, ...parts], request, position), "tool_use", request);
+    const { say } = position.turn;
+    const said = say === undefined ? [] : [textPart(say)];
+    const parts = [...thinking, ...said, ...calls.map(({ name, input }) => callPart(name, input))];
+    return keepWithin(withFiller(parts, request, position), "tool_use", request);
   }
   const search = searchParts(request, position);
   const said = answerParts(request, position);
-  const parts =
-    position.turn.tokens === undefined || request.output_config?.format
-      ? [...thinking, ...search, ...said]
-      : withFiller([...thinking, ...search], request, position);
+  const { tokens, say } = position.turn;
+  const isFiller = tokens !== undefined && say === undefined && !request.output_config?.format;
+  const parts = isFiller
+    ? withFiller([...thinking, ...search], request, position)
+    : [...thinking, ...search, ...said];
   return keepWithin(parts, "end_turn", request);
 }
 
@@ -92,6 +95,8 @@ function withFiller(parts: Part[], { max_tokens }: MessagesRequest, { turn }: Po
 }
 
 function answerParts(request: MessagesRequest, position: Position): Part[] {
+  const { say } = position.turn;
+  if (say !== undefined) return [textPart(say)];
   const schema = request.output_config?.format?.schema;
   return [textPart(schema ? JSON.stringify(sampleOf(schema)) : answerText(position))];
 }

@@ -2,7 +2,9 @@ type Schema = Readonly<Record<string, unknown>>;
 
 /** Deeper than this only what is required is filled in: a schema that holds itself comes to an end. */
 const FULL_DEPTH = 6;
-const MAX_DEPTH = 12;
+const MAX_DEPTH = 100;
+/** Where every end is required to hold two more, there is none. */
+const MAX_VALUES = 10_000;
 
 const FORMATS: Readonly<Record<string, string>> = {
   date: "2026-01-01",
@@ -18,27 +20,36 @@ const FORMATS: Readonly<Record<string, string>> = {
 };
 
 /** A value that fits a JSON schema of the kind that structured outputs take. It has the form, no more. */
-export function sampleOf(schema: Schema, root: Schema = schema, depth = 0): unknown {
-  if (depth > MAX_DEPTH) return null;
-  const deeper = (inner: unknown) => sampleOf(asSchema(inner), root, depth + 1);
+export function sampleOf(schema: Schema): unknown {
+  let values = 0;
+  const sample: Sample = (given, depth) => {
+    values += 1;
+    if (depth > MAX_DEPTH || values > MAX_VALUES) return null;
+    return valueFor(withHints(asSchema(given)), depth, (inner) => sample(inner, depth + 1), schema);
+  };
+  return sample(schema, 0);
+}
+
+type Sample = (schema: unknown, depth: number) => unknown;
+type Deeper = (inner: unknown) => unknown;
+
+function valueFor(schema: Schema, depth: number, deeper: Deeper, root: Schema): unknown {
   if ("const" in schema) return schema.const;
   if (Array.isArray(schema.enum)) return schema.enum[0];
   if (typeof schema.$ref === "string") return deeper(resolve(schema.$ref, root));
   const [choices] = [schema.anyOf, schema.oneOf].filter(Array.isArray);
   if (choices) {
-    const plain = depth < FULL_DEPTH ? undefined : choices.find(({ type }) => type === "null");
-    return deeper(plain ?? choices[0]);
+    const plain = choices.find(({ type }) => type === "null");
+    return deeper(depth < FULL_DEPTH ? choices[0] : (plain ?? choices[depth % choices.length]));
   }
-  if (Array.isArray(schema.allOf)) {
-    return deeper(Object.assign({}, ...schema.allOf));
-  }
+  if (Array.isArray(schema.allOf)) return deeper(merged(schema.allOf, root));
   switch (typeOf(schema)) {
     case "object":
       return sampleObject(schema, deeper, depth);
     case "array":
       return sampleArray(schema, deeper, depth);
     case "integer":
-      return Math.ceil(sampleNumber(schema));
+      return sampleNumber(schema, 1);
     case "number":
       return sampleNumber(schema);
     case "boolean":
@@ -50,30 +61,77 @@ export function sampleOf(schema: Schema, root: Schema = schema, depth = 0): unkn
   }
 }
 
+/** A string, or a key without its quotes. */
+const HINTS = /"(?:[^"\\]|\\.)*"|([\w$-]+):/g;
+
+/** Adds what the SDK put into the description, since the API would not take it: `{minimum: 3}`. */
+function withHints(schema: Schema): Schema {
+  const { description } = schema;
+  const last = typeof description === "string" ? description.split("\n\n").at(-1) : undefined;
+  if (!last?.startsWith("{")) return schema;
+  try {
+    const json = last.replace(HINTS, (found, key) => (key ? `"${key}":` : found));
+    return { ...asSchema(JSON.parse(json)), ...schema };
+  } catch {
+    return schema;
+  }
+}
+
 function typeOf(schema: Schema): unknown {
   const { type, properties, items } = schema;
   if (Array.isArray(type)) return type.find((name) => name !== "null") ?? "null";
   return type ?? (properties ? "object" : items ? "array" : "string");
 }
 
-function sampleObject(schema: Schema, deeper: (inner: unknown) => unknown, depth: number) {
-  const required = Array.isArray(schema.required) ? schema.required : [];
+/** Schemas that all hold, as one. */
+function merged(schemas: readonly unknown[], root: Schema): Schema {
+  const all = schemas
+    .map(asSchema)
+    .map(({ $ref, ...one }) => (typeof $ref === "string" ? asSchema(resolve($ref, root)) : one));
+  const properties = all.flatMap((one) => Object.entries(asSchema(one.properties)));
+  return {
+    ...Object.assign({}, ...all),
+    ...(properties.length > 0 && { properties: Object.fromEntries(properties) }),
+    required: all.flatMap((one) => listOf(one.required)),
+  };
+}
+
+function sampleObject(schema: Schema, deeper: Deeper, depth: number) {
+  const required = listOf(schema.required);
   const wanted = Object.entries(asSchema(schema.properties)).filter(
     ([name]) => depth < FULL_DEPTH || required.includes(name),
   );
   return Object.fromEntries(wanted.map(([name, inner]) => [name, deeper(inner)]));
 }
 
-function sampleArray(schema: Schema, deeper: (inner: unknown) => unknown, depth: number) {
-  const least = numberOf(schema.minItems) ?? (depth < FULL_DEPTH ? 1 : 0);
-  return Array.from({ length: Math.min(least, 100) }, () => deeper(schema.items));
+function sampleArray(schema: Schema, deeper: Deeper, depth: number) {
+  const first = listOf(schema.prefixItems);
+  const wanted = numberOf(schema.minItems) ?? (depth < FULL_DEPTH ? Math.max(first.length, 1) : 0);
+  const length = Math.min(wanted, numberOf(schema.maxItems) ?? wanted, 100);
+  return Array.from({ length }, (_, place) => deeper(first[place] ?? schema.items));
 }
 
-function sampleNumber(schema: Schema): number {
-  const above = numberOf(schema.exclusiveMinimum);
-  const least = numberOf(schema.minimum) ?? (above === undefined ? undefined : above + 1);
-  const most = numberOf(schema.maximum) ?? numberOf(schema.exclusiveMaximum);
-  return least ?? Math.min(0, (most ?? 1) - 1);
+/** The first of a few likely numbers that is within the bounds. */
+function sampleNumber(schema: Schema, unit?: number): number {
+  const step = numberOf(schema.multipleOf) ?? unit;
+  const least = numberOf(schema.minimum) ?? Number.NEGATIVE_INFINITY;
+  const above = numberOf(schema.exclusiveMinimum) ?? Number.NEGATIVE_INFINITY;
+  const most = numberOf(schema.maximum) ?? Number.POSITIVE_INFINITY;
+  const below = numberOf(schema.exclusiveMaximum) ?? Number.POSITIVE_INFINITY;
+  const low = Math.max(least, above);
+  const high = Math.min(most, below);
+
+  const even = step ?? 1;
+  const stepped = [Math.ceil(low / even), Math.floor(low / even) + 1, Math.floor(high / even)];
+  const likely = [0, low, ...stepped.map((n) => n * even), (low + high) / 2, high, high - even];
+  const fits = (value: number) =>
+    Number.isFinite(value) &&
+    value >= least &&
+    value > above &&
+    value <= most &&
+    value < below &&
+    [step, unit].every((one) => one === undefined || Number.isInteger(value / one));
+  return likely.find(fits) ?? 0;
 }
 
 function sampleString(schema: Schema): string {
@@ -85,8 +143,11 @@ function sampleString(schema: Schema): string {
 
 /** Follows a reference such as `#/$defs/Name` inside the schema. */
 function resolve(ref: string, root: Schema): unknown {
-  const steps = ref.split("/").slice(1);
-  return steps.reduce<unknown>((at, step) => asSchema(at)[step], root);
+  const steps = ref.split("/").slice(1).map(decodeURIComponent);
+  return steps.reduce<unknown>(
+    (at, step) => asSchema(at)[step.replaceAll("~1", "/").replaceAll("~0", "~")],
+    root,
+  );
 }
 
 const asSchema = (value: unknown): Schema =>
@@ -94,3 +155,5 @@ const asSchema = (value: unknown): Schema =>
 
 const numberOf = (value: unknown): number | undefined =>
   typeof value === "number" ? value : undefined;
+
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);

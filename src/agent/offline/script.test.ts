@@ -51,6 +51,7 @@ describe("parseScript", () => {
     ["/fail 529 often=2", 'a value that "/fail" can\'t take'],
     ["/cut times=x", 'a value that "/cut" can\'t take'],
     ["/think", 'a value that "/think" can\'t take'],
+    ["/say", 'a value that "/say" can\'t take'],
   ])("says what is wrong with %j", (line, why) => {
     const { problems, turns } = parseScript(line);
     expect(problems).toEqual([expect.stringContaining(why)]);

@@ -16,6 +16,8 @@ export interface Turn {
   delayMs?: number;
   tokens?: number;
   thinking?: string;
+  /** What to say, instead of what a reply would say by itself. */
+  say?: string;
   /** The lines that this turn was read from. */
   lines: readonly string[];
 }
@@ -28,7 +30,7 @@ export interface Script {
   problems: readonly string[];
 }
 
-type Directive = Partial<Pick<Turn, "delayMs" | "tokens" | "thinking">> & { fault?: Fault };
+type Directive = Partial<Pick<Turn, "delayMs" | "tokens" | "thinking" | "say">> & { fault?: Fault };
 
 /** What a line turns out to be; a string is what is wrong with it. */
 type Reading = { calls: ScriptedCall[] } | { directive: Directive } | { text: string } | string;
@@ -84,6 +86,7 @@ const DIRECTIVES: Readonly<Record<string, (rest: string) => Directive | undefine
   delay: (rest) => whole(rest, 0, 600_000, (delayMs) => ({ delayMs })),
   tokens: (rest) => whole(rest, 1, 10_000_000, (tokens) => ({ tokens })),
   think: (thinking) => (thinking ? { thinking } : undefined),
+  say: (say) => (say ? { say } : undefined),
   fail: (rest) => {
     const [status = "", ...words] = rest.split(/\s+/);
     return whole(status, 400, 599, (code) => {

@@ -1,0 +1,191 @@
+import { transformJSONSchema } from "@anthropic-ai/sdk/lib/transform-json-schema";
+import { dereference, type Schema } from "@cfworker/json-schema";
+import { z } from "zod";
+
+// What a client may give as the schema of its results. The API takes a part of JSON Schema only, by which it
+// constrains what the model says; the SDK puts the rest into words, and we hold the reply against all of it.
+
+/** A JSON schema as a client gave it. */
+export type JsonSchema = Record<string, unknown>;
+
+const MAX_PROBLEMS = 20;
+
+const TYPES = ["array", "boolean", "integer", "null", "number", "object", "string"];
+const isType = (value: unknown) => TYPES.some((type) => type === value);
+const Type = z.unknown().refine((value) => (Array.isArray(value) ? value : [value]).every(isType), {
+  error: `must be one of ${TYPES.join(", ")}, or a list of them`,
+});
+
+const size = z.int().min(0);
+const names = z.array(z.string());
+
+function isPattern(text: string): boolean {
+  try {
+    new RegExp(text, "u");
+    return true;
+  } catch {
+    return false;
+  }
+}
+const Pattern = z.string().refine(isPattern, "is not a regular expression");
+
+/** A schema by which replies are only checked. */
+const Checking: z.ZodType = z.lazy(() =>
+  // True and false are schemas too.
+  z.preprocess((value) => (typeof value === "boolean" ? {} : value), Keywords),
+);
+
+/** A schema by which the API constrains the model, for which it has to be told a type. */
+const Constraining: z.ZodType = z.lazy(() =>
+  Keywords.refine(hasType, {
+    error: "needs a type, or an enum, const, anyOf, oneOf, allOf or $ref in its place",
+    when: ({ issues }) => issues.length === 0,
+  }),
+);
+
+const Keywords = z
+  .looseObject({
+    $schema: z.string(),
+    $id: z.string(),
+    $anchor: z.string(),
+    $ref: z.string(),
+    $defs: z.record(z.string(), Constraining),
+    definitions: z.record(z.string(), Constraining),
+    type: Type,
+    enum: z.array(z.unknown()).min(1),
+    anyOf: z.array(Constraining).min(1),
+    oneOf: z.array(Constraining).min(1),
+    allOf: z.array(Constraining).min(1),
+    not: Checking,
+    if: Checking,
+    // biome-ignore lint/suspicious/noThenProperty: it is a keyword of JSON Schema.
+    then: Checking,
+    else: Checking,
+
+    properties: z.record(z.string(), Constraining),
+    patternProperties: z.record(Pattern, Checking),
+    additionalProperties: Checking,
+    unevaluatedProperties: Checking,
+    propertyNames: Checking,
+    required: names,
+    minProperties: size,
+    maxProperties: size,
+    dependentRequired: z.record(z.string(), names),
+    dependentSchemas: z.record(z.string(), Checking),
+
+    items: Constraining,
+    prefixItems: z.array(Checking),
+    unevaluatedItems: Checking,
+    contains: Checking,
+    minItems: size,
+    maxItems: size,
+    minContains: size,
+    maxContains: size,
+    uniqueItems: z.boolean(),
+
+    minimum: z.number(),
+    maximum: z.number(),
+    exclusiveMinimum: z.number(),
+    exclusiveMaximum: z.number(),
+    multipleOf: z.number().positive(),
+
+    minLength: size,
+    maxLength: size,
+    pattern: Pattern,
+    format: z.string(),
+  })
+  .partial();
+
+function hasType({ $ref, type, enum: values, const: value, ...schema }: JsonSchema): boolean {
+  const isPlain = (one: unknown) => one === null || typeof one !== "object";
+  return (
+    $ref !== undefined ||
+    type !== undefined ||
+    (Array.isArray(values) && values.every(isPlain)) ||
+    (value !== undefined && isPlain(value)) ||
+    ["anyOf", "oneOf", "allOf"].some((keyword) => keyword in schema)
+  );
+}
+
+/** What is wrong with a schema, each with its path in it; empty when replies can be held against it. */
+export function checkSchema(schema: JsonSchema): { path: string; message: string }[] {
+  const { error } = Constraining.safeParse(schema);
+  if (error) {
+    return error.issues.slice(0, MAX_PROBLEMS).map((issue) => {
+      const [inner] = issue.code === "invalid_key" ? issue.issues : [];
+      return { path: issue.path.join("."), message: inner?.message ?? issue.message };
+    });
+  }
+  const message = whyUnusable(schema);
+  return message === undefined ? [] : [{ path: "", message }];
+}
+
+function whyUnusable(schema: JsonSchema): string | undefined {
+  try {
+    // It notes down addresses in the schemas that it meets.
+    const root: Schema = structuredClone(schema);
+    const known = dereference(root);
+    const dangling = Object.values(known).find((one) => isDangling(one, known));
+    if (typeof dangling === "object") {
+      return `has a $ref that leads nowhere in it: ${JSON.stringify(dangling.$ref).slice(0, 200)}`;
+    }
+    const visited = { above: new Set(), done: new Set() };
+    if (Object.values(known).some((one) => runsInCircles(one, known, visited)))
+      return "has a $ref that leads back to itself and to no value";
+    wireSchema(schema);
+    return undefined;
+  } catch (error) {
+    return `can't be used: ${error instanceof Error ? error.message.slice(0, 200) : "unknown"}`;
+  }
+}
+
+type Known = Readonly<Record<string, Schema | boolean>>;
+
+/** What a schema's reference leads to. */
+const target = ({ $ref, __absolute_ref__: address }: Schema, known: Known) =>
+  $ref === undefined || address === undefined ? undefined : known[address];
+
+const isDangling = (schema: Schema | boolean, known: Known): boolean =>
+  typeof schema === "object" && schema.$ref !== undefined && target(schema, known) === undefined;
+
+/** Whether a value, held against a schema, would be held against that schema again and again. */
+function runsInCircles(
+  schema: unknown,
+  known: Known,
+  visited: { above: Set<unknown>; done: Set<unknown> },
+): boolean {
+  const { above, done } = visited;
+  if (typeof schema !== "object" || schema === null || done.has(schema)) return false;
+  if (above.has(schema)) return true;
+  above.add(schema);
+  const circle = ofSameValue(schema, known).some((one) => runsInCircles(one, known, visited));
+  above.delete(schema);
+  done.add(schema);
+  return circle;
+}
+
+/** The schemas that a value is held against together with one. */
+const ofSameValue = (schema: Schema, known: Known): unknown[] => [
+  target(schema, known),
+  ...(schema.allOf ?? []),
+  ...(schema.anyOf ?? []),
+  ...(schema.oneOf ?? []),
+  schema.not,
+  schema.if,
+  schema.then,
+  schema.else,
+  ...Object.values(schema.dependentSchemas ?? {}),
+];
+
+/** The schema as the API takes it: what can't constrain the model is told to it in descriptions. */
+export function wireSchema({ definitions, ...schema }: JsonSchema): JsonSchema {
+  const named = Object.entries(definitions ?? {}).map(([name, one]) => [
+    name,
+    transformJSONSchema(one),
+  ]);
+  return {
+    ...transformJSONSchema(schema),
+    // The API knows the older name too; the SDK would put it into words.
+    ...(definitions !== undefined && { definitions: Object.fromEntries(named) }),
+  };
+}

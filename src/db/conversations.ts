@@ -1,0 +1,37 @@
+import { and, eq, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { conversations } from "./schema";
+
+/** A conversation and the sums over its sessions, removed ones included; instants in ms. */
+export interface Conversation {
+  id: number;
+  createdAt: number;
+  lastActivityAt: number;
+  sessionCount: number;
+  totalCostNanos: number;
+  totalTokens: number;
+}
+
+/** Reads a conversation; null if no session ever named it. Without an owner, everybody's with this number. */
+export async function readConversation(
+  d1: D1Database,
+  owner: string | null,
+  id: number,
+): Promise<Conversation | null> {
+  const { createdAt, lastActivityAt, sessionCount, totalCostNanos, totalTokens } = conversations;
+  const [found] = await drizzle(d1)
+    .select({
+      id: conversations.id,
+      createdAt: sql<number>`min(${createdAt})`,
+      lastActivityAt: sql<number>`max(${lastActivityAt})`,
+      sessionCount: sql<number>`sum(${sessionCount})`,
+      totalCostNanos: sql<number>`sum(${totalCostNanos})`,
+      totalTokens: sql<number>`sum(${totalTokens})`,
+    })
+    .from(conversations)
+    .where(
+      and(eq(conversations.id, id), owner === null ? undefined : eq(conversations.owner, owner)),
+    )
+    .groupBy(conversations.id);
+  return found ?? null;
+}

@@ -1,0 +1,29 @@
+import { Hono } from "hono";
+import { readConversation } from "../db/conversations";
+import { listSessions } from "../db/list";
+import type { AppEnv } from "./context";
+import { notFound } from "./errors";
+import { fromIndex, ownerSeenBy } from "./lists";
+import { parse, readQuery } from "./parse";
+import { ConversationId, ReadConversation } from "./queries";
+import { conversationView, sessionView } from "./views";
+
+/** Conversations: the sessions that a client put under one number. */
+export const conversations = new Hono<AppEnv>().get("/:id", async (c) => {
+  const id = parse(ConversationId, c.req.param("id"), "id");
+  const query = readQuery(c, ReadConversation);
+  const owner = ownerSeenBy(c.var.caller);
+  const [conversation, { rows, nextCursor }] = await fromIndex(
+    Promise.all([
+      readConversation(c.env.DB, owner, id),
+      listSessions(c.env.DB, { owner, conversationId: id, ...query }),
+    ]),
+  );
+  if (!conversation) throw notFound("conversation");
+  return c.json({
+    ...conversationView(conversation),
+    sessions: rows.map(sessionView),
+    pageSize: query.pageSize,
+    nextCursor,
+  });
+});
