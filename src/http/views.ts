@@ -1,5 +1,5 @@
 import type { SessionRow, Usage, UsageByModel } from "../db/schema";
-import type { MessageRow } from "../session/rpc";
+import type { MessageRow, ScheduleRow } from "../session/rpc";
 import { dollars } from "./money";
 
 /** A session as clients see it. */
@@ -60,6 +60,23 @@ export function messageView(row: MessageRow) {
     createdAt: instant(row.createdAt),
     startedAt: instant(row.startedAt),
     endedAt: instant(row.endedAt),
+  };
+}
+
+/** A schedule as clients see it. */
+export function scheduleView({ when, ...row }: ScheduleRow) {
+  return {
+    id: row.id,
+    cron: when.kind === "cron" ? when.cron : null,
+    timeZone: when.kind === "cron" ? when.timeZone : null,
+    everyMs: when.kind === "every" ? when.everyMs : null,
+    at: when.kind === "once" ? instant(when.at) : null,
+    prompt: row.prompt,
+    paused: row.paused,
+    nextRunAt: instant(row.nextRunAt),
+    lastRunAt: instant(row.lastRunAt),
+    lastMessageId: row.lastMessageId,
+    createdAt: instant(row.createdAt),
   };
 }
 

@@ -17,6 +17,8 @@ const timing = (changes: Partial<Timing> = {}): Timing => ({
   busy: false,
   removed: false,
   outboxAt: null,
+  pattern: "long-running",
+  scheduleAt: null,
   ...changes,
 });
 const completed = { status: "completed", startedAt: 0, endedAt: 1, cleanupAt: 70_000 } as const;
