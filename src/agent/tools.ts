@@ -8,6 +8,7 @@ import { grep } from "./tools/grep";
 import { read } from "./tools/read";
 import { failed } from "./tools/result";
 import { todoWrite } from "./tools/todo-write";
+import { wake } from "./tools/wake";
 import { webFetch } from "./tools/web-fetch";
 import { webSearch } from "./tools/web-search";
 import { write } from "./tools/write";
@@ -20,6 +21,7 @@ export const TOOLS: readonly Tool[] = [
   grep,
   read,
   todoWrite,
+  wake,
   webFetch,
   webSearch,
   write,

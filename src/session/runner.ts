@@ -5,9 +5,11 @@ import type { PricedModel } from "../agent/models";
 import { mayCall, offeredTools } from "../agent/permissions";
 import { systemPrompt } from "../agent/prompt";
 import { findTool, runTool, toolDefinitions } from "../agent/tools";
+import type { Pattern } from "../db/schema";
 import type { LiveEvent } from "../events/event";
 import type { Sandbox } from "../sandbox/sandbox";
 import type { Run } from "./journal";
+import { setWakeUp, wakeUpId } from "./schedules";
 import type { SessionStore } from "./store";
 import {
   beginTurn,
@@ -42,7 +44,8 @@ export interface RunnerDeps {
 /** Carries a run on from its journal, to its end. Null when it was stopped from outside. */
 export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
   const { store, commit, publish, priced, drafts, signal } = deps;
-  const { config, createdAt } = store.identity;
+  const { config, createdAt, pattern } = store.identity;
+  const offered = offeredTools(config).filter(({ name }) => isUsable(name, pattern));
   const scope = scopeOf(run);
 
   return runAgent({
@@ -50,7 +53,7 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
     request: {
       model: priced.id,
       system: systemPrompt({ given: config.systemPrompt, workspace: deps.workspace, createdAt }),
-      tools: toolDefinitions(offeredTools(config)),
+      tools: toolDefinitions(offered),
       thinking: thinkingFor(priced, config.thinking),
       effort: config.effort,
       outputSchema: config.outputSchema,
@@ -74,6 +77,11 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
         env: config.env ?? {},
         signal,
         fetch: (input, init) => fetch(input, init),
+        wake: async ({ when, prompt }) => {
+          const id = await wakeUpId(run.id, call.id);
+          signal.throwIfAborted();
+          return commit((now) => setWakeUp(store, { id, when, prompt }, now));
+        },
         output: (stream, text) => {
           const { id: toolUseId, name } = call;
           if (!signal.aborted)
@@ -95,6 +103,10 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
     random: Math.random,
   });
 }
+
+/** An ephemeral session is gone before it could be woken. */
+const isUsable = (tool: string, pattern: Pattern): boolean =>
+  tool !== "wake" || pattern !== "ephemeral";
 
 const refusal = (content: string) => ({ content, isError: true, refused: true });
 
