@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { nextInRound } from "../db/rounds";
 import { putSession } from "../db/sessions";
 import { aSessionRow } from "../testing/rows";
@@ -26,6 +26,12 @@ const rowOf = (id: string) =>
   env.DB.prepare("SELECT * FROM agent_sessions WHERE id = ?").bind(id).first();
 const set = (id: string, what: string) =>
   env.DB.prepare(`UPDATE agent_sessions SET ${what} WHERE id = ?`).bind(id).run();
+
+// A round looks at so many rows; those of other tests are not to be among them.
+beforeAll(async () => {
+  await env.DB.exec("DELETE FROM agent_sessions");
+  await env.DB.exec("DELETE FROM rounds");
+});
 
 afterEach(() => {
   vi.useRealTimers();
