@@ -26,6 +26,7 @@ const HOME: Record<string, string> = {
   "drizzle-orm": "db/",
   "just-bash": "sandbox/",
   hono: "http/",
+  croner: "session/",
   "@mdream/js": "agent/tools/",
   "@copilotkit/aimock": "testing/",
 };
@@ -72,8 +73,8 @@ describe("the structure", () => {
     expect([...new Set(users)].sort()).toEqual(["sandbox", "session"]);
   });
 
-  it("the rules of lifecycle, deadlines and limits know no clock, no storage and no platform", () => {
-    for (const name of ["lifecycle", "deadlines", "limits"]) {
+  it("the rules of lifecycle, deadlines, limits and runs know no clock, no storage and no platform", () => {
+    for (const name of ["lifecycle", "deadlines", "limits", "next-run"]) {
       const source = sources[`./session/${name}.ts`] ?? "";
       expect(source).not.toMatch(/Date\.now|Math\.random|cloudflare:|storage|fetch\(/);
     }

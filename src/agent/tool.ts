@@ -46,6 +46,15 @@ export interface SharedFiles {
   note(path: string, bytes: Uint8Array): Promise<void>;
 }
 
+/** A wake-up that an agent sets for itself: when, as ms since 1970 or from now, and what it is told then. */
+export interface WakeRequest {
+  when: { at: number } | { delayMs: number };
+  prompt: string;
+}
+
+/** When the wake-up comes, or why there is none. */
+export type WakeOutcome = { ok: true; at: number } | { ok: false; message: string };
+
 /** Everything a tool may touch. */
 export interface ToolContext {
   sandbox: Sandbox;
@@ -67,6 +76,8 @@ export interface ToolContext {
     allowedDomains?: string[];
     blockedDomains?: string[];
   }): Promise<SearchOutcome>;
+  /** Sets a wake-up of the session; a call that is carried on sets no second one. */
+  wake(request: WakeRequest): Promise<WakeOutcome>;
   fetch: typeof fetch;
   /** Absent where an agent is alone. */
   colleagues?: Colleagues | undefined;

@@ -41,6 +41,7 @@ describe("toolDefinitions", () => {
       WebFetch: ["url prompt offset", "url prompt"],
       WebSearch: ["query allowed_domains blocked_domains", "query"],
       Write: ["file_path content", "file_path content"],
+      wake: ["delayMs at prompt", "prompt"],
     });
   });
 

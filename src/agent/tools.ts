@@ -10,6 +10,7 @@ import { failed } from "./tools/result";
 import { sendMessage } from "./tools/send-message";
 import { task } from "./tools/task";
 import { todoWrite } from "./tools/todo-write";
+import { wake } from "./tools/wake";
 import { webFetch } from "./tools/web-fetch";
 import { webSearch } from "./tools/web-search";
 import { write } from "./tools/write";
@@ -24,6 +25,7 @@ export const TOOLS: readonly Tool[] = [
   sendMessage,
   task,
   todoWrite,
+  wake,
   webFetch,
   webSearch,
   write,

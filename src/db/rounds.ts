@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, lt } from "drizzle-orm";
+import { and, asc, eq, gt, lt, or } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { AWAITED, agentSessions, rounds, type SessionRow } from "./schema";
 
@@ -6,11 +6,12 @@ const NAME = "reconcile";
 
 /**
  * The next rows of the round over all sessions that are not at rest for good, leaving out those written
- * since `before`: their objects are at work. After the last of them the round begins anew.
+ * since `before`: their objects are at work. Those written beyond `after`, by a clock that has been set
+ * back, are not left out. After the last row the round begins anew.
  */
 export async function nextInRound(
   d1: D1Database,
-  { before, limit }: { before: number; limit: number },
+  { before, after: beyond, limit }: { before: number; after: number; limit: number },
 ): Promise<SessionRow[]> {
   const db = drizzle(d1);
   const [round] = await db.select().from(rounds).where(eq(rounds.name, NAME));
@@ -18,7 +19,11 @@ export async function nextInRound(
     .select()
     .from(agentSessions)
     .where(
-      and(gt(agentSessions.id, round?.after ?? ""), lt(agentSessions.updatedAt, before), AWAITED),
+      and(
+        gt(agentSessions.id, round?.after ?? ""),
+        or(lt(agentSessions.updatedAt, before), gt(agentSessions.updatedAt, beyond)),
+        AWAITED,
+      ),
     )
     .orderBy(asc(agentSessions.id))
     .limit(limit);

@@ -54,7 +54,8 @@ export type EventBody =
   | { type: "session.completed" }
   | { type: "session.terminated"; reason: string }
   | { type: "session.failed"; error: PublicError }
-  | { type: "message.received"; prompt: Prompt }
+  /** `scheduleId` tells which schedule sent it, if one did. */
+  | { type: "message.received"; prompt: Prompt; scheduleId?: string }
   | { type: "message.started" }
   | {
       type: "message.completed";
@@ -115,6 +116,8 @@ export type EventBody =
       prompt: string;
     }
   | { type: "agent.completed"; toolUseId: string; stopReason: StopReason; result: string | null }
+  /** A run found the queue full. */
+  | { type: "schedule.skipped"; scheduleId: string; reason: string }
   | { type: "limit.warned"; limit: "budget" | "turns"; used: number; max: number }
   | { type: "context.compacted"; turnId: string; tokensBefore: number };
 

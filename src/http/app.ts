@@ -8,6 +8,7 @@ import { ApiError, logFailure, notFound, onError, respond } from "./errors";
 import { events } from "./events";
 import { randomHex } from "./ids";
 import { messages } from "./messages";
+import { schedules } from "./schedules";
 import { sessions } from "./sessions";
 
 /** The Worker's HTTP side: every request that clients can make. */
@@ -27,6 +28,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .use("/api/*", authenticate(settings))
     .route("/api/sessions", sessions(settings))
     .route("/api/sessions", messages)
+    .route("/api/sessions", schedules)
     .route("/api/sessions", events)
     .route("/api/conversations", conversations);
 

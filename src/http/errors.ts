@@ -26,6 +26,7 @@ const FAILURES = {
   session_ended: "conflict_error",
   idempotency_mismatch: "conflict_error",
   queue_full: "rate_limit_error",
+  too_many_schedules: "conflict_error",
   unavailable: "unavailable_error",
 } as const satisfies Record<FailureCode, ErrorType>;
 

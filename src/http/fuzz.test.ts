@@ -21,6 +21,7 @@ const posts = [
   () => `/api/sessions/${id}/message`,
   () => `/api/sessions/${doomed}/terminate`,
   () => `/api/sessions/${id}/interrupt`,
+  () => `/api/sessions/${id}/schedules`,
 ];
 const gets = [
   () => "/api/sessions",
@@ -39,7 +40,7 @@ async function answers(path: string, init: RequestInit): Promise<void> {
 /** A value with keys that the API knows, now and then. */
 const keys = fc.constantFrom(
   ..."pattern config model env tags prompt type text source description userId maxTurns".split(" "),
-  ..."maxBudgetUsd conversationId agent onBusy reason customAgents allowedTools __proto__".split(
+  ..."maxBudgetUsd conversationId agent onBusy reason customAgents allowedTools __proto__ cron everyMs".split(
     " ",
   ),
 );

@@ -4,6 +4,9 @@ export const isSessionId = (text: string): boolean => /^sess_[0-9a-f]{32}$/.test
 /** Tells a message's id from any other text. */
 export const isMessageId = (text: string): boolean => /^msg_[0-9a-f]{32}$/.test(text);
 
+/** Tells a schedule's id from any other text. */
+export const isScheduleId = (text: string): boolean => /^sched_[0-9a-f]{32}$/.test(text);
+
 /** The id of a new session: its owner's `Idempotency-Key` always names the same one. */
 export const newSessionId = async (owner: string, key: string | undefined): Promise<string> =>
   `sess_${key === undefined ? randomHex() : await derivedHex("session", owner, key)}`;
@@ -11,6 +14,10 @@ export const newSessionId = async (owner: string, key: string | undefined): Prom
 /** The id of a new message: the same key names the same message of its session. */
 export const newMessageId = async (sessionId: string, key: string | undefined): Promise<string> =>
   `msg_${key === undefined ? randomHex() : await derivedHex("message", sessionId, key)}`;
+
+/** The id of a new schedule: the same key names the same schedule of its session. */
+export const newScheduleId = async (sessionId: string, key: string | undefined): Promise<string> =>
+  `sched_${key === undefined ? randomHex() : await derivedHex("schedule", sessionId, key)}`;
 
 /** 128 random bits. */
 export const randomHex = (): string => toHex(crypto.getRandomValues(new Uint8Array(16)));

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { PATTERNS } from "../db/schema";
 import type { Settings } from "../env";
-import type { MessageRequest, SessionPatch, SessionSpec } from "../session/rpc";
+import { cronProblem } from "../session/next-run";
+import type { MessageRequest, ScheduleRequest, SessionPatch, SessionSpec } from "../session/rpc";
 import { nanos } from "./money";
 import { Prompt } from "./prompt";
 
@@ -120,6 +121,33 @@ export const SendMessage = z
     message: "can't go with streaming: choose one",
   });
 
+/** `POST /api/sessions/:id/schedules`: by cron, in a time zone, or at an interval. */
+export const CreateSchedule = z
+  .strictObject({
+    cron: z.string().max(200).nullish(),
+    timeZone: z.string().max(100).nullish(),
+    everyMs: durationMs.min(1_000).nullish(),
+    prompt: Prompt,
+  })
+  .transform(({ cron, timeZone, everyMs, prompt }, context) => {
+    const refuse = (path: string, message: string) => {
+      context.addIssue({ code: "custom", path: [path], message });
+      return z.NEVER;
+    };
+    if (typeof cron === "string") {
+      if (typeof everyMs === "number") return refuse("everyMs", "can't go with cron: choose one");
+      const when = { cron, timeZone: timeZone ?? "UTC" };
+      const problem = cronProblem(when.cron, when.timeZone, Date.now());
+      return problem ? refuse(problem.path, problem.message) : { when, prompt };
+    }
+    if (typeof everyMs !== "number") return refuse("cron", "is missing: give cron or everyMs");
+    if (typeof timeZone === "string") return refuse("timeZone", "goes with cron only");
+    return { when: { everyMs }, prompt };
+  });
+
+/** `PATCH /api/sessions/:id/schedules/:scheduleId` */
+export const PatchSchedule = z.strictObject({ paused: z.boolean() });
+
 /** `POST /api/sessions/:id/terminate`; the body may be empty. */
 export const Terminate = z
   .strictObject({ reason: z.string().min(1).max(200).nullish() })
@@ -182,6 +210,12 @@ export function messageRequest(
     onBusy: request.onBusy,
   };
 }
+
+/** A schedule as a session object gets it. */
+export const scheduleRequest = (
+  request: z.output<typeof CreateSchedule>,
+  ids: Pick<ScheduleRequest, "id" | "requestHash">,
+): ScheduleRequest => ({ ...ids, ...request });
 
 const orDefault = (given: number | null | undefined, fallback: number | null): number | null =>
   given === undefined ? fallback : given;

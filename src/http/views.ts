@@ -1,6 +1,6 @@
 import type { Conversation } from "../db/conversations";
 import type { SessionRow, Usage, UsageByModel } from "../db/schema";
-import type { MessageRow } from "../session/rpc";
+import type { MessageRow, ScheduleRow } from "../session/rpc";
 import { dollars } from "./money";
 
 /** A session as clients see it. */
@@ -73,6 +73,23 @@ export function conversationView(conversation: Conversation) {
     sessionCount: conversation.sessionCount,
     totalCost: dollars(conversation.totalCostNanos),
     totalTokens: conversation.totalTokens,
+  };
+}
+
+/** A schedule as clients see it. */
+export function scheduleView({ when, ...row }: ScheduleRow) {
+  return {
+    id: row.id,
+    cron: when.kind === "cron" ? when.cron : null,
+    timeZone: when.kind === "cron" ? when.timeZone : null,
+    everyMs: when.kind === "every" ? when.everyMs : null,
+    at: when.kind === "once" ? instant(when.at) : null,
+    prompt: row.prompt,
+    paused: row.paused,
+    nextRunAt: instant(row.nextRunAt),
+    lastRunAt: instant(row.lastRunAt),
+    lastMessageId: row.lastMessageId,
+    createdAt: instant(row.createdAt),
   };
 }
 

@@ -121,4 +121,6 @@ const TIMING = {
   busy: false,
   removed: false,
   outboxAt: null,
+  pattern: "long-running" as const,
+  scheduleAt: null,
 };

@@ -17,6 +17,8 @@ const timing = (changes: Partial<Timing> = {}): Timing => ({
   busy: false,
   removed: false,
   outboxAt: null,
+  pattern: "long-running",
+  scheduleAt: null,
   ...changes,
 });
 const completed = { status: "completed", startedAt: 0, endedAt: 1, cleanupAt: 70_000 } as const;
@@ -36,6 +38,16 @@ describe("nextDeadline", () => {
       { at: 70_000, because: "cleanup" },
     ],
     ["one that is kept has no deadline", { lifecycle: { ...completed, cleanupAt: null } }, null],
+    [
+      "a session that a schedule is to wake does not end of idleness",
+      { scheduleAt: 50_000 },
+      { at: 61_000, because: "lifetime_limit" },
+    ],
+    [
+      "a hybrid one falls asleep until then",
+      { scheduleAt: 50_000, pattern: "hybrid" },
+      { at: 15_000, because: "idle_timeout" },
+    ],
     ["one that is being forgotten has none", { lifecycle: completed, removed: true }, null],
     [
       "no limits, no deadline",
@@ -66,6 +78,13 @@ describe("nextAlarm", () => {
     expect(nextAlarm(timing({ lifecycle }), 5_000)).toBeNull();
   });
 
+  it("wakes for a schedule, at a full second", () => {
+    expect(nextAlarm(timing({ scheduleAt: 9_001 }), 5_000)).toBe(10_000);
+    expect(nextAlarm(timing({ scheduleAt: 9_000 }), 5_000)).toBe(9_000);
+    expect(nextAlarm(timing({ scheduleAt: 9_001, busy: true }), 5_000)).toBe(10_000);
+    expect(nextAlarm(timing({ scheduleAt: 90_000 }), 5_000)).toBe(61_000);
+  });
+
   it("never lies in the past, so that an alarm can't loop", () => {
     const instant = fc.option(fc.nat(1_000_000), { nil: null });
     fc.assert(
@@ -75,10 +94,11 @@ describe("nextAlarm", () => {
         instant,
         instant,
         instant,
+        instant,
         fc.boolean(),
-        (now, lastActivityAt, maxIdleTimeMs, maxLifetimeMs, outboxAt, busy) => {
+        (now, lastActivityAt, maxIdleTimeMs, maxLifetimeMs, outboxAt, scheduleAt, busy) => {
           const limits = { maxIdleTimeMs, maxLifetimeMs, maxBudgetNanos: null, maxTurns: null };
-          const at = nextAlarm(timing({ lastActivityAt, limits, outboxAt, busy }), now);
+          const at = nextAlarm(timing({ lastActivityAt, limits, outboxAt, scheduleAt, busy }), now);
           if (at !== null) expect(at).toBeGreaterThan(now);
           if (busy) expect(at).toBeLessThanOrEqual(now + HEARTBEAT_MS);
         },

@@ -1,4 +1,4 @@
-import type { SessionRow } from "../db/schema";
+import type { Pattern, SessionRow } from "../db/schema";
 import { isEnded, type Lifecycle } from "./lifecycle";
 import type { Limits } from "./rpc";
 
@@ -20,6 +20,9 @@ export interface Timing {
   removed: boolean;
   /** When the outbox is to be tried next; null when it is empty. */
   outboxAt: number | null;
+  pattern: Pattern;
+  /** When the next run of a schedule is due; null when there is none to come. */
+  scheduleAt: number | null;
 }
 
 /** What happens to a session by itself, and when. */
@@ -39,8 +42,11 @@ export function nextDeadline(timing: Timing): Deadline | null {
   if (limits.maxLifetimeMs !== null) {
     deadlines.push({ at: timing.createdAt + limits.maxLifetimeMs, because: "lifetime_limit" });
   }
-  // A session that works is not idle, and one that sleeps already can't fall asleep.
-  if (limits.maxIdleTimeMs !== null && !timing.busy && lifecycle.status !== "idle") {
+  // A session that works is not idle, and one that sleeps already can't fall asleep. One that would end
+  // of idleness does not while a schedule has something for it to do.
+  const awaitsRun = timing.scheduleAt !== null && timing.pattern !== "hybrid";
+  const idles = !timing.busy && lifecycle.status !== "idle" && !awaitsRun;
+  if (limits.maxIdleTimeMs !== null && idles) {
     deadlines.push({ at: timing.lastActivityAt + limits.maxIdleTimeMs, because: "idle_timeout" });
   }
   return deadlines.reduce<Deadline | null>(
@@ -61,9 +67,14 @@ export function nextAlarm(timing: Timing, now: number, restUntil = now): number 
     nextDeadline(timing)?.at ?? null,
     timing.busy ? now + HEARTBEAT_MS : null,
     timing.outboxAt,
+    fullSecond(timing.scheduleAt),
   ].filter((at) => at !== null);
   return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS, restUntil);
 }
+
+/** Many schedules that run every second are one alarm a second, which the breaker lets pass. */
+const fullSecond = (at: number | null): number | null =>
+  at === null ? null : Math.ceil(at / 1_000) * 1_000;
 
 /**
  * Whether an alarm that is set will do for one that is wanted. A heartbeat moves with every change of a

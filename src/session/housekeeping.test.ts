@@ -1,12 +1,13 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { nextInRound } from "../db/rounds";
 import { putSession } from "../db/sessions";
 import { aSessionRow } from "../testing/rows";
 import {
   ALICE,
   aMessage,
+  aSchedule,
   ask,
   createSession,
   newSessionId,
@@ -26,7 +27,14 @@ const rowOf = (id: string) =>
 const set = (id: string, what: string) =>
   env.DB.prepare(`UPDATE agent_sessions SET ${what} WHERE id = ?`).bind(id).run();
 
+// A round looks at so many rows; those of other tests are not to be among them.
+beforeAll(async () => {
+  await env.DB.exec("DELETE FROM agent_sessions");
+  await env.DB.exec("DELETE FROM rounds");
+});
+
 afterEach(() => {
+  vi.useRealTimers();
   vi.restoreAllMocks();
 });
 
@@ -98,6 +106,18 @@ describe("a round", () => {
     });
   });
 
+  it("wakes a session whose alarm was set by a clock that has been set back since", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    vi.setSystemTime(Date.now() + 365 * 24 * 3_600_000);
+    const id = await createSession();
+    value(await sessionOf(id).addSchedule(ALICE, aSchedule("tick")));
+    await until(async () => (await rowOf(id))?.updated_at === Date.now());
+    vi.useRealTimers();
+    await housekeep(env, Date.now());
+    const alarm = await runInDurableObject(objectOf(id), (_, { storage }) => storage.getAlarm());
+    expect(alarm).toBeLessThan(Date.now() + 3_700_000);
+  });
+
   it("goes on where the one before it stopped, and begins anew after the last row", async () => {
     await env.DB.exec("DELETE FROM agent_sessions");
     await env.DB.exec("DELETE FROM rounds");
@@ -109,7 +129,11 @@ describe("a round", () => {
     }
     const seen: string[][] = [];
     for (let run = 0; run < 4; run++) {
-      const rows = await nextInRound(env.DB, { before: HOUR_AHEAD(), limit: 4 });
+      const rows = await nextInRound(env.DB, {
+        before: HOUR_AHEAD(),
+        after: HOUR_AHEAD(),
+        limit: 4,
+      });
       seen.push(rows.map(({ id }) => id));
     }
     ids.sort();
@@ -118,10 +142,10 @@ describe("a round", () => {
 
   it("reads only rows that something is to happen to", async () => {
     const plan = await env.DB.prepare(
-      `EXPLAIN QUERY PLAN SELECT * FROM agent_sessions WHERE id > ?1 AND updated_at < ?2
+      `EXPLAIN QUERY PLAN SELECT * FROM agent_sessions WHERE id > ?1 AND (updated_at < ?2 OR updated_at > ?3)
        AND (status in ('initializing', 'active', 'idle') or pattern = 'ephemeral') is true ORDER BY id LIMIT 9`,
     )
-      .bind("", 1)
+      .bind("", 1, 2)
       .all();
     expect(JSON.stringify(plan.results)).toContain("sessions_awaited");
   });

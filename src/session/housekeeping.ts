@@ -32,7 +32,8 @@ async function purge(d1: D1Database, now: number): Promise<void> {
 }
 
 async function reconcile(env: Env, now: number): Promise<void> {
-  const rows = await nextInRound(env.DB, { before: now - QUIET_MS, limit: MAX_LOOKS });
+  const quiet = { before: now - QUIET_MS, after: now + QUIET_MS };
+  const rows = await nextInRound(env.DB, { ...quiet, limit: MAX_LOOKS });
   while (rows.length > 0) {
     const some = rows.splice(0, LOOKS_AT_ONCE);
     // One object that cannot be reached does not keep the others from being looked at.

@@ -5,18 +5,22 @@ import { change, endSession, setLifecycle } from "./changes";
 import { activate, complete, type EndContext, fail, isEnded, terminate } from "./lifecycle";
 import { leftNanos } from "./limits";
 import type { StoredMessage } from "./message-table";
-import { type MessageRequest, type MessageStatus, type Result, refuse } from "./rpc";
+import { type MessageRequest, type MessageStatus, type Refusal, type Result, refuse } from "./rpc";
 import type { SessionStore } from "./store";
 import { closeTurns, type Drafts } from "./turns";
 
 /** Messages that may wait behind a running one. */
 export const MAX_QUEUED = 100;
 
-/** Takes a message into the queue, or says why not. A repeat answers with the first one. */
+/**
+ * Takes a message into the queue, or says why not. A repeat answers with the first one. `scheduleId` says
+ * which schedule sends it, if one does.
+ */
 export function acceptMessage(
   store: SessionStore,
   request: MessageRequest,
   now: number,
+  scheduleId?: string,
 ): Result<StoredMessage> {
   const known = store.messages.get(request.id);
   if (known) {
@@ -44,14 +48,15 @@ export function acceptMessage(
     return refuse("queue_full", `${MAX_QUEUED} messages wait already.`);
   }
   const { id, prompt, agent, requestHash, background, maxTurns, maxBudgetNanos } = request;
-  const firstSeq = store.log.append({ type: "message.received", prompt }, { messageId: id }, now);
+  const received = { type: "message.received", prompt, ...(scheduleId && { scheduleId }) } as const;
+  const firstSeq = store.log.append(received, { messageId: id }, now);
   const options = { background, maxTurns, maxBudgetNanos };
   store.messages.add({ id, requestHash, prompt, agent, options, firstSeq, createdAt: now });
   return { ok: true, value: requireMessage(store, id) };
 }
 
 /** Says how the session ended, in words and in fields. */
-function refuseEnded(store: SessionStore): Result<never> {
+export function refuseEnded(store: SessionStore): Refusal {
   const { lifecycle } = store.state;
   const reason = lifecycle.status === "terminated" ? lifecycle.reason : undefined;
   const how = {

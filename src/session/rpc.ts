@@ -1,5 +1,6 @@
 import type { Pattern, SessionRow, Usage } from "../db/schema";
 import type { Prompt, PublicError, SessionEvent, StopReason } from "../events/event";
+import type { When } from "./next-run";
 
 /** Who calls: `owner` is the tenant that the key belongs to; an admin may touch every owner's sessions. */
 export interface Caller {
@@ -15,6 +16,7 @@ export type FailureCode =
   | "session_ended"
   | "idempotency_mismatch"
   | "queue_full"
+  | "too_many_schedules"
   | "unavailable";
 
 /** A refusal. Error classes do not survive RPC, so refusals travel as values. */
@@ -139,6 +141,35 @@ export interface MessageRow {
   endedAt: number | null;
 }
 
+/** When a schedule is to run, as it is asked for. */
+export type WhenRequest =
+  | { cron: string; timeZone: string }
+  | { everyMs: number }
+  | { at: number }
+  | { delayMs: number };
+
+/** A request to make a schedule; `id` and `requestHash` are as those of a message. */
+export interface ScheduleRequest {
+  id: string;
+  when: WhenRequest;
+  prompt: Prompt;
+  requestHash: string;
+}
+
+/** A schedule as its session tells it. */
+export interface ScheduleRow {
+  id: string;
+  when: When;
+  prompt: Prompt;
+  paused: boolean;
+  /** Null while it is paused, and once its session has ended. */
+  nextRunAt: number | null;
+  lastRunAt: number | null;
+  /** The message of its last run. */
+  lastMessageId: string | null;
+  createdAt: number;
+}
+
 /** A page of messages, oldest first; `next` is the position to go on after, null at the end. */
 export interface MessagePage {
   messages: MessageRow[];
@@ -176,6 +207,14 @@ export interface SessionRpc {
   /** Stops the running message; null when none runs. */
   interrupt(caller: Caller): Promise<Result<MessageRow | null>>;
   terminate(caller: Caller, reason: string): Promise<Result<SessionRow>>;
+  addSchedule(caller: Caller, request: ScheduleRequest): Promise<Result<ScheduleRow>>;
+  schedules(caller: Caller): Promise<Result<ScheduleRow[]>>;
+  updateSchedule(
+    caller: Caller,
+    scheduleId: string,
+    patch: { paused: boolean },
+  ): Promise<Result<ScheduleRow>>;
+  removeSchedule(caller: Caller, scheduleId: string): Promise<Result<null>>;
   /** Ends the session if need be, then forgets it for good. */
   remove(caller: Caller): Promise<Result<null>>;
   /**

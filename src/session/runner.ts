@@ -7,12 +7,14 @@ import { mayCall, offeredTools } from "../agent/permissions";
 import { systemPrompt } from "../agent/prompt";
 import type { Colleagues, SharedFiles } from "../agent/tool";
 import { findTool, runTool, toolDefinitions } from "../agent/tools";
+import type { Pattern } from "../db/schema";
 import type { LiveEvent } from "../events/event";
 import type { Sandbox } from "../sandbox/sandbox";
 import { introduction, setupOf, takeMail } from "./agents";
 import type { Latch } from "./crew";
 import { modelOf } from "./deployment";
 import type { Run } from "./journal";
+import { setWakeUp, wakeUpId } from "./schedules";
 import type { SessionStore } from "./store";
 import {
   beginTurn,
@@ -50,13 +52,13 @@ export interface RunnerDeps {
 /** Carries a run on from its journal, to its end. Null when it was stopped from outside. */
 export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
   const { store, commit, publish, drafts, signal } = deps;
-  const { config, createdAt } = store.identity;
+  const { config, createdAt, pattern } = store.identity;
   const scope = scopeOf(run);
   const setup = setupOf(store, run.agent);
   const priced = modelOf(setup.model);
-  const offered = offeredTools(setup.rules).filter(
-    ({ name }) => deps.colleagues || !COLLEGIAL.has(name),
-  );
+  const offered = offeredTools(setup.rules)
+    .filter(({ name }) => deps.colleagues || !COLLEGIAL.has(name))
+    .filter(({ name }) => isUsable(name, pattern));
 
   return runAgent({
     model: deps.model,
@@ -98,6 +100,11 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
         fetch: (input, init) => fetch(input, init),
         colleagues: deps.colleagues,
         files: deps.files,
+        wake: async ({ when, prompt }) => {
+          const id = await wakeUpId(run.id, call.id);
+          signal.throwIfAborted();
+          return commit((now) => setWakeUp(store, { id, when, prompt }, now));
+        },
         output: (stream, text) => {
           const { id: toolUseId, name } = call;
           if (!signal.aborted)
@@ -122,6 +129,9 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
 
 /** Tools that an agent has no use for where it is alone. */
 const COLLEGIAL = new Set(["Task", "SendMessage"]);
+/** An ephemeral session is gone before it could be woken. */
+const isUsable = (tool: string, pattern: Pattern): boolean =>
+  tool !== "wake" || pattern !== "ephemeral";
 
 const refusal = (content: string) => ({ content, isError: true, refused: true });
 

@@ -25,10 +25,20 @@ import {
   type Refusal,
   type Result,
   refuse,
+  type ScheduleRequest,
+  type ScheduleRow,
   type SessionPatch,
   type SessionRpc,
   type SessionSpec,
 } from "./rpc";
+import {
+  addSchedule,
+  hasDueSchedule,
+  removeSchedule,
+  runDueSchedules,
+  scheduleRows,
+  updateSchedule,
+} from "./schedules";
 import { newState, SessionStore } from "./store";
 import { Supervisor } from "./supervisor";
 import { errorText, log, reportEnd, reportMessage } from "./telemetry";
@@ -189,6 +199,29 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const ended = this.#listed();
     await this.#supervisor.driveAndWait();
     return ended;
+  }
+
+  async addSchedule(caller: Caller, request: ScheduleRequest): Promise<Result<ScheduleRow>> {
+    const change = (now: number) => addSchedule(this.#store, request, now);
+    return this.#refusal(caller) ?? this.#commit(change);
+  }
+
+  async schedules(caller: Caller): Promise<Result<ScheduleRow[]>> {
+    return this.#refusal(caller) ?? ok(scheduleRows(this.#store));
+  }
+
+  async updateSchedule(
+    caller: Caller,
+    scheduleId: string,
+    patch: { paused: boolean },
+  ): Promise<Result<ScheduleRow>> {
+    const change = (now: number) => updateSchedule(this.#store, scheduleId, patch, now);
+    return this.#refusal(caller) ?? this.#commit(change);
+  }
+
+  async removeSchedule(caller: Caller, scheduleId: string): Promise<Result<null>> {
+    const change = (now: number) => removeSchedule(this.#store, scheduleId, now);
+    return this.#refusal(caller) ?? this.#commit(change);
   }
 
   async remove(caller: Caller): Promise<Result<null>> {
@@ -357,8 +390,18 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     });
   }
 
-  /** Does what the clock says is due. */
+  /** Does what the clock says is due; what ends the session comes before what it was to do. */
   #enforceDeadlines(): void {
+    this.#enforceDeadline();
+    if (!hasDueSchedule(this.#store, Date.now())) return;
+    this.#commit((now) => {
+      runDueSchedules(this.#store, now);
+      startNext(this.#store, WORKSPACE, now);
+    });
+    this.#supervisor.drive();
+  }
+
+  #enforceDeadline(): void {
     const due = dueDeadline(timingOf(this.#store), Date.now());
     if (!due) return;
     this.#commit((now) => {

@@ -5,6 +5,7 @@ import type { Lifecycle } from "./lifecycle";
 import type { Balance } from "./limits";
 import { MessageTable } from "./message-table";
 import type { Limits, SessionSpec } from "./rpc";
+import { ScheduleTable } from "./schedule-table";
 import { countingWrites } from "./sql";
 import { TABLES } from "./tables";
 
@@ -76,6 +77,7 @@ export class SessionStore {
   readonly log: EventLog;
   readonly messages: MessageTable;
   readonly journal: Journal;
+  readonly schedules: ScheduleTable;
   readonly #storage: DurableObjectStorage;
   /** Both are read with every change, so they are kept. */
   #metadata: Metadata | undefined;
@@ -96,6 +98,7 @@ export class SessionStore {
     this.log = new EventLog(sql);
     this.messages = new MessageTable(sql, () => this.identity.id);
     this.journal = new Journal(sql);
+    this.schedules = new ScheduleTable(sql);
   }
 
   /** Runs `change` as one transaction and returns what it returned; a throw undoes all of it. */
@@ -186,6 +189,7 @@ export class SessionStore {
 
   #dropKept(): void {
     this.messages.forget();
+    this.schedules.forget();
     this.#identity = undefined;
     this.#metadata = undefined;
     this.#state = undefined;

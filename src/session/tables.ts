@@ -108,4 +108,17 @@ export const TABLES = [
     hash TEXT NOT NULL,
     PRIMARY KEY (agent, path)
   ) WITHOUT ROWID`,
+  `CREATE TABLE schedules (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    request_hash TEXT NOT NULL,
+    timing TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    paused INTEGER NOT NULL,
+    planned_at INTEGER NOT NULL,
+    next_run_at INTEGER,
+    last_run_at INTEGER,
+    last_message_id TEXT,
+    created_at INTEGER NOT NULL
+  )`,
 ] as const;

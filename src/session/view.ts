@@ -2,12 +2,13 @@ import type { SessionRow } from "../db/schema";
 import { nextDeadline, type Timing } from "./deadlines";
 import { isEnded } from "./lifecycle";
 import type { SessionPatch } from "./rpc";
+import { nextRunAt } from "./schedules";
 import type { SessionStore } from "./store";
 
 /** What the clock has to know of a session. */
 export function timingOf(store: SessionStore): Timing {
   const { lifecycle, lastActivityAt, running, removed } = store.state;
-  const { createdAt } = store.identity;
+  const { createdAt, pattern } = store.identity;
   const { limits } = store.metadata;
   const outboxAt = store.outbox?.nextAt ?? null;
   return {
@@ -18,6 +19,8 @@ export function timingOf(store: SessionStore): Timing {
     busy: running !== null,
     removed,
     outboxAt,
+    pattern,
+    scheduleAt: nextRunAt(store),
   };
 }
 

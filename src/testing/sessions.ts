@@ -5,6 +5,7 @@ import type {
   MessageRequest,
   MessageRow,
   Result,
+  ScheduleRequest,
   SessionRpc,
   SessionSpec,
 } from "../session/rpc";
@@ -44,6 +45,12 @@ export function aMessage(prompt: string, changes: Partial<MessageRequest> = {}):
     requestHash: "hash",
     ...changes,
   };
+}
+
+/** A client's schedule: one message an hour, unless `changes` says otherwise. */
+export function aSchedule(prompt: string, changes: Partial<ScheduleRequest> = {}): ScheduleRequest {
+  const id = `sched_${crypto.randomUUID().replaceAll("-", "")}`;
+  return { id, when: { everyMs: 3_600_000 }, prompt, requestHash: "hash", ...changes };
 }
 
 /** The object of a session; its stub's own type can't tell what `unknown` becomes on the way. */

@@ -21,6 +21,7 @@ export function aContext(parts: Partial<ToolContext> = {}): ToolContext {
     signal: new AbortController().signal,
     output: () => {},
     search: () => Promise.reject(new Error("no search in this test")),
+    wake: () => Promise.reject(new Error("no wake-ups in this test")),
     fetch: () => Promise.reject(new Error("no network in this test")),
     ...parts,
   };

@@ -1,0 +1,234 @@
+import { change } from "./changes";
+import { isEnded } from "./lifecycle";
+import { acceptMessage, refuseEnded } from "./messages";
+import { nextRun, setAnew, type When } from "./next-run";
+import {
+  ok,
+  type Refusal,
+  type Result,
+  refuse,
+  type ScheduleRequest,
+  type ScheduleRow,
+  type WhenRequest,
+} from "./rpc";
+import type { StoredSchedule } from "./schedule-table";
+import type { SessionStore } from "./store";
+
+/** Schedules that a session may have, its agent's wake-ups among them. */
+export const MAX_SCHEDULES = 20;
+
+/** A clock that is this much behind what it was has been set back; less is what clocks differ by. */
+const SET_BACK_MS = 60_000;
+
+/** When a run that found the queue full is tried again, if it was the schedule's last. */
+const TRY_AGAIN_MS = 60_000;
+
+/** The bounds of a wake-up. */
+const MIN_WAIT_MS = 1_000;
+const MAX_WAIT_MS = 366 * 86_400_000;
+
+/** The schedules as clients see them. What has ended runs no more. */
+export function scheduleRows(store: SessionStore): ScheduleRow[] {
+  const ended = isEnded(store.state.lifecycle);
+  return store.schedules.all().map((schedule) => rowOf(schedule, ended));
+}
+
+/** When the next run of any schedule is due; null when there is none to come. */
+export function nextRunAt(store: SessionStore): number | null {
+  if (isEnded(store.state.lifecycle)) return null;
+  const times = store.schedules.all().flatMap(({ nextRunAt }) => nextRunAt ?? []);
+  return times.length === 0 ? null : Math.min(...times);
+}
+
+/** Makes a schedule, or says why not. A repeat answers with the first one. */
+export function addSchedule(
+  store: SessionStore,
+  request: ScheduleRequest,
+  now: number,
+): Result<ScheduleRow> {
+  const { id, requestHash, prompt } = request;
+  const known = store.schedules.get(id);
+  if (known && known.requestHash !== requestHash) {
+    return refuse("idempotency_mismatch", "This Idempotency-Key was used with another body.", {
+      scheduleId: id,
+    });
+  }
+  if (known) return ok(rowOf(known, isEnded(store.state.lifecycle)));
+  if (store.identity.pattern === "ephemeral") {
+    return refuse("invalid_request", "An ephemeral session takes one message and no schedules.");
+  }
+  if (isEnded(store.state.lifecycle)) return refuseEnded(store);
+  if (store.schedules.all().length >= MAX_SCHEDULES) {
+    const message = `The session has ${MAX_SCHEDULES} schedules already: delete one first.`;
+    return refuse("too_many_schedules", message);
+  }
+  const when = whenOf(request.when, now);
+  const schedule: StoredSchedule = {
+    id,
+    requestHash,
+    when,
+    prompt,
+    paused: false,
+    plannedAt: now,
+    nextRunAt: nextRun(when, now),
+    lastRunAt: null,
+    lastMessageId: null,
+    createdAt: now,
+  };
+  store.schedules.add(schedule);
+  noteChange(store, now);
+  return ok(rowOf(schedule, false));
+}
+
+/** Pauses a schedule or lets it go on from now: what it missed meanwhile is not made up for. */
+export function updateSchedule(
+  store: SessionStore,
+  id: string,
+  { paused }: { paused: boolean },
+  now: number,
+): Result<ScheduleRow> {
+  const schedule = changeable(store, id);
+  if ("ok" in schedule) return schedule;
+  if (schedule.paused === paused) return ok(rowOf(schedule, false));
+  // A single run whose time has passed is not lost for having been paused.
+  const resumed = nextRun(schedule.when, now) ?? now;
+  const after = { ...schedule, paused, plannedAt: now, nextRunAt: paused ? null : resumed };
+  store.schedules.save(after);
+  noteChange(store, now);
+  return ok(rowOf(after, false));
+}
+
+/** Removes a schedule. A message that it has sent already stays. */
+export function removeSchedule(store: SessionStore, id: string, now: number): Result<null> {
+  const schedule = changeable(store, id);
+  if ("ok" in schedule) return schedule;
+  store.schedules.remove(id);
+  noteChange(store, now);
+  return ok(null);
+}
+
+/** A wake-up that the agent sets for itself. */
+export interface WakeUp {
+  id: string;
+  when: { delayMs: number } | { at: number };
+  prompt: string;
+}
+
+/** Sets a wake-up. The same one is set only once, also when it has come already. */
+export function setWakeUp(
+  store: SessionStore,
+  { id, when, prompt }: WakeUp,
+  now: number,
+): { ok: true; at: number } | { ok: false; message: string } {
+  const sent = store.messages.get(messageOfWakeUp(id));
+  if (sent) return { ok: true, at: sent.createdAt };
+  const waitMs = "at" in when ? when.at - now : when.delayMs;
+  if (!store.schedules.get(id) && (waitMs < MIN_WAIT_MS || waitMs > MAX_WAIT_MS)) {
+    const message = `a wake-up is between one second and one year away, and it is ${new Date(now).toISOString()} now`;
+    return { ok: false, message };
+  }
+  const added = addSchedule(store, { id, when, prompt, requestHash: "wake" }, now);
+  if (!added.ok) return { ok: false, message: added.failure.message };
+  return { ok: true, at: added.value.nextRunAt ?? now };
+}
+
+/** Names the wake-up that a call of a tool sets: a call that is carried on sets the same one. */
+export async function wakeUpId(runId: string, callId: string): Promise<string> {
+  const text = new TextEncoder().encode(JSON.stringify([runId, callId]));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
+  return `sched_${hex(digest.slice(0, 16))}`;
+}
+
+/** Whether a schedule is to be run, or was planned by a clock that has been set back since. */
+export const hasDueSchedule = (store: SessionStore, now: number): boolean =>
+  !isEnded(store.state.lifecycle) &&
+  store.schedules.all().some((schedule) => isDue(schedule, now) || isAhead(schedule, now));
+
+/**
+ * Sends the message of every schedule that is due, and moves each on. However many runs were missed, it
+ * is one; and one that finds the last one still waiting is the same.
+ */
+export function runDueSchedules(store: SessionStore, now: number): void {
+  if (isEnded(store.state.lifecycle)) return;
+  for (const schedule of store.schedules.all()) {
+    if (isDue(schedule, now)) run(store, schedule, now);
+    else if (isAhead(schedule, now)) planAnew(store, schedule, now);
+  }
+}
+
+const isDue = ({ nextRunAt }: StoredSchedule, now: number): boolean =>
+  nextRunAt !== null && nextRunAt <= now;
+
+const isAhead = ({ nextRunAt, plannedAt }: StoredSchedule, now: number): boolean =>
+  nextRunAt !== null && plannedAt > now + SET_BACK_MS;
+
+function run(store: SessionStore, schedule: StoredSchedule, now: number): void {
+  const { id, when, lastMessageId } = schedule;
+  const last = lastMessageId === null ? undefined : store.messages.get(lastMessageId);
+  const sent = last?.status === "queued" ? null : send(store, schedule, now);
+  const skipped = sent !== null && !sent.ok;
+  if (skipped) {
+    const reason = sent.failure.code;
+    store.log.append({ type: "schedule.skipped", scheduleId: id, reason }, {}, now);
+  }
+  const next = nextRun(when, now) ?? (skipped ? now + TRY_AGAIN_MS : null);
+  if (next === null) {
+    store.schedules.remove(id);
+    change(store, {}, now);
+    return;
+  }
+  const ran = sent?.ok && { lastRunAt: now, lastMessageId: sent.value.id };
+  store.schedules.save({ ...schedule, plannedAt: now, nextRunAt: next, ...ran });
+}
+
+function send(store: SessionStore, { id, when, prompt }: StoredSchedule, now: number) {
+  const random = () => `msg_${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
+  const request = {
+    id: when.kind === "once" ? messageOfWakeUp(id) : random(),
+    prompt,
+    agent: null,
+    background: false,
+    maxTurns: null,
+    maxBudgetNanos: null,
+    onBusy: "queue",
+    requestHash: id,
+  } as const;
+  return acceptMessage(store, request, now, id);
+}
+
+function planAnew(store: SessionStore, schedule: StoredSchedule, now: number): void {
+  const when = setAnew(schedule.when, now);
+  const next = nextRun(when, now) ?? schedule.nextRunAt;
+  store.schedules.save({ ...schedule, when, plannedAt: now, nextRunAt: next });
+}
+
+/** A wake-up's message is known by its id, so that a wake-up that has come is not set again. */
+const messageOfWakeUp = (id: string): string => id.replace(/^sched_/, "msg_");
+
+/** Logs that the schedules were changed, which counts as activity: idle time begins anew. */
+function noteChange(store: SessionStore, now: number): void {
+  change(store, { lastActivityAt: now }, now);
+  store.log.append({ type: "session.updated", changed: ["schedules"] }, {}, now);
+}
+
+/** A schedule that may be changed, or why it may not. */
+function changeable(store: SessionStore, id: string): StoredSchedule | Refusal {
+  const schedule = store.schedules.get(id);
+  if (!schedule) return refuse("not_found", `There is no schedule ${id} in this session.`);
+  return isEnded(store.state.lifecycle) ? refuseEnded(store) : schedule;
+}
+
+function rowOf(schedule: StoredSchedule, ended: boolean): ScheduleRow {
+  const { requestHash: _, plannedAt: __, ...row } = schedule;
+  return ended ? { ...row, nextRunAt: null } : row;
+}
+
+function whenOf(request: WhenRequest, now: number): When {
+  if ("cron" in request) return { kind: "cron", ...request };
+  if ("everyMs" in request) return { kind: "every", ...request, from: now };
+  if ("at" in request) return { kind: "once", ...request, delayMs: null };
+  return { kind: "once", at: now + request.delayMs, ...request };
+}
+
+const hex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
