@@ -113,6 +113,10 @@ describe("a cron schedule", () => {
     expect(runs(when, after, expected.length)).toEqual(expected),
   );
 
+  it("has no run in a zone that is not known any more", () => {
+    expect(nextRun(cron("* * * * *", "Nowhere/Land"), 0)).toBeNull();
+  });
+
   it("runs at every minute that its fields name and at no other", () => {
     const field = (max: number) => fc.uniqueArray(fc.nat(max), { minLength: 1, maxLength: 4 });
     const start = Date.UTC(2026, 0, 1);

@@ -11,7 +11,12 @@ export type When =
 export function nextRun(when: When, after: number): number | null {
   switch (when.kind) {
     case "cron":
-      return openCron(when.cron, when.timeZone).nextRun(new Date(after))?.getTime() ?? null;
+      try {
+        return cronRun(when.cron, when.timeZone, after);
+      } catch {
+        // It was right when it was made: a zone may be given up since.
+        return null;
+      }
     case "every": {
       const { everyMs, from } = when;
       return from + (Math.floor((after - from) / everyMs) + 1) * everyMs;
@@ -42,7 +47,7 @@ export function cronProblem(
   // The library takes a date as well, for a single run.
   if (cron.includes(":")) return { path: "cron", message: "is no cron expression" };
   try {
-    if (nextRun({ kind: "cron", cron, timeZone }, now) !== null) return undefined;
+    if (cronRun(cron, timeZone, now) !== null) return undefined;
     return { path: "cron", message: "names a time that never comes" };
   } catch (error) {
     const why = error instanceof Error ? error.message.replace(/^Cron\w+: /, "") : String(error);
@@ -54,8 +59,10 @@ export function cronProblem(
  * Where clocks go forward, what has fixed hours and falls into the gap runs right after it; where they go
  * back, it runs once. What runs by the hour or the minute goes on at its pace through both.
  */
-const openCron = (cron: string, timezone: string): Cron =>
-  new Cron(cron, { timezone, mode: "5-or-6-parts", fixedTimeRule: "no-wildcard" });
+function cronRun(cron: string, timezone: string, after: number): number | null {
+  const job = new Cron(cron, { timezone, mode: "5-or-6-parts", fixedTimeRule: "no-wildcard" });
+  return job.nextRun(new Date(after))?.getTime() ?? null;
+}
 
 function isTimeZone(name: string): boolean {
   try {

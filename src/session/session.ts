@@ -202,8 +202,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   }
 
   async addSchedule(caller: Caller, request: ScheduleRequest): Promise<Result<ScheduleRow>> {
-    const change = (now: number) => addSchedule(this.#store, request, now);
-    return this.#refusal(caller) ?? this.#commit(change);
+    const refused = this.#refusal(caller);
+    return refused ?? this.#commit((now) => addSchedule(this.#store, request, now));
   }
 
   async schedules(caller: Caller): Promise<Result<ScheduleRow[]>> {
@@ -215,13 +215,13 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     scheduleId: string,
     patch: { paused: boolean },
   ): Promise<Result<ScheduleRow>> {
-    const change = (now: number) => updateSchedule(this.#store, scheduleId, patch, now);
-    return this.#refusal(caller) ?? this.#commit(change);
+    const refused = this.#refusal(caller);
+    return refused ?? this.#commit((now) => updateSchedule(this.#store, scheduleId, patch, now));
   }
 
   async removeSchedule(caller: Caller, scheduleId: string): Promise<Result<null>> {
-    const change = (now: number) => removeSchedule(this.#store, scheduleId, now);
-    return this.#refusal(caller) ?? this.#commit(change);
+    const refused = this.#refusal(caller);
+    return refused ?? this.#commit((now) => removeSchedule(this.#store, scheduleId, now));
   }
 
   async remove(caller: Caller): Promise<Result<null>> {
