@@ -77,7 +77,17 @@ function faultsOfMessages(life: Life, { messages, events }: Story): string[] {
     faults.push(...faultsOfMessage(life, sent, message, events));
   }
   const prompts = new Set(life.sent.map(({ script }) => script.prompt));
-  const strays = messages.filter(({ prompt }) => !prompts.has(prompt));
+  const scheduled = new Set(
+    events.flatMap((event) =>
+      event.type === "message.received" && event.scheduleId ? [event.messageId] : [],
+    ),
+  );
+  for (const { messageId, endedAt } of messages) {
+    if (endedAt === null) faults.push(`${messageId} has not ended`);
+  }
+  const strays = messages.filter(
+    ({ prompt, messageId }) => !prompts.has(prompt) && !scheduled.has(messageId),
+  );
   return [...faults, ...strays.map(({ messageId }) => `nobody has sent ${messageId}`)];
 }
 
@@ -109,7 +119,11 @@ function faultsOfMessage(
   if (status === "failed" && !script.refused) fault(JSON.stringify(message.error));
   if (stopReason === "interrupted" && life.interrupts === 0) fault("nobody stopped it");
   const calls = events.filter(({ type }) => type === "tool.started").length;
-  if (stopReason === "end_turn" && calls !== script.calls) fault(`${calls} of ${script.calls}`);
+  // An agent that a limit has stopped leaves out the rest of its task.
+  const cut = events.some((e) => e.type === "agent.completed" && e.stopReason !== "end_turn");
+  if (stopReason === "end_turn" && !cut && calls !== script.calls) {
+    fault(`${calls} of ${script.calls}`);
+  }
   return faults;
 }
 

@@ -10,7 +10,7 @@ import {
   type Story,
 } from "./api.ts";
 import type { Random } from "./random.ts";
-import { randomScript, type Script, showLog, slowScript } from "./script.ts";
+import { AGENTS, randomScript, type Script, showLog, slowScript } from "./script.ts";
 import { follow, newWatched, type Watched } from "./streams.ts";
 
 /** A message as its client knows it. */
@@ -53,6 +53,9 @@ export interface World {
   closed: AbortSignal;
 }
 
+/** What a schedule asks for, again and again. */
+export const SCHEDULED = 'on schedule\n/Glob {"pattern":"*.txt"}';
+
 const PATTERNS = ["ephemeral", "long-running", "hybrid", "hybrid", "single-container"] as const;
 
 /** Whose sessions they are; the doomed ones are another's, so that the sums of these can be known. */
@@ -69,6 +72,8 @@ export async function live(world: World, random: Random, name: string): Promise<
     const headers = { Accept: "text/event-stream" };
     follow(api, { path: `${path}/events`, headers, signal: closed }, life.watched);
   }
+  const schedule = life.pattern !== "ephemeral" && random.chance(0.3);
+  const scheduleId = schedule ? await addSchedule(api, random, life) : null;
   const open: Promise<void>[] = [];
   // An ephemeral session is removed a minute after its message, and is read before.
   const most = life.pattern === "ephemeral" ? 4 : 16;
@@ -79,6 +84,7 @@ export async function live(world: World, random: Random, name: string): Promise<
     const pauseMs = random.int(0, random.pick([20, 500, 4000]));
     await sleep(pauseMs, undefined, { signal: over }).catch(() => {});
   }
+  if (scheduleId) await pauseSchedule(api, life, scheduleId);
   if (life.pattern === "ephemeral" && life.sent.length === 0) await sendRandom(api, random, life);
   if (life.doomed) await remove(api, life);
   else if (over.aborted && life.pattern !== "ephemeral") await sendUnattended(api, life);
@@ -86,6 +92,26 @@ export async function live(world: World, random: Random, name: string): Promise<
   await Promise.all(open);
   if (life.pattern === "ephemeral" && !life.doomed) life.story = await lastWords(api, life);
   return life;
+}
+
+/** Has a session act on its own; null when it has ended already. */
+async function addSchedule(api: Api, random: Random, life: Life): Promise<string | null> {
+  const body = { everyMs: random.int(1_000, 6_000), prompt: SCHEDULED };
+  const headers = { "Idempotency-Key": `schedule-${life.id}` };
+  const request = { method: "POST", path: `${of(life).path}/schedules`, body, headers };
+  const answers = await severalTimes(random, () => ask<{ id?: string }>(api, request));
+  const ids = new Set(answers.map((answer) => answer.body.id));
+  const statuses = answers.map(({ status }) => status);
+  if (ids.size !== 1 || !statuses.every((status) => status === 201 || status === 409)) {
+    api.violation(life.id, `its schedule was answered with ${JSON.stringify(answers)}`);
+  }
+  api.count("schedules");
+  return answers[0]?.body.id ?? null;
+}
+
+async function pauseSchedule(api: Api, life: Life, id: string): Promise<void> {
+  const path = `${of(life).path}/schedules/${id}`;
+  await check(api, life, { method: "PATCH", path, body: { paused: true } }, 200, 409);
 }
 
 /** Sends a message that nobody waits for, and that runs when the server is killed for the last time. */
@@ -107,7 +133,11 @@ async function create(api: Api, random: Random, name: string): Promise<Life> {
   const maxBudgetUsd = random.chance(0.2) ? random.int(5, 500) / 1_000 : 5;
   const maxTurns = random.chance(0.2) ? random.int(2, 12) : null;
   const pattern = random.pick(PATTERNS);
-  const config = random.chance(0.1) ? { maxTurns: random.int(1, 4) } : {};
+  const withAgents = pattern === "single-container";
+  const config = {
+    ...(random.chance(0.1) && { maxTurns: random.int(1, 4) }),
+    ...(withAgents && { customAgents: Object.fromEntries(AGENTS.map((type) => [type, {}])) }),
+  };
   const body = {
     pattern,
     config,
@@ -156,12 +186,16 @@ function sendRandom(api: Api, random: Random, life: Life): Promise<void> {
   const marker = `m-${life.id.slice(-8)}-${life.sent.length}`;
   const mode = random.pick(["blocking", "streaming", "background"]);
   const onBusy = random.pick(["queue", "queue", "queue", "interrupt", "reject"]);
-  const message = newMessage(marker, randomScript(random, marker), {
-    onBusy,
-    ...(mode !== "blocking" && { [mode]: true }),
-    ...(random.chance(0.1) && { maxBudgetUsd: random.int(1, 60) / 1_000 }),
-    ...(random.chance(0.1) && { maxTurns: random.int(1, 3) }),
-  });
+  const message = newMessage(
+    marker,
+    randomScript(random, marker, life.pattern === "single-container"),
+    {
+      onBusy,
+      ...(mode !== "blocking" && { [mode]: true }),
+      ...(random.chance(0.1) && { maxBudgetUsd: random.int(1, 60) / 1_000 }),
+      ...(random.chance(0.1) && { maxTurns: random.int(1, 3) }),
+    },
+  );
   api.count(`messages, ${mode}, ${onBusy}`);
   if (onBusy === "interrupt") life.interrupts++;
   return severalTimes(random, () => send(api, life, message)).then(() => {});

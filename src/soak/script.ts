@@ -12,14 +12,19 @@ export interface Script {
 /** The file that every token goes to. */
 export const LOG_FILE = "log.txt";
 
+/** The agents of sessions that have any. */
+export const AGENTS = ["left", "right"];
+
 /** Makes a prompt of random turns and faults. The marker is its text, and is in the name of each token. */
-export function randomScript(random: Random, marker: string): Script {
+export function randomScript(random: Random, marker: string, withAgents: boolean): Script {
   const lines = [marker];
   let calls = 0;
   for (let turns = random.int(0, 3); turns > 0; turns--) {
-    const made = randomCalls(random, `${marker}.${turns}`);
-    calls += made.length;
-    lines.push(...randomFaults(random), made.join(" & "));
+    const token = `${marker}.${turns}`;
+    const turn =
+      withAgents && random.chance(0.6) ? randomTasks(random, token) : randomCalls(random, token);
+    calls += turn.calls;
+    lines.push(...randomFaults(random), turn.line);
   }
   lines.push(...randomFaults(random));
   const refused = random.chance(0.04);
@@ -49,7 +54,22 @@ export function readCommand(command: string): { token?: string | undefined; show
   };
 }
 
-function randomCalls(random: Random, token: string): string[] {
+/** Tasks that are done side by side. They only write, since what they would see depends on the others. */
+function randomTasks(random: Random, token: string): { line: string; calls: number } {
+  const tasks = AGENTS.slice(0, random.int(1, AGENTS.length)).map((type) => {
+    const append = `sleep ${random.int(0, 9) / 10}; echo T-${token}-${type} >> ${LOG_FILE}`;
+    const prompt = [`${token} ${type}`, ...randomFaults(random), bash(append)].join("\n");
+    return call("Task", { subagent_type: type, prompt });
+  });
+  return { line: tasks.join(" & "), calls: 2 * tasks.length };
+}
+
+function randomCalls(random: Random, token: string): { line: string; calls: number } {
+  const calls = randomToolCalls(random, token);
+  return { line: calls.join(" & "), calls: calls.length };
+}
+
+function randomToolCalls(random: Random, token: string): string[] {
   const append = `echo T-${token} >> ${LOG_FILE}`;
   const pause = `sleep ${random.int(1, 30) / 10}`;
   const path = `notes-${random.int(1, 3)}.txt`;
