@@ -68,6 +68,18 @@ export async function start(options: ServerOptions): Promise<Server> {
   return server;
 }
 
+/** Starts Rigger as `npm start` does, but with a model of another process. */
+export const startRigger = (state: string, modelUrl: string): Promise<Server> =>
+  start({
+    config: "wrangler.toml",
+    state,
+    vars: {
+      ALLOW_ANONYMOUS: "true",
+      ANTHROPIC_API_KEY: "bench",
+      ANTHROPIC_BASE_URL: modelUrl,
+    },
+  });
+
 /** Stops a server and all its processes. */
 export async function stop(server: Server): Promise<void> {
   const child = processOf.get(server);

@@ -11,6 +11,11 @@ export interface Row {
   aim?: Aim | undefined;
 }
 
+/** One line of the result. */
+export function row(measure: string, unit: string, values: Pair<Sample | null>, aim?: Aim): Row {
+  return { measure, unit, values, aim };
+}
+
 /** Prints lines under a heading, with a mark where an aim was missed; answers how many were. */
 export function printTable(title: string, names: Pair<string>, rows: readonly Row[]): number {
   const judged = rows.map((row) => ({ row, verdict: judge(row) }));
