@@ -50,6 +50,30 @@ export async function purgeTombstones(d1: D1Database, before: number): Promise<n
   return purged.meta.changes;
 }
 
+const NEWEST_BY_SESSION_ID = `
+  select id from agent_sessions where session_id = ?1 and (?2 is null or owner = ?2)
+  order by created_at desc, id desc limit 1`;
+
+const NEWEST_OF_CONVERSATION = `
+  select id from agent_sessions where owner = ? and conversation_id = ? and pattern <> 'ephemeral'
+  order by created_at desc, id desc limit 1`;
+
+/** The newest session with a conversation history; of any owner when that is null. */
+export const newestBySessionId = (
+  d1: D1Database,
+  owner: string | null,
+  sessionId: string,
+): Promise<{ id: string } | null> =>
+  d1.prepare(NEWEST_BY_SESSION_ID).bind(sessionId, owner).first<{ id: string }>();
+
+/** The newest session of an owner's conversation that can be resumed. */
+export const newestOfConversation = (
+  d1: D1Database,
+  owner: string,
+  conversationId: number,
+): Promise<{ id: string } | null> =>
+  d1.prepare(NEWEST_OF_CONVERSATION).bind(owner, conversationId).first<{ id: string }>();
+
 function put(d1: D1Database, row: SessionRow): D1PreparedStatement {
   const values = keys.map((key) =>
     row[key] === null ? null : columns[key].mapToDriverValue(row[key]),

@@ -8,6 +8,7 @@ import { events } from "./events";
 import { randomHex } from "./ids";
 import { messages } from "./messages";
 import { sessions } from "./sessions";
+import { snapshots } from "./snapshots";
 
 /** The Worker's HTTP side: every request that clients can make. */
 export function createApp(settings: Settings = deployed): Hono<AppEnv> {
@@ -26,7 +27,8 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .use("/api/*", authenticate(settings))
     .route("/api/sessions", sessions(settings))
     .route("/api/sessions", messages)
-    .route("/api/sessions", events);
+    .route("/api/sessions", events)
+    .route("/api/sessions", snapshots);
 
   return app.notFound((c) => {
     const allowed = methodsOf(app, c.req.path);

@@ -1,5 +1,5 @@
 import type { SessionRow, Usage, UsageByModel } from "../db/schema";
-import type { MessageRow } from "../session/rpc";
+import type { MessageRow, SnapshotRow } from "../session/rpc";
 import { dollars } from "./money";
 
 /** A session as clients see it. */
@@ -61,6 +61,11 @@ export function messageView(row: MessageRow) {
     startedAt: instant(row.startedAt),
     endedAt: instant(row.endedAt),
   };
+}
+
+/** A snapshot as clients see it. */
+export function snapshotView(row: SnapshotRow) {
+  return { ...row, createdAt: instant(row.createdAt), expiresAt: instant(row.expiresAt) };
 }
 
 function usageView(usage: UsageByModel) {

@@ -10,13 +10,7 @@ export interface Issue {
   message: string;
 }
 
-const UNSUPPORTED = [
-  "customAgents",
-  "resumeSessionId",
-  "continueSession",
-  "forkSession",
-  "snapshotId",
-] as const;
+const UNSUPPORTED = ["customAgents"] as const;
 
 /** What a session's config asks for that this deployment can't do; empty when all is well. */
 export function checkConfig(
@@ -30,6 +24,11 @@ export function checkConfig(
     const value = config[key];
     const empty = typeof value === "object" && Object.keys(value).length === 0;
     if (value && !empty) issues.push({ path: `config.${key}`, message: "is not supported" });
+  }
+  const { resumeSessionId, continueSession, snapshotId } = config;
+  if (config.forkSession && !resumeSessionId && !continueSession && !snapshotId) {
+    const message = "needs resumeSessionId or continueSession";
+    issues.push({ path: "config.forkSession", message });
   }
   if (config.runtime === "claude-code") {
     issues.push({ path: "config.runtime", message: '"claude-code" needs a container' });

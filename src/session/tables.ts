@@ -90,4 +90,12 @@ export const TABLES = [
     message_id TEXT,
     body TEXT NOT NULL
   )`,
+  // The session that an inherited message was sent to; null for this one.
+  "ALTER TABLE messages ADD COLUMN session_id TEXT",
+  `CREATE TABLE snapshots (
+    id TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    size_bytes INTEGER,
+    num_messages INTEGER NOT NULL
+  ) WITHOUT ROWID`,
 ] as const;
