@@ -51,7 +51,6 @@ export class Snapshots {
       const { store, sql } = this.#deps;
       const refused = this.#refusal();
       if (refused) return refused;
-      await this.#removeLost();
       const createdAt = Date.now();
       const id = newSnapshotId(createdAt);
       sql.exec(
@@ -71,6 +70,8 @@ export class Snapshots {
         numMessages,
         id,
       );
+      // Not before the sandbox is through with what it may have gone on to save of those.
+      await this.#removeLost();
       await this.#removeOld(createdAt);
       const sessionId = store.identity.id;
       const expiresAt = createdAt + SNAPSHOT_MS;
