@@ -268,6 +268,50 @@ describe("a resumed session", () => {
   });
 });
 
+describe("much to take over", () => {
+  it("is taken over in parts: a long history with large results", async () => {
+    const origin = await createSession({ pattern: "hybrid" });
+    await ask(origin, "begin");
+    await runInDurableObject(objectOf(origin), (_, { storage }) => {
+      const { journal } = new SessionStore(storage);
+      for (let n = 0; n < 1_200; n++) {
+        const turnId = `turn_${n + 1_000}`;
+        const run = { agent: "", runId: "run" };
+        const text = `thing ${n} ${n % 100 === 0 ? 'ü\\"'.repeat(200_000) : ""}`;
+        const tool = { id: `toolu_${n}`, name: "Bash", input: { command: text } };
+        const content = [{ type: "tool_use" as const, ...tool }];
+        journal.addPrompt({ ...run, prompt: text });
+        journal.addHistory({ ...run, turnId, model: "m", role: "assistant", content });
+        journal.addTool({ ...tool, runId: "run", turnId });
+        journal.finishTool("run", tool.id, { content: text });
+      }
+    });
+    const { id: snapshotId, sizeBytes } = value(await sessionOf(origin).snapshot(ALICE));
+    expect(sizeBytes).toBeGreaterThan(20 << 20);
+    expect((await keysUnder(`snapshots/${snapshotId}/transcript`)).length).toBeGreaterThan(4);
+    for (const config of [{ snapshotId }, { resumeSessionId: origin }]) {
+      const id = await startFrom(config);
+      const [had, has] = [await conversationOf(origin), await conversationOf(id)];
+      expect(has).toHaveLength(had.length);
+      // Compared as text: printing what differs would take longer than the test.
+      expect(JSON.stringify(has) === JSON.stringify(had)).toBe(true);
+      expect((await read(id)).status).toBe("active");
+    }
+  }, 60_000);
+
+  it("is taken over with many files, and the session works on as usual", async () => {
+    const origin = await createSession({ pattern: "hybrid" });
+    await bash(origin, "mkdir many; for i in $(seq 400); do echo $i > many/$i; done");
+    await env.EMBEDDED_SANDBOXES.getByName(origin).writeFile(
+      "/workspace/large",
+      new Uint8Array(8 << 20).fill(7),
+    );
+    const id = await startFrom({ resumeSessionId: origin });
+    const look = "ls many | wc -l; wc -c < large; cat many/400";
+    expect(await bash(id, look)).toMatch(/400\s+8388608\s+400/);
+  }, 30_000);
+});
+
 describe("where a session starts from", () => {
   it("is named by either id; the id of the history names the newest", async () => {
     const origin = await aWorked();
