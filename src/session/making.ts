@@ -77,7 +77,7 @@ export class Making {
       if (this.#under) await this.#deps.storage.setAlarm(Date.now() + SWEEP_MS);
       else await this.settle();
     } catch (error) {
-      log("making.left", { error: errorText(error) });
+      this.#logLeft(error);
       await this.#deps.storage.setAlarm(Date.now() + SWEEP_MS);
     }
   }
@@ -95,7 +95,8 @@ export class Making {
       finish(copy, () => this.#deps.storage.kv.delete(NOTE));
     } catch (error) {
       log("resume.failed", { session: spec.id, error: errorText(error) });
-      await this.#discard();
+      // What can't be cleared away now, the alarm gets.
+      await this.#discard().catch((left) => this.#logLeft(left));
       return TRY_AGAIN;
     }
     // The housekeeping removes what stays.
@@ -146,6 +147,10 @@ export class Making {
     if (note.copy !== null) await this.#bucket.remove(note.copy);
     await storage.deleteAll();
     store.forget();
+  }
+
+  #logLeft(error: unknown): void {
+    log("making.left", { session: this.#note()?.sandbox.id, error: errorText(error) });
   }
 
   #note(): Note | undefined {

@@ -144,7 +144,10 @@ export class Snapshots {
   #refusal(): Refusal | undefined {
     const { store } = this.#deps;
     if (store.identity.pattern === "ephemeral") {
-      return refuse("invalid_request", "An ephemeral session is for one task and is not kept.");
+      return refuse(
+        "invalid_request",
+        "An ephemeral session is for one task, and is not saved or resumed.",
+      );
     }
     const { running } = store.state;
     if (running !== null) {
