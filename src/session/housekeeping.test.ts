@@ -1,9 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { nextInRound } from "../db/rounds";
 import { putSession } from "../db/sessions";
-import { aSessionRow } from "../testing/rows";
+import { aSessionRow, emptyMirror } from "../testing/rows";
 import {
   ALICE,
   aMessage,
@@ -25,6 +25,12 @@ const rowOf = (id: string) =>
   env.DB.prepare("SELECT * FROM agent_sessions WHERE id = ?").bind(id).first();
 const set = (id: string, what: string) =>
   env.DB.prepare(`UPDATE agent_sessions SET ${what} WHERE id = ?`).bind(id).run();
+
+// A round is bounded, and other tests leave many sessions behind.
+beforeEach(async () => {
+  await emptyMirror(env.DB);
+  await env.DB.exec("DELETE FROM rounds");
+});
 
 afterEach(() => {
   vi.restoreAllMocks();
