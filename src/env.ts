@@ -9,6 +9,7 @@ declare global {
       SESSIONS: DurableObjectNamespace<Session>;
       EMBEDDED_SANDBOXES: DurableObjectNamespace<EmbeddedSandbox>;
       DB: D1Database;
+      SNAPSHOTS: R2Bucket;
       ANALYTICS: AnalyticsEngineDataset;
     }
   }

@@ -60,13 +60,18 @@ export function newestBySessionId(
   return newest(d1, ["session_id = ?", "+owner = ?"], owner, sessionId);
 }
 
-/** The newest listed session of a conversation; with an owner, of that owner's conversation. */
+/** The newest listed session of a conversation that can be resumed; with an owner, of that owner's conversation. */
 export function newestOfConversation(
   d1: D1Database,
   owner: string | null,
   conversationId: number,
 ): Promise<{ id: string } | null> {
-  return newest(d1, ["conversation_id = ?", "owner = ?"], owner, conversationId);
+  return newest(
+    d1,
+    ["conversation_id = ? and pattern <> 'ephemeral'", "owner = ?"],
+    owner,
+    conversationId,
+  );
 }
 
 function newest(

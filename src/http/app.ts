@@ -10,6 +10,7 @@ import { randomHex } from "./ids";
 import { messages } from "./messages";
 import { schedules } from "./schedules";
 import { sessions } from "./sessions";
+import { snapshots } from "./snapshots";
 
 /** The Worker's HTTP side: every request that clients can make. */
 export function createApp(settings: Settings = deployed): Hono<AppEnv> {
@@ -29,6 +30,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", sessions(settings))
     .route("/api/sessions", messages)
     .route("/api/sessions", schedules)
+    .route("/api/sessions", snapshots)
     .route("/api/sessions", events)
     .route("/api/conversations", conversations);
 

@@ -83,6 +83,64 @@ describe("the examples of the hosting document", () => {
     expect(message).toMatchObject({ status: "completed" });
   });
 
+  it("a hybrid session goes idle, and another resumes it with its history and files", async () => {
+    const hybrid = {
+      pattern: "hybrid",
+      conversationId: 123,
+      config: {
+        model,
+        systemPrompt: "Help manage ongoing projects",
+        maxTurns: 50,
+        resumeSessionId: "sess_xyz123",
+        allowedTools: ["Read", "Write", "TodoWrite", "WebSearch"],
+      },
+      maxIdleTimeMs: 1800000,
+      description: "Project management assistant",
+    };
+    // The document's id is nobody's.
+    expect(await client.post("/api/sessions", hybrid)).toMatchObject({ status: 404 });
+    const earlier = await client.create({ pattern: "hybrid", config: { model } });
+    await client.ask(earlier.id, {
+      prompt: '/Write {"file_path":"status.md","content":"half done"}',
+    });
+    const config = { ...hybrid.config, resumeSessionId: earlier.id };
+    const session = await client.create({ ...hybrid, config });
+    expect(session).toMatchObject({ sessionId: earlier.sessionId, config, numTurns: 0 });
+    const prompt = "Update me on the status of the API refactor project";
+    const update = await client.ask(session.id, {
+      prompt: `${prompt}\n/Read {"file_path":"status.md"}`,
+    });
+    expect(update).toMatchObject({ status: "completed", numTurns: 2 });
+    expect(update.result).toContain("half done");
+
+    await client.patch(`/api/sessions/${session.id}`, { maxIdleTimeMs: 1 });
+    await scheduler.wait(10);
+    const { body } = await client.get(`/api/sessions/${session.id}`);
+    expect(body).toMatchObject({ status: "idle", conversationId: 123 });
+    const sessionData = body as typeof session;
+    const resumed = await client.post("/api/sessions", {
+      pattern: "hybrid",
+      conversationId: sessionData.conversationId,
+      config: { ...sessionData.config, resumeSessionId: sessionData.sessionId },
+    });
+    expect(resumed).toMatchObject({
+      status: 201,
+      body: { sessionId: earlier.sessionId, conversationId: 123, status: "active" },
+    });
+    const { id } = resumed.body as typeof session;
+    const again = await client.ask(id, { prompt: '/Read {"file_path":"status.md"}' });
+    expect(again.result).toContain("half done");
+    const { messages } = (await client.get(`/api/sessions/${id}/messages`)).body as {
+      messages: { prompt: string }[];
+    };
+    expect(messages).toHaveLength(3);
+    expect(messages[1]?.prompt).toContain(prompt);
+    // The one that fell asleep can be spoken to as well, and is woken by it.
+    expect(await client.ask(session.id, { prompt: "Hello" })).toMatchObject({
+      status: "completed",
+    });
+  });
+
   it.each([
     { pattern: "ephemeral", maxIdleTimeMs: 300000, maxBudgetUsd: 0.5, maxTurns: 10 },
     {

@@ -157,6 +157,9 @@ export const Terminate = z
 /** `POST /api/sessions/:id/interrupt`, which has nothing to say; the body may be empty. */
 export const Interrupt = z.strictObject({}).prefault({});
 
+/** `POST /api/sessions/:id/snapshots`, which has nothing to say; the body may be empty. */
+export const TakeSnapshot = z.strictObject({}).prefault({});
+
 /** A request to create a session as its object gets it. */
 export function sessionSpec(
   request: z.output<typeof CreateSession>,

@@ -1,6 +1,6 @@
 import type { Conversation } from "../db/conversations";
 import type { SessionRow, Usage, UsageByModel } from "../db/schema";
-import type { MessageRow, ScheduleRow } from "../session/rpc";
+import type { MessageRow, ScheduleRow, SnapshotRow } from "../session/rpc";
 import { dollars } from "./money";
 
 /** A session as clients see it. */
@@ -91,6 +91,11 @@ export function scheduleView({ when, ...row }: ScheduleRow) {
     lastMessageId: row.lastMessageId,
     createdAt: instant(row.createdAt),
   };
+}
+
+/** A snapshot as clients see it. */
+export function snapshotView(row: SnapshotRow) {
+  return { ...row, createdAt: instant(row.createdAt), expiresAt: instant(row.expiresAt) };
 }
 
 function usageView(usage: UsageByModel) {

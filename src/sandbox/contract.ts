@@ -280,6 +280,73 @@ export function testSandbox(name: string, make: () => Sandbox): void {
       });
     });
 
+    describe("snapshots, where there are any,", () => {
+      const newKey = () => `contract/${crypto.randomUUID()}`;
+      const LOOK = "find . -type f | sort | xargs -d '\\n' sha256sum; find . | sort; ls -l";
+
+      it("keep the workspace as it is, to begin anew with anywhere", async (context) => {
+        const origin = make();
+        if (!origin.snapshot) return context.skip();
+        await origin.run(
+          aCommand(
+            [
+              "mkdir -p empty 'a dir/ünïcödé 世界'; echo one > 'a dir/ünïcödé 世界/🎉'",
+              "ln -s 'a dir' link; ln -s /nowhere dangling; touch nothing",
+              "echo 'echo ran' > script; chmod 751 script; chmod 700 empty",
+              "touch -d 2001-02-03T04:05:06Z script; echo elsewhere > /tmp/elsewhere",
+            ].join("\n"),
+          ),
+        );
+        const bytes = Uint8Array.from({ length: 70_000 }, (_, i) => (i * 7) % 256);
+        await origin.writeFile("/workspace/bytes", bytes);
+        const key = newKey();
+        const { sizeBytes } = await origin.snapshot(key);
+        expect(sizeBytes).toBeGreaterThan(bytes.length);
+        const before = await origin.run(aCommand(LOOK));
+        await origin.run(aCommand("rm -rf /workspace/*"));
+
+        const copy = make();
+        await copy.run(aCommand("echo old > bytes; echo old > old"));
+        for (let times = 0; times < 2; times++) {
+          await copy.restore?.(key);
+          expect((await copy.run(aCommand(LOOK))).stdout).toBe(before.stdout);
+          expect(await copy.readFile("/workspace/bytes")).toEqual(bytes);
+          const look = "cat link/*/*; ./script; stat -c %a script empty; readlink dangling";
+          expect((await copy.run(aCommand(look))).stdout).toBe("one\nran\n751\n700\n/nowhere\n");
+        }
+        await Promise.all([origin.destroy(), copy.destroy()]);
+      });
+
+      it("hold no command half done: what runs is waited for, what comes waits", async (context) => {
+        const origin = make();
+        if (!origin.snapshot) return context.skip();
+        const key = newKey();
+        const earlier = origin.run(aCommand("echo begun > a; sleep 0.3; echo done > a"));
+        await scheduler.wait(50);
+        const [, , later] = await Promise.all([
+          earlier,
+          origin.snapshot(key),
+          scheduler.wait(1).then(() => origin.run(aCommand("cat a; echo changed > a"))),
+        ]);
+        expect(later.stdout).toBe("done\n");
+        const copy = make();
+        await copy.restore?.(key);
+        expect((await copy.run(aCommand("cat a"))).stdout).toBe("done\n");
+        await Promise.all([origin.destroy(), copy.destroy()]);
+      });
+
+      it("of a sandbox never used are empty, and where none was made there is none", async (context) => {
+        const [origin, copy] = [make(), make()];
+        if (!origin.snapshot || !copy.restore) return context.skip();
+        const key = newKey();
+        await expect(copy.restore(key)).rejects.toBeInstanceOf(SandboxError);
+        await origin.snapshot(key);
+        await copy.restore(key);
+        expect((await copy.run(aCommand("pwd; ls -A"))).stdout).toBe("/workspace\n");
+        await Promise.all([origin.destroy(), copy.destroy()]);
+      });
+    });
+
     describe("destroy", () => {
       it("ends what runs, and does nothing a second time", async () => {
         const doomed = make();

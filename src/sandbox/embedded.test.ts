@@ -169,6 +169,73 @@ describe("an embedded sandbox", () => {
   });
 });
 
+describe("a snapshot of an embedded sandbox", () => {
+  const keysUnder = async (prefix: string) =>
+    (await env.SNAPSHOTS.list({ prefix })).objects.map(({ key }) => key);
+
+  it("holds large files and many, in parts of bounded size", async () => {
+    const [origin, copy] = [make(), make()];
+    const key = `test/${crypto.randomUUID()}`;
+    const large = Uint8Array.from({ length: 8 * 1024 ** 2 }, (_, i) => (i * 31 + (i >> 8)) % 256);
+    await origin.writeFile("/workspace/0 large", large);
+    await origin.writeFile("/workspace/also large", large);
+    const fill = "mkdir -p n; for i in $(seq 600); do echo file $i > n/$i; done";
+    await origin.run(aCommand(fill));
+    await origin.snapshot?.(key);
+    const { objects } = await env.SNAPSHOTS.list({ prefix: `${key}/` });
+    expect(objects.length).toBeGreaterThan(3);
+    for (const { size } of objects) expect(size).toBeLessThan(13 * 1024 ** 2);
+
+    await copy.restore?.(key);
+    expect(await copy.run(aCommand("ls n | wc -l; cat n/600"))).toMatchObject({
+      stdout: expect.stringMatching(/^\s*600\nfile 600\n$/),
+    });
+    for (const path of ["/workspace/0 large", "/workspace/also large"]) {
+      const back = await copy.readFile(path);
+      expect(back?.length).toBe(large.length);
+      expect(back?.every((byte, i) => byte === large[i])).toBe(true);
+    }
+  }, 30_000);
+
+  it("follows a workspace that is a link, and holds nothing where it is gone", async () => {
+    const origin = make();
+    const key = `test/${crypto.randomUUID()}`;
+    await origin.run(
+      aCommand("mkdir /srv; echo x > /srv/f; cd /; rm -r workspace; ln -s srv workspace"),
+    );
+    await origin.snapshot?.(key);
+    const copy = make();
+    await copy.restore?.(key);
+    expect((await copy.run(aCommand("cat f; readlink /workspace"))).stdout).toBe("x\n");
+    await origin.run(aCommand("mv /workspace /gone; echo file > /workspace"));
+    await origin.snapshot?.(key);
+    await copy.restore?.(key);
+    expect((await copy.run(aCommand("ls -A"))).stdout).toBe("");
+  });
+
+  it("that lacks a part is not restored", async () => {
+    const [origin, copy] = [make(), make()];
+    const key = `test/${crypto.randomUUID()}`;
+    await origin.writeFile("/workspace/f", new Uint8Array(10));
+    await origin.snapshot?.(key);
+    const [part] = (await keysUnder(key)).filter((name) => name.endsWith(".tar"));
+    await env.SNAPSHOTS.delete(part ?? "");
+    await expect(copy.restore?.(key)).rejects.toThrow("missing");
+  });
+
+  it("is finished before the sandbox is destroyed", async () => {
+    const id = crypto.randomUUID();
+    const origin = make(id);
+    await origin.writeFile("/workspace/f", new Uint8Array(1_000_000));
+    const key = `test/${crypto.randomUUID()}`;
+    const taken = origin.snapshot?.(key);
+    await origin.destroy();
+    await taken;
+    expect(await keysUnder(key)).toHaveLength(2);
+    expect(await tablesOf(id)).toEqual([]);
+  });
+});
+
 describe("the limits of an embedded sandbox end", () => {
   const huge = "x=$(seq 1 90000); x=$x$x$x";
   it.each([

@@ -2,6 +2,7 @@
 // restart of the object, a running command does not.
 
 import { DurableObject } from "cloudflare:workers";
+import { restoreTree, saveTree } from "./archive";
 import { CommandLog } from "./command-log";
 import { FsError } from "./fs-error";
 import { keepEnds } from "./output";
@@ -15,10 +16,13 @@ import {
   SandboxError,
 } from "./sandbox";
 import { runScript, SYSTEM_FILES } from "./shell";
-import { MAX_FILE_BYTES, SqliteFs } from "./sqlite-fs";
+import { MAX_DISK_BYTES, MAX_FILE_BYTES, SqliteFs } from "./sqlite-fs";
 
 /** Output that is kept of a stream, whatever is asked for: both streams of a result share one row of 2 MB. */
 const MAX_OUTPUT_BYTES = 900_000;
+
+/** A disk that was full is restored whole, although its pages may lie less densely. */
+const RESTORED_DISK_BYTES = MAX_DISK_BYTES * 1.1;
 
 /** The longest that a timer of the platform waits. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
@@ -39,9 +43,11 @@ interface Disk {
 }
 
 /** The object behind one embedded sandbox. */
-export class EmbeddedSandbox extends DurableObject {
+export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
   readonly #running = new Map<string, Running>();
   #disk: Disk | undefined;
+  /** While the workspace is saved or restored, everything else waits. */
+  #copying: Promise<void> | undefined;
 
   async run(
     command: Command,
@@ -49,6 +55,7 @@ export class EmbeddedSandbox extends DurableObject {
     onOutput?: OutputListener,
   ): Promise<Answer<CommandResult>> {
     const { id } = command;
+    while (this.#copying) await this.#copying;
     const running = this.#running.get(id);
     if (running) return done(await running.result);
 
@@ -68,6 +75,7 @@ export class EmbeddedSandbox extends DurableObject {
   }
 
   async kill(id: string): Promise<void> {
+    while (this.#copying) await this.#copying;
     const running = this.#running.get(id);
     running?.stop("killed");
     await running?.result;
@@ -88,6 +96,7 @@ export class EmbeddedSandbox extends DurableObject {
   }
 
   async writeFile(path: string, bytes: Uint8Array): Promise<Answer<null>> {
+    while (this.#copying) await this.#copying;
     const { files } = this.#openDisk();
     return answer(async () => {
       await files.mkdir(parentOf(path), { recursive: true });
@@ -96,12 +105,55 @@ export class EmbeddedSandbox extends DurableObject {
     });
   }
 
+  snapshot(key: string, workspace: string): Promise<{ sizeBytes: number }> {
+    return this.#alone(async () => {
+      while (this.#running.size > 0) {
+        await Promise.all([...this.#running.values()].map(({ result }) => result.catch(() => {})));
+      }
+      return saveTree(this.#existingDisk()?.files, workspace, this.env.SNAPSHOTS, key);
+    });
+  }
+
+  restore(key: string, workspace: string): Promise<void> {
+    return this.#alone(async () => {
+      await this.#empty();
+      this.#openDisk();
+      const files = new SqliteFs(this.ctx.storage, { maxBytes: RESTORED_DISK_BYTES });
+      await restoreTree(files, workspace, this.env.SNAPSHOTS, key);
+    });
+  }
+
   async destroy(): Promise<void> {
+    while (this.#copying) await this.#copying;
+    await this.#empty();
+  }
+
+  async #empty(): Promise<void> {
     while (this.#running.size > 0) {
-      await Promise.all([...this.#running.keys()].map((id) => this.kill(id)));
+      await Promise.all(
+        [...this.#running.values()].map(({ stop, result }) => {
+          stop("killed");
+          return result;
+        }),
+      );
     }
     this.#disk = undefined;
     await this.ctx.storage.deleteAll();
+  }
+
+  /** Copies while nothing else happens, also when whoever asked goes away. */
+  async #alone<T>(copy: () => Promise<T>): Promise<T> {
+    while (this.#copying) await this.#copying;
+    const copying = copy();
+    const over = copying.then(
+      () => {},
+      () => {},
+    );
+    this.#copying = over.then(() => {
+      this.#copying = undefined;
+    });
+    this.ctx.waitUntil(this.#copying);
+    return copying;
   }
 
   #start(command: Command, workspace: string, disk: Disk): Running {
@@ -200,6 +252,8 @@ export function embedded(
       }
       unwrap(await call<Answer<null>>((object) => object.writeFile(path, bytes)));
     },
+    snapshot: (key) => call((object) => object.snapshot(key, options.workspace)),
+    restore: (key) => call((object) => object.restore(key, options.workspace)),
     destroy: () => call((object) => object.destroy()),
   };
 }

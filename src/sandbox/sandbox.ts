@@ -50,6 +50,14 @@ export interface Sandbox {
   /** Writes a whole file and makes the directories above it. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   /**
+   * Saves the workspace under a key of the deployment's bucket, as it is at one point in time: commands
+   * that run are waited for, and what comes meanwhile waits. What was only half saved can't be restored.
+   * Absent if the provider has no way to.
+   */
+  snapshot?(key: string): Promise<{ sizeBytes: number }>;
+  /** Begins anew with the workspace that was saved under a key. After a failure: `destroy` it. */
+  restore?(key: string): Promise<void>;
+  /**
    * Gives the machine back for good, and ends what runs on it. A second call, or one of a sandbox never
    * used, does nothing. Whether what is used afterwards is refused or begins anew is the provider's.
    */

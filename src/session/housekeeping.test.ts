@@ -1,9 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { nextInRound } from "../db/rounds";
 import { putSession } from "../db/sessions";
-import { aSessionRow } from "../testing/rows";
+import { aSessionRow, emptyMirror } from "../testing/rows";
 import {
   ALICE,
   aMessage,
@@ -27,9 +27,9 @@ const rowOf = (id: string) =>
 const set = (id: string, what: string) =>
   env.DB.prepare(`UPDATE agent_sessions SET ${what} WHERE id = ?`).bind(id).run();
 
-// A round looks at so many rows; those of other tests are not to be among them.
-beforeAll(async () => {
-  await env.DB.exec("DELETE FROM agent_sessions");
+// A round is bounded, and other tests leave many sessions behind.
+beforeEach(async () => {
+  await emptyMirror(env.DB);
   await env.DB.exec("DELETE FROM rounds");
 });
 

@@ -3,6 +3,7 @@ import type { SessionRow } from "../db/schema";
 import { purgeTombstones, removeSession } from "../db/sessions";
 import type { Env } from "../env";
 import type { SessionRpc } from "./rpc";
+import { SnapshotBucket } from "./snapshot-bucket";
 import { errorText, log } from "./telemetry";
 
 /** How long a removed session's tombstone guards against a late write. */
@@ -23,6 +24,7 @@ const QUIET_MS = 5 * 60_000;
 export async function housekeep(env: Env, now: number): Promise<void> {
   await attempt("purge", () => purge(env.DB, now));
   await attempt("reconcile", () => reconcile(env, now));
+  await attempt("snapshots", () => new SnapshotBucket(env.SNAPSHOTS).removeExpired(now));
 }
 
 async function purge(d1: D1Database, now: number): Promise<void> {

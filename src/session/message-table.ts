@@ -101,9 +101,11 @@ export class MessageTable {
     return all(this.#sql, query).map((row) => String(row.id));
   }
 
-  /** The newest message's id; undefined before the first. */
+  /** The id of the newest message, leaving out inherited ones; undefined before the first. */
   newestId(): string | undefined {
-    const row = all(this.#sql, "SELECT id FROM messages ORDER BY position DESC LIMIT 1")[0];
+    const newest =
+      "SELECT id FROM messages WHERE session_id IS NULL ORDER BY position DESC LIMIT 1";
+    const row = all(this.#sql, newest)[0];
     return row && String(row.id);
   }
 
@@ -173,7 +175,7 @@ export class MessageTable {
   #decodeFacts(row: Row): Omit<MessageRow, "prompt"> {
     return {
       id: String(row.id),
-      sessionId: this.#sessionId(),
+      sessionId: text(row.session_id) ?? this.#sessionId(),
       position: Number(row.position),
       agent: text(row.agent),
       status: String(row.status) as MessageStatus,
@@ -194,4 +196,4 @@ export class MessageTable {
 
 /** Every column of a message but its prompt. */
 const FACTS = `position, id, request_hash, agent, options, status, stop_reason, result, output, error,
-  cost_nanos, usage, num_turns, tools_used, first_seq, created_at, started_at, ended_at`;
+  cost_nanos, usage, num_turns, tools_used, first_seq, created_at, started_at, ended_at, session_id`;

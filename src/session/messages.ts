@@ -66,7 +66,12 @@ export function refuseEnded(store: SessionStore): Refusal {
   };
   const { status } = lifecycle;
   const words = status in how ? how[status as keyof typeof how] : "has ended";
-  return refuse("session_ended", `The session ${words}. Create a new one to go on.`, {
+  const { id, pattern } = store.identity;
+  const advice =
+    pattern === "ephemeral"
+      ? "Create a new one to go on."
+      : `Create one with config.resumeSessionId "${id}" to go on.`;
+  return refuse("session_ended", `The session ${words}. ${advice}`, {
     status,
     ...(reason !== undefined && { terminationReason: reason }),
     sessionId: store.identity.sessionId,

@@ -176,6 +176,19 @@ export interface MessagePage {
   next: number | null;
 }
 
+/** A snapshot as its session tells it. Instants are ms since 1970. */
+export interface SnapshotRow {
+  id: string;
+  /** The session that it is of. */
+  sessionId: string;
+  createdAt: number;
+  /** When it is removed at the latest. */
+  expiresAt: number;
+  sizeBytes: number;
+  /** Messages in its transcript. */
+  numMessages: number;
+}
+
 /** A page of the event log. */
 export interface EventPage {
   events: SessionEvent[];
@@ -215,6 +228,12 @@ export interface SessionRpc {
     patch: { paused: boolean },
   ): Promise<Result<ScheduleRow>>;
   removeSchedule(caller: Caller, scheduleId: string): Promise<Result<null>>;
+  /** Keeps transcript and workspace as they are now; refused while a message runs. */
+  snapshot(caller: Caller): Promise<Result<SnapshotRow>>;
+  /** The snapshots that a session can be made from, newest first. */
+  snapshots(caller: Caller): Promise<Result<SnapshotRow[]>>;
+  /** For another session that is to start from here: puts a copy under a key of the snapshots' bucket. */
+  copyTo(caller: Caller, key: string): Promise<Result<null>>;
   /** Ends the session if need be, then forgets it for good. */
   remove(caller: Caller): Promise<Result<null>>;
   /**

@@ -13,7 +13,9 @@ import { model } from "./deployment";
 import { parseLogged } from "./event-log";
 import { activate, expireIdle, fail, isEnded, markRead, terminate } from "./lifecycle";
 import { usedUp } from "./limits";
+import { Making } from "./making";
 import { acceptMessage, cutMessage, endContext, endMessage, startNext } from "./messages";
+import { type Copy, originOf, withEnvOf } from "./origin";
 import { Outbox } from "./outbox";
 import {
   type Caller,
@@ -30,6 +32,7 @@ import {
   type SessionPatch,
   type SessionRpc,
   type SessionSpec,
+  type SnapshotRow,
 } from "./rpc";
 import {
   addSchedule,
@@ -39,6 +42,8 @@ import {
   scheduleRows,
   updateSchedule,
 } from "./schedules";
+import { SnapshotBucket } from "./snapshot-bucket";
+import { Snapshots } from "./snapshots";
 import { newState, SessionStore } from "./store";
 import { Supervisor } from "./supervisor";
 import { errorText, log, reportEnd, reportMessage } from "./telemetry";
@@ -76,25 +81,38 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     forget: () => this.#erase(),
     reschedule: () => this.#planAlarm(),
   });
+  readonly #snapshots = new Snapshots({
+    store: this.#store,
+    sql: this.ctx.storage.sql,
+    bucket: new SnapshotBucket(this.env.SNAPSHOTS),
+    sandbox: () => this.#sandbox(),
+    waitUntil: (work) => this.ctx.waitUntil(work),
+  });
+  readonly #making = new Making({
+    env: this.env,
+    storage: this.ctx.storage,
+    store: this.#store,
+    workspace: WORKSPACE,
+    waitUntil: (work) => this.ctx.waitUntil(work),
+  });
   #opened: Sandbox | null = null;
   /** When the alarm is set to; undefined while that is not known. */
   #alarmAt: number | null | undefined;
 
   async create(caller: Caller, spec: SessionSpec): Promise<Result<SessionRow>> {
+    while (this.#making.busy) await this.#making.settle();
     if (this.#store.exists()) return this.#repeatCreate(spec);
-    const { limits, tags, description, userId, ...identity } = spec;
-    this.#commit((now) => {
-      const sessionId = `sdk_sess_${crypto.randomUUID()}`;
-      this.#store.create(
-        { ...identity, owner: caller.owner, sessionId, createdAt: now },
-        { limits, tags, description, userId },
-        newState(spec, now),
-      );
-      this.#store.log.append({ type: "session.created", pattern: spec.pattern }, {}, now);
-      // The embedded sandbox needs no start.
-      setLifecycle(this.#store, activate(this.#store.state.lifecycle, now), now);
+    if (originOf(spec) === null) {
+      this.#commit((now) => this.#create(caller, spec, null, now));
+      return this.#listed();
+    }
+    const made = await this.#making.make(caller, spec, (copy, done) => {
+      this.#commit((now) => {
+        this.#create(caller, spec, copy, now);
+        done();
+      });
     });
-    return this.#listed();
+    return made.ok ? this.#listed() : made;
   }
 
   async read(caller: Caller): Promise<Result<SessionRow>> {
@@ -224,6 +242,18 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return refused ?? this.#commit((now) => removeSchedule(this.#store, scheduleId, now));
   }
 
+  async snapshot(caller: Caller): Promise<Result<SnapshotRow>> {
+    return this.#refusal(caller) ?? this.#snapshots.take();
+  }
+
+  async snapshots(caller: Caller): Promise<Result<SnapshotRow[]>> {
+    return this.#refusal(caller) ?? ok(this.#snapshots.list(Date.now()));
+  }
+
+  async copyTo(caller: Caller, key: string): Promise<Result<null>> {
+    return this.#refusal(caller) ?? this.#snapshots.copyTo(key);
+  }
+
   async remove(caller: Caller): Promise<Result<null>> {
     const refused = this.#refusal(caller);
     if (refused) return refused;
@@ -267,7 +297,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   /** Does what is due. Never throws and is safe to run twice; a message is only started, never awaited. */
   override async alarm(): Promise<void> {
     this.#alarmAt = undefined;
-    if (!this.#store.exists()) return;
+    if (!this.#store.exists()) return this.#making.sweep();
     try {
       this.#breaker.countAlarm(Date.now());
       this.#stopRunaway(Date.now());
@@ -293,6 +323,21 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       return refuse("not_found", "There is no such session.");
     this.#supervisor.drive();
     return undefined;
+  }
+
+  /** Writes the session down, within a transaction; what it starts from is there already. */
+  #create(caller: Caller, spec: SessionSpec, copy: Copy | null, now: number): void {
+    const { limits, tags, description, userId, ...identity } = spec;
+    const sessionId = copy?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
+    const config = copy ? withEnvOf(copy, spec.config) : spec.config;
+    this.#store.create(
+      { ...identity, config, owner: caller.owner, sessionId, createdAt: now },
+      { limits, tags, description, userId },
+      newState(spec, now),
+    );
+    this.#store.log.append({ type: "session.created", pattern: spec.pattern }, {}, now);
+    // The embedded sandbox needs no start.
+    setLifecycle(this.#store, activate(this.#store.state.lifecycle, now), now);
   }
 
   #refuseUnknown(messageId: string | null): Refusal | undefined {
@@ -359,6 +404,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   /** Works on a message until it has ended by itself or was ended from outside. */
   async #work(messageId: string, signal: AbortSignal): Promise<void> {
+    await this.#snapshots.settled();
+    if (signal.aborted) return;
     const store = this.#store;
     if (!model) return this.#endRunning(messageId, { ...FAILED, error: NO_MODEL_ERROR });
     const open = store.journal.openRuns(messageId);
@@ -435,6 +482,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   /** Leaves nothing behind. */
   async #erase(): Promise<void> {
     await this.#sandbox().destroy();
+    await this.#snapshots.removeAll();
     await this.ctx.storage.deleteAll();
     this.#store.forget();
     this.#opened = null;

@@ -14,8 +14,6 @@ export interface Issue {
 /** Types of agents that a session may have. */
 const MAX_TYPES = 50;
 
-const UNSUPPORTED = ["resumeSessionId", "continueSession", "forkSession", "snapshotId"] as const;
-
 /** What a session's config asks for that this deployment can't do; empty when all is well. */
 export function checkConfig(
   config: SessionConfig,
@@ -23,11 +21,10 @@ export function checkConfig(
   now = Date.now(),
 ): Issue[] {
   const issues: Issue[] = [];
-  for (const key of UNSUPPORTED) {
-    // What asks for nothing is harmless: `continueSession: false`.
-    const value = config[key];
-    const empty = typeof value === "object" && Object.keys(value).length === 0;
-    if (value && !empty) issues.push({ path: `config.${key}`, message: "is not supported" });
+  const { resumeSessionId, continueSession, snapshotId } = config;
+  if (config.forkSession && !resumeSessionId && !continueSession && !snapshotId) {
+    const message = "needs resumeSessionId or continueSession";
+    issues.push({ path: "config.forkSession", message });
   }
   if (config.runtime === "claude-code") {
     issues.push({ path: "config.runtime", message: '"claude-code" needs a container' });

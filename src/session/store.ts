@@ -129,9 +129,17 @@ export class SessionStore {
     return written;
   }
 
+  /** Makes the tables that an object lacks: all at its creation, later ones when it first wakes with them. */
+  addTables(): void {
+    const known = this.#storage.kv.get<number>("tables") ?? 0;
+    if (known === TABLES.length) return;
+    for (const table of TABLES.slice(known)) this.#storage.sql.exec(table);
+    this.#storage.kv.put("tables", TABLES.length);
+  }
+
   /** Makes the session, within a transaction. */
   create(identity: Identity, metadata: Metadata, state: State): void {
-    this.#addTables();
+    this.addTables();
     this.#storage.kv.put("identity", identity);
     this.metadata = metadata;
     this.state = state;
@@ -199,17 +207,9 @@ export class SessionStore {
   #readIdentity(): Identity | undefined {
     if (this.#identity === undefined) {
       this.#identity = this.#storage.kv.get<Identity>("identity");
-      if (this.#identity) this.#addTables();
+      if (this.#identity) this.addTables();
     }
     return this.#identity;
-  }
-
-  /** Makes the tables that an object lacks: all at its creation, later ones when it first wakes with them. */
-  #addTables(): void {
-    const known = this.#storage.kv.get<number>("tables") ?? 0;
-    if (known === TABLES.length) return;
-    for (const table of TABLES.slice(known)) this.#storage.sql.exec(table);
-    this.#storage.kv.put("tables", TABLES.length);
   }
 
   #require<T>(key: string): T {

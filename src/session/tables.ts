@@ -121,4 +121,12 @@ export const TABLES = [
     last_message_id TEXT,
     created_at INTEGER NOT NULL
   )`,
+  // The session that an inherited message was sent to; null for this one.
+  "ALTER TABLE messages ADD COLUMN session_id TEXT",
+  `CREATE TABLE snapshots (
+    id TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    size_bytes INTEGER,
+    num_messages INTEGER NOT NULL
+  ) WITHOUT ROWID`,
 ] as const;

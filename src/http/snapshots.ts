@@ -1,0 +1,19 @@
+import { Hono } from "hono";
+import { callSession } from "./call";
+import type { AppEnv } from "./context";
+import { readBody } from "./parse";
+import { TakeSnapshot } from "./schemas";
+import { snapshotView } from "./views";
+
+/** Snapshots of a session: take one, and list those that there are. */
+export const snapshots = new Hono<AppEnv>()
+  .post("/:id/snapshots", async (c) => {
+    await readBody(c, TakeSnapshot);
+    const row = await callSession(c, (s, caller) => s.snapshot(caller));
+    return c.json(snapshotView(row), 201);
+  })
+
+  .get("/:id/snapshots", async (c) => {
+    const rows = await callSession(c, (s, caller) => s.snapshots(caller));
+    return c.json({ snapshots: rows.map(snapshotView) });
+  });

@@ -1,0 +1,177 @@
+import type { Env } from "../env";
+import { openSandbox } from "../sandbox/providers";
+import type { Sandbox } from "../sandbox/sandbox";
+import { type Copy, copyOf, originOf } from "./origin";
+import { type Caller, ok, type Result, refuse, type SessionSpec } from "./rpc";
+import { SnapshotBucket, workspaceKey } from "./snapshot-bucket";
+import { newState, type SessionStore } from "./store";
+import { errorText, log } from "./telemetry";
+import { bringHome, importTranscript } from "./transcript";
+
+/** How soon what was left half made is cleared away. */
+const SWEEP_MS = 60_000;
+
+/** What is written down before anything else is: what has to go should the session not come to be. */
+interface Note {
+  sandbox: { provider: string; id: string };
+  /** The copy, if it is nobody else's. */
+  copy: string | null;
+}
+
+const NOTE = "making";
+
+/** What is needed of the session's object. */
+export interface MakingDeps {
+  env: Env;
+  storage: DurableObjectStorage;
+  store: SessionStore;
+  workspace: string;
+  waitUntil(work: Promise<unknown>): void;
+}
+
+/**
+ * Makes a session from a copy of another. Until its last transaction there is no session, only a note and
+ * an alarm that clears away what a loss of the object left behind.
+ */
+export class Making {
+  readonly #deps: MakingDeps;
+  readonly #bucket: SnapshotBucket;
+  #under: Promise<void> | null = null;
+
+  constructor(deps: MakingDeps) {
+    this.#deps = deps;
+    this.#bucket = new SnapshotBucket(deps.env.SNAPSHOTS);
+  }
+
+  /** Whether a session is being made, or was and is left half made. */
+  get busy(): boolean {
+    return this.#under !== null || this.#note() !== undefined;
+  }
+
+  /** Waits for what is under way, or clears away what was left behind. Look at `busy` again afterwards. */
+  async settle(): Promise<void> {
+    if (this.#under) return this.#under;
+    const discarded = this.#discard();
+    this.#guard(discarded);
+    return discarded;
+  }
+
+  /**
+   * Makes a session from what its spec names: `finish` writes it down, in one transaction, and calls what
+   * it is given there. Only while not `busy`.
+   */
+  make(
+    caller: Caller,
+    spec: SessionSpec,
+    finish: (copy: Copy, done: () => void) => void,
+  ): Promise<Result<null>> {
+    const made = this.#make(caller, spec, finish);
+    this.#guard(made);
+    return made;
+  }
+
+  /** Clears away what was left half made; what is under way is looked at again later. */
+  async sweep(): Promise<void> {
+    if (!this.busy) return;
+    try {
+      if (this.#under) await this.#deps.storage.setAlarm(Date.now() + SWEEP_MS);
+      else await this.settle();
+    } catch (error) {
+      this.#logLeft(error);
+      await this.#deps.storage.setAlarm(Date.now() + SWEEP_MS);
+    }
+  }
+
+  async #make(
+    caller: Caller,
+    spec: SessionSpec,
+    finish: (copy: Copy, done: () => void) => void,
+  ): Promise<Result<null>> {
+    const found = await this.#find(caller, spec);
+    if (!found.ok) return found;
+    const copy = found.value;
+    try {
+      await this.#fill(spec, copy);
+      finish(copy, () => this.#deps.storage.kv.delete(NOTE));
+    } catch (error) {
+      log("resume.failed", { session: spec.id, error: errorText(error) });
+      // What can't be cleared away now, the alarm gets.
+      await this.#discard().catch((left) => this.#logLeft(left));
+      return TRY_AGAIN;
+    }
+    // The housekeeping removes what stays.
+    if (copy.temporary) this.#deps.waitUntil(this.#bucket.remove(copy.key).catch(() => {}));
+    return ok(null);
+  }
+
+  async #find(caller: Caller, spec: SessionSpec): Promise<Result<Copy>> {
+    const origin = originOf(spec);
+    if (!origin) throw new Error("there is nothing to start from");
+    if (!this.#sandbox(newState(spec, 0).sandbox).restore) {
+      const path = "config.sandbox";
+      return refuse("invalid_request", "can't take over the files of another session", { path });
+    }
+    try {
+      return await copyOf(this.#deps.env, caller, spec, origin);
+    } catch (error) {
+      // The index is down, or the origin was lost in the middle.
+      log("resume.failed", { session: spec.id, error: errorText(error) });
+      return TRY_AGAIN;
+    }
+  }
+
+  /** Takes over workspace and transcript, in transactions of bounded size. */
+  async #fill(spec: SessionSpec, { key, manifest, temporary }: Copy): Promise<void> {
+    const { storage, store, workspace } = this.#deps;
+    const { sandbox } = newState(spec, 0);
+    const note: Note = { sandbox, copy: temporary ? key : null };
+    storage.transactionSync(() => {
+      storage.kv.put(NOTE, note);
+      store.addTables();
+    });
+    await storage.setAlarm(Date.now() + SWEEP_MS);
+    await this.#sandbox(sandbox).restore?.(workspaceKey(key));
+    for (let part = 1; part <= manifest.transcriptParts; part++) {
+      const text = await this.#bucket.part(key, part);
+      storage.transactionSync(() => importTranscript(storage.sql, text));
+    }
+    bringHome(storage.sql, workspace);
+  }
+
+  /** Leaves nothing of a session that did not come to be; one that did has no note any more. */
+  async #discard(): Promise<void> {
+    const { storage, store } = this.#deps;
+    const note = this.#note();
+    if (!note) return;
+    await this.#sandbox(note.sandbox).destroy();
+    if (note.copy !== null) await this.#bucket.remove(note.copy);
+    await storage.deleteAll();
+    store.forget();
+  }
+
+  #logLeft(error: unknown): void {
+    log("making.left", { session: this.#note()?.sandbox.id, error: errorText(error) });
+  }
+
+  #note(): Note | undefined {
+    return this.#deps.storage.kv.get<Note>(NOTE);
+  }
+
+  #sandbox(info: Note["sandbox"]): Sandbox {
+    return openSandbox(this.#deps.env, info, { workspace: this.#deps.workspace });
+  }
+
+  /** Keeps others away until some work is over, also when whoever asked goes away. */
+  #guard(work: Promise<unknown>): void {
+    const over = () => {
+      this.#under = null;
+    };
+    this.#under = work.then(over, over);
+    this.#deps.waitUntil(this.#under);
+  }
+}
+
+const TRY_AGAIN = refuse(
+  "unavailable",
+  "The session to start from can't be read at the moment. Try again.",
+);

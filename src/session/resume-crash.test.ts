@@ -1,0 +1,206 @@
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { SqliteFs } from "../sandbox/sqlite-fs";
+import { ALICE, aSpec, ask, createSession, objectOf, sessionOf, value } from "../testing/sessions";
+import type { Result } from "./rpc";
+import { SnapshotBucket } from "./snapshot-bucket";
+import { SessionStore } from "./store";
+
+// Objects are lost at every step of a copy in turn. What was to be made is then whole or not there at all,
+// and asking again makes it.
+
+/** The steps of a copy: what reaches the bucket, and each file. */
+const STEPS: [object, string][] = [
+  ...["putPart", "putManifest", "manifest", "part", "remove"].map((name): [object, string] => [
+    SnapshotBucket.prototype,
+    name,
+  ]),
+  [SqliteFs.prototype, "readFileBuffer"],
+  [SqliteFs.prototype, "writeFile"],
+];
+
+type Victim = "session" | "sandbox";
+
+let steps: string[] = [];
+
+/** Lets objects be lost when the step of that number begins; null only counts. */
+function plantFault(at: number | null, victims: () => DurableObjectStub[]): void {
+  vi.restoreAllMocks();
+  steps = [];
+  for (const [prototype, name] of STEPS) {
+    const methods = prototype as Record<string, (...args: unknown[]) => Promise<unknown>>;
+    const original = methods[name];
+    if (!original) throw new Error(`there is no ${name}`);
+    vi.spyOn(methods, name).mockImplementation(async function (this: unknown, ...args) {
+      steps.push(name);
+      if (steps.length === at) {
+        await Promise.all(victims().map(lose));
+        // Whoever is lost does not go on.
+        await scheduler.wait(5);
+      }
+      return original.apply(this, args);
+    });
+  }
+}
+
+const lose = (object: DurableObjectStub): Promise<unknown> =>
+  runInDurableObject(object, (_, state) => state.abort("lost")).catch(() => {});
+
+const objectsOf = (id: string, victim: Victim): DurableObjectStub[] =>
+  victim === "session" ? [objectOf(id)] : [env.EMBEDDED_SANDBOXES.getByName(id)];
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const attempt = <T>(ask: () => Promise<Result<T>>): Promise<Result<T> | null> =>
+  ask().catch(() => null);
+
+/** Asks until it is answered, as a client does. */
+async function insist<T>(ask: () => Promise<Result<T>>): Promise<T> {
+  for (let tries = 0; tries < 50; tries++) {
+    const answer = await attempt(ask);
+    if (answer?.ok) return answer.value;
+    if (answer && answer.failure.code !== "unavailable") return value(answer);
+    await scheduler.wait(10);
+  }
+  throw new Error("there was no answer");
+}
+
+async function anOrigin(): Promise<string> {
+  const id = await createSession({ pattern: "hybrid" });
+  await ask(id, '/Bash {"command":"echo one > a.txt; mkdir d; echo two > d/b.txt"}');
+  return id;
+}
+
+const insides = (id: string) =>
+  runInDurableObject(objectOf(id), async (_, { storage }) => ({
+    conversation: new SessionStore(storage).journal
+      .conversation("", "claude-sonnet-5-5")
+      .map(({ role, content }) => ({ role, content })),
+    messages: storage.sql.exec("SELECT id FROM messages ORDER BY position").toArray(),
+  }));
+
+const filesOf = async (id: string) =>
+  (await ask(id, '/Bash {"command":"cat a.txt d/b.txt; find . | sort"}')).result;
+
+const tracesOf = async (id: string) => {
+  const tables = (_: unknown, { storage }: DurableObjectState) =>
+    storage.sql.exec("SELECT name FROM sqlite_master").toArray().length;
+  return {
+    session: await runInDurableObject(objectOf(id), tables),
+    alarm: await runInDurableObject(objectOf(id), (_, { storage }) => storage.getAlarm()),
+    sandbox: await runInDurableObject(env.EMBEDDED_SANDBOXES.getByName(id), tables),
+  };
+};
+const NO_TRACES = { session: 0, alarm: null, sandbox: 0 };
+
+const keysUnder = async (prefix: string) =>
+  (await env.SNAPSHOTS.list({ prefix })).objects.map(({ key }) => key);
+
+describe("a session that is made from another", () => {
+  const VICTIMS: [string, (origin: string, id: string) => DurableObjectStub[]][] = [
+    ["the new session", (_, id) => objectsOf(id, "session")],
+    ["its sandbox", (_, id) => objectsOf(id, "sandbox")],
+    ["the origin", (origin) => objectsOf(origin, "session")],
+    ["the origin's sandbox", (origin) => objectsOf(origin, "sandbox")],
+    [
+      "everything",
+      (origin, id) =>
+        [origin, id].flatMap((one) => [...objectsOf(one, "session"), ...objectsOf(one, "sandbox")]),
+    ],
+  ];
+
+  it.each(VICTIMS)(
+    "is whole or not there when %s is lost at any step",
+    async (_, victims) => {
+      const origin = await anOrigin();
+      const before = await insides(origin);
+      const files = await filesOf(await resumed(origin));
+      plantFault(null, () => []);
+      await resumed(origin);
+      await scheduler.wait(20);
+      const count = steps.length;
+      expect(new Set(steps).size).toBe(STEPS.length);
+
+      for (let at = 1; at <= count; at++) {
+        const spec = aSpec({ pattern: "hybrid", config: { resumeSessionId: origin } });
+        const { id } = spec;
+        const create = () => sessionOf(id).create(ALICE, spec);
+        plantFault(at, () => victims(origin, id));
+        const step = () => `step ${at}, ${steps[at - 1]}`;
+        const first = await attempt(create);
+        vi.restoreAllMocks();
+        const seen = await attempt(() => sessionOf(id).read(ALICE));
+        if (first?.ok || seen?.ok) {
+          expect(await insides(id), step()).toEqual(before);
+        } else {
+          expect(seen, step()).toMatchObject({ failure: { code: "not_found" } });
+          if (at % 2 === 0) {
+            await runDurableObjectAlarm(objectOf(id));
+            expect(await tracesOf(id), step()).toEqual(NO_TRACES);
+          }
+        }
+        await insist(create);
+        expect(await insides(id), step()).toEqual(before);
+        expect(await filesOf(id), step()).toEqual(files);
+        expect(await insides(origin), step()).toMatchObject({ messages: before.messages });
+      }
+    },
+    60_000,
+  );
+
+  async function resumed(origin: string): Promise<string> {
+    return createSession({ pattern: "hybrid", config: { resumeSessionId: origin } });
+  }
+});
+
+describe("a snapshot", () => {
+  it.each<Victim>(["session", "sandbox"])(
+    "is whole or not there when its %s is lost at any step",
+    async (victim) => {
+      const prefix = "snapshots/";
+      const origin = await anOrigin();
+      const session = sessionOf(origin);
+      const take = () => session.snapshot(ALICE);
+      plantFault(null, () => []);
+      value(await take());
+      const count = steps.length;
+      expect(count).toBeGreaterThan(3);
+      const before = (await insides(origin)).conversation;
+
+      for (let at = 1; at <= count; at++) {
+        const known = value(await sessionOf(origin).snapshots(ALICE));
+        plantFault(at, () => objectsOf(origin, victim));
+        const first = await attempt(() => sessionOf(origin).snapshot(ALICE));
+        vi.restoreAllMocks();
+        const listed = value(await sessionOf(origin).snapshots(ALICE));
+        expect(listed).toEqual(first?.ok ? [first.value, ...known] : known);
+        const { id } = await insist(() => sessionOf(origin).snapshot(ALICE));
+        const made = await createSession({ config: { snapshotId: id } });
+        expect((await insides(made)).conversation).toEqual(before);
+      }
+      const own = value(await sessionOf(origin).snapshots(ALICE));
+      const kept = new Set(own.map(({ id }) => id));
+      const idOf = (key: string) => key.split("/")[1] ?? "";
+      const times = own.map(({ id }) => id).sort();
+      const ofThisTest = (await keysUnder(prefix)).filter((key) => idOf(key) >= (times[0] ?? ""));
+      // What was begun and lost is cleared away by the next one.
+      expect(ofThisTest.filter((key) => !kept.has(idOf(key)))).toEqual([]);
+      value(await sessionOf(origin).remove(ALICE));
+      expect((await keysUnder(prefix)).filter((key) => kept.has(idOf(key)))).toEqual([]);
+    },
+    60_000,
+  );
+
+  it("that was begun when its session is removed leaves nothing", async () => {
+    const origin = await anOrigin();
+    plantFault(2, () => objectsOf(origin, "session"));
+    const known = await keysUnder("snapshots/");
+    expect(await attempt(() => sessionOf(origin).snapshot(ALICE))).toBeNull();
+    vi.restoreAllMocks();
+    value(await sessionOf(origin).remove(ALICE));
+    expect(await keysUnder("snapshots/")).toEqual(known);
+  });
+});

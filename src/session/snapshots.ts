@@ -1,0 +1,213 @@
+import type { Sandbox } from "../sandbox/sandbox";
+import { atMost } from "./bounded";
+import { type Refusal, type Result, refuse, type SnapshotRow } from "./rpc";
+import {
+  newSnapshotId,
+  SNAPSHOT_MS,
+  type SnapshotBucket,
+  snapshotKey,
+  workspaceKey,
+} from "./snapshot-bucket";
+import { all, type Row, type Sql } from "./sql";
+import type { SessionStore } from "./store";
+import { errorText, log } from "./telemetry";
+import { exportTranscript, pointNow } from "./transcript";
+
+/** As many snapshots of a session are kept; the oldest goes first. */
+export const MAX_SNAPSHOTS = 10;
+
+/** A message waits no longer than this for a copy that is being made; the copy then fails. */
+const SAVE_TIMEOUT_MS = 300_000;
+
+/** What is needed of the session. */
+export interface SnapshotsDeps {
+  store: SessionStore;
+  sql: Sql;
+  bucket: SnapshotBucket;
+  sandbox(): Sandbox;
+  waitUntil(work: Promise<unknown>): void;
+}
+
+/**
+ * Copies of the session at one point in time: its snapshots, and those on their way into another session.
+ * While one is made nothing works on a message, so that transcript and workspace belong together.
+ */
+export class Snapshots {
+  readonly #deps: SnapshotsDeps;
+  #saving: Promise<void> | null = null;
+
+  constructor(deps: SnapshotsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves when no copy is being made. */
+  async settled(): Promise<void> {
+    while (this.#saving) await this.#saving;
+  }
+
+  /** Makes a snapshot, and removes those that are one too many. */
+  take(): Promise<Result<SnapshotRow>> {
+    return this.#alone(async () => {
+      const { store, sql } = this.#deps;
+      const refused = this.#refusal();
+      if (refused) return refused;
+      const createdAt = Date.now();
+      const id = newSnapshotId(createdAt);
+      sql.exec(
+        "INSERT INTO snapshots (id, created_at, num_messages) VALUES (?, ?, 0)",
+        id,
+        createdAt,
+      );
+      const saved = await this.#save(snapshotKey(id), createdAt);
+      if (!saved.ok) {
+        await this.#removeLost();
+        return saved;
+      }
+      const { sizeBytes, numMessages } = saved.value;
+      sql.exec(
+        "UPDATE snapshots SET size_bytes = ?, num_messages = ? WHERE id = ?",
+        sizeBytes,
+        numMessages,
+        id,
+      );
+      // Not before the sandbox is through with what it may have gone on to save of those.
+      await this.#removeLost();
+      await this.#removeOld(createdAt);
+      const sessionId = store.identity.id;
+      const expiresAt = createdAt + SNAPSHOT_MS;
+      return { ok: true, value: { id, sessionId, createdAt, expiresAt, sizeBytes, numMessages } };
+    });
+  }
+
+  /** Makes a copy under a key, for another session to start from. */
+  copyTo(key: string): Promise<Result<null>> {
+    return this.#alone(async () => {
+      const refused = this.#refusal();
+      if (refused) return refused;
+      const saved = await this.#save(key, Date.now());
+      return saved.ok ? { ok: true, value: null } : saved;
+    });
+  }
+
+  /** The snapshots that can be used, newest first. */
+  list(now: number): SnapshotRow[] {
+    const { sql, store } = this.#deps;
+    const rows = all(
+      sql,
+      `SELECT * FROM snapshots WHERE size_bytes IS NOT NULL AND created_at > ?
+       ORDER BY created_at DESC, id DESC`,
+      now - SNAPSHOT_MS,
+    );
+    return rows.map((row) => decodeRow(row, store.identity.id));
+  }
+
+  /** Removes every snapshot of the session. */
+  async removeAll(): Promise<void> {
+    await this.settled();
+    await this.#remove(all(this.#deps.sql, "SELECT id FROM snapshots"));
+  }
+
+  /** Saves the session as it is. Nothing is to be found under the key until everything is. */
+  async #save(
+    key: string,
+    createdAt: number,
+  ): Promise<Result<{ sizeBytes: number; numMessages: number }>> {
+    const { store, sql, bucket } = this.#deps;
+    const begunAt = Date.now();
+    const { id, owner, sessionId, config } = store.identity;
+    const sandbox = this.#deps.sandbox();
+    const point = pointNow(sql);
+    const { numMessages } = point;
+    const save = async () => {
+      let transcriptParts = 0;
+      let sizeBytes = (await sandbox.snapshot?.(workspaceKey(key)))?.sizeBytes ?? 0;
+      for (const part of exportTranscript(sql, point, id)) {
+        transcriptParts += 1;
+        sizeBytes += await bucket.putPart(key, transcriptParts, part);
+      }
+      const facts = { owner, id, sessionId, env: config.env ?? {}, createdAt };
+      const manifest = { ...facts, transcriptParts, numMessages, sizeBytes };
+      // Whoever waited too long has gone on, and changed what was to be saved.
+      if (Date.now() - begunAt < SAVE_TIMEOUT_MS) await bucket.putManifest(key, manifest);
+      return sizeBytes;
+    };
+    try {
+      const saving = save();
+      if (!(await atMost(saving, SAVE_TIMEOUT_MS))) throw new Error("it took too long");
+      return { ok: true, value: { sizeBytes: await saving, numMessages } };
+    } catch (error) {
+      log("snapshot.failed", { session: id, error: errorText(error) });
+      return refuse("unavailable", "The session could not be saved at the moment. Try again.");
+    }
+  }
+
+  #refusal(): Refusal | undefined {
+    const { store } = this.#deps;
+    if (store.identity.pattern === "ephemeral") {
+      return refuse(
+        "invalid_request",
+        "An ephemeral session is for one task, and is not saved or resumed.",
+      );
+    }
+    const { running } = store.state;
+    if (running !== null) {
+      return refuse("session_busy", "A message is running in the session.", { messageId: running });
+    }
+    if (this.#deps.sandbox().snapshot) return undefined;
+    const { provider } = store.state.sandbox;
+    return refuse("invalid_request", `A sandbox of "${provider}" can't be saved.`);
+  }
+
+  /** Removes what was begun and not finished: the object was lost meanwhile, or it failed. */
+  #removeLost(): Promise<void> {
+    const lost = all(this.#deps.sql, "SELECT id FROM snapshots WHERE size_bytes IS NULL");
+    return this.#tryToRemove(lost);
+  }
+
+  #removeOld(now: number): Promise<void> {
+    const old = all(
+      this.#deps.sql,
+      `SELECT id FROM snapshots WHERE created_at <= ? OR id NOT IN (
+         SELECT id FROM snapshots ORDER BY created_at DESC, id DESC LIMIT ?)`,
+      now - SNAPSHOT_MS,
+      MAX_SNAPSHOTS,
+    );
+    return this.#tryToRemove(old);
+  }
+
+  /** Removes snapshots, or leaves them to the next time. */
+  #tryToRemove(rows: Row[]): Promise<void> {
+    return this.#remove(rows).catch((error) => {
+      log("snapshot.kept", { session: this.#deps.store.identity.id, error: errorText(error) });
+    });
+  }
+
+  async #remove(rows: Row[]): Promise<void> {
+    const { sql, bucket } = this.#deps;
+    for (const row of rows) {
+      await bucket.remove(snapshotKey(String(row.id)));
+      sql.exec("DELETE FROM snapshots WHERE id = ?", row.id ?? null);
+    }
+  }
+
+  /** Saves while nothing else is saved and nobody works, also when whoever asked goes away. */
+  async #alone<T>(save: () => Promise<T>): Promise<T> {
+    while (this.#saving) await this.#saving;
+    const saved = save();
+    const over = () => {
+      this.#saving = null;
+    };
+    this.#saving = saved.then(over, over);
+    this.#deps.waitUntil(this.#saving);
+    return saved;
+  }
+}
+
+const decodeRow = (row: Row, sessionId: string): SnapshotRow => ({
+  id: String(row.id),
+  sessionId,
+  createdAt: Number(row.created_at),
+  expiresAt: Number(row.created_at) + SNAPSHOT_MS,
+  sizeBytes: Number(row.size_bytes),
+  numMessages: Number(row.num_messages),
+});
