@@ -324,3 +324,32 @@ describe("in any order", () => {
     );
   });
 });
+
+describe("the newest session", () => {
+  const put = async (changes: Partial<SessionRow>) => {
+    const row = aSessionRow(changes);
+    await putSession(env.DB, row);
+    return row.id;
+  };
+
+  test("of a history is that of its owner, or of anybody's where no owner is asked for", async () => {
+    const sessionId = "sdk_sess_shared";
+    expect(await newestBySessionId(env.DB, "acme", sessionId)).toBeNull();
+    const newer = await put({ sessionId, createdAt: NOW + 1 });
+    await put({ sessionId, createdAt: NOW });
+    await put({ createdAt: NOW + 5 });
+    const foreign = await put({ sessionId, createdAt: NOW + 2, owner: "other" });
+    expect(await newestBySessionId(env.DB, "acme", sessionId)).toEqual({ id: newer });
+    expect(await newestBySessionId(env.DB, null, sessionId)).toEqual({ id: foreign });
+  });
+
+  test("of a conversation is its owner's, and not an ephemeral one", async () => {
+    expect(await newestOfConversation(env.DB, "acme", 7)).toBeNull();
+    const newer = await put({ conversationId: 7, createdAt: NOW + 1 });
+    await put({ conversationId: 7, createdAt: NOW });
+    await put({ conversationId: 7, createdAt: NOW + 2, owner: "other" });
+    await put({ conversationId: 7, createdAt: NOW + 3, pattern: "ephemeral" });
+    await put({ conversationId: 8, createdAt: NOW + 4 });
+    expect(await newestOfConversation(env.DB, "acme", 7)).toEqual({ id: newer });
+  });
+});

@@ -420,6 +420,21 @@ describe("where a session starts from", () => {
     expect(await tryFrom({ resumeSessionId: origin })).toMatchObject({ ok: true });
   });
 
+  it("is found without the index by its own id only; by another name, again later", async () => {
+    const origin = await aWorked();
+    const { sessionId } = await read(origin);
+    await env.DB.exec("ALTER TABLE agent_sessions RENAME TO away");
+    try {
+      expect(await tryFrom({ resumeSessionId: sessionId })).toMatchObject({
+        failure: { code: "unavailable" },
+      });
+      expect(await tryFrom({ resumeSessionId: origin })).toMatchObject({ ok: true });
+    } finally {
+      await env.DB.exec("ALTER TABLE away RENAME TO agent_sessions");
+    }
+    expect(await tryFrom({ resumeSessionId: sessionId })).toMatchObject({ ok: true });
+  });
+
   it("is not continued without a conversation", async () => {
     expect(await tryFrom({ continueSession: true })).toMatchObject({
       failure: { code: "invalid_request", details: { path: "config.continueSession" } },
