@@ -243,6 +243,13 @@ describe("the newest session", () => {
     expect(await newest(null)).toEqual({ id: "theirs" });
   });
 
+  test("of a conversation is none that can't be resumed", async () => {
+    await putSession(env.DB, aSessionRow({ ...history, id: "a", createdAt: NOW }));
+    const ephemeral = { pattern: "ephemeral", id: "b", createdAt: NOW + 1 } as const;
+    await putSession(env.DB, aSessionRow({ ...history, ...ephemeral }));
+    expect(await newestOfConversation(env.DB, "acme", 7)).toEqual({ id: "a" });
+  });
+
   test.each(queries)("%s is null where there is none, or it was removed", async (_, newest) => {
     expect(await newest("acme")).toBeNull();
     const row = aSessionRow(history);
@@ -322,34 +329,5 @@ describe("in any order", () => {
       }),
       { numRuns: 30 },
     );
-  });
-});
-
-describe("the newest session", () => {
-  const put = async (changes: Partial<SessionRow>) => {
-    const row = aSessionRow(changes);
-    await putSession(env.DB, row);
-    return row.id;
-  };
-
-  test("of a history is that of its owner, or of anybody's where no owner is asked for", async () => {
-    const sessionId = "sdk_sess_shared";
-    expect(await newestBySessionId(env.DB, "acme", sessionId)).toBeNull();
-    const newer = await put({ sessionId, createdAt: NOW + 1 });
-    await put({ sessionId, createdAt: NOW });
-    await put({ createdAt: NOW + 5 });
-    const foreign = await put({ sessionId, createdAt: NOW + 2, owner: "other" });
-    expect(await newestBySessionId(env.DB, "acme", sessionId)).toEqual({ id: newer });
-    expect(await newestBySessionId(env.DB, null, sessionId)).toEqual({ id: foreign });
-  });
-
-  test("of a conversation is its owner's, and not an ephemeral one", async () => {
-    expect(await newestOfConversation(env.DB, "acme", 7)).toBeNull();
-    const newer = await put({ conversationId: 7, createdAt: NOW + 1 });
-    await put({ conversationId: 7, createdAt: NOW });
-    await put({ conversationId: 7, createdAt: NOW + 2, owner: "other" });
-    await put({ conversationId: 7, createdAt: NOW + 3, pattern: "ephemeral" });
-    await put({ conversationId: 8, createdAt: NOW + 4 });
-    expect(await newestOfConversation(env.DB, "acme", 7)).toEqual({ id: newer });
   });
 });

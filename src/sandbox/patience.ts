@@ -3,12 +3,15 @@ import { type Sandbox, SandboxError } from "./sandbox";
 /** How long a sandbox may take to answer, and beyond a command's own time limit to say how it ended. */
 export const ANSWER_MS = 60_000;
 
+/** How long a workspace may take to be saved or restored: it may be a disk of a gibibyte. */
+export const COPY_MS = 5 * 60_000;
+
 /**
  * The same sandbox, given up on when it does not answer: a machine that hangs would hang its session.
  * A bound is wide, since a machine that is only slow to wake must not be taken for dead.
  */
 export function patient(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox {
-  const { find } = sandbox;
+  const { find, snapshot, restore } = sandbox;
   return {
     async run(command, onOutput) {
       const running = sandbox.run(command, onOutput);
@@ -21,6 +24,8 @@ export function patient(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox
     ...(find && { find: (id) => within(find.call(sandbox, id), answerMs) }),
     readFile: (path) => within(sandbox.readFile(path), answerMs),
     writeFile: (path, bytes) => within(sandbox.writeFile(path, bytes), answerMs),
+    ...(snapshot && { snapshot: (key) => within(snapshot.call(sandbox, key), COPY_MS) }),
+    ...(restore && { restore: (key) => within(restore.call(sandbox, key), COPY_MS) }),
     destroy: () => within(sandbox.destroy(), answerMs),
   };
 }
