@@ -27,6 +27,8 @@ export default defineConfig({
     setupFiles: ["./src/testing/setup.ts"],
     // One worker for all files: tests share nothing but names, and take care that those are their own.
     isolate: false,
+    // What the Worker logs is of interest where a test fails.
+    silent: "passed-only",
     globalSetup: ["./src/testing/aimock.ts"],
   },
 });

@@ -6,16 +6,16 @@ import { isLastEvent, isMessageEnd } from "../events/event";
 import { openSandbox } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
 import { Breaker } from "./breaker";
-import { change, endSession, setLifecycle } from "./changes";
+import { change } from "./changes";
 import { workOn } from "./crew";
 import { dueDeadline, keepsAlarm, nextAlarm } from "./deadlines";
 import { model } from "./deployment";
 import { parseLogged } from "./event-log";
-import { activate, expireIdle, fail, isEnded, markRead, terminate } from "./lifecycle";
-import { usedUp } from "./limits";
+import { beginLife, endLife, failLife, forgetLife, meetDeadline, patchLife } from "./life";
+import { isEnded, markRead } from "./lifecycle";
 import { Making } from "./making";
-import { acceptMessage, cutMessage, endContext, endMessage, startNext } from "./messages";
-import { type Copy, originOf, withEnvOf } from "./origin";
+import { acceptMessage, cutMessage, endMessage, startNext } from "./messages";
+import { originOf } from "./origin";
 import { Outbox } from "./outbox";
 import {
   type Caller,
@@ -44,11 +44,11 @@ import {
 } from "./schedules";
 import { SnapshotBucket } from "./snapshot-bucket";
 import { Snapshots } from "./snapshots";
-import { newState, SessionStore } from "./store";
+import { SessionStore } from "./store";
 import { Supervisor } from "./supervisor";
 import { errorText, log, reportEnd, reportMessage } from "./telemetry";
 import type { LiveDraft } from "./turns";
-import { publicNames, sameRow, timingOf, viewOf } from "./view";
+import { sameRow, timingOf, viewOf } from "./view";
 import { Watchers } from "./watching";
 
 /** How long a call that others should see in lists waits for the index before it answers without it. */
@@ -103,12 +103,12 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     while (this.#making.busy) await this.#making.settle();
     if (this.#store.exists()) return this.#repeatCreate(spec);
     if (originOf(spec) === null) {
-      this.#commit((now) => this.#create(caller, spec, null, now));
+      this.#commit((now) => beginLife(this.#store, caller, spec, null, now));
       return this.#listed();
     }
     const made = await this.#making.make(caller, spec, (copy, done) => {
       this.#commit((now) => {
-        this.#create(caller, spec, copy, now);
+        beginLife(this.#store, caller, spec, copy, now);
         done();
       });
     });
@@ -122,24 +122,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async update(caller: Caller, patch: SessionPatch): Promise<Result<SessionRow>> {
     const refused = this.#refusal(caller);
     if (refused) return refused;
-    this.#commit((now) => {
-      const { tags, description, userId, ...limits } = patch;
-      const before = this.#store.metadata;
-      this.#store.metadata = {
-        limits: { ...before.limits, ...limits },
-        tags: tags ?? before.tags,
-        description: description === undefined ? before.description : description,
-        userId: userId === undefined ? before.userId : userId,
-      };
-      change(this.#store, {}, now);
-      const { lifecycle, running, balance, numTurns } = this.#store.state;
-      if (isEnded(lifecycle)) return;
-      this.#store.log.append({ type: "session.updated", changed: publicNames(patch) }, {}, now);
-      const used = { spentNanos: balance.spentNanos, numTurns };
-      const reason = usedUp(used, this.#store.metadata.limits);
-      // A running message finds its limits by itself, in good order.
-      if (reason && running === null) this.#end("terminated", reason, now);
-    });
+    this.#commit((now) => patchLife(this.#store, patch, this.#drafts, now));
     return this.#listed();
   }
 
@@ -213,7 +196,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async terminate(caller: Caller, reason: string): Promise<Result<SessionRow>> {
     const refused = this.#refusal(caller);
     if (refused) return refused;
-    this.#commit((now) => this.#end("terminated", reason, now));
+    this.#commit((now) => endLife(this.#store, "terminated", reason, this.#drafts, now));
     const ended = this.#listed();
     await this.#supervisor.driveAndWait();
     return ended;
@@ -257,7 +240,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async remove(caller: Caller): Promise<Result<null>> {
     const refused = this.#refusal(caller);
     if (refused) return refused;
-    this.#commit((now) => this.#forget(now));
+    this.#commit((now) => forgetLife(this.#store, this.#drafts, now));
     await this.#supervisor.driveAndWait();
     await this.#outbox.drain(INDEX_WAIT_MS);
     return ok(null);
@@ -325,21 +308,6 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return undefined;
   }
 
-  /** Writes the session down, within a transaction; what it starts from is there already. */
-  #create(caller: Caller, spec: SessionSpec, copy: Copy | null, now: number): void {
-    const { limits, tags, description, userId, ...identity } = spec;
-    const sessionId = copy?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
-    const config = copy ? withEnvOf(copy, spec.config) : spec.config;
-    this.#store.create(
-      { ...identity, config, owner: caller.owner, sessionId, createdAt: now },
-      { limits, tags, description, userId },
-      newState(spec, now),
-    );
-    this.#store.log.append({ type: "session.created", pattern: spec.pattern }, {}, now);
-    // The embedded sandbox needs no start.
-    setLifecycle(this.#store, activate(this.#store.state.lifecycle, now), now);
-  }
-
   #refuseUnknown(messageId: string | null): Refusal | undefined {
     if (messageId === null || this.#store.messages.get(messageId)) return undefined;
     return refuse("not_found", "There is no such message.");
@@ -380,12 +348,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       type: "api_error",
       message: `The session was stopped: ${what} within a minute.`,
     };
-    this.#commit((now) => {
-      const { running, lifecycle } = this.#store.state;
-      const ending = { ...FAILED, error };
-      if (running !== null) endMessage(this.#store, running, ending, this.#drafts, now);
-      endSession(this.#store, fail(lifecycle, error, endContext(this.#store), now), now);
-    });
+    this.#commit((now) => failLife(this.#store, error, this.#drafts, now));
     this.#supervisor.drive();
   }
 
@@ -451,32 +414,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   #enforceDeadline(): void {
     const due = dueDeadline(timingOf(this.#store), Date.now());
     if (!due) return;
-    this.#commit((now) => {
-      switch (due.because) {
-        case "cleanup":
-          return this.#forget(now);
-        case "lifetime_limit":
-          return this.#end("lifetime_limit", "lifetime_limit", now);
-        case "idle_timeout": {
-          const after = expireIdle(this.#store.state.lifecycle, endContext(this.#store), now);
-          return setLifecycle(this.#store, after, now);
-        }
-      }
-    });
+    this.#commit((now) => meetDeadline(this.#store, due.because, this.#drafts, now));
     this.#supervisor.drive();
-  }
-
-  /** Ends the session, its running message first. */
-  #end(stopReason: "terminated" | "lifetime_limit", reason: string, now: number): void {
-    cutMessage(this.#store, stopReason, this.#drafts, now);
-    const { lifecycle } = this.#store.state;
-    endSession(this.#store, terminate(lifecycle, reason, endContext(this.#store), now), now);
-  }
-
-  /** Ends the session if need be and marks it to be forgotten as soon as the index knows. */
-  #forget(now: number): void {
-    this.#end("terminated", "deleted", now);
-    change(this.#store, { removed: true }, now);
   }
 
   /** Leaves nothing behind. */

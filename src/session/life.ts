@@ -1,0 +1,100 @@
+import type { PublicError } from "../events/event";
+import { change, endSession, setLifecycle } from "./changes";
+import type { Deadline } from "./deadlines";
+import { activate, expireIdle, fail, isEnded, terminate } from "./lifecycle";
+import { usedUp } from "./limits";
+import { cutMessage, endContext, endMessage } from "./messages";
+import { type Copy, withEnvOf } from "./origin";
+import type { Caller, SessionPatch, SessionSpec } from "./rpc";
+import { newState, type SessionStore } from "./store";
+import type { Drafts } from "./turns";
+import { publicNames } from "./view";
+
+// What happens to a session as a whole: each of these is one change, within a transaction.
+
+/** Writes a new session down; what it starts from is there already. */
+export function beginLife(
+  store: SessionStore,
+  caller: Caller,
+  spec: SessionSpec,
+  copy: Copy | null,
+  now: number,
+): void {
+  const { limits, tags, description, userId, ...identity } = spec;
+  const sessionId = copy?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
+  const config = copy ? withEnvOf(copy, spec.config) : spec.config;
+  store.create(
+    { ...identity, config, owner: caller.owner, sessionId, createdAt: now },
+    { limits, tags, description, userId },
+    newState(spec, now),
+  );
+  store.log.append({ type: "session.created", pattern: spec.pattern }, {}, now);
+  // The embedded sandbox needs no start.
+  setLifecycle(store, activate(store.state.lifecycle, now), now);
+}
+
+/** Changes what a caller may change; limits that are used up already end a session at rest. */
+export function patchLife(
+  store: SessionStore,
+  patch: SessionPatch,
+  drafts: Drafts,
+  now: number,
+): void {
+  const { tags, description, userId, ...limits } = patch;
+  const before = store.metadata;
+  store.metadata = {
+    limits: { ...before.limits, ...limits },
+    tags: tags ?? before.tags,
+    description: description === undefined ? before.description : description,
+    userId: userId === undefined ? before.userId : userId,
+  };
+  change(store, {}, now);
+  const { lifecycle, running, balance, numTurns } = store.state;
+  if (isEnded(lifecycle)) return;
+  store.log.append({ type: "session.updated", changed: publicNames(patch) }, {}, now);
+  const reason = usedUp({ spentNanos: balance.spentNanos, numTurns }, store.metadata.limits);
+  // A running message finds its limits by itself, in good order.
+  if (reason && running === null) endLife(store, "terminated", reason, drafts, now);
+}
+
+/** Does what is due at a deadline. */
+export function meetDeadline(
+  store: SessionStore,
+  because: Deadline["because"],
+  drafts: Drafts,
+  now: number,
+): void {
+  if (because === "cleanup") forgetLife(store, drafts, now);
+  else if (because === "lifetime_limit") endLife(store, because, because, drafts, now);
+  else setLifecycle(store, expireIdle(store.state.lifecycle, endContext(store), now), now);
+}
+
+/** Ends the session, its running message first. */
+export function endLife(
+  store: SessionStore,
+  stopReason: "terminated" | "lifetime_limit",
+  reason: string,
+  drafts: Drafts,
+  now: number,
+): void {
+  cutMessage(store, stopReason, drafts, now);
+  endSession(store, terminate(store.state.lifecycle, reason, endContext(store), now), now);
+}
+
+/** Ends the session with an error, its running message first. */
+export function failLife(
+  store: SessionStore,
+  error: PublicError,
+  drafts: Drafts,
+  now: number,
+): void {
+  const { running } = store.state;
+  if (running !== null) endMessage(store, running, { stopReason: "error", error }, drafts, now);
+  endSession(store, fail(store.state.lifecycle, error, endContext(store), now), now);
+}
+
+/** Ends the session if need be and marks it to be forgotten as soon as the index knows. */
+export function forgetLife(store: SessionStore, drafts: Drafts, now: number): void {
+  endLife(store, "terminated", "deleted", drafts, now);
+  change(store, { removed: true }, now);
+}
