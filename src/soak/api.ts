@@ -18,6 +18,8 @@ export interface SessionView {
 /** A message as the API shows it, likewise. */
 export interface MessageView {
   messageId: string;
+  /** The session that it was sent to. */
+  sessionId: string;
   prompt: string;
   status: string;
   stopReason: StopReason | null;

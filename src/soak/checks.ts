@@ -6,12 +6,15 @@ import { readCommand } from "./script.ts";
 import type { StreamedEvent, Watched } from "./streams.ts";
 
 /** Everything that is not as it should be with a session at rest. */
-export function faultsOf(life: Life, story: Story): string[] {
+export function faultsOf(life: Life, whole: Story): string[] {
+  // What it has inherited was another session's, and is looked at there.
+  const messages = whole.messages.filter(({ sessionId }) => sessionId === life.id);
+  const story = { ...whole, messages };
   return [
     ...faultsOfLog(story),
     ...faultsOfMessages(life, story),
     ...faultsOfMoney(life, story),
-    ...faultsOfEffects(story),
+    ...faultsOfEffects(life, story),
     ...faultsOfStreams(life, story),
   ];
 }
@@ -143,7 +146,7 @@ function faultsOfMoney(life: Life, { session, messages, events }: Story): string
 }
 
 /** What a command has appended is in the file once, whatever happened meanwhile. */
-function faultsOfEffects({ events }: Story): string[] {
+function faultsOfEffects({ id }: Life, { events }: Story): string[] {
   const faults: string[] = [];
   const commands = new Map<string, string>();
   const begun = new Set<string>();
@@ -164,7 +167,9 @@ function faultsOfEffects({ events }: Story): string[] {
     const lines = isEmpty ? [] : content.split("\n");
     const known = new Set(lines);
     const lost = done.filter((line) => !known.has(line));
-    const strange = lines.filter((line) => !begun.has(line));
+    // A file that was inherited holds what other sessions have written.
+    const own = lines.filter((line) => line.includes(id.slice(-8)));
+    const strange = own.filter((line) => !begun.has(line));
     if (known.size !== lines.length) faults.push(`a line is there twice at ${seq}: ${lines}`);
     if (lost.length > 0) faults.push(`at ${seq} ${lost} are missing in ${lines}`);
     if (strange.length > 0) faults.push(`at ${seq} nobody has written ${strange}`);

@@ -40,6 +40,8 @@ export interface Life {
   sent: Sent[];
   /** What somebody saw who watched the session all the time. */
   watched: Watched | null;
+  /** Snapshots of it that others may start from. */
+  snapshots: string[];
   /** What an ephemeral session was before it was removed. */
   story: Story | null;
 }
@@ -47,6 +49,8 @@ export interface Life {
 /** What every life has to know. */
 export interface World {
   api: Api;
+  /** Sessions that others may start from. */
+  origins: Life[];
   /** Aborted when nothing more is to begin. */
   over: AbortSignal;
   /** Aborted when nobody watches any more. */
@@ -65,7 +69,8 @@ export const DOOMED_USER = "doomed";
 /** Lives a session's life, with as much of it by chance as can be. Ends when every request is answered. */
 export async function live(world: World, random: Random, name: string): Promise<Life> {
   const { api, over, closed } = world;
-  const life = await create(api, random, name);
+  const life = await create(world, random, name);
+  if (!life.doomed && life.pattern !== "ephemeral") world.origins.push(life);
   const { path } = of(life);
   if (random.chance(0.4)) {
     life.watched = newWatched();
@@ -128,7 +133,8 @@ export async function sendLast(api: Api, life: Life): Promise<void> {
 
 const of = ({ id }: Life) => ({ path: `/api/sessions/${id}` });
 
-async function create(api: Api, random: Random, name: string): Promise<Life> {
+async function create(world: World, random: Random, name: string): Promise<Life> {
+  const { api } = world;
   const doomed = random.chance(0.12);
   const maxBudgetUsd = random.chance(0.2) ? random.int(5, 500) / 1_000 : 5;
   const maxTurns = random.chance(0.2) ? random.int(2, 12) : null;
@@ -149,17 +155,13 @@ async function create(api: Api, random: Random, name: string): Promise<Life> {
       random.chance(0.2) && { maxIdleTimeMs: random.int(2_000, 6_000) }),
     ...(random.chance(0.1) && { maxLifetimeMs: random.int(5_000, 60_000) }),
   };
-  const headers = { "Idempotency-Key": name };
-  const answers = await severalTimes(random, () =>
-    ask<SessionView>(api, { method: "POST", path: "/api/sessions", body, headers }),
-  );
-  const ids = new Set(answers.map((answer) => answer.body.id));
-  if (answers.some(({ status }) => status !== 201) || ids.size !== 1) {
-    api.violation(name, `its creation was answered with ${JSON.stringify(answers)}`);
-  }
+  const origin = random.chance(0.3) ? randomOrigin(world, random) : null;
+  const id =
+    (origin && (await createFrom(api, random, `${name}, again`, body, origin))) ??
+    (await createOne(api, random, name, body, 201));
   api.count(`creates, ${pattern}`);
   return {
-    id: answers[0]?.body.id ?? "",
+    id: id ?? "",
     pattern,
     doomed,
     maxBudgetUsd,
@@ -167,8 +169,64 @@ async function create(api: Api, random: Random, name: string): Promise<Life> {
     interrupts: 0,
     sent: [],
     watched: null,
+    snapshots: [],
     story: null,
   };
+}
+
+type Body = Record<string, unknown> & { config: Record<string, unknown> };
+
+/** Something to start from: an earlier session, or a snapshot of one; null when there is none yet. */
+function randomOrigin({ origins }: World, random: Random): Record<string, unknown> | null {
+  const origin = origins[random.int(0, origins.length - 1)];
+  if (!origin) return null;
+  const { id, snapshots } = origin;
+  const snapshotId = snapshots[random.int(0, snapshots.length - 1)];
+  if (snapshotId && random.chance(0.5)) return { snapshotId };
+  return { resumeSessionId: id, ...(random.chance(0.5) && { forkSession: true }) };
+}
+
+/** Makes a session from an earlier one; undefined when that is at work, or its snapshot is gone. */
+async function createFrom(
+  api: Api,
+  random: Random,
+  name: string,
+  body: Body,
+  origin: Record<string, unknown>,
+): Promise<string | undefined> {
+  const config = { ...body.config, ...origin };
+  const id = await createOne(api, random, name, { ...body, config }, 201, 404, 409);
+  if (id) api.count(`creates from ${Object.keys(origin).join(" and ")}`);
+  return id;
+}
+
+async function createOne(
+  api: Api,
+  random: Random,
+  name: string,
+  body: Body,
+  ...expected: number[]
+): Promise<string | undefined> {
+  const headers = { "Idempotency-Key": name };
+  const answers = await severalTimes(random, () =>
+    ask<SessionView>(api, { method: "POST", path: "/api/sessions", body, headers }),
+  );
+  const made = answers.filter(({ status }) => status === 201);
+  const ids = new Set(made.map((answer) => answer.body.id));
+  if (!answers.every(({ status }) => expected.includes(status)) || ids.size > 1) {
+    api.violation(name, `its creation was answered with ${JSON.stringify(answers)}`);
+  }
+  return made[0]?.body.id;
+}
+
+async function takeSnapshot(api: Api, life: Life): Promise<void> {
+  const path = `${of(life).path}/snapshots`;
+  const { status, body } = await ask<{ id: string }>(api, { method: "POST", path });
+  api.count(`snapshots, ${status}`);
+  if (status === 201) life.snapshots.push(body.id);
+  else if (status !== 409 && !(status === 404 && life.doomed)) {
+    api.violation(life.id, `a snapshot was answered with ${status} ${JSON.stringify(body)}`);
+  }
 }
 
 function act(api: Api, random: Random, life: Life): Promise<void> {
@@ -176,7 +234,8 @@ function act(api: Api, random: Random, life: Life): Promise<void> {
   const dice = random.int(1, 100);
   if (dice <= 65) return sendRandom(api, random, life);
   if (dice <= 78) return interrupt(api, life);
-  if (dice <= 90) return patch(api, random, life);
+  if (dice <= 86) return patch(api, random, life);
+  if (dice <= 92 && life.pattern !== "ephemeral") return takeSnapshot(api, life);
   const what = random.pick(["", "/messages", "/events?limit=5"]);
   api.count("reads");
   return check(api, life, { path: path + what }, 200);

@@ -75,7 +75,7 @@ const closing = new AbortController();
 async function liveAll(first: Server, state: string): Promise<Life[]> {
   const random = randomFrom(SEED);
   const over = new AbortController();
-  const world: World = { api, over: over.signal, closed: closing.signal };
+  const world: World = { api, origins: [], over: over.signal, closed: closing.signal };
   current = first;
   progress(`${SESSIONS} sessions begin`);
   const living = new Set<string>();
