@@ -96,8 +96,13 @@ describe("a session of ten thousand turns", () => {
         ),
       });
     }
-    expect(costs[1]).toEqual(costs[0]);
-    expect(costs[0]?.message.written).toBeGreaterThan(0);
-    expect(Math.min(costs[0]?.page.read ?? 0, costs[0]?.events.read ?? 0)).toBeGreaterThan(0);
+    const [short, long] = costs;
+    for (const what of ["waking", "message", "page", "events"] as const) {
+      const [some, same] = [short?.[what], long?.[what]];
+      expect(some?.read, what).toBeGreaterThan(0);
+      // A row more or less depends on what the alarm finds to do meanwhile.
+      expect(same?.read, what).toBeLessThan((some?.read ?? 0) + 10);
+      expect(same?.written, what).toBeLessThan((some?.written ?? 0) + 10);
+    }
   }, 60_000);
 });
