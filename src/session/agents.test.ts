@@ -186,9 +186,13 @@ describe("an agent", () => {
     expect(message.result).toContain("are you there?");
     expect(await conversationOf(id, "player1")).toContain("kiwi");
     expect(await conversationOf(id, "")).not.toContain("are you there?");
-    expect(await sessionOf(id).send(ALICE, aMessage("x", { agent: "nobody" }))).toMatchObject({
-      failure: { code: "invalid_request" },
-    });
+    for (const nobody of ["nobody", "constructor", "__proto__"]) {
+      expect(await sessionOf(id).send(ALICE, aMessage("x", { agent: nobody }))).toMatchObject({
+        failure: { code: "invalid_request" },
+      });
+      const unsent = await ask(id, call("SendMessage", { to: nobody, message: "x" }));
+      expect(unsent.result).toContain(`There is no agent "${nobody}".`);
+    }
   });
 
   it("hears a message after its step, and is woken by one when it rests", async () => {

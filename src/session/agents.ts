@@ -31,7 +31,7 @@ export function setupOf(store: SessionStore, agent: string): CustomAgent & { rul
   if (agent === MAIN) {
     return { model, thinking, effort, systemPrompt: config.systemPrompt, rules: config };
   }
-  const own = config.customAgents?.[store.journal.agentType(agent) ?? agent] ?? {};
+  const own = typeNamed(store, store.journal.agentType(agent) ?? agent) ?? {};
   return {
     model,
     thinking,
@@ -74,7 +74,13 @@ const firstLine = (text: string | undefined): string | undefined =>
 export function findAgent(store: SessionStore, name: string): string | undefined {
   if (name === MAIN_ALIAS) return MAIN;
   const known = store.journal.agentType(name) !== undefined;
-  return known || store.identity.config.customAgents?.[name] ? name : undefined;
+  return known || typeNamed(store, name) ? name : undefined;
+}
+
+/** A type of agents; whatever every object has besides, such as a `constructor`, is none. */
+function typeNamed({ identity }: SessionStore, name: string): CustomAgent | undefined {
+  const types = identity.config.customAgents ?? {};
+  return Object.hasOwn(types, name) ? types[name] : undefined;
 }
 
 /** A task for an agent. */
