@@ -215,6 +215,27 @@ describe("an agent", () => {
   });
 });
 
+describe("whoever started an agent", () => {
+  const wake = call("SendMessage", { to: "player2", message: "ping" });
+  // At the beginning of what it was told: an agent may say again what it heard.
+  const told = '"text":"player2 has ended (end_turn)';
+
+  it("is told of its end, and not the main agent", async () => {
+    const id = await crew();
+    await ask(id, task("player1", `${wake}\n${bash("sleep 0.3")}\nok`));
+    expect(await conversationOf(id, "player1")).toContain(told);
+    expect(await conversationOf(id, "")).not.toContain(told);
+  });
+
+  it("may have ended before: then the main agent is told", async () => {
+    const id = await crew();
+    const slow = call("SendMessage", { to: "player2", message: "/delay 200\npong" });
+    await ask(id, task("player1", `${slow}\nok`));
+    expect(await conversationOf(id, "player1")).not.toContain(told);
+    expect(await conversationOf(id, "")).toContain(told);
+  });
+});
+
 describe("limits over all agents", () => {
   const many = (turns: number) => Array(turns).fill(bash("true")).join("\n");
 

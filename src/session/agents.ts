@@ -215,7 +215,8 @@ export function lastText(store: SessionStore, runId: string): string | null {
 /** Whom to tell of a run's end: the agent that started it while it works, and the message's own otherwise. */
 function starterOf({ store, run }: RunChange): string {
   const open = store.journal.openRuns(run.messageId);
-  const starter = open.find(({ id }) => run.id.startsWith(`${id}/`));
+  // The ids of all above it begin its own.
+  const starter = open.find((one) => run.id === runIdOf(one, run.parentToolUseId ?? ""));
   return starter?.agent ?? store.journal.run(run.messageId)?.agent ?? MAIN;
 }
 
