@@ -113,6 +113,13 @@ describe("a task", () => {
     await checkTotals(id);
   });
 
+  it("finds a name that is not another type's", async () => {
+    const id = await crew({ customAgents: { player: {}, "player-2": {} } });
+    await ask(id, `${task("player", "a")} & ${task("player", "b")} & ${task("player-2", "c")}`);
+    const names = of(await eventsOf(id), "agent.started").map(({ agent }) => agent);
+    expect(names).toEqual(["player", "player-3", "player-2"]);
+  });
+
   it("in the background lets the main agent go on, which is told of its end", async () => {
     const id = await crew();
     const inBackground = { run_in_background: true };
