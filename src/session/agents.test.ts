@@ -140,8 +140,10 @@ describe("a task", () => {
         task("player3", "x"),
         task("player1", "x", { name: "main" }),
         task("player1", "x", { name: "player2" }),
+        task("player1", " \n "),
       ].join("\n"),
     );
+    expect(message.result).toContain("Task can't use this input");
     expect(message.result).toContain(
       'There is no agent \\"player3\\". There are: player1, player2.'.replaceAll("\\", ""),
     );
