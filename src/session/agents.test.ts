@@ -1,5 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { Block } from "../agent/messages";
+import type { ModelCall, ModelReply } from "../agent/model";
 import type { SessionEvent } from "../events/event";
 import {
   ALICE,
@@ -12,6 +14,7 @@ import {
   until,
   value,
 } from "../testing/sessions";
+import { model } from "./deployment";
 import type { SessionConfig } from "./rpc";
 import { SessionStore } from "./store";
 
@@ -31,6 +34,27 @@ const bash = (command: string) => call("Bash", { command });
 
 const read = async (id: string) => value(await sessionOf(id).read(ALICE));
 const of = (events: SessionEvent[], type: string) => events.filter((event) => event.type === type);
+
+/** Lets the model answer what a test says: calls of tools, or words and why it stopped. */
+function answerWith(answer: (call: ModelCall, agent: string) => Promise<Block[] | string>): void {
+  if (!model) throw new Error("tests have a model");
+  vi.spyOn(model, "call").mockImplementation(async (call): Promise<ModelReply> => {
+    const agent = /You are the agent "([^"]+)"/.exec(call.system)?.[1] ?? "main";
+    const answered = await answer(call, agent);
+    const usage = { start: null, delta: null };
+    if (typeof answered !== "string") {
+      return { ok: true, content: answered, stopReason: "tool_use", usage };
+    }
+    return { ok: true, content: [{ type: "text", text: "so be it" }], stopReason: answered, usage };
+  });
+}
+
+let uses = 0;
+const use = (name: string, input: object): Block[] => [
+  { type: "tool_use", id: `toolu_${++uses}`, name, input },
+];
+
+afterEach(() => vi.restoreAllMocks());
 
 /** What an agent's model would be shown of its conversation. */
 const conversationOf = (id: string, agent: string): Promise<string> =>
@@ -221,6 +245,32 @@ describe("an agent", () => {
     const nobody = call("SendMessage", { to: "nobody", message: "x" });
     expect((await ask(id, nobody)).result).toContain("There are: main, player1, player2.");
     await checkTotals(id);
+  });
+});
+
+describe("the end of a message", () => {
+  it("ends its agents once, in whatever step of theirs it comes", async () => {
+    for (let steps = 0; steps < 12; steps++) {
+      // Both are answered at once; the agent goes on some steps later than the main one.
+      let both: PromiseWithResolvers<void> | undefined;
+      let asked = 0;
+      answerWith(async ({ messages }, agent) => {
+        const background = { subagent_type: "player1", prompt: "x", run_in_background: true };
+        if (agent === "main" && messages.length === 1) return use("Task", background);
+        both ??= Promise.withResolvers<void>();
+        const { promise, resolve } = both;
+        if (++asked === 2) setTimeout(resolve, 1);
+        await promise;
+        if (agent === "main") return "refusal";
+        for (let step = 0; step < steps; step++) await null;
+        return "end_turn";
+      });
+      const id = await crew();
+      expect(await ask(id, "go")).toMatchObject({ stopReason: "refusal" });
+      const types = (await eventsOf(id)).map(({ type }) => type);
+      expect(types.at(-1), `after ${steps} steps`).toBe("message.completed");
+      expect(types.filter((type) => type === "agent.completed")).toHaveLength(1);
+    }
   });
 });
 
