@@ -248,6 +248,18 @@ describe("an agent", () => {
   });
 });
 
+describe("a main agent that has nothing left to do", () => {
+  it("hears at once what an agent in the background tells it", async () => {
+    const id = await crew();
+    const write = call("Write", { file_path: "answer.txt", content: "forty-two" });
+    const question = call("SendMessage", { to: "main", message: `${write}\nanswered` });
+    const asks = `${bash("sleep 0.1")}\n${question}\n${bash("sleep 0.4; cat answer.txt")}\nok`;
+    await ask(id, `${task("player1", asks, { run_in_background: true })}\nI wait`);
+    expect(await conversationOf(id, "player1")).toContain('"content":"forty-two"}');
+    await checkTotals(id);
+  });
+});
+
 describe("the end of a message", () => {
   it("ends its agents once, in whatever step of theirs it comes", async () => {
     for (let steps = 0; steps < 12; steps++) {
