@@ -342,6 +342,25 @@ describe("limits over all agents", () => {
     await checkTotals(id);
   });
 
+  it("cut no reply short for money that others hold only", async () => {
+    const limits = { maxIdleTimeMs: null, maxLifetimeMs: null, maxTurns: null };
+    // Enough for two replies of any length and a shorter one.
+    const id = await createSession({
+      pattern: "single-container",
+      config: { customAgents: PLAYERS },
+      limits: { ...limits, maxBudgetNanos: 450_000_000 },
+    });
+    const long = ["player1", "player2", "player1"].map((type) =>
+      task(type, "/delay 100\n/tokens 6000\n"),
+    );
+    expect(await ask(id, long.join(" & "))).toMatchObject({ stopReason: "end_turn" });
+    const ends = of(await eventsOf(id), "agent.completed");
+    expect(ends.map((event) => "stopReason" in event && event.stopReason)).toEqual(
+      Array(3).fill("end_turn"),
+    );
+    await checkTotals(id);
+  });
+
   it("and an interrupt reach every agent, and leave all conversations answered", async () => {
     const id = await crew();
     const slow = `${bash("sleep 30; echo late > late.txt")}\nok`;
