@@ -260,6 +260,24 @@ describe("a main agent that has nothing left to do", () => {
   });
 });
 
+describe("mail", () => {
+  it("of any size is told, in parts that can be written down", async () => {
+    const id = await crew();
+    const large = (n: number) => `${"字".repeat(99_000)} number ${n},`;
+    await runInDurableObject(objectOf(id), (_, { storage }) => {
+      const { journal } = new SessionStore(storage);
+      for (let n = 0; n < 30; n++) {
+        journal.addMail({ id: `mail ${n}`, from: "player1", to: "", content: large(n) });
+      }
+    });
+    answerWith(async () => "end_turn");
+    expect(await ask(id, "hello")).toMatchObject({ status: "completed" });
+    const conversation = await conversationOf(id, "");
+    const numbers = conversation.match(/(?<=number )\d+/g)?.map(Number);
+    expect(numbers).toEqual(Array.from({ length: 30 }, (_, n) => n));
+  });
+});
+
 describe("the end of a message", () => {
   it("ends its agents once, in whatever step of theirs it comes", async () => {
     for (let steps = 0; steps < 12; steps++) {
