@@ -133,6 +133,26 @@ describe("a run", () => {
     ]);
   });
 
+  it("that is to let others go first goes on when they do, however soon", async () => {
+    const { journal } = memoryJournal();
+    const { begin } = journal;
+    let settled = Promise.withResolvers<void>();
+    let free = false;
+    journal.otherSettled = () => settled.promise;
+    journal.begin = (wish) => {
+      if (free) return begin(wish);
+      // The other's reply is complete already, and about to be written down.
+      queueMicrotask(() => {
+        free = true;
+        settled.resolve();
+        settled = Promise.withResolvers();
+      });
+      return { ok: false, why: "others_first" };
+    };
+    const model = scriptedModel([{ content: [text("done")], stopReason: "end_turn" }]);
+    expect(await runAgent(depsOf(model, journal))).toEqual({ stopReason: "end_turn" });
+  });
+
   it.each([
     ["refusal", "refusal"],
     ["max_tokens", "max_tokens"],

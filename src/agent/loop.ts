@@ -295,9 +295,11 @@ async function makeTurn(
   deps: AgentDeps,
 ): Promise<MadeTurn> {
   for (;;) {
+    // From before it is asked: one that settles while the answer is on its way counts, too.
+    const otherSettled = deps.journal.otherSettled();
     const granted = await grant(wanted, deps);
     if (granted === "others_first") {
-      await deps.journal.otherSettled();
+      await otherSettled;
       if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
       continue;
     }

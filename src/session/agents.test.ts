@@ -1,5 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { Block } from "../agent/messages";
+import type { ModelCall, ModelReply } from "../agent/model";
 import type { SessionEvent } from "../events/event";
 import {
   ALICE,
@@ -12,6 +14,7 @@ import {
   until,
   value,
 } from "../testing/sessions";
+import { model } from "./deployment";
 import type { SessionConfig } from "./rpc";
 import { SessionStore } from "./store";
 
@@ -31,6 +34,27 @@ const bash = (command: string) => call("Bash", { command });
 
 const read = async (id: string) => value(await sessionOf(id).read(ALICE));
 const of = (events: SessionEvent[], type: string) => events.filter((event) => event.type === type);
+
+/** Lets the model answer what a test says: calls of tools, or words and why it stopped. */
+function answerWith(answer: (call: ModelCall, agent: string) => Promise<Block[] | string>): void {
+  if (!model) throw new Error("tests have a model");
+  vi.spyOn(model, "call").mockImplementation(async (call): Promise<ModelReply> => {
+    const agent = /You are the agent "([^"]+)"/.exec(call.system)?.[1] ?? "main";
+    const answered = await answer(call, agent);
+    const usage = { start: null, delta: null };
+    if (typeof answered !== "string") {
+      return { ok: true, content: answered, stopReason: "tool_use", usage };
+    }
+    return { ok: true, content: [{ type: "text", text: "so be it" }], stopReason: answered, usage };
+  });
+}
+
+let uses = 0;
+const use = (name: string, input: object): Block[] => [
+  { type: "tool_use", id: `toolu_${++uses}`, name, input },
+];
+
+afterEach(() => vi.restoreAllMocks());
 
 /** What an agent's model would be shown of its conversation. */
 const conversationOf = (id: string, agent: string): Promise<string> =>
@@ -113,6 +137,13 @@ describe("a task", () => {
     await checkTotals(id);
   });
 
+  it("finds a name that is not another type's", async () => {
+    const id = await crew({ customAgents: { player: {}, "player-2": {} } });
+    await ask(id, `${task("player", "a")} & ${task("player", "b")} & ${task("player-2", "c")}`);
+    const names = of(await eventsOf(id), "agent.started").map(({ agent }) => agent);
+    expect(names).toEqual(["player", "player-3", "player-2"]);
+  });
+
   it("in the background lets the main agent go on, which is told of its end", async () => {
     const id = await crew();
     const inBackground = { run_in_background: true };
@@ -133,8 +164,10 @@ describe("a task", () => {
         task("player3", "x"),
         task("player1", "x", { name: "main" }),
         task("player1", "x", { name: "player2" }),
+        task("player1", " \n "),
       ].join("\n"),
     );
+    expect(message.result).toContain("Task can't use this input");
     expect(message.result).toContain(
       'There is no agent \\"player3\\". There are: player1, player2.'.replaceAll("\\", ""),
     );
@@ -186,9 +219,13 @@ describe("an agent", () => {
     expect(message.result).toContain("are you there?");
     expect(await conversationOf(id, "player1")).toContain("kiwi");
     expect(await conversationOf(id, "")).not.toContain("are you there?");
-    expect(await sessionOf(id).send(ALICE, aMessage("x", { agent: "nobody" }))).toMatchObject({
-      failure: { code: "invalid_request" },
-    });
+    for (const nobody of ["nobody", "constructor", "__proto__"]) {
+      expect(await sessionOf(id).send(ALICE, aMessage("x", { agent: nobody }))).toMatchObject({
+        failure: { code: "invalid_request" },
+      });
+      const unsent = await ask(id, call("SendMessage", { to: nobody, message: "x" }));
+      expect(unsent.result).toContain(`There is no agent "${nobody}".`);
+    }
   });
 
   it("hears a message after its step, and is woken by one when it rests", async () => {
@@ -208,6 +245,83 @@ describe("an agent", () => {
     const nobody = call("SendMessage", { to: "nobody", message: "x" });
     expect((await ask(id, nobody)).result).toContain("There are: main, player1, player2.");
     await checkTotals(id);
+  });
+});
+
+describe("a main agent that has nothing left to do", () => {
+  it("hears at once what an agent in the background tells it", async () => {
+    const id = await crew();
+    const write = call("Write", { file_path: "answer.txt", content: "forty-two" });
+    const question = call("SendMessage", { to: "main", message: `${write}\nanswered` });
+    const asks = `${bash("sleep 0.1")}\n${question}\n${bash("sleep 0.4; cat answer.txt")}\nok`;
+    await ask(id, `${task("player1", asks, { run_in_background: true })}\nI wait`);
+    expect(await conversationOf(id, "player1")).toContain('"content":"forty-two"}');
+    await checkTotals(id);
+  });
+});
+
+describe("mail", () => {
+  it("of any size is told, in parts that can be written down", async () => {
+    const id = await crew();
+    const large = (n: number) => `${"字".repeat(99_000)} number ${n},`;
+    await runInDurableObject(objectOf(id), (_, { storage }) => {
+      const { journal } = new SessionStore(storage);
+      for (let n = 0; n < 30; n++) {
+        journal.addMail({ id: `mail ${n}`, from: "player1", to: "", content: large(n) });
+      }
+    });
+    answerWith(async () => "end_turn");
+    expect(await ask(id, "hello")).toMatchObject({ status: "completed" });
+    const conversation = await conversationOf(id, "");
+    const numbers = conversation.match(/(?<=number )\d+/g)?.map(Number);
+    expect(numbers).toEqual(Array.from({ length: 30 }, (_, n) => n));
+  });
+});
+
+describe("the end of a message", () => {
+  it("ends its agents once, in whatever step of theirs it comes", async () => {
+    for (let steps = 0; steps < 12; steps++) {
+      // Both are answered at once; the agent goes on some steps later than the main one.
+      let both: PromiseWithResolvers<void> | undefined;
+      let asked = 0;
+      answerWith(async ({ messages }, agent) => {
+        const background = { subagent_type: "player1", prompt: "x", run_in_background: true };
+        if (agent === "main" && messages.length === 1) return use("Task", background);
+        both ??= Promise.withResolvers<void>();
+        const { promise, resolve } = both;
+        if (++asked === 2) setTimeout(resolve, 1);
+        await promise;
+        if (agent === "main") return "refusal";
+        for (let step = 0; step < steps; step++) await null;
+        return "end_turn";
+      });
+      const id = await crew();
+      expect(await ask(id, "go")).toMatchObject({ stopReason: "refusal" });
+      const types = (await eventsOf(id)).map(({ type }) => type);
+      expect(types.at(-1), `after ${steps} steps`).toBe("message.completed");
+      expect(types.filter((type) => type === "agent.completed")).toHaveLength(1);
+    }
+  });
+});
+
+describe("whoever started an agent", () => {
+  const wake = call("SendMessage", { to: "player2", message: "ping" });
+  // At the beginning of what it was told: an agent may say again what it heard.
+  const told = '"text":"player2 has ended (end_turn)';
+
+  it("is told of its end, and not the main agent", async () => {
+    const id = await crew();
+    await ask(id, task("player1", `${wake}\n${bash("sleep 0.3")}\nok`));
+    expect(await conversationOf(id, "player1")).toContain(told);
+    expect(await conversationOf(id, "")).not.toContain(told);
+  });
+
+  it("may have ended before: then the main agent is told", async () => {
+    const id = await crew();
+    const slow = call("SendMessage", { to: "player2", message: "/delay 200\npong" });
+    await ask(id, task("player1", `${slow}\nok`));
+    expect(await conversationOf(id, "player1")).not.toContain(told);
+    expect(await conversationOf(id, "")).toContain(told);
   });
 });
 
@@ -243,6 +357,25 @@ describe("limits over all agents", () => {
     const session = await read(id);
     expect(session.totalCostNanos).toBeLessThanOrEqual(300_000_000);
     expect(dear.status).toBe("completed");
+    await checkTotals(id);
+  });
+
+  it("cut no reply short for money that others hold only", async () => {
+    const limits = { maxIdleTimeMs: null, maxLifetimeMs: null, maxTurns: null };
+    // Enough for two replies of any length and a shorter one.
+    const id = await createSession({
+      pattern: "single-container",
+      config: { customAgents: PLAYERS },
+      limits: { ...limits, maxBudgetNanos: 450_000_000 },
+    });
+    const long = ["player1", "player2", "player1"].map((type) =>
+      task(type, "/delay 100\n/tokens 6000\n"),
+    );
+    expect(await ask(id, long.join(" & "))).toMatchObject({ stopReason: "end_turn" });
+    const ends = of(await eventsOf(id), "agent.completed");
+    expect(ends.map((event) => "stopReason" in event && event.stopReason)).toEqual(
+      Array(3).fill("end_turn"),
+    );
     await checkTotals(id);
   });
 

@@ -31,7 +31,7 @@ export function setupOf(store: SessionStore, agent: string): CustomAgent & { rul
   if (agent === MAIN) {
     return { model, thinking, effort, systemPrompt: config.systemPrompt, rules: config };
   }
-  const own = config.customAgents?.[store.journal.agentType(agent) ?? agent] ?? {};
+  const own = typeNamed(store, store.journal.agentType(agent) ?? agent) ?? {};
   return {
     model,
     thinking,
@@ -73,9 +73,18 @@ const firstLine = (text: string | undefined): string | undefined =>
 /** The agent that a name means, of those at work or of the types; undefined for none. */
 export function findAgent(store: SessionStore, name: string): string | undefined {
   if (name === MAIN_ALIAS) return MAIN;
-  const known = store.journal.agentType(name) !== undefined;
-  return known || store.identity.config.customAgents?.[name] ? name : undefined;
+  return typeOf(store, name) === undefined ? undefined : name;
 }
+
+/** A type of agents; whatever every object has besides, such as a `constructor`, is none. */
+function typeNamed({ identity }: SessionStore, name: string): CustomAgent | undefined {
+  const types = identity.config.customAgents ?? {};
+  return Object.hasOwn(types, name) ? types[name] : undefined;
+}
+
+/** The type of the agent of that name, who may never have worked; undefined where there is none. */
+const typeOf = (store: SessionStore, name: string): string | undefined =>
+  store.journal.agentType(name) ?? (typeNamed(store, name) && name);
 
 /** A task for an agent. */
 export interface Assignment {
@@ -100,7 +109,7 @@ export function openTask(at: RunChange, task: Assignment, workspace: string): Ru
     return failed(`There is no agent "${task.type}". There are: ${types.join(", ")}.`);
   }
   const agent = task.name ?? freeName(at, task.type);
-  const type = store.journal.agentType(agent) ?? types.find((other) => other === agent);
+  const type = typeOf(store, agent);
   if (agent === MAIN_ALIAS || (type !== undefined && type !== task.type)) {
     return failed(`"${agent}" is another agent's name. Choose another one.`);
   }
@@ -209,17 +218,19 @@ export function lastText(store: SessionStore, runId: string): string | null {
 /** Whom to tell of a run's end: the agent that started it while it works, and the message's own otherwise. */
 function starterOf({ store, run }: RunChange): string {
   const open = store.journal.openRuns(run.messageId);
-  const starter = open.find(({ id }) => run.id.startsWith(`${id}/`));
+  // The ids of all above it begin its own.
+  const starter = open.find((one) => run.id === runIdOf(one, run.parentToolUseId ?? ""));
   return starter?.agent ?? store.journal.run(run.messageId)?.agent ?? MAIN;
 }
 
 const isAtWork = ({ store, run }: RunChange, agent: string): boolean =>
   store.journal.openRuns(run.messageId).some((open) => open.agent === agent);
 
-/** The type's own name, or a numbered one while that agent is at work. */
+/** The type's own name, or a numbered one while that agent is at work or is another type's. */
 function freeName(at: RunChange, type: string): string {
+  const isFree = (name: string) => !isAtWork(at, name) && (typeOf(at.store, name) ?? type) === type;
   let name = type;
-  for (let n = 2; isAtWork(at, name); n++) name = `${type}-${n}`;
+  for (let n = 2; !isFree(name); n++) name = `${type}-${n}`;
   return name;
 }
 

@@ -27,6 +27,7 @@ export async function workOn(messageId: string, deps: CrewDeps): Promise<Ending 
   const { store, commit, signal } = deps;
   const work = new Map<string, Promise<Ending | null>>();
   const settled = latch(signal);
+  const posted = latch(signal);
   const slots = limiter(MAX_AT_WORK);
   const locks = new Map<string, Promise<unknown>>();
 
@@ -59,7 +60,7 @@ export async function workOn(messageId: string, deps: CrewDeps): Promise<Ending 
       if (!shared) return ending;
       const next: Next = commit((now) => finishRun({ store, run, now }, ending));
       if (next === "ended") return ending;
-      if (next === "waits") await Promise.race(others(run));
+      if (next === "waits") await Promise.race([posted.next(), ...others(run)]);
       if (signal.aborted) return null;
     }
   }
@@ -88,6 +89,7 @@ export async function workOn(messageId: string, deps: CrewDeps): Promise<Ending 
       send(mail) {
         const { result, opened } = commit((now) => sendMail(at(now), mail, deps.workspace));
         if (opened) start(opened);
+        else posted.open();
         return result;
       },
     };

@@ -62,6 +62,9 @@ export interface StoredTool {
   startedAt: number | null;
 }
 
+/** Mail that is told at once is one row, of at most 2 MB, and one message that the model has to be able to read. */
+const MAX_TOLD_CHARACTERS = 200_000;
+
 /**
  * What the agents of a session have done, so that each can be carried on from where it was: their runs,
  * the calls of the model with what they cost, the conversation, the calls of tools.
@@ -410,15 +413,21 @@ export class Journal {
     return all(this.#sql, query, agent).length > 0;
   }
 
-  /** Takes what waits in an agent's mail, oldest first. */
+  /** Takes what waits in an agent's mail, oldest first: as much as can be told at once, but at least one. */
   takeMail(agent: string): string[] {
-    const rows = all(
-      this.#sql,
-      "SELECT n, content FROM mail WHERE to_agent = ? AND taken = 0 ORDER BY n",
-      agent,
-    );
-    for (const { n } of rows) this.#sql.exec("UPDATE mail SET taken = 1 WHERE n = ?", n ?? null);
-    return rows.map(({ content }) => String(content));
+    const query = "SELECT n, content FROM mail WHERE to_agent = ? AND taken = 0 ORDER BY n";
+    const taken: number[] = [];
+    const told: string[] = [];
+    let characters = 0;
+    for (const row of this.#sql.exec<Row>(query, agent)) {
+      const content = String(row.content);
+      characters += content.length;
+      if (told.length > 0 && characters > MAX_TOLD_CHARACTERS) break;
+      taken.push(Number(row.n));
+      told.push(content);
+    }
+    for (const n of taken) this.#sql.exec("UPDATE mail SET taken = 1 WHERE n = ?", n);
+    return told;
   }
 
   /** What a file held when an agent last saw it, as a hash; undefined when it never did. */

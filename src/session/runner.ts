@@ -10,7 +10,7 @@ import { findTool, runTool, toolDefinitions } from "../agent/tools";
 import type { Pattern } from "../db/schema";
 import type { LiveEvent } from "../events/event";
 import type { Sandbox } from "../sandbox/sandbox";
-import { introduction, setupOf, takeMail } from "./agents";
+import { introduction, MAIN, setupOf, takeMail } from "./agents";
 import type { Latch } from "./crew";
 import { modelOf } from "./deployment";
 import type { Run } from "./journal";
@@ -103,7 +103,8 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
         wake: async ({ when, prompt }) => {
           const id = await wakeUpId(run.id, call.id);
           signal.throwIfAborted();
-          return commit((now) => setWakeUp(store, { id, when, prompt }, now));
+          const agent = run.agent === MAIN ? null : run.agent;
+          return commit((now) => setWakeUp(store, { id, agent, when, prompt }, now));
         },
         output: (stream, text) => {
           const { id: toolUseId, name } = call;

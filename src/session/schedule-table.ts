@@ -8,6 +8,8 @@ export interface StoredSchedule extends ScheduleRow {
   requestHash: string;
   /** When its next run was computed. */
   plannedAt: number;
+  /** The agent that its message is for; null for the main one. */
+  agent: string | null;
 }
 
 /** The schedules of a session, in the order in which they were made. */
@@ -33,7 +35,7 @@ export class ScheduleTable {
     this.forget();
     this.#sql.exec(
       `INSERT INTO schedules (id, request_hash, timing, prompt, paused, planned_at, next_run_at,
-         last_run_at, last_message_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         last_run_at, last_message_id, created_at, agent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       schedule.id,
       schedule.requestHash,
       JSON.stringify(schedule.when),
@@ -44,6 +46,7 @@ export class ScheduleTable {
       schedule.lastRunAt,
       schedule.lastMessageId,
       schedule.createdAt,
+      schedule.agent,
     );
   }
 
@@ -85,4 +88,5 @@ const decode = (row: Row): StoredSchedule => ({
   lastRunAt: number(row.last_run_at),
   lastMessageId: text(row.last_message_id),
   createdAt: Number(row.created_at),
+  agent: text(row.agent),
 });

@@ -195,7 +195,7 @@ describe("schedules", () => {
     const id = await createSession();
     await runInDurableObject(objectOf(id), (_, { storage }) => {
       const added = TABLES.findIndex((table) => table.includes("TABLE schedules"));
-      for (const table of TABLES.slice(added)) {
+      for (const table of TABLES.slice(added).reverse()) {
         const [, made] = /^CREATE TABLE (\w+)/.exec(table) ?? [];
         const [, changed, column] = /^ALTER TABLE (\w+) ADD COLUMN (\w+)/.exec(table) ?? [];
         if (made) storage.sql.exec(`DROP TABLE ${made}`);
@@ -444,6 +444,18 @@ describe("a wake-up", () => {
     expect(received).toMatchObject([{}, { prompt: "hello again", scheduleId: wakeUp?.id }]);
     await ring(id);
     expect(await prompts(id)).toHaveLength(2);
+  });
+
+  it("wakes the agent that set it, and no other", async () => {
+    setClock(START);
+    const id = await createSession({ config: { customAgents: { watcher: {} } } });
+    const prompt = '/wake {"delayMs":60000,"prompt":"look"}\nI will';
+    await ask(id, `/Task ${JSON.stringify({ subagent_type: "watcher", prompt })}`);
+    expect(await list(id)).toMatchObject([{ prompt: "look" }]);
+    setClock(START + MINUTE);
+    await ring(id);
+    const { messages } = value(await sessionOf(id).messages(ALICE, { after: 0, limit: 10 }));
+    expect(messages).toMatchObject([{ agent: null }, { agent: "watcher", prompt: "look" }]);
   });
 
   it("comes at an instant too, between a second and a year from now", async () => {

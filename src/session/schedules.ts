@@ -40,11 +40,15 @@ export function nextRunAt(store: SessionStore): number | null {
   return times.length === 0 ? null : Math.min(...times);
 }
 
-/** Makes a schedule, or says why not. A repeat answers with the first one. */
+/**
+ * Makes a schedule, or says why not. A repeat answers with the first one. `agent` is whom it is to tell,
+ * if that is not the main one.
+ */
 export function addSchedule(
   store: SessionStore,
   request: ScheduleRequest,
   now: number,
+  agent: string | null = null,
 ): Result<ScheduleRow> {
   const { id, requestHash, prompt } = request;
   const known = store.schedules.get(id);
@@ -74,6 +78,7 @@ export function addSchedule(
     lastRunAt: null,
     lastMessageId: null,
     createdAt: now,
+    agent,
   };
   store.schedules.add(schedule);
   noteChange(store, now);
@@ -110,6 +115,8 @@ export function removeSchedule(store: SessionStore, id: string, now: number): Re
 /** A wake-up that the agent sets for itself. */
 export interface WakeUp {
   id: string;
+  /** Null for the main agent. */
+  agent: string | null;
   when: { delayMs: number } | { at: number };
   prompt: string;
 }
@@ -117,7 +124,7 @@ export interface WakeUp {
 /** Sets a wake-up. The same one is set only once, also when it has come already. */
 export function setWakeUp(
   store: SessionStore,
-  { id, when, prompt }: WakeUp,
+  { id, agent, when, prompt }: WakeUp,
   now: number,
 ): { ok: true; at: number } | { ok: false; message: string } {
   const sent = store.messages.get(messageOfWakeUp(id));
@@ -127,7 +134,7 @@ export function setWakeUp(
     const message = `a wake-up is between one second and one year away, and it is ${new Date(now).toISOString()} now`;
     return { ok: false, message };
   }
-  const added = addSchedule(store, { id, when, prompt, requestHash: "wake" }, now);
+  const added = addSchedule(store, { id, when, prompt, requestHash: "wake" }, now, agent);
   if (!added.ok) return { ok: false, message: added.failure.message };
   return { ok: true, at: added.value.nextRunAt ?? now };
 }
@@ -181,12 +188,12 @@ function run(store: SessionStore, schedule: StoredSchedule, now: number): void {
   store.schedules.save({ ...schedule, plannedAt: now, nextRunAt: next, ...ran });
 }
 
-function send(store: SessionStore, { id, when, prompt }: StoredSchedule, now: number) {
+function send(store: SessionStore, { id, when, prompt, agent }: StoredSchedule, now: number) {
   const random = () => `msg_${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
   const request = {
     id: when.kind === "once" ? messageOfWakeUp(id) : random(),
     prompt,
-    agent: null,
+    agent,
     background: false,
     maxTurns: null,
     maxBudgetNanos: null,
@@ -219,7 +226,7 @@ function changeable(store: SessionStore, id: string): StoredSchedule | Refusal {
 }
 
 function rowOf(schedule: StoredSchedule, ended: boolean): ScheduleRow {
-  const { requestHash: _, plannedAt: __, ...row } = schedule;
+  const { requestHash: _, plannedAt: __, agent: ___, ...row } = schedule;
   return ended ? { ...row, nextRunAt: null } : row;
 }
 

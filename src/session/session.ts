@@ -398,6 +398,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       endMessage(this.#store, messageId, ending, this.#drafts, now);
       startNext(this.#store, WORKSPACE, now);
     });
+    // At once: agents of the message may be about to go on.
+    this.#supervisor.drive();
   }
 
   /** Does what the clock says is due; what ends the session comes before what it was to do. */

@@ -129,4 +129,6 @@ export const TABLES = [
     size_bytes INTEGER,
     num_messages INTEGER NOT NULL
   ) WITHOUT ROWID`,
+  // Whom a wake-up wakes; null for the main agent.
+  "ALTER TABLE schedules ADD COLUMN agent TEXT",
 ] as const;

@@ -69,7 +69,9 @@ export function beginTurn(at: RunChange, model: PricedModel, wish: TurnWish): Tu
   const searches = boundOf(model, { promptTokens: 0, maxTokens: 0, webSearches }, now);
   const left = moneyLeft(at) - searches;
   const maxTokens = affordableMaxTokens(model, left, promptTokens, wish.maxTokens, now);
-  const enough = wish.lowered ? Math.min(MIN_OUTPUT_TOKENS, wish.maxTokens) : wish.maxTokens;
+  // A reply cut short ends its run on the budget, so it is cut only for money that nobody will leave over.
+  const cut = wish.lowered && store.journal.countOpenCalls() === 0;
+  const enough = cut ? Math.min(MIN_OUTPUT_TOKENS, wish.maxTokens) : wish.maxTokens;
   if (maxTokens < enough) return { ok: false, why: tooDear(at, wish) };
 
   const { balance } = store.state;

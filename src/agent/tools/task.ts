@@ -4,7 +4,8 @@ import { failed } from "./result";
 
 const Input = z.object({
   subagent_type: z.string().min(1).describe("Which agent is to do it"),
-  prompt: z.string().min(1).describe("The task, with all that the agent has to know"),
+  // The API refuses a conversation with text of nothing but white space, and an agent keeps its own.
+  prompt: z.string().trim().min(1).describe("The task, with all that the agent has to know"),
   description: z.string().optional().describe("The task in a few words"),
   name: z
     .string()
