@@ -186,9 +186,28 @@ describe("an agent", () => {
     expect(message.result).toContain("are you there?");
     expect(await conversationOf(id, "player1")).toContain("kiwi");
     expect(await conversationOf(id, "")).not.toContain("are you there?");
-    expect(await sessionOf(id).send(ALICE, aMessage("x", { agent: "nobody" }))).toMatchObject({
+    for (const agent of ["nobody", "toString", "constructor", "__proto__"]) {
+      expect(await sessionOf(id).send(ALICE, aMessage("x", { agent }))).toMatchObject({
+        failure: { code: "invalid_request" },
+      });
+    }
+  });
+
+  it("is none of a session that inherited it without its type", async () => {
+    const origin = await crew();
+    await ask(origin, task("player1", "hello", { name: "bob" }));
+    const bob = () => aMessage("x", { agent: "bob" });
+    const customAgents = { player1: {}, player2: {} };
+    const config = { resumeSessionId: origin };
+    const same = await createSession({ config: { ...config, customAgents } });
+    expect(await sessionOf(same).send(ALICE, bob())).toMatchObject({ ok: true });
+    const other = { ...config, customAgents: { player2: {} } };
+    const without = await createSession({ config: other });
+    expect(await sessionOf(without).send(ALICE, bob())).toMatchObject({
       failure: { code: "invalid_request" },
     });
+    const mail = await ask(without, call("SendMessage", { to: "bob", message: "x" }));
+    expect(mail.result).toContain('There is no agent "bob". There are: main, player2.');
   });
 
   it("hears a message after its step, and is woken by one when it rests", async () => {
