@@ -243,11 +243,17 @@ describe("the newest session", () => {
     expect(await newest(null)).toEqual({ id: "theirs" });
   });
 
-  test("of a conversation is none that can't be resumed", async () => {
+  test.each(queries)("%s is none that can't be resumed", async (_, newest) => {
     await putSession(env.DB, aSessionRow({ ...history, id: "a", createdAt: NOW }));
     const ephemeral = { pattern: "ephemeral", id: "b", createdAt: NOW + 1 } as const;
     await putSession(env.DB, aSessionRow({ ...history, ...ephemeral }));
-    expect(await newestOfConversation(env.DB, "acme", 7)).toEqual({ id: "a" });
+    expect(await newest("acme")).toEqual({ id: "a" });
+  });
+
+  test("of a history is one that can't be resumed where there is no other", async () => {
+    await putSession(env.DB, aSessionRow({ ...history, id: "b", pattern: "ephemeral" }));
+    expect(await newestBySessionId(env.DB, "acme", "sdk_sess_shared")).toEqual({ id: "b" });
+    expect(await newestOfConversation(env.DB, "acme", 7)).toBeNull();
   });
 
   test.each(queries)("%s is null where there is none, or it was removed", async (_, newest) => {

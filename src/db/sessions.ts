@@ -50,14 +50,18 @@ export async function purgeTombstones(d1: D1Database, before: number): Promise<n
   return purged.meta.changes;
 }
 
-/** The newest listed session of a conversation history; with an owner, that owner's newest. */
-export function newestBySessionId(
+/**
+ * The newest listed session of a conversation history; with an owner, that owner's newest. One that can't be
+ * resumed is so only where there is no other.
+ */
+export async function newestBySessionId(
   d1: D1Database,
   owner: string | null,
   sessionId: string,
 ): Promise<{ id: string } | null> {
   // With the "+" no index of the owner's sessions is walked: those of one history are few.
-  return newest(d1, ["session_id = ?", "+owner = ?"], owner, sessionId);
+  const of = (belongs: string) => newest(d1, [belongs, "+owner = ?"], owner, sessionId);
+  return (await of("session_id = ? and +pattern <> 'ephemeral'")) ?? (await of("session_id = ?"));
 }
 
 /** The newest listed session of a conversation that can be resumed; with an owner, of that owner's conversation. */

@@ -58,10 +58,10 @@ export class ApiError extends Error {
 }
 
 /** A request that does not parse. */
-export function invalid(issues: Issue[]): ApiError {
+export function invalid(issues: Issue[], others: Record<string, string> = {}): ApiError {
   const [first] = issues;
   const message = first ? [first.path, first.message].filter(Boolean).join(": ") : "is not valid";
-  return new ApiError("invalid_request_error", message, { details: { issues } });
+  return new ApiError("invalid_request_error", message, { details: { ...others, issues } });
 }
 
 /** There is no such thing, or it is not the caller's: nobody learns which. */
@@ -78,7 +78,7 @@ export function refusal({ code, message, details = {} }: Failure): ApiError {
   switch (type) {
     case "invalid_request_error": {
       const { path = "", ...others } = details;
-      return new ApiError(type, message, { details: { ...others, issues: [{ path, message }] } });
+      return invalid([{ path, message }], others);
     }
     case "conflict_error":
       return new ApiError(type, message, { details: { reason: code, ...details } });

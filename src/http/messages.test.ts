@@ -100,7 +100,12 @@ describe("POST /api/sessions/:id/message", () => {
     const body = { prompt: "hi", agent: "nobody" };
     expect(await client.post(`/api/sessions/${id}/message`, body)).toMatchObject({
       status: 400,
-      body: { error: { type: "invalid_request_error" } },
+      body: {
+        error: {
+          type: "invalid_request_error",
+          message: 'agent: There is no agent "nobody" in this session.',
+        },
+      },
     });
   });
 

@@ -48,6 +48,7 @@ describe("a body", () => {
     [new Uint8Array([0x22, 0xff, 0x22]), /UTF-8/],
     [new Uint8Array([0x22, 0xc3]), /UTF-8/],
     [`${"[".repeat(102)}${"]".repeat(102)}`, /100 levels/],
+    ['{"config":{"customAgents":{"__proto__":{}}}}', /has a key "__proto__"/],
     [`[${"1,".repeat(1_000_000)}1]`, /20000 values/],
     [`${"[".repeat(1_000_000)}${"]".repeat(1_000_000)}`, /100 levels|not JSON/],
   ])("that is no JSON is a 400 that says so: %#", async (body, message) => {

@@ -85,6 +85,10 @@ function excessOf(value: unknown): string | undefined {
     values += level.length;
     if (values > MAX_VALUES) return `holds more than ${MAX_VALUES} values`;
     if (depth > MAX_DEPTH) return `is nested more than ${MAX_DEPTH} levels deep`;
+    // Such a key would be lost on the way, without a word.
+    if (level.some((one) => typeof one === "object" && one && Object.hasOwn(one, "__proto__"))) {
+      return 'has a key "__proto__"';
+    }
     level = level.flatMap((one) => (typeof one === "object" && one ? Object.values(one) : []));
   }
   return undefined;

@@ -228,6 +228,23 @@ describe("an agent", () => {
     }
   });
 
+  it("is none of a session that inherited it without its type", async () => {
+    const origin = await crew();
+    await ask(origin, task("player1", "hello", { name: "bob" }));
+    const bob = () => aMessage("x", { agent: "bob" });
+    const customAgents = { player1: {}, player2: {} };
+    const config = { resumeSessionId: origin };
+    const same = await createSession({ config: { ...config, customAgents } });
+    expect(await sessionOf(same).send(ALICE, bob())).toMatchObject({ ok: true });
+    const other = { ...config, customAgents: { player2: {} } };
+    const without = await createSession({ config: other });
+    expect(await sessionOf(without).send(ALICE, bob())).toMatchObject({
+      failure: { code: "invalid_request" },
+    });
+    const mail = await ask(without, call("SendMessage", { to: "bob", message: "x" }));
+    expect(mail.result).toContain('There is no agent "bob". There are: main, player2.');
+  });
+
   it("hears a message after its step, and is woken by one when it rests", async () => {
     const id = await crew();
     const hello = call("SendMessage", { to: "player2", message: "hello from one" });

@@ -70,10 +70,13 @@ export function introduction(store: SessionStore, agent: string): string {
 const firstLine = (text: string | undefined): string | undefined =>
   text?.split("\n")[0]?.slice(0, 200);
 
-/** The agent that a name means, of those at work or of the types; undefined for none. */
+/**
+ * The agent that a name means, of those at work or of the types; undefined for none. An inherited one whose
+ * type this session does not have is none: nothing says what it may do.
+ */
 export function findAgent(store: SessionStore, name: string): string | undefined {
   if (name === MAIN_ALIAS) return MAIN;
-  return typeOf(store, name) === undefined ? undefined : name;
+  return typeNamed(store, store.journal.agentType(name) ?? name) && name;
 }
 
 /** A type of agents; whatever every object has besides, such as a `constructor`, is none. */
@@ -132,7 +135,7 @@ export function sendMail(
   const to = findAgent(store, mail.to);
   if (to === undefined) {
     const names = new Set([MAIN_ALIAS, ...Object.keys(store.identity.config.customAgents ?? {})]);
-    for (const name of store.journal.agentNames()) if (name !== MAIN) names.add(name);
+    for (const name of store.journal.agentNames()) if (findAgent(store, name)) names.add(name);
     return {
       result: failed(`There is no agent "${mail.to}". There are: ${[...names].join(", ")}.`),
     };

@@ -323,6 +323,9 @@ describe("where a session starts from", () => {
     const fromFirst = await startFrom({ resumeSessionId: origin });
     expect(await bash(fromFirst, "cat plan.md")).toContain("the plan");
     expect(await read(fromFirst)).toMatchObject({ sessionId });
+    // An ephemeral one that goes on with it is not in the way of those that come after.
+    await startFrom({ resumeSessionId: origin }, { pattern: "ephemeral" });
+    expect(await tryFrom({ resumeSessionId: sessionId })).toMatchObject({ ok: true });
   });
 
   it("is the newest of its conversation, when it asks to continue", async () => {
