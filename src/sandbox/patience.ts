@@ -11,8 +11,9 @@ export const COPY_MS = 5 * 60_000;
  * A bound is wide, since a machine that is only slow to wake must not be taken for dead.
  */
 export function patient(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox {
-  const { find, snapshot, restore } = sandbox;
+  const { start, find, snapshot, restore, programs } = sandbox;
   return {
+    ...(start && { start: () => within(start.call(sandbox), COPY_MS) }),
     async run(command, onOutput) {
       const running = sandbox.run(command, onOutput);
       return within(running, command.timeoutMs + answerMs, () => {
@@ -26,6 +27,7 @@ export function patient(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox
     writeFile: (path, bytes) => within(sandbox.writeFile(path, bytes), answerMs),
     ...(snapshot && { snapshot: (key) => within(snapshot.call(sandbox, key), COPY_MS) }),
     ...(restore && { restore: (key) => within(restore.call(sandbox, key), COPY_MS) }),
+    ...(programs && { programs }),
     destroy: () => within(sandbox.destroy(), answerMs),
   };
 }

@@ -8,18 +8,40 @@ export const PROVIDERS = ["embedded"] as const;
 /** The name of a provider. */
 export type Provider = (typeof PROVIDERS)[number];
 
-/** The sandbox of a session; it costs nothing before its first use. The only place that tells providers apart. */
+/** Which sandbox is meant. With the name of a machine, all but `start` and `destroy` are for that one only. */
+export interface SandboxAddress {
+  provider: string;
+  id: string;
+  machine?: string | undefined;
+}
+
+/** What the providers need of the Worker's bindings. */
+export interface ProviderEnv {
+  EMBEDDED_SANDBOXES: DurableObjectNamespace<EmbeddedSandbox>;
+}
+
+/** What is the same for every sandbox of a deployment. */
+export interface SandboxOptions {
+  workspace: string;
+}
+
+/** How each provider opens a sandbox. The only place that tells providers apart. */
+export const providers: Record<
+  Provider,
+  (env: ProviderEnv, address: SandboxAddress, options: SandboxOptions) => Sandbox
+> = {
+  embedded: (env, { id }, options) => embedded(env.EMBEDDED_SANDBOXES, id, options),
+};
+
+/** The sandbox of a session; it costs nothing before its first use. */
 export function openSandbox(
-  env: { EMBEDDED_SANDBOXES: DurableObjectNamespace<EmbeddedSandbox> },
-  info: { provider: string; id: string },
-  options: { workspace: string },
+  env: ProviderEnv,
+  address: SandboxAddress,
+  options: SandboxOptions,
 ): Sandbox {
-  switch (info.provider) {
-    case "embedded":
-      return patient(embedded(env.EMBEDDED_SANDBOXES, info.id, options));
-    default:
-      throw new SandboxError(`there is no sandbox provider "${info.provider}"`, {
-        transient: false,
-      });
-  }
+  const provider = PROVIDERS.find((name) => name === address.provider);
+  if (provider) return patient(providers[provider](env, address, options));
+  throw new SandboxError(`there is no sandbox provider "${address.provider}"`, {
+    transient: false,
+  });
 }

@@ -37,6 +37,11 @@ export type FoundCommand =
  */
 export interface Sandbox {
   /**
+   * Makes the machine ready, and names it. A machine that lost its files is another one, with another name.
+   * The other methods start it too where it is not. Absent where nothing has to be started.
+   */
+  start?(): Promise<string>;
+  /**
    * Runs a command to its end; a repeated id answers with the first run's result and runs nothing. An
    * id whose run was cut off is refused for good.
    */
@@ -57,6 +62,8 @@ export interface Sandbox {
   snapshot?(key: string): Promise<{ sizeBytes: number }>;
   /** Begins anew with the workspace that was saved under a key. After a failure: `destroy` it. */
   restore?(key: string): Promise<void>;
+  /** Programs that go on beside the commands; absent if the provider can't keep any. */
+  programs?: Programs;
   /**
    * Gives the machine back for good, and ends what runs on it. A second call, or one of a sandbox never
    * used, does nothing. Whether what is used afterwards is refused or begins anew is the provider's.
@@ -64,12 +71,41 @@ export interface Sandbox {
   destroy(): Promise<void>;
 }
 
-/** A sandbox that could not do its part. `transient` says that the same call may work later. */
+/** A program for `Programs`. `id` names it for ever, as a command's does. */
+export interface Program {
+  id: string;
+  /** For the shell, run as a user without rights to anything but the workspace and its own home. */
+  command: string;
+  env?: Record<string, string>;
+}
+
+/** A line of a program's output; `end` is how many bytes of output there are up to its end. */
+export interface ProgramLine {
+  line: string;
+  end: number;
+}
+
+/** Programs that read lines and write lines, and go on while nobody listens. `kill` ends one. */
+export interface Programs {
+  /** Starts a program; one that was started before is left as it is, also when it has ended. */
+  begin(program: Program): Promise<void>;
+  /** Gives a program its `n`-th line of input, counted from 1; the same `n` again changes nothing. */
+  tell(id: string, n: number, line: string): Promise<void>;
+  /** The lines of a program's output beyond so many bytes, as they come. Ends when the program has. */
+  listen(id: string, after: number, signal: AbortSignal): AsyncIterable<ProgramLine>;
+}
+
+/**
+ * A sandbox that could not do its part. `transient` says that the same call may work later, `lost` that the
+ * machine is gone and its files with it.
+ */
 export class SandboxError extends Error {
   override readonly name = "SandboxError";
   readonly transient: boolean;
-  constructor(message: string, options: { transient: boolean; cause?: unknown }) {
+  readonly lost: boolean;
+  constructor(message: string, options: { transient: boolean; lost?: boolean; cause?: unknown }) {
     super(message, { cause: options.cause });
     this.transient = options.transient;
+    this.lost = options.lost ?? false;
   }
 }
