@@ -90,7 +90,8 @@ export interface Model {
   ): Promise<{ ok: true; tokens: number } | { ok: false; failure: ModelFailure }>;
 }
 
-const STALL_MS = 120_000;
+/** A stream that says nothing for this long is taken for dead. */
+export const STALL_MS = 120_000;
 
 const COMPACTION_BETA = "compact-2026-09-04";
 
@@ -212,8 +213,8 @@ export function weighedParts(call: ModelCall) {
   return { system, tools, messages, outputSchema };
 }
 
-/** Puts a reply together from the stream's raw events. The SDK's own accumulation costs twice the time. */
-function assemble(draft: Draft, onDelta: DeltaListener) {
+/** Puts a reply together from the stream's raw events; what can't be read is a `SyntaxError`. The SDK's own accumulation costs twice the time. */
+export function assemble(draft: Draft, onDelta: DeltaListener) {
   const json: string[] = [];
   let stopReason: string | null = null;
   let stopped = false;
@@ -297,10 +298,10 @@ function assemble(draft: Draft, onDelta: DeltaListener) {
 }
 
 /** The stream ended before the reply did. */
-class CutOff extends Error {}
+export class CutOff extends Error {}
 
 /** Aborts a call whose stream has gone silent, besides when `signal` does. */
-function startWatchdog(signal: AbortSignal, stallMs: number) {
+export function startWatchdog(signal: AbortSignal, stallMs: number) {
   const controller = new AbortController();
   let heardAt = Date.now();
   let stalled = false;
@@ -324,8 +325,24 @@ const MAX_MESSAGE_CHARACTERS = 2_000;
 
 const RETRYABLE_STATUS = new Set([408, 409, 429]);
 
+/** A refusal of the API as a failure, from the answer and its body. */
+export function failureOfResponse(response: Response, body: string): ModelFailure {
+  const { status, headers } = response;
+  const error = Anthropic.APIError.generate(status, parsed(body), body, headers);
+  return classify(error, false, new AbortController().signal, false);
+}
+
+function parsed(body: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What an error of the SDK means for us: whether to try again, when, and what to tell the client. */
-function classify(
+export function classify(
   error: unknown,
   began: boolean,
   signal: AbortSignal,
