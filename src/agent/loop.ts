@@ -195,19 +195,23 @@ async function reply(deps: AgentDeps): Promise<Ending | Overflow | undefined> {
   const made = await makeTurn({ kind: "reply", ref: "", call, live: true }, deps);
   if (!made.ok) return made.ending;
   const { turn } = made;
+  const cut = turn.maxTokens < deps.maxTokens;
+  deps.journal.complete(turn, keptReply(made.outcome, cut));
+  return undefined;
+}
+
+/** What is written down of a reply; `cut` says that it was granted fewer tokens than it was to have. */
+export function keptReply(
+  outcome: ModelReply,
+  cut: boolean,
+): Pick<ModelReply, "content" | "stopReason" | "usage"> {
   // A reply cut short because the money left allowed no more ends on the budget.
-  const cutByBudget = made.outcome.stopReason === "max_tokens" && turn.maxTokens < deps.maxTokens;
-  const stopReason = cutByBudget ? "budget_limit" : made.outcome.stopReason;
-  const content = keptContent(made.outcome);
+  const cutByBudget = outcome.stopReason === "max_tokens" && cut;
+  const stopReason = cutByBudget ? "budget_limit" : outcome.stopReason;
+  const content = keptContent(outcome);
   // A reply that says it wants tools and names none would be asked for again for ever.
   const asksNothing = stopReason === "tool_use" && toolCalls(content).length === 0;
-  const { usage } = made.outcome;
-  deps.journal.complete(turn, {
-    content,
-    stopReason: asksNothing ? "end_turn" : stopReason,
-    usage,
-  });
-  return undefined;
+  return { content, stopReason: asksNothing ? "end_turn" : stopReason, usage: outcome.usage };
 }
 
 /** What of a reply enters the conversation: no unanswered call, and nothing of one that overflowed. */

@@ -136,7 +136,7 @@ export function createModel(options: {
           if (event === null || event === "ping" || data === "") continue;
           const told = JSON.parse(data);
           if (event === "error") {
-            throw new Anthropic.APIError(undefined, told, undefined, response.headers);
+            throw errorInStream(told, response.headers);
           }
           assembler.take(told);
         }
@@ -201,7 +201,10 @@ export function thinkingFor(
 const MIN_THINKING_TOKENS = 1_024;
 
 /** A call's thinking, its budget kept below what the reply may say; none where there is no room for it. */
-function thinkingWithin({ thinking, maxTokens }: ModelCall): ModelCall["thinking"] {
+export function thinkingWithin({
+  thinking,
+  maxTokens,
+}: Pick<ModelCall, "thinking" | "maxTokens">): ModelCall["thinking"] {
   if (thinking?.type !== "enabled" || thinking.budget_tokens < maxTokens) return thinking;
   const budget = Math.floor(maxTokens / 2);
   return budget < MIN_THINKING_TOKENS ? undefined : { ...thinking, budget_tokens: budget };
@@ -324,6 +327,10 @@ export function startWatchdog(signal: AbortSignal, stallMs: number) {
 const MAX_MESSAGE_CHARACTERS = 2_000;
 
 const RETRYABLE_STATUS = new Set([408, 409, 429]);
+
+/** What a stream says that ends in the middle. */
+export const errorInStream = (told: object, headers: Headers): Error =>
+  new Anthropic.APIError(undefined, told, undefined, headers);
 
 /** A refusal of the API as a failure, from the answer and its body. */
 export function failureOfResponse(response: Response, body: string): ModelFailure {

@@ -8,6 +8,9 @@ export const PROVIDERS = ["embedded"] as const;
 /** The name of a provider. */
 export type Provider = (typeof PROVIDERS)[number];
 
+/** The providers whose sandboxes keep programs; see `Sandbox.programs`. */
+export const PROVIDERS_WITH_PROGRAMS: readonly string[] = [];
+
 /** Which sandbox is meant. With the name of a machine, all but `start` and `destroy` are for that one only. */
 export interface SandboxAddress {
   provider: string;

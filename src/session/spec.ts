@@ -1,8 +1,9 @@
+import { checkProgramRules } from "../agent/claude-code/options";
 import { checkSchema } from "../agent/json-schema";
 import { knownModels, resolveModel } from "../agent/models";
 import { checkRules } from "../agent/permissions";
 import type { Settings } from "../env";
-import { PROVIDERS } from "../sandbox/providers";
+import { PROVIDERS, PROVIDERS_WITH_PROGRAMS } from "../sandbox/providers";
 import type { SessionConfig } from "./rpc";
 
 /** Something wrong with a request, at a path in it. */
@@ -26,9 +27,7 @@ export function checkConfig(
     const message = "needs resumeSessionId or continueSession";
     issues.push({ path: "config.forkSession", message });
   }
-  if (config.runtime === "claude-code") {
-    issues.push({ path: "config.runtime", message: '"claude-code" needs a container' });
-  }
+  if (config.runtime === "claude-code") issues.push(...checkProgram(config));
   const provider = config.sandbox?.provider;
   if (provider !== undefined && !PROVIDERS.some((known) => known === provider)) {
     const message = `is not one of ${PROVIDERS.join(", ")}`;
@@ -61,3 +60,22 @@ export function checkConfig(
   }
   return issues;
 }
+
+/** What Claude Code can't do of what a config asks for. */
+function checkProgram(config: SessionConfig): Issue[] {
+  const provider = config.sandbox?.provider ?? "embedded";
+  if (!PROVIDERS_WITH_PROGRAMS.includes(provider)) {
+    return [{ path: "config.runtime", message: '"claude-code" needs a container' }];
+  }
+  const agents = Object.entries(config.customAgents ?? {});
+  return [
+    ...checkProgramRules(config, { ofAgent: false }).map(at("config")),
+    ...agents.flatMap(([name, agent]) =>
+      checkProgramRules(agent, { ofAgent: true }).map(at(`config.customAgents.${name}`)),
+    ),
+  ];
+}
+
+const at =
+  (place: string) =>
+  ({ path, message }: Issue): Issue => ({ path: `${place}.${path}`, message });

@@ -1,0 +1,464 @@
+import {
+  type ProgramSetup,
+  programStart,
+  programTools,
+  transcriptPath,
+  uuidOf,
+} from "../agent/claude-code/options";
+import { type Heard, interruptLine, promptLine, readLine } from "../agent/claude-code/protocol";
+import { type Ending, endingOf } from "../agent/loop";
+import { apiError, type Upstream } from "../agent/relay";
+import { pause } from "../agent/retry";
+import type { LiveEvent } from "../events/event";
+import { type Programs, type Sandbox, SandboxError } from "../sandbox/sandbox";
+import { closeAgentRun, hasAgents, openTask, setupOf } from "./agents";
+import { atMost } from "./bounded";
+import { modelOf } from "./deployment";
+import type { Run } from "./journal";
+import { type Latch, latch } from "./latch";
+import { limitIn, passOn, stopped } from "./model-proxy";
+import type { StoredProgram } from "./program-table";
+import { putBackTranscript, saveTranscript } from "./program-transcript";
+import type { SessionStore } from "./store";
+import { errorText, log } from "./telemetry";
+import { closeTurns, finishTool, type LiveDraft, scopeOf, takeUpAgain } from "./turns";
+
+/** Deaths of the program, or of its machine, without progress before its message fails. */
+const MAX_DEATHS = 5;
+const DEATH_PAUSE_MS = 500;
+/** How long a program may take to stop what it does before it is killed. */
+const STOP_MS = 3_000;
+/** How long a message's end waits for the transcript; what is missed then is kept the next time. */
+const SAVE_MS = 20_000;
+/** How long a call of a program waits for its session to be at work again after a loss of the object. */
+const TAKE_UP_MS = 10_000;
+const MAX_NOISE_CHARACTERS = 500;
+
+/** What is said to a program that had heard its prompt before it died. */
+const GO_ON =
+  "You were interrupted before you were done. Go on where you were. Look at what is there first: a command may have run in part, and files may be missing.";
+
+/** What is needed of the session. */
+export interface ClaudeCodeDeps {
+  store: SessionStore;
+  commit<T>(change: (now: number) => T): T;
+  publish(event: LiveEvent): void;
+  drafts: Map<string, LiveDraft>;
+  upstream: Upstream | null;
+  sandbox(): Sandbox;
+  workspace: string;
+}
+
+/** The message that is worked on. */
+interface Work {
+  messageId: string;
+  signal: AbortSignal;
+  /** Opens whenever a call of the model was settled, or an agent has become known. */
+  settled: Latch;
+  /** What the program said last that was no line of its protocol. */
+  noise: string;
+}
+
+/**
+ * Claude Code as a session's agent: one process in the session's machine, started at need, that takes message
+ * after message. What it says is written down as the loop's events are, each line once; what it costs is
+ * settled where its model calls pass through. It and its machine may die at any time: it is started again
+ * with what it remembers.
+ */
+export class ClaudeCode {
+  readonly #deps: ClaudeCodeDeps;
+  #work: Work | null = null;
+  #begun = Promise.withResolvers<void>();
+  #stopping: Promise<unknown> = Promise.resolve();
+  #saving: Promise<unknown> | null = null;
+  /** The newest line that a program is known to have. */
+  #given = "";
+
+  constructor(deps: ClaudeCodeDeps) {
+    this.#deps = deps;
+  }
+
+  /** Works on a message until it has come to its end. Null when it was stopped from outside. */
+  async workOn(messageId: string, signal: AbortSignal): Promise<Ending | null> {
+    await this.#stopping;
+    if (signal.aborted) return null;
+    const over = new AbortController();
+    const both = AbortSignal.any([signal, over.signal]);
+    const work: Work = { messageId, signal: both, settled: latch(both), noise: "" };
+    const { store, commit } = this.#deps;
+    for (const run of store.journal.openRuns(messageId)) {
+      if (store.journal.hasCalls(run.id)) commit((now) => takeUpAgain({ store, run, now }));
+    }
+    this.#work = work;
+    this.#begun.resolve();
+    try {
+      return await this.#untilItEnds(work);
+    } finally {
+      over.abort();
+      this.#work = null;
+      this.#begun = Promise.withResolvers();
+      if (signal.aborted) this.#stopping = this.#stop(messageId);
+    }
+  }
+
+  /** Answers a request of the program: a call of the model is passed on, and nothing else is there. */
+  async answer(request: Request): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    if (request.method !== "POST" || pathname !== "/model/v1/messages") {
+      return apiError(404, "not_found_error", "Not found");
+    }
+    const { upstream, store } = this.#deps;
+    if (store.state.running !== null) await atMost(this.#begun.promise, TAKE_UP_MS);
+    const work = this.#work;
+    if (!work || !upstream || work.signal.aborted) return stopped();
+    const hasTools = programTools(store.identity.config, hasAgents(store)).length > 0;
+    return passOn(request, { ...this.#deps, ...work, upstream, hasTools });
+  }
+
+  /** Has the program work, and starts it again as often as it dies and makes sense. */
+  async #untilItEnds(work: Work): Promise<Ending | null> {
+    const { store, commit } = this.#deps;
+    const { messageId, signal } = work;
+    for (;;) {
+      const before = store.programs.read()?.id;
+      const ending = await this.#attempt(work).catch(failureOf);
+      if (signal.aborted) return null;
+      if (ending !== "died") return ending;
+      const run = store.journal.run(messageId);
+      if (!run || run.restarts >= MAX_DEATHS) return diedTooOften(work.noise);
+      commit((now) => {
+        store.programs.forget();
+        for (const open of store.journal.openRuns(messageId)) {
+          takeUpAgain({ store, run: open, now });
+        }
+        this.#giveUpCalls(work, now);
+      });
+      // One that was left from an earlier message may have been dead for long.
+      if (run.restarts > 0 || before === undefined) {
+        await pause(DEATH_PAUSE_MS * 2 ** run.restarts, signal);
+      }
+      if (signal.aborted) return null;
+    }
+  }
+
+  /** Answers the calls that a dead program has not, and closes its agents, which nobody carries on. */
+  #giveUpCalls({ messageId }: Work, now: number): void {
+    const { store, drafts } = this.#deps;
+    for (const run of store.journal.openRuns(messageId)) {
+      closeTurns({ store, run, now }, "restarted", drafts);
+      if (run.id !== messageId) closeAgentRun({ store, run, now }, { stopReason: "interrupted" });
+    }
+  }
+
+  /** Makes sure that the program runs and has its prompt, and follows it. */
+  async #attempt(work: Work): Promise<Ending | "died"> {
+    const { store, commit } = this.#deps;
+    const { messageId, signal } = work;
+    const sandbox = this.#deps.sandbox();
+    const { programs } = sandbox;
+    if (!programs) return NO_PROGRAMS;
+    const machine = (await sandbox.start?.()) ?? "";
+    await this.#clearAway(messageId, machine, sandbox);
+    const program = await this.#begin(machine, sandbox, programs);
+    if (signal.aborted) return "died";
+    if (program.messageId !== messageId) {
+      const line = promptLine(uuidIn(messageId), store.messages.prompt(messageId));
+      commit(() => store.programs.beginMessage(messageId, line));
+    }
+    const { id, heard, ending } = this.#program();
+    if (ending) {
+      await this.#save(sandbox);
+      return ending;
+    }
+    await this.#tell(programs);
+    for await (const { line, end } of programs.listen(id, heard, signal)) {
+      const ended = await this.#hear(readLine(line), end, work, programs);
+      if (ended) {
+        await this.#save(sandbox);
+        return ended;
+      }
+      if (signal.aborted) break;
+    }
+    return "died";
+  }
+
+  /** Ends a program that stands on another machine, or in the middle of another message. */
+  async #clearAway(messageId: string, machine: string, sandbox: Sandbox): Promise<void> {
+    const { store, commit } = this.#deps;
+    const left = store.programs.read();
+    if (!left) return;
+    const busy = left.messageId !== null && left.messageId !== messageId && left.ending === null;
+    if (left.machine === machine && !busy) return;
+    if (left.machine === machine) await sandbox.kill(left.id);
+    commit(() => store.programs.forget());
+  }
+
+  /** The program as it runs; starts one with what was remembered where there is none. */
+  async #begin(machine: string, sandbox: Sandbox, programs: Programs): Promise<StoredProgram> {
+    const { store, commit } = this.#deps;
+    const known = store.programs.read();
+    const id = known?.id ?? `claude_${crypto.randomUUID()}`;
+    const { files, command, env } = programStart(id, this.#setup());
+    if (!known) {
+      await putBackTranscript(id, sandbox, store);
+      for (const { path, text } of files) {
+        await sandbox.writeFile(path, new TextEncoder().encode(text));
+      }
+      commit(() => store.programs.start(id, machine));
+    }
+    await programs.begin({ id, command, env });
+    return this.#program();
+  }
+
+  #setup(): ProgramSetup {
+    const { store, workspace } = this.#deps;
+    const { config, sessionId } = store.identity;
+    const { systemPrompt, effort, allowedTools, disallowedTools } = config;
+    const names = Object.keys(config.customAgents ?? {});
+    return {
+      uuid: uuidOf(sessionId),
+      workspace,
+      env: config.env ?? {},
+      model: modelOf(config.model).id,
+      systemPrompt,
+      effort,
+      allowedTools,
+      disallowedTools,
+      customAgents: Object.fromEntries(
+        names.map((name) => {
+          const own = config.customAgents?.[name] ?? {};
+          const { model, effort } = setupOf(store, name);
+          const description = own.description ?? own.systemPrompt?.slice(0, 200) ?? "an agent";
+          return [name, { ...own, model: modelOf(model).id, effort, description }];
+        }),
+      ),
+    };
+  }
+
+  /** Writes down what a line means, once. Answers how the message ends, if it is its end. */
+  async #hear(
+    heard: Heard | null,
+    end: number,
+    work: Work,
+    programs: Programs,
+  ): Promise<Ending | undefined> {
+    const { store } = this.#deps;
+    const { messageId } = work;
+    const uuid = uuidIn(messageId);
+    switch (heard?.type) {
+      case undefined:
+        return undefined;
+      case "noise":
+        work.noise = heard.text.slice(0, MAX_NOISE_CHARACTERS);
+        return undefined;
+      case "begun":
+        if (heard.uuid === uuid) this.#note(work, end, () => store.programs.saveBegun());
+        return undefined;
+      case "done": {
+        if (heard.uuid !== uuid || this.#program().begun) return undefined;
+        // It remembers the prompt from before it died, and says nothing to it.
+        this.#note(work, end, () => {
+          store.programs.addLine(promptLine(crypto.randomUUID(), GO_ON));
+          store.programs.saveBegun();
+        });
+        await this.#tell(programs);
+        return undefined;
+      }
+      case "agent":
+        await this.#toolKnown(heard.toolUseId, work);
+        this.#note(work, end, (now) => this.#startAgent(heard, messageId, now));
+        work.settled.open();
+        return undefined;
+      case "results":
+        for (const { toolUseId } of heard.results) await this.#toolKnown(toolUseId, work);
+        this.#note(work, end, (now) => {
+          for (const result of heard.results) this.#finish(result, messageId, now);
+        });
+        this.#saveSoon();
+        return undefined;
+      case "compacted":
+        this.#note(work, end, (now) => this.#noteCompaction(heard.tokensBefore, messageId, now));
+        return undefined;
+      case "ended": {
+        const ending = this.#endingOf(heard.failure, messageId);
+        this.#note(work, end, () => store.programs.saveEnding(ending));
+        return ending;
+      }
+    }
+  }
+
+  /** Commits what a line means together with how far was heard; nothing once the work was stopped. */
+  #note(work: Work, end: number, change: (now: number) => void): void {
+    if (work.signal.aborted) return;
+    this.#deps.commit((now) => {
+      change(now);
+      this.#deps.store.programs.saveHeard(end);
+    });
+  }
+
+  /** Waits until the reply that makes a call is written down: the program makes calls while it still reads. */
+  async #toolKnown(toolUseId: string, { messageId, settled, signal }: Work): Promise<void> {
+    const { journal } = this.#deps.store;
+    for (;;) {
+      const next = settled.next();
+      if (signal.aborted || journal.openToolOf(messageId, toolUseId)) return;
+      if (!journal.openRuns(messageId).some(({ id }) => journal.openCalls(id).length > 0)) return;
+      await next;
+    }
+  }
+
+  /** Opens the run of an agent that the program has started. */
+  #startAgent(heard: Extract<Heard, { type: "agent" }>, messageId: string, now: number): void {
+    const { store, workspace } = this.#deps;
+    const tool = store.journal.openToolOf(messageId, heard.toolUseId);
+    const run = store.journal.run(tool?.runId ?? messageId);
+    if (!run) return;
+    const { toolUseId: callId, agentType: type, prompt } = heard;
+    const task = { callId, type, prompt, background: false };
+    const opened = openTask({ store, run, now }, task, workspace);
+    if ("messageId" in opened) store.programs.addAgent(heard.agentId, opened.id);
+  }
+
+  /** Writes down the result of a call, and the end of the agent that it had started. */
+  #finish(
+    { toolUseId, result }: Extract<Heard, { type: "results" }>["results"][number],
+    messageId: string,
+    now: number,
+  ): void {
+    const { store, drafts } = this.#deps;
+    const tool = store.journal.openToolOf(messageId, toolUseId);
+    const run = tool && store.journal.run(tool.runId);
+    if (!run) return;
+    const agent = store.journal.run(`${run.id}/${toolUseId}`);
+    if (agent?.open) {
+      const text = typeof result.content === "string" ? result.content : JSON.stringify(result);
+      const ending = this.#outcomeOf(agent, result.isError ? text : null);
+      closeTurns({ store, run: agent, now }, ending.stopReason, drafts);
+      closeAgentRun({ store, run: agent, now }, ending);
+    }
+    finishTool({ store, run, now }, tool, result);
+  }
+
+  #noteCompaction(tokensBefore: number, messageId: string, now: number): void {
+    const { store } = this.#deps;
+    const run = store.journal.run(messageId);
+    const turnId = store.journal.newestTurn(messageId, "compaction");
+    if (!run || turnId === undefined) return;
+    store.log.append({ type: "context.compacted", turnId, tokensBefore }, scopeOf(run), now);
+  }
+
+  #endingOf(failure: string | null, messageId: string): Ending {
+    const run = this.#deps.store.journal.run(messageId);
+    return run ? this.#outcomeOf(run, failure) : { stopReason: "end_turn" };
+  }
+
+  /** How a run ends whose agent has said its last word, or has failed. */
+  #outcomeOf(run: Run, failure: string | null): Ending {
+    const limit = failure === null ? undefined : limitIn(failure);
+    if (limit) return { stopReason: limit } as Ending;
+    if (failure === null) return endingOf(run.lastStop) ?? { stopReason: "end_turn" };
+    const message = `Claude Code failed: ${failure.slice(0, MAX_NOISE_CHARACTERS)}`;
+    return { stopReason: "error", error: { type: "upstream_error", message } };
+  }
+
+  /** Stops what the program does for a message that was ended from outside. Never rejects. */
+  async #stop(messageId: string): Promise<void> {
+    const { store, commit } = this.#deps;
+    const program = store.programs.read();
+    if (program?.messageId !== messageId || program.ending !== null) return;
+    try {
+      const sandbox = this.#deps.sandbox();
+      if (!(await this.#halt(program.id, sandbox.programs))) {
+        await sandbox.kill(program.id);
+        commit(() => store.programs.forget());
+      }
+      await this.#save(sandbox);
+    } catch (error) {
+      // Whoever works on the next message finds it busy, and kills it.
+      log("program.left", { session: store.identity.id, error: errorText(error) });
+    }
+  }
+
+  /** Asks a program to stop what it does; tells whether it has, within a bound. */
+  async #halt(id: string, programs: Programs | undefined): Promise<boolean> {
+    const { store, commit } = this.#deps;
+    const { told, heard } = this.#program();
+    if (!programs || this.#given !== lineName(id, told)) return false;
+    commit(() => store.programs.addLine(interruptLine(crypto.randomUUID())));
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(), STOP_MS);
+    const halted = async () => {
+      await this.#tell(programs);
+      for await (const { line, end } of programs.listen(id, heard, over.signal)) {
+        if (readLine(line)?.type !== "ended") continue;
+        commit(() => {
+          store.programs.saveHeard(end);
+          store.programs.saveEnding({ stopReason: "interrupted" });
+        });
+        return;
+      }
+    };
+    try {
+      await atMost(halted(), STOP_MS);
+    } finally {
+      clearTimeout(timer);
+    }
+    return store.programs.read()?.ending != null;
+  }
+
+  /** Gives the program the newest of its lines, once more if need be. */
+  async #tell(programs: Programs): Promise<void> {
+    const { id, told, line } = this.#program();
+    await programs.tell(id, told, line);
+    this.#given = lineName(id, told);
+  }
+
+  /** Keeps what the program remembers. A failure is left to the next time. */
+  async #save(sandbox: Sandbox): Promise<void> {
+    await this.#saving;
+    const { store, commit, workspace } = this.#deps;
+    const path = transcriptPath(workspace, uuidOf(store.identity.sessionId));
+    this.#saving = saveTranscript(path, sandbox, store, (change) => commit(change)).catch((error) =>
+      log("transcript.kept", { session: store.identity.id, error: errorText(error) }),
+    );
+    await atMost(this.#saving, SAVE_MS);
+    this.#saving = null;
+  }
+
+  #saveSoon(): void {
+    if (!this.#saving) this.#save(this.#deps.sandbox());
+  }
+
+  #program(): StoredProgram {
+    const program = this.#deps.store.programs.read();
+    if (!program) throw new Error("the session has no program");
+    return program;
+  }
+}
+
+const lineName = (programId: string, n: number): string => `${programId} ${n}`;
+
+/** A message's id as the UUID that its prompt goes by. */
+function uuidIn(messageId: string): string {
+  const hex = messageId.replace(/^msg_/, "");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+/** What a failure of the sandbox means: another try, or the end of the message. */
+function failureOf(error: unknown): Ending | "died" {
+  if (!(error instanceof SandboxError)) throw error;
+  if (error.transient || error.lost) return "died";
+  const message = `The sandbox failed: ${error.message}`;
+  return { stopReason: "error", error: { type: "unavailable_error", message } };
+}
+
+const NO_PROGRAMS: Ending = {
+  stopReason: "error",
+  error: { type: "unavailable_error", message: "The session's sandbox can't run Claude Code." },
+};
+
+function diedTooOften(noise: string): Ending {
+  const why = noise === "" ? "" : ` It said last: ${noise}`;
+  const message = `Claude Code ended again and again without getting any further.${why}`;
+  return { stopReason: "error", error: { type: "unavailable_error", message } };
+}
