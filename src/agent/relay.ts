@@ -84,8 +84,8 @@ export async function relay(
         if (event) assembler.take(event as Parameters<typeof assembler.take>[0]);
         if (event?.type === "message_stop") {
           const stopReason = assembler.finish();
-          whole = true;
           end({ ok: true, content: draft.content, stopReason, usage: draft.usage });
+          whole = true;
         }
         await writer.write(encoder.encode(record));
       }
@@ -95,16 +95,14 @@ export async function relay(
       if (whole) return;
       const { message } = fail(error);
       const told = { type: "error", error: { type: "api_error", message } };
-      // To somebody who is gone nothing can be said.
-      await writer
-        .write(encoder.encode(`event: error\ndata: ${JSON.stringify(told)}\n\n`))
-        .then(() => writer.close())
-        .catch(() => {});
+      await writer.write(encoder.encode(`event: error\ndata: ${JSON.stringify(told)}\n\n`));
+      await writer.close();
     } finally {
       watchdog.signal.removeEventListener("abort", stop);
     }
   };
-  pass();
+  // To somebody who is gone nothing can be said, and what can't be written down is not told.
+  pass().catch(stop);
   return new Response(readable, { headers: answered(response) });
 }
 
