@@ -43,10 +43,14 @@ export async function relay(
   { draft, onDelta }: CallWatch,
   settle: (outcome: ModelOutcome) => void,
 ): Promise<Response> {
-  const watchdog = startWatchdog(signal, STALL_MS);
+  const gone = new AbortController();
+  const watchdog = startWatchdog(AbortSignal.any([signal, gone.signal]), STALL_MS);
+  let settled = false;
   const end = (outcome: ModelOutcome) => {
     watchdog.stop();
+    if (settled) return;
     settle(outcome);
+    settled = true;
   };
   const fail = (error: unknown): ModelFailure => {
     const began = draft.usage.start !== null;
@@ -68,42 +72,49 @@ export async function relay(
     return apiError(502, "api_error", message);
   }
 
-  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-  const writer = writable.getWriter();
   const assembler = assemble(draft, onDelta);
-  // Whoever called may be gone, and read nothing any more.
-  const stop = () => writer.abort().catch(() => {});
-  watchdog.signal.addEventListener("abort", stop);
-  const pass = async () => {
-    let whole = false;
-    try {
-      for await (const record of records(response.body)) {
-        watchdog.touch();
-        const event = eventOf(record);
-        if (event?.type === "error") throw errorInStream(event, response.headers);
-        if (event) assembler.take(event as Parameters<typeof assembler.take>[0]);
-        if (event?.type === "message_stop") {
-          const stopReason = assembler.finish();
-          end({ ok: true, content: draft.content, stopReason, usage: draft.usage });
-          whole = true;
-        }
-        await writer.write(encoder.encode(record));
-      }
-      if (!whole) throw new CutOff();
-      await writer.close();
-    } catch (error) {
-      if (whole) return;
-      const { message } = fail(error);
-      const told = { type: "error", error: { type: "api_error", message } };
-      await writer.write(encoder.encode(`event: error\ndata: ${JSON.stringify(told)}\n\n`));
-      await writer.close();
-    } finally {
-      watchdog.signal.removeEventListener("abort", stop);
+  const source = records(response.body);
+  let whole = false;
+  /** The next record of the answer; null after the last. */
+  const next = async (): Promise<string | null> => {
+    const { value: record, done } = await source.next();
+    if (done && !whole) throw new CutOff();
+    if (done) return null;
+    watchdog.touch();
+    const event = eventOf(record);
+    if (event?.type === "error") throw errorInStream(event, response.headers);
+    if (event) assembler.take(event as Parameters<typeof assembler.take>[0]);
+    if (event?.type === "message_stop") {
+      const stopReason = assembler.finish();
+      end({ ok: true, content: draft.content, stopReason, usage: draft.usage });
+      whole = true;
     }
+    return record;
   };
-  // To somebody who is gone nothing can be said, and what can't be written down is not told.
-  pass().catch(stop);
-  return new Response(readable, { headers: answered(response) });
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const record = await next();
+        if (record === null) controller.close();
+        else controller.enqueue(encoder.encode(record));
+      } catch (error) {
+        const { message } = fail(error);
+        const told = { type: "error", error: { type: "api_error", message } };
+        controller.enqueue(encoder.encode(`event: error\ndata: ${JSON.stringify(told)}\n\n`));
+        controller.close();
+      }
+    },
+    cancel() {
+      if (whole) return;
+      gone.abort();
+      fail(new Error("whoever called is gone"));
+    },
+  });
+  // Nobody may read on who is gone without a word: the call is given up on all the same.
+  watchdog.signal.addEventListener("abort", () => {
+    if (!whole) fail(new Error("the call was stopped"));
+  });
+  return new Response(body, { headers: answered(response) });
 }
 
 /** Has the API count the prompt of a call. Never rejects. */

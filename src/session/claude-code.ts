@@ -5,7 +5,13 @@ import {
   transcriptPath,
   uuidOf,
 } from "../agent/claude-code/options";
-import { type Heard, interruptLine, promptLine, readLine } from "../agent/claude-code/protocol";
+import {
+  type CallResult,
+  type Heard,
+  interruptLine,
+  promptLine,
+  readLine,
+} from "../agent/claude-code/protocol";
 import { type Ending, endingOf } from "../agent/loop";
 import { apiError, type Upstream } from "../agent/relay";
 import { pause } from "../agent/retry";
@@ -53,7 +59,7 @@ export interface ClaudeCodeDeps {
 interface Work {
   messageId: string;
   signal: AbortSignal;
-  /** Opens whenever a call of the model was settled, or an agent has become known. */
+  /** Opens whenever a call was settled, a result was written down, or an agent has become known. */
   settled: Latch;
   /** What the program said last that was no line of its protocol. */
   noise: string;
@@ -69,7 +75,10 @@ export class ClaudeCode {
   readonly #deps: ClaudeCodeDeps;
   #work: Work | null = null;
   #begun = Promise.withResolvers<void>();
-  #stopping: Promise<unknown> = Promise.resolve();
+  /** Resolves when nobody works on a message, nor stops what was worked on. */
+  #free: Promise<void> = Promise.resolve();
+  /** Whether what the program did for a message is being stopped: what it asks meanwhile is for nobody. */
+  #stopping = false;
   #saving: Promise<unknown> | null = null;
   /** The newest line that a program is known to have. */
   #given = "";
@@ -80,8 +89,18 @@ export class ClaudeCode {
 
   /** Works on a message until it has come to its end. Null when it was stopped from outside. */
   async workOn(messageId: string, signal: AbortSignal): Promise<Ending | null> {
-    await this.#stopping;
-    if (signal.aborted) return null;
+    const before = this.#free;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#free = promise;
+    try {
+      await before;
+      return signal.aborted ? null : await this.#workAlone(messageId, signal);
+    } finally {
+      resolve();
+    }
+  }
+
+  async #workAlone(messageId: string, signal: AbortSignal): Promise<Ending | null> {
     const over = new AbortController();
     const both = AbortSignal.any([signal, over.signal]);
     const work: Work = { messageId, signal: both, settled: latch(both), noise: "" };
@@ -97,7 +116,11 @@ export class ClaudeCode {
       over.abort();
       this.#work = null;
       this.#begun = Promise.withResolvers();
-      if (signal.aborted) this.#stopping = this.#stop(messageId);
+      if (signal.aborted) {
+        this.#stopping = true;
+        await this.#stop(messageId);
+        this.#stopping = false;
+      }
     }
   }
 
@@ -108,11 +131,15 @@ export class ClaudeCode {
       return apiError(404, "not_found_error", "Not found");
     }
     const { upstream, store } = this.#deps;
-    if (store.state.running !== null) await atMost(this.#begun.promise, TAKE_UP_MS);
+    const { running } = store.state;
+    if (running === null || this.#stopping || !upstream) return stopped();
+    await atMost(this.#begun.promise, TAKE_UP_MS);
     const work = this.#work;
-    if (!work || !upstream || work.signal.aborted) return stopped();
+    if (work?.messageId !== running) return stopped();
     const hasTools = programTools(store.identity.config, hasAgents(store)).length > 0;
-    return passOn(request, { ...this.#deps, ...work, upstream, hasTools });
+    const finish = (result: CallResult) =>
+      this.#deps.commit((now) => this.#finish(result, work.messageId, now));
+    return passOn(request, { ...this.#deps, ...work, upstream, hasTools, finish });
   }
 
   /** Has the program work, and starts it again as often as it dies and makes sense. */
@@ -171,7 +198,7 @@ export class ClaudeCode {
       return ending;
     }
     await this.#tell(programs);
-    for await (const { line, end } of programs.listen(id, heard, signal)) {
+    for await (const { line, end } of heeding(signal, programs.listen(id, heard, signal))) {
       const ended = await this.#hear(readLine(line), end, work, programs);
       if (ended) {
         await this.#save(sandbox);
@@ -274,6 +301,7 @@ export class ClaudeCode {
         this.#note(work, end, (now) => {
           for (const result of heard.results) this.#finish(result, messageId, now);
         });
+        work.settled.open();
         this.#saveSoon();
         return undefined;
       case "compacted":
@@ -320,11 +348,7 @@ export class ClaudeCode {
   }
 
   /** Writes down the result of a call, and the end of the agent that it had started. */
-  #finish(
-    { toolUseId, result }: Extract<Heard, { type: "results" }>["results"][number],
-    messageId: string,
-    now: number,
-  ): void {
+  #finish({ toolUseId, result }: CallResult, messageId: string, now: number): void {
     const { store, drafts } = this.#deps;
     const tool = store.journal.openToolOf(messageId, toolUseId);
     const run = tool && store.journal.run(tool.runId);
@@ -389,7 +413,8 @@ export class ClaudeCode {
     const timer = setTimeout(() => over.abort(), STOP_MS);
     const halted = async () => {
       await this.#tell(programs);
-      for await (const { line, end } of programs.listen(id, heard, over.signal)) {
+      const { signal } = over;
+      for await (const { line, end } of heeding(signal, programs.listen(id, heard, signal))) {
         if (readLine(line)?.type !== "ended") continue;
         commit(() => {
           store.programs.saveHeard(end);
@@ -433,6 +458,25 @@ export class ClaudeCode {
     const program = this.#deps.store.programs.read();
     if (!program) throw new Error("the session has no program");
     return program;
+  }
+}
+
+/** The same lines, given up on at once when the signal aborts. */
+async function* heeding<T>(signal: AbortSignal, lines: AsyncIterable<T>): AsyncGenerator<T> {
+  const iterator = lines[Symbol.asyncIterator]();
+  const { promise: aborted, resolve } = Promise.withResolvers<null>();
+  const stop = () => resolve(null);
+  signal.addEventListener("abort", stop);
+  try {
+    while (!signal.aborted) {
+      const next = await Promise.race([iterator.next(), aborted]);
+      if (next === null || next.done) return;
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+    // Not awaited: what does not end is what is given up on.
+    iterator.return?.().catch(() => {});
   }
 }
 

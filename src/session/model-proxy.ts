@@ -1,3 +1,4 @@
+import type { CallResult } from "../agent/claude-code/protocol";
 import { readProgramCall } from "../agent/claude-code/request";
 import { grantTurn } from "../agent/grant";
 import { wireSchema } from "../agent/json-schema";
@@ -31,6 +32,9 @@ const MAX_BODY_BYTES = 32 << 20;
 /** How long a call of an agent that nobody has heard of waits for the word that it was started. */
 const AGENT_WAIT_MS = 10_000;
 
+/** How long a call waits for the program's own word of the results that it tells of. */
+const RESULT_WAIT_MS = 1_000;
+
 /** The header in which the program says which of its agents calls; absent for the main one. */
 const AGENT_HEADER = "x-claude-code-agent-id";
 
@@ -45,8 +49,10 @@ export interface ProxyDeps {
   /** Whether the session's agents have any tools. */
   hasTools: boolean;
   signal: AbortSignal;
-  /** Opens whenever a call was settled, or an agent has become known. */
+  /** Opens whenever a call was settled, a result was written down, or an agent has become known. */
   settled: Latch;
+  /** Writes down a result that the program has told the model, if that is not done. */
+  finish(result: CallResult): void;
 }
 
 /**
@@ -63,11 +69,12 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
   const call = readProgramCall(text, deps);
   if (!call.ok) return apiError(400, "invalid_request_error", call.message);
   const caller = await callerOf(request, deps);
-  if (signal.aborted) return stopped();
+  if (signal.aborted) return later();
   // What nobody knows of is paid for all the same, and shown to nobody.
   const run = caller ?? store.journal.run(deps.messageId);
   const kind = caller || call.kind !== "reply" ? call.kind : "helper";
-  if (!run) return stopped();
+  if (!run) return later();
+  await resultsKnown(call.results, deps);
   const priced = resolveModel(call.model, Date.now(), settings.MODEL_PRICES);
   if (!priced) return apiError(404, "not_found_error", `model: "${call.model}" has no known price`);
 
@@ -103,11 +110,12 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
       const { status, type, message } = granted.failure;
       return apiError(status ?? 502, type, message);
     }
+    if (granted.why === "interrupted") return later();
     if (granted.why !== "others_first") {
       return refusal(granted.why === "too_dear" ? "budget_limit" : granted.why);
     }
     await otherSettled;
-    if (signal.aborted) return stopped();
+    if (signal.aborted) return later();
   }
 }
 
@@ -116,7 +124,11 @@ const refusal = (why: StopReason): Response =>
   apiError(402, "billing_error", `A limit of the session is reached [${why}]`);
 
 /** What a program's call is answered when nobody waits for it any more. */
-export const stopped = (): Response => refusal("interrupted");
+export const stopped = (): Response =>
+  apiError(402, "billing_error", "The message has ended that this was for");
+
+/** What a call is answered that nobody can see to at the moment. It is tried again. */
+const later = (): Response => apiError(529, "overloaded_error", "Overloaded");
 
 /** The limit that a program names as the reason of its failure; undefined for any other one. */
 export function limitIn(failure: string): StopReason | undefined {
@@ -138,6 +150,24 @@ async function callerOf(
     if (runId !== undefined) return store.journal.run(runId);
     if ((await Promise.race([next, giveUp])) === "late" || signal.aborted) return undefined;
   }
+}
+
+/**
+ * Waits until the results are written down that a call tells of. The program says them as well, but a call
+ * may come before its words; what it says too late is taken from the call.
+ */
+async function resultsKnown(
+  results: readonly CallResult[],
+  { store, messageId, signal, settled, finish }: ProxyDeps,
+): Promise<void> {
+  const isOpen = ({ toolUseId }: CallResult) => store.journal.openToolOf(messageId, toolUseId);
+  const giveUp = scheduler.wait(RESULT_WAIT_MS).then(() => "late");
+  for (;;) {
+    const next = settled.next();
+    if (signal.aborted || !results.some(isOpen)) return;
+    if ((await Promise.race([next, giveUp])) === "late") break;
+  }
+  if (!signal.aborted) for (const result of results.filter(isOpen)) finish(result);
 }
 
 /** A call as it is sent: a reply is thought about and formed as in the loop. */

@@ -1,10 +1,14 @@
 import { env } from "cloudflare:workers";
-import type { ProgramLine, Sandbox } from "../sandbox/sandbox";
+import { vi } from "vitest";
+import { toBase64 } from "../agent/tools/image";
+import { embedded } from "../sandbox/embedded";
+import { providers } from "../sandbox/providers";
+import type { CommandResult, ProgramLine, Sandbox } from "../sandbox/sandbox";
 
 // A stand-in of Claude Code, as far as a session can tell: told a line, it asks the model through the session's
 // own `fetch`, makes the calls of the reply in the session's sandbox, and says what the real one was heard to
-// say, abbreviated. It lives in the memory of the tests, as a program does in a machine of its own: an object
-// that is lost does not take it along.
+// say, abbreviated. It lives in the tests, as a program does in a machine of its own: an object that is lost
+// does not take it along. What a session calls only leaves notes, and what works is driven from the tests.
 
 interface Block {
   type: string;
@@ -30,18 +34,50 @@ interface Entry {
   message: Message;
 }
 
+const machines = new Map<string, FakeMachine>();
+
+/** The machine of a session. */
+export function machineOf(id: string): FakeMachine {
+  const machine = machines.get(id) ?? new FakeMachine(id);
+  machines.set(id, machine);
+  return machine;
+}
+
+/** Lets every embedded sandbox keep programs, and drives these, until what it returns is called. */
+export function plantPrograms(): () => void {
+  const spy = vi
+    .spyOn(providers, "embedded")
+    .mockImplementation((env, { id }, options) =>
+      machineOf(id).inside(embedded(env.EMBEDDED_SANDBOXES, id, options)),
+    );
+  let over = false;
+  const drive = async () => {
+    while (!over) {
+      for (const machine of machines.values()) machine.step();
+      await wait(2);
+    }
+  };
+  drive();
+  return () => {
+    over = true;
+    spy.mockRestore();
+    machines.clear();
+  };
+}
+
+// Tests make the waits of those who are tested shorter.
+const wait = scheduler.wait.bind(scheduler);
+
 /** A machine: its programs, and the transcripts in its files. Another machine knows nothing of either. */
 export class FakeMachine {
   readonly programs = new Map<string, FakeProgram>();
   /** Programs that were started here, in their order. */
   readonly started: string[] = [];
-  /** Ids of commands that were run for tools, each once. */
-  readonly commands: string[] = [];
+  /** Files outside of the workspace, by their paths. */
+  readonly files = new Map<string, Uint8Array>();
   name = `machine_${crypto.randomUUID()}`;
   /** The bodies of the model calls that were made, as they were sent. */
   readonly sent: Record<string, unknown>[] = [];
-  /** What the model's calls were answered. */
-  readonly statuses: number[] = [];
   /** Does not stop when it is asked to. */
   deaf = false;
   /** Dies as soon as it is started. */
@@ -53,28 +89,43 @@ export class FakeMachine {
   inside(sandbox: Sandbox): Sandbox {
     return {
       ...sandbox,
-      run: (command, onOutput) => sandbox.run(command, onOutput),
+      run: (command, onOutput) => {
+        const [, path, from] = /^\[ -f '([^']+)' \] && tail -c \+(\d+)/.exec(command.command) ?? [];
+        if (path === undefined) return sandbox.run(command, onOutput);
+        return Promise.resolve(this.#tail(path, Number(from)));
+      },
       kill: async (id) => {
         const program = this.programs.get(id);
-        if (program) program.die();
+        if (program) program.dead = true;
         else await sandbox.kill(id);
       },
       readFile: (path) => sandbox.readFile(path),
-      writeFile: (path, bytes) => sandbox.writeFile(path, bytes),
+      writeFile: async (path, bytes) => {
+        if (path.startsWith("/home/")) this.files.set(path, bytes);
+        else await sandbox.writeFile(path, bytes);
+      },
       destroy: () => sandbox.destroy(),
       start: async () => this.name,
       programs: {
         begin: async ({ id, command }) => {
           if (this.programs.has(id)) return;
-          const program = new FakeProgram(this, sandbox, id, command);
-          this.programs.set(id, program);
+          this.programs.set(id, new FakeProgram(this, command));
           this.started.push(id);
-          program.start();
         },
-        tell: async (id, n, line) => this.programs.get(id)?.tell(n, line),
+        tell: async (id, n, line) => {
+          this.programs.get(id)?.lines.set(n, line);
+        },
         listen: (id, after, signal) => listen(this.programs.get(id), after, signal),
       },
     };
+  }
+
+  /** What the command says that reads on in a transcript. */
+  #tail(path: string, from: number): CommandResult {
+    const file = this.files.get(path);
+    const stdout = file ? toBase64(file.subarray(from - 1, from - 1 + 512 * 1024)) : "";
+    const exitCode = file ? 0 : 1;
+    return { exitCode, stdout, stderr: "", ended: "exited", truncated: false };
   }
 
   /** The program that runs; undefined when none does. */
@@ -83,17 +134,17 @@ export class FakeMachine {
   }
 
   /** The machine is gone, with all on it, and another stands in its place. */
-  async replace(sandbox: Sandbox): Promise<void> {
-    for (const program of this.programs.values()) program.die();
+  replace(): void {
+    for (const program of this.programs.values()) program.dead = true;
+    this.step();
     this.programs.clear();
+    this.files.clear();
     this.name = `machine_${crypto.randomUUID()}`;
-    const id = `lost_${crypto.randomUUID()}`;
-    await sandbox.run({
-      id,
-      command: "rm -rf /home/agent",
-      timeoutMs: 5_000,
-      maxOutputBytes: 1_000,
-    });
+  }
+
+  /** Has the programs do what there is to do. */
+  step(): void {
+    for (const program of this.programs.values()) program.step();
   }
 }
 
@@ -109,102 +160,83 @@ async function* listen(
       at += 1;
       if (next.end > after) yield next;
     } else if (program.dead) return;
-    else await Promise.race([program.more(), aborted(signal)]);
+    else await wait(2);
   }
 }
-
-const aborted = (signal: AbortSignal) =>
-  new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve());
-  });
 
 /** One process. */
 export class FakeProgram {
   readonly output: ProgramLine[] = [];
-  readonly #lines = new Map<number, string>();
-  readonly #queue: string[] = [];
-  readonly #ended = new AbortController();
-  #more = Promise.withResolvers<void>();
+  readonly lines = new Map<number, string>();
+  dead = false;
+  readonly #machine: FakeMachine;
+  readonly #command: string;
+  #sandbox: Sandbox | undefined;
+  #done = 0;
+  #queue: string[] = [];
   #busy = false;
-  #turn = new AbortController();
+  #turn: AbortController | undefined;
   #transcript: Entry[] = [];
-  #uuid = "";
+  /** Where it keeps what it remembers. */
+  transcriptPath = "";
 
-  constructor(
-    readonly machine: FakeMachine,
-    readonly sandbox: Sandbox,
-    readonly id: string,
-    readonly command: string,
-  ) {}
-
-  get dead(): boolean {
-    return this.#ended.signal.aborted;
+  constructor(machine: FakeMachine, command: string) {
+    this.#machine = machine;
+    this.#command = command;
   }
 
-  more(): Promise<void> {
-    return this.#more.promise;
-  }
-
-  die(): void {
-    this.#ended.abort();
-    this.#turn.abort();
-    this.#wake();
+  /** Does what there is to do. */
+  step(): void {
+    if (this.dead) {
+      this.#turn?.abort();
+      return;
+    }
+    if (!this.#sandbox) this.#start();
+    for (let line = this.lines.get(this.#done + 1); line; line = this.lines.get(this.#done + 1)) {
+      this.#done += 1;
+      const told = JSON.parse(line);
+      if (told.type !== "control_request") this.#queue.push(line);
+      else if (!this.#machine.deaf) this.#interrupt(told.request_id);
+    }
+    if (this.#busy) return;
+    const next = this.#queue.shift();
+    if (next === undefined) return;
+    this.#busy = true;
+    this.#turn = new AbortController();
+    this.#answer(JSON.parse(next))
+      .catch((error) => this.#say(`crashed: ${error}`))
+      .finally(() => {
+        this.#busy = false;
+      });
   }
 
   /** Does what the command's script does: takes the transcript that was put back, and resumes it if it can. */
-  async start(): Promise<void> {
-    this.#busy = true;
-    const [, transcript = ""] = /\[ ! -s '([^']+)'/.exec(this.command) ?? [];
-    const [, saved = ""] = /\[ -s '([^']+)' \]; then cat/.exec(this.command) ?? [];
-    this.#uuid = /--session-id ([\w-]+)/.exec(this.command)?.[1] ?? "";
-    this.#path = transcript;
-    if (this.machine.broken) {
+  #start(): void {
+    const { sessionId, files, broken } = this.#machine;
+    this.#sandbox = embedded(env.EMBEDDED_SANDBOXES, sessionId, { workspace: "/workspace" });
+    if (broken) {
       this.#say("bash: exec: claude: not found");
-      this.die();
+      this.dead = true;
       return;
     }
-    const bytes =
-      (await this.sandbox.readFile(transcript)) ?? (await this.sandbox.readFile(saved)) ?? null;
-    const text = new TextDecoder().decode(bytes ?? new Uint8Array());
+    this.transcriptPath = /\[ ! -s '([^']+)'/.exec(this.#command)?.[1] ?? "";
+    const saved = /\[ -s '([^']+)' \]; then cat/.exec(this.#command)?.[1] ?? "";
+    const text = new TextDecoder().decode(files.get(this.transcriptPath) ?? files.get(saved));
     this.#transcript = text
       .split("\n")
       .filter(Boolean)
       .map((line) => JSON.parse(line));
     this.#answerCutOffCalls();
-    this.#busy = false;
-    this.#next();
   }
-  #path = "";
 
-  tell(n: number, line: string): void {
-    if (this.#lines.has(n)) return;
-    this.#lines.set(n, line);
-    const told = JSON.parse(line);
-    if (told.type === "control_request") {
-      if (!this.machine.deaf) this.#interrupt(told.request_id);
-      return;
-    }
-    this.#queue.push(line);
-    this.#next();
+  get #stopped(): boolean {
+    return this.#turn?.signal.aborted ?? false;
   }
 
   #interrupt(requestId: string): void {
     const response = { subtype: "success", request_id: requestId };
     this.#say({ type: "control_response", response });
-    this.#turn.abort();
-  }
-
-  #next(): void {
-    if (this.#busy || this.dead) return;
-    const line = this.#queue.shift();
-    if (line === undefined) return;
-    this.#busy = true;
-    this.#turn = new AbortController();
-    this.#answer(JSON.parse(line)).finally(() => {
-      this.#busy = false;
-      this.#next();
-    });
+    this.#turn?.abort();
   }
 
   async #answer({ uuid, message }: { uuid: string; message: Message }): Promise<void> {
@@ -213,15 +245,17 @@ export class FakeProgram {
     if (this.#transcript.some((entry) => entry.uuid === uuid)) return lifecycle("completed");
     lifecycle("queued");
     lifecycle("started");
-    this.#say({ type: "system", subtype: "init", session_id: this.#uuid, tools: ["Bash"] });
-    await this.#remember({ type: "user", uuid, message });
-    const failure = await this.#work(this.#transcript, undefined, undefined).catch(String);
+    this.#say({ type: "system", subtype: "init", tools: ["Bash"] });
+    this.#remember({ type: "user", uuid, message });
+    const failure = await this.#work(this.#transcript, undefined, undefined, this.#model).catch(
+      String,
+    );
     if (this.dead) return;
-    const stopped = this.#turn.signal.aborted;
+    const stopped = this.#stopped;
     if (stopped) {
       this.#answerCutOffCalls();
       const text = "[Request interrupted by user]";
-      await this.#remember({ type: "user", message: { role: "user", content: text } });
+      this.#remember({ type: "user", message: { role: "user", content: text } });
     }
     this.#say({
       type: "result",
@@ -238,12 +272,13 @@ export class FakeProgram {
     conversation: Entry[],
     agentId: string | undefined,
     parent: string | undefined,
+    model: string,
   ): Promise<string | undefined> {
     for (;;) {
-      const reply = await this.#ask(conversation, agentId);
+      const reply = await this.#ask(conversation, agentId, model);
       if (typeof reply === "string") return reply;
       const entry = { type: "assistant", message: { role: "assistant", content: reply.content } };
-      if (agentId === undefined) await this.#remember(entry);
+      if (agentId === undefined) this.#remember(entry);
       else conversation.push(entry);
       for (const block of reply.content) {
         const message = { id: reply.id, role: "assistant", content: [block] };
@@ -253,16 +288,16 @@ export class FakeProgram {
       if (calls.length === 0) return undefined;
       const results = await Promise.all(calls.map((call) => this.#make(call, parent)));
       const answered = { type: "user", message: { role: "user", content: results } };
-      if (agentId === undefined) await this.#remember(answered);
+      if (agentId === undefined) this.#remember(answered);
       else conversation.push(answered);
-      if (this.#turn.signal.aborted) return "aborted";
+      if (this.#stopped) return "aborted";
     }
   }
 
   async #make(call: Block, parent: string | undefined): Promise<unknown> {
     const { content, isError } = await this.#tool(call);
     const block = { type: "tool_result", tool_use_id: call.id, content, is_error: isError };
-    if (!this.#turn.signal.aborted) {
+    if (!this.#stopped) {
       const message = { role: "user", content: [block] };
       this.#say({ type: "user", message, parent_tool_use_id: parent ?? null });
     }
@@ -275,12 +310,15 @@ export class FakeProgram {
     input = {},
   }: Block): Promise<{ content: string; isError: boolean }> {
     if (name === "Bash") {
-      this.machine.commands.push(id);
       const command = String(input.command);
-      const running = this.sandbox.run({ id, command, timeoutMs: 60_000, maxOutputBytes: 30_000 });
-      this.#turn.signal.addEventListener("abort", () => this.sandbox.kill(id).catch(() => {}));
+      const sandbox = this.#sandbox;
+      if (!sandbox) throw new Error("it was not started");
+      const running = sandbox.run({ id, command, timeoutMs: 60_000, maxOutputBytes: 30_000 });
+      this.#turn?.signal.addEventListener("abort", () => sandbox.kill(id).catch(() => {}));
       const { stdout, stderr, exitCode } = await running;
-      return { content: (stdout + stderr).trimEnd(), isError: exitCode !== 0 };
+      const said = (stdout + stderr).trimEnd();
+      const failed = exitCode !== 0;
+      return { content: failed ? `Exit code ${exitCode}\n${said}` : said, isError: failed };
     }
     if (name === "Agent") {
       const agentId = `a${crypto.randomUUID().slice(0, 8)}`;
@@ -290,32 +328,64 @@ export class FakeProgram {
       const conversation: Entry[] = [
         { type: "user", message: { role: "user", content: [{ type: "text", text: prompt }] } },
       ];
-      const failure = await this.#work(conversation, agentId, id);
+      const failure = await this.#work(conversation, agentId, id, this.#agentModel(type));
       const last = conversation.at(-1)?.message.content;
       const said = Array.isArray(last) ? last.map(({ text }) => text ?? "").join("") : "";
       return { content: failure ?? said, isError: failure !== undefined };
     }
+    if (name === "WebFetch" || name === "WebSearch") return this.#aside(name);
     return {
       content: `<tool_use_error>No such tool available: ${name}</tool_use_error>`,
       isError: true,
     };
   }
 
-  async #ask(conversation: Entry[], agentId: string | undefined): Promise<Reply | string> {
+  /** A call of the model that is no reply of an agent. */
+  async #aside(name: string): Promise<{ content: string; isError: boolean }> {
+    const tools = [{ type: "web_search_20250305", name: "web_search", max_uses: 8 }];
+    const response = await this.call({
+      model: "claude-sonnet-5-5",
+      max_tokens: 16_384,
+      stream: true,
+      messages: [{ role: "user", content: "What does it say?" }],
+      ...(name === "WebSearch" && { tools }),
+    });
+    const read = await readReply(response);
+    return { content: typeof read === "string" ? read : "It says this.", isError: !response.ok };
+  }
+
+  get #model(): string {
+    return /'--model' '([^']+)'/.exec(this.#command)?.[1] ?? "";
+  }
+
+  #agentModel(type: string): string {
+    const path = /'--agents' '([^']+)'/.exec(this.#command)?.[1] ?? "";
+    const text = new TextDecoder().decode(this.#machine.files.get(path));
+    return JSON.parse(text)[type].model;
+  }
+
+  async #ask(
+    conversation: Entry[],
+    agentId: string | undefined,
+    model: string,
+  ): Promise<Reply | string> {
     const body = {
-      model: /'--model' '([^']+)'/.exec(this.command)?.[1],
+      model,
       max_tokens: 16_384,
       stream: true,
       thinking: { type: "adaptive", display: "updates" },
       context_management: { edits: [{ type: "clear_thinking_20251015", keep: "all" }] },
       metadata: { user_id: "somebody" },
       system: [{ type: "text", text: "You are Claude Code, or what stands for it." }],
-      tools: ["Agent", "Bash"].map((name) => ({ name, input_schema: { type: "object" } })),
+      tools: ["Agent", "Bash", "WebFetch", "WebSearch"].map((name) => ({
+        name,
+        input_schema: { type: "object" },
+      })),
       messages: conversation.map(({ message }) => message),
     };
     for (let attempt = 0; ; attempt++) {
       const response = await this.call(body, agentId).catch(() => undefined);
-      if (this.#turn.signal.aborted) return "aborted";
+      if (this.#stopped) return "aborted";
       const read = response && (await readReply(response));
       if (read && typeof read !== "string") return read;
       const final = response && response.status >= 400 && response.status < 500;
@@ -326,8 +396,8 @@ export class FakeProgram {
 
   /** One call of the model, through the session. */
   async call(body: Record<string, unknown>, agentId?: string): Promise<Response> {
-    this.machine.sent.push(body);
-    const response = await env.SESSIONS.getByName(this.machine.sessionId).fetch(
+    this.#machine.sent.push(body);
+    const response = await env.SESSIONS.getByName(this.#machine.sessionId).fetch(
       new Request("https://session/model/v1/messages?beta=true", {
         method: "POST",
         headers: {
@@ -336,10 +406,9 @@ export class FakeProgram {
           ...(agentId && { "x-claude-code-agent-id": agentId }),
         },
         body: JSON.stringify(body),
-        signal: this.#turn.signal,
+        ...(this.#turn && { signal: this.#turn.signal }),
       }),
     );
-    this.machine.statuses.push(response.status);
     return response;
   }
 
@@ -356,10 +425,11 @@ export class FakeProgram {
       this.#transcript.push({ type: "user", message: { role: "user", content } });
   }
 
-  async #remember(entry: Entry): Promise<void> {
+  #remember(entry: Entry): void {
+    if (this.dead) return;
     this.#transcript.push(entry);
     const text = this.#transcript.map((one) => `${JSON.stringify(one)}\n`).join("");
-    await this.sandbox.writeFile(this.#path, new TextEncoder().encode(text));
+    this.#machine.files.set(this.transcriptPath, new TextEncoder().encode(text));
   }
 
   #say(said: object | string): void {
@@ -367,12 +437,6 @@ export class FakeProgram {
     const line = typeof said === "string" ? said : JSON.stringify(said);
     const end = (this.output.at(-1)?.end ?? 0) + new TextEncoder().encode(line).length + 1;
     this.output.push({ line, end });
-    this.#wake();
-  }
-
-  #wake(): void {
-    this.#more.resolve();
-    this.#more = Promise.withResolvers();
   }
 }
 

@@ -35,10 +35,13 @@ export interface Fault {
 /** The sessions that are to be lost, by their ids. Empty it, and restore the mocks, after each test. */
 export const faults = new Map<string, Fault>();
 
-/** Lets the sessions in `faults` die after their appointed commit: nothing that they do is kept any more. */
-export function plantFaults(): void {
+/**
+ * Lets the sessions in `faults` die after their appointed commit: nothing that they do is kept any more. What
+ * it returns ends that.
+ */
+export function plantFaults(): () => void {
   const { transaction } = SessionStore.prototype;
-  vi.spyOn(SessionStore.prototype, "transaction").mockImplementation(function <T>(
+  const spy = vi.spyOn(SessionStore.prototype, "transaction").mockImplementation(function <T>(
     this: SessionStore,
     change: () => T,
   ): T {
@@ -63,6 +66,7 @@ export function plantFaults(): void {
     }
     return result;
   });
+  return () => spy.mockRestore();
 }
 
 const wordsOf = (...words: (string | undefined)[]): string => words.filter(Boolean).join(" ");
@@ -98,7 +102,8 @@ export async function play(
   const lost = Promise.withResolvers<void>();
   const fault: Fault = { point, loss, commits: new Set(), dead: null, lost };
   faults.set(id, fault);
-  lost.promise.then(() => {
+  lost.promise.then(async () => {
+    await scheduler.wait(20);
     lose(id, loss);
     if (loss === "everything") loseMachine?.(id);
   });

@@ -16,7 +16,7 @@ export type Heard =
   | { type: "done"; uuid: string }
   /** An agent was started by a call. Its own calls of the model carry its id. */
   | { type: "agent"; agentId: string; toolUseId: string; agentType: string; prompt: string }
-  | { type: "results"; results: { toolUseId: string; result: ToolResult }[] }
+  | { type: "results"; results: CallResult[] }
   | { type: "compacted"; tokensBefore: number }
   /** Everything there was to do is done. */
   | { type: "ended"; failure: string | null }
@@ -120,7 +120,22 @@ export function readLine(line: string): Heard | null {
 }
 
 function heardResults({ message, tool_result_meta: meta }: z.infer<typeof Results>): Heard | null {
-  const results = message.content.flatMap((block) => {
+  const results = resultsIn(message.content, meta);
+  return results.length === 0 ? null : { type: "results", results };
+}
+
+/** A result of a call, under the call's id. */
+export interface CallResult {
+  toolUseId: string;
+  result: ToolResult;
+}
+
+/** The results of calls among some blocks. */
+export function resultsIn(
+  content: readonly unknown[],
+  meta?: z.infer<typeof Results>["tool_result_meta"],
+): CallResult[] {
+  return content.flatMap((block) => {
     const parsed = ToolResultBlock.safeParse(block);
     if (!parsed.success) return [];
     const { tool_use_id: toolUseId, content, is_error } = parsed.data;
@@ -135,7 +150,6 @@ function heardResults({ message, tool_result_meta: meta }: z.infer<typeof Result
     };
     return [{ toolUseId, result }];
   });
-  return results.length === 0 ? null : { type: "results", results };
 }
 
 function toolContent(content: string | { type: string }[]): ToolContent {

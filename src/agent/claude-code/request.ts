@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { TurnKind } from "../../events/event";
 import { promptBound } from "../cost";
+import { type CallResult, resultsIn } from "./protocol";
 
 /** A call of the program, read. */
 export interface ProgramCall {
@@ -12,6 +13,8 @@ export interface ProgramCall {
   /** See `promptBound`. */
   promptBound: number | null;
   ttl?: "1h";
+  /** What it tells the model of the calls in its newest reply. */
+  results: CallResult[];
   /** What is passed on of it, with the model and `max_tokens` to be set. */
   body: Record<string, unknown>;
 }
@@ -72,6 +75,7 @@ export function readProgramCall(
     promptBound: promptBound(weighed),
     // What only looks like it makes the bound wider, and no harm is done.
     ...(/"ttl"\s*:\s*"1h"/.test(text) && { ttl: "1h" }),
+    results: newestResults(messages),
     body: {
       ...Object.fromEntries(PASSED.flatMap((key) => (key in request ? [[key, request[key]]] : []))),
       ...(tools && { tools }),
@@ -85,6 +89,13 @@ type Tool = NonNullable<Request["tools"]>[number];
 
 const isSearch = ({ type }: Tool): boolean => type?.startsWith("web_search_") ?? false;
 const isServerTool = ({ type }: Tool): boolean => !!type && type !== "custom";
+
+function newestResults(messages: Request["messages"]): CallResult[] {
+  const reply = messages.findLastIndex(({ role }) => role === "assistant");
+  return messages
+    .slice(reply + 1)
+    .flatMap(({ content }) => (Array.isArray(content) ? resultsIn(content) : []));
+}
 
 /** What a call is for. The program does not say; agents have tools, and a summary is asked for in its own words. */
 function kindOf(request: Request, { hasTools }: { hasTools: boolean }): TurnKind {
