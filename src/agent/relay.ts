@@ -91,6 +91,17 @@ export async function relay(
     }
     return record;
   };
+  /** Gives the call up, and says why. */
+  const giveUp = (error: unknown): string => {
+    try {
+      return fail(error).message;
+    } catch {
+      // Whoever is to write it down is gone, and so is the call.
+      return "the call was lost";
+    } finally {
+      gone.abort();
+    }
+  };
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
@@ -98,21 +109,19 @@ export async function relay(
         if (record === null) controller.close();
         else controller.enqueue(encoder.encode(record));
       } catch (error) {
-        const { message } = fail(error);
-        const told = { type: "error", error: { type: "api_error", message } };
+        const told = { type: "error", error: { type: "api_error", message: giveUp(error) } };
         controller.enqueue(encoder.encode(`event: error\ndata: ${JSON.stringify(told)}\n\n`));
         controller.close();
       }
     },
     cancel() {
       if (whole) return;
-      gone.abort();
-      fail(new Error("whoever called is gone"));
+      giveUp(new Error("whoever called is gone"));
     },
   });
   // Nobody may read on who is gone without a word: the call is given up on all the same.
   watchdog.signal.addEventListener("abort", () => {
-    if (!whole) fail(new Error("the call was stopped"));
+    if (!whole) giveUp(new Error("the call was stopped"));
   });
   return new Response(body, { headers: answered(response) });
 }

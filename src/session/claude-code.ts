@@ -22,7 +22,7 @@ import { atMost } from "./bounded";
 import { modelOf } from "./deployment";
 import type { Run } from "./journal";
 import { type Latch, latch } from "./latch";
-import { limitIn, passOn, stopped } from "./model-proxy";
+import { later, limitIn, passOn, stopped } from "./model-proxy";
 import type { StoredProgram } from "./program-table";
 import { putBackTranscript, saveTranscript } from "./program-transcript";
 import type { SessionStore } from "./store";
@@ -135,11 +135,16 @@ export class ClaudeCode {
     if (running === null || this.#stopping || !upstream) return stopped();
     await atMost(this.#begun.promise, TAKE_UP_MS);
     const work = this.#work;
-    if (work?.messageId !== running) return stopped();
+    if (!work) return later();
+    if (work.messageId !== running) return stopped();
     const hasTools = programTools(store.identity.config, hasAgents(store)).length > 0;
     const finish = (result: CallResult) =>
       this.#deps.commit((now) => this.#finish(result, work.messageId, now));
-    return passOn(request, { ...this.#deps, ...work, upstream, hasTools, finish });
+    const deps = { ...this.#deps, ...work, upstream, hasTools, finish };
+    return passOn(request, deps).catch((error) => {
+      log("model_call.crashed", { session: store.identity.id, error: errorText(error) });
+      return later();
+    });
   }
 
   /** Has the program work, and starts it again as often as it dies and makes sense. */

@@ -12,6 +12,7 @@ import { settings } from "../env";
 import type { LiveEvent, StopReason, TurnKind } from "../events/event";
 import { STOP_REASONS } from "../events/event";
 import { MAIN, setupOf } from "./agents";
+import { atMost } from "./bounded";
 import type { Run } from "./journal";
 import type { Latch } from "./latch";
 import type { SessionStore } from "./store";
@@ -128,7 +129,7 @@ export const stopped = (): Response =>
   apiError(402, "billing_error", "The message has ended that this was for");
 
 /** What a call is answered that nobody can see to at the moment. It is tried again. */
-const later = (): Response => apiError(529, "overloaded_error", "Overloaded");
+export const later = (): Response => apiError(529, "overloaded_error", "Overloaded");
 
 /** The limit that a program names as the reason of its failure; undefined for any other one. */
 export function limitIn(failure: string): StopReason | undefined {
@@ -143,12 +144,12 @@ async function callerOf(
 ): Promise<Run | undefined> {
   const agentId = headers.get(AGENT_HEADER);
   if (agentId === null) return store.journal.run(messageId);
-  const giveUp = scheduler.wait(AGENT_WAIT_MS).then(() => "late");
+  const giveUpAt = Date.now() + AGENT_WAIT_MS;
   for (;;) {
     const next = settled.next();
     const runId = store.programs.runOfAgent(agentId);
     if (runId !== undefined) return store.journal.run(runId);
-    if ((await Promise.race([next, giveUp])) === "late" || signal.aborted) return undefined;
+    if (!(await atMost(next, giveUpAt - Date.now())) || signal.aborted) return undefined;
   }
 }
 
@@ -161,11 +162,11 @@ async function resultsKnown(
   { store, messageId, signal, settled, finish }: ProxyDeps,
 ): Promise<void> {
   const isOpen = ({ toolUseId }: CallResult) => store.journal.openToolOf(messageId, toolUseId);
-  const giveUp = scheduler.wait(RESULT_WAIT_MS).then(() => "late");
+  const giveUpAt = Date.now() + RESULT_WAIT_MS;
   for (;;) {
     const next = settled.next();
     if (signal.aborted || !results.some(isOpen)) return;
-    if ((await Promise.race([next, giveUp])) === "late") break;
+    if (!(await atMost(next, giveUpAt - Date.now()))) break;
   }
   if (!signal.aborted) for (const result of results.filter(isOpen)) finish(result);
 }

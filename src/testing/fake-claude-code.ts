@@ -80,6 +80,9 @@ export class FakeMachine {
   readonly sent: Record<string, unknown>[] = [];
   /** Does not stop when it is asked to. */
   deaf = false;
+  paused = false;
+  /** Calls of the model that are not answered yet. */
+  asking = 0;
   /** Dies as soon as it is started. */
   broken = false;
 
@@ -140,6 +143,16 @@ export class FakeMachine {
     this.programs.clear();
     this.files.clear();
     this.name = `machine_${crypto.randomUUID()}`;
+  }
+
+  /** Keeps the programs from asking the session anything; resolves when nothing is asked any more. */
+  async pause(): Promise<void> {
+    this.paused = true;
+    while (this.asking > 0) await wait(1);
+  }
+
+  goOn(): void {
+    this.paused = false;
   }
 
   /** Has the programs do what there is to do. */
@@ -310,12 +323,15 @@ export class FakeProgram {
     input = {},
   }: Block): Promise<{ content: string; isError: boolean }> {
     if (name === "Bash") {
+      while (this.#machine.paused) await wait(1);
       const command = String(input.command);
       const sandbox = this.#sandbox;
       if (!sandbox) throw new Error("it was not started");
       const running = sandbox.run({ id, command, timeoutMs: 60_000, maxOutputBytes: 30_000 });
       this.#turn?.signal.addEventListener("abort", () => sandbox.kill(id).catch(() => {}));
+      this.#machine.asking += 1;
       const { stdout, stderr, exitCode } = await running;
+      this.#machine.asking -= 1;
       const said = (stdout + stderr).trimEnd();
       const failed = exitCode !== 0;
       return { content: failed ? `Exit code ${exitCode}\n${said}` : said, isError: failed };
@@ -384,9 +400,14 @@ export class FakeProgram {
       messages: conversation.map(({ message }) => message),
     };
     for (let attempt = 0; ; attempt++) {
-      const response = await this.call(body, agentId).catch(() => undefined);
+      // An object that is lost while it is asked takes the whole runtime of the tests along.
+      while (this.#machine.paused) await wait(1);
       if (this.#stopped) return "aborted";
-      const read = response && (await readReply(response));
+      this.#machine.asking += 1;
+      const response = await this.call(body, agentId).catch(() => undefined);
+      const read = response && (await readReply(response, this.#turn?.signal));
+      this.#machine.asking -= 1;
+      if (this.#stopped) return "aborted";
       if (read && typeof read !== "string") return read;
       const final = response && response.status >= 400 && response.status < 500;
       if (final || attempt >= 7) return `API Error: ${response?.status} ${read}`;
@@ -406,7 +427,6 @@ export class FakeProgram {
           ...(agentId && { "x-claude-code-agent-id": agentId }),
         },
         body: JSON.stringify(body),
-        ...(this.#turn && { signal: this.#turn.signal }),
       }),
     );
     return response;
@@ -441,8 +461,8 @@ export class FakeProgram {
 }
 
 /** The reply in a stream, or what went wrong with it. */
-async function readReply(response: Response): Promise<Reply | string> {
-  const text = await response.text().catch(String);
+async function readReply(response: Response, signal?: AbortSignal): Promise<Reply | string> {
+  const text = await textOf(response, signal).catch(String);
   if (!response.ok) return (JSON.parse(text).error?.message as string) ?? text;
   const reply: Reply = { id: "", content: [], stopReason: "" };
   const json: string[] = [];
@@ -467,4 +487,17 @@ async function readReply(response: Response): Promise<Reply | string> {
     if (event.type === "message_stop") return reply;
   }
   return "the stream ended";
+}
+
+/** The text of a response, as far as it came before the signal aborted. */
+async function textOf(response: Response, signal?: AbortSignal): Promise<string> {
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const stop = () => reader?.cancel().catch(() => {});
+  signal?.addEventListener("abort", () => void stop());
+  let text = "";
+  for (;;) {
+    const next = await reader?.read();
+    if (!next || next.done) return text;
+    text += next.value;
+  }
 }

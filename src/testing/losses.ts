@@ -15,8 +15,8 @@ export interface Scenario {
   prompts: string[];
   /** How many commits it takes. */
   commits: number;
-  /** What becomes of a machine when everything is lost, besides its commands. */
-  loseMachine?(id: string): void;
+  /** How the object and what is with it are lost, where they are not simply aborted. */
+  lose?(id: string, loss: Loss): Promise<void>;
 }
 
 /** What is lost, and when: what the work goes on to do before it next commits may happen yet, or not. */
@@ -93,20 +93,17 @@ export interface Outcome {
 
 /** Runs the scenario, with the session lost after the commit `point`; null for an undisturbed one. */
 export async function play(
-  { config, prompts, loseMachine }: Scenario,
+  scenario: Scenario,
   point: string | null,
   loss: Loss,
 ): Promise<{ fault: Fault; outcome: Outcome }> {
+  const { config, prompts } = scenario;
   const spec = aSpec({ config });
   const { id } = spec;
   const lost = Promise.withResolvers<void>();
   const fault: Fault = { point, loss, commits: new Set(), dead: null, lost };
   faults.set(id, fault);
-  lost.promise.then(async () => {
-    await scheduler.wait(20);
-    lose(id, loss);
-    if (loss === "everything") loseMachine?.(id);
-  });
+  lost.promise.then(() => (scenario.lose ?? lose)(id, loss));
 
   await insist(() => sessionOf(id).create(ALICE, spec));
   const requests = prompts.map((prompt) => aMessage(prompt));
