@@ -40,11 +40,15 @@ function aDearModel(
     const asked = JSON.parse(String(init?.body));
     maxTokens.push(asked.max_tokens);
     const usage = usages[call++ % usages.length] ?? { input: 0, output: 0, cached: 0 };
-    // No more than the API would take: it holds a call to its bytes and its max_tokens.
-    const prompt = Math.min(usage.input, String(init?.body).length);
+    const said = await response.text();
+    // No more than the API would take: it holds a call to the tokens it counts and to its max_tokens.
+    const counted = Number(/"cache_creation_input_tokens":(\d+)/.exec(said)?.[1]);
+    const read = Number(/"cache_read_input_tokens":(\d+)/.exec(said)?.[1]);
+    const fresh = Number(/"input_tokens":(\d+)/.exec(said)?.[1]);
+    const prompt = Math.min(usage.input, counted + read + fresh);
     const cached = Math.min(usage.cached, prompt);
     const output = Math.min(usage.output, asked.max_tokens);
-    const text = (await response.text())
+    const text = said
       .replaceAll(/"input_tokens":\d+/g, `"input_tokens":${prompt - cached}`)
       .replaceAll(/"cache_creation_input_tokens":\d+/g, `"cache_creation_input_tokens":${cached}`)
       .replaceAll(/"ephemeral_5m_input_tokens":\d+/g, `"ephemeral_5m_input_tokens":${cached}`)
