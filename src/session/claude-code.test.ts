@@ -1,5 +1,7 @@
+import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { SessionEvent } from "../events/event";
+import { createApp } from "../http/app";
 import { machineOf, plantPrograms } from "../testing/fake-claude-code";
 import { withoutPauses } from "../testing/faults";
 import {
@@ -269,6 +271,17 @@ describe("the way of a program to the model", () => {
     const request = new Request(`https://session${path}`, { method, body });
     expect((await objectOf(id).fetch(request)).status).toBe(404);
   });
+
+  it.each(["/model/v1/messages", "/v1/messages", "/_model/v1/messages"])(
+    "is not there for clients (%s)",
+    async (path) => {
+      const app = createApp();
+      for (const place of [path, `/api/sessions/${await claudeCode()}${path}`]) {
+        const init = { method: "POST", body: "{}" };
+        expect((await app.request(place, init, env)).status).toBe(404);
+      }
+    },
+  );
 
   it("leaves nothing behind for an id that there is none of", async () => {
     const request = new Request("https://session/model/v1/messages", {

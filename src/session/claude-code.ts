@@ -1,10 +1,4 @@
-import {
-  type ProgramSetup,
-  programStart,
-  programTools,
-  transcriptPath,
-  uuidOf,
-} from "../agent/claude-code/options";
+import { programStart, programTools, transcriptPath, uuidOf } from "../agent/claude-code/options";
 import {
   type CallResult,
   type Heard,
@@ -12,22 +6,29 @@ import {
   promptLine,
   readLine,
 } from "../agent/claude-code/protocol";
-import { type Ending, endingOf } from "../agent/loop";
+import type { Ending } from "../agent/loop";
 import { apiError, type Upstream } from "../agent/relay";
 import { pause } from "../agent/retry";
 import type { LiveEvent } from "../events/event";
 import { type Programs, type Sandbox, SandboxError } from "../sandbox/sandbox";
-import { closeAgentRun, hasAgents, openTask, setupOf } from "./agents";
+import { hasAgents } from "./agents";
 import { atMost } from "./bounded";
-import { modelOf } from "./deployment";
-import type { Run } from "./journal";
 import { type Latch, latch } from "./latch";
-import { later, limitIn, passOn, stopped } from "./model-proxy";
+import { later, passOn, stopped } from "./model-proxy";
+import {
+  endingOfMessage,
+  finishCall,
+  giveUpCalls,
+  type MessageChange,
+  noteCompaction,
+  setupOfProgram,
+  startAgent,
+} from "./program-changes";
 import type { StoredProgram } from "./program-table";
 import { putBackTranscript, saveTranscript } from "./program-transcript";
 import type { SessionStore } from "./store";
 import { errorText, log } from "./telemetry";
-import { closeTurns, finishTool, type LiveDraft, scopeOf, takeUpAgain } from "./turns";
+import { type LiveDraft, takeUpAgain } from "./turns";
 
 /** Deaths of the program, or of its machine, without progress before its message fails. */
 const MAX_DEATHS = 5;
@@ -139,7 +140,7 @@ export class ClaudeCode {
     if (work.messageId !== running) return stopped();
     const hasTools = programTools(store.identity.config, hasAgents(store)).length > 0;
     const finish = (result: CallResult) =>
-      this.#deps.commit((now) => this.#finish(result, work.messageId, now));
+      this.#deps.commit((now) => finishCall(this.#at(work.messageId, now), result));
     const deps = { ...this.#deps, ...work, upstream, hasTools, finish };
     return passOn(request, deps).catch((error) => {
       log("model_call.crashed", { session: store.identity.id, error: errorText(error) });
@@ -163,22 +164,13 @@ export class ClaudeCode {
         for (const open of store.journal.openRuns(messageId)) {
           takeUpAgain({ store, run: open, now });
         }
-        this.#giveUpCalls(work, now);
+        giveUpCalls(this.#at(messageId, now));
       });
       // One that was left from an earlier message may have been dead for long.
       if (run.restarts > 0 || before === undefined) {
         await pause(DEATH_PAUSE_MS * 2 ** run.restarts, signal);
       }
       if (signal.aborted) return null;
-    }
-  }
-
-  /** Answers the calls that a dead program has not, and closes its agents, which nobody carries on. */
-  #giveUpCalls({ messageId }: Work, now: number): void {
-    const { store, drafts } = this.#deps;
-    for (const run of store.journal.openRuns(messageId)) {
-      closeTurns({ store, run, now }, "restarted", drafts);
-      if (run.id !== messageId) closeAgentRun({ store, run, now }, { stopReason: "interrupted" });
     }
   }
 
@@ -230,7 +222,7 @@ export class ClaudeCode {
     const { store, commit } = this.#deps;
     const known = store.programs.read();
     const id = known?.id ?? `claude_${crypto.randomUUID()}`;
-    const { files, command, env } = programStart(id, this.#setup());
+    const { files, command, env } = programStart(id, setupOfProgram(store, this.#deps.workspace));
     if (!known) {
       await putBackTranscript(id, sandbox, store);
       for (const { path, text } of files) {
@@ -240,31 +232,6 @@ export class ClaudeCode {
     }
     await programs.begin({ id, command, env });
     return this.#program();
-  }
-
-  #setup(): ProgramSetup {
-    const { store, workspace } = this.#deps;
-    const { config, sessionId } = store.identity;
-    const { systemPrompt, effort, allowedTools, disallowedTools } = config;
-    const names = Object.keys(config.customAgents ?? {});
-    return {
-      uuid: uuidOf(sessionId),
-      workspace,
-      env: config.env ?? {},
-      model: modelOf(config.model).id,
-      systemPrompt,
-      effort,
-      allowedTools,
-      disallowedTools,
-      customAgents: Object.fromEntries(
-        names.map((name) => {
-          const own = config.customAgents?.[name] ?? {};
-          const { model, effort } = setupOf(store, name);
-          const description = own.description ?? own.systemPrompt?.slice(0, 200) ?? "an agent";
-          return [name, { ...own, model: modelOf(model).id, effort, description }];
-        }),
-      ),
-    };
   }
 
   /** Writes down what a line means, once. Answers how the message ends, if it is its end. */
@@ -298,22 +265,24 @@ export class ClaudeCode {
       }
       case "agent":
         await this.#toolKnown(heard.toolUseId, work);
-        this.#note(work, end, (now) => this.#startAgent(heard, messageId, now));
+        this.#note(work, end, (now) => startAgent(this.#at(messageId, now), heard));
         work.settled.open();
         return undefined;
       case "results":
         for (const { toolUseId } of heard.results) await this.#toolKnown(toolUseId, work);
         this.#note(work, end, (now) => {
-          for (const result of heard.results) this.#finish(result, messageId, now);
+          for (const result of heard.results) finishCall(this.#at(messageId, now), result);
         });
         work.settled.open();
         this.#saveSoon();
         return undefined;
       case "compacted":
-        this.#note(work, end, (now) => this.#noteCompaction(heard.tokensBefore, messageId, now));
+        this.#note(work, end, (now) =>
+          noteCompaction(this.#at(messageId, now), heard.tokensBefore),
+        );
         return undefined;
       case "ended": {
-        const ending = this.#endingOf(heard.failure, messageId);
+        const ending = endingOfMessage(store, messageId, heard.failure);
         this.#note(work, end, () => store.programs.saveEnding(ending));
         return ending;
       }
@@ -329,6 +298,11 @@ export class ClaudeCode {
     });
   }
 
+  #at(messageId: string, now: number): MessageChange {
+    const { store, drafts, workspace } = this.#deps;
+    return { store, drafts, workspace, messageId, now };
+  }
+
   /** Waits until the reply that makes a call is written down: the program makes calls while it still reads. */
   async #toolKnown(toolUseId: string, { messageId, settled, signal }: Work): Promise<void> {
     const { journal } = this.#deps.store;
@@ -338,56 +312,6 @@ export class ClaudeCode {
       if (!journal.openRuns(messageId).some(({ id }) => journal.openCalls(id).length > 0)) return;
       await next;
     }
-  }
-
-  /** Opens the run of an agent that the program has started. */
-  #startAgent(heard: Extract<Heard, { type: "agent" }>, messageId: string, now: number): void {
-    const { store, workspace } = this.#deps;
-    const tool = store.journal.openToolOf(messageId, heard.toolUseId);
-    const run = store.journal.run(tool?.runId ?? messageId);
-    if (!run) return;
-    const { toolUseId: callId, agentType: type, prompt } = heard;
-    const task = { callId, type, prompt, background: false };
-    const opened = openTask({ store, run, now }, task, workspace);
-    if ("messageId" in opened) store.programs.addAgent(heard.agentId, opened.id);
-  }
-
-  /** Writes down the result of a call, and the end of the agent that it had started. */
-  #finish({ toolUseId, result }: CallResult, messageId: string, now: number): void {
-    const { store, drafts } = this.#deps;
-    const tool = store.journal.openToolOf(messageId, toolUseId);
-    const run = tool && store.journal.run(tool.runId);
-    if (!run) return;
-    const agent = store.journal.run(`${run.id}/${toolUseId}`);
-    if (agent?.open) {
-      const text = typeof result.content === "string" ? result.content : JSON.stringify(result);
-      const ending = this.#outcomeOf(agent, result.isError ? text : null);
-      closeTurns({ store, run: agent, now }, ending.stopReason, drafts);
-      closeAgentRun({ store, run: agent, now }, ending);
-    }
-    finishTool({ store, run, now }, tool, result);
-  }
-
-  #noteCompaction(tokensBefore: number, messageId: string, now: number): void {
-    const { store } = this.#deps;
-    const run = store.journal.run(messageId);
-    const turnId = store.journal.newestTurn(messageId, "compaction");
-    if (!run || turnId === undefined) return;
-    store.log.append({ type: "context.compacted", turnId, tokensBefore }, scopeOf(run), now);
-  }
-
-  #endingOf(failure: string | null, messageId: string): Ending {
-    const run = this.#deps.store.journal.run(messageId);
-    return run ? this.#outcomeOf(run, failure) : { stopReason: "end_turn" };
-  }
-
-  /** How a run ends whose agent has said its last word, or has failed. */
-  #outcomeOf(run: Run, failure: string | null): Ending {
-    const limit = failure === null ? undefined : limitIn(failure);
-    if (limit) return { stopReason: limit } as Ending;
-    if (failure === null) return endingOf(run.lastStop) ?? { stopReason: "end_turn" };
-    const message = `Claude Code failed: ${failure.slice(0, MAX_NOISE_CHARACTERS)}`;
-    return { stopReason: "error", error: { type: "upstream_error", message } };
   }
 
   /** Stops what the program does for a message that was ended from outside. Never rejects. */

@@ -85,7 +85,7 @@ export class ProgramTable {
     return Number(one(this.#sql, query).size);
   }
 
-  addTranscript(piece: Uint8Array<ArrayBuffer>): void {
+  addTranscript(piece: Uint8Array): void {
     this.#sql.exec(
       `INSERT INTO program_transcript (n, start, size, content)
        SELECT coalesce(max(n), 0) + 1, coalesce(max(start + size), 0), ?, ? FROM program_transcript`,

@@ -40,7 +40,7 @@ export async function saveTranscript(
     again = piece.length >= PIECE_BYTES;
     // A line that is longer than a piece is kept in several.
     const whole = lines.length === 0 && again ? added : lines;
-    if (whole.length > 0) commit(() => store.programs.addTranscript(whole.slice()));
+    if (whole.length > 0) commit(() => store.programs.addTranscript(whole));
   }
 }
 
