@@ -18,6 +18,7 @@ export default defineConfig({
           TEST_MIGRATIONS: await readD1Migrations("./migrations"),
           ALLOW_ANONYMOUS: "true",
           OFFLINE_MODEL: "true",
+          CONTAINERS: "false",
         },
         serviceBindings: {
           TEST_CONTAINERS: { external: { address: await serveContainers(), http: {} } },

@@ -39,24 +39,36 @@ export interface SdkObject {
   destroy(): Promise<void>;
 }
 
+export { ContainerProxy } from "@cloudflare/sandbox";
+
+/** How often a container that nobody uses is asked about. */
+const SLEEP_AFTER = "10m";
+
 /** The object behind one container. */
 export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
   override enableInternet = false;
   override interceptHttps = true;
 }
 
-/** The SDK's object of a container of that id. */
+/** The SDK's object of a container of that id. Nothing is touched before its first use. */
 export function sdkObject(
   namespace: DurableObjectNamespace<ContainerSandbox>,
   id: string,
 ): SdkObject {
-  return getSandbox(namespace, id, {
-    // The default transport tells nothing of how a container ended.
-    transport: "rpc",
-    // Each call is a process of its own: in a shared shell, one that ends with `exit 3` ends the shell.
-    enableDefaultSession: false,
-    sleepAfter: "10m",
-  });
+  const open = () =>
+    getSandbox(namespace, id, {
+      // The default transport tells nothing of how a container ended.
+      transport: "rpc",
+      // Each call is a process of its own: in a shared shell, one that ends with `exit 3` ends the shell.
+      enableDefaultSession: false,
+      sleepAfter: SLEEP_AFTER,
+    });
+  return {
+    execStream: (command, options) => open().execStream(command, options),
+    readFile: (path, options) => open().readFile(path, options),
+    writeFile: (path, content) => open().writeFile(path, content),
+    destroy: () => open().destroy(),
+  };
 }
 
 /** More than this goes by a file: a variable of an environment may have 128 KiB. */
