@@ -6,6 +6,12 @@ import { type Settings, settings } from "../env";
 /** The model of this deployment; null where there is neither a key nor leave to answer offline. */
 export const model: Model | null = openModel(settings);
 
+/** The hosts at which a program in a sandbox looks for the model; the deployment answers in their place. */
+export const MODEL_HOSTS: readonly string[] = [
+  "api.anthropic.com",
+  ...(settings.ANTHROPIC_BASE_URL ? [new URL(settings.ANTHROPIC_BASE_URL).hostname] : []),
+];
+
 function openModel({
   ANTHROPIC_API_KEY: apiKey,
   ANTHROPIC_BASE_URL: baseURL,

@@ -3,6 +3,7 @@ import type { SessionRow } from "../db/schema";
 import { putSession, removeSession } from "../db/sessions";
 import { type Env, settings } from "../env";
 import { isLastEvent, isMessageEnd } from "../events/event";
+import type { Egress } from "../sandbox/egress";
 import { openSandbox } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
 import { Breaker } from "./breaker";
@@ -17,6 +18,7 @@ import { Making } from "./making";
 import { acceptMessage, cutMessage, endMessage, startNext } from "./messages";
 import { originOf } from "./origin";
 import { Outbox } from "./outbox";
+import { egressOf } from "./outgoing";
 import {
   type Caller,
   type EventPage,
@@ -260,6 +262,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     });
     await this.#outbox.drain(INDEX_WAIT_MS);
     return "wrong";
+  }
+
+  async egress(host: string): Promise<Egress> {
+    return egressOf(this.#store, host);
   }
 
   /** Opens a WebSocket that carries the session's events; see `SessionRpc`. */
