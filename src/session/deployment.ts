@@ -2,6 +2,7 @@ import { createModel, type Model } from "../agent/model";
 import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/models";
 import { offlineFetch } from "../agent/offline";
 import { type Settings, settings } from "../env";
+import type { PoolSetup } from "../sandbox/pool";
 
 /** The model of this deployment; null where there is neither a key nor leave to answer offline. */
 export const model: Model | null = openModel(settings);
@@ -11,6 +12,13 @@ export const MODEL_HOSTS: readonly string[] = [
   "api.anthropic.com",
   ...(settings.ANTHROPIC_BASE_URL ? [new URL(settings.ANTHROPIC_BASE_URL).hostname] : []),
 ];
+
+/** What the warm pool is to hold; the version changes with what is in a sandbox when it starts. */
+export const warmPool: PoolSetup = {
+  provider: "embedded",
+  version: "1",
+  target: settings.WARM_POOL_TARGET,
+};
 
 function openModel({
   ANTHROPIC_API_KEY: apiKey,

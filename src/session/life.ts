@@ -20,7 +20,7 @@ export function beginLife(
   copy: Copy | null,
   now: number,
 ): void {
-  const { limits, tags, description, userId, ...identity } = spec;
+  const { limits, tags, description, userId, sandboxId: _, ...identity } = spec;
   const sessionId = copy?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
   const config = withEnvOf(copy, spec.config);
   store.create(

@@ -97,6 +97,8 @@ export interface SessionSpec {
   userId: string | null;
   /** Tells a repeated keyed create from another one; null without an `Idempotency-Key`. */
   requestHash: string | null;
+  /** A sandbox that is ready for it; its own has the session's id. */
+  sandboxId?: string;
 }
 
 /** A change of metadata or limits: an absent field stays as it is. */

@@ -51,6 +51,7 @@ import { Supervisor } from "./supervisor";
 import { errorText, log, reportEnd, reportMessage } from "./telemetry";
 import type { LiveDraft } from "./turns";
 import { sameRow, timingOf, viewOf } from "./view";
+import { warmed } from "./warm";
 import { Watchers } from "./watching";
 
 /** How long a call that others should see in lists waits for the index before it answers without it. */
@@ -101,7 +102,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   /** When the alarm is set to; undefined while that is not known. */
   #alarmAt: number | null | undefined;
 
-  async create(caller: Caller, spec: SessionSpec): Promise<Result<SessionRow>> {
+  async create(caller: Caller, given: SessionSpec): Promise<Result<SessionRow>> {
+    const spec = this.#store.exists() ? given : await warmed(this.env, given);
     while (this.#making.busy) await this.#making.settle();
     if (this.#store.exists()) return this.#repeatCreate(spec);
     if (originOf(spec) === null) {
