@@ -3,6 +3,7 @@ import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/models";
 import { offlineFetch } from "../agent/offline";
 import { type Settings, settings } from "../env";
 import type { PoolSetup } from "../sandbox/pool";
+import type { Provider } from "../sandbox/providers";
 
 /** The model of this deployment; null where there is neither a key nor leave to answer offline. */
 export const model: Model | null = openModel(settings);
@@ -15,9 +16,9 @@ export const MODEL_HOSTS: readonly string[] = [
 
 /** What the warm pool is to hold; the version changes with what is in a sandbox when it starts. */
 export const warmPool: PoolSetup = {
-  provider: "embedded",
+  provider: "cloudflare",
   version: "1",
-  target: settings.WARM_POOL_TARGET,
+  target: settings.CONTAINERS ? settings.WARM_POOL_TARGET : 0,
 };
 
 function openModel({
@@ -28,6 +29,13 @@ function openModel({
   if (apiKey) return createModel({ apiKey, baseURL });
   return offline ? createModel({ apiKey: "offline", fetch: offlineFetch() }) : null;
 }
+
+/** Where the sessions of a deployment work that do not say. */
+export const defaultProviderOf = ({ CONTAINERS }: Pick<Settings, "CONTAINERS">): Provider =>
+  CONTAINERS ? "cloudflare" : "embedded";
+
+/** Where sessions that do not say work. */
+export const defaultProvider: Provider = defaultProviderOf(settings);
 
 /**
  * A model as it is at an instant, by the name that a client gave or that was sent. A name whose price is

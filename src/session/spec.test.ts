@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { SessionConfig } from "./rpc";
 import { checkConfig } from "./spec";
 
-const issuesOf = (config: SessionConfig) => checkConfig(config, { MODEL_PRICES: {} });
+const issuesOf = (config: SessionConfig, CONTAINERS = false) =>
+  checkConfig(config, { MODEL_PRICES: {}, CONTAINERS });
 const TOKEN = { secret: "x", hosts: ["api.github.com", "*.example.com"] };
 
 describe("a config", () => {
@@ -22,6 +23,13 @@ describe("a config", () => {
       expect(issuesOf({ sandbox: { network } })).toEqual([
         { path: "config.sandbox.network", message },
       ]);
+    },
+  );
+
+  it.each(["none", "open", { allow: ["default", "*.example.com"] }] as const)(
+    "of a container can ask for the network %j",
+    (network) => {
+      expect(issuesOf({ sandbox: { network } }, true)).toEqual([]);
     },
   );
 

@@ -4,6 +4,7 @@ import { checkRules } from "../agent/permissions";
 import type { Settings } from "../env";
 import { hostProblem } from "../sandbox/egress";
 import { hasNetwork, PROVIDERS } from "../sandbox/providers";
+import { defaultProviderOf } from "./deployment";
 import type { SessionConfig } from "./rpc";
 
 /** Something wrong with a request, at a path in it. */
@@ -18,7 +19,7 @@ const MAX_TYPES = 50;
 /** What a session's config asks for that this deployment can't do; empty when all is well. */
 export function checkConfig(
   config: SessionConfig,
-  settings: Pick<Settings, "MODEL_PRICES">,
+  settings: Pick<Settings, "MODEL_PRICES" | "CONTAINERS">,
   now = Date.now(),
 ): Issue[] {
   const issues: Issue[] = [];
@@ -35,7 +36,11 @@ export function checkConfig(
     const message = `is not one of ${PROVIDERS.join(", ")}`;
     issues.push({ path: "config.sandbox.provider", message });
   }
-  issues.push(...checkEgress(config));
+  if (provider === "cloudflare" && !settings.CONTAINERS) {
+    const message = '"cloudflare" needs containers, which this deployment does not have';
+    issues.push({ path: "config.sandbox.provider", message });
+  }
+  issues.push(...checkEgress(config, provider ?? defaultProviderOf(settings)));
   const agents = Object.entries(config.customAgents ?? {});
   if (agents.length > MAX_TYPES) {
     const message = `has ${agents.length} agents, of ${MAX_TYPES} at most`;
@@ -65,10 +70,10 @@ export function checkConfig(
 }
 
 /** What is wrong with the hosts that the sandbox may reach and that secrets are for. */
-function checkEgress({
-  sandbox: { provider = "embedded", network } = {},
-  env = {},
-}: SessionConfig) {
+function checkEgress(
+  { sandbox: { network } = {}, env = {} }: SessionConfig,
+  provider: string,
+): Issue[] {
   const path = "config.sandbox.network";
   if (network !== undefined && network !== "none" && !hasNetwork(provider)) {
     return [

@@ -1,7 +1,7 @@
 import type { Env } from "../env";
 import { CLOSED, standing } from "../sandbox/pool";
 import { atMost } from "./bounded";
-import { warmPool } from "./deployment";
+import { defaultProvider, warmPool } from "./deployment";
 import type { SessionSpec } from "./rpc";
 import { errorText, log } from "./telemetry";
 import type { PoolState } from "./warm-pool";
@@ -13,7 +13,7 @@ const poolOf = (env: Env) => env.WARM_POOL.getByName("pool");
 
 /** The same spec, with a sandbox of the warm pool if it has one ready. Without a pool nobody is asked. */
 export async function warmed(env: Env, spec: SessionSpec): Promise<SessionSpec> {
-  const { provider = warmPool.provider } = spec.config.sandbox ?? {};
+  const { provider = defaultProvider } = spec.config.sandbox ?? {};
   if (warmPool.target === 0 || provider !== warmPool.provider) return spec;
   try {
     const taken = poolOf(env).take(spec.id);

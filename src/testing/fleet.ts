@@ -50,7 +50,7 @@ export function aFleet(target: number): Fleet & { stop(): void } {
     };
   });
   const before = { ...warmPool };
-  warmPool.target = target;
+  Object.assign(warmPool, { provider: "embedded", target });
   return Object.assign(fleet, { stop: () => Object.assign(warmPool, before) });
 }
 
