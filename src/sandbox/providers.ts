@@ -40,6 +40,9 @@ export const providers: Record<
   },
 };
 
+/** Whether the sandboxes of a provider can send requests into the world. */
+export const hasNetwork = (provider: string): boolean => provider !== "embedded";
+
 /** The sandbox of a session; it costs nothing before its first use. */
 export function openSandbox(
   env: ProviderEnv,
