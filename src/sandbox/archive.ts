@@ -72,6 +72,26 @@ export async function restoreTree(
   }
 }
 
+/** Copies an archive, or makes an empty one of none; answers its size. */
+export async function copyArchive(
+  bucket: Bucket,
+  from: string | null,
+  to: string,
+): Promise<{ sizeBytes: number }> {
+  const index = from === null ? null : await bucket.get(indexKey(from));
+  if (from !== null && !index) throw new Error("there is no such archive");
+  const { parts } = index ? await index.json<Index>() : { parts: 0 };
+  let sizeBytes = 0;
+  for (let part = 1; part <= parts; part++) {
+    const archive = await bucket.get(partKey(from ?? "", part));
+    if (!archive) throw new Error("a part of the archive is missing");
+    sizeBytes += archive.size;
+    await bucket.put(partKey(to, part), archive.body);
+  }
+  await bucket.put(indexKey(to), JSON.stringify({ parts } satisfies Index));
+  return { sizeBytes };
+}
+
 /** Everything below a directory, each directory before what it holds. */
 async function* entriesBelow(files: SqliteFs, root: string): AsyncGenerator<TarEntry> {
   const isDirectory = (await files.exists(root)) && (await files.stat(root)).isDirectory;

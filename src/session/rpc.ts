@@ -241,4 +241,6 @@ export interface SessionRpc {
    * is `wrong`. There is no session of an `unknown` id.
    */
   reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown">;
+  /** For a machine that asks whether its session still needs it; an unknown id needs none. */
+  needsMachine(): Promise<boolean>;
 }
