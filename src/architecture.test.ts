@@ -11,7 +11,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   http: ["session", "events", "db"],
   session: ["agent", "sandbox", "events", "db"],
   agent: ["sandbox", "events"],
-  sandbox: [],
+  sandbox: ["container"],
+  container: [],
   events: [],
   db: ["events"],
   testing: ["session", "agent", "sandbox", "events", "db", "http"],
@@ -29,6 +30,7 @@ const HOME: Record<string, string> = {
   croner: "session/",
   "@mdream/js": "agent/tools/",
   "@copilotkit/aimock": "testing/",
+  "@cloudflare/sandbox": "sandbox/cloudflare.ts",
 };
 
 /** What a file imports, and where it stands; our own files by their path from here. */

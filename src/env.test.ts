@@ -11,6 +11,7 @@ describe("readSettings", () => {
       API_KEYS: [],
       ALLOW_ANONYMOUS: false,
       OFFLINE_MODEL: false,
+      CONTAINERS: false,
     });
   });
 

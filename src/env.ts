@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { z } from "zod";
+import type { ContainerSandbox } from "./sandbox/cloudflare";
 import type { EmbeddedSandbox } from "./sandbox/embedded";
 import type { Session } from "./session/session";
 
@@ -8,6 +9,7 @@ declare global {
     interface Env {
       SESSIONS: DurableObjectNamespace<Session>;
       EMBEDDED_SANDBOXES: DurableObjectNamespace<EmbeddedSandbox>;
+      CONTAINER_SANDBOXES: DurableObjectNamespace<ContainerSandbox>;
       DB: D1Database;
       SNAPSHOTS: R2Bucket;
       ANALYTICS: AnalyticsEngineDataset;
@@ -84,6 +86,8 @@ const Settings = z.object({
   DEFAULT_MAX_IDLE_TIME_MS: limit(1_800_000, "integer"),
   DEFAULT_MAX_LIFETIME_MS: limit(86_400_000, "integer"),
   DEFAULT_MAX_BUDGET_USD: limit(5, "amount"),
+  /** Whether sessions work in containers; without, in embedded sandboxes. */
+  CONTAINERS: flag,
   AGENT_WORKSPACE: z
     .string()
     .regex(/^(\/[\w.-]+)+$/, "must be an absolute path")

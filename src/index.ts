@@ -1,3 +1,4 @@
+export { ContainerProxy, ContainerSandbox } from "./sandbox/cloudflare";
 export { EmbeddedSandbox } from "./sandbox/embedded";
 export { Session } from "./session/session";
 

@@ -55,11 +55,15 @@ export async function start(options: ServerOptions): Promise<Server> {
   // An empty file in place of .dev.vars: no key of a developer gets in here.
   const secrets = join(directory, "no.env");
   await writeFile(secrets, "");
-  const settings = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+  const settings = Object.entries({ ...vars, CONTAINERS: "false" }).flatMap(([name, value]) => [
+    "--var",
+    `${name}:${value}`,
+  ]);
   const child = wrangler(
     ...["dev", "--config", config, "--env-file", secrets, "--persist-to", directory],
     ...["--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", `${inspectorPort}`],
-    ...["--log-level", "error", "--show-interactive-dev-session=false", ...settings],
+    ...["--log-level", "error", "--show-interactive-dev-session=false"],
+    ...["--enable-containers=false", ...settings],
   );
   const url = `http://127.0.0.1:${port}`;
   const server = { url, usage: () => usageOf(child.process.pid ?? 0, port) };

@@ -1,9 +1,10 @@
+import { type ContainerSandbox, cloudflare, sdkObject } from "./cloudflare";
 import { type EmbeddedSandbox, embedded } from "./embedded";
 import { patient } from "./patience";
 import { type Sandbox, SandboxError } from "./sandbox";
 
 /** Where a sandbox can come from. */
-export const PROVIDERS = ["embedded"] as const;
+export const PROVIDERS = ["embedded", "cloudflare"] as const;
 
 /** The name of a provider. */
 export type Provider = (typeof PROVIDERS)[number];
@@ -18,6 +19,8 @@ export interface SandboxAddress {
 /** What the providers need of the Worker's bindings. */
 export interface ProviderEnv {
   EMBEDDED_SANDBOXES: DurableObjectNamespace<EmbeddedSandbox>;
+  CONTAINER_SANDBOXES: DurableObjectNamespace<ContainerSandbox>;
+  SNAPSHOTS: R2Bucket;
 }
 
 /** What is the same for every sandbox of a deployment. */
@@ -31,6 +34,10 @@ export const providers: Record<
   (env: ProviderEnv, address: SandboxAddress, options: SandboxOptions) => Sandbox
 > = {
   embedded: (env, { id }, options) => embedded(env.EMBEDDED_SANDBOXES, id, options),
+  cloudflare: (env, { id, machine }, { workspace }) => {
+    const facts = { workspace, bucket: env.SNAPSHOTS, machine };
+    return cloudflare(sdkObject(env.CONTAINER_SANDBOXES, id), facts);
+  },
 };
 
 /** The sandbox of a session; it costs nothing before its first use. */

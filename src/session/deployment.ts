@@ -2,6 +2,7 @@ import { createModel, type Model } from "../agent/model";
 import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/models";
 import { offlineFetch } from "../agent/offline";
 import { type Settings, settings } from "../env";
+import type { Provider } from "../sandbox/providers";
 
 /** The model of this deployment; null where there is neither a key nor leave to answer offline. */
 export const model: Model | null = openModel(settings);
@@ -14,6 +15,9 @@ function openModel({
   if (apiKey) return createModel({ apiKey, baseURL });
   return offline ? createModel({ apiKey: "offline", fetch: offlineFetch() }) : null;
 }
+
+/** Where sessions that do not say work. */
+export const defaultProvider: Provider = settings.CONTAINERS ? "cloudflare" : "embedded";
 
 /**
  * A model as it is at an instant, by the name that a client gave or that was sent. A name whose price is

@@ -17,7 +17,7 @@ const MAX_TYPES = 50;
 /** What a session's config asks for that this deployment can't do; empty when all is well. */
 export function checkConfig(
   config: SessionConfig,
-  settings: Pick<Settings, "MODEL_PRICES">,
+  settings: Pick<Settings, "MODEL_PRICES" | "CONTAINERS">,
   now = Date.now(),
 ): Issue[] {
   const issues: Issue[] = [];
@@ -32,6 +32,10 @@ export function checkConfig(
   const provider = config.sandbox?.provider;
   if (provider !== undefined && !PROVIDERS.some((known) => known === provider)) {
     const message = `is not one of ${PROVIDERS.join(", ")}`;
+    issues.push({ path: "config.sandbox.provider", message });
+  }
+  if (provider === "cloudflare" && !settings.CONTAINERS) {
+    const message = '"cloudflare" needs containers, which this deployment does not have';
     issues.push({ path: "config.sandbox.provider", message });
   }
   const agents = Object.entries(config.customAgents ?? {});

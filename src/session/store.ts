@@ -1,4 +1,5 @@
 import type { SandboxInfo, UsageByModel } from "../db/schema";
+import { defaultProvider } from "./deployment";
 import { EventLog } from "./event-log";
 import { Journal } from "./journal";
 import type { Lifecycle } from "./lifecycle";
@@ -49,7 +50,7 @@ export interface State {
 
 /** The state of a session that was just made. */
 export function newState(spec: SessionSpec, now: number): State {
-  const provider = spec.config.sandbox?.provider ?? "embedded";
+  const provider = spec.config.sandbox?.provider ?? defaultProvider;
   return {
     lifecycle: { status: "initializing" },
     version: now,
