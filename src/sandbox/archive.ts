@@ -97,17 +97,14 @@ export async function copyArchive(
   from: string | null,
   to: string,
 ): Promise<{ sizeBytes: number }> {
-  const index = from === null ? null : await bucket.get(indexKey(from));
-  if (from !== null && !index) throw new Error("there is no such archive");
-  const { parts } = index ? await index.json<Index>() : { parts: 0 };
+  const parts = from === null ? 0 : await countParts(bucket, from);
   let sizeBytes = 0;
   for (let part = 1; part <= parts; part++) {
-    const archive = await bucket.get(partKey(from ?? "", part));
-    if (!archive) throw new Error("a part of the archive is missing");
+    const archive = await getPart(bucket, from ?? "", part);
     sizeBytes += archive.size;
     await bucket.put(partKey(to, part), archive.body);
   }
-  await bucket.put(indexKey(to), JSON.stringify({ parts } satisfies Index));
+  await putIndex(bucket, to, parts);
   return { sizeBytes };
 }
 

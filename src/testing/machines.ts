@@ -1,6 +1,8 @@
 import { vi } from "vitest";
-import { providers } from "../sandbox/providers";
+import { cloudflare } from "../sandbox/cloudflare";
+import { type ProviderEnv, providers, type SandboxAddress } from "../sandbox/providers";
 import { type Sandbox, SandboxError } from "../sandbox/sandbox";
+import { aContainer, workspaceOf } from "./containers";
 
 /** A machine under a session, as a test sees it: it can be looked at, disturbed and lost. */
 export interface FakeMachine {
@@ -17,6 +19,8 @@ export interface FakeMachine {
 }
 
 const machines = new Map<string, FakeMachine>();
+/** Workspaces of the sessions in containers. */
+const containers = new Map<string, string>();
 
 /** A machine for the session of that id, which has to be started. Call `installMachines` first. */
 export function aMachine(id: string): FakeMachine {
@@ -29,6 +33,11 @@ export function aMachine(id: string): FakeMachine {
   };
   machines.set(id, machine);
   return machine;
+}
+
+/** A container for the session of that id, as the tests have them. Call `installMachines` first. */
+export async function useContainer(id: string): Promise<void> {
+  containers.set(id, await workspaceOf(id));
 }
 
 /** Loses a machine: what runs in it fails at once, and its files are gone. */
@@ -47,6 +56,8 @@ export const machineError = (message: string, transient = true): SandboxError =>
 export function installMachines(): void {
   const { embedded } = providers;
   vi.spyOn(providers, "embedded").mockImplementation((env, address, options) => {
+    const workspace = containers.get(address.id);
+    if (workspace !== undefined) return inContainer(env, address, workspace, options.workspace);
     const fake = machines.get(address.id);
     if (!fake) return embedded(env, address, options);
     let disk: { name: string; sandbox: Sandbox } | null = null;
@@ -103,4 +114,20 @@ export function installMachines(): void {
         }),
     };
   });
+}
+
+/** A sandbox in a container that has its workspace in another place than the session thinks. */
+function inContainer(
+  env: ProviderEnv,
+  { id, machine }: SandboxAddress,
+  workspace: string,
+  known: string,
+): Sandbox {
+  const sandbox = cloudflare(aContainer(id), { workspace, bucket: env.SNAPSHOTS, machine });
+  return {
+    ...sandbox,
+    run({ cwd = known, ...command }, onOutput) {
+      return sandbox.run({ ...command, cwd: cwd === known ? workspace : cwd }, onOutput);
+    },
+  };
 }
