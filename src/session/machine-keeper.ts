@@ -10,6 +10,7 @@ import {
   attempt,
   giveUp,
   isPending,
+  isWanted,
   lose,
   type Machine,
   type Pending,
@@ -82,6 +83,12 @@ export class MachineKeeper {
     // Begun in a tick of its own: it makes changes itself.
     this.#work = Promise.resolve().then(() => this.#workOff());
     this.#deps.waitUntil(this.#work);
+  }
+
+  /** Whether there is to be a machine. */
+  isWanted(): boolean {
+    const machine = this.#machine();
+    return machine !== undefined && isWanted(machine) && !this.#deps.store.state.removed;
   }
 
   /** Leaves neither a machine nor a saved workspace. */
@@ -206,8 +213,11 @@ export class MachineKeeper {
         if (machine?.phase === "ready") return machine;
         return machine?.phase === "saving" ? { name: machine.name, used: true } : null;
       },
-      use: () =>
-        this.#change("ready", (machine, now) => setMachine(this.#deps.store, use(machine), now)),
+      use: () => {
+        const machine = this.#machine();
+        if (!machine || use(machine) === machine) return;
+        this.#commit((now) => setMachine(this.#deps.store, use(machine), now));
+      },
       during: (call) => this.#during(call),
       explain: (name, error) => (isLoss(error) ? this.#lost(name, error) : error),
       copy: (key) => this.#copy(key),

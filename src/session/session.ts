@@ -12,7 +12,6 @@ import { model } from "./deployment";
 import { parseLogged } from "./event-log";
 import { beginLife, endLife, failLife, forgetLife, meetDeadline, patchLife } from "./life";
 import { isEnded, markRead } from "./lifecycle";
-import { isWanted } from "./machine";
 import { MachineKeeper } from "./machine-keeper";
 import { Making } from "./making";
 import { acceptMessage, cutMessage, endMessage, startNext } from "./messages";
@@ -256,9 +255,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   }
 
   async needsMachine(): Promise<boolean> {
-    if (!this.#store.exists()) return false;
-    const { machine, removed } = this.#store.state;
-    return machine !== undefined && isWanted(machine) && !removed;
+    return this.#machine.isWanted();
   }
 
   async reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown"> {
