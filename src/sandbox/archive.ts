@@ -91,6 +91,23 @@ export async function restoreTree(
   }
 }
 
+/** Copies an archive, or makes an empty one of none; answers its size. */
+export async function copyArchive(
+  bucket: Bucket,
+  from: string | null,
+  to: string,
+): Promise<{ sizeBytes: number }> {
+  const parts = from === null ? 0 : await countParts(bucket, from);
+  let sizeBytes = 0;
+  for (let part = 1; part <= parts; part++) {
+    const archive = await getPart(bucket, from ?? "", part);
+    sizeBytes += archive.size;
+    await bucket.put(partKey(to, part), archive.body);
+  }
+  await putIndex(bucket, to, parts);
+  return { sizeBytes };
+}
+
 /** Everything below a directory, each directory before what it holds. */
 async function* entriesBelow(files: SqliteFs, root: string): AsyncGenerator<TarEntry> {
   const isDirectory = (await files.exists(root)) && (await files.stat(root)).isDirectory;

@@ -2,6 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Message } from "../agent/messages";
+import { aMachine, installMachines } from "../testing/machines";
 import { ALICE, aMessage, aSpec, objectOf, sessionOf, until, value } from "../testing/sessions";
 import type { MessageRow, Result, SessionConfig } from "./rpc";
 import { SessionStore } from "./store";
@@ -11,6 +12,8 @@ import { SessionStore } from "./store";
 
 /** What is asked of a session, one message after the other. */
 interface Scenario {
+  /** Its sandbox is a machine. */
+  machine?: boolean;
   config: SessionConfig;
   prompts: string[];
   /** How many commits it takes. */
@@ -59,6 +62,8 @@ const AGENTS: Scenario = {
   commits: 56,
 };
 
+const IN_A_MACHINE: Scenario = { ...ALONE, machine: true, commits: 34 };
+
 /** What is lost, and when: what the work goes on to do before it next commits may happen yet, or not. */
 type Loss = "object at once" | "object before its next commit" | "everything";
 
@@ -76,6 +81,7 @@ const faults = new Map<string, Fault>();
 
 /** Lets the sessions in `faults` die after their appointed commit: nothing that they do is kept any more. */
 function plantFaults(): void {
+  installMachines();
   const { transaction } = SessionStore.prototype;
   vi.spyOn(SessionStore.prototype, "transaction").mockImplementation(function <T>(
     this: SessionStore,
@@ -133,7 +139,7 @@ interface Outcome {
 
 /** Runs the scenario, with the session lost after the commit `point`; null for an undisturbed one. */
 async function play(
-  { config, prompts }: Scenario,
+  { config, prompts, machine }: Scenario,
   point: string | null,
   loss: Loss,
 ): Promise<{ fault: Fault; outcome: Outcome }> {
@@ -144,7 +150,10 @@ async function play(
   faults.set(id, fault);
   lost.promise.then(() => lose(id, loss));
 
+  if (machine) aMachine(id);
   await insist(() => sessionOf(id).create(ALICE, spec));
+  const status = () => insist(() => sessionOf(id).read(ALICE)).then((session) => session.status);
+  await until(async () => (await status()) === "active");
   const requests = prompts.map((prompt) => aMessage(prompt));
   for (const request of requests) await insist(() => sessionOf(id).send(ALICE, request));
   const read = (messageId: string) => insist(() => sessionOf(id).message(ALICE, messageId));
@@ -230,6 +239,7 @@ describe("a session that is lost", () => {
   it.each<[string, Loss, Scenario]>([
     ["one agent", "object at once", ALONE],
     ["one agent", "object before its next commit", ALONE],
+    ["in a machine", "object before its next commit", IN_A_MACHINE],
     ["several agents", "object before its next commit", AGENTS],
   ])(
     "after any commit (%s, %s) ends as if nothing had happened",

@@ -19,6 +19,7 @@ const timing = (changes: Partial<Timing> = {}): Timing => ({
   outboxAt: null,
   pattern: "long-running",
   scheduleAt: null,
+  machinePending: false,
   ...changes,
 });
 const completed = { status: "completed", startedAt: 0, endedAt: 1, cleanupAt: 70_000 } as const;

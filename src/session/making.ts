@@ -1,9 +1,10 @@
 import type { Env } from "../env";
+import { copyArchive } from "../sandbox/archive";
 import { openSandbox } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
 import { type Copy, copyOf, originOf } from "./origin";
 import { type Caller, ok, type Result, refuse, type SessionSpec } from "./rpc";
-import { SnapshotBucket, workspaceKey } from "./snapshot-bucket";
+import { SnapshotBucket, savedKey, workspaceKey } from "./snapshot-bucket";
 import { newState, type SessionStore } from "./store";
 import { errorText, log } from "./telemetry";
 import { bringHome, importTranscript } from "./transcript";
@@ -130,7 +131,7 @@ export class Making {
       store.addTables();
     });
     await storage.setAlarm(Date.now() + SWEEP_MS);
-    await this.#sandbox(sandbox).restore?.(workspaceKey(key));
+    await this.#takeFiles(sandbox, workspaceKey(key));
     for (let part = 1; part <= manifest.transcriptParts; part++) {
       const text = await this.#bucket.part(key, part);
       storage.transactionSync(() => importTranscript(storage.sql, text));
@@ -138,12 +139,21 @@ export class Making {
     bringHome(storage.sql, workspace);
   }
 
+  /** What a machine is to begin with waits for its start; a sandbox without one has it at once. */
+  async #takeFiles(info: Note["sandbox"], from: string): Promise<void> {
+    const sandbox = this.#sandbox(info);
+    if (!sandbox.start) await sandbox.restore?.(from);
+    else await copyArchive(this.#deps.env.SNAPSHOTS, from, savedKey(info.id, 0));
+  }
+
   /** Leaves nothing of a session that did not come to be; one that did has no note any more. */
   async #discard(): Promise<void> {
     const { storage, store } = this.#deps;
     const note = this.#note();
     if (!note) return;
-    await this.#sandbox(note.sandbox).destroy();
+    const sandbox = this.#sandbox(note.sandbox);
+    if (sandbox.start) await this.#bucket.removeSaved(note.sandbox.id);
+    else await sandbox.destroy();
     if (note.copy !== null) await this.#bucket.remove(note.copy);
     await storage.deleteAll();
     store.forget();

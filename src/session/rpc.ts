@@ -246,4 +246,6 @@ export interface SessionRpc {
   reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown">;
   /** For the sandbox's outgoing requests: where one to a host goes. Where no session lives, nowhere. */
   egress(host: string): Promise<Egress>;
+  /** For the machine of a sandbox that asks whether its session still needs it; an unknown id needs none. */
+  needsMachine(sandboxId: string): Promise<boolean>;
 }

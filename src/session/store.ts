@@ -4,6 +4,7 @@ import { EventLog } from "./event-log";
 import { Journal } from "./journal";
 import type { Lifecycle } from "./lifecycle";
 import type { Balance } from "./limits";
+import type { Machine } from "./machine";
 import { MessageTable } from "./message-table";
 import type { Limits, SessionSpec } from "./rpc";
 import { ScheduleTable } from "./schedule-table";
@@ -42,6 +43,8 @@ export interface State {
   /** The message that runs; null when the session waits. */
   running: string | null;
   sandbox: SandboxInfo;
+  /** Absent for a sandbox that needs no start. */
+  machine?: Machine | undefined;
   /** True once it is to be forgotten: it exists for nobody any more. */
   removed: boolean;
 }
