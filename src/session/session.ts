@@ -258,8 +258,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return ok(null);
   }
 
-  async needsMachine(): Promise<boolean> {
-    return this.#machine.isWanted();
+  async needsMachine(sandboxId: string): Promise<boolean> {
+    return this.#machine.isWanted() && this.#store.state.sandbox.id === sandboxId;
   }
 
   async reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown"> {
