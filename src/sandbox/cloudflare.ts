@@ -155,7 +155,7 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
       beginning.set(command.id, promise);
       const heard = { stdout: 0, stderr: 0 };
       try {
-        return await persistently(() => {
+        return await persistently(async () => {
           // Another try hears everything from the beginning.
           const told = { stdout: 0, stderr: 0 };
           const pass = (stream: "stdout" | "stderr", text: string) => {
@@ -164,11 +164,19 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
             heard[stream] = Math.max(heard[stream], told[stream]);
             if (fresh !== "") harmlessly(() => onOutput?.(stream, fresh));
           };
-          return askOnce<CommandResult>({ do: "run", workspace, command }, (frame) => {
-            if ("begun" in frame) begun();
-            else if ("stdout" in frame) pass("stdout", frame.stdout);
-            else if ("stderr" in frame) pass("stderr", frame.stderr);
-          });
+          const result = await askOnce<CommandResult>(
+            { do: "run", workspace, command },
+            (frame) => {
+              if ("begun" in frame) begun();
+              else if ("stdout" in frame) pass("stdout", frame.stdout);
+              else if ("stderr" in frame) pass("stderr", frame.stderr);
+            },
+          );
+          // Whoever comes after the end is told of nothing but the result.
+          for (const stream of ["stdout", "stderr"] as const) {
+            if (!result.truncated) pass(stream, result[stream].slice(told[stream]));
+          }
+          return result;
         });
       } finally {
         begun();
