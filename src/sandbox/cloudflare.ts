@@ -146,7 +146,8 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
   return {
     async start() {
       if (session !== undefined) await tried(() => sdk.own(session));
-      runner.machine = await askOnce<string>({ do: "start", workspace, machine: undefined });
+      // The first call after a container has gone is told of that, whatever it asks.
+      runner.machine = await ask<string>({ do: "start", workspace, machine: undefined });
       return runner.machine;
     },
 

@@ -1,7 +1,9 @@
 import { spawn, spawnSync } from "node:child_process";
-import { start, stopAll } from "../bench/servers.ts";
+import { start, stop, stopAll } from "../bench/servers.ts";
+import { trySessions } from "./sessions.ts";
 
-// Runs the contract of sandboxes against real containers: needs a Docker engine, and the network for the image.
+// Tries the contract of sandboxes, and sessions, with real containers. This needs a Docker engine, and the network
+// for the image.
 
 async function main(): Promise<number> {
   const docker = process.env.WRANGLER_DOCKER_BIN ?? "docker";
@@ -9,17 +11,24 @@ async function main(): Promise<number> {
     console.error("There is no Docker engine here: `docker info` fails. Start one, and try again.");
     return 1;
   }
+  return (await tryContract()) + (await trySessions());
+}
+
+/** Runs the tests of the provider against real containers in place of those that stand in for them. */
+async function tryContract(): Promise<number> {
   const config = "src/trial/workers/containers.toml";
   const server = await start({ config, containers: true });
   const tests = spawn("vitest", ["run", "src/sandbox/cloudflare.test.ts"], {
     stdio: "inherit",
     env: { ...process.env, CONTAINERS_ADDRESS: new URL(server.url).host },
   });
-  return new Promise((done) => tests.once("exit", (code) => done(code ?? 1)));
+  const code = await new Promise<number>((done) => tests.once("exit", (code) => done(code ?? 1)));
+  await stop(server);
+  return code;
 }
 
 try {
-  process.exitCode = await main();
+  process.exitCode = Math.min(1, await main());
 } finally {
   await stopAll();
 }
