@@ -120,12 +120,11 @@ export class MachineKeeper {
   async #workOff(): Promise<void> {
     try {
       for (let next = this.#pending(); next; next = this.#pending()) await this.#step(next);
-      this.#work = null;
-      this.drive();
     } catch (error) {
       // The storage is gone with the object, or the fault is ours: the heartbeat begins again.
-      this.#work = null;
       this.#log("machine.crashed", error);
+    } finally {
+      this.#work = null;
     }
   }
 
