@@ -247,6 +247,24 @@ describe("a machine that is lost", () => {
     expect((await read(id)).status).toBe("active");
   });
 
+  it("leaves no agent in a directory that the new one does not have", async () => {
+    const { id, machine } = await create();
+    await bash(id, "mkdir d; cd d");
+    expect(await bash(id, "pwd")).toContain("/workspace/d");
+    loseMachine(machine);
+    await bash(id, "pwd");
+    expect(await bash(id, "pwd")).toMatch(/\/workspace$/);
+  });
+
+  it("after a sleep leaves an agent where it was, if that was saved", async () => {
+    const { id } = await create();
+    await bash(id, "mkdir d; cd d");
+    await sleep(id);
+    expect(await bash(id, "pwd; cd /tmp")).toContain("/workspace/d");
+    await sleep(id);
+    expect(await bash(id, "pwd")).toMatch(/\/workspace$/);
+  });
+
   it("between two commands is told by the next one", async () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");

@@ -7,7 +7,7 @@ import { type Caller, ok, type Result, refuse, type SessionSpec } from "./rpc";
 import { SnapshotBucket, savedKey, workspaceKey } from "./snapshot-bucket";
 import { newState, type SessionStore } from "./store";
 import { errorText, log } from "./telemetry";
-import { bringHome, importTranscript } from "./transcript";
+import { importTranscript } from "./transcript";
 
 /** How soon what was left half made is cleared away. */
 const SWEEP_MS = 60_000;
@@ -136,7 +136,7 @@ export class Making {
       const text = await this.#bucket.part(key, part);
       storage.transactionSync(() => importTranscript(storage.sql, text));
     }
-    bringHome(storage.sql, workspace);
+    store.journal.bringHome(workspace);
   }
 
   /** What a machine is to begin with waits for its start; a sandbox without one has it at once. */
