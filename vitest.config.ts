@@ -21,7 +21,12 @@ export default defineConfig({
           CONTAINERS: "false",
         },
         serviceBindings: {
-          TEST_CONTAINERS: { external: { address: await serveContainers(), http: {} } },
+          TEST_CONTAINERS: {
+            external: {
+              address: process.env.CONTAINERS_ADDRESS ?? (await serveContainers()),
+              http: {},
+            },
+          },
         },
         outboundService: outside,
       },

@@ -18,6 +18,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   testing: ["session", "agent", "sandbox", "events", "db", "http"],
   bench: ["agent"],
   soak: ["bench", "events"],
+  trial: ["bench", "sandbox"],
 };
 
 /** The one folder, or file, in which a foreign package may be imported. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { ContainerSandbox } from "./sandbox/cloudflare";
 import type { EmbeddedSandbox } from "./sandbox/embedded";
 import type { Session } from "./session/session";
+import type { WarmPool } from "./session/warm-pool";
 
 declare global {
   namespace Cloudflare {
@@ -10,6 +11,7 @@ declare global {
       SESSIONS: DurableObjectNamespace<Session>;
       EMBEDDED_SANDBOXES: DurableObjectNamespace<EmbeddedSandbox>;
       CONTAINER_SANDBOXES: DurableObjectNamespace<ContainerSandbox>;
+      WARM_POOL: DurableObjectNamespace<WarmPool>;
       DB: D1Database;
       SNAPSHOTS: R2Bucket;
       ANALYTICS: AnalyticsEngineDataset;
@@ -92,6 +94,12 @@ const Settings = z.object({
     .string()
     .regex(/^(\/[\w.-]+)+$/, "must be an absolute path")
     .default("/workspace"),
+  /** Sandboxes that are kept started for sessions to come; 0 for none. */
+  WARM_POOL_TARGET: z
+    .string()
+    .regex(/^\d{1,3}$/, "must be an integer from 0 to 999")
+    .default("0")
+    .transform(Number),
 });
 
 /** The deployment's settings, parsed. */

@@ -16,6 +16,7 @@ import {
   type SavedPart,
 } from "../container/protocol";
 import { type Bucket, countParts, getPart, partKey, putIndex } from "./archive";
+import { handleOutbound } from "./outbound";
 import {
   type CommandResult,
   type FoundCommand,
@@ -37,6 +38,8 @@ export interface SdkObject {
   ): Promise<{ content: ReadableStream<Uint8Array> }>;
   writeFile(path: string, content: ReadableStream<Uint8Array>): Promise<unknown>;
   destroy(): Promise<void>;
+  /** Says whose container this is. */
+  own(session: string): Promise<void>;
 }
 
 export { ContainerProxy } from "@cloudflare/sandbox";
@@ -44,11 +47,55 @@ export { ContainerProxy } from "@cloudflare/sandbox";
 /** How often a container that nobody uses is asked about. */
 const SLEEP_AFTER = "10m";
 
-/** The object behind one container. */
+const SESSION = "rigger.session";
+
+/**
+ * The object behind one container. It runs as long as its session wants it, whether it is used or not; what
+ * it sends into the world goes where its session lets it.
+ */
 export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
   override enableInternet = false;
   override interceptHttps = true;
+
+  /** Says whose container this is; until then its requests go nowhere. */
+  async own(session: string): Promise<void> {
+    if ((await this.ctx.storage.get(SESSION)) === session) return;
+    await this.setOutboundHandler("egress", { session });
+    await this.ctx.storage.put(SESSION, session);
+  }
+
+  /** A timer of the SDK would stop it, and lose its files. */
+  override async onActivityExpired(): Promise<void> {
+    const session = await this.ctx.storage.get<string>(SESSION);
+    const id = this.ctx.id.name ?? "";
+    const wanted = session !== undefined && sessionOf(this.env, session).needsMachine(id);
+    if (!(await wanted)) await this.destroy();
+  }
 }
+
+// Not static fields: they would hide the setters of the class above.
+ContainerSandbox.outbound = (request: Request) =>
+  handleOutbound(request, { ...WORLD, egress: async () => ({ to: "nowhere" }) });
+ContainerSandbox.outboundHandlers = {
+  egress: (request: Request, env: Cloudflare.Env, { params }: { params?: unknown }) => {
+    const session = sessionOf(env, (params as { session: string }).session);
+    return handleOutbound(request, {
+      ...WORLD,
+      egress: (host) => session.egress(host),
+      callModel: (call) => {
+        const { pathname, search } = new URL(call.url);
+        return session.fetch(new Request(`https://session/model${pathname}${search}`, call));
+      },
+    });
+  },
+};
+
+const WORLD = {
+  callModel: async () => new Response(null, { status: 404 }),
+  fetch: (request: Request) => fetch(request),
+};
+
+const sessionOf = (env: Cloudflare.Env, id: string) => env.SESSIONS.getByName(id);
 
 /** The SDK's object of a container of that id. Nothing is touched before its first use. */
 export function sdkObject(
@@ -68,6 +115,7 @@ export function sdkObject(
     readFile: (path, options) => open().readFile(path, options),
     writeFile: (path, content) => open().writeFile(path, content),
     destroy: () => open().destroy(),
+    own: (session) => open().own(session),
   };
 }
 
@@ -83,10 +131,13 @@ interface Facts {
   workspace: string;
   bucket: Bucket;
   machine?: string | undefined;
+  /** Whose it is. */
+  session?: string | undefined;
 }
 
 /** A sandbox in a container. */
-export function cloudflare(sdk: SdkObject, { workspace, bucket, machine }: Facts): Sandbox {
+export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
+  const { workspace, bucket, machine, session } = facts;
   const runner = runnerOf(sdk, machine);
   const { ask, askOnce } = runner;
   /** Commands that were asked for here and have not begun yet: no question about one may overtake it. */
@@ -94,6 +145,7 @@ export function cloudflare(sdk: SdkObject, { workspace, bucket, machine }: Facts
 
   return {
     async start() {
+      if (session !== undefined) await tried(() => sdk.own(session));
       runner.machine = await askOnce<string>({ do: "start", workspace, machine: undefined });
       return runner.machine;
     },

@@ -14,6 +14,8 @@ export interface SandboxAddress {
   provider: string;
   id: string;
   machine?: string | undefined;
+  /** The session that it works for; one that is made ahead has none. */
+  session?: string | undefined;
 }
 
 /** What the providers need of the Worker's bindings. */
@@ -34,11 +36,14 @@ export const providers: Record<
   (env: ProviderEnv, address: SandboxAddress, options: SandboxOptions) => Sandbox
 > = {
   embedded: (env, { id }, options) => embedded(env.EMBEDDED_SANDBOXES, id, options),
-  cloudflare: (env, { id, machine }, { workspace }) => {
-    const facts = { workspace, bucket: env.SNAPSHOTS, machine };
+  cloudflare: (env, { id, machine, session }, { workspace }) => {
+    const facts = { workspace, bucket: env.SNAPSHOTS, machine, session };
     return cloudflare(sdkObject(env.CONTAINER_SANDBOXES, id), facts);
   },
 };
+
+/** Whether the sandboxes of a provider can send requests into the world. */
+export const hasNetwork = (provider: string): boolean => provider !== "embedded";
 
 /** The sandbox of a session; it costs nothing before its first use. */
 export function openSandbox(

@@ -26,9 +26,9 @@ export function beginLife(
   starts: boolean,
   now: number,
 ): void {
-  const { limits, tags, description, userId, ...identity } = spec;
+  const { limits, tags, description, userId, sandboxId: _, ...identity } = spec;
   const sessionId = copy?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
-  const config = copy ? withEnvOf(copy, spec.config) : spec.config;
+  const config = withEnvOf(copy, spec.config);
   store.create(
     { ...identity, config, owner: caller.owner, sessionId, createdAt: now },
     { limits, tags, description, userId },

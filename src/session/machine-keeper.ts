@@ -327,7 +327,9 @@ export class MachineKeeper {
 
   #anyMachine(): Sandbox {
     const { env, store, workspace } = this.#deps;
-    this.#any ??= openSandbox(env, store.state.sandbox, { workspace });
+    const { provider, id } = store.state.sandbox;
+    const session = store.identity.id;
+    this.#any ??= openSandbox(env, { provider, id, session }, { workspace });
     return this.#any;
   }
 

@@ -14,6 +14,7 @@ const SWEEP_MS = 60_000;
 
 /** What is written down before anything else is: what has to go should the session not come to be. */
 interface Note {
+  session: string;
   sandbox: { provider: string; id: string };
   /** The copy, if it is nobody else's. */
   copy: string | null;
@@ -125,13 +126,13 @@ export class Making {
   async #fill(spec: SessionSpec, { key, manifest, temporary }: Copy): Promise<void> {
     const { storage, store, workspace } = this.#deps;
     const { sandbox } = newState(spec, 0);
-    const note: Note = { sandbox, copy: temporary ? key : null };
+    const note: Note = { session: spec.id, sandbox, copy: temporary ? key : null };
     storage.transactionSync(() => {
       storage.kv.put(NOTE, note);
       store.addTables();
     });
     await storage.setAlarm(Date.now() + SWEEP_MS);
-    await this.#takeFiles(sandbox, workspaceKey(key));
+    await this.#takeFiles(note, workspaceKey(key));
     for (let part = 1; part <= manifest.transcriptParts; part++) {
       const text = await this.#bucket.part(key, part);
       storage.transactionSync(() => importTranscript(storage.sql, text));
@@ -140,10 +141,10 @@ export class Making {
   }
 
   /** What a machine is to begin with waits for its start; a sandbox without one has it at once. */
-  async #takeFiles(info: Note["sandbox"], from: string): Promise<void> {
-    const sandbox = this.#sandbox(info);
+  async #takeFiles(note: Note, from: string): Promise<void> {
+    const sandbox = this.#sandbox(note.sandbox);
     if (!sandbox.start) await sandbox.restore?.(from);
-    else await copyArchive(this.#deps.env.SNAPSHOTS, from, savedKey(info.id, 0));
+    else await copyArchive(this.#deps.env.SNAPSHOTS, from, savedKey(note.session, 0));
   }
 
   /** Leaves nothing of a session that did not come to be; one that did has no note any more. */
@@ -152,7 +153,7 @@ export class Making {
     const note = this.#note();
     if (!note) return;
     const sandbox = this.#sandbox(note.sandbox);
-    if (sandbox.start) await this.#bucket.removeSaved(note.sandbox.id);
+    if (sandbox.start) await this.#bucket.removeSaved(note.session);
     else await sandbox.destroy();
     if (note.copy !== null) await this.#bucket.remove(note.copy);
     await storage.deleteAll();
@@ -160,7 +161,7 @@ export class Making {
   }
 
   #logLeft(error: unknown): void {
-    log("making.left", { session: this.#note()?.sandbox.id, error: errorText(error) });
+    log("making.left", { session: this.#note()?.session, error: errorText(error) });
   }
 
   #note(): Note | undefined {

@@ -3,6 +3,7 @@ import type { SessionRow } from "../db/schema";
 import { putSession, removeSession } from "../db/sessions";
 import { type Env, settings } from "../env";
 import { isLastEvent, isMessageEnd } from "../events/event";
+import type { Egress } from "../sandbox/egress";
 import { openSandbox } from "../sandbox/providers";
 import { Breaker } from "./breaker";
 import { change } from "./changes";
@@ -17,6 +18,7 @@ import { Making } from "./making";
 import { acceptMessage, cutMessage, endMessage, startNext } from "./messages";
 import { originOf } from "./origin";
 import { Outbox } from "./outbox";
+import { egressOf } from "./outgoing";
 import {
   type Caller,
   type EventPage,
@@ -49,6 +51,7 @@ import { Supervisor } from "./supervisor";
 import { errorText, log, reportEnd, reportMessage } from "./telemetry";
 import type { LiveDraft } from "./turns";
 import { sameRow, timingOf, viewOf } from "./view";
+import { warmed } from "./warm";
 import { Watchers } from "./watching";
 
 /** How long a call that others should see in lists waits for the index before it answers without it. */
@@ -105,7 +108,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   /** When the alarm is set to; undefined while that is not known. */
   #alarmAt: number | null | undefined;
 
-  async create(caller: Caller, spec: SessionSpec): Promise<Result<SessionRow>> {
+  async create(caller: Caller, given: SessionSpec): Promise<Result<SessionRow>> {
+    const spec = this.#store.exists() ? given : await warmed(this.env, given);
     while (this.#making.busy) await this.#making.settle();
     if (this.#store.exists()) return this.#repeatCreate(spec);
     const { start } = openSandbox(this.env, newState(spec, 0).sandbox, { workspace: WORKSPACE });
@@ -254,8 +258,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return ok(null);
   }
 
-  async needsMachine(): Promise<boolean> {
-    return this.#machine.isWanted();
+  async needsMachine(sandboxId: string): Promise<boolean> {
+    return this.#machine.isWanted() && this.#store.state.sandbox.id === sandboxId;
   }
 
   async reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown"> {
@@ -272,6 +276,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     });
     await this.#outbox.drain(INDEX_WAIT_MS);
     return "wrong";
+  }
+
+  async egress(host: string): Promise<Egress> {
+    return egressOf(this.#store, host);
   }
 
   /** Opens a WebSocket that carries the session's events; see `SessionRpc`. */

@@ -2,7 +2,9 @@ import { checkSchema } from "../agent/json-schema";
 import { knownModels, resolveModel } from "../agent/models";
 import { checkRules } from "../agent/permissions";
 import type { Settings } from "../env";
-import { PROVIDERS } from "../sandbox/providers";
+import { hostProblem } from "../sandbox/egress";
+import { hasNetwork, PROVIDERS } from "../sandbox/providers";
+import { defaultProviderOf } from "./deployment";
 import type { SessionConfig } from "./rpc";
 
 /** Something wrong with a request, at a path in it. */
@@ -38,6 +40,7 @@ export function checkConfig(
     const message = '"cloudflare" needs containers, which this deployment does not have';
     issues.push({ path: "config.sandbox.provider", message });
   }
+  issues.push(...checkEgress(config, provider ?? defaultProviderOf(settings)));
   const agents = Object.entries(config.customAgents ?? {});
   if (agents.length > MAX_TYPES) {
     const message = `has ${agents.length} agents, of ${MAX_TYPES} at most`;
@@ -64,4 +67,31 @@ export function checkConfig(
     issues.push({ path: ["config.outputSchema", path].filter(Boolean).join("."), message });
   }
   return issues;
+}
+
+/** What is wrong with the hosts that the sandbox may reach and that secrets are for. */
+function checkEgress(
+  { sandbox: { network } = {}, env = {} }: SessionConfig,
+  provider: string,
+): Issue[] {
+  const path = "config.sandbox.network";
+  if (network !== undefined && network !== "none" && !hasNetwork(provider)) {
+    return [
+      { path, message: `a sandbox of "${provider}" has no network: only "none" is possible` },
+    ];
+  }
+  const allowed = typeof network === "object" ? network.allow : [];
+  const lists = [
+    [
+      `${path}.allow`,
+      allowed.map((host) => (host === "default" ? null : hostProblem(host))),
+    ] as const,
+    ...Object.entries(env).map(([name, value]) => {
+      const hosts = typeof value === "object" ? value.hosts : [];
+      return [`config.env.${name}.hosts`, hosts.map(hostProblem)] as const;
+    }),
+  ];
+  return lists.flatMap(([at, problems]) =>
+    problems.flatMap((message, n) => (message === null ? [] : [{ path: `${at}.${n}`, message }])),
+  );
 }

@@ -12,7 +12,8 @@ import { countingWrites } from "./sql";
 import { TABLES } from "./tables";
 
 /** What a session is, fixed at its creation. */
-export interface Identity extends Omit<SessionSpec, "limits" | "tags" | "description" | "userId"> {
+export interface Identity
+  extends Omit<SessionSpec, "limits" | "tags" | "description" | "userId" | "sandboxId"> {
   owner: string;
   /** Names the agent's conversation history. */
   sessionId: string;
@@ -62,7 +63,7 @@ export function newState(spec: SessionSpec, now: number): State {
     numTurns: 0,
     toolsUsed: [],
     running: null,
-    sandbox: { provider, id: spec.id, state: "ready" },
+    sandbox: { provider, id: spec.sandboxId ?? spec.id, state: "ready" },
     removed: false,
   };
 }

@@ -19,6 +19,9 @@ export function aContainer(id: string = crypto.randomUUID()): SdkObject {
     async destroy() {
       await call(id, "destroy");
     },
+    async own() {
+      // What stands in for a container has no network of its own.
+    },
   };
 }
 

@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import type { SessionConfig } from "./rpc";
+import { checkConfig } from "./spec";
+
+const issuesOf = (config: SessionConfig, CONTAINERS = false) =>
+  checkConfig(config, { MODEL_PRICES: {}, CONTAINERS });
+const TOKEN = { secret: "x", hosts: ["api.github.com", "*.example.com"] };
+
+describe("a config", () => {
+  it.each<SessionConfig>([
+    {},
+    { sandbox: { network: "none" } },
+    { env: { TOKEN } },
+    { sandbox: { network: "none" }, env: { TOKEN } },
+  ])("of an embedded sandbox, which has no network, can be %j", (config) => {
+    expect(issuesOf(config)).toEqual([]);
+  });
+
+  it.each(["open", { allow: [] }, { allow: ["default"] }] as const)(
+    "of an embedded sandbox can't ask for the network %j",
+    (network) => {
+      const message = 'a sandbox of "embedded" has no network: only "none" is possible';
+      expect(issuesOf({ sandbox: { network } })).toEqual([
+        { path: "config.sandbox.network", message },
+      ]);
+    },
+  );
+
+  it.each(["none", "open", { allow: ["default", "*.example.com"] }] as const)(
+    "of a container can ask for the network %j",
+    (network) => {
+      expect(issuesOf({ sandbox: { network } }, true)).toEqual([]);
+    },
+  );
+
+  it("is told each host that is none", () => {
+    const env = { TOKEN: { secret: "x", hosts: ["api.github.com", "https://x.com"] } };
+    const allow = ["default", "example.com", "Example.com"];
+    const sandbox = { provider: "elsewhere", network: { allow } };
+    expect(issuesOf({ env, sandbox }).map(({ path }) => path)).toEqual([
+      "config.sandbox.provider",
+      "config.sandbox.network.allow.2",
+      "config.env.TOKEN.hosts.1",
+    ]);
+    const none = { TOKEN: { secret: "x", hosts: ["default"] } };
+    expect(issuesOf({ env: none }).map(({ path }) => path)).toEqual(["config.env.TOKEN.hosts.0"]);
+  });
+});
