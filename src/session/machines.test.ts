@@ -285,7 +285,7 @@ describe("a machine that is lost", () => {
       };
       expect(await bash(id, "cat a.txt")).toContain("its machine is lost");
       await until(() => machine.steps.filter((step) => step === "destroy").length === MAX_ATTEMPTS);
-      await until(async () => !(await sessionOf(id).needsMachine()));
+      await until(async () => !(await sessionOf(id).needsMachine(id)));
       expect(await losses(id)).toHaveLength(1);
       machine.before = () => {};
       expect(await bash(id, "echo again")).toContain("again");

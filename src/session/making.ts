@@ -153,8 +153,9 @@ export class Making {
     const note = this.#note();
     if (!note) return;
     const sandbox = this.#sandbox(note.sandbox);
+    // One from the warm pool has a machine already.
+    await sandbox.destroy();
     if (sandbox.start) await this.#bucket.removeSaved(note.session);
-    else await sandbox.destroy();
     if (note.copy !== null) await this.#bucket.remove(note.copy);
     await storage.deleteAll();
     store.forget();
