@@ -34,6 +34,16 @@ describe("nextDeadline", () => {
       { at: 61_000, because: "lifetime_limit" },
     ],
     [
+      "one whose sandbox is not ready yet has not begun to be idle",
+      { lifecycle: { status: "initializing" } },
+      { at: 61_000, because: "lifetime_limit" },
+    ],
+    [
+      "one that nobody has spoken to is idle since it was ready",
+      { lifecycle: { status: "active", startedAt: 9_000 } },
+      { at: 19_000, because: "idle_timeout" },
+    ],
+    [
       "an ended session waits for its cleanup alone",
       { lifecycle: completed },
       { at: 70_000, because: "cleanup" },
@@ -71,6 +81,12 @@ describe("nextAlarm", () => {
   it("beats while a message runs", () => {
     const endless = { ...timing().limits, maxLifetimeMs: null };
     expect(nextAlarm(timing({ busy: true, limits: endless }), 5_000)).toBe(5_000 + HEARTBEAT_MS);
+  });
+
+  it("beats while a machine comes or goes, unless the session is being forgotten", () => {
+    const rests = { machinePending: true, lifecycle: { ...completed, cleanupAt: null } };
+    expect(nextAlarm(timing(rests), 5_000)).toBe(5_000 + HEARTBEAT_MS);
+    expect(nextAlarm(timing({ ...rests, removed: true }), 5_000)).toBeNull();
   });
 
   it("wakes for the outbox, also when nothing else will ever happen", () => {

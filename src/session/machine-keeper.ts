@@ -15,6 +15,7 @@ import {
   type Machine,
   type Pending,
   released,
+  type SavedWorkspace,
   saved,
   started,
   use,
@@ -120,12 +121,11 @@ export class MachineKeeper {
   async #workOff(): Promise<void> {
     try {
       for (let next = this.#pending(); next; next = this.#pending()) await this.#step(next);
-      this.#work = null;
-      this.drive();
     } catch (error) {
       // The storage is gone with the object, or the fault is ours: the heartbeat begins again.
-      this.#work = null;
       this.#log("machine.crashed", error);
+    } finally {
+      this.#work = null;
     }
   }
 
@@ -173,7 +173,10 @@ export class MachineKeeper {
     const { id } = store.identity;
     const workspace = { key: savedKey(id, saves), at: Date.now() };
     await sandbox.snapshot(workspace.key);
-    this.#change("saving", (machine, now) => setMachine(store, saved(machine, workspace), now));
+    this.#change("saving", (machine, now) => {
+      setMachine(store, saved(machine, workspace), now);
+      this.#bringHome(workspace);
+    });
     // What stays is removed with the next one.
     await this.#bucket
       .removeSaved(id, workspace.key)
@@ -197,6 +200,7 @@ export class MachineKeeper {
     }
     this.#change(phase, (machine, now) => {
       setLost(store, giveUp(machine), now);
+      if (phase === "saving" && store.state.machine?.lost) this.#bringHome(machine.saved);
       if (store.state.lifecycle.status !== "initializing") return;
       const message = `The sandbox could not be started${why}.`;
       failLife(store, { type: "unavailable_error", message }, new Map(), now);
@@ -240,7 +244,13 @@ export class MachineKeeper {
   #lost(name: string, cause: SandboxError): SandboxError {
     const { store } = this.#deps;
     const machine = this.#machine();
-    if (machine) this.#commit((now) => setLost(store, lose(machine, name), now));
+    const after = machine && lose(machine, name);
+    if (after && after !== machine) {
+      this.#commit((now) => {
+        setLost(store, after, now);
+        this.#bringHome(after.saved);
+      });
+    }
     const at = machine?.saved?.at;
     const next =
       at === undefined
@@ -248,6 +258,13 @@ export class MachineKeeper {
         : `A new one takes its place, with the files as they were at ${new Date(at).toISOString()}`;
     const message = `its machine is lost, and every file in it. ${next}`;
     return new SandboxError(message, { transient: true, lost: true, cause });
+  }
+
+  /** Leaves no agent in a directory that the next machine does not have: no shell starts there. */
+  #bringHome(saved: SavedWorkspace | null): void {
+    const { store, workspace } = this.#deps;
+    if (saved) store.journal.bringHome(workspace);
+    else store.journal.bringAllHome(workspace);
   }
 
   /** Saves the workspace for another: from the machine, or what was saved of the last one. */

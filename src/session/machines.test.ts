@@ -247,6 +247,24 @@ describe("a machine that is lost", () => {
     expect((await read(id)).status).toBe("active");
   });
 
+  it("leaves no agent in a directory that the new one does not have", async () => {
+    const { id, machine } = await create();
+    await bash(id, "mkdir d; cd d");
+    expect(await bash(id, "pwd")).toContain("/workspace/d");
+    loseMachine(machine);
+    await bash(id, "pwd");
+    expect(await bash(id, "pwd")).toMatch(/\/workspace$/);
+  });
+
+  it("after a sleep leaves an agent where it was, if that was saved", async () => {
+    const { id } = await create();
+    await bash(id, "mkdir d; cd d");
+    await sleep(id);
+    expect(await bash(id, "pwd; cd /tmp")).toContain("/workspace/d");
+    await sleep(id);
+    expect(await bash(id, "pwd")).toMatch(/\/workspace$/);
+  });
+
   it("between two commands is told by the next one", async () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
@@ -255,6 +273,24 @@ describe("a machine that is lost", () => {
     expect(await bash(id, "cat a.txt")).toContain("its machine is lost");
     expect(await bash(id, "echo again")).toContain("again");
     expect(await losses(id)).toHaveLength(1);
+  });
+
+  it("and can't be given back either is left, and its loss told once", async () => {
+    await withoutPauses(async () => {
+      const { id, machine } = await create();
+      await bash(id, "echo one > a.txt");
+      loseMachine(machine);
+      machine.before = (step) => {
+        if (step === "destroy") throw machineError("the host is away");
+      };
+      expect(await bash(id, "cat a.txt")).toContain("its machine is lost");
+      await until(() => machine.steps.filter((step) => step === "destroy").length === MAX_ATTEMPTS);
+      await until(async () => !(await sessionOf(id).needsMachine(id)));
+      expect(await losses(id)).toHaveLength(1);
+      machine.before = () => {};
+      expect(await bash(id, "echo again")).toContain("again");
+      expect(machine.steps.slice(-3)).toEqual(["destroy", "start", "run"]);
+    });
   });
 
   it("before anything was changed in it is not missed by who reads", async () => {
@@ -468,14 +504,22 @@ describe("a session that ends", () => {
     expect((await typesOf(id)).at(-1)).toBe("session.terminated");
   });
 
-  it("stops what runs before it saves", async () => {
+  it("saves when what ran in it is over, not before", async () => {
     const { id, machine } = await create();
     const asked = bash(id, "echo one > a.txt; sleep 60; echo two > a.txt");
     await until(() => machine.steps.includes("run"));
+    const over: string[] = [];
+    machine.before = (step) => {
+      if (step === "snapshot") over.push("saves");
+      return step === "kill" ? scheduler.wait(50) : undefined;
+    };
+    machine.after = (step) => {
+      over.push(step);
+    };
     value(await sessionOf(id).terminate(ALICE, "enough"));
     await asked;
     await comesToBe(id, "suspended");
-    expect(machine.steps.slice(0, 4).join(" ")).toBe("start run kill snapshot");
+    expect(over.indexOf("run")).toBeLessThan(over.indexOf("saves"));
   });
 
   it("is taken up where its object was lost", async () => {

@@ -7,7 +7,7 @@ import { type Caller, ok, type Result, refuse, type SessionSpec } from "./rpc";
 import { SnapshotBucket, savedKey, workspaceKey } from "./snapshot-bucket";
 import { newState, type SessionStore } from "./store";
 import { errorText, log } from "./telemetry";
-import { bringHome, importTranscript } from "./transcript";
+import { importTranscript } from "./transcript";
 
 /** How soon what was left half made is cleared away. */
 const SWEEP_MS = 60_000;
@@ -137,7 +137,7 @@ export class Making {
       const text = await this.#bucket.part(key, part);
       storage.transactionSync(() => importTranscript(storage.sql, text));
     }
-    bringHome(storage.sql, workspace);
+    store.journal.bringHome(workspace);
   }
 
   /** What a machine is to begin with waits for its start; a sandbox without one has it at once. */
@@ -153,8 +153,9 @@ export class Making {
     const note = this.#note();
     if (!note) return;
     const sandbox = this.#sandbox(note.sandbox);
+    // One from the warm pool has a machine already.
+    await sandbox.destroy();
     if (sandbox.start) await this.#bucket.removeSaved(note.session);
-    else await sandbox.destroy();
     if (note.copy !== null) await this.#bucket.remove(note.copy);
     await storage.deleteAll();
     store.forget();
