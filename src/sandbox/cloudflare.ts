@@ -56,9 +56,11 @@ const SESSION = "rigger.session";
 export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
   override enableInternet = false;
   override interceptHttps = true;
+  #ownedAt = 0;
 
   /** Says whose container this is; until then its requests go nowhere. */
   async own(session: string): Promise<void> {
+    this.#ownedAt = Date.now();
     if ((await this.ctx.storage.get(SESSION)) === session) return;
     await this.setOutboundHandler("egress", { session });
     await this.ctx.storage.put(SESSION, session);
@@ -66,10 +68,12 @@ export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
 
   /** A timer of the SDK would stop it, and lose its files. */
   override async onActivityExpired(): Promise<void> {
+    const askedAt = Date.now();
     const session = await this.ctx.storage.get<string>(SESSION);
     const id = this.ctx.id.name ?? "";
     const wanted = session !== undefined && sessionOf(this.env, session).needsMachine(id);
-    if (!(await wanted)) await this.destroy();
+    // It may have been started meanwhile.
+    if (!(await wanted) && this.#ownedAt < askedAt) await this.destroy();
   }
 }
 
