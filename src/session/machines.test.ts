@@ -688,5 +688,5 @@ describe("a session in a container", () => {
     expect(await losses(id)).toHaveLength(1);
     expect(await bash(id, "cat a.txt; ls")).toMatch(/one\s+a.txt$/);
     value(await sessionOf(id).remove(ALICE));
-  });
+  }, 20_000);
 });
