@@ -1,6 +1,6 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
-import { serveContainers } from "./src/container/stand-in";
+import { canStandIn, serveContainers } from "./src/container/stand-in";
 
 /** Answers what the Worker under test asks of the world: nothing in a test reaches the network. */
 function outside(request: Request): Response | Promise<Response> {
@@ -19,6 +19,7 @@ export default defineConfig({
           ALLOW_ANONYMOUS: "true",
           OFFLINE_MODEL: "true",
           CONTAINERS: "false",
+          TEST_HAS_CONTAINERS: process.env.CONTAINERS_ADDRESS !== undefined || canStandIn(),
         },
         serviceBindings: {
           TEST_CONTAINERS: {

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -38,6 +38,15 @@ process.on("exit", () => {
   for (const id of generations.keys()) killAll(id);
   rmSync(BASE, { recursive: true, force: true });
 });
+
+/** Whether this machine has what the runner needs: the kernel's `/proc`, a bash and GNU's tar. */
+export function canStandIn(): boolean {
+  const says = (program: string) =>
+    String(spawnSync(program, ["--version"], { encoding: "utf8" }).stdout);
+  return (
+    process.platform === "linux" && says("bash").includes("GNU") && says("tar").includes("GNU")
+  );
+}
 
 /** Starts to answer calls of containers, `/<id>/<what>`; answers the address. */
 export async function serveContainers(): Promise<string> {

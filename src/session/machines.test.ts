@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { killContainer } from "../testing/containers";
+import { HAS_CONTAINERS, killContainer } from "../testing/containers";
 import { at, withoutPauses } from "../testing/faults";
 import {
   aMachine,
@@ -672,21 +672,25 @@ describe("a machine that asks whether it is needed", () => {
 });
 
 describe("a session in a container", () => {
-  it("keeps its files in its sleep, and is told of their loss where it is killed in a command", async () => {
-    const id = newSessionId();
-    await useContainer(id);
-    const spec = aSpec({ id, pattern: "hybrid", limits: IDLE_AFTER_A_MINUTE });
-    value(await sessionOf(id).create(ALICE, spec));
-    await bash(id, "echo one > a.txt; echo started");
-    await sleep(id);
-    expect(await bash(id, "cat a.txt")).toContain("one");
+  it.runIf(HAS_CONTAINERS)(
+    "keeps its files in its sleep, and is told of their loss where it is killed in a command",
+    async () => {
+      const id = newSessionId();
+      await useContainer(id);
+      const spec = aSpec({ id, pattern: "hybrid", limits: IDLE_AFTER_A_MINUTE });
+      value(await sessionOf(id).create(ALICE, spec));
+      await bash(id, "echo one > a.txt; echo started");
+      await sleep(id);
+      expect(await bash(id, "cat a.txt")).toContain("one");
 
-    const asked = bash(id, "touch here; sleep 30");
-    await scheduler.wait(700);
-    await killContainer(id);
-    expect(await asked).toContain("its machine is lost");
-    expect(await losses(id)).toHaveLength(1);
-    expect(await bash(id, "cat a.txt; ls")).toMatch(/one\s+a.txt$/);
-    value(await sessionOf(id).remove(ALICE));
-  }, 20_000);
+      const asked = bash(id, "touch here; sleep 30");
+      await scheduler.wait(700);
+      await killContainer(id);
+      expect(await asked).toContain("its machine is lost");
+      expect(await losses(id)).toHaveLength(1);
+      expect(await bash(id, "cat a.txt; ls")).toMatch(/one\s+a.txt$/);
+      value(await sessionOf(id).remove(ALICE));
+    },
+    20_000,
+  );
 });

@@ -2,6 +2,9 @@ import { env } from "cloudflare:workers";
 import { cloudflare, type SdkObject } from "../sandbox/cloudflare";
 import type { Sandbox } from "../sandbox/sandbox";
 
+/** Whether there is something to stand for containers: elsewhere than on Linux, `npm run test:containers` has them. */
+export const HAS_CONTAINERS = env.TEST_HAS_CONTAINERS;
+
 /** What stands for the SDK's object of a container: it runs the real runner, in a folder of this machine. */
 export function aContainer(id: string = crypto.randomUUID()): SdkObject {
   return {

@@ -7,6 +7,7 @@ declare global {
     interface Env {
       TEST_MIGRATIONS: Parameters<typeof applyD1Migrations>[1];
       TEST_CONTAINERS: Fetcher;
+      TEST_HAS_CONTAINERS: boolean;
     }
   }
 }
