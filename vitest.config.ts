@@ -1,5 +1,6 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { canStandIn, serveContainers } from "./src/container/stand-in";
 
 /** Answers what the Worker under test asks of the world: nothing in a test reaches the network. */
 function outside(request: Request): Response | Promise<Response> {
@@ -17,6 +18,16 @@ export default defineConfig({
           TEST_MIGRATIONS: await readD1Migrations("./migrations"),
           ALLOW_ANONYMOUS: "true",
           OFFLINE_MODEL: "true",
+          CONTAINERS: "false",
+          TEST_HAS_CONTAINERS: process.env.CONTAINERS_ADDRESS !== undefined || canStandIn(),
+        },
+        serviceBindings: {
+          TEST_CONTAINERS: {
+            external: {
+              address: process.env.CONTAINERS_ADDRESS ?? (await serveContainers()),
+              http: {},
+            },
+          },
         },
         outboundService: outside,
       },

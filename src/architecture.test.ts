@@ -11,12 +11,14 @@ const ALLOWED: Record<string, readonly string[]> = {
   http: ["session", "events", "db"],
   session: ["agent", "sandbox", "events", "db"],
   agent: ["sandbox", "events"],
-  sandbox: [],
+  sandbox: ["container"],
+  container: [],
   events: [],
   db: ["events"],
   testing: ["session", "agent", "sandbox", "events", "db", "http"],
   bench: ["agent"],
   soak: ["bench", "events"],
+  trial: ["bench", "sandbox"],
 };
 
 /** The one folder, or file, in which a foreign package may be imported. */
@@ -29,6 +31,7 @@ const HOME: Record<string, string> = {
   croner: "session/",
   "@mdream/js": "agent/tools/",
   "@copilotkit/aimock": "testing/",
+  "@cloudflare/sandbox": "sandbox/cloudflare.ts",
 };
 
 /** What a file imports, and where it stands; our own files by their path from here. */
@@ -73,8 +76,8 @@ describe("the structure", () => {
     expect([...new Set(users)].sort()).toEqual(["sandbox", "session"]);
   });
 
-  it("the rules of lifecycle, deadlines, limits and runs know no clock, no storage and no platform", () => {
-    for (const name of ["lifecycle", "deadlines", "limits", "next-run"]) {
+  it("the rules of lifecycle, deadlines, limits, runs and machines know no clock, no storage and no platform", () => {
+    for (const name of ["lifecycle", "deadlines", "limits", "next-run", "machine"]) {
       const source = sources[`./session/${name}.ts`] ?? "";
       expect(source).not.toMatch(/Date\.now|Math\.random|cloudflare:|storage|fetch\(/);
     }

@@ -11,6 +11,8 @@ describe("readSettings", () => {
       API_KEYS: [],
       ALLOW_ANONYMOUS: false,
       OFFLINE_MODEL: false,
+      CONTAINERS: false,
+      WARM_POOL_TARGET: 0,
     });
   });
 
@@ -25,6 +27,9 @@ describe("readSettings", () => {
     ["DEFAULT_MAX_LIFETIME_MS", "-1"],
     ["DEFAULT_MAX_BUDGET_USD", ""],
     ["AGENT_WORKSPACE", "workspace"],
+    ["WARM_POOL_TARGET", "1.5"],
+    ["WARM_POOL_TARGET", ""],
+    ["WARM_POOL_TARGET", "1000"],
     ["API_KEYS", "not json"],
     ["API_KEYS", '[{"name":"a","owner":"b","sha256":"short"}]'],
     ["MODEL_PRICES", '{"m":{"input":-1,"output":1}}'],

@@ -1,13 +1,17 @@
 import { env } from "cloudflare:workers";
 import { z } from "zod";
+import type { ContainerSandbox } from "./sandbox/cloudflare";
 import type { EmbeddedSandbox } from "./sandbox/embedded";
 import type { Session } from "./session/session";
+import type { WarmPool } from "./session/warm-pool";
 
 declare global {
   namespace Cloudflare {
     interface Env {
       SESSIONS: DurableObjectNamespace<Session>;
       EMBEDDED_SANDBOXES: DurableObjectNamespace<EmbeddedSandbox>;
+      CONTAINER_SANDBOXES: DurableObjectNamespace<ContainerSandbox>;
+      WARM_POOL: DurableObjectNamespace<WarmPool>;
       DB: D1Database;
       SNAPSHOTS: R2Bucket;
       ANALYTICS: AnalyticsEngineDataset;
@@ -84,10 +88,18 @@ const Settings = z.object({
   DEFAULT_MAX_IDLE_TIME_MS: limit(1_800_000, "integer"),
   DEFAULT_MAX_LIFETIME_MS: limit(86_400_000, "integer"),
   DEFAULT_MAX_BUDGET_USD: limit(5, "amount"),
+  /** Whether sessions work in containers; without, in embedded sandboxes. */
+  CONTAINERS: flag,
   AGENT_WORKSPACE: z
     .string()
     .regex(/^(\/[\w.-]+)+$/, "must be an absolute path")
     .default("/workspace"),
+  /** Sandboxes that are kept started for sessions to come; 0 for none. */
+  WARM_POOL_TARGET: z
+    .string()
+    .regex(/^\d{1,3}$/, "must be an integer from 0 to 999")
+    .default("0")
+    .transform(Number),
 });
 
 /** The deployment's settings, parsed. */

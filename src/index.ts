@@ -1,5 +1,7 @@
+export { ContainerProxy, ContainerSandbox } from "./sandbox/cloudflare";
 export { EmbeddedSandbox } from "./sandbox/embedded";
 export { Session } from "./session/session";
+export { WarmPool } from "./session/warm-pool";
 
 import type { Env } from "./env";
 import { createApp } from "./http/app";

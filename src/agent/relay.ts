@@ -100,6 +100,7 @@ export async function relay(
       return "the call was lost";
     } finally {
       gone.abort();
+      source.return(undefined).catch(() => {});
     }
   };
   const body = new ReadableStream<Uint8Array>({

@@ -24,11 +24,14 @@ export interface ServerOptions {
   state?: string;
   /** Where it listens; a free port when absent. */
   port?: number;
+  /** Whether it runs containers, for which the first start builds an image. */
+  containers?: boolean;
 }
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const WRANGLER = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
 const START_MS = 60_000;
+const BUILD_MS = 30 * 60_000;
 const STOP_MS = 5_000;
 const KEPT_OUTPUT = 4_000;
 
@@ -49,22 +52,25 @@ const directories: string[] = [];
 
 /** Starts a Worker and waits until it answers. */
 export async function start(options: ServerOptions): Promise<Server> {
-  const { config, vars = {} } = options;
+  const { config, vars = {}, containers = false } = options;
   const directory = options.state ?? (await newDirectory());
   const [port, inspectorPort] = [options.port ?? (await freePort()), await freePort()];
   // An empty file in place of .dev.vars: no key of a developer gets in here.
   const secrets = join(directory, "no.env");
   await writeFile(secrets, "");
-  const settings = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+  const settings = Object.entries({ ...vars, CONTAINERS: `${containers}` }).flatMap(
+    ([name, value]) => ["--var", `${name}:${value}`],
+  );
   const child = wrangler(
     ...["dev", "--config", config, "--env-file", secrets, "--persist-to", directory],
     ...["--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", `${inspectorPort}`],
-    ...["--log-level", "error", "--show-interactive-dev-session=false", ...settings],
+    ...["--log-level", "error", "--show-interactive-dev-session=false"],
+    ...[`--enable-containers=${containers}`, ...settings],
   );
   const url = `http://127.0.0.1:${port}`;
   const server = { url, usage: () => usageOf(child.process.pid ?? 0, port) };
   processOf.set(server, child.process);
-  await untilItAnswers(`${url}/health`, child);
+  await untilItAnswers(`${url}/health`, child, containers ? BUILD_MS : START_MS);
   return server;
 }
 
@@ -160,8 +166,12 @@ function signal(child: ChildProcess, name: NodeJS.Signals): boolean {
   }
 }
 
-async function untilItAnswers(url: string, child: ReturnType<typeof wrangler>): Promise<void> {
-  for (const giveUpAt = Date.now() + START_MS; Date.now() < giveUpAt; await sleep(100)) {
+async function untilItAnswers(
+  url: string,
+  child: ReturnType<typeof wrangler>,
+  boundMs: number,
+): Promise<void> {
+  for (const giveUpAt = Date.now() + boundMs; Date.now() < giveUpAt; await sleep(100)) {
     if (child.process.exitCode !== null) break;
     const answer = await send({ url }).catch(() => undefined);
     if (answer) return;

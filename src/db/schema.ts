@@ -32,7 +32,7 @@ export type UsageByModel = Record<string, Usage & { costNanos: number }>;
 export interface SandboxInfo {
   provider: string;
   id: string;
-  state: "none" | "ready" | "suspended" | "destroyed";
+  state: "none" | "starting" | "ready" | "saving" | "suspended" | "lost";
 }
 
 /** Whether something is still to happen to a session by itself. */

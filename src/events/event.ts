@@ -121,6 +121,8 @@ export type EventBody =
   | { type: "agent.completed"; toolUseId: string; stopReason: StopReason; result: string | null }
   /** A run found the queue full. */
   | { type: "schedule.skipped"; scheduleId: string; reason: string }
+  /** The machine and the files in it are gone. The next one begins with what was saved then, if anything was. */
+  | { type: "sandbox.lost"; savedAt: string | null }
   | { type: "limit.warned"; limit: "budget" | "turns"; used: number; max: number }
   | { type: "context.compacted"; turnId: string; tokensBefore: number };
 

@@ -8,6 +8,7 @@ import { ApiError, logFailure, notFound, onError, respond } from "./errors";
 import { events } from "./events";
 import { randomHex } from "./ids";
 import { messages } from "./messages";
+import { pool } from "./pool";
 import { schedules } from "./schedules";
 import { sessions } from "./sessions";
 import { snapshots } from "./snapshots";
@@ -32,7 +33,8 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", schedules)
     .route("/api/sessions", snapshots)
     .route("/api/sessions", events)
-    .route("/api/conversations", conversations);
+    .route("/api/conversations", conversations)
+    .route("/api/pool", pool);
 
   return app.notFound((c) => {
     const allowed = methodsOf(app, c.req.path);

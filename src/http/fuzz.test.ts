@@ -40,7 +40,7 @@ async function answers(path: string, init: RequestInit): Promise<void> {
 /** A value with keys that the API knows, now and then. */
 const keys = fc.constantFrom(
   ..."pattern config model env tags prompt type text source description userId maxTurns".split(" "),
-  ..."maxBudgetUsd conversationId agent onBusy reason customAgents allowedTools __proto__ cron everyMs".split(
+  ..."maxBudgetUsd conversationId agent onBusy reason customAgents allowedTools __proto__ cron everyMs sandbox network allow secret hosts".split(
     " ",
   ),
 );

@@ -65,7 +65,8 @@ describe("a request to create a session", () => {
       allowedTools: ["Read", "Bash(git:*)"],
       customAgents: { player1: { systemPrompt: "You are player 1", model: null } },
       continueSession: false,
-      env: { TOKEN: "x", OTHER: null },
+      sandbox: { provider: null, network: { allow: ["a.com"] } },
+      env: { TOKEN: "x", KEY: { secret: "y", hosts: ["a.com"] }, OTHER: null },
       outputSchema: { enum: ["a", null], const: null },
     };
     expect(specOf({ pattern: "single-container", config }).config).toEqual({
@@ -73,7 +74,8 @@ describe("a request to create a session", () => {
       allowedTools: ["Read", "Bash(git:*)"],
       customAgents: { player1: { systemPrompt: "You are player 1" } },
       continueSession: false,
-      env: { TOKEN: "x" },
+      sandbox: { network: { allow: ["a.com"] } },
+      env: { TOKEN: "x", KEY: { secret: "y", hosts: ["a.com"] } },
       outputSchema: { enum: ["a", null], const: null },
     });
   });
@@ -94,7 +96,37 @@ describe("a request to create a session", () => {
     [{ pattern: "hybrid", config: { allowedTools: [""] } }, "config.allowedTools.0"],
     [{ pattern: "hybrid", config: { sandbox: { size: 1 } } }, "config.sandbox.size"],
     [{ pattern: "hybrid", config: { env: { "A B": "c" } } }, "config.env.A B"],
+    [{ pattern: "hybrid", config: { sandbox: { network: "some" } } }, "config.sandbox.network"],
+    [
+      { pattern: "hybrid", config: { sandbox: { network: { allow: "a.com" } } } },
+      "config.sandbox.network.allow",
+    ],
+    [
+      { pattern: "hybrid", config: { sandbox: { network: { allow: [], deny: [] } } } },
+      "config.sandbox.network.deny",
+    ],
+    [
+      { pattern: "hybrid", config: { sandbox: { network: { allow: Array(101).fill("a.com") } } } },
+      "config.sandbox.network.allow",
+    ],
     [{ pattern: "hybrid", config: { env: { A: 1 } } }, "config.env.A"],
+    [{ pattern: "hybrid", config: { env: { A: {} } } }, "config.env.A.secret"],
+    [{ pattern: "hybrid", config: { env: { A: { secret: "x" } } } }, "config.env.A.hosts"],
+    [
+      { pattern: "hybrid", config: { env: { A: { secret: "x", hosts: [] } } } },
+      "config.env.A.hosts",
+    ],
+    [
+      { pattern: "hybrid", config: { env: { A: { secret: "a\nb", hosts: ["a.com"] } } } },
+      "config.env.A.secret",
+    ],
+    [
+      {
+        pattern: "hybrid",
+        config: { env: { A: { secret: "x", hosts: ["a.com"], placeholder: "" } } },
+      },
+      "config.env.A.placeholder",
+    ],
     [
       { pattern: "hybrid", config: { customAgents: { a: { tool: 1 } } } },
       "config.customAgents.a.tool",
@@ -232,6 +264,16 @@ describe("what is said of a body that is wrong", () => {
       "a variable's name",
       () => specOf({ pattern: "hybrid", config: { env: { "A-B": "x" } } }),
       ["config.env.A-B: must be the name of an environment variable"],
+    ],
+    [
+      "a variable's value",
+      () => specOf({ pattern: "hybrid", config: { env: { A: 1 } } }),
+      ['config.env.A: must be a string or {"secret", "hosts"}'],
+    ],
+    [
+      "a network",
+      () => specOf({ pattern: "hybrid", config: { sandbox: { network: "off" } } }),
+      ['config.sandbox.network: must be "none", "open" or {"allow": [hosts]}'],
     ],
   ])("%s", (_, parsing, expected) => expect(issuesOf(parsing)).toEqual(expected));
 });

@@ -39,7 +39,21 @@ const CustomAgent = z
   .transform(withoutNulls);
 
 const EnvName = z.string().regex(/^[A-Za-z_]\w*$/, "must be the name of an environment variable");
-const EnvValue = z.string().refine((text) => !text.includes("\0"), "must not contain a NUL");
+const EnvText = z.string().refine((text) => !text.includes("\0"), "must not contain a NUL");
+const hosts = z.array(z.string().max(255)).max(100);
+const Secret = z.strictObject({
+  // It is sent in headers, which can hold nothing else.
+  secret: z
+    .string()
+    .regex(/^[\x20-\x7e]{1,16384}$/, "must be 1 to 16384 printable ASCII characters"),
+  hosts: hosts.min(1),
+});
+const EnvValue = z.union([EnvText, Secret], 'must be a string or {"secret", "hosts"}');
+const Network = z.union(
+  [z.enum(["none", "open"]), z.strictObject({ allow: hosts })],
+  'must be "none", "open" or {"allow": [hosts]}',
+);
+const SandboxConfig = z.strictObject({ provider: name.nullish(), network: Network.nullish() });
 
 const Config = z
   .strictObject({
@@ -54,7 +68,7 @@ const Config = z
     forkSession: z.boolean().nullish(),
     snapshotId: name.nullish(),
     runtime: z.enum(["loop", "claude-code"]).nullish(),
-    sandbox: z.strictObject({ provider: name.nullish() }).transform(withoutNulls).nullish(),
+    sandbox: SandboxConfig.transform(withoutNulls).nullish(),
     env: z.record(EnvName, EnvValue.nullable()).transform(withoutNulls).nullish(),
     thinking: object.nullish(),
     effort: effort.nullish(),

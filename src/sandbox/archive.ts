@@ -16,7 +16,29 @@ interface Index {
 }
 
 const indexKey = (key: string) => `${key}/index.json`;
-const partKey = (key: string, part: number) => `${key}/${String(part).padStart(6, "0")}.tar`;
+
+/** Where the `part`-th archive of a saved workspace is, counted from 1. */
+export const partKey = (key: string, part: number): string =>
+  `${key}/${String(part).padStart(6, "0")}.tar`;
+
+/** Makes what was saved under a key whole: without its index there is nothing. */
+export async function putIndex(bucket: Bucket, key: string, parts: number): Promise<void> {
+  await bucket.put(indexKey(key), JSON.stringify({ parts } satisfies Index));
+}
+
+/** How many parts were saved under a key. Throws where nothing was, or not all of it. */
+export async function countParts(bucket: Bucket, key: string): Promise<number> {
+  const index = await bucket.get(indexKey(key));
+  if (!index) throw new Error("there is no such archive");
+  return (await index.json<Index>()).parts;
+}
+
+/** A part of what was saved under a key. */
+export async function getPart(bucket: Bucket, key: string, part: number): Promise<R2ObjectBody> {
+  const archive = await bucket.get(partKey(key, part));
+  if (!archive) throw new Error("a part of the archive is missing");
+  return archive;
+}
 
 /**
  * Saves everything below a directory, of no disk nothing; answers its size. The caller sees to it that
@@ -48,7 +70,7 @@ export async function saveTree(
     if (gatheredBytes >= PART_BYTES) await flush();
   }
   await flush();
-  await bucket.put(indexKey(key), JSON.stringify({ parts } satisfies Index));
+  await putIndex(bucket, key, parts);
   return { sizeBytes };
 }
 
@@ -59,17 +81,31 @@ export async function restoreTree(
   bucket: Bucket,
   key: string,
 ): Promise<void> {
-  const index = await bucket.get(indexKey(key));
-  if (!index) throw new Error("there is no such archive");
-  const { parts } = await index.json<Index>();
+  const parts = await countParts(bucket, key);
   await files.mkdir(root, { recursive: true });
   for (let part = 1; part <= parts; part++) {
-    const archive = await bucket.get(partKey(key, part));
-    if (!archive) throw new Error("a part of the archive is missing");
+    const archive = await getPart(bucket, key, part);
     for (const entry of readEntries(new Uint8Array(await archive.arrayBuffer()))) {
       await restoreEntry(files, root, entry);
     }
   }
+}
+
+/** Copies an archive, or makes an empty one of none; answers its size. */
+export async function copyArchive(
+  bucket: Bucket,
+  from: string | null,
+  to: string,
+): Promise<{ sizeBytes: number }> {
+  const parts = from === null ? 0 : await countParts(bucket, from);
+  let sizeBytes = 0;
+  for (let part = 1; part <= parts; part++) {
+    const archive = await getPart(bucket, from ?? "", part);
+    sizeBytes += archive.size;
+    await bucket.put(partKey(to, part), archive.body);
+  }
+  await putIndex(bucket, to, parts);
+  return { sizeBytes };
 }
 
 /** Everything below a directory, each directory before what it holds. */

@@ -9,10 +9,17 @@ export function aCommand(command: string, parts: Partial<Command> = {}): Command
   return { id, command, timeoutMs: 20_000, maxOutputBytes: 100_000, ...parts };
 }
 
-/** What every provider promises. `make` gives a new sandbox, whose workspace is /workspace, at each call. */
-export function testSandbox(name: string, make: () => Sandbox): void {
+/** A new sandbox and its workspace: `/workspace`, unless what stands in for a machine has no such place. */
+export interface Made {
+  sandbox: Sandbox;
+  workspace: string;
+}
+
+/** What every provider promises. `make` gives a new sandbox at each call. */
+export function testSandbox(name: string, make: () => Promise<Made> | Made): void {
   describe(`a sandbox of ${name}`, () => {
     let sandbox: Sandbox;
+    let workspace: string;
     const run = (command: string, parts?: Partial<Command>, onOutput?: OutputListener) =>
       sandbox.run(aCommand(command, parts), onOutput);
     const stdoutOf = async (command: string, parts?: Partial<Command>) =>
@@ -22,20 +29,26 @@ export function testSandbox(name: string, make: () => Sandbox): void {
       return bytes && new TextDecoder().decode(bytes);
     };
 
-    beforeAll(() => {
-      sandbox = make();
+    beforeAll(async () => {
+      ({ sandbox, workspace } = await make());
+      await sandbox.start?.();
     });
+    const started = async (): Promise<Sandbox & { workspace: string }> => {
+      const { sandbox, workspace } = await make();
+      await sandbox.start?.();
+      return { ...sandbox, workspace };
+    };
     afterAll(() => sandbox.destroy());
 
     describe("commands", () => {
       it("run in the workspace, which is there from the start", async () => {
         expect(await run("pwd")).toEqual({
           exitCode: 0,
-          stdout: "/workspace\n",
+          stdout: `${workspace}\n`,
           stderr: "",
           ended: "exited",
           truncated: false,
-          cwd: "/workspace",
+          cwd: workspace,
         });
       });
 
@@ -75,7 +88,7 @@ export function testSandbox(name: string, make: () => Sandbox): void {
 
       it("find the usual variables", async () => {
         expect(await stdoutOf('test -d "$HOME" && test -n "$PATH" && echo "$PWD"')).toBe(
-          "/workspace\n",
+          `${workspace}\n`,
         );
       });
 
@@ -88,22 +101,22 @@ export function testSandbox(name: string, make: () => Sandbox): void {
 
       it("start where their call says", async () => {
         await run("mkdir -p 'a dir/below'");
-        expect(await run("pwd", { cwd: "/workspace/a dir" })).toMatchObject({
-          stdout: "/workspace/a dir\n",
-          cwd: "/workspace/a dir",
+        expect(await run("pwd", { cwd: `${workspace}/a dir` })).toMatchObject({
+          stdout: `${workspace}/a dir\n`,
+          cwd: `${workspace}/a dir`,
         });
       });
 
       it("fail where the directory to start in is missing", async () => {
-        const result = await run("pwd", { cwd: "/workspace/not-there" });
+        const result = await run("pwd", { cwd: `${workspace}/not-there` });
         expect(result).toMatchObject({ stdout: "", ended: "exited" });
         expect(result.exitCode).not.toBe(0);
         expect(result.stderr).toContain("not-there");
       });
 
       it("tell where the shell stood at the end, which does not carry over to the next", async () => {
-        expect((await run("mkdir -p sub && cd sub; false")).cwd).toBe("/workspace/sub");
-        expect(await stdoutOf("pwd")).toBe("/workspace\n");
+        expect((await run("mkdir -p sub && cd sub; false")).cwd).toBe(`${workspace}/sub`);
+        expect(await stdoutOf("pwd")).toBe(`${workspace}\n`);
       });
 
       it("run side by side", async () => {
@@ -167,7 +180,7 @@ export function testSandbox(name: string, make: () => Sandbox): void {
         await sandbox.kill(command.id);
         expect(await running).toMatchObject({ exitCode: 137, ended: "killed" });
         await run("sleep 1.2");
-        expect(await sandbox.readFile("/workspace/survived")).toBeNull();
+        expect(await sandbox.readFile(`${workspace}/survived`)).toBeNull();
       });
 
       it("leaves others running", async () => {
@@ -191,14 +204,14 @@ export function testSandbox(name: string, make: () => Sandbox): void {
         const command = aCommand("echo x >> once; wc -l < once; exit 3");
         const first = await sandbox.run(command);
         expect(await sandbox.run(command)).toEqual(first);
-        expect(await textOf("/workspace/once")).toBe("x\n");
+        expect(await textOf(`${workspace}/once`)).toBe("x\n");
       });
 
       it("that still runs is waited for", async () => {
         const command = aCommand("sleep 0.5; echo x >> twice; echo ran");
         const results = await Promise.all([sandbox.run(command), sandbox.run(command)]);
         expect(results.map((result) => result.stdout)).toEqual(["ran\n", "ran\n"]);
-        expect(await textOf("/workspace/twice")).toBe("x\n");
+        expect(await textOf(`${workspace}/twice`)).toBe("x\n");
       });
 
       it("can be asked for: running, then finished with its result, or unknown", async ({
@@ -217,9 +230,9 @@ export function testSandbox(name: string, make: () => Sandbox): void {
 
     describe("files", () => {
       it("are shared by commands and calls", async () => {
-        await sandbox.writeFile("/workspace/in.txt", utf8.encode("b\na\n"));
+        await sandbox.writeFile(`${workspace}/in.txt`, utf8.encode("b\na\n"));
         await run("sort in.txt > out.txt");
-        expect(await textOf("/workspace/out.txt")).toBe("a\nb\n");
+        expect(await textOf(`${workspace}/out.txt`)).toBe("a\nb\n");
       });
 
       it("stay from command to command", async () => {
@@ -229,38 +242,38 @@ export function testSandbox(name: string, make: () => Sandbox): void {
       });
 
       it("are written whole, with the directories above them", async () => {
-        await sandbox.writeFile("/workspace/new/deep/file", utf8.encode("a long first content"));
-        await sandbox.writeFile("/workspace/new/deep/file", utf8.encode("short"));
+        await sandbox.writeFile(`${workspace}/new/deep/file`, utf8.encode("a long first content"));
+        await sandbox.writeFile(`${workspace}/new/deep/file`, utf8.encode("short"));
         expect(await stdoutOf("cat new/deep/file")).toBe("short");
       });
 
       it("hold any bytes", async () => {
         const bytes = Uint8Array.from({ length: 1024 }, (_, i) => i % 256);
-        await sandbox.writeFile("/workspace/bytes", bytes);
+        await sandbox.writeFile(`${workspace}/bytes`, bytes);
         await run("cat bytes bytes | head -c 1024 > copy");
-        expect(await sandbox.readFile("/workspace/copy")).toEqual(bytes);
+        expect(await sandbox.readFile(`${workspace}/copy`)).toEqual(bytes);
       });
 
       it("may be large", async () => {
         const bytes = new Uint8Array(5 * 1024 ** 2);
         for (let i = 0; i < bytes.length; i += 4096) bytes[i] = i / 4096;
-        await sandbox.writeFile("/workspace/large", bytes);
+        await sandbox.writeFile(`${workspace}/large`, bytes);
         expect(await stdoutOf("cp large large2; wc -c < large2")).toMatch(/^\s*5242880\s*$/);
-        const back = await sandbox.readFile("/workspace/large2");
+        const back = await sandbox.readFile(`${workspace}/large2`);
         expect(back && bytes.every((byte, i) => byte === back[i])).toBe(true);
       });
 
       it("may be empty, which is not the same as missing", async () => {
-        await sandbox.writeFile("/workspace/empty", new Uint8Array());
-        expect(await sandbox.readFile("/workspace/empty")).toEqual(new Uint8Array());
-        expect(await sandbox.readFile("/workspace/missing")).toBeNull();
-        expect(await sandbox.readFile("/workspace/missing/too")).toBeNull();
+        await sandbox.writeFile(`${workspace}/empty`, new Uint8Array());
+        expect(await sandbox.readFile(`${workspace}/empty`)).toEqual(new Uint8Array());
+        expect(await sandbox.readFile(`${workspace}/missing`)).toBeNull();
+        expect(await sandbox.readFile(`${workspace}/missing/too`)).toBeNull();
       });
 
       it.each(["with space.txt", "ünïcödé-世界-🎉", "quote'\"$x", "-dash", "new\nline"])(
         "may be named %j",
         async (fileName) => {
-          const path = `/workspace/names/${fileName}`;
+          const path = `${workspace}/names/${fileName}`;
           await sandbox.writeFile(path, utf8.encode(fileName));
           expect(await textOf(path)).toBe(fileName);
           expect(await stdoutOf('cat "$FILE"', { env: { FILE: path } })).toBe(fileName);
@@ -274,7 +287,7 @@ export function testSandbox(name: string, make: () => Sandbox): void {
 
       it("are no directories: reading or writing one is an error", async () => {
         await run("mkdir -p directory");
-        const path = "/workspace/directory";
+        const path = `${workspace}/directory`;
         await expect(sandbox.readFile(path)).rejects.toSatisfy(isLasting);
         await expect(sandbox.writeFile(path, new Uint8Array())).rejects.toSatisfy(isLasting);
       });
@@ -285,7 +298,7 @@ export function testSandbox(name: string, make: () => Sandbox): void {
       const LOOK = "find . -type f | sort | xargs -d '\\n' sha256sum; find . | sort; ls -l";
 
       it("keep the workspace as it is, to begin anew with anywhere", async (context) => {
-        const origin = make();
+        const origin = await started();
         if (!origin.snapshot) return context.skip();
         await origin.run(
           aCommand(
@@ -298,19 +311,19 @@ export function testSandbox(name: string, make: () => Sandbox): void {
           ),
         );
         const bytes = Uint8Array.from({ length: 70_000 }, (_, i) => (i * 7) % 256);
-        await origin.writeFile("/workspace/bytes", bytes);
+        await origin.writeFile(`${origin.workspace}/bytes`, bytes);
         const key = newKey();
         const { sizeBytes } = await origin.snapshot(key);
         expect(sizeBytes).toBeGreaterThan(bytes.length);
         const before = await origin.run(aCommand(LOOK));
-        await origin.run(aCommand("rm -rf /workspace/*"));
+        await origin.run(aCommand("rm -rf *"));
 
-        const copy = make();
+        const copy = await started();
         await copy.run(aCommand("echo old > bytes; echo old > old"));
         for (let times = 0; times < 2; times++) {
           await copy.restore?.(key);
           expect((await copy.run(aCommand(LOOK))).stdout).toBe(before.stdout);
-          expect(await copy.readFile("/workspace/bytes")).toEqual(bytes);
+          expect(await copy.readFile(`${copy.workspace}/bytes`)).toEqual(bytes);
           const look = "cat link/*/*; ./script; stat -c %a script empty; readlink dangling";
           expect((await copy.run(aCommand(look))).stdout).toBe("one\nran\n751\n700\n/nowhere\n");
         }
@@ -318,38 +331,41 @@ export function testSandbox(name: string, make: () => Sandbox): void {
       });
 
       it("hold no command half done: what runs is waited for, what comes waits", async (context) => {
-        const origin = make();
+        const origin = await started();
         if (!origin.snapshot) return context.skip();
         const key = newKey();
-        const earlier = origin.run(aCommand("echo begun > a; sleep 0.3; echo done > a"));
-        await scheduler.wait(50);
+        const earlier = aCommand("echo begun > a; sleep 1; echo done > a");
+        const running = origin.run(earlier);
+        while (origin.find && (await origin.find(earlier.id)).state !== "running") {
+          await scheduler.wait(10);
+        }
         const [, , later] = await Promise.all([
-          earlier,
+          running,
           origin.snapshot(key),
-          scheduler.wait(1).then(() => origin.run(aCommand("cat a; echo changed > a"))),
+          scheduler.wait(500).then(() => origin.run(aCommand("cat a; echo changed > a"))),
         ]);
         expect(later.stdout).toBe("done\n");
-        const copy = make();
+        const copy = await started();
         await copy.restore?.(key);
         expect((await copy.run(aCommand("cat a"))).stdout).toBe("done\n");
         await Promise.all([origin.destroy(), copy.destroy()]);
       });
 
       it("of a sandbox never used are empty, and where none was made there is none", async (context) => {
-        const [origin, copy] = [make(), make()];
+        const [origin, copy] = [await started(), await started()];
         if (!origin.snapshot || !copy.restore) return context.skip();
         const key = newKey();
         await expect(copy.restore(key)).rejects.toBeInstanceOf(SandboxError);
         await origin.snapshot(key);
         await copy.restore(key);
-        expect((await copy.run(aCommand("pwd; ls -A"))).stdout).toBe("/workspace\n");
+        expect((await copy.run(aCommand("pwd; ls -A"))).stdout).toBe(`${copy.workspace}\n`);
         await Promise.all([origin.destroy(), copy.destroy()]);
       });
     });
 
     describe("destroy", () => {
       it("ends what runs, and does nothing a second time", async () => {
-        const doomed = make();
+        const doomed = await started();
         await doomed.run(aCommand("echo x > file"));
         const running = doomed.run(aCommand("sleep 60")).catch((error: unknown) => error);
         await doomed.destroy();
@@ -359,7 +375,7 @@ export function testSandbox(name: string, make: () => Sandbox): void {
       });
 
       it("of a sandbox never used does nothing", async () => {
-        await make().destroy();
+        await (await make()).sandbox.destroy();
       });
     });
   });

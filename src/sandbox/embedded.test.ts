@@ -9,7 +9,7 @@ const namespace = env.EMBEDDED_SANDBOXES;
 const make = (id: string = crypto.randomUUID()) =>
   embedded(namespace, id, { workspace: "/workspace" });
 
-testSandbox("embedded", () => make());
+testSandbox("embedded", () => ({ sandbox: make(), workspace: "/workspace" }));
 
 const text = async (sandbox: Sandbox, path: string) =>
   new TextDecoder().decode((await sandbox.readFile(path)) ?? undefined);

@@ -3,6 +3,9 @@ import { type Sandbox, SandboxError } from "./sandbox";
 /** How long a sandbox may take to answer, and beyond a command's own time limit to say how it ended. */
 export const ANSWER_MS = 60_000;
 
+/** How long a machine may take to start: its image may have to come from afar. */
+export const START_MS = 2 * 60_000;
+
 /** How long a workspace may take to be saved or restored: it may be a disk of a gibibyte. */
 export const COPY_MS = 5 * 60_000;
 
@@ -13,7 +16,7 @@ export const COPY_MS = 5 * 60_000;
 export function patient(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox {
   const { start, find, snapshot, restore, programs } = sandbox;
   return {
-    ...(start && { start: () => within(start.call(sandbox), COPY_MS) }),
+    ...(start && { start: () => within(start.call(sandbox), START_MS) }),
     async run(command, onOutput) {
       const running = sandbox.run(command, onOutput);
       return within(running, command.timeoutMs + answerMs, () => {

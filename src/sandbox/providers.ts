@@ -1,26 +1,28 @@
+import { type ContainerSandbox, cloudflare, sdkObject } from "./cloudflare";
 import { type EmbeddedSandbox, embedded } from "./embedded";
 import { patient } from "./patience";
 import { type Sandbox, SandboxError } from "./sandbox";
 
 /** Where a sandbox can come from. */
-export const PROVIDERS = ["embedded"] as const;
+export const PROVIDERS = ["embedded", "cloudflare"] as const;
 
 /** The name of a provider. */
 export type Provider = (typeof PROVIDERS)[number];
-
-/** The providers whose sandboxes keep programs; see `Sandbox.programs`. */
-export const PROVIDERS_WITH_PROGRAMS: readonly string[] = [];
 
 /** Which sandbox is meant. With the name of a machine, all but `start` and `destroy` are for that one only. */
 export interface SandboxAddress {
   provider: string;
   id: string;
   machine?: string | undefined;
+  /** The session that it works for; one that is made ahead has none. */
+  session?: string | undefined;
 }
 
 /** What the providers need of the Worker's bindings. */
 export interface ProviderEnv {
   EMBEDDED_SANDBOXES: DurableObjectNamespace<EmbeddedSandbox>;
+  CONTAINER_SANDBOXES: DurableObjectNamespace<ContainerSandbox>;
+  SNAPSHOTS: R2Bucket;
 }
 
 /** What is the same for every sandbox of a deployment. */
@@ -34,7 +36,17 @@ export const providers: Record<
   (env: ProviderEnv, address: SandboxAddress, options: SandboxOptions) => Sandbox
 > = {
   embedded: (env, { id }, options) => embedded(env.EMBEDDED_SANDBOXES, id, options),
+  cloudflare: (env, { id, machine, session }, { workspace }) => {
+    const facts = { workspace, bucket: env.SNAPSHOTS, machine, session };
+    return cloudflare(sdkObject(env.CONTAINER_SANDBOXES, id), facts);
+  },
 };
+
+/** Whether the sandboxes of a provider can send requests into the world. */
+export const hasNetwork = (provider: string): boolean => provider !== "embedded";
+
+/** Whether the sandboxes of a provider keep programs. */
+export const hasPrograms = (provider: string): boolean => provider === "cloudflare";
 
 /** The sandbox of a session; it costs nothing before its first use. */
 export function openSandbox(

@@ -123,4 +123,5 @@ const TIMING = {
   outboxAt: null,
   pattern: "long-running" as const,
   scheduleAt: null,
+  machinePending: false,
 };

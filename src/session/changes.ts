@@ -1,5 +1,6 @@
 import type { EventBody } from "../events/event";
-import type { Lifecycle } from "./lifecycle";
+import { isEnded, type Lifecycle } from "./lifecycle";
+import { type Machine, release, sandboxState, want } from "./machine";
 import type { SessionStore, State } from "./store";
 
 /** The index is told of a change this much later at the latest, should the object be lost before. */
@@ -22,13 +23,43 @@ export function change(store: SessionStore, changes: Changes, now: number): void
 
 /** Moves the session on and logs it; the same state changes nothing. */
 export function setLifecycle(store: SessionStore, after: Lifecycle, now: number): void {
-  const { lifecycle: before, sandbox } = store.state;
+  const { lifecycle: before, sandbox, machine } = store.state;
   if (after === before) return;
-  // The embedded sandbox is files at rest; whoever wakes the session finds them where they were.
-  const state = after.status === "active" ? "ready" : "suspended";
-  change(store, { lifecycle: after, sandbox: { ...sandbox, state } }, now);
+  const awake = after.status === "active";
+  if (machine) {
+    const keep = store.identity.pattern !== "ephemeral";
+    change(store, { lifecycle: after }, now);
+    setMachine(store, awake ? want(machine) : release(machine, keep), now);
+  } else {
+    // Files at rest: whoever wakes the session finds them where they were.
+    const state = awake ? "ready" : "suspended";
+    change(store, { lifecycle: after, sandbox: { ...sandbox, state } }, now);
+  }
   const event = transitionEvent(before, after);
   if (event) store.log.append(event, {}, now);
+}
+
+/** Moves the session's machine on; the index is told of what shows. */
+export function setMachine(store: SessionStore, machine: Machine, now: number): void {
+  const { sandbox } = store.state;
+  if (machine === store.state.machine) return;
+  store.state = { ...store.state, machine };
+  const state = sandboxState(machine);
+  if (state !== sandbox.state) change(store, { sandbox: { ...sandbox, state } }, now);
+}
+
+/**
+ * Moves on a machine that may be lost, with an event where its files went with it. Nothing comes after a
+ * session's last event.
+ */
+export function setLost(store: SessionStore, after: Machine, now: number): void {
+  const before = store.state.machine;
+  setMachine(store, after, now);
+  const { lifecycle, running } = store.state;
+  if (before?.lost || !after.lost || isEnded(lifecycle)) return;
+  const savedAt = after.saved && new Date(after.saved.at).toISOString();
+  const scope = running === null ? {} : { messageId: running };
+  store.log.append({ type: "sandbox.lost", savedAt }, scope, now);
 }
 
 /** Ends the session: what still waits is told first, since nothing comes after a session's last event. */

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { faults, type Loss, outlineOf, plantFaults, play, type Scenario } from "../testing/losses";
+import { installMachines } from "../testing/machines";
 
 // A session is lost after every one of its commits in turn, and has to end as one that was never disturbed.
 
@@ -45,6 +46,8 @@ const AGENTS: Scenario = {
   commits: 56,
 };
 
+const IN_A_MACHINE: Scenario = { ...ALONE, machine: true, commits: 34 };
+
 afterEach(() => {
   vi.restoreAllMocks();
   faults.clear();
@@ -62,10 +65,12 @@ describe("a session that is lost", () => {
   it.each<[string, Loss, Scenario]>([
     ["one agent", "object at once", ALONE],
     ["one agent", "object before its next commit", ALONE],
+    ["in a machine", "object before its next commit", IN_A_MACHINE],
     ["several agents", "object before its next commit", AGENTS],
   ])(
     "after any commit (%s, %s) ends as if nothing had happened",
     async (_, loss, scenario) => {
+      installMachines();
       plantFaults();
       const { points, undisturbed } = await faultPoints(scenario);
       for (const point of points) {
@@ -82,6 +87,7 @@ describe("a session that is lost", () => {
   ])(
     "with its sandbox and everything else, after any commit (%s), does nothing twice",
     async (_, scenario) => {
+      installMachines();
       plantFaults();
       const { points, undisturbed } = await faultPoints(scenario);
       for (const point of points) {

@@ -19,6 +19,7 @@ const timing = (changes: Partial<Timing> = {}): Timing => ({
   outboxAt: null,
   pattern: "long-running",
   scheduleAt: null,
+  machinePending: false,
   ...changes,
 });
 const completed = { status: "completed", startedAt: 0, endedAt: 1, cleanupAt: 70_000 } as const;
@@ -31,6 +32,16 @@ describe("nextDeadline", () => {
       "a sleeping session has only its lifetime",
       { lifecycle: { status: "idle", startedAt: 0 } },
       { at: 61_000, because: "lifetime_limit" },
+    ],
+    [
+      "one whose sandbox is not ready yet has not begun to be idle",
+      { lifecycle: { status: "initializing" } },
+      { at: 61_000, because: "lifetime_limit" },
+    ],
+    [
+      "one that nobody has spoken to is idle since it was ready",
+      { lifecycle: { status: "active", startedAt: 9_000 } },
+      { at: 19_000, because: "idle_timeout" },
     ],
     [
       "an ended session waits for its cleanup alone",
@@ -70,6 +81,12 @@ describe("nextAlarm", () => {
   it("beats while a message runs", () => {
     const endless = { ...timing().limits, maxLifetimeMs: null };
     expect(nextAlarm(timing({ busy: true, limits: endless }), 5_000)).toBe(5_000 + HEARTBEAT_MS);
+  });
+
+  it("beats while a machine comes or goes, unless the session is being forgotten", () => {
+    const rests = { machinePending: true, lifecycle: { ...completed, cleanupAt: null } };
+    expect(nextAlarm(timing(rests), 5_000)).toBe(5_000 + HEARTBEAT_MS);
+    expect(nextAlarm(timing({ ...rests, removed: true }), 5_000)).toBeNull();
   });
 
   it("wakes for the outbox, also when nothing else will ever happen", () => {

@@ -2,7 +2,7 @@ import type { Pattern, SessionRow } from "../db/schema";
 import { isEnded, type Lifecycle } from "./lifecycle";
 import type { Limits } from "./rpc";
 
-/** A running message is looked after at least this often, so that a lost runner is soon replaced. */
+/** Work under way is looked after at least this often, so that a lost runner is soon replaced. */
 export const HEARTBEAT_MS = 30_000;
 
 /** Alarms closer together than this would be a tight loop. */
@@ -23,6 +23,8 @@ export interface Timing {
   pattern: Pattern;
   /** When the next run of a schedule is due; null when there is none to come. */
   scheduleAt: number | null;
+  /** Whether the sandbox's machine is on its way from one state to another. */
+  machinePending: boolean;
 }
 
 /** What happens to a session by itself, and when. */
@@ -42,12 +44,17 @@ export function nextDeadline(timing: Timing): Deadline | null {
   if (limits.maxLifetimeMs !== null) {
     deadlines.push({ at: timing.createdAt + limits.maxLifetimeMs, because: "lifetime_limit" });
   }
-  // A session that works is not idle, and one that sleeps already can't fall asleep. One that would end
-  // of idleness does not while a schedule has something for it to do.
+  // A session that works is not idle, and one that sleeps, or is not ready yet, can't fall asleep. One that
+  // would end of idleness does not while a schedule has something for it to do.
   const awaitsRun = timing.scheduleAt !== null && timing.pattern !== "hybrid";
-  const idles = !timing.busy && lifecycle.status !== "idle" && !awaitsRun;
-  if (limits.maxIdleTimeMs !== null && idles) {
-    deadlines.push({ at: timing.lastActivityAt + limits.maxIdleTimeMs, because: "idle_timeout" });
+  if (
+    limits.maxIdleTimeMs !== null &&
+    lifecycle.status === "active" &&
+    !timing.busy &&
+    !awaitsRun
+  ) {
+    const since = Math.max(timing.lastActivityAt, lifecycle.startedAt);
+    deadlines.push({ at: since + limits.maxIdleTimeMs, because: "idle_timeout" });
   }
   return deadlines.reduce<Deadline | null>(
     (first, next) => (first === null || next.at < first.at ? next : first),
@@ -65,12 +72,16 @@ export function dueDeadline(timing: Timing, now: number): Deadline | null {
 export function nextAlarm(timing: Timing, now: number, restUntil = now): number | null {
   const times = [
     nextDeadline(timing)?.at ?? null,
-    timing.busy ? now + HEARTBEAT_MS : null,
+    beats(timing) ? now + HEARTBEAT_MS : null,
     timing.outboxAt,
     fullSecond(timing.scheduleAt),
   ].filter((at) => at !== null);
   return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS, restUntil);
 }
+
+/** Whether work is under way that would have to be taken up after a loss. */
+export const beats = ({ busy, machinePending, removed }: Timing): boolean =>
+  busy || (machinePending && !removed);
 
 /** Many schedules that run every second are one alarm a second, which the breaker lets pass. */
 const fullSecond = (at: number | null): number | null =>

@@ -3,9 +3,24 @@ import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/models";
 import { offlineFetch } from "../agent/offline";
 import type { Upstream } from "../agent/relay";
 import { type Settings, settings } from "../env";
+import type { PoolSetup } from "../sandbox/pool";
+import type { Provider } from "../sandbox/providers";
 
 /** The model of this deployment; null where there is neither a key nor leave to answer offline. */
 export const model: Model | null = openModel(settings);
+
+/** The hosts at which a program in a sandbox looks for the model; the deployment answers in their place. */
+export const MODEL_HOSTS: readonly string[] = [
+  "api.anthropic.com",
+  ...(settings.ANTHROPIC_BASE_URL ? [new URL(settings.ANTHROPIC_BASE_URL).hostname] : []),
+];
+
+/** What the warm pool is to hold; the version changes with what is in a sandbox when it starts. */
+export const warmPool: PoolSetup = {
+  provider: "cloudflare",
+  version: "1",
+  target: settings.CONTAINERS ? settings.WARM_POOL_TARGET : 0,
+};
 
 function openModel({
   ANTHROPIC_API_KEY: apiKey,
@@ -27,6 +42,13 @@ function openUpstream({
   if (apiKey) return { apiKey, baseURL, fetch: (input, init) => fetch(input, init) };
   return offline ? { apiKey: "offline", baseURL, fetch: offlineFetch() } : null;
 }
+
+/** Where the sessions of a deployment work that do not say. */
+export const defaultProviderOf = ({ CONTAINERS }: Pick<Settings, "CONTAINERS">): Provider =>
+  CONTAINERS ? "cloudflare" : "embedded";
+
+/** Where sessions that do not say work. */
+export const defaultProvider: Provider = defaultProviderOf(settings);
 
 /**
  * A model as it is at an instant, by the name that a client gave or that was sent. A name whose price is

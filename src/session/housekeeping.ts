@@ -5,6 +5,7 @@ import type { Env } from "../env";
 import type { SessionRpc } from "./rpc";
 import { SnapshotBucket } from "./snapshot-bucket";
 import { errorText, log } from "./telemetry";
+import { tendPool } from "./warm";
 
 /** How long a removed session's tombstone guards against a late write. */
 const TOMBSTONE_MS = 7 * 86_400_000;
@@ -22,6 +23,7 @@ const QUIET_MS = 5 * 60_000;
  * minutes; never rejects.
  */
 export async function housekeep(env: Env, now: number): Promise<void> {
+  await attempt("pool", () => tendPool(env));
   await attempt("purge", () => purge(env.DB, now));
   await attempt("reconcile", () => reconcile(env, now));
   await attempt("snapshots", () => new SnapshotBucket(env.SNAPSHOTS).removeExpired(now));

@@ -478,6 +478,19 @@ export class Journal {
   saveAgentCwd(name: string, cwd: string): void {
     this.#sql.exec("UPDATE agents SET cwd = ? WHERE name = ?", cwd, name);
   }
+
+  /** Brings agents that stand outside of the workspace back into it: only that was copied. */
+  bringHome(workspace: string): void {
+    this.#sql.exec(
+      "UPDATE agents SET cwd = ?1 WHERE cwd <> ?1 AND substr(cwd, 1, length(?1) + 1) <> ?1 || '/'",
+      workspace,
+    );
+  }
+
+  /** Brings every agent back to where it began: nothing of its workspace is left. */
+  bringAllHome(workspace: string): void {
+    this.#sql.exec("UPDATE agents SET cwd = ?1 WHERE cwd <> ?1", workspace);
+  }
 }
 
 const decodeRun = (row: Row): Run => ({

@@ -1,36 +1,46 @@
 import type { PublicError } from "../events/event";
-import { change, endSession, setLifecycle } from "./changes";
+import { change, endSession, setLifecycle, setMachine } from "./changes";
 import type { Deadline } from "./deadlines";
 import { activate, expireIdle, fail, isEnded, terminate } from "./lifecycle";
 import { usedUp } from "./limits";
+import { newMachine } from "./machine";
 import { cutMessage, endContext, endMessage } from "./messages";
 import { type Copy, withEnvOf } from "./origin";
 import type { Caller, SessionPatch, SessionSpec } from "./rpc";
+import { savedKey } from "./snapshot-bucket";
 import { newState, type SessionStore } from "./store";
 import type { Drafts } from "./turns";
 import { publicNames } from "./view";
 
 // What happens to a session as a whole: each of these is one change, within a transaction.
 
-/** Writes a new session down; what it starts from is there already. */
+/**
+ * Writes a new session down; what it starts from is there already. `starts` says that its sandbox has to be
+ * started: the session is initializing until then.
+ */
 export function beginLife(
   store: SessionStore,
   caller: Caller,
   spec: SessionSpec,
   copy: Copy | null,
+  starts: boolean,
   now: number,
 ): void {
-  const { limits, tags, description, userId, ...identity } = spec;
+  const { limits, tags, description, userId, sandboxId: _, ...identity } = spec;
   const sessionId = copy?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
-  const config = copy ? withEnvOf(copy, spec.config) : spec.config;
+  const config = withEnvOf(copy, spec.config);
   store.create(
     { ...identity, config, owner: caller.owner, sessionId, createdAt: now },
     { limits, tags, description, userId },
     newState(spec, now),
   );
   store.log.append({ type: "session.created", pattern: spec.pattern }, {}, now);
-  // The embedded sandbox needs no start.
-  setLifecycle(store, activate(store.state.lifecycle, now), now);
+  if (!starts) {
+    setLifecycle(store, activate(store.state.lifecycle, now), now);
+    return;
+  }
+  const saved = copy && { key: savedKey(spec.id, 0), at: copy.manifest.createdAt };
+  setMachine(store, newMachine(saved), now);
 }
 
 /** Changes what a caller may change; limits that are used up already end a session at rest. */

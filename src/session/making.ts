@@ -1,18 +1,20 @@
 import type { Env } from "../env";
+import { copyArchive } from "../sandbox/archive";
 import { openSandbox } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
 import { type Copy, copyOf, originOf } from "./origin";
 import { type Caller, ok, type Result, refuse, type SessionSpec } from "./rpc";
-import { SnapshotBucket, workspaceKey } from "./snapshot-bucket";
+import { SnapshotBucket, savedKey, workspaceKey } from "./snapshot-bucket";
 import { newState, type SessionStore } from "./store";
 import { errorText, log } from "./telemetry";
-import { bringHome, importTranscript } from "./transcript";
+import { importTranscript } from "./transcript";
 
 /** How soon what was left half made is cleared away. */
 const SWEEP_MS = 60_000;
 
 /** What is written down before anything else is: what has to go should the session not come to be. */
 interface Note {
+  session: string;
   sandbox: { provider: string; id: string };
   /** The copy, if it is nobody else's. */
   copy: string | null;
@@ -125,18 +127,25 @@ export class Making {
   async #fill(spec: SessionSpec, { key, manifest, temporary }: Copy): Promise<void> {
     const { storage, store, workspace } = this.#deps;
     const { sandbox } = newState(spec, 0);
-    const note: Note = { sandbox, copy: temporary ? key : null };
+    const note: Note = { session: spec.id, sandbox, copy: temporary ? key : null };
     storage.transactionSync(() => {
       storage.kv.put(NOTE, note);
       store.addTables();
     });
     await storage.setAlarm(Date.now() + SWEEP_MS);
-    await this.#sandbox(sandbox).restore?.(workspaceKey(key));
+    await this.#takeFiles(note, workspaceKey(key));
     for (let part = 1; part <= manifest.transcriptParts; part++) {
       const text = await this.#bucket.part(key, part);
       storage.transactionSync(() => importTranscript(storage.sql, text));
     }
-    bringHome(storage.sql, workspace);
+    store.journal.bringHome(workspace);
+  }
+
+  /** What a machine is to begin with waits for its start; a sandbox without one has it at once. */
+  async #takeFiles(note: Note, from: string): Promise<void> {
+    const sandbox = this.#sandbox(note.sandbox);
+    if (!sandbox.start) await sandbox.restore?.(from);
+    else await copyArchive(this.#deps.env.SNAPSHOTS, from, savedKey(note.session, 0));
   }
 
   /** Leaves nothing of a session that did not come to be; one that did has no note any more. */
@@ -144,14 +153,17 @@ export class Making {
     const { storage, store } = this.#deps;
     const note = this.#note();
     if (!note) return;
-    await this.#sandbox(note.sandbox).destroy();
+    const sandbox = this.#sandbox(note.sandbox);
+    // One from the warm pool has a machine already.
+    await sandbox.destroy();
+    if (sandbox.start) await this.#bucket.removeSaved(note.session);
     if (note.copy !== null) await this.#bucket.remove(note.copy);
     await storage.deleteAll();
     store.forget();
   }
 
   #logLeft(error: unknown): void {
-    log("making.left", { session: this.#note()?.sandbox.id, error: errorText(error) });
+    log("making.left", { session: this.#note()?.session, error: errorText(error) });
   }
 
   #note(): Note | undefined {

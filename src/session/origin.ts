@@ -1,5 +1,6 @@
 import { newestBySessionId, newestOfConversation } from "../db/sessions";
 import type { Env } from "../env";
+import { takeOverEnv } from "../sandbox/egress";
 import {
   type Caller,
   ok,
@@ -114,8 +115,8 @@ async function idOf(env: Env, caller: Caller, name: string): Promise<string | nu
 const newestId = async (env: Env, { owner }: Caller, conversationId: number) =>
   (await newestOfConversation(env.DB, owner, conversationId))?.id ?? null;
 
-/** A config with the environment variables that it leaves out taken over. */
-export function withEnvOf({ manifest }: Copy, config: SessionConfig): SessionConfig {
-  const env = { ...manifest.env, ...config.env };
+/** A config with the environment variables that it leaves out taken over, and with placeholders for secrets. */
+export function withEnvOf(copy: Copy | null, config: SessionConfig): SessionConfig {
+  const env = takeOverEnv(copy?.manifest.env ?? {}, config.env ?? {});
   return Object.keys(env).length === 0 ? config : { ...config, env };
 }

@@ -1,6 +1,7 @@
 import { type ProgramSetup, uuidOf } from "../agent/claude-code/options";
 import type { CallResult, Heard } from "../agent/claude-code/protocol";
 import { type Ending, endingOf } from "../agent/loop";
+import { commandEnv } from "../sandbox/egress";
 import { closeAgentRun, openTask, setupOf } from "./agents";
 import { modelOf } from "./deployment";
 import type { Run } from "./journal";
@@ -95,7 +96,7 @@ export function setupOfProgram(store: SessionStore, workspace: string): ProgramS
   return {
     uuid: uuidOf(sessionId),
     workspace,
-    env: config.env ?? {},
+    env: commandEnv(config.env ?? {}),
     model: modelOf(config.model).id,
     systemPrompt,
     effort,

@@ -1,5 +1,6 @@
 import type { Pattern, SessionRow, Usage } from "../db/schema";
 import type { Prompt, PublicError, SessionEvent, StopReason } from "../events/event";
+import type { Egress, EnvValue, Network } from "../sandbox/egress";
 import type { When } from "./next-run";
 
 /** Who calls: `owner` is the tenant that the key belongs to; an admin may touch every owner's sessions. */
@@ -72,8 +73,8 @@ export interface SessionConfig {
   allowedTools?: string[] | undefined;
   disallowedTools?: string[] | undefined;
   runtime?: "loop" | "claude-code" | undefined;
-  sandbox?: { provider?: string | undefined } | undefined;
-  env?: Record<string, string> | undefined;
+  sandbox?: { provider?: string | undefined; network?: Network | undefined } | undefined;
+  env?: Record<string, EnvValue> | undefined;
   thinking?: Record<string, unknown> | undefined;
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | undefined;
   outputSchema?: Record<string, unknown> | undefined;
@@ -96,6 +97,8 @@ export interface SessionSpec {
   userId: string | null;
   /** Tells a repeated keyed create from another one; null without an `Idempotency-Key`. */
   requestHash: string | null;
+  /** A sandbox that is ready for it; its own has the session's id. */
+  sandboxId?: string;
 }
 
 /** A change of metadata or limits: an absent field stays as it is. */
@@ -244,4 +247,8 @@ export interface SessionRpc {
    * is `wrong`. There is no session of an `unknown` id.
    */
   reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown">;
+  /** For the sandbox's outgoing requests: where one to a host goes. Where no session lives, nowhere. */
+  egress(host: string): Promise<Egress>;
+  /** For the machine of a sandbox that asks whether its session still needs it; an unknown id needs none. */
+  needsMachine(sandboxId: string): Promise<boolean>;
 }

@@ -9,6 +9,7 @@ import type { Colleagues, SharedFiles } from "../agent/tool";
 import { findTool, runTool, toolDefinitions } from "../agent/tools";
 import type { Pattern } from "../db/schema";
 import type { LiveEvent } from "../events/event";
+import { commandEnv } from "../sandbox/egress";
 import type { Sandbox } from "../sandbox/sandbox";
 import { introduction, MAIN, setupOf, takeMail } from "./agents";
 import { modelOf } from "./deployment";
@@ -95,7 +96,7 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
         setCwd: (path) => {
           if (!signal.aborted) commit(() => store.journal.saveAgentCwd(run.agent, path));
         },
-        env: config.env ?? {},
+        env: commandEnv(config.env ?? {}),
         signal,
         fetch: (input, init) => fetch(input, init),
         colleagues: deps.colleagues,

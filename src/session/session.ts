@@ -3,21 +3,23 @@ import type { SessionRow } from "../db/schema";
 import { putSession, removeSession } from "../db/sessions";
 import { type Env, settings } from "../env";
 import { isLastEvent, isMessageEnd } from "../events/event";
+import type { Egress } from "../sandbox/egress";
 import { openSandbox } from "../sandbox/providers";
-import type { Sandbox } from "../sandbox/sandbox";
 import { Breaker } from "./breaker";
 import { change } from "./changes";
 import { ClaudeCode } from "./claude-code";
 import { workOn } from "./crew";
-import { dueDeadline, keepsAlarm, nextAlarm } from "./deadlines";
+import { beats, dueDeadline, keepsAlarm, nextAlarm } from "./deadlines";
 import { model, upstream } from "./deployment";
 import { parseLogged } from "./event-log";
 import { beginLife, endLife, failLife, forgetLife, meetDeadline, patchLife } from "./life";
 import { isEnded, markRead } from "./lifecycle";
+import { MachineKeeper } from "./machine-keeper";
 import { Making } from "./making";
 import { acceptMessage, cutMessage, endMessage, startNext } from "./messages";
 import { originOf } from "./origin";
 import { Outbox } from "./outbox";
+import { egressOf } from "./outgoing";
 import {
   type Caller,
   type EventPage,
@@ -45,11 +47,12 @@ import {
 } from "./schedules";
 import { SnapshotBucket } from "./snapshot-bucket";
 import { Snapshots } from "./snapshots";
-import { SessionStore } from "./store";
+import { newState, SessionStore } from "./store";
 import { Supervisor } from "./supervisor";
 import { errorText, log, reportEnd, reportMessage } from "./telemetry";
 import type { LiveDraft } from "./turns";
 import { sameRow, timingOf, viewOf } from "./view";
+import { warmed } from "./warm";
 import { Watchers } from "./watching";
 
 /** How long a call that others should see in lists waits for the index before it answers without it. */
@@ -82,11 +85,18 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     forget: () => this.#erase(),
     reschedule: () => this.#planAlarm(),
   });
+  readonly #machine = new MachineKeeper({
+    env: this.env,
+    store: this.#store,
+    workspace: WORKSPACE,
+    commit: (change) => this.#commit(change),
+    waitUntil: (work) => this.ctx.waitUntil(work),
+  });
   readonly #snapshots = new Snapshots({
     store: this.#store,
     sql: this.ctx.storage.sql,
     bucket: new SnapshotBucket(this.env.SNAPSHOTS),
-    sandbox: () => this.#sandbox(),
+    sandbox: () => this.#machine.sandbox(),
     waitUntil: (work) => this.ctx.waitUntil(work),
   });
   readonly #making = new Making({
@@ -102,23 +112,25 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     publish: (event) => this.#watchers.showLive(event),
     drafts: this.#drafts,
     upstream,
-    sandbox: () => this.#sandbox(),
+    sandbox: () => this.#machine.sandbox(),
     workspace: WORKSPACE,
   });
-  #opened: Sandbox | null = null;
   /** When the alarm is set to; undefined while that is not known. */
   #alarmAt: number | null | undefined;
 
-  async create(caller: Caller, spec: SessionSpec): Promise<Result<SessionRow>> {
+  async create(caller: Caller, given: SessionSpec): Promise<Result<SessionRow>> {
+    const spec = this.#store.exists() ? given : await warmed(this.env, given);
     while (this.#making.busy) await this.#making.settle();
     if (this.#store.exists()) return this.#repeatCreate(spec);
+    const { start } = openSandbox(this.env, newState(spec, 0).sandbox, { workspace: WORKSPACE });
+    const starts = start !== undefined;
     if (originOf(spec) === null) {
-      this.#commit((now) => beginLife(this.#store, caller, spec, null, now));
+      this.#commit((now) => beginLife(this.#store, caller, spec, null, starts, now));
       return this.#listed();
     }
     const made = await this.#making.make(caller, spec, (copy, done) => {
       this.#commit((now) => {
-        beginLife(this.#store, caller, spec, copy, now);
+        beginLife(this.#store, caller, spec, copy, starts, now);
         done();
       });
     });
@@ -256,10 +268,14 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return ok(null);
   }
 
+  async needsMachine(sandboxId: string): Promise<boolean> {
+    return this.#machine.isWanted() && this.#store.state.sandbox.id === sandboxId;
+  }
+
   async reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown"> {
     if (!this.#store.exists()) return "unknown";
     this.#enforceDeadlines();
-    this.#supervisor.drive();
+    this.#drive();
     this.#planAlarm();
     if (sameRow(viewOf(this.#store), row)) return "right";
     this.#commit((now) => {
@@ -270,6 +286,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     });
     await this.#outbox.drain(INDEX_WAIT_MS);
     return "wrong";
+  }
+
+  async egress(host: string): Promise<Egress> {
+    return egressOf(this.#store, host);
   }
 
   /** Opens a WebSocket that carries the session's events, or answers its program; see `SessionRpc`. */
@@ -303,7 +323,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       this.#breaker.countAlarm(Date.now());
       this.#stopRunaway(Date.now());
       this.#enforceDeadlines();
-      this.#supervisor.drive();
+      this.#drive();
       await this.#outbox.drainDue(Date.now());
     } catch (error) {
       log("alarm.failed", { session: this.ctx.id.name, error: errorText(error) });
@@ -322,8 +342,14 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (owned) this.#enforceDeadlines();
     if (!owned || this.#store.state.removed)
       return refuse("not_found", "There is no such session.");
-    this.#supervisor.drive();
+    this.#drive();
     return undefined;
+  }
+
+  /** Takes up whatever is to be worked on. */
+  #drive(): void {
+    this.#supervisor.drive();
+    this.#machine.drive();
   }
 
   #refuseUnknown(messageId: string | null): Refusal | undefined {
@@ -354,6 +380,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     this.#planAlarm();
     this.#show();
     this.#outbox.drainSoon();
+    this.#machine.drive();
     this.#stopRunaway(now);
     return result;
   }
@@ -376,7 +403,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const timing = timingOf(this.#store);
     const now = Date.now();
     const at = nextAlarm(timing, now, this.#breaker.restUntil(now));
-    if (keepsAlarm(this.#alarmAt, at, timing.busy)) return;
+    if (keepsAlarm(this.#alarmAt, at, beats(timing))) return;
     this.#alarmAt = at;
     // Not awaited: the write belongs to the same transaction as what was just committed.
     if (at === null) this.ctx.storage.deleteAlarm();
@@ -403,7 +430,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       commit: (change) => this.#commit(change),
       publish: (event) => this.#watchers.showLive(event),
       model,
-      sandbox: this.#sandbox(),
+      sandbox: this.#machine.sandbox(),
       workspace: WORKSPACE,
       drafts: this.#drafts,
       signal,
@@ -445,11 +472,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   /** Leaves nothing behind. */
   async #erase(): Promise<void> {
-    await this.#sandbox().destroy();
+    await this.#machine.erase();
     await this.#snapshots.removeAll();
     await this.ctx.storage.deleteAll();
     this.#store.forget();
-    this.#opened = null;
     this.#alarmAt = undefined;
   }
 
@@ -487,13 +513,6 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const row = this.#store.messages.row(messageId);
     if (!row) throw new Error(`there is no message ${messageId}`);
     return row;
-  }
-
-  /** The session's sandbox; one stub, since calls keep their order on one only. */
-  #sandbox(): Sandbox {
-    const options = { workspace: WORKSPACE };
-    this.#opened ??= openSandbox(this.env, this.#store.state.sandbox, options);
-    return this.#opened;
   }
 }
 

@@ -1,13 +1,15 @@
 // Snapshots in R2. One is a manifest, the parts of a transcript, and what the sandbox saved of the
 // workspace, under a key of its own. The manifest is written last, so a snapshot is whole or absent.
 
+import type { EnvValue } from "../sandbox/egress";
+
 /** What a snapshot holds. `sessionId` names the history, `id` the session. */
 export interface Manifest {
   owner: string;
   id: string;
   sessionId: string;
   /** Values of the session's `env`, which no client can read and send again. */
-  env: Record<string, string>;
+  env: Record<string, EnvValue>;
   /** Absent in those that were made when there was one only. */
   runtime?: "loop" | "claude-code";
   createdAt: number;
@@ -23,6 +25,8 @@ const COPY_MS = 86_400_000;
 
 const SNAPSHOTS = "snapshots/";
 const COPIES = "copies/";
+/** Workspaces of sessions that have no machine at the moment. They stay as long as their sessions. */
+const WORKSPACES = "workspaces/";
 
 /** One run of the housekeeping removes at most so many lists of keys. */
 const MAX_ROUNDS = 10;
@@ -44,6 +48,10 @@ export function isLiveSnapshotId(text: string, now: number): boolean {
 
 /** Where the sandbox saves the workspace. */
 export const workspaceKey = (key: string): string => `${key}/workspace`;
+
+/** Where a session keeps its workspace while it has no machine; each save has a number of its own. */
+export const savedKey = (sessionId: string, save: number): string =>
+  `${WORKSPACES}${sessionId}/${save}`;
 
 /** The deployment's snapshots. */
 export class SnapshotBucket {
@@ -79,10 +87,22 @@ export class SnapshotBucket {
   /** Removes a snapshot, or what there is of it; its manifest first. */
   async remove(key: string): Promise<void> {
     await this.#bucket.delete(`${key}/manifest.json`);
-    for (;;) {
-      const { objects, truncated } = await this.#bucket.list({ prefix: `${key}/` });
-      if (objects.length > 0) await this.#bucket.delete(objects.map((object) => object.key));
-      if (!truncated) return;
+    await this.#removeBelow(`${key}/`);
+  }
+
+  /** Removes the workspaces that a session has saved, but for one. */
+  async removeSaved(sessionId: string, exceptKey?: string): Promise<void> {
+    await this.#removeBelow(`${WORKSPACES}${sessionId}/`, exceptKey);
+  }
+
+  async #removeBelow(prefix: string, exceptKey?: string): Promise<void> {
+    for (let cursor: string | undefined; ; ) {
+      const list = await this.#bucket.list({ prefix, ...(cursor && { cursor }) });
+      const keys = list.objects.map(({ key }) => key);
+      const old = keys.filter((key) => exceptKey === undefined || !key.startsWith(`${exceptKey}/`));
+      if (old.length > 0) await this.#bucket.delete(old);
+      if (!list.truncated) return;
+      cursor = list.cursor;
     }
   }
 

@@ -3,7 +3,9 @@ import { checkSchema } from "../agent/json-schema";
 import { knownModels, resolveModel } from "../agent/models";
 import { checkRules } from "../agent/permissions";
 import type { Settings } from "../env";
-import { PROVIDERS, PROVIDERS_WITH_PROGRAMS } from "../sandbox/providers";
+import { hostProblem } from "../sandbox/egress";
+import { hasNetwork, hasPrograms, PROVIDERS } from "../sandbox/providers";
+import { defaultProviderOf } from "./deployment";
 import type { SessionConfig } from "./rpc";
 
 /** Something wrong with a request, at a path in it. */
@@ -18,7 +20,7 @@ const MAX_TYPES = 50;
 /** What a session's config asks for that this deployment can't do; empty when all is well. */
 export function checkConfig(
   config: SessionConfig,
-  settings: Pick<Settings, "MODEL_PRICES">,
+  settings: Pick<Settings, "MODEL_PRICES" | "CONTAINERS">,
   now = Date.now(),
 ): Issue[] {
   const issues: Issue[] = [];
@@ -27,12 +29,18 @@ export function checkConfig(
     const message = "needs resumeSessionId or continueSession";
     issues.push({ path: "config.forkSession", message });
   }
-  if (config.runtime === "claude-code") issues.push(...checkProgram(config));
   const provider = config.sandbox?.provider;
   if (provider !== undefined && !PROVIDERS.some((known) => known === provider)) {
     const message = `is not one of ${PROVIDERS.join(", ")}`;
     issues.push({ path: "config.sandbox.provider", message });
   }
+  if (provider === "cloudflare" && !settings.CONTAINERS) {
+    const message = '"cloudflare" needs containers, which this deployment does not have';
+    issues.push({ path: "config.sandbox.provider", message });
+  }
+  const chosen = provider ?? defaultProviderOf(settings);
+  if (config.runtime === "claude-code") issues.push(...checkProgram(config, chosen));
+  issues.push(...checkEgress(config, chosen));
   const agents = Object.entries(config.customAgents ?? {});
   if (agents.length > MAX_TYPES) {
     const message = `has ${agents.length} agents, of ${MAX_TYPES} at most`;
@@ -61,10 +69,36 @@ export function checkConfig(
   return issues;
 }
 
+/** What is wrong with the hosts that the sandbox may reach and that secrets are for. */
+function checkEgress(
+  { sandbox: { network } = {}, env = {} }: SessionConfig,
+  provider: string,
+): Issue[] {
+  const path = "config.sandbox.network";
+  if (network !== undefined && network !== "none" && !hasNetwork(provider)) {
+    return [
+      { path, message: `a sandbox of "${provider}" has no network: only "none" is possible` },
+    ];
+  }
+  const allowed = typeof network === "object" ? network.allow : [];
+  const lists = [
+    [
+      `${path}.allow`,
+      allowed.map((host) => (host === "default" ? null : hostProblem(host))),
+    ] as const,
+    ...Object.entries(env).map(([name, value]) => {
+      const hosts = typeof value === "object" ? value.hosts : [];
+      return [`config.env.${name}.hosts`, hosts.map(hostProblem)] as const;
+    }),
+  ];
+  return lists.flatMap(([at, problems]) =>
+    problems.flatMap((message, n) => (message === null ? [] : [{ path: `${at}.${n}`, message }])),
+  );
+}
+
 /** What Claude Code can't do of what a config asks for. */
-function checkProgram(config: SessionConfig): Issue[] {
-  const provider = config.sandbox?.provider ?? "embedded";
-  if (!PROVIDERS_WITH_PROGRAMS.includes(provider)) {
+function checkProgram(config: SessionConfig, provider: string): Issue[] {
+  if (!hasPrograms(provider)) {
     return [{ path: "config.runtime", message: '"claude-code" needs a container' }];
   }
   const agents = Object.entries(config.customAgents ?? {});

@@ -1,8 +1,10 @@
 import type { SandboxInfo, UsageByModel } from "../db/schema";
+import { defaultProvider } from "./deployment";
 import { EventLog } from "./event-log";
 import { Journal } from "./journal";
 import type { Lifecycle } from "./lifecycle";
 import type { Balance } from "./limits";
+import type { Machine } from "./machine";
 import { MessageTable } from "./message-table";
 import { ProgramTable } from "./program-table";
 import type { Limits, SessionSpec } from "./rpc";
@@ -11,7 +13,8 @@ import { countingWrites } from "./sql";
 import { TABLES } from "./tables";
 
 /** What a session is, fixed at its creation. */
-export interface Identity extends Omit<SessionSpec, "limits" | "tags" | "description" | "userId"> {
+export interface Identity
+  extends Omit<SessionSpec, "limits" | "tags" | "description" | "userId" | "sandboxId"> {
   owner: string;
   /** Names the agent's conversation history. */
   sessionId: string;
@@ -41,13 +44,15 @@ export interface State {
   /** The message that runs; null when the session waits. */
   running: string | null;
   sandbox: SandboxInfo;
+  /** Absent for a sandbox that needs no start. */
+  machine?: Machine | undefined;
   /** True once it is to be forgotten: it exists for nobody any more. */
   removed: boolean;
 }
 
 /** The state of a session that was just made. */
 export function newState(spec: SessionSpec, now: number): State {
-  const provider = spec.config.sandbox?.provider ?? "embedded";
+  const provider = spec.config.sandbox?.provider ?? defaultProvider;
   return {
     lifecycle: { status: "initializing" },
     version: now,
@@ -59,7 +64,7 @@ export function newState(spec: SessionSpec, now: number): State {
     numTurns: 0,
     toolsUsed: [],
     running: null,
-    sandbox: { provider, id: spec.id, state: "ready" },
+    sandbox: { provider, id: spec.sandboxId ?? spec.id, state: "ready" },
     removed: false,
   };
 }

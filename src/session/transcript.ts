@@ -68,14 +68,6 @@ export function importTranscript(sql: Sql, part: string): void {
   }
 }
 
-/** Brings agents that stand outside of the workspace back into it: only that was copied. */
-export function bringHome(sql: Sql, workspace: string): void {
-  sql.exec(
-    "UPDATE agents SET cwd = ?1 WHERE cwd <> ?1 AND substr(cwd, 1, length(?1) + 1) <> ?1 || '/'",
-    workspace,
-  );
-}
-
 function* rowsUpTo(sql: Sql, point: Point, sessionId: string): Generator<[Table, Row]> {
   const messages = "SELECT * FROM messages WHERE position > ? AND position <= ? ORDER BY position";
   for (const row of paged(sql, messages, "position", point.position)) {

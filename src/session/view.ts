@@ -1,13 +1,14 @@
 import type { SessionRow } from "../db/schema";
 import { nextDeadline, type Timing } from "./deadlines";
 import { isEnded } from "./lifecycle";
+import { isPending } from "./machine";
 import type { SessionPatch } from "./rpc";
 import { nextRunAt } from "./schedules";
 import type { SessionStore } from "./store";
 
 /** What the clock has to know of a session. */
 export function timingOf(store: SessionStore): Timing {
-  const { lifecycle, lastActivityAt, running, removed } = store.state;
+  const { lifecycle, lastActivityAt, running, removed, machine } = store.state;
   const { createdAt, pattern } = store.identity;
   const { limits } = store.metadata;
   const outboxAt = store.outbox?.nextAt ?? null;
@@ -21,6 +22,7 @@ export function timingOf(store: SessionStore): Timing {
     outboxAt,
     pattern,
     scheduleAt: nextRunAt(store),
+    machinePending: machine !== undefined && isPending(machine),
   };
 }
 

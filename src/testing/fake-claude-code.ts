@@ -2,7 +2,12 @@ import { vi } from "vitest";
 import { toBase64 } from "../agent/tools/image";
 import { embedded } from "../sandbox/embedded";
 import { providers } from "../sandbox/providers";
-import type { CommandResult, ProgramLine, Sandbox } from "../sandbox/sandbox";
+import {
+  type CommandResult,
+  type ProgramLine,
+  type Sandbox,
+  SandboxError,
+} from "../sandbox/sandbox";
 import { FakeProgram } from "./fake-program";
 
 // A stand-in of Claude Code, as far as a session can tell: told a line, it asks the model through the session's
@@ -23,8 +28,8 @@ export function machineOf(id: string): FakeMachine {
 export function plantPrograms(): () => void {
   const spy = vi
     .spyOn(providers, "embedded")
-    .mockImplementation((env, { id }, options) =>
-      machineOf(id).inside(embedded(env.EMBEDDED_SANDBOXES, id, options)),
+    .mockImplementation((env, { id, machine }, options) =>
+      machineOf(id).inside(embedded(env.EMBEDDED_SANDBOXES, id, options), machine),
     );
   let over = false;
   const drive = async () => {
@@ -56,30 +61,34 @@ export class FakeMachine {
   readonly sent: Record<string, unknown>[] = [];
   /** Does not stop when it is asked to. */
   deaf = false;
-  paused = false;
-  /** Calls of the model that are not answered yet. */
-  asking = 0;
   /** Dies as soon as it is started. */
   broken = false;
 
   constructor(readonly sessionId: string) {}
 
-  /** The sandbox of a session with programs in it. */
-  inside(sandbox: Sandbox): Sandbox {
+  /** The sandbox of a session with programs in it; with a name, for the machine of that name only. */
+  inside(sandbox: Sandbox, name: string | undefined): Sandbox {
+    const stands = () => {
+      if (name === undefined || name === this.name) return;
+      throw new SandboxError("the machine is gone", { transient: true, lost: true });
+    };
     return {
       ...sandbox,
-      run: (command, onOutput) => {
+      run: async (command, onOutput) => {
+        stands();
         const [, path, from] = /^\[ -f '([^']+)' \] && tail -c \+(\d+)/.exec(command.command) ?? [];
         if (path === undefined) return sandbox.run(command, onOutput);
-        return Promise.resolve(this.#tail(path, Number(from)));
+        return this.#tail(path, Number(from));
       },
       kill: async (id) => {
+        stands();
         const program = this.programs.get(id);
         if (program) program.dead = true;
         else await sandbox.kill(id);
       },
       readFile: (path) => sandbox.readFile(path),
       writeFile: async (path, bytes) => {
+        stands();
         if (path.startsWith("/home/")) this.files.set(path, bytes);
         else await sandbox.writeFile(path, bytes);
       },
@@ -87,11 +96,13 @@ export class FakeMachine {
       start: async () => this.name,
       programs: {
         begin: async ({ id, command }) => {
+          stands();
           if (this.programs.has(id)) return;
           this.programs.set(id, new FakeProgram(this, command));
           this.started.push(id);
         },
         tell: async (id, n, line) => {
+          stands();
           this.programs.get(id)?.lines.set(n, line);
         },
         listen: (id, after, signal) => listen(this.programs.get(id), after, signal),
@@ -119,16 +130,6 @@ export class FakeMachine {
     this.programs.clear();
     this.files.clear();
     this.name = `machine_${crypto.randomUUID()}`;
-  }
-
-  /** Keeps the programs from asking the session anything; resolves when nothing is asked any more. */
-  async pause(): Promise<void> {
-    this.paused = true;
-    while (this.asking > 0) await wait(1);
-  }
-
-  goOn(): void {
-    this.paused = false;
   }
 
   /** Has the programs do what there is to do. */

@@ -176,15 +176,12 @@ export class FakeProgram {
     input = {},
   }: Block): Promise<{ content: string; isError: boolean }> {
     if (name === "Bash") {
-      while (this.#machine.paused) await wait(1);
       const command = String(input.command);
       const sandbox = this.#sandbox;
       if (!sandbox) throw new Error("it was not started");
       const running = sandbox.run({ id, command, timeoutMs: 60_000, maxOutputBytes: 30_000 });
       this.#turn?.signal.addEventListener("abort", () => sandbox.kill(id).catch(() => {}));
-      this.#machine.asking += 1;
       const { stdout, stderr, exitCode } = await running;
-      this.#machine.asking -= 1;
       const said = (stdout + stderr).trimEnd();
       const failed = exitCode !== 0;
       return { content: failed ? `Exit code ${exitCode}\n${said}` : said, isError: failed };
@@ -253,18 +250,14 @@ export class FakeProgram {
       messages: conversation.map(({ message }) => message),
     };
     for (let attempt = 0; ; attempt++) {
-      // An object that is lost while it is asked takes the whole runtime of the tests along.
-      while (this.#machine.paused) await wait(1);
       if (this.#stopped) return "aborted";
-      this.#machine.asking += 1;
       const response = await this.call(body, agentId).catch(() => undefined);
       const read = response && (await readReply(response, this.#turn?.signal));
-      this.#machine.asking -= 1;
       if (this.#stopped) return "aborted";
       if (read && typeof read !== "string") return read;
       const final = response && response.status >= 400 && response.status < 500;
       if (final || attempt >= 7) return `API Error: ${response?.status} ${read}`;
-      await scheduler.wait(5);
+      await wait(5);
     }
   }
 

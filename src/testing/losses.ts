@@ -4,6 +4,7 @@ import { expect, vi } from "vitest";
 import type { Message } from "../agent/messages";
 import type { MessageRow, Result, SessionConfig } from "../session/rpc";
 import { SessionStore } from "../session/store";
+import { aMachine } from "./machines";
 import { ALICE, aMessage, aSpec, objectOf, sessionOf, until, value } from "./sessions";
 
 // Sessions that are lost after one of their commits. A commit is known by what it appended to the log, and how
@@ -11,6 +12,8 @@ import { ALICE, aMessage, aSpec, objectOf, sessionOf, until, value } from "./ses
 
 /** What is asked of a session, one message after the other. */
 export interface Scenario {
+  /** Its sandbox is a machine. */
+  machine?: boolean;
   config: SessionConfig;
   prompts: string[];
   /** How many commits it takes. */
@@ -103,9 +106,13 @@ export async function play(
   const lost = Promise.withResolvers<void>();
   const fault: Fault = { point, loss, commits: new Set(), dead: null, lost };
   faults.set(id, fault);
-  lost.promise.then(() => (scenario.lose ?? lose)(id, loss));
+  if (scenario.lose) watch(lost.promise, () => scenario.lose?.(id, loss));
+  else lost.promise.then(() => lose(id, loss));
 
+  if (scenario.machine) aMachine(id);
   await insist(() => sessionOf(id).create(ALICE, spec));
+  const status = () => insist(() => sessionOf(id).read(ALICE)).then((session) => session.status);
+  await until(async () => (await status()) === "active");
   const requests = prompts.map((prompt) => aMessage(prompt));
   for (const request of requests) await insist(() => sessionOf(id).send(ALICE, request));
   const read = (messageId: string) => insist(() => sessionOf(id).message(ALICE, messageId));
@@ -115,6 +122,19 @@ export async function play(
   if (point !== null) expect(fault.dead, `it was not lost after ${point}`).not.toBeNull();
   const messageIds = requests.map((request) => request.id);
   return { fault, outcome: await outcomeOf(id, messageIds) };
+}
+
+/**
+ * Does something after a promise was resolved, in the tests' own time: who resolves it is an object, and what
+ * follows at once is done in its name.
+ */
+async function watch(promise: Promise<void>, act: () => unknown): Promise<void> {
+  let over = false;
+  promise.then(() => {
+    over = true;
+  });
+  for (let ms = 0; ms < 10_000 && !over; ms += 2) await scheduler.wait(2);
+  if (over) await act();
 }
 
 function lose(id: string, loss: Loss): void {

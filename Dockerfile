@@ -1,0 +1,15 @@
+# The machine of a session: Cloudflare's sandbox image, what agents use, Claude Code, and the runner of src/container.
+FROM docker.io/cloudflare/sandbox:0.12.10 AS runner
+COPY src/container /src
+RUN bun build /src/run.ts --target=node --outfile=/runner/run.mjs && chmod +x /runner/run.mjs
+
+FROM docker.io/cloudflare/sandbox:0.12.10
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends git ripgrep python3 python3-pip python3-venv \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --create-home --shell /bin/bash agent \
+ && chown agent /workspace
+# Claude Code is Anthropic's, under its own terms: it is installed here and is no part of this project.
+RUN npm install --global @anthropic-ai/claude-code@2.1.330
+COPY --from=runner /runner /opt/rigger
+RUN ln -s /opt/rigger/run.mjs /usr/local/bin/rigger-run

@@ -1,0 +1,225 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  appendFileSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { StringDecoder } from "node:string_decoder";
+import { Ends } from "./ends.ts";
+import type { AskedCommand, Result, Tell } from "./protocol.ts";
+import {
+  claim,
+  folderOf,
+  livingPid,
+  pause,
+  publish,
+  Refusal,
+  signOn,
+  textOf,
+  whileNotSaving,
+} from "./state.ts";
+import { killTree, MARK } from "./tree.ts";
+
+// Commands. The first process that is asked for an id runs it; a later one reads along, or finds the result.
+
+/** How long output may come after the shell has ended: what it left running in the background may hold the pipes. */
+const DRAIN_MS = 100;
+const POLL_MS = 25;
+/** How long a process may take from claiming an id to signing on. */
+const SIGN_ON_MS = 5_000;
+
+/** Runs a command, or reads along with the one of its id. */
+export function run(command: AskedCommand, workspace: string, tell: Tell): Promise<Result> {
+  const folder = folderOf("commands", command.id);
+  if (!claim(folder)) return follow(folder, command.id, tell);
+  signOn(folder);
+  return whileNotSaving(() => supervise(command, workspace, folder, tell));
+}
+
+/** What is known of a command. */
+export function find(
+  id: string,
+): { state: "running" } | { state: "finished"; result: Result } | { state: "unknown" } {
+  const folder = folderOf("commands", id);
+  const result = resultIn(folder);
+  if (result) return { state: "finished", result };
+  return isSupervised(folder) ? { state: "running" } : { state: "unknown" };
+}
+
+/** Ends a command or a program, and all it started, and waits until it has ended. */
+export async function kill(id: string): Promise<void> {
+  const folder = ["commands" as const, "programs" as const]
+    .map((kind) => folderOf(kind, id))
+    .find(existsSync);
+  if (folder === undefined) return;
+  const ended = () => resultIn(folder) !== undefined || !isSupervised(folder);
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    const pid = livingPid(textOf(join(folder, "supervisor")));
+    if (pid === undefined || ended()) return;
+    process.kill(pid, signal);
+    const until = Date.now() + 8_000;
+    while (!ended() && Date.now() < until) await pause(POLL_MS);
+  }
+  const left = Number(textOf(join(folder, "pid")) ?? 0);
+  if (left > 0) await killTree(left, markOf(folder));
+}
+
+/** What a shell starts with besides what was asked for. */
+export function environment(folder: string, own: Record<string, string> | undefined) {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("RIGGER_"));
+  return { HOME: "/root", ...Object.fromEntries(inherited), ...own, [MARK]: markOf(folder) };
+}
+
+/** The mark of every process of a command or program: its folder, which no other one has. */
+export const markOf = (folder: string): string => folder;
+
+async function supervise(
+  command: AskedCommand,
+  workspace: string,
+  folder: string,
+  tellAsker: Tell,
+): Promise<Result> {
+  const tell: Tell = (frame) => {
+    appendFileSync(join(folder, "frames"), `${JSON.stringify(frame)}\n`);
+    tellAsker(frame);
+  };
+  let ended: Result["ended"] = "exited";
+  let shell: ChildProcess | undefined;
+  const stop = (why: Result["ended"]) => {
+    if (ended === "exited") ended = why;
+    if (shell?.pid !== undefined) killTree(shell.pid, markOf(folder));
+  };
+  process.on("SIGTERM", () => stop("killed"));
+  tell({ begun: true });
+
+  const { timeoutMs, maxOutputBytes } = command;
+  const kept = { stdout: new Ends(maxOutputBytes), stderr: new Ends(maxOutputBytes) };
+  mkdirSync(workspace, { recursive: true });
+  const cwd = command.cwd ?? workspace;
+  let exitCode = 1;
+  if (isFolder(cwd)) {
+    shell = startShell(command, folder, cwd);
+    if (shell.pid !== undefined) publish(join(folder, "pid"), String(shell.pid));
+    if (ended !== "exited") stop(ended);
+    const timer = setTimeout(() => stop("timed_out"), Math.min(timeoutMs, 2 ** 31 - 1));
+    exitCode = await outcomeOf(shell, (stream) =>
+      listener(stream, kept[stream], maxOutputBytes, tell),
+    );
+    clearTimeout(timer);
+  } else {
+    kept.stderr.add(Buffer.from(`bash: ${cwd}: No such file or directory\n`));
+  }
+  if (ended !== "exited") {
+    const why = ended === "timed_out" ? `timed out after ${timeoutMs} ms` : "killed";
+    kept.stderr.add(Buffer.from(`bash: ${why}\n`));
+  }
+  const [stdout, stderr] = [kept.stdout.text(), kept.stderr.text()];
+  const stood = textOf(join(folder, "cwd"))?.replace(/\n$/, "");
+  const result: Result = {
+    exitCode: { exited: exitCode, timed_out: 124, killed: 137 }[ended],
+    stdout: stdout.text,
+    stderr: stderr.text,
+    ended,
+    truncated: stdout.truncated || stderr.truncated,
+    ...(stood ? { cwd: stood } : {}),
+  };
+  publish(join(folder, "result"), JSON.stringify(result));
+  rmSync(join(folder, "frames"), { force: true });
+  return result;
+}
+
+/** A shell in a session of its own. It reads the script from a file, since an argument has a bound. */
+function startShell({ command, env }: AskedCommand, folder: string, cwd: string): ChildProcess {
+  const script = join(folder, "script");
+  writeFileSync(script, command);
+  // How a script ends is its own; where it stood is asked for by a trap that it may replace.
+  const wrapper = `trap 'pwd >"${join(folder, "cwd")}"' EXIT; . "${script}"`;
+  return spawn("bash", ["-c", wrapper, "bash"], {
+    cwd,
+    env: environment(folder, env),
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+/** Hears a shell to its end; answers its exit code. */
+async function outcomeOf(
+  shell: ChildProcess,
+  listenerOf: (stream: "stdout" | "stderr") => (bytes: Buffer) => void,
+): Promise<number> {
+  const closed = new Promise<void>((done) => shell.once("close", () => done()));
+  for (const stream of ["stdout", "stderr"] as const) shell[stream]?.on("data", listenerOf(stream));
+  const code = await new Promise<number>((done) => {
+    shell.once("exit", (code, signal) => done(code ?? (signal === null ? 1 : 137)));
+    shell.once("error", () => done(127));
+  });
+  await Promise.race([closed, pause(DRAIN_MS)]);
+  // What runs on in the background may go on writing: nobody reads it, but it must not be stopped by a full pipe.
+  for (const stream of [shell.stdout, shell.stderr]) stream?.removeAllListeners("data").resume();
+  return code;
+}
+
+/** Keeps what comes and shows as much of it as is kept. */
+function listener(stream: "stdout" | "stderr", kept: Ends, maxBytes: number, tell: Tell) {
+  const decoder = new StringDecoder("utf8");
+  let shown = 0;
+  return (bytes: Buffer): void => {
+    kept.add(bytes);
+    if (shown >= maxBytes) return;
+    shown += bytes.length;
+    const text = decoder.write(bytes);
+    if (text !== "") tell(stream === "stdout" ? { stdout: text } : { stderr: text });
+  };
+}
+
+async function follow(folder: string, id: string, tell: Tell): Promise<Result> {
+  const frames = reader(join(folder, "frames"));
+  const giveUp = Date.now() + SIGN_ON_MS;
+  for (;;) {
+    const supervised = isSupervised(folder);
+    const result = resultIn(folder);
+    // What was written before the result: nothing comes after it.
+    for (const line of frames.lines()) tell(JSON.parse(line));
+    if (result) return result;
+    const signedOn = existsSync(join(folder, "supervisor"));
+    if (!supervised && (signedOn || Date.now() > giveUp)) {
+      throw new Refusal(`command ${id} was interrupted, its effect is unknown`);
+    }
+    await pause(POLL_MS);
+  }
+}
+
+/** Reads the whole lines that a file has gained, also when it was removed meanwhile. */
+function reader(path: string): { lines(): string[] } {
+  let file: number | undefined;
+  let offset = 0;
+  return {
+    lines() {
+      if (file === undefined && existsSync(path)) file = openSync(path, "r");
+      if (file === undefined) return [];
+      const bytes = Buffer.alloc(Math.max(0, fstatSync(file).size - offset));
+      const read = readSync(file, bytes, 0, bytes.length, offset);
+      const end = bytes.subarray(0, read).lastIndexOf(10) + 1;
+      offset += end;
+      return bytes.toString("utf8", 0, end).split("\n").slice(0, -1);
+    },
+  };
+}
+
+function resultIn(folder: string): Result | undefined {
+  const text = textOf(join(folder, "result"));
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
+const isSupervised = (folder: string): boolean =>
+  livingPid(textOf(join(folder, "supervisor"))) !== undefined;
+
+const isFolder = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;

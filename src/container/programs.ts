@@ -1,0 +1,134 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { environment, markOf } from "./commands.ts";
+import type { AskedProgram, Tell } from "./protocol.ts";
+import { claim, folderOf, livingPid, pause, publish, Refusal, signOn, textOf } from "./state.ts";
+import { killTree } from "./tree.ts";
+import { findUser } from "./users.ts";
+
+// Programs that go on. Their input is a folder of numbered lines, their output a file: whoever asks may come and go.
+
+/** Whom programs run as, where there is such a user. */
+const USER = "agent";
+const POLL_MS = 25;
+const PIECE_BYTES = 256 * 1024;
+
+/** Runs a program to its end, unless one of that id was begun before. */
+export async function begin(program: AskedProgram, workspace: string, tell: Tell): Promise<void> {
+  const folder = folderOf("programs", program.id);
+  if (!claim(folder)) return tell({ begun: true });
+  mkdirSync(join(folder, "input"));
+  mkdirSync(workspace, { recursive: true });
+  const child = start(program, workspace, folder);
+  signOn(folder);
+  process.on("SIGTERM", () => child.pid !== undefined && killTree(child.pid, markOf(folder)));
+  const exit = new Promise<number>((done) => {
+    child.once("exit", (code) => done(code ?? 137));
+    child.once("error", () => done(127));
+  });
+  tell({ begun: true });
+  const feeding = new AbortController();
+  const fed = feed(child, join(folder, "input"), feeding.signal);
+  const code = await exit;
+  feeding.abort();
+  publish(join(folder, "result"), JSON.stringify({ exitCode: code }));
+  await fed;
+}
+
+/** Puts the `n`-th line into a program's input; a second time changes nothing. */
+export function tellProgram(id: string, n: number, line: string): void {
+  const folder = folderOf("programs", id);
+  if (!existsSync(folder)) throw new Refusal(`there is no program ${id}`);
+  const path = join(folder, "input", String(n));
+  // Those that were given to the program are gone, with a word that they were.
+  if (!existsSync(path) && !existsSync(`${path}.given`)) publish(path, line);
+}
+
+/** Says every line of a program's output that ends beyond `after` bytes, until the program has ended. */
+export async function listen(id: string, after: number, tell: Tell): Promise<{ exitCode: number }> {
+  const folder = folderOf("programs", id);
+  if (!existsSync(folder)) throw new Refusal(`there is no program ${id}`);
+  let at = after;
+  let rest = Buffer.alloc(0);
+  for (;;) {
+    const ended = endOf(folder);
+    for (;;) {
+      const piece = pieceOf(join(folder, "output"), at + rest.length);
+      if (piece.length === 0) break;
+      rest = Buffer.concat([rest, piece]);
+      for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+        at += end + 1;
+        tell({ line: rest.toString("utf8", 0, end), end: at });
+        rest = rest.subarray(end + 1);
+      }
+    }
+    if (ended) return ended;
+    await pause(POLL_MS);
+  }
+}
+
+function start({ command, env }: AskedProgram, workspace: string, folder: string): ChildProcess {
+  const user = findUser(USER);
+  // Files may come from elsewhere, or from commands, which have another user.
+  if (user) execFileSync("chown", ["-R", `${user.uid}:${user.gid}`, workspace]);
+  const home = user?.home ?? workspace;
+  const output = openSync(join(folder, "output"), "a");
+  const errors = openSync(join(folder, "errors"), "a");
+  const child = spawn("bash", ["-c", command], {
+    cwd: workspace,
+    env: { ...environment(folder, undefined), HOME: home, USER, ...env },
+    detached: true,
+    stdio: ["pipe", output, errors],
+    ...(user && { uid: user.uid, gid: user.gid }),
+  });
+  closeSync(output);
+  closeSync(errors);
+  if (child.pid !== undefined) publish(join(folder, "pid"), String(child.pid));
+  // It may end before it has read all.
+  child.stdin?.on("error", () => {});
+  return child;
+}
+
+/** Gives a program its lines in their order, as they come. */
+async function feed(child: ChildProcess, input: string, signal: AbortSignal): Promise<void> {
+  for (let n = 1; !signal.aborted; ) {
+    const path = join(input, String(n));
+    const line = textOf(path);
+    if (line === undefined) {
+      await pause(POLL_MS);
+      continue;
+    }
+    child.stdin?.write(`${line}\n`);
+    writeFileSync(`${path}.given`, "");
+    rmSync(path);
+    n += 1;
+  }
+}
+
+/** How a program ended, or undefined while it goes on. One whose supervisor is gone was killed with it. */
+function endOf(folder: string): { exitCode: number } | undefined {
+  const supervised = livingPid(textOf(join(folder, "supervisor"))) !== undefined;
+  const result = textOf(join(folder, "result"));
+  if (result !== undefined) return JSON.parse(result);
+  return supervised || !existsSync(join(folder, "supervisor")) ? undefined : { exitCode: 137 };
+}
+
+function pieceOf(path: string, at: number): Buffer {
+  const file = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(Math.min(PIECE_BYTES, Math.max(0, fstatSync(file).size - at)));
+    return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, at));
+  } finally {
+    closeSync(file);
+  }
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env node
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { find, kill, run } from "./commands.ts";
+import { read, restore, save, write } from "./files.ts";
+import { begin, listen, tellProgram } from "./programs.ts";
+import { type Ask, type AskFile, BEAT_MS, type Frame, type Tell } from "./protocol.ts";
+import { HOME, machineName, Refusal } from "./state.ts";
+
+// The runner: what the Worker starts in a container for whatever is to be done there.
+
+const tell: Tell = (frame) => {
+  process.stdout.write(`${asciiJson(frame)}\n`);
+};
+
+async function main(): Promise<void> {
+  // Whoever asked may go away; what was asked for goes on.
+  process.stdout.on("error", () => {});
+  process.on("SIGHUP", () => {});
+  const beat = setInterval(() => tell({ beat: true }), BEAT_MS);
+  try {
+    const ask = readAsk();
+    const machine = machineName({ make: ask.do === "start" });
+    if (ask.machine !== undefined && ask.machine !== machine) tell({ lost: true });
+    else tell({ answer: (await answer(ask, machine)) ?? null });
+  } catch (error) {
+    if (error instanceof Refusal) tell({ refused: error.message });
+    else throw error;
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+function answer(ask: Ask, machine: string | undefined): unknown {
+  switch (ask.do) {
+    case "start":
+      for (const folder of [ask.workspace, join(HOME, "inbox")])
+        mkdirSync(folder, { recursive: true });
+      return machine;
+    case "run":
+      return run(ask.command, ask.workspace, tell);
+    case "find":
+      return find(ask.id);
+    case "kill":
+      return kill(ask.id);
+    case "read":
+      return read(ask.path, tell);
+    case "write":
+      return write(ask.path, ask.content);
+    case "save":
+      return save(ask.workspace);
+    case "restore":
+      return restore(ask.workspace, ask.parts);
+    case "begin":
+      return begin(ask.program, ask.workspace, tell);
+    case "tell":
+      return tellProgram(ask.id, ask.n, ask.line);
+    case "listen":
+      return listen(ask.id, ask.after, tell);
+  }
+}
+
+function readAsk(): Ask {
+  const ask: Ask | AskFile = JSON.parse(process.env.RIGGER_ASK ?? "{}");
+  if (!("file" in ask)) return ask;
+  const path = join(HOME, ask.file);
+  const text = readFileSync(path, "utf8");
+  rmSync(path);
+  return JSON.parse(text);
+}
+
+/** JSON without any letter that is more than a byte: pieces of it may be decoded one by one. */
+function asciiJson(frame: Frame): string {
+  return JSON.stringify(frame).replace(
+    /[\u007f-\uffff]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+await main();

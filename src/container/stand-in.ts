@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { stripTypeScriptTypes } from "node:module";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { RUNNER, RUNNER_HOME } from "./protocol.ts";
+
+// Stands for containers in the tests: folders of this machine in which the real runner starts real processes. It
+// answers what the SDK's object would, over HTTP, since the Worker under test can start no process.
+
+const BASE = mkdtempSync(join(tmpdir(), "rigger-containers-"));
+const BIN = join(BASE, "bin");
+/** Those of a container that was killed end without a word. */
+const generations = new Map<string, number>();
+
+mkdirSync(BIN);
+// As in the image, the runner is plain JavaScript: it starts twice as fast.
+const here = fileURLToPath(new URL(".", import.meta.url));
+for (const name of readdirSync(here).filter((name) => name.endsWith(".ts"))) {
+  const script = stripTypeScriptTypes(readFileSync(join(here, name), "utf8"));
+  writeFileSync(join(BIN, `${name.slice(0, -3)}.mjs`), script.replaceAll('.ts";', '.mjs";'));
+}
+writeFileSync(join(BIN, RUNNER), `#!/bin/sh\nexec "${process.execPath}" "${BIN}/run.mjs"\n`);
+chmodSync(join(BIN, RUNNER), 0o755);
+process.on("exit", () => {
+  for (const id of generations.keys()) killAll(id);
+  rmSync(BASE, { recursive: true, force: true });
+});
+
+/** Whether this machine has what the runner needs: the kernel's `/proc`, a bash and GNU's tar. */
+export function canStandIn(): boolean {
+  const says = (program: string) =>
+    String(spawnSync(program, ["--version"], { encoding: "utf8" }).stdout);
+  return (
+    process.platform === "linux" && says("bash").includes("GNU") && says("tar").includes("GNU")
+  );
+}
+
+/** Starts to answer calls of containers, `/<id>/<what>`; answers the address. */
+export async function serveContainers(): Promise<string> {
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error) => response.writeHead(500).end(String(error)));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  server.unref();
+  const address = server.address();
+  return typeof address === "object" ? `127.0.0.1:${address?.port}` : "";
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
+  const { pathname, searchParams } = new URL(request.url ?? "", "http://container");
+  const [, id = "", what] = pathname.split("/");
+  const place = placeOf(id, searchParams.get("path") ?? "");
+  if (!generations.has(id)) generations.set(id, 0);
+  mkdirSync(homeOf(id), { recursive: true });
+  switch (what) {
+    case "workspace":
+      return response.end(join(rootOf(id), "workspace"));
+    case "exec":
+      return exec(id, JSON.parse(String(await bodyOf(request))), response);
+    case "read":
+      return response.end(readFileSync(place));
+    case "write":
+      writeFileSync(place, await bodyOf(request));
+      return response.end();
+    case "destroy":
+    case "die":
+      killAll(id);
+      rmSync(rootOf(id), { recursive: true, force: true });
+      return response.end();
+    default:
+      return response.writeHead(400).end(`a container can't do ${what}`);
+  }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of request) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+const rootOf = (id: string): string => join(BASE, id);
+const homeOf = (id: string): string => join(rootOf(id), "home");
+const placeOf = (id: string, path: string): string =>
+  path.startsWith(RUNNER_HOME) ? join(homeOf(id), path.slice(RUNNER_HOME.length)) : path;
+
+interface Asked {
+  command: string;
+  env: object;
+  cwd: string;
+}
+
+/** Runs a command as the SDK's server does without a session: bash, a group of its own, events as they come. */
+function exec(id: string, asked: Asked, response: ServerResponse): void {
+  const generation = generations.get(id);
+  const child = spawn("/bin/bash", ["-c", asked.command], {
+    cwd: asked.cwd,
+    env: {
+      PATH: `${BIN}:${process.env.PATH}`,
+      HOME: rootOf(id),
+      RIGGER_HOME: homeOf(id),
+      ...asked.env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  // What is left running must not keep the tests from ending, nor end when nobody listens any more.
+  child.unref();
+  for (const stream of [child.stdout, child.stderr]) (stream as Socket).unref();
+  const send = (event: object) => response.write(`data: ${JSON.stringify(event)}\n\n`);
+  response.writeHead(200, { "Content-Type": "text/event-stream" });
+  send({ type: "start", pid: child.pid });
+  hear(child, "stdout", send);
+  hear(child, "stderr", send);
+  child.on("close", (code) => {
+    if (generations.get(id) !== generation) return response.destroy();
+    send({ type: "complete", exitCode: code ?? 137 });
+    response.end();
+  });
+}
+
+function hear(child: ChildProcess, type: "stdout" | "stderr", send: (event: object) => void): void {
+  const decoder = new TextDecoder();
+  child[type]?.on("data", (bytes) => send({ type, data: decoder.decode(bytes, { stream: true }) }));
+}
+
+/** Kills every process of a container, as the end of one does. */
+function killAll(id: string): void {
+  generations.set(id, (generations.get(id) ?? 0) + 1);
+  const mark = `RIGGER_HOME=${homeOf(id)}`;
+  const call = `RIGGER_CALL=${homeOf(id)}`;
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+      const own = environment.some((entry) => entry === mark || entry.startsWith(call));
+      if (own) process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It is gone, or not ours.
+    }
+  }
+}

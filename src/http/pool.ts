@@ -1,0 +1,13 @@
+import { Hono } from "hono";
+import { poolState } from "../session/warm";
+import type { AppEnv } from "./context";
+import { unavailable } from "./errors";
+
+/** The warm pool, as any key may see it: how many sandboxes there are, and whether starts fail. */
+export const pool = new Hono<AppEnv>().get("/", async (c) => {
+  const { breaker, ...counts } = await poolState(c.env).catch((cause) => {
+    throw unavailable("The pool can't be reached at the moment. Try again.", { cause });
+  });
+  const retryAt = breaker.retryAt === null ? null : new Date(breaker.retryAt).toISOString();
+  return c.json({ ...counts, breaker: { ...breaker, retryAt } });
+});

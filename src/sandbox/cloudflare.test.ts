@@ -1,0 +1,244 @@
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import {
+  aContainer,
+  aContainerSandbox,
+  HAS_CONTAINERS,
+  killContainer,
+  workspaceOf,
+} from "../testing/containers";
+import { cloudflare } from "./cloudflare";
+import { aCommand, testSandbox } from "./contract";
+import type { ProgramLine, Sandbox } from "./sandbox";
+
+// Each call starts a process or two.
+vi.setConfig({ testTimeout: 20_000 });
+
+describe.runIf(HAS_CONTAINERS)("containers", () => {
+  testSandbox("cloudflare", aContainerSandbox);
+});
+
+afterEach(() => vi.restoreAllMocks());
+
+async function started() {
+  const made = await aContainerSandbox();
+  const machine = await made.sandbox.start?.();
+  return { ...made, machine: machine ?? "" };
+}
+
+const again = async ({ id, machine }: { id: string; machine: string }): Promise<Sandbox> =>
+  (await aContainerSandbox({ id, machine })).sandbox;
+
+describe.runIf(HAS_CONTAINERS)("a machine", () => {
+  it("has one name from its start on", async () => {
+    const { sandbox, machine, id } = await started();
+    expect(await sandbox.start?.()).toBe(machine);
+    expect(await (await again({ id, machine })).start?.()).toBe(machine);
+  });
+
+  it("that died is another one: every call says that it is lost, and nothing runs there", async () => {
+    const one = await started();
+    await one.sandbox.run(aCommand("echo kept > file"));
+    await killContainer(one.id);
+    const lost = { lost: true, message: expect.stringContaining("gone, and every file in it") };
+    const sandbox = await again(one);
+    const path = `${one.workspace}/new`;
+    await expect(sandbox.run(aCommand(`touch ${path}`))).rejects.toMatchObject(lost);
+    await expect(sandbox.find?.("x")).rejects.toMatchObject(lost);
+    await expect(sandbox.readFile(path)).rejects.toMatchObject(lost);
+    await expect(sandbox.writeFile(path, new Uint8Array(10))).rejects.toMatchObject(lost);
+    await expect(sandbox.writeFile(path, new Uint8Array(300_000))).rejects.toMatchObject(lost);
+    await expect(sandbox.snapshot?.("lost")).rejects.toMatchObject(lost);
+    const next = (await aContainerSandbox({ id: one.id })).sandbox;
+    expect(await next.start?.()).not.toBe(one.machine);
+    expect((await next.run(aCommand("ls -A"))).stdout).toBe("");
+  });
+
+  it("that dies in a command is lost, and the command does not run a second time", async () => {
+    const one = await started();
+    const heard = Promise.withResolvers<void>();
+    const running = one.sandbox.run(aCommand("echo begun; sleep 60"), () => heard.resolve());
+    await heard.promise;
+    await killContainer(one.id);
+    await expect(running).rejects.toMatchObject({ lost: true });
+  });
+});
+
+describe.runIf(HAS_CONTAINERS)("a command", () => {
+  it("is found again by whoever comes after a restart, with all its output and its end", async () => {
+    const one = await started();
+    const command = aCommand(
+      "echo once >> log; echo one; until [ -e go ]; do sleep 0.05; done; cat log",
+    );
+    const heard = Promise.withResolvers<void>();
+    const first = one.sandbox.run(command, () => heard.resolve());
+    await heard.promise;
+    const other = await again(one);
+    expect(await other.find?.(command.id)).toEqual({ state: "running" });
+    const output: string[] = [];
+    const second = other.run(command, (_, text) => output.push(text));
+    await other.run(aCommand("touch go"));
+    expect(await second).toMatchObject({ exitCode: 0, stdout: "one\nonce\n" });
+    expect(await first).toEqual(await second);
+    expect(output.join("")).toBe("one\nonce\n");
+  });
+
+  it("is heard once though the connection breaks: it is read from where it was", async () => {
+    const { sandbox, id } = await started();
+    const flaky = aContainer(id);
+    const { execStream } = flaky;
+    let calls = 0;
+    flaky.execStream = async (...args) => {
+      const stream = await execStream(...args);
+      return ++calls === 2 ? stream.pipeThrough(cutAfter(4)) : stream;
+    };
+    const again = cloudflare(flaky, { workspace: await workspaceOf(id), bucket: env.SNAPSHOTS });
+    await again.start?.();
+    let heard = "";
+    const script = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done";
+    const result = await again.run(aCommand(script), (_, text) => {
+      heard += text;
+    });
+    expect(calls).toBe(3);
+    expect(result.stdout).toBe("1\n2\n3\n4\n5\n6\n7\n8\n");
+    expect(heard).toBe(result.stdout);
+    await sandbox.destroy();
+  });
+
+  it("is known to nobody but the runner: no command line and no path holds any of it", async () => {
+    const { id } = await started();
+    const sdk = aContainer(id);
+    const exec = vi.spyOn(sdk, "execStream");
+    const write = vi.spyOn(sdk, "writeFile");
+    const sandbox = cloudflare(sdk, { workspace: await workspaceOf(id), bucket: env.SNAPSHOTS });
+    const long = `# ${"secret ".repeat(40_000)}\necho "$TOKEN"`;
+    const result = await sandbox.run(aCommand(long, { env: { TOKEN: "secret" } }));
+    expect(result.stdout).toBe("secret\n");
+    for (const [command] of exec.mock.calls) expect(command).toBe("rigger-run");
+    expect(write.mock.calls.map(([path]) => path).join()).not.toContain("secret");
+  });
+
+  it("is killed with all it started, also what left its group", async () => {
+    const one = await started();
+    const script =
+      "setsid sleep 300 & (sleep 301 &) ; nohup bash -c 'sleep 302' & echo begun; sleep 303";
+    const command = aCommand(script);
+    const heard = Promise.withResolvers<void>();
+    const running = one.sandbox.run(command, () => heard.resolve());
+    await heard.promise;
+    await (await again(one)).kill(command.id);
+    expect(await running).toMatchObject({ exitCode: 137, ended: "killed", stdout: "begun\n" });
+    const look = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null";
+    const left = await one.sandbox.run(aCommand(look));
+    expect(left.stdout).not.toMatch(/^sleep 30[0-3]/m);
+  });
+
+  it("leaves what it started in the background running, and ends itself", async () => {
+    const { sandbox } = await started();
+    const script = "(sleep 0.5; echo later > file; sleep 60) & echo now";
+    const began = Date.now();
+    expect(await sandbox.run(aCommand(script))).toMatchObject({ exitCode: 0, stdout: "now\n" });
+    expect(Date.now() - began).toBeLessThan(15_000);
+    const look = aCommand("until [ -e file ]; do sleep 0.05; done; cat file");
+    expect((await sandbox.run(look)).stdout).toBe("later\n");
+    await sandbox.destroy();
+  });
+
+  it("keeps the ends of its output in bounded memory, characters whole", async () => {
+    const { sandbox } = await started();
+    const script = "yes 'äöü€🎉' | head -c 30000000";
+    const result = await sandbox.run(aCommand(script, { maxOutputBytes: 1_001 }));
+    expect(result.truncated).toBe(true);
+    expect(result.stdout).not.toContain("\uFFFD");
+    expect(result.stdout).toMatch(/^äöü€🎉\n[\s\S]*\n\[\.\.\. 2999\d{4} bytes left out \.\.\.\]\n/);
+  });
+});
+
+describe.runIf(HAS_CONTAINERS)("a connection", () => {
+  it("that does not come about is tried again, and then a readable error that may pass", async () => {
+    const { id, sandbox } = await started();
+    const sdk = aContainer(id);
+    const refused = Object.assign(new Error("No container instance is available"), { code: "X" });
+    const exec = vi.spyOn(sdk, "execStream").mockRejectedValueOnce(refused);
+    const other = cloudflare(sdk, { workspace: await workspaceOf(id), bucket: env.SNAPSHOTS });
+    expect((await other.run(aCommand("echo there"))).stdout).toBe("there\n");
+    exec.mockRejectedValue(refused);
+    vi.spyOn(scheduler, "wait").mockResolvedValue();
+    await expect(other.run(aCommand("echo there"))).rejects.toMatchObject({
+      transient: true,
+      lost: false,
+      message: "the container failed: No container instance is available",
+    });
+    await sandbox.destroy();
+  });
+});
+
+describe.runIf(HAS_CONTAINERS)("a program", () => {
+  const lines = async (from: AsyncIterable<ProgramLine>, count: number): Promise<string[]> => {
+    const heard: string[] = [];
+    for await (const { line } of from) if (heard.push(line) === count) break;
+    return heard;
+  };
+  const never = () => new AbortController().signal;
+  const ECHO = 'while IFS= read -r line; do echo "$line, $NAME"; [ "$line" = bye ] && exit 3; done';
+
+  it("gets each line once and in order, and is heard from any place on, by anybody", async () => {
+    const one = await started();
+    const { programs } = one.sandbox;
+    if (!programs) throw new Error("no programs");
+    const program = { id: "p1", command: ECHO, env: { NAME: "Zoë" } };
+    await programs.begin(program);
+    await programs.begin(program);
+    await programs.tell("p1", 2, "two");
+    await programs.tell("p1", 1, "one");
+    await programs.tell("p1", 1, "one again");
+    const first: ProgramLine[] = [];
+    for await (const line of programs.listen("p1", 0, never())) if (first.push(line) === 2) break;
+    expect(first.map(({ line }) => line)).toEqual(["one, Zoë", "two, Zoë"]);
+
+    const other = (await again(one)).programs;
+    await other?.tell("p1", 3, "bye");
+    const rest = other?.listen("p1", first[0]?.end ?? 0, never());
+    expect(rest && (await lines(rest, 9))).toEqual(["two, Zoë", "bye, Zoë"]);
+  });
+
+  it("is killed as a command is, and is not begun a second time", async () => {
+    const { sandbox, workspace } = await started();
+    const program = { id: "p2", command: "echo $$ >> begun; cat" };
+    await sandbox.programs?.begin(program);
+    await sandbox.programs?.tell("p2", 1, "hello");
+    const listening = sandbox.programs?.listen("p2", 0, never());
+    const heard = listening && lines(listening, 9);
+    await sandbox.run(aCommand("until [ -s begun ]; do sleep 0.05; done"));
+    await sandbox.kill("p2");
+    expect(await heard).toEqual(["hello"]);
+    await sandbox.programs?.begin(program);
+    const begun = await sandbox.readFile(`${workspace}/begun`);
+    expect(
+      new TextDecoder()
+        .decode(begun ?? undefined)
+        .trim()
+        .split("\n"),
+    ).toHaveLength(1);
+  });
+
+  it("may say lines of megabytes", async () => {
+    const { sandbox } = await started();
+    const command = "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end";
+    await sandbox.programs?.begin({ id: "p3", command });
+    const heard = sandbox.programs && (await lines(sandbox.programs.listen("p3", 0, never()), 2));
+    expect(heard?.map(({ length }) => length)).toEqual([3_000_000, 3]);
+  });
+});
+
+/** A stream that breaks after so many pieces. */
+function cutAfter(pieces: number): TransformStream<Uint8Array, Uint8Array> {
+  let left = pieces;
+  return new TransformStream({
+    transform(piece, controller) {
+      if (left-- > 0) controller.enqueue(piece);
+      else
+        controller.error(new Error("ReadableStream received over RPC disconnected prematurely."));
+    },
+  });
+}

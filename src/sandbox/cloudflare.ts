@@ -1,0 +1,432 @@
+// Sandboxes in Cloudflare's containers. All that this project knows of `@cloudflare/sandbox` is in this file: a
+// way to start our runner in a container and to move bytes, and what becomes of a container meanwhile.
+
+import {
+  type ExecEvent,
+  getSandbox,
+  parseSSEStream,
+  Sandbox as SdkSandbox,
+} from "@cloudflare/sandbox";
+import {
+  type Ask,
+  BEAT_MS,
+  type Frame,
+  RUNNER,
+  RUNNER_HOME,
+  type SavedPart,
+} from "../container/protocol";
+import { type Bucket, countParts, getPart, partKey, putIndex } from "./archive";
+import { handleOutbound } from "./outbound";
+import {
+  type CommandResult,
+  type FoundCommand,
+  type ProgramLine,
+  type Sandbox,
+  SandboxError,
+} from "./sandbox";
+import { concat } from "./tar";
+
+/** What is used of the SDK's object. */
+export interface SdkObject {
+  execStream(
+    command: string,
+    options: { env: Record<string, string>; cwd: string },
+  ): Promise<ReadableStream<Uint8Array>>;
+  readFile(
+    path: string,
+    options: { encoding: "none" },
+  ): Promise<{ content: ReadableStream<Uint8Array> }>;
+  writeFile(path: string, content: ReadableStream<Uint8Array>): Promise<unknown>;
+  destroy(): Promise<void>;
+  /** Says whose container this is. */
+  own(session: string): Promise<void>;
+}
+
+export { ContainerProxy } from "@cloudflare/sandbox";
+
+/** How often a container that nobody uses is asked about. */
+const SLEEP_AFTER = "10m";
+
+const SESSION = "rigger.session";
+
+/**
+ * The object behind one container. It runs as long as its session wants it, whether it is used or not; what
+ * it sends into the world goes where its session lets it.
+ */
+export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
+  override enableInternet = false;
+  override interceptHttps = true;
+  #ownedAt = 0;
+
+  /** Says whose container this is; until then its requests go nowhere. */
+  async own(session: string): Promise<void> {
+    this.#ownedAt = Date.now();
+    if ((await this.ctx.storage.get(SESSION)) === session) return;
+    await this.setOutboundHandler("egress", { session });
+    await this.ctx.storage.put(SESSION, session);
+  }
+
+  /** A timer of the SDK would stop it, and lose its files. */
+  override async onActivityExpired(): Promise<void> {
+    const askedAt = Date.now();
+    const session = await this.ctx.storage.get<string>(SESSION);
+    const id = this.ctx.id.name ?? "";
+    const wanted = session !== undefined && sessionOf(this.env, session).needsMachine(id);
+    // It may have been started meanwhile.
+    if (!(await wanted) && this.#ownedAt < askedAt) await this.destroy();
+  }
+}
+
+// Not static fields: they would hide the setters of the class above.
+ContainerSandbox.outbound = (request: Request) =>
+  handleOutbound(request, { ...WORLD, egress: async () => ({ to: "nowhere" }) });
+ContainerSandbox.outboundHandlers = {
+  egress: (request: Request, env: Cloudflare.Env, { params }: { params?: unknown }) => {
+    const session = sessionOf(env, (params as { session: string }).session);
+    return handleOutbound(request, {
+      ...WORLD,
+      egress: (host) => session.egress(host),
+      callModel: (call) => {
+        const { pathname, search } = new URL(call.url);
+        return session.fetch(new Request(`https://session/model${pathname}${search}`, call));
+      },
+    });
+  },
+};
+
+const WORLD = {
+  callModel: async () => new Response(null, { status: 404 }),
+  fetch: (request: Request) => fetch(request),
+};
+
+const sessionOf = (env: Cloudflare.Env, id: string) => env.SESSIONS.getByName(id);
+
+/** The SDK's object of a container of that id. Nothing is touched before its first use. */
+export function sdkObject(
+  namespace: DurableObjectNamespace<ContainerSandbox>,
+  id: string,
+): SdkObject {
+  const open = () =>
+    getSandbox(namespace, id, {
+      // The default transport tells nothing of how a container ended.
+      transport: "rpc",
+      // Each call is a process of its own: in a shared shell, one that ends with `exit 3` ends the shell.
+      enableDefaultSession: false,
+      sleepAfter: SLEEP_AFTER,
+    });
+  return {
+    execStream: (command, options) => open().execStream(command, options),
+    readFile: (path, options) => open().readFile(path, options),
+    writeFile: (path, content) => open().writeFile(path, content),
+    destroy: () => open().destroy(),
+    own: (session) => open().own(session),
+  };
+}
+
+/** More than this goes by a file: a variable of an environment may have 128 KiB. */
+const MAX_INLINE_BYTES = 96 * 1024;
+/** A runner that says nothing for this long is one that is not heard any more. */
+const SILENCE_MS = 3 * BEAT_MS;
+/** How long to wait before each further try. Whatever the runner is asked may be asked again. */
+const PAUSES_MS = [200, 1_000, 4_000];
+
+/** What is fixed for a sandbox. Without a `machine`, the one that is started is the right one. */
+interface Facts {
+  workspace: string;
+  bucket: Bucket;
+  machine?: string | undefined;
+  /** Whose it is. */
+  session?: string | undefined;
+}
+
+/** A sandbox in a container. */
+export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
+  const { workspace, bucket, machine, session } = facts;
+  const runner = runnerOf(sdk, machine);
+  const { ask, askOnce } = runner;
+  /** Commands that were asked for here and have not begun yet: no question about one may overtake it. */
+  const beginning = new Map<string, Promise<void>>();
+
+  return {
+    async start() {
+      if (session !== undefined) await tried(() => sdk.own(session));
+      // The first call after a container has gone is told of that, whatever it asks.
+      runner.machine = await ask<string>({ do: "start", workspace, machine: undefined });
+      return runner.machine;
+    },
+
+    async run(command, onOutput) {
+      const { promise, resolve: begun } = Promise.withResolvers<void>();
+      beginning.set(command.id, promise);
+      const heard = { stdout: 0, stderr: 0 };
+      try {
+        return await persistently(async () => {
+          // Another try hears everything from the beginning.
+          const told = { stdout: 0, stderr: 0 };
+          const pass = (stream: "stdout" | "stderr", text: string) => {
+            const fresh = text.slice(Math.max(0, heard[stream] - told[stream]));
+            told[stream] += text.length;
+            heard[stream] = Math.max(heard[stream], told[stream]);
+            if (fresh !== "") harmlessly(() => onOutput?.(stream, fresh));
+          };
+          const result = await askOnce<CommandResult>(
+            { do: "run", workspace, command },
+            (frame) => {
+              if ("begun" in frame) begun();
+              else if ("stdout" in frame) pass("stdout", frame.stdout);
+              else if ("stderr" in frame) pass("stderr", frame.stderr);
+            },
+          );
+          // Whoever comes after the end is told of nothing but the result.
+          for (const stream of ["stdout", "stderr"] as const) {
+            if (!result.truncated) pass(stream, result[stream].slice(told[stream]));
+          }
+          return result;
+        });
+      } finally {
+        begun();
+        beginning.delete(command.id);
+      }
+    },
+
+    async kill(id) {
+      await beginning.get(id);
+      await ask({ do: "kill", id });
+    },
+
+    async find(id) {
+      await beginning.get(id);
+      return ask<FoundCommand>({ do: "find", id });
+    },
+
+    readFile: (path) =>
+      persistently(async () => {
+        const pieces: Uint8Array[] = [];
+        const found = await askOnce<boolean>({ do: "read", path }, (frame) => {
+          if ("base64" in frame) pieces.push(bytesOf(frame.base64));
+        });
+        return found ? concat(pieces) : null;
+      }),
+
+    writeFile: (path, bytes) =>
+      persistently(async () => {
+        const content =
+          bytes.length * 2 < MAX_INLINE_BYTES
+            ? { base64: base64Of(bytes) }
+            : { file: await runner.leave(new Blob([bytes]).stream()) };
+        await askOnce({ do: "write", path, content });
+      }),
+
+    async snapshot(key) {
+      const parts = await ask<SavedPart[]>({ do: "save", workspace });
+      for (const [index, { file, sizeBytes }] of parts.entries()) {
+        const { content } = await tried(() =>
+          sdk.readFile(`${RUNNER_HOME}/${file}`, { encoding: "none" }),
+        );
+        const sized = content.pipeThrough(new FixedLengthStream(sizeBytes));
+        await tried(() => bucket.put(partKey(key, index + 1), sized));
+      }
+      await putIndex(bucket, key, parts.length);
+      return { sizeBytes: parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+    },
+
+    async restore(key) {
+      const count = await tried(() => countParts(bucket, key));
+      const parts: string[] = [];
+      for (let part = 1; part <= count; part++) {
+        const { body } = await tried(() => getPart(bucket, key, part));
+        parts.push(await runner.leave(body));
+      }
+      await askOnce({ do: "restore", workspace, parts });
+    },
+
+    programs: {
+      begin: (program) =>
+        persistently(async () => {
+          for await (const frame of runner.frames({ do: "begin", workspace, program })) {
+            if ("begun" in frame || "answer" in frame) return;
+          }
+        }),
+      tell: (id, n, line) => ask({ do: "tell", id, n, line }),
+      async *listen(id, after, signal): AsyncGenerator<ProgramLine> {
+        let [at, failures] = [after, 0];
+        while (!signal.aborted) {
+          try {
+            for await (const frame of runner.frames({ do: "listen", id, after: at }, signal)) {
+              if ("answer" in frame) return;
+              if (!("line" in frame)) continue;
+              failures = 0;
+              at = frame.end;
+              yield { line: frame.line, end: frame.end };
+            }
+          } catch (error) {
+            if (signal.aborted) return;
+            await pauseBefore(error, failures);
+            failures += 1;
+          }
+        }
+      },
+    },
+
+    destroy: () => tried(() => sdk.destroy()),
+  };
+}
+
+/** Ways to ask the runner of a machine. */
+function runnerOf(sdk: SdkObject, machine: string | undefined) {
+  const runner = { machine, frames, ask, askOnce, leave };
+  return runner;
+
+  /** What the runner says to a question, up to its answer, which is the last. */
+  async function* frames(question: Ask, signal?: AbortSignal): AsyncGenerator<Frame> {
+    const asked = JSON.stringify({ machine: runner.machine, ...question });
+    const bytes = utf8.encode(asked);
+    const RIGGER_ASK =
+      bytes.length <= MAX_INLINE_BYTES
+        ? asked
+        : JSON.stringify({ file: await leave(new Blob([bytes]).stream()) });
+    const hangUp = new AbortController();
+    const hungUp = AbortSignal.any([hangUp.signal, ...(signal ? [signal] : [])]);
+    try {
+      const stream = await tried(() => sdk.execStream(RUNNER, { env: { RIGGER_ASK }, cwd: "/" }));
+      for await (const line of linesOf(stream, hungUp)) {
+        const frame: Frame = JSON.parse(line);
+        if ("lost" in frame) throw lost();
+        if ("refused" in frame) throw new SandboxError(frame.refused, { transient: false });
+        yield frame;
+        if ("answer" in frame) return;
+      }
+      throw new SandboxError("the machine did not answer", { transient: true });
+    } finally {
+      // The runner goes on with what it was asked for.
+      hangUp.abort();
+    }
+  }
+
+  async function askOnce<T>(question: Ask, hear: (frame: Frame) => void = () => {}): Promise<T> {
+    for await (const frame of frames(question)) {
+      if ("answer" in frame) return frame.answer as T;
+      hear(frame);
+    }
+    throw new SandboxError("the machine did not answer", { transient: true });
+  }
+
+  function ask<T>(question: Ask): Promise<T> {
+    return persistently(() => askOnce<T>(question));
+  }
+
+  /** Leaves bytes where the runner finds them; answers their place below its folder. */
+  async function leave(content: ReadableStream<Uint8Array>): Promise<string> {
+    const file = `inbox/${crypto.randomUUID()}`;
+    try {
+      await sdk.writeFile(`${RUNNER_HOME}/${file}`, content);
+    } catch (cause) {
+      // A machine that has no such folder is a new one: this tells.
+      await ask({ do: "find", id: "" });
+      throw failure(cause);
+    }
+    return file;
+  }
+}
+
+/** The lines of the runner's stdout, whatever the pieces that they come in. */
+async function* linesOf(
+  stream: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const events = parseSSEStream<ExecEvent>(stream, signal)[Symbol.asyncIterator]();
+  let [rest, complaint] = ["", ""];
+  for (;;) {
+    const next = await heardWithin(
+      SILENCE_MS,
+      tried(() => events.next()),
+    );
+    if (next.done) return;
+    const { type, data = "", exitCode } = next.value;
+    if (type === "stderr") complaint = (complaint + data).slice(-500);
+    if (type === "complete" && exitCode !== 0) {
+      throw new SandboxError(`the runner failed with ${exitCode}: ${complaint}`, {
+        transient: true,
+      });
+    }
+    if (type === "error") throw new SandboxError("the runner was cut off", { transient: true });
+    if (type !== "stdout") continue;
+    const lines = (rest + data).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+async function heardWithin<T>(ms: number, next: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(new SandboxError("the machine has gone silent", { transient: true }));
+  }, ms);
+  try {
+    return await Promise.race([next, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The outcome of something, tried again where that may help. */
+async function persistently<T>(act: () => Promise<T>): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await act();
+    } catch (error) {
+      await pauseBefore(error, failures);
+    }
+  }
+}
+
+/** Waits before another try, or throws where there is none. */
+async function pauseBefore(error: unknown, failures: number): Promise<void> {
+  const failed = failure(error);
+  const pause = PAUSES_MS[failures];
+  if (!failed.transient || failed.lost || pause === undefined) throw failed;
+  await scheduler.wait(pause);
+}
+
+/** The outcome of a call of the SDK, whose failures become a sandbox's. */
+async function tried<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw failure(error);
+  }
+}
+
+/**
+ * What a failure of the SDK means here. Its classes do not survive the way between objects, and what it
+ * calls retryable is about its own call: ours may be repeated, so all but a refusal passes.
+ */
+function failure(cause: unknown): SandboxError {
+  if (cause instanceof SandboxError) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new SandboxError(`the container failed: ${message}`, { transient: true, cause });
+}
+
+const lost = (): SandboxError =>
+  new SandboxError("the machine is gone, and every file in it", { transient: true, lost: true });
+
+function harmlessly(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    console.error({ event: "sandbox.listener_failed", error: String(error) });
+  }
+}
+
+const utf8 = new TextEncoder();
+
+const bytesOf = (base64: string): Uint8Array =>
+  Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+
+function base64Of(bytes: Uint8Array): string {
+  let letters = "";
+  for (let at = 0; at < bytes.length; at += 8192) {
+    letters += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  }
+  return btoa(letters);
+}

@@ -1,0 +1,70 @@
+import { type Egress, injectSecrets } from "./egress";
+
+/** What the handler of a sandbox's requests needs. */
+export interface OutboundDeps {
+  /** Where the session lets a request to a host go. */
+  egress(host: string): Promise<Egress>;
+  /** Answers for the model's host, with a key of its own. */
+  callModel(request: Request): Promise<Response>;
+  fetch(request: Request): Promise<Response>;
+}
+
+/** Headers of one connection, which end here; and `host`, since the address alone says where a request goes. */
+const OWN_HEADERS = [
+  "connection",
+  "host",
+  "keep-alive",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+/**
+ * Answers a request that a program in a sandbox sends into the world. A redirect is the program's to follow,
+ * as a new request: followed here, it would carry a secret to another host. Never rejects.
+ */
+export async function handleOutbound(request: Request, deps: OutboundDeps): Promise<Response> {
+  const { protocol, hostname, port } = new URL(request.url);
+  try {
+    const egress = await deps.egress(hostname);
+    if (egress.to === "nowhere") return refusal(hostname);
+    if (egress.to === "model") return await deps.callModel(request);
+    const headers = forwarded(request.headers);
+    // Without encryption a value could be read on its way; another port may be another's.
+    const isSafe = protocol === "https:" && port === "";
+    return await deps.fetch(
+      new Request(request, {
+        headers: isSafe ? injectSecrets(headers, egress.replacements) : headers,
+        redirect: "manual",
+      }),
+    );
+  } catch {
+    return said(502, `${hostname} could not be reached.`);
+  }
+}
+
+function forwarded(headers: Headers): Headers {
+  const named = headers.get("connection")?.split(",") ?? [];
+  const left = new Headers(headers);
+  for (const name of [...OWN_HEADERS, ...named.map((name) => name.trim())]) {
+    if (/^[\w-]+$/.test(name)) left.delete(name);
+  }
+  return left;
+}
+
+const refusal = (host: string): Response =>
+  said(
+    403,
+    `This sandbox may not reach ${host}. What it may reach is said by config.sandbox.network when its session is created: ` +
+      `{"allow": ["default", "${host}"]} adds this host to those allowed by default, "open" allows every public host.`,
+  );
+
+/** An answer of ours, which programs show to whoever uses them. */
+const said = (status: number, text: string): Response =>
+  new Response(`Rigger: ${text}\n`, {
+    status,
+    headers: { "content-type": "text/plain; charset=utf-8" },
+  });

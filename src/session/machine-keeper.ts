@@ -1,0 +1,367 @@
+import type { Env } from "../env";
+import { copyArchive } from "../sandbox/archive";
+import { openSandbox } from "../sandbox/providers";
+import { type Sandbox, SandboxError } from "../sandbox/sandbox";
+import { atMost } from "./bounded";
+import { setLifecycle, setLost, setMachine } from "./changes";
+import { failLife } from "./life";
+import { activate } from "./lifecycle";
+import {
+  attempt,
+  giveUp,
+  isPending,
+  isWanted,
+  lose,
+  type Machine,
+  type Pending,
+  released,
+  type SavedWorkspace,
+  saved,
+  started,
+  use,
+  want,
+} from "./machine";
+import { isLoss, machineSandbox } from "./machine-sandbox";
+import { retryAt } from "./outbox";
+import { SnapshotBucket, savedKey } from "./snapshot-bucket";
+import type { SessionStore } from "./store";
+import { errorText, log } from "./telemetry";
+
+/** Tries of a start, a save or a release; those that were lost with the object count. */
+export const MAX_ATTEMPTS = 5;
+
+/** A call waits no longer than this for its machine; the start goes on without it. */
+const CALL_WAIT_MS = 180_000;
+
+/** Calls that were stopped may take so long to be over before the workspace is saved. */
+const CALLS_MS = 60_000;
+
+/** What is needed of the session. */
+export interface MachineKeeperDeps {
+  env: Env;
+  store: SessionStore;
+  workspace: string;
+  /** Runs a change as one transaction, shows its events, and drives. */
+  commit(change: (now: number) => void): void;
+  waitUntil(work: Promise<unknown>): void;
+}
+
+/**
+ * Keeps the machine of a session: sees to it that it comes and goes as the session's state asks for, and
+ * its files with it, whatever is lost in between. A sandbox that needs no start is left as it is.
+ */
+export class MachineKeeper {
+  readonly #deps: MachineKeeperDeps;
+  readonly #bucket: SnapshotBucket;
+  /** The sandbox at the session's address, whatever machine stands there. */
+  #any: Sandbox | null = null;
+  /** The sandbox of the machine of a name. */
+  #named: { name: string; sandbox: Sandbox } | null = null;
+  /** The sandbox as the session's tools see it. */
+  #sandbox: Sandbox | null = null;
+  /** Whoever brings the machine to where it rests. */
+  #work: Promise<void> | null = null;
+  /** Those who wait for the machine. */
+  #waiting: PromiseWithResolvers<string> | null = null;
+  /** Calls of the machine under way, but for our own. */
+  readonly #calls = new Set<Promise<unknown>>();
+
+  constructor(deps: MachineKeeperDeps) {
+    this.#deps = deps;
+    this.#bucket = new SnapshotBucket(deps.env.SNAPSHOTS);
+  }
+
+  /** The session's sandbox; one stub, since calls keep their order on one only. */
+  sandbox(): Sandbox {
+    this.#sandbox ??= this.#machine() ? this.#wrapped() : this.#anyMachine();
+    return this.#sandbox;
+  }
+
+  /** Answers those who wait, and has done what the state asks for. Call it after every change of that. */
+  drive(): void {
+    this.#answerWaiting();
+    if (this.#work || !this.#pending()) return;
+    // Begun in a tick of its own: it makes changes itself.
+    this.#work = Promise.resolve().then(() => this.#workOff());
+    this.#deps.waitUntil(this.#work);
+  }
+
+  /** Whether there is to be a machine. */
+  isWanted(): boolean {
+    const machine = this.#machine();
+    return machine !== undefined && isWanted(machine) && !this.#deps.store.state.removed;
+  }
+
+  /** Leaves neither a machine nor a saved workspace. */
+  async erase(): Promise<void> {
+    const sandbox = this.#anyMachine();
+    await sandbox.destroy();
+    if (this.#machine()) {
+      if (this.#work) {
+        await this.#work;
+        // What was under way may have come to its end in a new machine.
+        await sandbox.destroy();
+      }
+      await this.#bucket.removeSaved(this.#deps.store.identity.id);
+    }
+    this.#any = null;
+    this.#named = null;
+    this.#sandbox = null;
+  }
+
+  #answerWaiting(): void {
+    const machine = this.#machine();
+    if (machine?.phase === "ready") this.#waiting?.resolve(machine.name);
+    else if (!this.#isAwake()) this.#waiting?.reject(RELEASED);
+    else return;
+    this.#waiting = null;
+  }
+
+  /** Brings the machine, phase by phase, to where it rests. Never rejects. */
+  async #workOff(): Promise<void> {
+    try {
+      for (let next = this.#pending(); next; next = this.#pending()) await this.#step(next);
+    } catch (error) {
+      // The storage is gone with the object, or the fault is ours: the heartbeat begins again.
+      this.#log("machine.crashed", error);
+    } finally {
+      this.#work = null;
+    }
+  }
+
+  async #step(before: Pending): Promise<void> {
+    const { phase } = before;
+    if (before.attempts >= MAX_ATTEMPTS) {
+      return this.#giveUp(before, new Error("it was interrupted too often"));
+    }
+    const attempts = before.attempts + 1;
+    this.#commit((now) => setMachine(this.#deps.store, attempt(before), now));
+    try {
+      if (before.phase === "starting") await this.#start(before);
+      else if (before.phase === "saving") await this.#save(before);
+      else await this.#release();
+    } catch (error) {
+      this.#log("machine.failed", error, { phase, attempts });
+      const after = this.#pending();
+      // It may have been released, or the session forgotten, meanwhile.
+      if (after?.phase !== phase) return;
+      if (attempts >= MAX_ATTEMPTS || isHopeless(error, phase)) this.#giveUp(after, error);
+      else await scheduler.wait(retryAt(0, attempts, Math.random()));
+    }
+  }
+
+  async #start({ saved: workspace, clean }: Machine): Promise<void> {
+    const { store } = this.#deps;
+    const sandbox = this.#anyMachine();
+    // What a try that was cut off has left is no place to begin in.
+    if (!clean) await sandbox.destroy();
+    const name = await sandbox.start?.();
+    if (name === undefined) throw new Error("the sandbox knows no start");
+    if (workspace) await this.#machineOf(name).restore?.(workspace.key);
+    this.#change("starting", (machine, now) => {
+      setMachine(store, started(machine, name), now);
+      const { lifecycle } = store.state;
+      if (lifecycle.status === "initializing") setLifecycle(store, activate(lifecycle, now), now);
+    });
+  }
+
+  async #save({ name, saves }: Machine & { phase: "saving" }): Promise<void> {
+    const { store } = this.#deps;
+    await atMost(Promise.allSettled(this.#calls), CALLS_MS);
+    const sandbox = this.#machineOf(name);
+    if (!sandbox.snapshot) throw new SandboxError("it can't be saved", { transient: false });
+    const { id } = store.identity;
+    const workspace = { key: savedKey(id, saves), at: Date.now() };
+    await sandbox.snapshot(workspace.key);
+    this.#change("saving", (machine, now) => {
+      setMachine(store, saved(machine, workspace), now);
+      this.#bringHome(workspace);
+    });
+    // What stays is removed with the next one.
+    await this.#bucket
+      .removeSaved(id, workspace.key)
+      .catch((error) => this.#log("machine.save_kept", error));
+  }
+
+  async #release(): Promise<void> {
+    await this.#anyMachine().destroy();
+    const { store } = this.#deps;
+    this.#change("releasing", (machine, now) => setMachine(store, released(machine), now));
+  }
+
+  #giveUp({ phase }: Pending, error: unknown): void {
+    const { store } = this.#deps;
+    this.#log("machine.given_up", error, { phase });
+    const why = error instanceof SandboxError ? `: ${error.message}` : "";
+    if (phase === "starting") {
+      const message = `its machine could not be started${why}`;
+      this.#waiting?.reject(new SandboxError(message, { transient: true, cause: error }));
+      this.#waiting = null;
+    }
+    this.#change(phase, (machine, now) => {
+      setLost(store, giveUp(machine), now);
+      if (phase === "saving" && store.state.machine?.lost) this.#bringHome(machine.saved);
+      if (store.state.lifecycle.status !== "initializing") return;
+      const message = `The sandbox could not be started${why}.`;
+      failLife(store, { type: "unavailable_error", message }, new Map(), now);
+    });
+  }
+
+  #wrapped(): Sandbox {
+    return machineSandbox({
+      any: this.#anyMachine(),
+      of: (name) => this.#machineOf(name),
+      ready: () => this.#ready(),
+      current: () => {
+        const machine = this.#machine();
+        if (machine?.phase === "ready") return machine;
+        return machine?.phase === "saving" ? { name: machine.name, used: true } : null;
+      },
+      use: () => {
+        const machine = this.#machine();
+        if (!machine || use(machine) === machine) return;
+        this.#commit((now) => setMachine(this.#deps.store, use(machine), now));
+      },
+      during: (call) => this.#during(call),
+      explain: (name, error) => (isLoss(error) ? this.#lost(name, error) : error),
+      copy: (key) => this.#copy(key),
+    });
+  }
+
+  /** The name of the machine, once it is there. */
+  async #ready(): Promise<string> {
+    const machine = this.#machine();
+    if (machine?.phase === "ready") return machine.name;
+    if (!machine || !this.#isAwake()) throw RELEASED;
+    this.#waiting ??= Promise.withResolvers<string>();
+    const { promise } = this.#waiting;
+    this.#commit((now) => setMachine(this.#deps.store, want(machine), now));
+    if (!(await atMost(promise, CALL_WAIT_MS))) throw STILL_STARTING;
+    return promise;
+  }
+
+  /** Notes that the machine of a name is lost, and says what that means. */
+  #lost(name: string, cause: SandboxError): SandboxError {
+    const { store } = this.#deps;
+    const machine = this.#machine();
+    const after = machine && lose(machine, name);
+    if (after && after !== machine) {
+      this.#commit((now) => {
+        setLost(store, after, now);
+        this.#bringHome(after.saved);
+      });
+    }
+    const at = machine?.saved?.at;
+    const next =
+      at === undefined
+        ? "A new, empty one takes its place"
+        : `A new one takes its place, with the files as they were at ${new Date(at).toISOString()}`;
+    const message = `its machine is lost, and every file in it. ${next}`;
+    return new SandboxError(message, { transient: true, lost: true, cause });
+  }
+
+  /** Leaves no agent in a directory that the next machine does not have: no shell starts there. */
+  #bringHome(saved: SavedWorkspace | null): void {
+    const { store, workspace } = this.#deps;
+    if (saved) store.journal.bringHome(workspace);
+    else store.journal.bringAllHome(workspace);
+  }
+
+  /** Saves the workspace for another: from the machine, or what was saved of the last one. */
+  async #copy(key: string): Promise<{ sizeBytes: number }> {
+    const { SNAPSHOTS } = this.#deps.env;
+    const phase = this.#machine()?.phase;
+    if (phase === "saving" || phase === "releasing") {
+      this.drive();
+      await this.#work;
+    }
+    const machine = this.#machine();
+    if (machine?.phase === "saving") throw new SandboxError("it is being saved", TRANSIENT);
+    if (machine?.phase !== "ready" || !machine.used) {
+      return copyArchive(SNAPSHOTS, machine?.saved?.key ?? null, key);
+    }
+    const { name } = machine;
+    try {
+      const copied = await this.#during(this.#machineOf(name).snapshot?.(key));
+      return copied ?? { sizeBytes: 0 };
+    } catch (error) {
+      throw isLoss(error) ? this.#lost(name, error) : error;
+    }
+  }
+
+  async #during<T>(call: T | Promise<T>): Promise<T> {
+    const settled = Promise.allSettled([call]);
+    this.#calls.add(settled);
+    settled.then(() => this.#calls.delete(settled));
+    return call;
+  }
+
+  #commit(change: (now: number) => void): void {
+    this.#deps.commit(change);
+  }
+
+  /** Changes the machine, if it still stands where it is thought to. */
+  #change<P extends Machine["phase"]>(
+    phase: P,
+    change: (machine: Machine & { phase: P }, now: number) => void,
+  ): void {
+    const machine = this.#machine();
+    if (machine && isIn(machine, phase)) this.#commit((now) => change(machine, now));
+  }
+
+  #machine(): Machine | undefined {
+    const { store } = this.#deps;
+    return store.exists() ? store.state.machine : undefined;
+  }
+
+  /** The machine, where there is something to do with it; one of a session to be forgotten is erased. */
+  #pending(): Pending | undefined {
+    const machine = this.#machine();
+    return machine && isPending(machine) && !this.#deps.store.state.removed ? machine : undefined;
+  }
+
+  #isAwake(): boolean {
+    const { store } = this.#deps;
+    return store.exists() && store.state.lifecycle.status === "active";
+  }
+
+  #anyMachine(): Sandbox {
+    const { env, store, workspace } = this.#deps;
+    const { provider, id } = store.state.sandbox;
+    const session = store.identity.id;
+    this.#any ??= openSandbox(env, { provider, id, session }, { workspace });
+    return this.#any;
+  }
+
+  #machineOf(name: string): Sandbox {
+    if (this.#named?.name !== name) {
+      const { env, store, workspace } = this.#deps;
+      const { provider, id } = store.state.sandbox;
+      const sandbox = openSandbox(env, { provider, id, machine: name }, { workspace });
+      this.#named = { name, sandbox };
+    }
+    return this.#named.sandbox;
+  }
+
+  #log(event: string, error: unknown, fields: Record<string, unknown> = {}): void {
+    const { store } = this.#deps;
+    const session = store.exists() ? store.identity.id : undefined;
+    log(event, { session, ...fields, error: errorText(error) });
+  }
+}
+
+const isIn = <P extends Machine["phase"]>(
+  machine: Machine,
+  phase: P,
+): machine is Machine & { phase: P } => machine.phase === phase;
+
+/** Whether another try can't help. Of a machine that is gone nothing can be saved. */
+function isHopeless(error: unknown, phase: Pending["phase"]): boolean {
+  if (!(error instanceof SandboxError)) return false;
+  if (phase === "saving") return error.lost || !error.transient;
+  return phase === "starting" && !error.lost && !error.transient;
+}
+
+const TRANSIENT = { transient: true };
+const RELEASED = new SandboxError("the session has no machine any more", { transient: false });
+const STILL_STARTING = new SandboxError("its machine is still starting", TRANSIENT);

@@ -1,0 +1,122 @@
+import { type CommandResult, type Sandbox, SandboxError } from "../sandbox/sandbox";
+
+/** What a sandbox has to know of its machine. */
+export interface MachineAccess {
+  /** The sandbox at the address, whatever machine stands there. */
+  any: Sandbox;
+  /** The sandbox of the machine of a name, and of no other. */
+  of(name: string): Sandbox;
+  /** The name of the machine, once it is there. */
+  ready(): Promise<string>;
+  /** The machine that is there; null while there is none. */
+  current(): { name: string; used: boolean } | null;
+  /** Notes that something is about to change its files. */
+  use(): void;
+  /** Notes that a call is under way until it has settled. */
+  during<T>(call: Promise<T>): Promise<T>;
+  /** What an error of that machine means to whoever called it. */
+  explain(name: string, error: unknown): unknown;
+  /** Saves the workspace, wherever it is at the moment. */
+  copy(key: string): Promise<{ sizeBytes: number }>;
+}
+
+/** The sandbox of a session as its tools see it: calls wait for the machine, and are told of its loss. */
+export function machineSandbox(machine: MachineAccess): Sandbox {
+  const { find, snapshot, programs } = machine.any;
+  /** What stops the commands that wait for the machine, by their ids. */
+  const waiting = new Map<string, () => void>();
+
+  /** A call that may change something is made once. */
+  async function change<T>(act: (sandbox: Sandbox) => Promise<T>): Promise<T> {
+    const name = await machine.ready();
+    machine.use();
+    return answerOf(name, act);
+  }
+
+  /** A call that changes nothing is made again, where the machine is lost and nothing else with it. */
+  async function read<T>(act: (sandbox: Sandbox) => Promise<T>): Promise<T> {
+    const name = await machine.ready();
+    const unused = machine.current()?.used === false;
+    try {
+      return await answerOf(name, act);
+    } catch (error) {
+      if (!unused || !isLoss(error)) throw error;
+      return answerOf(await machine.ready(), act);
+    }
+  }
+
+  async function answerOf<T>(name: string, act: (sandbox: Sandbox) => Promise<T>): Promise<T> {
+    try {
+      return await machine.during(act(machine.of(name)));
+    } catch (error) {
+      throw machine.explain(name, error);
+    }
+  }
+
+  const sandbox: Sandbox = {
+    start: machine.ready,
+    async run(command, onOutput) {
+      const { id } = command;
+      const stopped = Promise.withResolvers<CommandResult>();
+      let isStopped = false;
+      waiting.set(id, () => {
+        isStopped = true;
+        stopped.resolve(KILLED);
+      });
+      const ran = change((ready) => {
+        waiting.delete(id);
+        return isStopped ? stopped.promise : ready.run(command, onOutput);
+      });
+      return Promise.race([ran, stopped.promise]).finally(() => waiting.delete(id));
+    },
+    async kill(id) {
+      waiting.get(id)?.();
+      const current = machine.current();
+      if (current) await machine.of(current.name).kill(id);
+    },
+    readFile: (path) => read((ready) => ready.readFile(path)),
+    writeFile: (path, bytes) => change((ready) => ready.writeFile(path, bytes)),
+    destroy: () => machine.any.destroy(),
+  };
+  if (find) {
+    // A command that waits for its machine was never begun.
+    sandbox.find = async (id) => {
+      if (!machine.current()) return { state: "unknown" };
+      return read(async (ready) => (await ready.find?.(id)) ?? { state: "unknown" });
+    };
+  }
+  if (snapshot) sandbox.snapshot = machine.copy;
+  if (programs) {
+    sandbox.programs = {
+      begin: (program) => change((ready) => programsOf(ready).begin(program)),
+      tell: (id, n, line) => change((ready) => programsOf(ready).tell(id, n, line)),
+      async *listen(id, after, signal) {
+        const name = await machine.ready();
+        try {
+          yield* programsOf(machine.of(name)).listen(id, after, signal);
+        } catch (error) {
+          throw machine.explain(name, error);
+        }
+      },
+    };
+  }
+  return sandbox;
+}
+
+/** Whether an error says that a machine is gone with its files. */
+export const isLoss = (error: unknown): error is SandboxError =>
+  error instanceof SandboxError && error.lost;
+
+function programsOf({ programs }: Sandbox): NonNullable<Sandbox["programs"]> {
+  if (!programs) throw new SandboxError("it keeps no programs", { transient: false });
+  return programs;
+}
+
+/** How a command ended that was stopped before it began. */
+const KILLED: CommandResult = {
+  exitCode: 137,
+  stdout: "",
+  stderr: "",
+  ended: "killed",
+  truncated: false,
+};

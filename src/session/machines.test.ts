@@ -1,0 +1,696 @@
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { HAS_CONTAINERS, killContainer } from "../testing/containers";
+import { at, withoutPauses } from "../testing/faults";
+import {
+  aMachine,
+  type FakeMachine,
+  installMachines,
+  loseMachine,
+  machineError,
+  useContainer,
+} from "../testing/machines";
+import {
+  ALICE,
+  aMessage,
+  aSpec,
+  ask,
+  eventsOf,
+  newSessionId,
+  objectOf,
+  sessionOf,
+  until,
+  value,
+} from "../testing/sessions";
+import { housekeep } from "./housekeeping";
+import { MAX_ATTEMPTS } from "./machine-keeper";
+import type { SessionSpec } from "./rpc";
+
+const MINUTE = 60_000;
+const IDLE_AFTER_A_MINUTE = {
+  maxIdleTimeMs: MINUTE,
+  maxLifetimeMs: null,
+  maxBudgetNanos: null,
+  maxTurns: null,
+};
+
+beforeAll(installMachines);
+afterAll(() => {
+  vi.restoreAllMocks();
+});
+
+interface Made {
+  id: string;
+  machine: FakeMachine;
+}
+
+/** A session whose sandbox is a machine; `disturb` sees it before its session does. */
+async function create(
+  changes: Partial<SessionSpec> = {},
+  disturb: (machine: FakeMachine) => void = () => {},
+): Promise<Made> {
+  const spec = aSpec({ pattern: "hybrid", limits: IDLE_AFTER_A_MINUTE, ...changes });
+  const machine = aMachine(spec.id);
+  disturb(machine);
+  value(await sessionOf(spec.id).create(ALICE, spec));
+  return { id: spec.id, machine };
+}
+
+const read = async (id: string) => value(await sessionOf(id).read(ALICE));
+const bash = async (id: string, command: string) =>
+  (await ask(id, `/Bash ${JSON.stringify({ command })}`)).result ?? "";
+const typesOf = async (id: string) => (await eventsOf(id)).map(({ type }) => type);
+const losses = async (id: string) =>
+  (await eventsOf(id)).filter(({ type }) => type === "sandbox.lost");
+const sandboxState = async (id: string) => (await read(id)).sandbox.state;
+const comesToBe = (id: string, state: string) =>
+  until(async () => (await sandboxState(id)) === state);
+const savedKeys = async (id: string) =>
+  (await env.SNAPSHOTS.list({ prefix: `workspaces/${id}/` })).objects.map(({ key }) => key);
+const loseObject = (id: string) =>
+  runInDurableObject(objectOf(id), (_, state) => state.abort("lost")).catch(() => {});
+
+/** Lets the session fall asleep. */
+async function idle(id: string): Promise<void> {
+  await at(Date.now() + 2 * MINUTE, () => runDurableObjectAlarm(objectOf(id)));
+}
+
+/** Lets a session that has files sleep until its machine is gone. */
+async function sleep(id: string): Promise<void> {
+  await idle(id);
+  await comesToBe(id, "suspended");
+  await until(async () => !(await sessionOf(id).needsMachine(id)));
+}
+
+describe("a session whose sandbox is a machine", () => {
+  it("is initializing until its machine has started, and active then", async () => {
+    let open = false;
+    const { id } = await create({}, (machine) => {
+      machine.before = () => until(() => open);
+    });
+    expect(await read(id)).toMatchObject({
+      status: "initializing",
+      sandbox: { state: "starting" },
+    });
+    expect(await sessionOf(id).needsMachine(id)).toBe(true);
+    open = true;
+    await comesToBe(id, "ready");
+    expect(await read(id)).toMatchObject({ status: "active" });
+    expect(await typesOf(id)).toEqual(["session.created", "session.started"]);
+    expect(await sessionOf(id).needsMachine(id)).toBe(true);
+  });
+
+  it("asks the model before it has started, and its tools wait", async () => {
+    let open = false;
+    const { id } = await create({}, (machine) => {
+      machine.before = () => until(() => open);
+    });
+    const asked = bash(id, "echo done");
+    await until(async () => (await typesOf(id)).includes("tool.started"));
+    expect(await read(id)).toMatchObject({ status: "active", sandbox: { state: "starting" } });
+    open = true;
+    expect(await asked).toContain("done");
+  });
+
+  it("needs none for what needs no files", async () => {
+    const { id, machine } = await create({}, (machine) => {
+      machine.before = () => new Promise(() => {});
+    });
+    expect((await ask(id, "hello")).status).toBe("completed");
+    expect(machine.name).toBeNull();
+  });
+
+  it("tries its start again, in a clean place", async () => {
+    const { id, machine } = await withoutPauses(async () => {
+      let left = 3;
+      const made = await create({}, (machine) => {
+        machine.before = (step) => {
+          if (step === "start" && left-- > 0) throw machineError("there is no room");
+        };
+      });
+      await comesToBe(made.id, "ready");
+      return made;
+    });
+    expect(machine.steps.join(" ")).toBe("start destroy start destroy start destroy start");
+    expect((await read(id)).status).toBe("active");
+  });
+
+  it.each<[string, () => Promise<never>, RegExp]>([
+    ["fails", () => Promise.reject(machineError("there is no room")), /there is no room/],
+    ["hangs", () => new Promise(() => {}), /did not answer for 120 seconds/],
+  ])("ends with an error where every start %s", async (_, fault, message) => {
+    await withoutPauses(async () => {
+      const { id, machine } = await create({}, (machine) => {
+        machine.before = (step) => (step === "start" ? fault() : undefined);
+      });
+      await until(async () => (await read(id)).status === "error");
+      const session = await read(id);
+      expect(session.error).toMatchObject({ type: "unavailable_error" });
+      expect(session.error?.message).toMatch(message);
+      expect(machine.steps.filter((step) => step === "start")).toHaveLength(MAX_ATTEMPTS);
+      await comesToBe(id, "none");
+      expect(machine.steps.at(-1)).toBe("destroy");
+      expect((await typesOf(id)).at(-1)).toBe("session.failed");
+      expect(await sessionOf(id).needsMachine(id)).toBe(false);
+    }, 1 / 5_000);
+  });
+
+  it("has no second try where none can help", async () => {
+    const { id, machine } = await create({}, (machine) => {
+      machine.before = (step) => {
+        if (step === "start") throw machineError("there is no such image", false);
+      };
+    });
+    await until(async () => (await read(id)).status === "error");
+    expect(machine.steps.filter((step) => step === "start")).toHaveLength(1);
+  });
+
+  it("tells its agent that the machine can't start, and starts again when it is needed again", async () => {
+    await withoutPauses(async () => {
+      let broken = true;
+      const { id } = await create({}, (machine) => {
+        machine.before = (step) => {
+          if (broken && step === "start") throw machineError("there is no room");
+        };
+      });
+      const message = await ask(id, '/Bash {"command":"echo done"}');
+      expect(message).toMatchObject({ status: "completed" });
+      const told = (await eventsOf(id)).find(({ type }) => type === "tool.completed");
+      expect(told).toMatchObject({
+        isError: true,
+        content:
+          "The sandbox could not do this: its machine could not be started: there is no room. It may work when tried again.",
+      });
+      expect((await read(id)).status).toBe("active");
+      broken = false;
+      expect(await bash(id, "echo done")).toContain("done");
+    });
+  });
+
+  it("does not let a call wait for ever", async () => {
+    await withoutPauses(async () => {
+      const { id } = await create({}, (machine) => {
+        machine.before = () => new Promise(() => {});
+      });
+      await ask(id, '/Bash {"command":"echo done"}');
+      const told = (await eventsOf(id)).find(({ type }) => type === "tool.completed");
+      expect(told).toMatchObject({
+        content: expect.stringContaining("its machine is still starting"),
+      });
+    });
+  });
+
+  it("is started when the object was lost meanwhile", async () => {
+    const { id, machine } = await create({}, (machine) => {
+      machine.before = (step) => (step === "start" ? new Promise(() => {}) : undefined);
+    });
+    await until(() => machine.steps.length > 0);
+    await loseObject(id);
+    machine.before = () => {};
+    await runDurableObjectAlarm(objectOf(id));
+    await comesToBe(id, "ready");
+    expect(machine.steps).toEqual(["start", "destroy", "start"]);
+  });
+
+  it("stops a command that waits for its machine, which never runs it", async () => {
+    let open = false;
+    const { id } = await create({}, (machine) => {
+      machine.before = () => until(() => open);
+    });
+    const asked = bash(id, "touch never");
+    await until(async () => (await typesOf(id)).includes("tool.started"));
+    const before = Date.now();
+    await sessionOf(id).interrupt(ALICE);
+    expect(Date.now() - before).toBeLessThan(1_000);
+    await asked;
+    open = true;
+    expect(await bash(id, "ls -a; echo '[end]'")).not.toContain("never");
+  });
+});
+
+describe("a machine that is lost", () => {
+  it("in a command is told to the agent, once in the log, and replaced by a new one", async () => {
+    const { id, machine } = await create();
+    await bash(id, "echo one > a.txt");
+    const asked = ask(id, '/Bash {"command":"sleep 60"} & /Read {"file_path":"a.txt"}');
+    await until(() => machine.steps.filter((step) => step === "run").length === 2);
+    loseMachine(machine);
+    const { result } = await asked;
+    expect(result).toContain(
+      "its machine is lost, and every file in it. A new, empty one takes its place",
+    );
+    expect(await losses(id)).toMatchObject([{ savedAt: null, messageId: expect.any(String) }]);
+    expect(await bash(id, "ls; echo '[end]'")).not.toContain("a.txt");
+    expect(machine.names).toHaveLength(2);
+    expect(await losses(id)).toHaveLength(1);
+    expect((await read(id)).status).toBe("active");
+  });
+
+  it("leaves no agent in a directory that the new one does not have", async () => {
+    const { id, machine } = await create();
+    await bash(id, "mkdir d; cd d");
+    expect(await bash(id, "pwd")).toContain("/workspace/d");
+    loseMachine(machine);
+    await bash(id, "pwd");
+    expect(await bash(id, "pwd")).toMatch(/\/workspace$/);
+  });
+
+  it("after a sleep leaves an agent where it was, if that was saved", async () => {
+    const { id } = await create();
+    await bash(id, "mkdir d; cd d");
+    await sleep(id);
+    expect(await bash(id, "pwd; cd /tmp")).toContain("/workspace/d");
+    await sleep(id);
+    expect(await bash(id, "pwd")).toMatch(/\/workspace$/);
+  });
+
+  it("between two commands is told by the next one", async () => {
+    const { id, machine } = await create();
+    await bash(id, "echo one > a.txt");
+    loseMachine(machine);
+    expect(await sandboxState(id)).toBe("ready");
+    expect(await bash(id, "cat a.txt")).toContain("its machine is lost");
+    expect(await bash(id, "echo again")).toContain("again");
+    expect(await losses(id)).toHaveLength(1);
+  });
+
+  it("and can't be given back either is left, and its loss told once", async () => {
+    await withoutPauses(async () => {
+      const { id, machine } = await create();
+      await bash(id, "echo one > a.txt");
+      loseMachine(machine);
+      machine.before = (step) => {
+        if (step === "destroy") throw machineError("the host is away");
+      };
+      expect(await bash(id, "cat a.txt")).toContain("its machine is lost");
+      await until(() => machine.steps.filter((step) => step === "destroy").length === MAX_ATTEMPTS);
+      await until(async () => !(await sessionOf(id).needsMachine(id)));
+      expect(await losses(id)).toHaveLength(1);
+      machine.before = () => {};
+      expect(await bash(id, "echo again")).toContain("again");
+      expect(machine.steps.slice(-3)).toEqual(["destroy", "start", "run"]);
+    });
+  });
+
+  it("before anything was changed in it is not missed by who reads", async () => {
+    const { id, machine } = await create();
+    await comesToBe(id, "ready");
+    loseMachine(machine);
+    await ask(id, '/Read {"file_path":"a.txt"}');
+    const told = (await eventsOf(id)).find(({ type }) => type === "tool.completed");
+    expect(told).toMatchObject({ content: expect.stringContaining("a.txt") });
+    expect(told).toMatchObject({ content: expect.not.stringContaining("lost") });
+    expect(await losses(id)).toEqual([]);
+    expect(machine.names).toHaveLength(2);
+  });
+
+  it("after a sleep is replaced by one with the files that were saved then", async () => {
+    const { id, machine } = await create();
+    await bash(id, "echo one > a.txt");
+    await sleep(id);
+    await bash(id, "echo two > a.txt");
+    loseMachine(machine);
+    expect(await bash(id, "cat a.txt")).toMatch(/lost.* with the files as they were at 20/);
+    expect(await bash(id, "cat a.txt")).toContain("one");
+    expect(await losses(id)).toMatchObject([{ savedAt: expect.stringMatching(/^20.*Z$/) }]);
+  });
+});
+
+describe("a hybrid session that sleeps", () => {
+  it("keeps its files without a machine, and has them when it is spoken to", async () => {
+    const { id, machine } = await create();
+    await bash(id, "mkdir d; echo one > d/a.txt");
+    await sleep(id);
+    expect(await read(id)).toMatchObject({ status: "idle", sandbox: { state: "suspended" } });
+    expect(machine.name).toBeNull();
+    expect(await bash(id, "cat d/a.txt")).toContain("one");
+    expect(machine.steps.join(" ")).toBe("start run snapshot destroy start restore run");
+    expect((await typesOf(id)).filter((type) => type.startsWith("session."))).toEqual([
+      "session.created",
+      "session.started",
+      "session.idled",
+      "session.resumed",
+    ]);
+  });
+
+  it("saves nothing where nothing was changed, and replaces what it saved before", async () => {
+    const { id, machine } = await create();
+    await comesToBe(id, "ready");
+    await idle(id);
+    await comesToBe(id, "none");
+    await bash(id, "echo one > a.txt");
+    await sleep(id);
+    const saved = await savedKeys(id);
+    await ask(id, '/Read {"file_path":"a.txt"}');
+    await sleep(id);
+    expect(await savedKeys(id)).toEqual(saved);
+    await bash(id, "echo two > a.txt");
+    await sleep(id);
+    await until(async () => (await savedKeys(id)).length === saved.length);
+    expect(await savedKeys(id)).not.toEqual(saved);
+    expect(machine.steps.filter((step) => step === "snapshot")).toHaveLength(2);
+    expect(await bash(id, "cat a.txt")).toContain("two");
+  });
+
+  it("answers a message that comes while it is saved, in a new machine", async () => {
+    let open = false;
+    const { id, machine } = await create();
+    await bash(id, "echo one > a.txt");
+    machine.before = (step) => (step === "snapshot" ? until(() => open) : undefined);
+    await idle(id);
+    await until(() => machine.steps.includes("snapshot"));
+    expect(await sandboxState(id)).toBe("saving");
+    const asked = bash(id, "cat a.txt");
+    await until(
+      async () => (await typesOf(id)).filter((type) => type === "tool.started").length > 1,
+    );
+    open = true;
+    expect(await asked).toContain("one");
+    expect(machine.names).toHaveLength(2);
+  });
+
+  it("keeps what it has saved for as long as it sleeps", async () => {
+    const { id } = await create();
+    await bash(id, "echo one > a.txt");
+    await sleep(id);
+    await at(Date.now() + 400 * 86_400_000, () => housekeep(env, Date.now()));
+    expect(await bash(id, "cat a.txt")).toContain("one");
+  });
+
+  it("whose files can't be saved says so, and begins anew", async () => {
+    await withoutPauses(async () => {
+      const { id, machine } = await create();
+      await bash(id, "echo one > a.txt");
+      machine.before = (step) => {
+        if (step === "snapshot") throw machineError("the bucket is away");
+      };
+      await idle(id);
+      await comesToBe(id, "lost");
+      expect(machine.steps.filter((step) => step === "snapshot")).toHaveLength(MAX_ATTEMPTS);
+      expect(await losses(id)).toMatchObject([{ savedAt: null }]);
+      await until(() => machine.name === null);
+      expect(await bash(id, "ls; echo '[end]'")).not.toContain("a.txt");
+    });
+  });
+
+  it("keeps a machine that can't be saved and is wanted again", async () => {
+    await withoutPauses(async () => {
+      const { id, machine } = await create();
+      await bash(id, "echo one > a.txt");
+      let open = false;
+      machine.before = async (step) => {
+        if (step !== "snapshot") return;
+        await until(() => open);
+        throw machineError("the bucket is away");
+      };
+      await idle(id);
+      await until(() => machine.steps.includes("snapshot"));
+      const asked = bash(id, "cat a.txt");
+      await until(async () => (await read(id)).status === "active");
+      open = true;
+      expect(await asked).toContain("one");
+      expect(await losses(id)).toEqual([]);
+    });
+  });
+
+  it.each<[string, "before" | "after", (made: Made) => unknown, boolean]>([
+    ["its object is lost before", "before", ({ id }) => loseObject(id), true],
+    ["its object is lost after", "after", ({ id }) => loseObject(id), true],
+    ["its machine is lost before", "before", ({ machine }) => loseMachine(machine), false],
+    ["its machine is lost after", "after", ({ machine }) => loseMachine(machine), false],
+    ["both are lost before", "before", (made) => loseBoth(made), false],
+    ["both are lost after", "after", (made) => loseBoth(made), false],
+  ])(
+    "has its files, or is told of their loss, where %s any step",
+    async (_, moment, lose, whole) => {
+      const undisturbed = await create();
+      await round(undisturbed, () => {});
+      const steps = [...undisturbed.machine.steps];
+      expect(steps.join(" ")).toBe("start run snapshot destroy start restore readFile");
+      for (let n = 3; n <= steps.length; n++) {
+        const where = `${moment} ${steps[n - 1]}`;
+        const made = await create();
+        let struck = false;
+        await round(made, (machine) => {
+          machine[moment] = async () => {
+            if (struck || machine.steps.length !== n) return;
+            struck = true;
+            await lose(made);
+            // Whoever is lost does not go on.
+            await scheduler.wait(20);
+          };
+        });
+        expect(struck, where).toBe(true);
+        const files = await bash(made.id, "cat a.txt; ls | wc -l");
+        const told = await losses(made.id);
+        if (whole) expect(told, where).toEqual([]);
+        if (told.length === 0) expect(files, where).toMatch(/one\s+1/);
+        expect(told.length, where).toBeLessThan(2);
+        await bash(made.id, "echo more > b.txt");
+        await sleep(made.id);
+        await until(async () => new Set((await savedKeys(made.id)).map(saveOf)).size === 1);
+      }
+    },
+    60_000,
+  );
+
+  const saveOf = (key: string) => key.split("/")[2];
+  const loseBoth = ({ id, machine }: Made) => {
+    loseMachine(machine);
+    return loseObject(id);
+  };
+
+  /** Has a file, sleeps and wakes; disturbed from when it is to fall asleep. */
+  async function round(
+    { id, machine }: Made,
+    disturb: (machine: FakeMachine) => void,
+  ): Promise<void> {
+    await bash(id, "echo one > a.txt");
+    disturb(machine);
+    await idle(id).catch(() => {});
+    await until(async () => {
+      await runDurableObjectAlarm(objectOf(id)).catch(() => {});
+      return machine.name === null && (await isIdle(id));
+    });
+    const request = aMessage('/Read {"file_path":"a.txt"}');
+    await until(async () => {
+      const sent = await sessionOf(id)
+        .send(ALICE, request)
+        .catch(() => null);
+      return sent?.ok === true && sent.value.endedAt !== null;
+    });
+  }
+
+  const isIdle = async (id: string) =>
+    /^(suspended|lost|none)$/.test(await sandboxState(id).catch(() => ""));
+});
+
+describe("a session that ends", () => {
+  it("saves its files, gives its machine back, and is resumed with them", async () => {
+    const { id, machine } = await create({ pattern: "long-running" });
+    await bash(id, "echo one > a.txt");
+    expect(value(await sessionOf(id).terminate(ALICE, "enough"))).toMatchObject({
+      status: "terminated",
+    });
+    const spec = aSpec({ config: { resumeSessionId: id } });
+    const next = aMachine(spec.id);
+    value(await sessionOf(spec.id).create(ALICE, spec));
+    expect(machine.name).toBeNull();
+    expect(machine.steps.join(" ")).toBe("start run snapshot destroy");
+    expect(await bash(spec.id, "cat a.txt")).toContain("one");
+    expect(next.steps.join(" ")).toBe("start restore run");
+    expect(await sessionOf(id).needsMachine(id)).toBe(false);
+    expect((await typesOf(id)).at(-1)).toBe("session.terminated");
+  });
+
+  it("saves when what ran in it is over, not before", async () => {
+    const { id, machine } = await create();
+    const asked = bash(id, "echo one > a.txt; sleep 60; echo two > a.txt");
+    await until(() => machine.steps.includes("run"));
+    const over: string[] = [];
+    machine.before = (step) => {
+      if (step === "snapshot") over.push("saves");
+      return step === "kill" ? scheduler.wait(50) : undefined;
+    };
+    machine.after = (step) => {
+      over.push(step);
+    };
+    value(await sessionOf(id).terminate(ALICE, "enough"));
+    await asked;
+    await comesToBe(id, "suspended");
+    expect(over.indexOf("run")).toBeLessThan(over.indexOf("saves"));
+  });
+
+  it("is taken up where its object was lost", async () => {
+    const { id, machine } = await create();
+    await bash(id, "echo one > a.txt");
+    machine.before = (step) => (step === "snapshot" ? new Promise(() => {}) : undefined);
+    value(await sessionOf(id).terminate(ALICE, "enough"));
+    await until(() => machine.steps.includes("snapshot"));
+    await loseObject(id);
+    machine.before = () => {};
+    await runDurableObjectAlarm(objectOf(id));
+    await comesToBe(id, "suspended");
+    await until(() => machine.name === null);
+  });
+
+  it("says that its files are lost where they could not be saved", async () => {
+    const { id, machine } = await create();
+    await bash(id, "echo one > a.txt");
+    loseMachine(machine);
+    value(await sessionOf(id).terminate(ALICE, "enough"));
+    await comesToBe(id, "lost");
+    expect((await typesOf(id)).at(-1)).toBe("session.terminated");
+  });
+
+  it("leaves nothing when it was ephemeral", async () => {
+    const { id, machine } = await create({ pattern: "ephemeral" });
+    await bash(id, "echo one > a.txt");
+    await until(() => machine.name === null);
+    expect(machine.steps.join(" ")).toBe("start run destroy");
+    expect(await savedKeys(id)).toEqual([]);
+    expect(await sandboxState(id)).toBe("none");
+  });
+
+  it("while it starts gives back what comes", async () => {
+    let open = false;
+    const { id, machine } = await create({}, (machine) => {
+      machine.before = () => until(() => open);
+    });
+    value(await sessionOf(id).terminate(ALICE, "enough"));
+    open = true;
+    await comesToBe(id, "none");
+    await until(() => machine.steps.at(-1) === "destroy" && machine.name === null);
+  });
+});
+
+describe("a session that is deleted", () => {
+  it.each<[string, (made: Made) => Promise<unknown>]>([
+    ["with a machine", ({ id }) => bash(id, "echo one > a.txt")],
+    [
+      "asleep",
+      async ({ id }) => {
+        await bash(id, "echo one > a.txt");
+        await sleep(id);
+      },
+    ],
+    [
+      "while it is saved",
+      async ({ id, machine }) => {
+        await bash(id, "echo one > a.txt");
+        machine.before = (step) => (step === "snapshot" ? scheduler.wait(50) : undefined);
+        await idle(id);
+        await until(() => machine.steps.includes("snapshot"));
+      },
+    ],
+    [
+      "while it starts",
+      async ({ id, machine }) => {
+        loseMachine(machine);
+        await bash(id, "echo lost");
+        machine.before = (step) => (step === "start" ? scheduler.wait(50) : undefined);
+        value(await sessionOf(id).send(ALICE, aMessage('/Bash {"command":"ls"}')));
+        await until(() => machine.steps.filter((step) => step === "start").length === 2);
+      },
+    ],
+  ])("%s leaves nothing", async (_, prepare) => {
+    const made = await create();
+    await prepare(made);
+    value(await sessionOf(made.id).remove(ALICE));
+    await until(async () => (await sessionOf(made.id).needsMachine(made.id)) === false);
+    await until(() => made.machine.name === null);
+    await until(async () => (await savedKeys(made.id)).length === 0);
+    expect((await sessionOf(made.id).read(ALICE)).ok).toBe(false);
+  });
+
+  it("destroys its machine later, where that fails at first", async () => {
+    const { id, machine } = await create();
+    await bash(id, "echo one > a.txt");
+    machine.before = (step) => {
+      if (step === "destroy") throw machineError("the host is away");
+    };
+    value(await sessionOf(id).remove(ALICE));
+    expect(machine.name).not.toBeNull();
+    machine.before = () => {};
+    await at(Date.now() + MINUTE, () => runDurableObjectAlarm(objectOf(id)));
+    await until(() => machine.name === null);
+  });
+});
+
+describe("a session without a machine of its own at the moment", () => {
+  it("is branched and kept as it is, without starting one", async () => {
+    const { id, machine } = await create();
+    await bash(id, "echo one > a.txt");
+    await sleep(id);
+    const before = machine.steps.length;
+    const spec = aSpec({ config: { resumeSessionId: id, forkSession: true } });
+    aMachine(spec.id);
+    value(await sessionOf(spec.id).create(ALICE, spec));
+    const snapshot = value(await sessionOf(id).snapshot(ALICE));
+    expect(snapshot.sizeBytes).toBeGreaterThan(1_000);
+    const other = aSpec({ config: { snapshotId: snapshot.id } });
+    aMachine(other.id);
+    value(await sessionOf(other.id).create(ALICE, other));
+    expect(machine.steps).toHaveLength(before);
+    for (const made of [spec.id, other.id, id]) {
+      expect(await bash(made, "cat a.txt")).toContain("one");
+    }
+  });
+
+  it("that was never used is an empty workspace to others", async () => {
+    const { id, machine } = await create();
+    await comesToBe(id, "ready");
+    const { id: snapshotId } = value(await sessionOf(id).snapshot(ALICE));
+    const spec = aSpec({ config: { snapshotId } });
+    aMachine(spec.id);
+    value(await sessionOf(spec.id).create(ALICE, spec));
+    expect(await bash(spec.id, "ls -A | wc -l")).toContain("0");
+    expect(machine.steps).toEqual(["start"]);
+  });
+
+  it("takes its files from a machine that has them, and gives them to a sandbox without one", async () => {
+    const { id, machine } = await create();
+    await bash(id, "echo one > a.txt");
+    const spec = aSpec({ config: { resumeSessionId: id } });
+    value(await sessionOf(spec.id).create(ALICE, spec));
+    expect(machine.steps.join(" ")).toBe("start run snapshot");
+    expect(await bash(spec.id, "cat a.txt")).toContain("one");
+  });
+});
+
+describe("a machine that asks whether it is needed", () => {
+  it("is not by a session that nobody knows, which stays unknown", async () => {
+    const id = newSessionId();
+    expect(await sessionOf(id).needsMachine(id)).toBe(false);
+    const traces = await runInDurableObject(objectOf(id), async (_, { storage }) => ({
+      tables: storage.sql.exec("SELECT name FROM sqlite_master").toArray().length,
+      alarm: await storage.getAlarm(),
+    }));
+    expect(traces).toEqual({ tables: 0, alarm: null });
+  });
+});
+
+describe("a session in a container", () => {
+  it.runIf(HAS_CONTAINERS)(
+    "keeps its files in its sleep, and is told of their loss where it is killed in a command",
+    async () => {
+      const id = newSessionId();
+      await useContainer(id);
+      const spec = aSpec({ id, pattern: "hybrid", limits: IDLE_AFTER_A_MINUTE });
+      value(await sessionOf(id).create(ALICE, spec));
+      await bash(id, "echo one > a.txt; echo started");
+      await sleep(id);
+      expect(await bash(id, "cat a.txt")).toContain("one");
+
+      const asked = bash(id, "touch here; sleep 30");
+      await scheduler.wait(700);
+      await killContainer(id);
+      expect(await asked).toContain("its machine is lost");
+      expect(await losses(id)).toHaveLength(1);
+      expect(await bash(id, "cat a.txt; ls")).toMatch(/one\s+a.txt$/);
+      value(await sessionOf(id).remove(ALICE));
+    },
+    20_000,
+  );
+});

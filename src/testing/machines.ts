@@ -1,0 +1,133 @@
+import { vi } from "vitest";
+import { cloudflare } from "../sandbox/cloudflare";
+import { type ProviderEnv, providers, type SandboxAddress } from "../sandbox/providers";
+import { type Sandbox, SandboxError } from "../sandbox/sandbox";
+import { aContainer, workspaceOf } from "./containers";
+
+/** A machine under a session, as a test sees it: it can be looked at, disturbed and lost. */
+export interface FakeMachine {
+  /** The machine that stands there; null while none does. */
+  name: string | null;
+  /** Every machine that ever stood there. */
+  names: string[];
+  /** What was asked of it, in order. */
+  steps: string[];
+  /** Called before each step, which fails as it does. */
+  before: (step: string) => void | Promise<void>;
+  /** The same after each step that was done. */
+  after: (step: string) => void | Promise<void>;
+}
+
+const machines = new Map<string, FakeMachine>();
+/** Workspaces of the sessions in containers. */
+const containers = new Map<string, string>();
+
+/** A machine for the session of that id, which has to be started. Call `installMachines` first. */
+export function aMachine(id: string): FakeMachine {
+  const machine: FakeMachine = {
+    name: null,
+    names: [],
+    steps: [],
+    before: () => {},
+    after: () => {},
+  };
+  machines.set(id, machine);
+  return machine;
+}
+
+/** A container for the session of that id, as the tests have them. Call `installMachines` first. */
+export async function useContainer(id: string): Promise<void> {
+  containers.set(id, await workspaceOf(id));
+}
+
+/** Loses a machine: what runs in it fails at once, and its files are gone. */
+export function loseMachine(machine: FakeMachine): void {
+  machine.name = null;
+}
+
+/** An error of a machine. */
+export const machineError = (message: string, transient = true): SandboxError =>
+  new SandboxError(message, { transient });
+
+/**
+ * Has the embedded sandboxes of all sessions that were given a machine stand for the disks of such: each
+ * machine has one of its own. Those of other sessions stay as they are.
+ */
+export function installMachines(): void {
+  const { embedded } = providers;
+  vi.spyOn(providers, "embedded").mockImplementation((env, address, options) => {
+    const workspace = containers.get(address.id);
+    if (workspace !== undefined) return inContainer(env, address, workspace, options.workspace);
+    const fake = machines.get(address.id);
+    if (!fake) return embedded(env, address, options);
+    let disk: { name: string; sandbox: Sandbox } | null = null;
+
+    const stands = () => {
+      if (fake.name !== null && fake.name === address.machine) return fake.name;
+      throw new SandboxError("the machine is gone", { transient: false, lost: true });
+    };
+    const step = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
+      fake.steps.push(what);
+      await fake.before(what);
+      const done = await act();
+      await fake.after(what);
+      return done;
+    };
+    const onDisk = <T>(what: string, act: (sandbox: Sandbox) => Promise<T>): Promise<T> =>
+      step(what, async () => {
+        const name = stands();
+        if (disk?.name !== name)
+          disk = { name, sandbox: embedded(env, { ...address, id: name }, options) };
+        const acting = act(disk.sandbox);
+        let over = false;
+        const lost = async () => {
+          for (; !over; await scheduler.wait(5)) stands();
+        };
+        await Promise.race([acting.catch(() => {}), lost()]).finally(() => {
+          over = true;
+        });
+        stands();
+        return acting;
+      });
+
+    return {
+      start: () =>
+        step("start", async () => {
+          if (fake.name === null) {
+            fake.name = `machine-${crypto.randomUUID()}`;
+            fake.names.push(fake.name);
+          }
+          return fake.name;
+        }),
+      run: (command, onOutput) => onDisk("run", (sandbox) => sandbox.run(command, onOutput)),
+      kill: (id) => onDisk("kill", (sandbox) => sandbox.kill(id)),
+      find: (id) =>
+        onDisk("find", async (sandbox) => (await sandbox.find?.(id)) ?? { state: "unknown" }),
+      readFile: (path) => onDisk("readFile", (sandbox) => sandbox.readFile(path)),
+      writeFile: (path, bytes) => onDisk("writeFile", (sandbox) => sandbox.writeFile(path, bytes)),
+      snapshot: (key) =>
+        onDisk("snapshot", async (sandbox) => (await sandbox.snapshot?.(key)) ?? { sizeBytes: 0 }),
+      restore: (key) => onDisk("restore", async (sandbox) => sandbox.restore?.(key)),
+      destroy: () =>
+        step("destroy", async () => {
+          fake.name = null;
+        }),
+    };
+  });
+}
+
+/** A sandbox in a container that has its workspace in another place than the session thinks. */
+function inContainer(
+  env: ProviderEnv,
+  { id, machine }: SandboxAddress,
+  workspace: string,
+  known: string,
+): Sandbox {
+  const sandbox = cloudflare(aContainer(id), { workspace, bucket: env.SNAPSHOTS, machine });
+  return {
+    ...sandbox,
+    run({ cwd = known, ...command }, onOutput) {
+      return sandbox.run({ ...command, cwd: cwd === known ? workspace : cwd }, onOutput);
+    },
+  };
+}
