@@ -100,9 +100,10 @@ describe("a call that is passed on", () => {
     expect(read).toBe(whole);
   });
 
-  it("that breaks off says so in its stream, and is settled once with what had come", async () => {
-    const { response, outcomes } = await call(anApi([start, block, text("Hel")].join("")).upstream);
-    expect(await response.text()).toMatch(/"Hel".*event: error.*api_error/s);
+  it("that breaks off ends without an end, and is settled once with what had come", async () => {
+    const broken = [start, block, text("Hel")].join("");
+    const { response, outcomes } = await call(anApi(broken).upstream);
+    expect(await response.text()).toBe(broken);
     expect(outcomes).toMatchObject([
       {
         ok: false,
@@ -110,6 +111,13 @@ describe("a call that is passed on", () => {
         draft: { content: [{ text: "Hel" }] },
       },
     ]);
+  });
+
+  it("that breaks off before it has begun is refused as one for which there is no room", async () => {
+    const { response, outcomes } = await call(anApi("").upstream);
+    expect(response.status).toBe(529);
+    expect(await response.json()).toMatchObject({ error: { type: "overloaded_error" } });
+    expect(outcomes).toMatchObject([{ failure: { began: false, retryable: true } }]);
   });
 
   it("that the API gives up in the middle fails as it says", async () => {

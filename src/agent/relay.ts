@@ -103,15 +103,24 @@ export async function relay(
       source.return(undefined).catch(() => {});
     }
   };
+  let first: string | null;
+  try {
+    first = await next();
+  } catch (error) {
+    return apiError(529, "overloaded_error", giveUp(error));
+  }
   const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      if (first !== null) controller.enqueue(encoder.encode(first));
+    },
     async pull(controller) {
       try {
         const record = await next();
         if (record === null) controller.close();
         else controller.enqueue(encoder.encode(record));
       } catch (error) {
-        const told = { type: "error", error: { type: "api_error", message: giveUp(error) } };
-        controller.enqueue(encoder.encode(`event: error\ndata: ${JSON.stringify(told)}\n\n`));
+        giveUp(error);
+        // Claude Code asks again where a stream ends without an end, and gives up where it ends with an error.
         controller.close();
       }
     },

@@ -57,12 +57,24 @@ describe("a message to Claude Code", () => {
     ["a model that gives up", "/fail 400\nall done"],
   ])("has the events of the loop (%s)", async (_, prompt) => {
     const [loop, claude] = [await createSession(), await claudeCode()];
-    const of = await ask(loop, prompt);
-    const message = await ask(claude, prompt);
+    const [of, message] = await withoutPauses(async () => [
+      await ask(loop, prompt),
+      await ask(claude, prompt),
+    ]);
     expect((await eventsOf(claude)).map(wordsOf)).toEqual((await eventsOf(loop)).map(wordsOf));
     const { status, stopReason, numTurns, toolsUsed } = of;
     expect(message).toMatchObject({ status, stopReason, numTurns, toolsUsed });
     expect(message.error?.type).toBe(of.error?.type);
+  });
+
+  it("is asked for again where the program gives up on the model too soon", async () => {
+    const id = await claudeCode();
+    const message = await withoutPauses(() => ask(id, "/cut times=3\nall done"));
+    expect(message).toMatchObject({ status: "completed", numTurns: 1 });
+    const types = (await eventsOf(id)).map(({ type }) => type);
+    expect(types.filter((type) => type === "turn.retried")).toHaveLength(2);
+    expect(types.filter((type) => type === "turn.started")).toHaveLength(1);
+    expect(JSON.stringify(machineOf(id).sent.at(-1)?.messages)).toContain("could not be reached");
   });
 
   it("has the events of the loop when agents work for it", async () => {

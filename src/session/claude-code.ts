@@ -23,6 +23,7 @@ import {
   noteCompaction,
   setupOfProgram,
   startAgent,
+  triesLeftOpen,
 } from "./program-changes";
 import type { StoredProgram } from "./program-table";
 import { putBackTranscript, saveTranscript } from "./program-transcript";
@@ -44,6 +45,9 @@ const MAX_NOISE_CHARACTERS = 500;
 /** What is said to a program that had heard its prompt before it died. */
 const GO_ON =
   "You were interrupted before you were done. Go on where you were. Look at what is there first: a command may have run in part, and files may be missing.";
+
+/** What is said to one that has given up on a model that is to be asked again. */
+const ASK_AGAIN = "The model could not be reached for a moment. Go on where you were.";
 
 /** What is needed of the session. */
 export interface ClaudeCodeDeps {
@@ -310,6 +314,16 @@ export class ClaudeCode {
         );
         return undefined;
       case "ended": {
+        const tries = triesLeftOpen(store, messageId, heard.failure);
+        if (tries > 0) {
+          // The program gives up sooner than we do.
+          this.#note(work, end, () =>
+            store.programs.addLine(promptLine(crypto.randomUUID(), ASK_AGAIN)),
+          );
+          await pause(DEATH_PAUSE_MS * 2 ** Math.min(tries, 6), work.signal);
+          if (!work.signal.aborted) await this.#tell(programs);
+          return undefined;
+        }
         const ending = endingOfMessage(store, messageId, heard.failure);
         this.#note(work, end, () => store.programs.saveEnding(ending));
         return ending;

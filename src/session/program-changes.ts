@@ -9,7 +9,7 @@ import { limitIn } from "./model-proxy";
 import type { SessionStore } from "./store";
 import { closeTurns, type Drafts, finishTool, scopeOf } from "./turns";
 
-// What the words of a session's program change. All but the last two run within a transaction.
+// What the words of a session's program change. What changes something runs within a transaction.
 
 /** The message that a change belongs to, and when it happens. */
 export interface MessageChange {
@@ -78,6 +78,16 @@ export function endingOfMessage(
 ): Ending {
   const run = store.journal.run(messageId);
   return run ? outcomeOf(run, failure) : { stopReason: "end_turn" };
+}
+
+/** How often a reply was tried for that the program gave up on, and is to be tried for again; 0 for none. */
+export function triesLeftOpen(
+  store: SessionStore,
+  messageId: string,
+  failure: string | null,
+): number {
+  if (failure === null || limitIn(failure)) return 0;
+  return store.journal.openTurn(messageId, "reply", "")?.attempt ?? 0;
 }
 
 function outcomeOf(run: Run, failure: string | null): Ending {

@@ -249,12 +249,16 @@ export class FakeProgram {
       })),
       messages: conversation.map(({ message }) => message),
     };
+    let cutOff = 0;
     for (let attempt = 0; ; attempt++) {
       if (this.#stopped) return "aborted";
       const response = await this.call(body, agentId).catch(() => undefined);
       const read = response && (await readReply(response, this.#turn?.signal));
       if (this.#stopped) return "aborted";
       if (read && typeof read !== "string") return read;
+      // A stream without an end is asked for once more only.
+      if (response?.ok) cutOff += 1;
+      if (cutOff === 2) return "API Error: Connection to the API was lost (StreamTruncated)";
       const final = response && response.status >= 400 && response.status < 500;
       if (final || attempt >= 7) return `API Error: ${response?.status} ${read}`;
       await wait(5);
