@@ -85,8 +85,9 @@ export function affordableMaxTokens(
   promptTokens: number,
   wanted: number,
   at: number,
+  ttl?: CallBound["ttl"],
 ): number {
-  const rates = dearestRates(model, { promptTokens }, at);
+  const rates = dearestRates(model, { promptTokens, ...(ttl && { ttl }) }, at);
   const forOutput = leftNanos - promptTokens * rates.input;
   if (forOutput < 0) return 0;
   if (rates.output === 0) return wanted;

@@ -1,5 +1,6 @@
 import type { PublicError, StopReason, TurnKind } from "../events/event";
 import { promptBound } from "./cost";
+import { grantTurn } from "./grant";
 import {
   type Block,
   compactionCut,
@@ -60,6 +61,8 @@ export interface TurnWish {
   maxTokens: number;
   /** Whether fewer tokens than `maxTokens` may be granted where all of them do not fit. */
   lowered: boolean;
+  /** How long the call asks the cache to keep what it writes; five minutes when absent. */
+  ttl?: "1h";
 }
 
 /**
@@ -115,8 +118,6 @@ export type Ending =
 /** A conversation heavier than this is summarised: it fits in every model's window with room to go on. */
 export const COMPACT_AT_TOKENS = 150_000;
 
-/** What a search may read: its results enter the prompt of the call that makes it. */
-const SEARCH_PROMPT_TOKENS = 100_000;
 const SEARCH_MAX_TOKENS = 4_096;
 const SUMMARY_MAX_TOKENS = 16_384;
 
@@ -154,7 +155,7 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
 }
 
 /** What a reply's stop reason means for the run; undefined to go on. */
-function endingOf(lastStop: string | null): Ending | undefined {
+export function endingOf(lastStop: string | null): Ending | undefined {
   switch (lastStop) {
     case null:
     case "tool_use":
@@ -194,19 +195,23 @@ async function reply(deps: AgentDeps): Promise<Ending | Overflow | undefined> {
   const made = await makeTurn({ kind: "reply", ref: "", call, live: true }, deps);
   if (!made.ok) return made.ending;
   const { turn } = made;
+  const cut = turn.maxTokens < deps.maxTokens;
+  deps.journal.complete(turn, keptReply(made.outcome, cut));
+  return undefined;
+}
+
+/** What is written down of a reply; `cut` says that it was granted fewer tokens than it was to have. */
+export function keptReply(
+  outcome: ModelReply,
+  cut: boolean,
+): Pick<ModelReply, "content" | "stopReason" | "usage"> {
   // A reply cut short because the money left allowed no more ends on the budget.
-  const cutByBudget = made.outcome.stopReason === "max_tokens" && turn.maxTokens < deps.maxTokens;
-  const stopReason = cutByBudget ? "budget_limit" : made.outcome.stopReason;
-  const content = keptContent(made.outcome);
+  const cutByBudget = outcome.stopReason === "max_tokens" && cut;
+  const stopReason = cutByBudget ? "budget_limit" : outcome.stopReason;
+  const content = keptContent(outcome);
   // A reply that says it wants tools and names none would be asked for again for ever.
   const asksNothing = stopReason === "tool_use" && toolCalls(content).length === 0;
-  const { usage } = made.outcome;
-  deps.journal.complete(turn, {
-    content,
-    stopReason: asksNothing ? "end_turn" : stopReason,
-    usage,
-  });
-  return undefined;
+  return { content, stopReason: asksNothing ? "end_turn" : stopReason, usage: outcome.usage };
 }
 
 /** What of a reply enters the conversation: no unanswered call, and nothing of one that overflowed. */
@@ -319,60 +324,28 @@ async function makeTurn(
   }
 }
 
-/**
- * Gets a turn granted. The prompt is bounded by its bytes, which needs no request; where that bound is
- * too wide for the money left, the API counts it.
- */
+/** Gets a turn granted, or says how the run ends without. */
 async function grant(
   wanted: { kind: TurnKind; ref: string; call: ModelCall },
   deps: AgentDeps,
 ): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending | Overflow } | "others_first"> {
   const { kind, ref, call } = wanted;
-  const results = kind === "web_search" ? SEARCH_PROMPT_TOKENS : 0;
-  const ask = (tokens: number, likelyTokens: number, lowered: boolean): TurnGrant => {
-    const promptTokens = tokens + results;
-    const { maxTokens } = call;
-    return deps.journal.begin({ kind, ref, promptTokens, likelyTokens, maxTokens, lowered });
-  };
-
-  const bound = promptBound(weighedParts(call));
-  const likely = Math.ceil((bound ?? 0) / BYTES_PER_TOKEN);
-  let granted = bound === null ? null : ask(bound, likely, false);
-  if (granted === null || (!granted.ok && granted.why === "too_dear")) {
-    const counted = await count(call, deps);
-    if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
-    if (counted.ok) granted = ask(withMargin(counted.tokens), counted.tokens, true);
-    else {
-      // The wide bound is a bound all the same; without one, nobody can say what the call may cost.
-      const wide = bound === null ? null : ask(bound, likely, true);
-      if (!wide || (!wide.ok && wide.why === "too_dear")) {
-        return { ok: false, ending: failed(counted.failure) };
-      }
-      granted = wide;
-    }
-  }
+  const { maxTokens } = call;
+  const granted = await grantTurn(
+    { kind, ref, maxTokens, promptBound: promptBound(weighedParts(call)) },
+    {
+      begin: (wish) => deps.journal.begin(wish),
+      count: () => deps.model.count(call, deps.signal),
+      signal: deps.signal,
+      random: deps.random,
+    },
+  );
   if (granted.ok) return { ok: true, turn: granted };
+  if ("failure" in granted) return { ok: false, ending: failed(granted.failure) };
   if (granted.why === "others_first") return "others_first";
   const why = granted.why === "too_dear" ? "budget_limit" : granted.why;
   return { ok: false, ending: { stopReason: why } as Ending };
 }
-
-/** Lets the API count a prompt, trying again as long as it makes sense. */
-async function count(call: ModelCall, deps: AgentDeps): ReturnType<Model["count"]> {
-  for (let attempt = 1; ; attempt++) {
-    const counted = await deps.model.count(call, deps.signal);
-    if (counted.ok || deps.signal.aborted) return counted;
-    const delayMs = retryDelayMs(counted.failure, attempt, deps.random());
-    if (delayMs === null) return counted;
-    await pause(delayMs, deps.signal);
-  }
-}
-
-/** What a token of a prompt weighs, where nobody counted. */
-const BYTES_PER_TOKEN = 4;
-
-/** The API calls its count an estimate. */
-const withMargin = (tokens: number): number => Math.ceil(tokens * 1.05) + 100;
 
 /** How a call's failure ends its run. */
 const failed = (failure: ModelFailure): Ending | Overflow => ({
@@ -381,7 +354,7 @@ const failed = (failure: ModelFailure): Ending | Overflow => ({
 });
 
 /** A failure of the model as clients see it. */
-function publicError(failure: ModelFailure): PublicError {
+export function publicError(failure: ModelFailure): PublicError {
   return {
     type: failure.status === 401 || failure.status === 403 ? "unavailable_error" : "upstream_error",
     message: `The model failed (${failure.type}): ${failure.message}`,

@@ -90,7 +90,8 @@ export interface Model {
   ): Promise<{ ok: true; tokens: number } | { ok: false; failure: ModelFailure }>;
 }
 
-const STALL_MS = 120_000;
+/** A stream that says nothing for this long is taken for dead. */
+export const STALL_MS = 120_000;
 
 const COMPACTION_BETA = "compact-2026-09-04";
 
@@ -135,7 +136,7 @@ export function createModel(options: {
           if (event === null || event === "ping" || data === "") continue;
           const told = JSON.parse(data);
           if (event === "error") {
-            throw new Anthropic.APIError(undefined, told, undefined, response.headers);
+            throw errorInStream(told, response.headers);
           }
           assembler.take(told);
         }
@@ -200,7 +201,10 @@ export function thinkingFor(
 const MIN_THINKING_TOKENS = 1_024;
 
 /** A call's thinking, its budget kept below what the reply may say; none where there is no room for it. */
-function thinkingWithin({ thinking, maxTokens }: ModelCall): ModelCall["thinking"] {
+export function thinkingWithin({
+  thinking,
+  maxTokens,
+}: Pick<ModelCall, "thinking" | "maxTokens">): ModelCall["thinking"] {
   if (thinking?.type !== "enabled" || thinking.budget_tokens < maxTokens) return thinking;
   const budget = Math.floor(maxTokens / 2);
   return budget < MIN_THINKING_TOKENS ? undefined : { ...thinking, budget_tokens: budget };
@@ -212,8 +216,8 @@ export function weighedParts(call: ModelCall) {
   return { system, tools, messages, outputSchema };
 }
 
-/** Puts a reply together from the stream's raw events. The SDK's own accumulation costs twice the time. */
-function assemble(draft: Draft, onDelta: DeltaListener) {
+/** Puts a reply together from the stream's raw events; what can't be read is a `SyntaxError`. The SDK's own accumulation costs twice the time. */
+export function assemble(draft: Draft, onDelta: DeltaListener) {
   const json: string[] = [];
   let stopReason: string | null = null;
   let stopped = false;
@@ -297,10 +301,10 @@ function assemble(draft: Draft, onDelta: DeltaListener) {
 }
 
 /** The stream ended before the reply did. */
-class CutOff extends Error {}
+export class CutOff extends Error {}
 
 /** Aborts a call whose stream has gone silent, besides when `signal` does. */
-function startWatchdog(signal: AbortSignal, stallMs: number) {
+export function startWatchdog(signal: AbortSignal, stallMs: number) {
   const controller = new AbortController();
   let heardAt = Date.now();
   let stalled = false;
@@ -324,8 +328,28 @@ const MAX_MESSAGE_CHARACTERS = 2_000;
 
 const RETRYABLE_STATUS = new Set([408, 409, 429]);
 
+/** What a stream says that ends in the middle. */
+export const errorInStream = (told: object, headers: Headers): Error =>
+  new Anthropic.APIError(undefined, told, undefined, headers);
+
+/** A refusal of the API as a failure, from the answer and its body. */
+export function failureOfResponse(response: Response, body: string): ModelFailure {
+  const { status, headers } = response;
+  const error = Anthropic.APIError.generate(status, parsed(body), body, headers);
+  return classify(error, false, new AbortController().signal, false);
+}
+
+function parsed(body: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What an error of the SDK means for us: whether to try again, when, and what to tell the client. */
-function classify(
+export function classify(
   error: unknown,
   began: boolean,
   signal: AbortSignal,

@@ -22,8 +22,11 @@ export const STOP_REASONS = [
 ] as const;
 export type StopReason = (typeof STOP_REASONS)[number];
 
-/** What a turn was for: the agent's own reply, a summary of its context, or a web search. */
-export type TurnKind = "reply" | "compaction" | "web_search";
+/**
+ * What a turn was for: the agent's own reply, a summary of its context, a web search, or something else
+ * that its program asks a model for, such as reading a page.
+ */
+export type TurnKind = "reply" | "compaction" | "web_search" | "helper";
 
 /** A failure as clients see it. */
 export interface PublicError {

@@ -30,7 +30,14 @@ export function patient(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox
     writeFile: (path, bytes) => within(sandbox.writeFile(path, bytes), answerMs),
     ...(snapshot && { snapshot: (key) => within(snapshot.call(sandbox, key), COPY_MS) }),
     ...(restore && { restore: (key) => within(restore.call(sandbox, key), COPY_MS) }),
-    ...(programs && { programs }),
+    ...(programs && {
+      programs: {
+        begin: (program) => within(programs.begin(program), answerMs),
+        tell: (id, n, line) => within(programs.tell(id, n, line), answerMs),
+        // A program may be silent for as long as it likes.
+        listen: (id, after, signal) => programs.listen(id, after, signal),
+      },
+    }),
     destroy: () => within(sandbox.destroy(), answerMs),
   };
 }

@@ -45,6 +45,9 @@ export const providers: Record<
 /** Whether the sandboxes of a provider can send requests into the world. */
 export const hasNetwork = (provider: string): boolean => provider !== "embedded";
 
+/** Whether the sandboxes of a provider keep programs. */
+export const hasPrograms = (provider: string): boolean => provider === "cloudflare";
+
 /** The sandbox of a session; it costs nothing before its first use. */
 export function openSandbox(
   env: ProviderEnv,

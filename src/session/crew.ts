@@ -10,6 +10,7 @@ import {
   sendMail,
 } from "./agents";
 import type { Run } from "./journal";
+import { latch } from "./latch";
 import { carryOn, type RunnerDeps } from "./runner";
 import { takeUpAgain } from "./turns";
 
@@ -132,23 +133,5 @@ function limiter(max: number) {
       if (next) next();
       else free++;
     }
-  };
-}
-
-/** Something that happens again and again, to be waited for; an abort ends every wait. */
-export interface Latch {
-  open(): void;
-  next(): Promise<void>;
-}
-
-function latch(signal: AbortSignal): Latch {
-  let { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => resolve());
-  return {
-    open() {
-      resolve();
-      if (!signal.aborted) ({ promise, resolve } = Promise.withResolvers<void>());
-    },
-    next: () => promise,
   };
 }

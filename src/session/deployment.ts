@@ -1,6 +1,7 @@
 import { createModel, type Model } from "../agent/model";
 import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/models";
 import { offlineFetch } from "../agent/offline";
+import type { Upstream } from "../agent/relay";
 import { type Settings, settings } from "../env";
 import type { PoolSetup } from "../sandbox/pool";
 import type { Provider } from "../sandbox/providers";
@@ -28,6 +29,18 @@ function openModel({
 }: Settings): Model | null {
   if (apiKey) return createModel({ apiKey, baseURL });
   return offline ? createModel({ apiKey: "offline", fetch: offlineFetch() }) : null;
+}
+
+/** Where the calls of programs are passed on to; null where there is no model. */
+export const upstream: Upstream | null = openUpstream(settings);
+
+function openUpstream({
+  ANTHROPIC_API_KEY: apiKey,
+  ANTHROPIC_BASE_URL: baseURL = "https://api.anthropic.com",
+  OFFLINE_MODEL: offline,
+}: Settings): Upstream | null {
+  if (apiKey) return { apiKey, baseURL, fetch: (input, init) => fetch(input, init) };
+  return offline ? { apiKey: "offline", baseURL, fetch: offlineFetch() } : null;
 }
 
 /** Where the sessions of a deployment work that do not say. */

@@ -353,6 +353,21 @@ export class Journal {
     return row && decodeTool(row);
   }
 
+  /** A call of a message that has no result yet, by any of its agents. */
+  openToolOf(messageId: string, id: string): StoredTool | undefined {
+    const query = `SELECT tools.* FROM tools JOIN runs ON runs.id = tools.run_id
+      WHERE runs.message_id = ? AND tools.id = ? AND tools.state <> 'done'`;
+    const row = all(this.#sql, query, messageId, id)[0];
+    return row && decodeTool(row);
+  }
+
+  /** The newest turn of a kind in a run; undefined before the first. */
+  newestTurn(runId: string, kind: TurnKind): string | undefined {
+    const query = "SELECT turn_id FROM calls WHERE run_id = ? AND kind = ? ORDER BY n DESC LIMIT 1";
+    const row = all(this.#sql, query, runId, kind)[0];
+    return row && String(row.turn_id);
+  }
+
   startTool(runId: string, id: string, now: number): void {
     this.#sql.exec(
       "UPDATE tools SET state = 'started', started_at = ? WHERE run_id = ? AND id = ? AND state = 'pending'",

@@ -114,7 +114,8 @@ export class Making {
       return refuse("invalid_request", "can't take over the files of another session", { path });
     }
     try {
-      return await copyOf(this.#deps.env, caller, spec, origin);
+      const copy = await copyOf(this.#deps.env, caller, spec, origin);
+      return copy.ok && isStrange(copy.value, spec) ? NOT_ITS_OWN : copy;
     } catch (error) {
       // The index is down, or the origin was lost in the middle.
       log("resume.failed", { session: spec.id, error: errorText(error) });
@@ -182,6 +183,18 @@ export class Making {
     this.#deps.waitUntil(this.#under);
   }
 }
+
+/** Whether a copy is of a conversation that Claude Code has not had, and could not go on with. */
+const isStrange = ({ manifest }: Copy, { config }: SessionSpec): boolean =>
+  config.runtime === "claude-code" &&
+  manifest.runtime !== "claude-code" &&
+  manifest.numMessages > 0;
+
+const NOT_ITS_OWN = refuse(
+  "invalid_request",
+  '"claude-code" can\'t go on with a conversation that it has not had',
+  { path: "config.runtime" },
+);
 
 const TRY_AGAIN = refuse(
   "unavailable",

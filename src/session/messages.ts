@@ -36,6 +36,11 @@ export function acceptMessage(
     const message = `There is no agent "${request.agent}" in this session.`;
     return refuse("invalid_request", message, { path: "agent" });
   }
+  if (request.agent && findAgent(store, request.agent) !== MAIN && runsProgram(store)) {
+    const message =
+      'can\'t be addressed in a session of runtime "claude-code": let the main agent ask it';
+    return refuse("invalid_request", message, { path: "agent" });
+  }
   const earlier = pattern === "ephemeral" ? store.messages.newestId() : undefined;
   if (earlier) {
     const message = "An ephemeral session takes one message.";
@@ -54,6 +59,9 @@ export function acceptMessage(
   store.messages.add({ id, requestHash, prompt, agent, options, firstSeq, createdAt: now });
   return { ok: true, value: requireMessage(store, id) };
 }
+
+const runsProgram = ({ identity }: SessionStore): boolean =>
+  identity.config.runtime === "claude-code";
 
 /** Says how the session ended, in words and in fields. */
 export function refuseEnded(store: SessionStore): Refusal {

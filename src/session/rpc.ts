@@ -208,6 +208,9 @@ export interface EventPage {
  * message's events come, and the object closes with 1000 after the one that ends it; without, it
  * closes with 1000 after the session's last event. Any other close means: connect again after the
  * last seq seen. A refusal answers 4xx with a `Failure` as JSON.
+ *
+ * `fetch` is also for the session's program: `https://session/model/v1/messages` is its call of the model,
+ * and no other path below `/model/` is there. Only what comes out of the session's own machine may be sent on to it.
  */
 export interface SessionRpc {
   create(caller: Caller, spec: SessionSpec): Promise<Result<SessionRow>>;

@@ -12,9 +12,9 @@ import type { LiveEvent } from "../events/event";
 import { commandEnv } from "../sandbox/egress";
 import type { Sandbox } from "../sandbox/sandbox";
 import { introduction, MAIN, setupOf, takeMail } from "./agents";
-import type { Latch } from "./crew";
 import { modelOf } from "./deployment";
 import type { Run } from "./journal";
+import type { Latch } from "./latch";
 import { setWakeUp, wakeUpId } from "./schedules";
 import type { SessionStore } from "./store";
 import {

@@ -7,9 +7,10 @@ import type { Egress } from "../sandbox/egress";
 import { openSandbox } from "../sandbox/providers";
 import { Breaker } from "./breaker";
 import { change } from "./changes";
+import { ClaudeCode } from "./claude-code";
 import { workOn } from "./crew";
 import { beats, dueDeadline, keepsAlarm, nextAlarm } from "./deadlines";
-import { model } from "./deployment";
+import { model, upstream } from "./deployment";
 import { parseLogged } from "./event-log";
 import { beginLife, endLife, failLife, forgetLife, meetDeadline, patchLife } from "./life";
 import { isEnded, markRead } from "./lifecycle";
@@ -104,6 +105,15 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     store: this.#store,
     workspace: WORKSPACE,
     waitUntil: (work) => this.ctx.waitUntil(work),
+  });
+  readonly #claudeCode = new ClaudeCode({
+    store: this.#store,
+    commit: (change) => this.#commit(change),
+    publish: (event) => this.#watchers.showLive(event),
+    drafts: this.#drafts,
+    upstream,
+    sandbox: () => this.#machine.sandbox(),
+    workspace: WORKSPACE,
   });
   /** When the alarm is set to; undefined while that is not known. */
   #alarmAt: number | null | undefined;
@@ -282,8 +292,9 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return egressOf(this.#store, host);
   }
 
-  /** Opens a WebSocket that carries the session's events; see `SessionRpc`. */
+  /** Opens a WebSocket that carries the session's events, or answers its program; see `SessionRpc`. */
   override async fetch(request: Request): Promise<Response> {
+    if (new URL(request.url).pathname.startsWith("/model/")) return this.#answerProgram(request);
     const caller: Caller = JSON.parse(request.headers.get("x-rigger-caller") ?? "{}");
     const query = new URL(request.url).searchParams;
     const messageId = query.get("message");
@@ -291,6 +302,13 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (refused) return Response.json(refused.failure, { status: 404 });
     const after = Number(query.get("after") ?? 0);
     return this.#watchers.join(this.#store, this.#drafts, { after, messageId });
+  }
+
+  /** A program may be the first to ask after a loss of the object: the work is taken up for it. */
+  async #answerProgram(request: Request): Promise<Response> {
+    if (!this.#store.exists()) return new Response(null, { status: 404 });
+    this.#supervisor.drive();
+    return this.#claudeCode.answer(request);
   }
 
   override webSocketClose(socket: WebSocket): void {
@@ -401,6 +419,11 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const open = store.journal.openRuns(messageId);
     if (open.some(({ restarts }) => restarts >= MAX_RESTARTS)) {
       return this.#endRunning(messageId, { ...FAILED, error: LOST_TOO_OFTEN });
+    }
+    if (store.identity.config.runtime === "claude-code") {
+      const ending = await this.#claudeCode.workOn(messageId, signal);
+      if (ending) this.#endRunning(messageId, ending);
+      return;
     }
     const ending = await workOn(messageId, {
       store,

@@ -10,6 +10,8 @@ export interface Manifest {
   sessionId: string;
   /** Values of the session's `env`, which no client can read and send again. */
   env: Record<string, EnvValue>;
+  /** Absent in those that were made when there was one only. */
+  runtime?: "loop" | "claude-code";
   createdAt: number;
   transcriptParts: number;
   numMessages: number;

@@ -125,7 +125,8 @@ export class Snapshots {
         transcriptParts += 1;
         sizeBytes += await bucket.putPart(key, transcriptParts, part);
       }
-      const facts = { owner, id, sessionId, env: config.env ?? {}, createdAt };
+      const { env = {}, runtime = "loop" } = config;
+      const facts = { owner, id, sessionId, env, runtime, createdAt };
       const manifest = { ...facts, transcriptParts, numMessages, sizeBytes };
       // Whoever waited too long has gone on, and changed what was to be saved.
       if (Date.now() - begunAt < SAVE_TIMEOUT_MS) await bucket.putManifest(key, manifest);

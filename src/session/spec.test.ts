@@ -46,3 +46,21 @@ describe("a config", () => {
     expect(issuesOf({ env: none }).map(({ path }) => path)).toEqual(["config.env.TOKEN.hosts.0"]);
   });
 });
+
+describe("a session of Claude Code", () => {
+  const paths = (config: SessionConfig, containers = true) =>
+    issuesOf({ ...config, runtime: "claude-code" }, containers).map(({ path }) => path);
+
+  it("is refused where its sandbox keeps no programs", () => {
+    expect(paths({}, false)).toEqual(["config.runtime"]);
+    expect(paths({ sandbox: { provider: "embedded" } })).toEqual(["config.runtime"]);
+    expect(paths({})).toEqual([]);
+  });
+
+  it("is refused by the name of what Claude Code can't do", () => {
+    expect(paths({ allowedTools: ["Bash", "wake"] })).toEqual(["config.allowedTools.1"]);
+    const customAgents = { writer: { allowedTools: ["Bash(git *)"] } };
+    expect(paths({ customAgents })).toEqual(["config.customAgents.writer.allowedTools.0"]);
+    expect(paths({ outputSchema: { type: "object" }, thinking: { type: "adaptive" } })).toEqual([]);
+  });
+});

@@ -1,9 +1,10 @@
+import { checkProgramRules } from "../agent/claude-code/options";
 import { checkSchema } from "../agent/json-schema";
 import { knownModels, resolveModel } from "../agent/models";
 import { checkRules } from "../agent/permissions";
 import type { Settings } from "../env";
 import { hostProblem } from "../sandbox/egress";
-import { hasNetwork, PROVIDERS } from "../sandbox/providers";
+import { hasNetwork, hasPrograms, PROVIDERS } from "../sandbox/providers";
 import { defaultProviderOf } from "./deployment";
 import type { SessionConfig } from "./rpc";
 
@@ -28,9 +29,6 @@ export function checkConfig(
     const message = "needs resumeSessionId or continueSession";
     issues.push({ path: "config.forkSession", message });
   }
-  if (config.runtime === "claude-code") {
-    issues.push({ path: "config.runtime", message: '"claude-code" needs a container' });
-  }
   const provider = config.sandbox?.provider;
   if (provider !== undefined && !PROVIDERS.some((known) => known === provider)) {
     const message = `is not one of ${PROVIDERS.join(", ")}`;
@@ -40,7 +38,9 @@ export function checkConfig(
     const message = '"cloudflare" needs containers, which this deployment does not have';
     issues.push({ path: "config.sandbox.provider", message });
   }
-  issues.push(...checkEgress(config, provider ?? defaultProviderOf(settings)));
+  const chosen = provider ?? defaultProviderOf(settings);
+  if (config.runtime === "claude-code") issues.push(...checkProgram(config, chosen));
+  issues.push(...checkEgress(config, chosen));
   const agents = Object.entries(config.customAgents ?? {});
   if (agents.length > MAX_TYPES) {
     const message = `has ${agents.length} agents, of ${MAX_TYPES} at most`;
@@ -95,3 +95,21 @@ function checkEgress(
     problems.flatMap((message, n) => (message === null ? [] : [{ path: `${at}.${n}`, message }])),
   );
 }
+
+/** What Claude Code can't do of what a config asks for. */
+function checkProgram(config: SessionConfig, provider: string): Issue[] {
+  if (!hasPrograms(provider)) {
+    return [{ path: "config.runtime", message: '"claude-code" needs a container' }];
+  }
+  const agents = Object.entries(config.customAgents ?? {});
+  return [
+    ...checkProgramRules(config, { ofAgent: false }).map(at("config")),
+    ...agents.flatMap(([name, agent]) =>
+      checkProgramRules(agent, { ofAgent: true }).map(at(`config.customAgents.${name}`)),
+    ),
+  ];
+}
+
+const at =
+  (place: string) =>
+  ({ path, message }: Issue): Issue => ({ path: `${place}.${path}`, message });

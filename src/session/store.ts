@@ -6,6 +6,7 @@ import type { Lifecycle } from "./lifecycle";
 import type { Balance } from "./limits";
 import type { Machine } from "./machine";
 import { MessageTable } from "./message-table";
+import { ProgramTable } from "./program-table";
 import type { Limits, SessionSpec } from "./rpc";
 import { ScheduleTable } from "./schedule-table";
 import { countingWrites } from "./sql";
@@ -83,6 +84,7 @@ export class SessionStore {
   readonly messages: MessageTable;
   readonly journal: Journal;
   readonly schedules: ScheduleTable;
+  readonly programs: ProgramTable;
   readonly #storage: DurableObjectStorage;
   /** Both are read with every change, so they are kept. */
   #metadata: Metadata | undefined;
@@ -104,6 +106,7 @@ export class SessionStore {
     this.messages = new MessageTable(sql, () => this.identity.id);
     this.journal = new Journal(sql);
     this.schedules = new ScheduleTable(sql);
+    this.programs = new ProgramTable(sql);
   }
 
   /** Runs `change` as one transaction and returns what it returned; a throw undoes all of it. */

@@ -131,4 +131,27 @@ export const TABLES = [
   ) WITHOUT ROWID`,
   // Whom a wake-up wakes; null for the main agent.
   "ALTER TABLE schedules ADD COLUMN agent TEXT",
+  // The program that works for the session in its machine: one row at most.
+  `CREATE TABLE programs (
+    id TEXT PRIMARY KEY,
+    machine TEXT NOT NULL,
+    message_id TEXT,
+    told INTEGER NOT NULL DEFAULT 0,
+    line TEXT NOT NULL DEFAULT '',
+    begun INTEGER NOT NULL DEFAULT 0,
+    heard INTEGER NOT NULL DEFAULT 0,
+    ending TEXT
+  ) WITHOUT ROWID`,
+  // Which run a program's agent belongs to, by the program's own name of it.
+  `CREATE TABLE program_agents (
+    id TEXT PRIMARY KEY,
+    run_id TEXT NOT NULL
+  ) WITHOUT ROWID`,
+  // The program's transcript, its bytes in base64, in pieces: where each begins, and its length.
+  `CREATE TABLE program_transcript (
+    n INTEGER PRIMARY KEY,
+    start INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    content TEXT NOT NULL
+  )`,
 ] as const;

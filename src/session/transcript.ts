@@ -5,13 +5,15 @@ import { all, one, page, parse, type Row, type Sql } from "./sql";
 const PART_CHARACTERS = 4 << 20;
 
 /** The tables that a transcript has rows of. */
-const TABLES = ["messages", "agents", "history", "tools"] as const;
+const TABLES = ["messages", "agents", "history", "tools", "program_transcript"] as const;
 type Table = (typeof TABLES)[number];
 
 /** A point in a session's past: whatever is added later is not part of its transcript. */
 export interface Point {
   position: number;
   n: number;
+  /** The newest piece of what the session's program remembers. */
+  piece: number;
   /** The agents as they stood; their rows change. */
   agents: Row[];
   numMessages: number;
@@ -24,8 +26,15 @@ export function pointNow(sql: Sql): Point {
     "SELECT coalesce(max(position), 0) AS position, count(*) AS messages FROM messages WHERE ended_at IS NOT NULL",
   );
   const { n } = one(sql, "SELECT coalesce(max(n), 0) AS n FROM history");
+  const { piece } = one(sql, "SELECT coalesce(max(n), 0) AS piece FROM program_transcript");
   const agents = all(sql, "SELECT * FROM agents");
-  return { position: Number(position), n: Number(n), agents, numMessages: Number(messages) };
+  return {
+    position: Number(position),
+    n: Number(n),
+    piece: Number(piece),
+    agents,
+    numMessages: Number(messages),
+  };
 }
 
 /**
@@ -80,6 +89,8 @@ function* rowsUpTo(sql: Sql, point: Point, sessionId: string): Generator<[Table,
       yield ["tools", { ...tool, turn_id: copiedId }];
     }
   }
+  const pieces = "SELECT * FROM program_transcript WHERE n > ? AND n <= ? ORDER BY n";
+  for (const row of paged(sql, pieces, "n", point.piece)) yield ["program_transcript", row];
 }
 
 /** The rows of a query whose first parameter is the key to go on after. No cursor stays open between two rows. */

@@ -59,7 +59,7 @@ const callId = (turnId: string, attempt: number): string => `${turnId}.${attempt
 /** Reserves a turn's price and writes the turn down, or says which limit forbids it. */
 export function beginTurn(at: RunChange, model: PricedModel, wish: TurnWish): TurnGrant {
   const { store, run, now } = at;
-  const { kind, ref, promptTokens } = wish;
+  const { kind, ref, promptTokens, ttl } = wish;
   const message = store.messages.get(run.messageId);
   if (message?.status !== "running") return { ok: false, why: "interrupted" };
   const limit = kind === "reply" ? turnLimit(at) : null;
@@ -68,14 +68,14 @@ export function beginTurn(at: RunChange, model: PricedModel, wish: TurnWish): Tu
   const webSearches = kind === "web_search" ? 1 : 0;
   const searches = boundOf(model, { promptTokens: 0, maxTokens: 0, webSearches }, now);
   const left = moneyLeft(at) - searches;
-  const maxTokens = affordableMaxTokens(model, left, promptTokens, wish.maxTokens, now);
+  const maxTokens = affordableMaxTokens(model, left, promptTokens, wish.maxTokens, now, ttl);
   // A reply cut short ends its run on the budget, so it is cut only for money that nobody will leave over.
   const cut = wish.lowered && store.journal.countOpenCalls() === 0;
   const enough = cut ? Math.min(MIN_OUTPUT_TOKENS, wish.maxTokens) : wish.maxTokens;
   if (maxTokens < enough) return { ok: false, why: tooDear(at, wish) };
 
   const { balance } = store.state;
-  const bound = boundOf(model, { promptTokens, maxTokens, webSearches }, now);
+  const bound = boundOf(model, { promptTokens, maxTokens, webSearches, ...(ttl && { ttl }) }, now);
   const reserved = reserve(balance, bound, store.metadata.limits.maxBudgetNanos);
   if (!reserved) return { ok: false, why: tooDear(at, wish) };
 

@@ -83,6 +83,8 @@ const Content = textOrBlocks(Block);
 const Message = z.strictObject({
   role: z.enum(["user", "assistant", "system"]),
   content: Content,
+  // Claude Code sets its effort in the middle of a conversation.
+  output_config: z.looseObject({ effort: z.string() }).optional(),
 });
 
 const Tool = z.looseObject({

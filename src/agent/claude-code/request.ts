@@ -1,0 +1,124 @@
+// A model call of Claude Code, as it is bounded and passed on: nothing leaves that has a price of its own.
+
+import { z } from "zod";
+import type { TurnKind } from "../../events/event";
+import { promptBound } from "../cost";
+import { type CallResult, resultsIn } from "./protocol";
+
+/** A call of the program, read. */
+export interface ProgramCall {
+  kind: TurnKind;
+  model: string;
+  maxTokens: number;
+  /** See `promptBound`. */
+  promptBound: number | null;
+  ttl?: "1h";
+  /** What it tells the model of the calls in its newest reply. */
+  results: CallResult[];
+  /** What is passed on of it, with the model and `max_tokens` to be set. */
+  body: Record<string, unknown>;
+}
+
+const Request = z.looseObject({
+  model: z.string().min(1),
+  max_tokens: z.int().min(1),
+  stream: z.literal(true),
+  messages: z.array(z.looseObject({ role: z.string(), content: z.unknown() })).min(1),
+  system: z.unknown().optional(),
+  tools: z.array(z.looseObject({ type: z.string().nullish() })).optional(),
+  context_management: z
+    .looseObject({ edits: z.array(z.looseObject({ type: z.string() })).optional() })
+    .nullish(),
+});
+
+/** What is passed on. Fields that change the price of a token, or call other models, are not among it. */
+const PASSED = [
+  "messages",
+  "system",
+  "tools",
+  "tool_choice",
+  "metadata",
+  "thinking",
+  "output_config",
+  "stop_sequences",
+  "stream",
+  "temperature",
+  "cache_control",
+];
+
+/** Reads a call out of a body, or says why it is not passed on. `hasTools`: whether the session's agents have any. */
+export function readProgramCall(
+  text: string,
+  { hasTools }: { hasTools: boolean },
+): ({ ok: true } & ProgramCall) | { ok: false; message: string } {
+  const parsed = Request.safeParse(parse(text));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return { ok: false, message: `${issue?.path.join(".") ?? ""}: ${issue?.message}` };
+  }
+  const request = parsed.data;
+  const tools = request.tools?.map((tool) => (isSearch(tool) ? { ...tool, max_uses: 1 } : tool));
+  const ofServer = (tools ?? []).filter(isServerTool);
+  const alone = tools?.length === 1;
+  const strange = ofServer.find((tool) => !isSearch(tool) || !alone);
+  if (strange) return { ok: false, message: `tools: "${strange.type}" is not passed on` };
+
+  const kind = kindOf(request, { hasTools });
+  const edits = request.context_management?.edits?.filter(({ type }) => type.startsWith("clear_"));
+  const { system, messages, output_config: output } = request;
+  const weighed = { system, messages, tools, output };
+  return {
+    ok: true,
+    kind,
+    model: request.model,
+    maxTokens: request.max_tokens,
+    promptBound: promptBound(weighed),
+    // What only looks like it makes the bound wider, and no harm is done.
+    ...(/"ttl"\s*:\s*"1h"/.test(text) && { ttl: "1h" }),
+    results: newestResults(messages),
+    body: {
+      ...Object.fromEntries(PASSED.flatMap((key) => (key in request ? [[key, request[key]]] : []))),
+      ...(tools && { tools }),
+      ...(edits?.length && { context_management: { edits } }),
+    },
+  };
+}
+
+type Request = z.infer<typeof Request>;
+type Tool = NonNullable<Request["tools"]>[number];
+
+const isSearch = ({ type }: Tool): boolean => type?.startsWith("web_search_") ?? false;
+const isServerTool = ({ type }: Tool): boolean => !!type && type !== "custom";
+
+function newestResults(messages: Request["messages"]): CallResult[] {
+  const reply = messages.findLastIndex(({ role }) => role === "assistant");
+  return messages
+    .slice(reply + 1)
+    .flatMap(({ content }) => (Array.isArray(content) ? resultsIn(content) : []));
+}
+
+/** What a call is for. The program does not say; agents have tools, and a summary is asked for in its own words. */
+function kindOf(request: Request, { hasTools }: { hasTools: boolean }): TurnKind {
+  const tools = request.tools ?? [];
+  if (tools.some(isSearch)) return "web_search";
+  if (asksForSummary(request.messages.at(-1)?.content)) return "compaction";
+  return tools.length > 0 || !hasTools ? "reply" : "helper";
+}
+
+function asksForSummary(content: unknown): boolean {
+  const blocks: unknown[] = Array.isArray(content) ? content : [{ text: content }];
+  const texts = blocks.flatMap((block) => {
+    const text = typeof block === "object" && block && "text" in block ? block.text : undefined;
+    return typeof text === "string" ? [text] : [];
+  });
+  const marks = ["<analysis>", "<summary>", "Tool calls will be rejected"];
+  return texts.some((text) => marks.every((mark) => text.includes(mark)));
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,78 @@
+import type { TurnKind } from "../events/event";
+import type { TurnGrant, TurnWish } from "./loop";
+import type { ModelFailure } from "./model";
+import { pause, retryDelayMs } from "./retry";
+
+/** What a search may read: its results enter the prompt of the call that makes it. */
+const SEARCH_PROMPT_TOKENS = 100_000;
+
+/** What a token of a prompt weighs, where nobody counted. */
+const BYTES_PER_TOKEN = 4;
+
+/** The tokens of a prompt as the API counts them, or why it does not. */
+export type Counted = { ok: true; tokens: number } | { ok: false; failure: ModelFailure };
+
+/** A turn that is wanted, and how it may be had. */
+export interface WantedTurn {
+  kind: TurnKind;
+  ref: string;
+  /** The most its prompt can have without anybody counting it; null where nothing bounds it. */
+  promptBound: number | null;
+  maxTokens: number;
+  ttl?: TurnWish["ttl"];
+}
+
+/** What is asked for a turn. */
+export interface GrantDeps {
+  begin(wish: TurnWish): TurnGrant;
+  count(): Promise<Counted>;
+  signal: AbortSignal;
+  random(): number;
+}
+
+/**
+ * Gets a turn granted. The prompt is bounded by its bytes, which needs no request; where that bound is
+ * too wide for the money left, the API counts it. Answers a failure where nobody can say what it may cost.
+ */
+export async function grantTurn(
+  wanted: WantedTurn,
+  deps: GrantDeps,
+): Promise<TurnGrant | { ok: false; why: "uncounted"; failure: ModelFailure }> {
+  const { kind, ref, maxTokens, ttl, promptBound: bound } = wanted;
+  const results = kind === "web_search" ? SEARCH_PROMPT_TOKENS : 0;
+  const ask = (tokens: number, likelyTokens: number, lowered: boolean): TurnGrant =>
+    deps.begin({
+      kind,
+      ref,
+      promptTokens: tokens + results,
+      likelyTokens,
+      maxTokens,
+      lowered,
+      ...(ttl && { ttl }),
+    });
+
+  const likely = Math.ceil((bound ?? 0) / BYTES_PER_TOKEN);
+  const granted = bound === null ? null : ask(bound, likely, false);
+  if (granted?.ok || (granted && granted.why !== "too_dear")) return granted;
+  const counted = await countPatiently(deps);
+  if (deps.signal.aborted) return { ok: false, why: "interrupted" };
+  if (counted.ok) return ask(withMargin(counted.tokens), counted.tokens, true);
+  // The wide bound is a bound all the same; without one, nobody can say what the call may cost.
+  const wide = bound === null ? null : ask(bound, likely, true);
+  if (wide?.ok || (wide && wide.why !== "too_dear")) return wide;
+  return { ok: false, why: "uncounted", failure: counted.failure };
+}
+
+/** Lets the API count a prompt, trying again as long as it makes sense. */
+async function countPatiently({ count, signal, random }: GrantDeps): Promise<Counted> {
+  for (let attempt = 1; ; attempt++) {
+    const counted = await count();
+    if (counted.ok || signal.aborted) return counted;
+    const delayMs = retryDelayMs(counted.failure, attempt, random());
+    if (delayMs === null) return counted;
+    await pause(delayMs, signal);
+  }
+}
+
+/** The API calls its count an estimate. */
+const withMargin = (tokens: number): number => Math.ceil(tokens * 1.05) + 100;

@@ -1,0 +1,180 @@
+import { describe, expect, it } from "vitest";
+import { emptyDraft, type ModelOutcome } from "./model";
+import { countRelayed, relay, type Upstream } from "./relay";
+
+const event = (type: string, fields: object = {}) =>
+  `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
+const start = event("message_start", { message: { id: "msg_1", usage: { input_tokens: 5 } } });
+const text = (words: string) =>
+  event("content_block_delta", { index: 0, delta: { type: "text_delta", text: words } });
+const block = event("content_block_start", { index: 0, content_block: { type: "text", text: "" } });
+const end = [
+  event("message_delta", { delta: { stop_reason: "end_turn" }, usage: { output_tokens: 2 } }),
+  event("message_stop"),
+];
+const whole = [start, event("ping"), block, text("Hé"), text("llo"), ...end].join("");
+
+/** An API that answers with bytes in pieces of a size, and remembers how it was asked. */
+function anApi(answer: string | Response, pieceBytes = 7) {
+  const asked: { url: string; headers: Headers; body: unknown }[] = [];
+  const upstream: Upstream = {
+    baseURL: "https://api.test/",
+    apiKey: "the key",
+    fetch: async (input, init) => {
+      const headers = new Headers(init?.headers);
+      asked.push({ url: String(input), headers, body: JSON.parse(String(init?.body)) });
+      if (typeof answer !== "string") return answer;
+      const bytes = new TextEncoder().encode(answer);
+      let at = 0;
+      const body = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          if (at >= bytes.length) return controller.close();
+          controller.enqueue(bytes.slice(at, at + pieceBytes));
+          at += pieceBytes;
+        },
+      });
+      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+    },
+  };
+  return { asked, upstream };
+}
+
+/** Makes a call and keeps what is told of it. */
+async function call(upstream: Upstream, signal = new AbortController().signal) {
+  const outcomes: ModelOutcome[] = [];
+  const deltas: string[] = [];
+  const watch = {
+    draft: emptyDraft(),
+    onDelta: (delta: { text: string }) => deltas.push(delta.text),
+  };
+  const headers = new Headers({
+    "x-api-key": "none",
+    authorization: "Bearer mine",
+    cookie: "a=b",
+    "anthropic-version": "2023-06-01",
+    "anthropic-beta": "one",
+    "x-stainless-retry-count": "0",
+  });
+  const sent = { body: { model: "m", stream: true }, headers, attempt: 1 };
+  const response = await relay(upstream, sent, signal, watch, (outcome) => outcomes.push(outcome));
+  return { response, outcomes, deltas };
+}
+
+describe("a call that is passed on", () => {
+  it("has our key, and of its own headers what the API has to know", async () => {
+    const { asked, upstream } = anApi(whole);
+    await (await call(upstream)).response.text();
+    expect(asked[0]?.url).toBe("https://api.test/v1/messages?beta=true");
+    expect(Object.fromEntries(asked[0]?.headers ?? [])).toEqual({
+      "anthropic-beta": "one",
+      "anthropic-version": "2023-06-01",
+      "content-type": "application/json",
+      "x-api-key": "the key",
+      "x-rigger-attempt": "1",
+      "x-stainless-retry-count": "0",
+    });
+  });
+
+  it.each([1, 7, 100_000])(
+    "is answered byte by byte as the API says (%i at once)",
+    async (size) => {
+      const { response, outcomes, deltas } = await call(anApi(whole, size).upstream);
+      expect(await response.text()).toBe(whole);
+      expect(deltas).toEqual(["Hé", "llo"]);
+      expect(outcomes).toMatchObject([
+        { ok: true, stopReason: "end_turn", content: [{ text: "Héllo" }] },
+      ]);
+    },
+  );
+
+  it("is settled before its end can be read", async () => {
+    const { response, outcomes } = await call(anApi(whole, 1).upstream);
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let read = "";
+    for (;;) {
+      const next = await reader?.read();
+      if (!next || next.done) break;
+      read += next.value;
+      if (read.includes("message_stop")) expect(outcomes).toHaveLength(1);
+    }
+    expect(read).toBe(whole);
+  });
+
+  it("that breaks off says so in its stream, and is settled once with what had come", async () => {
+    const { response, outcomes } = await call(anApi([start, block, text("Hel")].join("")).upstream);
+    expect(await response.text()).toMatch(/"Hel".*event: error.*api_error/s);
+    expect(outcomes).toMatchObject([
+      {
+        ok: false,
+        failure: { began: true, retryable: true },
+        draft: { content: [{ text: "Hel" }] },
+      },
+    ]);
+  });
+
+  it("that the API gives up in the middle fails as it says", async () => {
+    const error = event("error", { error: { type: "overloaded_error", message: "Overloaded" } });
+    const { response, outcomes } = await call(anApi(start + error).upstream);
+    await response.text();
+    expect(outcomes).toMatchObject([{ failure: { type: "overloaded_error", retryable: true } }]);
+  });
+
+  it("that is refused is answered as the API answers", async () => {
+    const refusal = { type: "error", error: { type: "rate_limit_error", message: "Slow down" } };
+    const headers = { "retry-after": "2", "request-id": "req_1", "set-cookie": "x=y" };
+    const { upstream } = anApi(Response.json(refusal, { status: 429, headers }));
+    const { response, outcomes } = await call(upstream);
+    expect(response.status).toBe(429);
+    expect(await response.json()).toEqual(refusal);
+    expect(response.headers.get("retry-after")).toBe("2");
+    expect(response.headers.get("set-cookie")).toBeNull();
+    expect(outcomes).toMatchObject([
+      { failure: { status: 429, retryAfterMs: 2_000, requestId: "req_1", message: "Slow down" } },
+    ]);
+  });
+
+  it("that reaches nobody is a failure, too", async () => {
+    const fetch = () => Promise.reject(new TypeError("no network"));
+    const { response, outcomes } = await call({ baseURL: "https://x", apiKey: "k", fetch });
+    expect(response.status).toBe(502);
+    expect(outcomes).toMatchObject([{ failure: { began: false, status: null, retryable: true } }]);
+  });
+
+  it("whose caller goes away is given up", async () => {
+    const { response, outcomes } = await call(anApi(whole, 1).upstream);
+    const reader = response.body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+    expect(outcomes).toMatchObject([{ ok: false }]);
+  });
+
+  it("that is stopped is settled, whether anybody reads or not", async () => {
+    const stop = new AbortController();
+    const { outcomes } = await call(anApi(whole, 1).upstream, stop.signal);
+    stop.abort();
+    expect(outcomes).toMatchObject([{ ok: false, failure: { type: "aborted" } }]);
+  });
+});
+
+describe("a count", () => {
+  it("is asked for without what only a sampling call has", async () => {
+    const { asked, upstream } = anApi(Response.json({ input_tokens: 12 }));
+    const body = { model: "m", messages: [], max_tokens: 1, stream: true, metadata: {} };
+    const { signal } = new AbortController();
+    const counted = await countRelayed(
+      upstream,
+      { body, headers: new Headers(), attempt: 1 },
+      signal,
+    );
+    expect(counted).toEqual({ ok: true, tokens: 12 });
+    expect(asked[0]).toMatchObject({ body: { model: "m", messages: [] } });
+    expect(Object.keys(asked[0]?.body as object)).toEqual(["model", "messages"]);
+  });
+
+  it("that can't be read is a failure", async () => {
+    const { upstream } = anApi(Response.json({ tokens: "many" }));
+    const { signal } = new AbortController();
+    const sent = { body: {}, headers: new Headers(), attempt: 1 };
+    expect(await countRelayed(upstream, sent, signal)).toMatchObject({ ok: false });
+  });
+});

@@ -1,0 +1,213 @@
+import type { Counted } from "./grant";
+import {
+  assemble,
+  type CallWatch,
+  CutOff,
+  classify,
+  errorInStream,
+  failureOfResponse,
+  type ModelFailure,
+  type ModelOutcome,
+  STALL_MS,
+  startWatchdog,
+} from "./model";
+
+/** The API as others' calls are passed on to it: with our key, and nothing else of ours. */
+export interface Upstream {
+  fetch: typeof fetch;
+  baseURL: string;
+  apiKey: string;
+}
+
+/** A call of somebody else, to be made with our key. */
+export interface RelayedCall {
+  body: object;
+  /** The headers it came with; only what the API has to know is passed on. */
+  headers: Headers;
+  attempt: number;
+}
+
+const PASSED_HEADERS = /^(anthropic-(version|beta)|user-agent|x-app|x-stainless-.*)$/;
+
+/** What of the API's answer its caller has to know. */
+const ANSWERED_HEADERS = ["content-type", "request-id", "retry-after", "x-should-retry"];
+
+/**
+ * Makes a call and passes its answer on while it arrives. `settle` hears once how it ended, and hears of a
+ * whole reply before whoever called can have it. Never rejects.
+ */
+export async function relay(
+  upstream: Upstream,
+  call: RelayedCall,
+  signal: AbortSignal,
+  { draft, onDelta }: CallWatch,
+  settle: (outcome: ModelOutcome) => void,
+): Promise<Response> {
+  const gone = new AbortController();
+  const watchdog = startWatchdog(AbortSignal.any([signal, gone.signal]), STALL_MS);
+  let settled = false;
+  const end = (outcome: ModelOutcome) => {
+    watchdog.stop();
+    if (settled) return;
+    settle(outcome);
+    settled = true;
+  };
+  const fail = (error: unknown): ModelFailure => {
+    const began = draft.usage.start !== null;
+    const failure = classify(error, began, signal, watchdog.stalled());
+    end({ ok: false, failure, draft });
+    return failure;
+  };
+
+  let response: Response;
+  try {
+    response = await post(upstream, "/v1/messages", call, watchdog.signal);
+    if (!response.ok) {
+      const text = await response.text();
+      end({ ok: false, failure: failureOfResponse(response, text), draft });
+      return new Response(text, { status: response.status, headers: answered(response) });
+    }
+  } catch (error) {
+    const { message } = fail(error);
+    return apiError(502, "api_error", message);
+  }
+
+  const assembler = assemble(draft, onDelta);
+  const source = records(response.body);
+  let whole = false;
+  /** The next record of the answer; null after the last. */
+  const next = async (): Promise<string | null> => {
+    const { value: record, done } = await source.next();
+    if (done && !whole) throw new CutOff();
+    if (done) return null;
+    watchdog.touch();
+    const event = eventOf(record);
+    if (event?.type === "error") throw errorInStream(event, response.headers);
+    if (event) assembler.take(event as Parameters<typeof assembler.take>[0]);
+    if (event?.type === "message_stop") {
+      const stopReason = assembler.finish();
+      end({ ok: true, content: draft.content, stopReason, usage: draft.usage });
+      whole = true;
+    }
+    return record;
+  };
+  /** Gives the call up, and says why. */
+  const giveUp = (error: unknown): string => {
+    try {
+      return fail(error).message;
+    } catch {
+      // Whoever is to write it down is gone, and so is the call.
+      return "the call was lost";
+    } finally {
+      gone.abort();
+      source.return(undefined).catch(() => {});
+    }
+  };
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const record = await next();
+        if (record === null) controller.close();
+        else controller.enqueue(encoder.encode(record));
+      } catch (error) {
+        const told = { type: "error", error: { type: "api_error", message: giveUp(error) } };
+        controller.enqueue(encoder.encode(`event: error\ndata: ${JSON.stringify(told)}\n\n`));
+        controller.close();
+      }
+    },
+    cancel() {
+      if (whole) return;
+      giveUp(new Error("whoever called is gone"));
+    },
+  });
+  // Nobody may read on who is gone without a word: the call is given up on all the same.
+  watchdog.signal.addEventListener("abort", () => {
+    if (!whole) giveUp(new Error("the call was stopped"));
+  });
+  return new Response(body, { headers: answered(response) });
+}
+
+/** Has the API count the prompt of a call. Never rejects. */
+export async function countRelayed(
+  upstream: Upstream,
+  call: RelayedCall,
+  signal: AbortSignal,
+): Promise<Counted> {
+  const body = Object.fromEntries(
+    Object.entries(call.body).filter(([key]) => !ONLY_SAMPLED.has(key)),
+  );
+  try {
+    const response = await post(upstream, "/v1/messages/count_tokens", { ...call, body }, signal);
+    const text = await response.text();
+    if (!response.ok) return { ok: false, failure: failureOfResponse(response, text) };
+    const tokens: unknown = JSON.parse(text).input_tokens;
+    if (typeof tokens === "number") return { ok: true, tokens };
+    throw new SyntaxError("no count");
+  } catch (error) {
+    return { ok: false, failure: classify(error, false, signal, false) };
+  }
+}
+
+/** Fields that a count does not take. */
+const ONLY_SAMPLED = new Set(["stream", "max_tokens", "stop_sequences", "metadata", "temperature"]);
+
+/** An error as the API writes it. */
+export const apiError = (status: number, type: string, message: string): Response =>
+  Response.json(
+    { type: "error", error: { type, message } },
+    // What is refused here is refused for good.
+    { status, headers: status < 500 ? { "x-should-retry": "false" } : {} },
+  );
+
+function post(
+  { fetch, baseURL, apiKey }: Upstream,
+  path: string,
+  { body, headers, attempt }: RelayedCall,
+  signal: AbortSignal,
+): Promise<Response> {
+  const passed = [...headers].filter(([name]) => PASSED_HEADERS.test(name));
+  return fetch(`${baseURL.replace(/\/$/, "")}${path}?beta=true`, {
+    method: "POST",
+    headers: {
+      ...Object.fromEntries(passed),
+      "content-type": "application/json",
+      "x-api-key": apiKey,
+      "x-rigger-attempt": String(attempt),
+    },
+    body: JSON.stringify(body),
+    signal,
+  });
+}
+
+function answered({ headers }: Response): [string, string][] {
+  return ANSWERED_HEADERS.flatMap((name): [string, string][] => {
+    const value = headers.get(name);
+    return value === null ? [] : [[name, value]];
+  });
+}
+
+const encoder = new TextEncoder();
+
+/** The records of a stream of events, each as it came, with the empty line after it. */
+async function* records(body: ReadableStream<Uint8Array> | null): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    const parts = (rest + text).split(/(?<=\n\n)/);
+    rest = parts.at(-1)?.endsWith("\n\n") ? "" : (parts.pop() ?? "");
+    yield* parts;
+  }
+  if (rest !== "") yield rest;
+}
+
+/** The event of a record; undefined for what keeps the connection alive. */
+function eventOf(
+  record: string,
+): { type: string; error?: { type?: string; message?: string } } | undefined {
+  const data = record
+    .split(/\r?\n/)
+    .flatMap((line) => (line.startsWith("data:") ? [line.slice(5).trimStart()] : []))
+    .join("\n");
+  if (data === "") return undefined;
+  const event = JSON.parse(data);
+  return event?.type === "ping" ? undefined : event;
+}

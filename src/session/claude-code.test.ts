@@ -1,0 +1,293 @@
+import { env } from "cloudflare:workers";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { SessionEvent } from "../events/event";
+import { createApp } from "../http/app";
+import { machineOf, plantPrograms } from "../testing/fake-claude-code";
+import { withoutPauses } from "../testing/faults";
+import {
+  ALICE,
+  aMessage,
+  ask,
+  createSession,
+  eventsOf,
+  objectOf,
+  sessionOf,
+  until,
+  value,
+} from "../testing/sessions";
+import { upstream } from "./deployment";
+import type { SessionConfig } from "./rpc";
+
+let uproot = () => {};
+beforeAll(() => {
+  uproot = plantPrograms();
+});
+afterAll(() => uproot());
+
+const claudeCode = (config: SessionConfig = {}) =>
+  createSession({ config: { ...config, runtime: "claude-code" } });
+const read = async (id: string) => value(await sessionOf(id).read(ALICE));
+const bash = (command: string) => `/Bash ${JSON.stringify({ command })}`;
+const task = (prompt: string, tool = "Task", type = "writer") =>
+  `/${tool} ${JSON.stringify({ subagent_type: type, prompt, description: "a task" })}`;
+
+/** An event without what differs from one session to the next. */
+function wordsOf(event: SessionEvent): string {
+  const fields = event as unknown as Record<string, unknown>;
+  const named = [
+    "agent",
+    "type",
+    "turnId",
+    "kind",
+    "name",
+    "isError",
+    "stopReason",
+    "model",
+    "block",
+  ];
+  return named.flatMap((name) => (fields[name] === undefined ? [] : [fields[name]])).join(" ");
+}
+
+describe("a message to Claude Code", () => {
+  it.each([
+    ["tools", `${bash("echo one")}\n${bash("false")}\nsome words\n${bash("cat x")}\nall done`],
+    ["thoughts", "/think let me see\nall done"],
+    ["a try that fails", "/fail 529 times=1\nall done"],
+    ["a reply that is cut off", "/cut times=1\nall done"],
+    ["a model that gives up", "/fail 400\nall done"],
+  ])("has the events of the loop (%s)", async (_, prompt) => {
+    const [loop, claude] = [await createSession(), await claudeCode()];
+    const of = await ask(loop, prompt);
+    const message = await ask(claude, prompt);
+    expect((await eventsOf(claude)).map(wordsOf)).toEqual((await eventsOf(loop)).map(wordsOf));
+    const { status, stopReason, numTurns, toolsUsed } = of;
+    expect(message).toMatchObject({ status, stopReason, numTurns, toolsUsed });
+    expect(message.error?.type).toBe(of.error?.type);
+  });
+
+  it("has the events of the loop when agents work for it", async () => {
+    const config = { customAgents: { writer: { model: "claude-haiku-5-5" } } };
+    const [loop, claude] = [await createSession({ config }), await claudeCode(config)];
+    const inner = `${bash("echo inner")}\nwritten`;
+    await ask(loop, `${task(inner)}\nall done`);
+    await ask(claude, `${task(inner, "Agent")}\nall done`);
+    expect((await eventsOf(claude)).map(wordsOf)).toEqual((await eventsOf(loop)).map(wordsOf));
+    const events = await eventsOf(claude);
+    const completed = events.find(({ type }) => type === "agent.completed");
+    expect(completed).toMatchObject({ agent: "writer", stopReason: "end_turn" });
+    expect(JSON.stringify(completed)).toContain("written");
+  });
+
+  it("runs agents side by side, and tells whose words are whose", async () => {
+    const id = await claudeCode({ customAgents: { writer: {} } });
+    const both = `${task("/delay 30\nfirst", "Agent")} & ${task("/delay 10\nsecond", "Agent")}\nend`;
+    expect(await ask(id, both)).toMatchObject({ status: "completed", numTurns: 4 });
+    const events = await eventsOf(id);
+    const said = events.flatMap((e) => (e.type === "assistant.text" && e.agent ? [e] : []));
+    expect(said.map(({ agent }) => agent)).toEqual(["writer-2", "writer"]);
+    expect(said[0]?.text).toContain("second");
+    expect(events.filter(({ type }) => type === "agent.completed")).toHaveLength(2);
+  });
+
+  it("is one of many of the same process, which remembers the others", async () => {
+    const id = await claudeCode();
+    await ask(id, "one");
+    await ask(id, "two");
+    const third = await ask(id, "three");
+    expect(third).toMatchObject({ status: "completed", numTurns: 1 });
+    const machine = machineOf(id);
+    expect(machine.started).toHaveLength(1);
+    expect(JSON.stringify(machine.sent.at(-1)?.messages)).toMatch(/one.*two.*three/s);
+  });
+
+  it("adds up what its calls cost, and counts no call twice", async () => {
+    const id = await claudeCode({ customAgents: { writer: { model: "claude-haiku-5-5" } } });
+    await ask(
+      id,
+      `/WebSearch {"query":"x"} & /WebFetch {"url":"https://a.b"}\n${bash("echo")}\nend`,
+    );
+    await ask(id, `${task("written", "Agent")}\nend`);
+    const session = await read(id);
+    const events = await eventsOf(id);
+    const costs = events.map((event) => ("cost" in event ? Math.round(event.cost * 1e9) : 0));
+    expect(costs.reduce((sum, cost) => sum + cost, 0)).toBe(session.totalCostNanos);
+    expect(session.totalCostNanos).toBeGreaterThan(0);
+    expect(session).toMatchObject({ numTurns: 6 });
+    expect(Object.keys(session.usage).sort()).toEqual(["claude-haiku-5-5", "claude-sonnet-5-5"]);
+    const kinds = events.flatMap((e) => (e.type === "turn.completed" ? [e.kind] : []));
+    expect(kinds.filter((kind) => kind !== "reply").sort()).toEqual(["helper", "web_search"]);
+    expect([...session.toolsUsed].sort()).toEqual(["Bash", "Task", "WebFetch", "WebSearch"]);
+  });
+
+  it("is thought about and formed as its session says, with our key and no other", async () => {
+    if (!upstream) throw new Error("there is no model");
+    const asked = vi.spyOn(upstream, "fetch");
+    const outputSchema = { type: "object", properties: { a: { type: "number" } } };
+    const thinking = { type: "enabled", budget_tokens: 2_000 };
+    const id = await claudeCode({ model: "claude-haiku-4-5", thinking, outputSchema });
+    await ask(id, "hi");
+    const [url, init] = asked.mock.calls[0] ?? [];
+    asked.mockRestore();
+    expect(url).toBe("https://api.anthropic.com/v1/messages?beta=true");
+    expect(JSON.parse(String(init?.body))).toMatchObject({
+      model: "claude-haiku-4-5",
+      max_tokens: 16_384,
+      thinking,
+      output_config: { format: { type: "json_schema", schema: { type: "object" } } },
+    });
+    const headers = new Headers(init?.headers);
+    expect(headers.get("x-api-key")).toBe("offline");
+    expect(headers.get("authorization")).toBeNull();
+    expect(headers.get("anthropic-version")).toBe("2023-06-01");
+    expect(headers.get("x-claude-code-session-id")).toBeNull();
+  });
+
+  it("can't be addressed to an agent, who works for the main one", async () => {
+    const id = await claudeCode({ customAgents: { writer: {} } });
+    const refused = await sessionOf(id).send(ALICE, aMessage("hi", { agent: "writer" }));
+    expect(refused).toMatchObject({
+      failure: { code: "invalid_request", details: { path: "agent" } },
+    });
+    expect(await ask(id, "hi", { agent: "main" })).toMatchObject({ status: "completed" });
+  });
+
+  it("that begins with a stroke is no command of the program", async () => {
+    const id = await claudeCode();
+    await ask(id, "/compact now");
+    expect(JSON.stringify(machineOf(id).sent[0]?.messages)).toContain("\\n/compact now");
+  });
+});
+
+describe("Claude Code that is stopped", () => {
+  const running = async (id: string, type: string) =>
+    until(async () => (await eventsOf(id)).some((event) => event.type === type));
+
+  it.each([
+    ["in a command", bash("while :; do sleep 0.01; done"), "tool.started"],
+    ["in a reply", "/delay 60000\nnever", "turn.started"],
+  ])("%s goes on with the next message", async (_, prompt, type) => {
+    const id = await claudeCode();
+    const request = aMessage(prompt);
+    value(await sessionOf(id).send(ALICE, request));
+    await running(id, type);
+    expect(value(await sessionOf(id).interrupt(ALICE))).toMatchObject({ id: request.id });
+    expect(value(await sessionOf(id).message(ALICE, request.id))).toMatchObject({
+      status: "interrupted",
+      stopReason: "interrupted",
+    });
+    expect(await ask(id, "go on")).toMatchObject({ status: "completed", stopReason: "end_turn" });
+    const machine = machineOf(id);
+    expect(machine.started).toHaveLength(1);
+    expect(JSON.stringify(machine.sent.at(-1)?.messages)).toContain("Request interrupted");
+  });
+
+  it("is killed where it does not listen, and remembers what was before", async () => {
+    const id = await claudeCode();
+    await ask(id, "the first");
+    machineOf(id).deaf = true;
+    value(await sessionOf(id).send(ALICE, aMessage(bash("while :; do sleep 0.01; done"))));
+    await running(id, "tool.started");
+    const message = await withoutPauses(async () => {
+      value(await sessionOf(id).interrupt(ALICE));
+      return ask(id, "go on");
+    }, 1 / 10);
+    expect(message).toMatchObject({ status: "completed", stopReason: "end_turn" });
+    const machine = machineOf(id);
+    expect(machine.started).toHaveLength(2);
+    expect(JSON.stringify(machine.sent.at(-1)?.messages)).toMatch(/the first.*interrupted.*go on/s);
+  });
+
+  it("by another message answers that one only", async () => {
+    const id = await claudeCode();
+    value(await sessionOf(id).send(ALICE, aMessage("/delay 60000\nnever")));
+    await running(id, "turn.started");
+    const message = await ask(id, "now!", { onBusy: "interrupt" });
+    expect(message).toMatchObject({ status: "completed" });
+    expect(message.result).toContain("now!");
+  });
+
+  it("asks the model nothing more once nobody waits", async () => {
+    const id = await claudeCode();
+    await ask(id, "one");
+    const cost = (await read(id)).totalCostNanos;
+    const { program } = machineOf(id);
+    const body = {
+      model: "claude-sonnet-5-5",
+      max_tokens: 10,
+      stream: true,
+      messages: [{ role: "user", content: "x" }],
+    };
+    const response = await program?.call(body);
+    expect(response?.status).toBe(402);
+    expect((await read(id)).totalCostNanos).toBe(cost);
+  });
+});
+
+describe("Claude Code that dies", () => {
+  it("in a command is started again, and told to go on", async () => {
+    const id = await claudeCode();
+    const request = aMessage(`${bash("sleep 60")}\nnever`);
+    value(await sessionOf(id).send(ALICE, request));
+    await until(async () => (await eventsOf(id)).some(({ type }) => type === "tool.started"));
+    const { program } = machineOf(id);
+    if (program) program.dead = true;
+    const end = async () => value(await sessionOf(id).message(ALICE, request.id));
+    await until(async () => (await end()).endedAt !== null);
+    expect(await end()).toMatchObject({ status: "completed", numTurns: 2 });
+    const events = await eventsOf(id);
+    expect(events.find(({ type }) => type === "tool.completed")).toMatchObject({ isError: true });
+    expect(JSON.stringify(machineOf(id).sent.at(-1)?.messages)).toContain("Go on where you were");
+  });
+
+  it("with its machine remembers what was kept of it", async () => {
+    const id = await claudeCode();
+    await ask(id, "the first");
+    machineOf(id).replace();
+    const message = await ask(id, "the second");
+    expect(message).toMatchObject({ status: "completed", numTurns: 1 });
+    const machine = machineOf(id);
+    expect(machine.started).toHaveLength(2);
+    expect(JSON.stringify(machine.sent.at(-1)?.messages)).toMatch(/the first.*the second/s);
+  });
+
+  it("again and again fails its message, and says what it said", async () => {
+    const id = await claudeCode();
+    machineOf(id).broken = true;
+    const message = await withoutPauses(() => ask(id, "hi"));
+    expect(message).toMatchObject({ status: "failed", error: { type: "unavailable_error" } });
+    expect(message.error?.message).toContain("claude: not found");
+  });
+});
+
+describe("the way of a program to the model", () => {
+  it.each([
+    ["GET", "/model/v1/messages"],
+    ["POST", "/model/v1/messages/count_tokens"],
+    ["POST", "/model/api/event_logging/v2/batch"],
+    ["HEAD", "/model/"],
+  ])("leads nowhere else (%s %s)", async (method, path) => {
+    const id = await claudeCode();
+    const body = method === "POST" ? "{}" : null;
+    const request = new Request(`https://session${path}`, { method, body });
+    expect((await objectOf(id).fetch(request)).status).toBe(404);
+  });
+
+  it.each(["/model/v1/messages", "/v1/messages", "/_model/v1/messages"])(
+    "is not there for clients (%s)",
+    async (path) => {
+      const app = createApp();
+      for (const place of [path, `/api/sessions/${await claudeCode()}${path}`]) {
+        const init = { method: "POST", body: "{}" };
+        expect((await app.request(place, init, env)).status).toBe(404);
+      }
+    },
+  );
+
+  it("leaves nothing behind for an id that there is none of", async () => {
+    const request = new Request("https://session/model/v1/messages", {
+      method: "POST",
+      body: "{}",
+    });
+    expect((await objectOf(`sess_${"0".repeat(32)}`).fetch(request)).status).toBe(404);
+  });
+});

@@ -1,0 +1,437 @@
+import { programStart, programTools, transcriptPath, uuidOf } from "../agent/claude-code/options";
+import {
+  type CallResult,
+  type Heard,
+  interruptLine,
+  promptLine,
+  readLine,
+} from "../agent/claude-code/protocol";
+import type { Ending } from "../agent/loop";
+import { apiError, type Upstream } from "../agent/relay";
+import { pause } from "../agent/retry";
+import type { LiveEvent } from "../events/event";
+import { type Programs, type Sandbox, SandboxError } from "../sandbox/sandbox";
+import { hasAgents } from "./agents";
+import { atMost } from "./bounded";
+import { type Latch, latch } from "./latch";
+import { later, passOn, stopped } from "./model-proxy";
+import {
+  endingOfMessage,
+  finishCall,
+  giveUpCalls,
+  type MessageChange,
+  noteCompaction,
+  setupOfProgram,
+  startAgent,
+} from "./program-changes";
+import type { StoredProgram } from "./program-table";
+import { putBackTranscript, saveTranscript } from "./program-transcript";
+import type { SessionStore } from "./store";
+import { errorText, log } from "./telemetry";
+import { type LiveDraft, takeUpAgain } from "./turns";
+
+/** Deaths of the program, or of its machine, without progress before its message fails. */
+const MAX_DEATHS = 5;
+const DEATH_PAUSE_MS = 500;
+/** How long a program may take to stop what it does before it is killed. */
+const STOP_MS = 3_000;
+/** How long a message's end waits for the transcript; what is missed then is kept the next time. */
+const SAVE_MS = 20_000;
+/** How long a call of a program waits for its session to be at work again after a loss of the object. */
+const TAKE_UP_MS = 10_000;
+const MAX_NOISE_CHARACTERS = 500;
+
+/** What is said to a program that had heard its prompt before it died. */
+const GO_ON =
+  "You were interrupted before you were done. Go on where you were. Look at what is there first: a command may have run in part, and files may be missing.";
+
+/** What is needed of the session. */
+export interface ClaudeCodeDeps {
+  store: SessionStore;
+  commit<T>(change: (now: number) => T): T;
+  publish(event: LiveEvent): void;
+  drafts: Map<string, LiveDraft>;
+  upstream: Upstream | null;
+  sandbox(): Sandbox;
+  workspace: string;
+}
+
+/** The message that is worked on. */
+interface Work {
+  messageId: string;
+  signal: AbortSignal;
+  /** Opens whenever a call was settled, a result was written down, or an agent has become known. */
+  settled: Latch;
+  /** What the program said last that was no line of its protocol. */
+  noise: string;
+}
+
+/**
+ * Claude Code as a session's agent: one process in the session's machine, started at need, that takes message
+ * after message. What it says is written down as the loop's events are, each line once; what it costs is
+ * settled where its model calls pass through. It and its machine may die at any time: it is started again
+ * with what it remembers.
+ */
+export class ClaudeCode {
+  readonly #deps: ClaudeCodeDeps;
+  #work: Work | null = null;
+  #begun = Promise.withResolvers<void>();
+  /** Resolves when nobody works on a message, nor stops what was worked on. */
+  #free: Promise<void> = Promise.resolve();
+  /** Whether what the program did for a message is being stopped: what it asks meanwhile is for nobody. */
+  #stopping = false;
+  #saving: Promise<unknown> | null = null;
+  /** The newest line that a program is known to have. */
+  #given = "";
+
+  constructor(deps: ClaudeCodeDeps) {
+    this.#deps = deps;
+  }
+
+  /** Works on a message until it has come to its end. Null when it was stopped from outside. */
+  async workOn(messageId: string, signal: AbortSignal): Promise<Ending | null> {
+    const before = this.#free;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#free = promise;
+    try {
+      await before;
+      return signal.aborted ? null : await this.#workAlone(messageId, signal);
+    } finally {
+      resolve();
+    }
+  }
+
+  async #workAlone(messageId: string, signal: AbortSignal): Promise<Ending | null> {
+    const over = new AbortController();
+    const both = AbortSignal.any([signal, over.signal]);
+    const work: Work = { messageId, signal: both, settled: latch(both), noise: "" };
+    const { store, commit } = this.#deps;
+    for (const run of store.journal.openRuns(messageId)) {
+      if (store.journal.hasCalls(run.id)) commit((now) => takeUpAgain({ store, run, now }));
+    }
+    this.#work = work;
+    this.#begun.resolve();
+    try {
+      return await this.#untilItEnds(work);
+    } finally {
+      over.abort();
+      this.#work = null;
+      this.#begun = Promise.withResolvers();
+      if (signal.aborted) {
+        this.#stopping = true;
+        await this.#stop(messageId);
+        this.#stopping = false;
+      }
+    }
+  }
+
+  /** Answers a request of the program: a call of the model is passed on, and nothing else is there. */
+  async answer(request: Request): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    if (request.method !== "POST" || pathname !== "/model/v1/messages") {
+      return apiError(404, "not_found_error", "Not found");
+    }
+    const { upstream, store } = this.#deps;
+    const { running } = store.state;
+    if (running === null || this.#stopping || !upstream) return stopped();
+    await atMost(this.#begun.promise, TAKE_UP_MS);
+    const work = this.#work;
+    if (!work) return later();
+    if (work.messageId !== running) return stopped();
+    const hasTools = programTools(store.identity.config, hasAgents(store)).length > 0;
+    const finish = (result: CallResult) =>
+      this.#deps.commit((now) => finishCall(this.#at(work.messageId, now), result));
+    const deps = { ...this.#deps, ...work, upstream, hasTools, finish };
+    return passOn(request, deps).catch((error) => {
+      log("model_call.crashed", { session: store.identity.id, error: errorText(error) });
+      return later();
+    });
+  }
+
+  /** Has the program work, and starts it again as often as it dies and makes sense. */
+  async #untilItEnds(work: Work): Promise<Ending | null> {
+    const { store, commit } = this.#deps;
+    const { messageId, signal } = work;
+    for (;;) {
+      const before = store.programs.read()?.id;
+      const ending = await this.#attempt(work).catch(failureOf);
+      if (signal.aborted) return null;
+      if (ending !== "died") return ending;
+      const run = store.journal.run(messageId);
+      if (!run || run.restarts >= MAX_DEATHS) return diedTooOften(work.noise);
+      commit((now) => {
+        store.programs.forget();
+        for (const open of store.journal.openRuns(messageId)) {
+          takeUpAgain({ store, run: open, now });
+        }
+        giveUpCalls(this.#at(messageId, now));
+      });
+      // One that was left from an earlier message may have been dead for long.
+      if (run.restarts > 0 || before === undefined) {
+        await pause(DEATH_PAUSE_MS * 2 ** run.restarts, signal);
+      }
+      if (signal.aborted) return null;
+    }
+  }
+
+  /** Makes sure that the program runs and has its prompt, and follows it. */
+  async #attempt(work: Work): Promise<Ending | "died"> {
+    const { store, commit } = this.#deps;
+    const { messageId, signal } = work;
+    const sandbox = this.#deps.sandbox();
+    const { programs } = sandbox;
+    if (!programs) return NO_PROGRAMS;
+    const machine = (await sandbox.start?.()) ?? "";
+    await this.#clearAway(messageId, machine, sandbox);
+    const program = await this.#begin(machine, sandbox, programs);
+    if (signal.aborted) return "died";
+    if (program.messageId !== messageId) {
+      const line = promptLine(uuidIn(messageId), store.messages.prompt(messageId));
+      commit(() => store.programs.beginMessage(messageId, line));
+    }
+    const { id, heard, ending } = this.#program();
+    if (ending) {
+      await this.#save(sandbox);
+      return ending;
+    }
+    await this.#tell(programs);
+    for await (const { line, end } of heeding(signal, programs.listen(id, heard, signal))) {
+      const ended = await this.#hear(readLine(line), end, work, programs);
+      if (ended) {
+        await this.#save(sandbox);
+        return ended;
+      }
+      if (signal.aborted) break;
+    }
+    return "died";
+  }
+
+  /** Ends a program that stands on another machine, or in the middle of another message. */
+  async #clearAway(messageId: string, machine: string, sandbox: Sandbox): Promise<void> {
+    const { store, commit } = this.#deps;
+    const left = store.programs.read();
+    if (!left) return;
+    const busy = left.messageId !== null && left.messageId !== messageId && left.ending === null;
+    if (left.machine === machine && !busy) return;
+    if (left.machine === machine) await sandbox.kill(left.id);
+    commit(() => store.programs.forget());
+  }
+
+  /** The program as it runs; starts one with what was remembered where there is none. */
+  async #begin(machine: string, sandbox: Sandbox, programs: Programs): Promise<StoredProgram> {
+    const { store, commit } = this.#deps;
+    const known = store.programs.read();
+    const id = known?.id ?? `claude_${crypto.randomUUID()}`;
+    const { files, command, env } = programStart(id, setupOfProgram(store, this.#deps.workspace));
+    if (!known) {
+      await putBackTranscript(id, sandbox, store);
+      for (const { path, text } of files) {
+        await sandbox.writeFile(path, new TextEncoder().encode(text));
+      }
+      commit(() => store.programs.start(id, machine));
+    }
+    await programs.begin({ id, command, env });
+    return this.#program();
+  }
+
+  /** Writes down what a line means, once. Answers how the message ends, if it is its end. */
+  async #hear(
+    heard: Heard | null,
+    end: number,
+    work: Work,
+    programs: Programs,
+  ): Promise<Ending | undefined> {
+    const { store } = this.#deps;
+    const { messageId } = work;
+    const uuid = uuidIn(messageId);
+    switch (heard?.type) {
+      case undefined:
+        return undefined;
+      case "noise":
+        work.noise = heard.text.slice(0, MAX_NOISE_CHARACTERS);
+        return undefined;
+      case "begun":
+        if (heard.uuid === uuid) this.#note(work, end, () => store.programs.saveBegun());
+        return undefined;
+      case "done": {
+        if (heard.uuid !== uuid || this.#program().begun) return undefined;
+        // It remembers the prompt from before it died, and says nothing to it.
+        this.#note(work, end, () => {
+          store.programs.addLine(promptLine(crypto.randomUUID(), GO_ON));
+          store.programs.saveBegun();
+        });
+        await this.#tell(programs);
+        return undefined;
+      }
+      case "agent":
+        await this.#toolKnown(heard.toolUseId, work);
+        this.#note(work, end, (now) => startAgent(this.#at(messageId, now), heard));
+        work.settled.open();
+        return undefined;
+      case "results":
+        for (const { toolUseId } of heard.results) await this.#toolKnown(toolUseId, work);
+        this.#note(work, end, (now) => {
+          for (const result of heard.results) finishCall(this.#at(messageId, now), result);
+        });
+        work.settled.open();
+        this.#saveSoon();
+        return undefined;
+      case "compacted":
+        this.#note(work, end, (now) =>
+          noteCompaction(this.#at(messageId, now), heard.tokensBefore),
+        );
+        return undefined;
+      case "ended": {
+        const ending = endingOfMessage(store, messageId, heard.failure);
+        this.#note(work, end, () => store.programs.saveEnding(ending));
+        return ending;
+      }
+    }
+  }
+
+  /** Commits what a line means together with how far was heard; nothing once the work was stopped. */
+  #note(work: Work, end: number, change: (now: number) => void): void {
+    if (work.signal.aborted) return;
+    this.#deps.commit((now) => {
+      change(now);
+      this.#deps.store.programs.saveHeard(end);
+    });
+  }
+
+  #at(messageId: string, now: number): MessageChange {
+    const { store, drafts, workspace } = this.#deps;
+    return { store, drafts, workspace, messageId, now };
+  }
+
+  /** Waits until the reply that makes a call is written down: the program makes calls while it still reads. */
+  async #toolKnown(toolUseId: string, { messageId, settled, signal }: Work): Promise<void> {
+    const { journal } = this.#deps.store;
+    for (;;) {
+      const next = settled.next();
+      if (signal.aborted || journal.openToolOf(messageId, toolUseId)) return;
+      if (!journal.openRuns(messageId).some(({ id }) => journal.openCalls(id).length > 0)) return;
+      await next;
+    }
+  }
+
+  /** Stops what the program does for a message that was ended from outside. Never rejects. */
+  async #stop(messageId: string): Promise<void> {
+    const { store, commit } = this.#deps;
+    const program = store.programs.read();
+    if (program?.messageId !== messageId || program.ending !== null) return;
+    try {
+      const sandbox = this.#deps.sandbox();
+      if (!(await this.#halt(program.id, sandbox.programs))) {
+        await sandbox.kill(program.id);
+        commit(() => store.programs.forget());
+      }
+      await this.#save(sandbox);
+    } catch (error) {
+      // Whoever works on the next message finds it busy, and kills it.
+      log("program.left", { session: store.identity.id, error: errorText(error) });
+    }
+  }
+
+  /** Asks a program to stop what it does; tells whether it has, within a bound. */
+  async #halt(id: string, programs: Programs | undefined): Promise<boolean> {
+    const { store, commit } = this.#deps;
+    const { told, heard } = this.#program();
+    if (!programs || this.#given !== lineName(id, told)) return false;
+    commit(() => store.programs.addLine(interruptLine(crypto.randomUUID())));
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(), STOP_MS);
+    const halted = async () => {
+      await this.#tell(programs);
+      const { signal } = over;
+      for await (const { line, end } of heeding(signal, programs.listen(id, heard, signal))) {
+        if (readLine(line)?.type !== "ended") continue;
+        commit(() => {
+          store.programs.saveHeard(end);
+          store.programs.saveEnding({ stopReason: "interrupted" });
+        });
+        return;
+      }
+    };
+    try {
+      await atMost(halted(), STOP_MS);
+    } finally {
+      clearTimeout(timer);
+    }
+    return store.programs.read()?.ending != null;
+  }
+
+  /** Gives the program the newest of its lines, once more if need be. */
+  async #tell(programs: Programs): Promise<void> {
+    const { id, told, line } = this.#program();
+    await programs.tell(id, told, line);
+    this.#given = lineName(id, told);
+  }
+
+  /** Keeps what the program remembers. A failure is left to the next time. */
+  async #save(sandbox: Sandbox): Promise<void> {
+    await this.#saving;
+    const { store, commit, workspace } = this.#deps;
+    const path = transcriptPath(workspace, uuidOf(store.identity.sessionId));
+    this.#saving = saveTranscript(path, sandbox, store, (change) => commit(change)).catch((error) =>
+      log("transcript.kept", { session: store.identity.id, error: errorText(error) }),
+    );
+    await atMost(this.#saving, SAVE_MS);
+    this.#saving = null;
+  }
+
+  #saveSoon(): void {
+    if (!this.#saving) this.#save(this.#deps.sandbox());
+  }
+
+  #program(): StoredProgram {
+    const program = this.#deps.store.programs.read();
+    if (!program) throw new Error("the session has no program");
+    return program;
+  }
+}
+
+/** The same lines, given up on at once when the signal aborts. */
+async function* heeding<T>(signal: AbortSignal, lines: AsyncIterable<T>): AsyncGenerator<T> {
+  const iterator = lines[Symbol.asyncIterator]();
+  const { promise: aborted, resolve } = Promise.withResolvers<null>();
+  const stop = () => resolve(null);
+  signal.addEventListener("abort", stop);
+  try {
+    while (!signal.aborted) {
+      const next = await Promise.race([iterator.next(), aborted]);
+      if (next === null || next.done) return;
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+    // Not awaited: what does not end is what is given up on.
+    iterator.return?.().catch(() => {});
+  }
+}
+
+const lineName = (programId: string, n: number): string => `${programId} ${n}`;
+
+/** A message's id as the UUID that its prompt goes by. */
+function uuidIn(messageId: string): string {
+  const hex = messageId.replace(/^msg_/, "");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+/** What a failure of the sandbox means: another try, or the end of the message. */
+function failureOf(error: unknown): Ending | "died" {
+  if (!(error instanceof SandboxError)) throw error;
+  if (error.transient || error.lost) return "died";
+  const message = `The sandbox failed: ${error.message}`;
+  return { stopReason: "error", error: { type: "unavailable_error", message } };
+}
+
+const NO_PROGRAMS: Ending = {
+  stopReason: "error",
+  error: { type: "unavailable_error", message: "The session's sandbox can't run Claude Code." },
+};
+
+function diedTooOften(noise: string): Ending {
+  const why = noise === "" ? "" : ` It said last: ${noise}`;
+  const message = `Claude Code ended again and again without getting any further.${why}`;
+  return { stopReason: "error", error: { type: "unavailable_error", message } };
+}

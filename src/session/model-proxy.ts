@@ -1,0 +1,273 @@
+import type { CallResult } from "../agent/claude-code/protocol";
+import { readProgramCall } from "../agent/claude-code/request";
+import { grantTurn } from "../agent/grant";
+import { wireSchema } from "../agent/json-schema";
+import { keptReply, type Turn } from "../agent/loop";
+import { type Block, toolCalls } from "../agent/messages";
+import { emptyDraft, type ModelOutcome, thinkingFor, thinkingWithin } from "../agent/model";
+import { type PricedModel, resolveModel } from "../agent/models";
+import { apiError, countRelayed, type RelayedCall, relay, type Upstream } from "../agent/relay";
+import { retryDelayMs } from "../agent/retry";
+import { settings } from "../env";
+import type { LiveEvent, StopReason, TurnKind } from "../events/event";
+import { STOP_REASONS } from "../events/event";
+import { MAIN, setupOf } from "./agents";
+import { atMost } from "./bounded";
+import type { Run } from "./journal";
+import type { Latch } from "./latch";
+import type { SessionStore } from "./store";
+import {
+  beginTurn,
+  completeTurn,
+  failTurn,
+  type LiveDraft,
+  type RunChange,
+  scopeOf,
+  startTool,
+} from "./turns";
+
+/** The most a reply says unless its model allows less, as in the loop. */
+const MAX_OUTPUT_TOKENS = 16_384;
+/** The API takes no larger body. */
+const MAX_BODY_BYTES = 32 << 20;
+/** How long a call of an agent that nobody has heard of waits for the word that it was started. */
+const AGENT_WAIT_MS = 10_000;
+
+/** How long a call waits for the program's own word of the results that it tells of. */
+const RESULT_WAIT_MS = 1_000;
+
+/** The header in which the program says which of its agents calls; absent for the main one. */
+const AGENT_HEADER = "x-claude-code-agent-id";
+
+/** What is needed to pass a program's calls on while a message runs. */
+export interface ProxyDeps {
+  store: SessionStore;
+  commit<T>(change: (now: number) => T): T;
+  publish(event: LiveEvent): void;
+  drafts: Map<string, LiveDraft>;
+  upstream: Upstream;
+  messageId: string;
+  /** Whether the session's agents have any tools. */
+  hasTools: boolean;
+  signal: AbortSignal;
+  /** Opens whenever a call was settled, a result was written down, or an agent has become known. */
+  settled: Latch;
+  /** Writes down a result that the program has told the model, if that is not done. */
+  finish(result: CallResult): void;
+}
+
+/**
+ * Passes one model call of the session's program on to the API, with the deployment's key, held to the
+ * session's limits as the loop's own are: refused before it is made where it does not fit, and settled from
+ * the API's own numbers. What becomes of it is written down before the program can have the whole answer.
+ */
+export async function passOn(request: Request, deps: ProxyDeps): Promise<Response> {
+  const { store, signal } = deps;
+  const text = await request.text();
+  if (text.length > MAX_BODY_BYTES) {
+    return apiError(413, "request_too_large", "Request exceeds the maximum size");
+  }
+  const call = readProgramCall(text, deps);
+  if (!call.ok) return apiError(400, "invalid_request_error", call.message);
+  const caller = await callerOf(request, deps);
+  if (signal.aborted) return later();
+  // What nobody knows of is paid for all the same, and shown to nobody.
+  const run = caller ?? store.journal.run(deps.messageId);
+  const kind = caller || call.kind !== "reply" ? call.kind : "helper";
+  if (!run) return later();
+  await resultsKnown(call.results, deps);
+  const priced = resolveModel(call.model, Date.now(), settings.MODEL_PRICES);
+  if (!priced) return apiError(404, "not_found_error", `model: "${call.model}" has no known price`);
+
+  const wanted = Math.min(call.maxTokens, MAX_OUTPUT_TOKENS, priced.maxOutput);
+  const ref = kind === "reply" ? "" : await refOf(call.body);
+  const relayed = (turn: Pick<Turn, "maxTokens" | "attempt">): RelayedCall => ({
+    body: bodyOf(call.body, { run, kind, priced, maxTokens: turn.maxTokens }, store),
+    headers: request.headers,
+    attempt: turn.attempt,
+  });
+
+  for (;;) {
+    const otherSettled = deps.settled.next();
+    const granted = await grantTurn(
+      { ...call, kind, ref, maxTokens: wanted },
+      {
+        begin: (wish) => deps.commit((now) => beginTurn(at(run, store, now), priced, wish)),
+        count: () =>
+          countRelayed(deps.upstream, relayed({ maxTokens: wanted, attempt: 1 }), signal),
+        signal,
+        random: Math.random,
+      },
+    );
+    if (granted.ok) {
+      const live = kind === "reply";
+      return make(
+        relayed(granted),
+        { run, turn: granted, live, cut: granted.maxTokens < wanted },
+        deps,
+      );
+    }
+    if ("failure" in granted) {
+      const { status, type, message } = granted.failure;
+      return apiError(status ?? 502, type, message);
+    }
+    if (granted.why === "interrupted") return later();
+    if (granted.why !== "others_first") {
+      return refusal(granted.why === "too_dear" ? "budget_limit" : granted.why);
+    }
+    await otherSettled;
+    if (signal.aborted) return later();
+  }
+}
+
+/** Says that a limit forbids a call. It is not tried again: of all refusals the program takes this one at once. */
+const refusal = (why: StopReason): Response =>
+  apiError(402, "billing_error", `A limit of the session is reached [${why}]`);
+
+/** What a program's call is answered when nobody waits for it any more. */
+export const stopped = (): Response =>
+  apiError(402, "billing_error", "The message has ended that this was for");
+
+/** What a call is answered that nobody can see to at the moment. It is tried again. */
+export const later = (): Response => apiError(529, "overloaded_error", "Overloaded");
+
+/** The limit that a program names as the reason of its failure; undefined for any other one. */
+export function limitIn(failure: string): StopReason | undefined {
+  const named = /A limit of the session is reached \[(\w+)\]/.exec(failure)?.[1];
+  return STOP_REASONS.find((reason) => reason === named);
+}
+
+/** The run that makes a call; undefined for an agent that nobody has heard of. */
+async function callerOf(
+  { headers }: Request,
+  { store, messageId, signal, settled }: ProxyDeps,
+): Promise<Run | undefined> {
+  const agentId = headers.get(AGENT_HEADER);
+  if (agentId === null) return store.journal.run(messageId);
+  const giveUpAt = Date.now() + AGENT_WAIT_MS;
+  for (;;) {
+    const next = settled.next();
+    const runId = store.programs.runOfAgent(agentId);
+    if (runId !== undefined) return store.journal.run(runId);
+    if (!(await atMost(next, giveUpAt - Date.now())) || signal.aborted) return undefined;
+  }
+}
+
+/**
+ * Waits until the results are written down that a call tells of. The program says them as well, but a call
+ * may come before its words; what it says too late is taken from the call.
+ */
+async function resultsKnown(
+  results: readonly CallResult[],
+  { store, messageId, signal, settled, finish }: ProxyDeps,
+): Promise<void> {
+  const isOpen = ({ toolUseId }: CallResult) => store.journal.openToolOf(messageId, toolUseId);
+  const giveUpAt = Date.now() + RESULT_WAIT_MS;
+  for (;;) {
+    const next = settled.next();
+    if (signal.aborted || !results.some(isOpen)) return;
+    if (!(await atMost(next, giveUpAt - Date.now()))) break;
+  }
+  if (!signal.aborted) for (const result of results.filter(isOpen)) finish(result);
+}
+
+/** A call as it is sent: a reply is thought about and formed as in the loop. */
+function bodyOf(
+  { thinking: own, context_management: edits, ...body }: Record<string, unknown>,
+  call: { run: Run; kind: TurnKind; priced: PricedModel; maxTokens: number },
+  store: SessionStore,
+): object {
+  const { run, kind, priced, maxTokens } = call;
+  const { outputSchema } = store.identity.config;
+  const isReply = kind === "reply";
+  const thinking = thinkingWithin({
+    thinking: isReply ? thoughtsOf(own, run, priced, store) : (own as Thinking),
+    maxTokens,
+  });
+  const format = isReply && run.agent === MAIN && outputSchema && wireSchema(outputSchema);
+  return {
+    ...body,
+    model: priced.id,
+    max_tokens: maxTokens,
+    // What is said of old thoughts is refused where there are none.
+    ...(thinking && { thinking, ...(edits ? { context_management: edits } : {}) }),
+    ...(format && {
+      output_config: {
+        ...(body.output_config as object | undefined),
+        format: { type: "json_schema", schema: format },
+      },
+    }),
+  };
+}
+
+type Thinking = ReturnType<typeof thinkingFor>;
+
+/** How an agent thinks: as its session says, and as the program asks where that says nothing, but seen. */
+function thoughtsOf(own: unknown, run: Run, priced: PricedModel, store: SessionStore): Thinking {
+  const given = setupOf(store, run.agent).thinking;
+  if (given) return thinkingFor(priced, given);
+  const asked = own as Thinking;
+  return asked?.type === "adaptive" ? { ...asked, display: "summarized" } : asked;
+}
+
+/** Makes a call that was granted. */
+function make(
+  call: RelayedCall,
+  granted: { run: Run; turn: Turn; live: boolean; cut: boolean },
+  deps: ProxyDeps,
+): Promise<Response> {
+  const { run, turn, live, cut } = granted;
+  const { store, drafts, publish, signal, settled } = deps;
+  const scope = scopeOf(run);
+  const { turnId } = turn;
+  const draft = emptyDraft();
+  drafts.set(turnId, { draft, scope, live });
+  const watch = {
+    draft,
+    onDelta: (delta: {
+      block: number;
+      kind: "text" | "thinking";
+      offset: number;
+      text: string;
+    }) => {
+      if (live) publish({ type: "assistant.delta", ...scope, turnId, ...delta });
+    },
+  };
+  const settle = (outcome: ModelOutcome) => {
+    // Whoever ended the message has settled the call with what had arrived.
+    if (signal.aborted) return;
+    if (drafts.get(turnId)?.draft === draft) drafts.delete(turnId);
+    deps.commit((now) => {
+      const change = at(run, store, now);
+      if (!outcome.ok) {
+        const delayMs = retryDelayMs(outcome.failure, turn.attempt, Math.random());
+        failTurn(change, turn, outcome, delayMs);
+        return;
+      }
+      const kept = live ? keptReply(outcome, cut) : { ...outcome, content: [] };
+      const content = kept.content.map(asOurs);
+      completeTurn(change, turn, { ...kept, content });
+      for (const tool of toolCalls(content)) startTool(change, tool);
+    });
+    settled.open();
+  };
+  return relay(deps.upstream, call, signal, watch, settle);
+}
+
+/** The tool that starts an agent has another name in the program's own requests. */
+const asOurs = (block: Block): Block =>
+  block.type === "tool_use" && block.name === "Agent" ? { ...block, name: "Task" } : block;
+
+/** A run as it is now: it may have been taken up again since. */
+const at = (run: Run, store: SessionStore, now: number): RunChange => ({
+  store,
+  run: store.journal.run(run.id) ?? run,
+  now,
+});
+
+/** Tells calls of one kind apart that are made side by side; the same call again is another try. */
+async function refOf(body: object): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify(body));
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return btoa(String.fromCharCode(...new Uint8Array(digest).subarray(0, 12)));
+}

@@ -1,0 +1,114 @@
+import { type ProgramSetup, uuidOf } from "../agent/claude-code/options";
+import type { CallResult, Heard } from "../agent/claude-code/protocol";
+import { type Ending, endingOf } from "../agent/loop";
+import { commandEnv } from "../sandbox/egress";
+import { closeAgentRun, openTask, setupOf } from "./agents";
+import { modelOf } from "./deployment";
+import type { Run } from "./journal";
+import { limitIn } from "./model-proxy";
+import type { SessionStore } from "./store";
+import { closeTurns, type Drafts, finishTool, scopeOf } from "./turns";
+
+// What the words of a session's program change. All but the last two run within a transaction.
+
+/** The message that a change belongs to, and when it happens. */
+export interface MessageChange {
+  store: SessionStore;
+  drafts: Drafts;
+  workspace: string;
+  messageId: string;
+  now: number;
+}
+
+/** As much of a program's own words is shown. */
+const MAX_WORDS_CHARACTERS = 500;
+
+/** Opens the run of an agent that the program has started. */
+export function startAgent(at: MessageChange, heard: Extract<Heard, { type: "agent" }>): void {
+  const { store, messageId, now, workspace } = at;
+  const tool = store.journal.openToolOf(messageId, heard.toolUseId);
+  const run = store.journal.run(tool?.runId ?? messageId);
+  if (!run) return;
+  const { toolUseId: callId, agentType: type, prompt } = heard;
+  const task = { callId, type, prompt, background: false };
+  const opened = openTask({ store, run, now }, task, workspace);
+  if ("messageId" in opened) store.programs.addAgent(heard.agentId, opened.id);
+}
+
+/** Writes down the result of a call, and the end of the agent that it had started; a second one changes nothing. */
+export function finishCall(at: MessageChange, { toolUseId, result }: CallResult): void {
+  const { store, messageId, now, drafts } = at;
+  const tool = store.journal.openToolOf(messageId, toolUseId);
+  const run = tool && store.journal.run(tool.runId);
+  if (!run) return;
+  const agent = store.journal.run(`${run.id}/${toolUseId}`);
+  if (agent?.open) {
+    const text = typeof result.content === "string" ? result.content : JSON.stringify(result);
+    const ending = outcomeOf(agent, result.isError ? text : null);
+    closeTurns({ store, run: agent, now }, ending.stopReason, drafts);
+    closeAgentRun({ store, run: agent, now }, ending);
+  }
+  finishTool({ store, run, now }, tool, result);
+}
+
+/** Answers the calls that a dead program has not, and closes its agents, which nobody carries on. */
+export function giveUpCalls({ store, messageId, now, drafts }: MessageChange): void {
+  for (const run of store.journal.openRuns(messageId)) {
+    closeTurns({ store, run, now }, "restarted", drafts);
+    if (run.id !== messageId) closeAgentRun({ store, run, now }, { stopReason: "interrupted" });
+  }
+}
+
+/** Tells that the conversation was summarised. */
+export function noteCompaction(
+  { store, messageId, now }: MessageChange,
+  tokensBefore: number,
+): void {
+  const run = store.journal.run(messageId);
+  const turnId = store.journal.newestTurn(messageId, "compaction");
+  if (!run || turnId === undefined) return;
+  store.log.append({ type: "context.compacted", turnId, tokensBefore }, scopeOf(run), now);
+}
+
+/** How a message ends whose program is done, or has failed. */
+export function endingOfMessage(
+  store: SessionStore,
+  messageId: string,
+  failure: string | null,
+): Ending {
+  const run = store.journal.run(messageId);
+  return run ? outcomeOf(run, failure) : { stopReason: "end_turn" };
+}
+
+function outcomeOf(run: Run, failure: string | null): Ending {
+  const limit = failure === null ? undefined : limitIn(failure);
+  if (limit) return { stopReason: limit } as Ending;
+  if (failure === null) return endingOf(run.lastStop) ?? { stopReason: "end_turn" };
+  const message = `Claude Code failed: ${failure.slice(0, MAX_WORDS_CHARACTERS)}`;
+  return { stopReason: "error", error: { type: "upstream_error", message } };
+}
+
+/** A session as its program is to know it. */
+export function setupOfProgram(store: SessionStore, workspace: string): ProgramSetup {
+  const { config, sessionId } = store.identity;
+  const { systemPrompt, effort, allowedTools, disallowedTools } = config;
+  const names = Object.keys(config.customAgents ?? {});
+  return {
+    uuid: uuidOf(sessionId),
+    workspace,
+    env: commandEnv(config.env ?? {}),
+    model: modelOf(config.model).id,
+    systemPrompt,
+    effort,
+    allowedTools,
+    disallowedTools,
+    customAgents: Object.fromEntries(
+      names.map((name) => {
+        const own = config.customAgents?.[name] ?? {};
+        const { model, effort } = setupOf(store, name);
+        const description = own.description ?? own.systemPrompt?.slice(0, 200) ?? "an agent";
+        return [name, { ...own, model: modelOf(model).id, effort, description }];
+      }),
+    ),
+  };
+}

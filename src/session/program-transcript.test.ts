@@ -1,0 +1,90 @@
+import { runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { toBase64 } from "../agent/tools/image";
+import type { Sandbox } from "../sandbox/sandbox";
+import { createSession, objectOf } from "../testing/sessions";
+import { aFakeSandbox } from "../testing/tool-context";
+import { putBackTranscript, saveTranscript } from "./program-transcript";
+import { SessionStore } from "./store";
+
+const PATH = "/home/agent/t.jsonl";
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** A sandbox with one file that is read as the command says. */
+function aMachine(file: { content: string | null }): Sandbox {
+  return aFakeSandbox({
+    run: async ({ command }) => {
+      const from = Number(/tail -c \+(\d+)/.exec(command)?.[1]);
+      const size = Number(/head -c (\d+)/.exec(command)?.[1]);
+      const content = file.content === null ? null : bytes(file.content);
+      const piece = content?.subarray(from - 1, from - 1 + size);
+      return {
+        exitCode: piece ? 0 : 1,
+        stdout: piece ? toBase64(piece) : "",
+        stderr: "",
+        ended: "exited",
+        truncated: false,
+      };
+    },
+  });
+}
+
+/** Keeps a file as it is at several times, and tells what is kept after each. */
+async function kept(...contents: (string | null)[]): Promise<string[]> {
+  const id = await createSession();
+  return runInDurableObject(objectOf(id), async (_, { storage }) => {
+    const store = new SessionStore(storage);
+    const file = { content: null as string | null };
+    const found: string[] = [];
+    for (const content of contents) {
+      file.content = content;
+      await saveTranscript(PATH, aMachine(file), store, (change) => store.transaction(change));
+      found.push(new TextDecoder().decode(store.programs.transcript()));
+    }
+    return found;
+  });
+}
+
+describe("a transcript", () => {
+  it("is kept as it grows, in whole lines", async () => {
+    expect(await kept(null, "", "a\n", "a\nb", "a\nbé\nc\n")).toEqual([
+      "",
+      "",
+      "a\n",
+      "a\n",
+      "a\nbé\nc\n",
+    ]);
+  });
+
+  it("that was written anew is kept anew", async () => {
+    expect(await kept("one\ntwo\n", "one\n", "other\nthing\nmore\n")).toEqual([
+      "one\ntwo\n",
+      "one\n",
+      "other\nthing\nmore\n",
+    ]);
+  });
+
+  it("of any size is kept, also in one line", async () => {
+    const long = `${"é".repeat(700_000)}\n`;
+    const lines = `${"x".repeat(1_000)}\n`.repeat(1_500);
+    expect(await kept(long, long + lines)).toEqual([long, long + lines]);
+  });
+
+  it("is put back where its program takes it from", async () => {
+    const id = await createSession();
+    const written = await runInDurableObject(objectOf(id), async (_, { storage }) => {
+      const store = new SessionStore(storage);
+      const files: [string, string][] = [];
+      const sandbox = aFakeSandbox({
+        writeFile: async (path, content) => {
+          files.push([path, new TextDecoder().decode(content)]);
+        },
+      });
+      await putBackTranscript("claude_0", sandbox, store);
+      store.transaction(() => store.programs.addTranscript(bytes("a\nb\nhalf a l")));
+      await putBackTranscript("claude_1", sandbox, store);
+      return files;
+    });
+    expect(written).toEqual([["/home/agent/start/claude_1/transcript.jsonl", "a\nb\n"]]);
+  });
+});

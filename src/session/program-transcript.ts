@@ -1,0 +1,75 @@
+import { savedTranscriptPath } from "../agent/claude-code/options";
+import { quote } from "../agent/tools/quote";
+import type { Sandbox } from "../sandbox/sandbox";
+import { fromBase64 } from "./base64";
+import type { SessionStore } from "./store";
+
+// What a program remembers is a file that it adds to. It is kept here too, so that a new machine, or another
+// session, can begin with it.
+
+/** What is read at once. A row holds as much, in base64. */
+const PIECE_BYTES = 512 * 1024;
+
+/** As much of what is kept is read again, to see that the file is still the same. */
+const OVERLAP_BYTES = 256;
+
+const READ_TIMEOUT_MS = 30_000;
+
+/**
+ * Keeps what was added to the transcript since. Only whole lines: the rest is there the next time. A file
+ * that is not the one that was kept is kept anew.
+ */
+export async function saveTranscript(
+  path: string,
+  sandbox: Sandbox,
+  store: SessionStore,
+  commit: <T>(change: () => T) => T,
+): Promise<void> {
+  for (let again = true; again; ) {
+    const kept = store.programs.transcriptSize();
+    const last = store.programs.lastPiece();
+    const overlap = last?.subarray(-OVERLAP_BYTES) ?? new Uint8Array();
+    const piece = await readPiece(path, kept - overlap.length, sandbox);
+    if (piece === null || store.programs.transcriptSize() !== kept) return;
+    if (!startsWith(piece, overlap)) {
+      commit(() => store.programs.forgetTranscript());
+      continue;
+    }
+    const added = piece.subarray(overlap.length);
+    const lines = added.subarray(0, added.lastIndexOf(NEWLINE) + 1);
+    again = piece.length >= PIECE_BYTES;
+    // A line that is longer than a piece is kept in several.
+    const whole = lines.length === 0 && again ? added : lines;
+    if (whole.length > 0) commit(() => store.programs.addTranscript(whole));
+  }
+}
+
+/** Puts the transcript where a program that is about to start takes it from. */
+export async function putBackTranscript(
+  programId: string,
+  sandbox: Sandbox,
+  store: SessionStore,
+): Promise<void> {
+  const transcript = store.programs.transcript();
+  const lines = transcript.subarray(0, transcript.lastIndexOf(NEWLINE) + 1);
+  if (lines.length > 0) await sandbox.writeFile(savedTranscriptPath(programId), lines);
+}
+
+const NEWLINE = "\n".charCodeAt(0);
+
+/** Bytes of a file from an offset on; null when there is no such file. */
+async function readPiece(path: string, from: number, sandbox: Sandbox): Promise<Uint8Array | null> {
+  const file = quote(path);
+  const result = await sandbox.run({
+    id: `transcript_${crypto.randomUUID()}`,
+    command: `[ -f ${file} ] && tail -c +${from + 1} ${file} | head -c ${PIECE_BYTES} | base64 | tr -d '\\n'`,
+    timeoutMs: READ_TIMEOUT_MS,
+    maxOutputBytes: PIECE_BYTES * 2,
+  });
+  if (result.exitCode !== 0 || result.truncated) return null;
+  return fromBase64(result.stdout.trim());
+}
+
+function startsWith(bytes: Uint8Array, beginning: Uint8Array): boolean {
+  return bytes.length >= beginning.length && beginning.every((byte, at) => bytes[at] === byte);
+}

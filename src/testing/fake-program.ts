@@ -1,0 +1,349 @@
+import { env } from "cloudflare:workers";
+import { embedded } from "../sandbox/embedded";
+import type { ProgramLine, Sandbox } from "../sandbox/sandbox";
+import type { FakeMachine } from "./fake-claude-code";
+
+interface Block {
+  type: string;
+  text?: string;
+  id?: string;
+  name?: string;
+  input?: Record<string, unknown>;
+}
+interface Message {
+  role: string;
+  content: unknown;
+}
+interface Reply {
+  id: string;
+  content: Block[];
+  stopReason: string;
+}
+
+/** What the real one writes into its transcript: here, the conversation itself. */
+interface Entry {
+  type: string;
+  uuid?: string;
+  message: Message;
+}
+
+// Tests make the waits of those who are tested shorter.
+const wait = scheduler.wait.bind(scheduler);
+
+/** One process. */
+export class FakeProgram {
+  readonly output: ProgramLine[] = [];
+  readonly lines = new Map<number, string>();
+  dead = false;
+  readonly #machine: FakeMachine;
+  readonly #command: string;
+  #sandbox: Sandbox | undefined;
+  #done = 0;
+  #queue: string[] = [];
+  #busy = false;
+  #turn: AbortController | undefined;
+  #transcript: Entry[] = [];
+  /** Where it keeps what it remembers. */
+  transcriptPath = "";
+
+  constructor(machine: FakeMachine, command: string) {
+    this.#machine = machine;
+    this.#command = command;
+  }
+
+  /** Does what there is to do. */
+  step(): void {
+    if (this.dead) {
+      this.#turn?.abort();
+      return;
+    }
+    if (!this.#sandbox) this.#start();
+    for (let line = this.lines.get(this.#done + 1); line; line = this.lines.get(this.#done + 1)) {
+      this.#done += 1;
+      const told = JSON.parse(line);
+      if (told.type !== "control_request") this.#queue.push(line);
+      else if (!this.#machine.deaf) this.#interrupt(told.request_id);
+    }
+    if (this.#busy) return;
+    const next = this.#queue.shift();
+    if (next === undefined) return;
+    this.#busy = true;
+    this.#turn = new AbortController();
+    this.#answer(JSON.parse(next))
+      .catch((error) => this.#say(`crashed: ${error}`))
+      .finally(() => {
+        this.#busy = false;
+      });
+  }
+
+  /** Does what the command's script does: takes the transcript that was put back, and resumes it if it can. */
+  #start(): void {
+    const { sessionId, files, broken } = this.#machine;
+    this.#sandbox = embedded(env.EMBEDDED_SANDBOXES, sessionId, { workspace: "/workspace" });
+    if (broken) {
+      this.#say("bash: exec: claude: not found");
+      this.dead = true;
+      return;
+    }
+    this.transcriptPath = /\[ ! -s '([^']+)'/.exec(this.#command)?.[1] ?? "";
+    const saved = /\[ -s '([^']+)' \]; then cat/.exec(this.#command)?.[1] ?? "";
+    const text = new TextDecoder().decode(files.get(this.transcriptPath) ?? files.get(saved));
+    this.#transcript = text
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+    this.#answerCutOffCalls();
+  }
+
+  get #stopped(): boolean {
+    return this.#turn?.signal.aborted ?? false;
+  }
+
+  #interrupt(requestId: string): void {
+    const response = { subtype: "success", request_id: requestId };
+    this.#say({ type: "control_response", response });
+    this.#turn?.abort();
+  }
+
+  async #answer({ uuid, message }: { uuid: string; message: Message }): Promise<void> {
+    const lifecycle = (state: string) =>
+      this.#say({ type: "command_lifecycle", command_uuid: uuid, state });
+    if (this.#transcript.some((entry) => entry.uuid === uuid)) return lifecycle("completed");
+    lifecycle("queued");
+    lifecycle("started");
+    this.#say({ type: "system", subtype: "init", tools: ["Bash"] });
+    this.#remember({ type: "user", uuid, message });
+    const failure = await this.#work(this.#transcript, undefined, undefined, this.#model).catch(
+      String,
+    );
+    if (this.dead) return;
+    const stopped = this.#stopped;
+    if (stopped) {
+      this.#answerCutOffCalls();
+      const text = "[Request interrupted by user]";
+      this.#remember({ type: "user", message: { role: "user", content: text } });
+    }
+    this.#say({
+      type: "result",
+      subtype: stopped ? "error_during_execution" : "success",
+      is_error: stopped || failure !== undefined,
+      ...(failure !== undefined && { result: failure }),
+      ...(stopped && { errors: ["[ede_diagnostic]"] }),
+    });
+    lifecycle("completed");
+  }
+
+  /** Asks the model until it asks for no tool. Answers what failed. */
+  async #work(
+    conversation: Entry[],
+    agentId: string | undefined,
+    parent: string | undefined,
+    model: string,
+  ): Promise<string | undefined> {
+    for (;;) {
+      const reply = await this.#ask(conversation, agentId, model);
+      if (typeof reply === "string") return reply;
+      const entry = { type: "assistant", message: { role: "assistant", content: reply.content } };
+      if (agentId === undefined) this.#remember(entry);
+      else conversation.push(entry);
+      for (const block of reply.content) {
+        const message = { id: reply.id, role: "assistant", content: [block] };
+        this.#say({ type: "assistant", message, parent_tool_use_id: parent ?? null });
+      }
+      const calls = reply.content.filter(({ type }) => type === "tool_use");
+      if (calls.length === 0) return undefined;
+      const results = await Promise.all(calls.map((call) => this.#make(call, parent)));
+      const answered = { type: "user", message: { role: "user", content: results } };
+      if (agentId === undefined) this.#remember(answered);
+      else conversation.push(answered);
+      if (this.#stopped) return "aborted";
+    }
+  }
+
+  async #make(call: Block, parent: string | undefined): Promise<unknown> {
+    const { content, isError } = await this.#tool(call);
+    const block = { type: "tool_result", tool_use_id: call.id, content, is_error: isError };
+    if (!this.#stopped) {
+      const message = { role: "user", content: [block] };
+      this.#say({ type: "user", message, parent_tool_use_id: parent ?? null });
+    }
+    return block;
+  }
+
+  async #tool({
+    id = "",
+    name,
+    input = {},
+  }: Block): Promise<{ content: string; isError: boolean }> {
+    if (name === "Bash") {
+      const command = String(input.command);
+      const sandbox = this.#sandbox;
+      if (!sandbox) throw new Error("it was not started");
+      const running = sandbox.run({ id, command, timeoutMs: 60_000, maxOutputBytes: 30_000 });
+      this.#turn?.signal.addEventListener("abort", () => sandbox.kill(id).catch(() => {}));
+      const { stdout, stderr, exitCode } = await running;
+      const said = (stdout + stderr).trimEnd();
+      const failed = exitCode !== 0;
+      return { content: failed ? `Exit code ${exitCode}\n${said}` : said, isError: failed };
+    }
+    if (name === "Agent") {
+      const agentId = `a${crypto.randomUUID().slice(0, 8)}`;
+      const [type, prompt] = [String(input.subagent_type), String(input.prompt)];
+      const started = { task_id: agentId, tool_use_id: id, subagent_type: type, prompt };
+      this.#say({ type: "system", subtype: "task_started", ...started });
+      const conversation: Entry[] = [
+        { type: "user", message: { role: "user", content: [{ type: "text", text: prompt }] } },
+      ];
+      const failure = await this.#work(conversation, agentId, id, this.#agentModel(type));
+      const last = conversation.at(-1)?.message.content;
+      const said = Array.isArray(last) ? last.map(({ text }) => text ?? "").join("") : "";
+      return { content: failure ?? said, isError: failure !== undefined };
+    }
+    if (name === "WebFetch" || name === "WebSearch") return this.#aside(name);
+    return {
+      content: `<tool_use_error>No such tool available: ${name}</tool_use_error>`,
+      isError: true,
+    };
+  }
+
+  /** A call of the model that is no reply of an agent. */
+  async #aside(name: string): Promise<{ content: string; isError: boolean }> {
+    const tools = [{ type: "web_search_20250305", name: "web_search", max_uses: 8 }];
+    const response = await this.call({
+      model: "claude-sonnet-5-5",
+      max_tokens: 16_384,
+      stream: true,
+      messages: [{ role: "user", content: "What does it say?" }],
+      ...(name === "WebSearch" && { tools }),
+    });
+    const read = await readReply(response);
+    return { content: typeof read === "string" ? read : "It says this.", isError: !response.ok };
+  }
+
+  get #model(): string {
+    return /'--model' '([^']+)'/.exec(this.#command)?.[1] ?? "";
+  }
+
+  #agentModel(type: string): string {
+    const path = /'--agents' '([^']+)'/.exec(this.#command)?.[1] ?? "";
+    const text = new TextDecoder().decode(this.#machine.files.get(path));
+    return JSON.parse(text)[type].model;
+  }
+
+  async #ask(
+    conversation: Entry[],
+    agentId: string | undefined,
+    model: string,
+  ): Promise<Reply | string> {
+    const body = {
+      model,
+      max_tokens: 16_384,
+      stream: true,
+      thinking: { type: "adaptive", display: "updates" },
+      context_management: { edits: [{ type: "clear_thinking_20251015", keep: "all" }] },
+      metadata: { user_id: "somebody" },
+      system: [{ type: "text", text: "You are Claude Code, or what stands for it." }],
+      tools: ["Agent", "Bash", "WebFetch", "WebSearch"].map((name) => ({
+        name,
+        input_schema: { type: "object" },
+      })),
+      messages: conversation.map(({ message }) => message),
+    };
+    for (let attempt = 0; ; attempt++) {
+      if (this.#stopped) return "aborted";
+      const response = await this.call(body, agentId).catch(() => undefined);
+      const read = response && (await readReply(response, this.#turn?.signal));
+      if (this.#stopped) return "aborted";
+      if (read && typeof read !== "string") return read;
+      const final = response && response.status >= 400 && response.status < 500;
+      if (final || attempt >= 7) return `API Error: ${response?.status} ${read}`;
+      await wait(5);
+    }
+  }
+
+  /** One call of the model, through the session. */
+  async call(body: Record<string, unknown>, agentId?: string): Promise<Response> {
+    this.#machine.sent.push(body);
+    const response = await env.SESSIONS.getByName(this.#machine.sessionId).fetch(
+      new Request("https://session/model/v1/messages?beta=true", {
+        method: "POST",
+        headers: {
+          "x-api-key": "none",
+          "anthropic-version": "2023-06-01",
+          ...(agentId && { "x-claude-code-agent-id": agentId }),
+        },
+        body: JSON.stringify(body),
+      }),
+    );
+    return response;
+  }
+
+  /** Calls without a result are answered, as the real one does when it resumes. */
+  #answerCutOffCalls(): void {
+    const last = this.#transcript.at(-1)?.message;
+    if (last?.role !== "assistant" || !Array.isArray(last.content)) return;
+    const content = last.content.flatMap((block: Block) =>
+      block.type === "tool_use"
+        ? [{ type: "tool_result", tool_use_id: block.id, content: "interrupted", is_error: true }]
+        : [],
+    );
+    if (content.length > 0)
+      this.#transcript.push({ type: "user", message: { role: "user", content } });
+  }
+
+  #remember(entry: Entry): void {
+    if (this.dead) return;
+    this.#transcript.push(entry);
+    const text = this.#transcript.map((one) => `${JSON.stringify(one)}\n`).join("");
+    this.#machine.files.set(this.transcriptPath, new TextEncoder().encode(text));
+  }
+
+  #say(said: object | string): void {
+    if (this.dead) return;
+    const line = typeof said === "string" ? said : JSON.stringify(said);
+    const end = (this.output.at(-1)?.end ?? 0) + new TextEncoder().encode(line).length + 1;
+    this.output.push({ line, end });
+  }
+}
+
+/** The reply in a stream, or what went wrong with it. */
+async function readReply(response: Response, signal?: AbortSignal): Promise<Reply | string> {
+  const text = await textOf(response, signal).catch(String);
+  if (!response.ok) return (JSON.parse(text).error?.message as string) ?? text;
+  const reply: Reply = { id: "", content: [], stopReason: "" };
+  const json: string[] = [];
+  for (const record of text.split("\n\n")) {
+    const data = /^data: (.*)$/m.exec(record)?.[1];
+    if (!data) continue;
+    const event = JSON.parse(data);
+    if (event.type === "error") return event.error.message;
+    if (event.type === "message_start") reply.id = event.message.id;
+    if (event.type === "content_block_start") reply.content[event.index] = event.content_block;
+    const block = reply.content[event.index];
+    if (event.type === "content_block_delta" && block) {
+      if (event.delta.type === "text_delta") block.text += event.delta.text;
+      if (event.delta.type === "input_json_delta") {
+        json[event.index] = (json[event.index] ?? "") + event.delta.partial_json;
+      }
+    }
+    if (event.type === "content_block_stop" && json[event.index] && block) {
+      block.input = JSON.parse(json[event.index] ?? "{}");
+    }
+    if (event.type === "message_delta") reply.stopReason = event.delta.stop_reason;
+    if (event.type === "message_stop") return reply;
+  }
+  return "the stream ended";
+}
+
+/** The text of a response, as far as it came before the signal aborted. */
+async function textOf(response: Response, signal?: AbortSignal): Promise<string> {
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const stop = () => reader?.cancel().catch(() => {});
+  signal?.addEventListener("abort", () => void stop());
+  let text = "";
+  for (;;) {
+    const next = await reader?.read();
+    if (!next || next.done) return text;
+    text += next.value;
+  }
+}
