@@ -250,6 +250,16 @@ describe("Claude Code that dies", () => {
     expect(JSON.stringify(machine.sent.at(-1)?.messages)).toMatch(/the first.*the second/s);
   });
 
+  it("only for those who listen goes on, and nothing is heard twice", async () => {
+    const id = await claudeCode();
+    machineOf(id).cut = 3;
+    const message = await withoutPauses(() => ask(id, `${bash("echo a")}\n${bash("echo b")}\nend`));
+    expect(message).toMatchObject({ status: "completed", numTurns: 3 });
+    expect(machineOf(id).started).toHaveLength(1);
+    const ends = (await eventsOf(id)).filter(({ type }) => type === "tool.completed");
+    expect(ends).toHaveLength(2);
+  });
+
   it("again and again fails its message, and says what it said", async () => {
     const id = await claudeCode();
     machineOf(id).broken = true;

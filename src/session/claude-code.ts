@@ -64,6 +64,8 @@ interface Work {
   settled: Latch;
   /** What the program said last that was no line of its protocol. */
   noise: string;
+  /** Aborted when the program dies: what it has asked is for nobody. */
+  program: AbortController;
 }
 
 /**
@@ -104,7 +106,9 @@ export class ClaudeCode {
   async #workAlone(messageId: string, signal: AbortSignal): Promise<Ending | null> {
     const over = new AbortController();
     const both = AbortSignal.any([signal, over.signal]);
-    const work: Work = { messageId, signal: both, settled: latch(both), noise: "" };
+    const settled = latch(both);
+    const program = new AbortController();
+    const work: Work = { messageId, signal: both, settled, noise: "", program };
     const { store, commit } = this.#deps;
     for (const run of store.journal.openRuns(messageId)) {
       if (store.journal.hasCalls(run.id)) commit((now) => takeUpAgain({ store, run, now }));
@@ -141,7 +145,9 @@ export class ClaudeCode {
     const hasTools = programTools(store.identity.config, hasAgents(store)).length > 0;
     const finish = (result: CallResult) =>
       this.#deps.commit((now) => finishCall(this.#at(work.messageId, now), result));
-    const deps = { ...this.#deps, ...work, upstream, hasTools, finish };
+    const { messageId, settled } = work;
+    const signal = AbortSignal.any([work.signal, work.program.signal]);
+    const deps = { ...this.#deps, messageId, settled, signal, upstream, hasTools, finish };
     return passOn(request, deps).catch((error) => {
       log("model_call.crashed", { session: store.identity.id, error: errorText(error) });
       return later();
@@ -154,28 +160,50 @@ export class ClaudeCode {
     const { messageId, signal } = work;
     for (;;) {
       const before = store.programs.read()?.id;
-      const ending = await this.#attempt(work).catch(failureOf);
+      const ending = await this.#attempt(work).catch((error) => {
+        work.noise = errorText(error).slice(0, MAX_NOISE_CHARACTERS);
+        return failureOf(error);
+      });
       if (signal.aborted) return null;
-      if (ending !== "died") return ending;
+      if (typeof ending === "object") return ending;
       const run = store.journal.run(messageId);
       if (!run || run.restarts >= MAX_DEATHS) return diedTooOften(work.noise);
-      commit((now) => {
-        store.programs.forget();
-        for (const open of store.journal.openRuns(messageId)) {
-          takeUpAgain({ store, run: open, now });
-        }
-        giveUpCalls(this.#at(messageId, now));
-      });
+      if (ending === "died") await this.#bury(work);
+      else commit(() => store.journal.saveRestarts(run.id, run.restarts + 1));
       // One that was left from an earlier message may have been dead for long.
-      if (run.restarts > 0 || before === undefined) {
+      if (run.restarts > 0 || before === undefined || ending === "unheard") {
         await pause(DEATH_PAUSE_MS * 2 ** run.restarts, signal);
       }
       if (signal.aborted) return null;
     }
   }
 
+  /** Clears away after a program that has died: what it asked is given up, and what it left running ends. */
+  async #bury(work: Work): Promise<void> {
+    const { store, commit } = this.#deps;
+    const { messageId } = work;
+    const id = store.programs.read()?.id;
+    commit((now) => {
+      store.programs.forget();
+      for (const run of store.journal.openRuns(messageId)) takeUpAgain({ store, run, now });
+      giveUpCalls(this.#at(messageId, now));
+    });
+    work.program.abort();
+    work.program = new AbortController();
+    work.settled.open();
+    // On a machine that is gone there is nothing left.
+    if (id !== undefined)
+      await atMost(
+        this.#deps
+          .sandbox()
+          .kill(id)
+          .catch(() => {}),
+        STOP_MS,
+      );
+  }
+
   /** Makes sure that the program runs and has its prompt, and follows it. */
-  async #attempt(work: Work): Promise<Ending | "died"> {
+  async #attempt(work: Work): Promise<Ending | Failed> {
     const { store, commit } = this.#deps;
     const { messageId, signal } = work;
     const sandbox = this.#deps.sandbox();
@@ -417,10 +445,14 @@ function uuidIn(messageId: string): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
+/** Why there has to be another try: the program is dead, or it may go on and only was not heard. */
+type Failed = "died" | "unheard";
+
 /** What a failure of the sandbox means: another try, or the end of the message. */
-function failureOf(error: unknown): Ending | "died" {
+function failureOf(error: unknown): Ending | Failed {
   if (!(error instanceof SandboxError)) throw error;
-  if (error.transient || error.lost) return "died";
+  if (error.lost) return "died";
+  if (error.transient) return "unheard";
   const message = `The sandbox failed: ${error.message}`;
   return { stopReason: "error", error: { type: "unavailable_error", message } };
 }
@@ -431,7 +463,7 @@ const NO_PROGRAMS: Ending = {
 };
 
 function diedTooOften(noise: string): Ending {
-  const why = noise === "" ? "" : ` It said last: ${noise}`;
-  const message = `Claude Code ended again and again without getting any further.${why}`;
+  const why = noise === "" ? "" : ` What was heard last: ${noise}`;
+  const message = `Claude Code could not be kept at work: it was started again and again without getting any further.${why}`;
   return { stopReason: "error", error: { type: "unavailable_error", message } };
 }

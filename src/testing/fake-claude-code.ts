@@ -61,6 +61,8 @@ export class FakeMachine {
   readonly sent: Record<string, unknown>[] = [];
   /** Does not stop when it is asked to. */
   deaf = false;
+  /** So many times whoever listens hears three lines and no more. */
+  cut = 0;
   /** Dies as soon as it is started. */
   broken = false;
 
@@ -105,7 +107,10 @@ export class FakeMachine {
           stands();
           this.programs.get(id)?.lines.set(n, line);
         },
-        listen: (id, after, signal) => listen(this.programs.get(id), after, signal),
+        listen: (id, after, signal) => {
+          const lines = listen(this.programs.get(id), after, signal);
+          return this.cut-- > 0 ? cutShort(lines) : lines;
+        },
       },
     };
   }
@@ -151,5 +156,14 @@ async function* listen(
       if (next.end > after) yield next;
     } else if (program.dead) return;
     else await wait(2);
+  }
+}
+
+async function* cutShort(lines: AsyncIterable<ProgramLine>): AsyncGenerator<ProgramLine> {
+  let heard = 0;
+  for await (const line of lines) {
+    yield line;
+    heard += 1;
+    if (heard === 3) throw new SandboxError("it has gone silent", { transient: true });
   }
 }
