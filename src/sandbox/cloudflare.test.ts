@@ -154,6 +154,48 @@ describe.runIf(HAS_CONTAINERS)("a command", () => {
   });
 });
 
+describe.runIf(HAS_CONTAINERS)("a workspace", () => {
+  const LOOK = "find . | LC_ALL=C sort | od -c";
+  const CHURN = "for n in 1 2 3 4 5 6 7 8; do (while : > f$n; do rm f$n; done) & done";
+
+  it("is saved and restored with names of any bytes, pipes and hard links", async () => {
+    const { sandbox } = await started();
+    await sandbox.run(
+      aCommand(
+        "mkdir $'d\\xfe' -- -d; echo 1 > $'d\\xfe/\\xff'; ln -- $'d\\xfe/\\xff' $'a\\nb'; mkfifo pipe",
+      ),
+    );
+    const before = await sandbox.run(aCommand(LOOK));
+    const key = `odd/${crypto.randomUUID()}`;
+    await sandbox.snapshot?.(key);
+    await sandbox.run(aCommand("echo old > $'old\\xff'"));
+    await sandbox.restore?.(key);
+    expect((await sandbox.run(aCommand(LOOK))).stdout).toBe(before.stdout);
+    expect((await sandbox.run(aCommand("cat a?b d*/*"))).stdout).toBe("1\n1\n");
+    await sandbox.destroy();
+  });
+
+  it("is saved though something in the background makes and removes files", async () => {
+    const { sandbox } = await started();
+    await sandbox.run(aCommand(`echo kept > kept; exec > /dev/null 2>&1; ${CHURN}`));
+    for (let times = 0; times < 5; times++) {
+      expect((await sandbox.snapshot?.("churn"))?.sizeBytes).toBeGreaterThan(0);
+    }
+    await sandbox.destroy();
+  });
+
+  it("has pipes and devices, which are not read nor written as files are", async () => {
+    const { sandbox, workspace } = await started();
+    await sandbox.run(aCommand("mkfifo pipe"));
+    const refused = { transient: false, message: expect.stringContaining("no regular file") };
+    for (const path of [`${workspace}/pipe`, "/dev/zero"]) {
+      await expect(sandbox.readFile(path)).rejects.toMatchObject(refused);
+      await expect(sandbox.writeFile(path, new Uint8Array(1))).rejects.toMatchObject(refused);
+    }
+    await sandbox.destroy();
+  });
+});
+
 describe.runIf(HAS_CONTAINERS)("a connection", () => {
   it("that does not come about is tried again, and then a readable error that may pass", async () => {
     const { id, sandbox } = await started();
