@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -89,14 +90,14 @@ export function signOn(folder: string): void {
 const SAVING = join(HOME, "saving");
 const BUSY = join(HOME, "busy");
 
-/** Does something that changes files, never while the workspace is being saved. */
-export async function whileNotSaving<T>(act: () => Promise<T>): Promise<T> {
+/** Does something that changes files, never while the workspace is being saved; at once where that is given up. */
+export async function whileNotSaving<T>(act: () => Promise<T>, givenUp?: AbortSignal): Promise<T> {
   mkdirSync(BUSY, { recursive: true });
   const sign = join(BUSY, randomUUID());
   // Whoever saves looks at the signs after putting up its own, so that one of the two always sees the other.
   for (;;) {
     publish(sign, identityOf(process.pid) ?? "");
-    if (!isSaving()) break;
+    if (givenUp?.aborted || !isSaving()) break;
     rmSync(sign, { force: true });
     await pause(20);
   }
@@ -109,14 +110,19 @@ export async function whileNotSaving<T>(act: () => Promise<T>): Promise<T> {
 
 /** Does something while nobody changes files: what is under way is waited for. */
 export async function whileSaving<T>(act: () => Promise<T>): Promise<T> {
+  const draft = `${SAVING}.${randomUUID()}`;
   for (;;) {
+    writeFileSync(draft, identityOf(process.pid) ?? "");
     try {
-      writeFileSync(SAVING, identityOf(process.pid) ?? "", { flag: "wx" });
+      // A link, so that nobody finds the sign without its name, and takes it for one that was left behind.
+      linkSync(draft, SAVING);
       break;
     } catch (error) {
       if (codeOf(error) !== "EEXIST") throw error;
       if (!isSaving()) rmSync(SAVING, { force: true });
       await pause(20);
+    } finally {
+      rmSync(draft, { force: true });
     }
   }
   try {

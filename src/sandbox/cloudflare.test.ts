@@ -133,6 +133,58 @@ describe.runIf(HAS_CONTAINERS)("a command", () => {
     expect(left.stdout).not.toMatch(/^sleep 30[0-3]/m);
   });
 
+  it("is killed also where it has ended its own supervisor", async () => {
+    const { sandbox } = await started();
+    const command = aCommand("kill -9 $PPID; echo $$ > pid; sleep 304");
+    await expect(sandbox.run(command)).rejects.toMatchObject({
+      transient: false,
+      message: expect.stringContaining("interrupted, its effect is unknown"),
+    });
+    // Of one that has ended and that nobody has reaped the command line is empty.
+    const look =
+      "until [ -s pid ]; do sleep 0.05; done; tr '\\0' ' ' < /proc/$(cat pid)/cmdline | wc -w";
+    expect((await sandbox.run(aCommand(look))).stdout).not.toBe("0\n");
+    await sandbox.kill(command.id);
+    expect((await sandbox.run(aCommand(look))).stdout).toBe("0\n");
+    await sandbox.destroy();
+  });
+
+  it.each([
+    ["TERM", 143],
+    ["SEGV", 139],
+    ["KILL", 137],
+  ])("that ends by a signal says by which: %s", async (signal, exitCode) => {
+    const { sandbox } = await started();
+    const result = await sandbox.run(aCommand(`kill -${signal} $$`));
+    expect(result).toMatchObject({ exitCode, ended: "exited" });
+    await sandbox.destroy();
+  });
+
+  it("is killed at once while it waits for a snapshot, and nothing of it has run", async () => {
+    const { sandbox } = await started();
+    const before = aCommand("echo begun; sleep 60");
+    const heard = Promise.withResolvers<void>();
+    const holding = sandbox.run(before, () => heard.resolve());
+    await heard.promise;
+    const saving = sandbox.snapshot?.(`held/${crypto.randomUUID()}`);
+    await scheduler.wait(1_000);
+    const command = aCommand("echo ran > ran");
+    const waiting = sandbox.run(command);
+    await sandbox.kill(command.id);
+    expect(await waiting).toMatchObject({ ended: "killed", exitCode: 137 });
+    await sandbox.kill(before.id);
+    await Promise.all([holding, saving]);
+    expect((await sandbox.run(aCommand("ls"))).stdout).toBe("");
+    await sandbox.destroy();
+  });
+
+  it("takes no supervisor for one of its own programs by its name", async () => {
+    const { sandbox } = await started();
+    const look = "tr '\\0' ' ' < /proc/$PPID/cmdline; cat /proc/$PPID/comm";
+    expect((await sandbox.run(aCommand(look))).stdout).not.toContain("node");
+    await sandbox.destroy();
+  });
+
   it("leaves what it started in the background running, and ends itself", async () => {
     const { sandbox } = await started();
     const script = "(sleep 0.5; echo later > file; sleep 60) & echo now";
