@@ -22,7 +22,9 @@ import {
   pause,
   publish,
   Refusal,
+  roomFor,
   signOn,
+  spareRoom,
   textOf,
   whileNotSaving,
 } from "./state.ts";
@@ -40,11 +42,12 @@ const SIGN_ON_MS = 5_000;
 export function run(command: AskedCommand, workspace: string, tell: Tell): Promise<Result> {
   const folder = folderOf("commands", command.id);
   if (!claim(folder)) return follow(folder, command.id, tell);
+  spareRoom();
   const killed = new AbortController();
   process.on("SIGTERM", () => killed.abort());
   signOn(folder);
   const tellAll: Tell = (frame) => {
-    appendFileSync(join(folder, "frames"), `${JSON.stringify(frame)}\n`);
+    roomFor(() => appendFileSync(join(folder, "frames"), `${JSON.stringify(frame)}\n`));
     tell(frame);
   };
   tellAll({ begun: true });
@@ -156,9 +159,9 @@ async function supervise(
 /** A shell in a session of its own. It reads the script from a file, since an argument has a bound. */
 function startShell({ command, env }: AskedCommand, folder: string, cwd: string): ChildProcess {
   const script = join(folder, "script");
-  writeFileSync(script, command);
+  roomFor(() => writeFileSync(script, command));
   // How a script ends is its own; where it stood is asked for by a trap that it may replace.
-  const wrapper = `trap 'pwd >"${join(folder, "cwd")}"' EXIT; . "${script}"`;
+  const wrapper = `trap 'pwd 2>/dev/null >"${join(folder, "cwd")}"' EXIT; . "${script}"`;
   return spawn("bash", ["-c", wrapper, "bash"], {
     cwd,
     env: environment(folder, env),
