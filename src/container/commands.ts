@@ -10,6 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { Ends } from "./ends.ts";
@@ -21,7 +22,9 @@ import {
   pause,
   publish,
   Refusal,
+  roomFor,
   signOn,
+  spareRoom,
   textOf,
   whileNotSaving,
 } from "./state.ts";
@@ -39,8 +42,18 @@ const SIGN_ON_MS = 5_000;
 export function run(command: AskedCommand, workspace: string, tell: Tell): Promise<Result> {
   const folder = folderOf("commands", command.id);
   if (!claim(folder)) return follow(folder, command.id, tell);
+  spareRoom();
+  const killed = new AbortController();
+  process.on("SIGTERM", () => killed.abort());
   signOn(folder);
-  return whileNotSaving(() => supervise(command, workspace, folder, tell));
+  const tellAll: Tell = (frame) => {
+    roomFor(() => appendFileSync(join(folder, "frames"), `${JSON.stringify(frame)}\n`));
+    tell(frame);
+  };
+  tellAll({ begun: true });
+  const begin = () => supervise(command, workspace, folder, killed.signal, tellAll);
+  // One that was killed before it began has nothing to wait for.
+  return whileNotSaving(begin, killed.signal);
 }
 
 /** What is known of a command. */
@@ -59,16 +72,27 @@ export async function kill(id: string): Promise<void> {
     .map((kind) => folderOf(kind, id))
     .find(existsSync);
   if (folder === undefined) return;
-  const ended = () => resultIn(folder) !== undefined || !isSupervised(folder);
+  const ended = () => resultIn(folder) !== undefined;
+  await signedOn(folder);
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-    const pid = livingPid(textOf(join(folder, "supervisor")));
-    if (pid === undefined || ended()) return;
+    const pid = supervisorOf(folder);
+    if (pid === undefined || ended()) break;
     process.kill(pid, signal);
     const until = Date.now() + 8_000;
-    while (!ended() && Date.now() < until) await pause(POLL_MS);
+    while (!ended() && isSupervised(folder) && Date.now() < until) await pause(POLL_MS);
   }
-  const left = Number(textOf(join(folder, "pid")) ?? 0);
-  if (left > 0) await killTree(left, markOf(folder));
+  // One whose supervisor is gone may run on.
+  if (!ended()) await killTree(markOf(folder));
+}
+
+/** Waits until whoever claimed a folder looks after it; false where it must have died before that. */
+export async function signedOn(folder: string): Promise<boolean> {
+  const giveUp = Date.now() + SIGN_ON_MS;
+  while (!existsSync(join(folder, "supervisor"))) {
+    if (Date.now() > giveUp) return false;
+    await pause(POLL_MS);
+  }
+  return true;
 }
 
 /** What a shell starts with besides what was asked for. */
@@ -84,30 +108,27 @@ async function supervise(
   command: AskedCommand,
   workspace: string,
   folder: string,
-  tellAsker: Tell,
+  killed: AbortSignal,
+  tell: Tell,
 ): Promise<Result> {
-  const tell: Tell = (frame) => {
-    appendFileSync(join(folder, "frames"), `${JSON.stringify(frame)}\n`);
-    tellAsker(frame);
-  };
   let ended: Result["ended"] = "exited";
   let shell: ChildProcess | undefined;
   const stop = (why: Result["ended"]) => {
     if (ended === "exited") ended = why;
-    if (shell?.pid !== undefined) killTree(shell.pid, markOf(folder));
+    if (shell?.pid !== undefined) killTree(markOf(folder), shell.pid);
   };
-  process.on("SIGTERM", () => stop("killed"));
-  tell({ begun: true });
+  if (killed.aborted) stop("killed");
+  killed.addEventListener("abort", () => stop("killed"));
 
   const { timeoutMs, maxOutputBytes } = command;
   const kept = { stdout: new Ends(maxOutputBytes), stderr: new Ends(maxOutputBytes) };
   mkdirSync(workspace, { recursive: true });
   const cwd = command.cwd ?? workspace;
   let exitCode = 1;
-  if (isFolder(cwd)) {
+  if (killed.aborted) {
+    // Nothing of it was begun.
+  } else if (isFolder(cwd)) {
     shell = startShell(command, folder, cwd);
-    if (shell.pid !== undefined) publish(join(folder, "pid"), String(shell.pid));
-    if (ended !== "exited") stop(ended);
     const timer = setTimeout(() => stop("timed_out"), Math.min(timeoutMs, 2 ** 31 - 1));
     exitCode = await outcomeOf(shell, (stream) =>
       listener(stream, kept[stream], maxOutputBytes, tell),
@@ -131,16 +152,16 @@ async function supervise(
     ...(stood ? { cwd: stood } : {}),
   };
   publish(join(folder, "result"), JSON.stringify(result));
-  rmSync(join(folder, "frames"), { force: true });
+  for (const name of ["frames", "script", "cwd"]) rmSync(join(folder, name), { force: true });
   return result;
 }
 
 /** A shell in a session of its own. It reads the script from a file, since an argument has a bound. */
 function startShell({ command, env }: AskedCommand, folder: string, cwd: string): ChildProcess {
   const script = join(folder, "script");
-  writeFileSync(script, command);
+  roomFor(() => writeFileSync(script, command));
   // How a script ends is its own; where it stood is asked for by a trap that it may replace.
-  const wrapper = `trap 'pwd >"${join(folder, "cwd")}"' EXIT; . "${script}"`;
+  const wrapper = `trap 'pwd 2>/dev/null >"${join(folder, "cwd")}"' EXIT; . "${script}"`;
   return spawn("bash", ["-c", wrapper, "bash"], {
     cwd,
     env: environment(folder, env),
@@ -157,7 +178,9 @@ async function outcomeOf(
   const closed = new Promise<void>((done) => shell.once("close", () => done()));
   for (const stream of ["stdout", "stderr"] as const) shell[stream]?.on("data", listenerOf(stream));
   const code = await new Promise<number>((done) => {
-    shell.once("exit", (code, signal) => done(code ?? (signal === null ? 1 : 137)));
+    shell.once("exit", (code, signal) =>
+      done(code ?? 128 + constants.signals[signal ?? "SIGKILL"]),
+    );
     shell.once("error", () => done(127));
   });
   await Promise.race([closed, pause(DRAIN_MS)]);
@@ -218,8 +241,10 @@ function resultIn(folder: string): Result | undefined {
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-const isSupervised = (folder: string): boolean =>
-  livingPid(textOf(join(folder, "supervisor"))) !== undefined;
+const supervisorOf = (folder: string) => livingPid(textOf(join(folder, "supervisor")));
+
+/** Whether somebody looks after a command or program. */
+export const isSupervised = (folder: string): boolean => supervisorOf(folder) !== undefined;
 
 const isFolder = (path: string): boolean =>
   statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;

@@ -15,7 +15,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { AskFile, SavedPart, Tell } from "./protocol.ts";
 import { codeOf, HOME, Refusal, whileNotSaving, whileSaving } from "./state.ts";
 
@@ -30,7 +30,7 @@ const PART_BYTES = 4 * 1024 ** 2;
 export function read(path: string, tell: Tell): boolean {
   const stat = statOf(path);
   if (!stat) return false;
-  if (stat.isDirectory()) throw new Refusal(`${path} is a directory`);
+  if (!stat.isFile()) throw new Refusal(`${path} is ${nameOf(stat)}`);
   if (stat.size > MAX_READ_BYTES) {
     throw new Refusal(
       `${path} is too large: it has ${stat.size} bytes, of ${MAX_READ_BYTES} at most`,
@@ -47,9 +47,9 @@ export function read(path: string, tell: Tell): boolean {
 export function write(path: string, content: { base64: string } | AskFile): Promise<void> {
   return whileNotSaving(async () => {
     const before = statOf(path);
-    if (before?.isDirectory()) throw new Refusal(`${path} is a directory`);
+    if (before && !before.isFile()) throw new Refusal(`${path} is ${nameOf(before)}`);
     // Where a link stands it is the file behind it that is written.
-    const place = before ? realpathSync(path) : path;
+    const place = before ? realpathSync(path) : resolve(path);
     const draft = join(dirname(place), `.${basename(place).slice(0, 40)}.${randomUUID()}`);
     try {
       const owner = before ?? ownerAbove(place);
@@ -81,8 +81,12 @@ export function save(workspace: string): Promise<SavedPart[]> {
     for (const group of groups(workspace)) {
       const file = join(folder, `${parts.length + 1}.tar`);
       const path = join(HOME, file);
-      const input = `${group.join("\0")}\0`;
-      await tar([...SAVE_OPTIONS, "-cf", path, "-C", workspace, "--null", "-T", "-"], input);
+      const names = bytesOf(`${group.join("\0")}\0`);
+      await call(
+        "tar",
+        [...SAVE_OPTIONS, "-cf", path, "-C", workspace, "--null", "-T", "-"],
+        names,
+      );
       parts.push({ file, sizeBytes: statSync(path).size });
     }
     return parts;
@@ -98,6 +102,8 @@ const SAVE_OPTIONS = [
   "--numeric-owner",
   "--hard-dereference",
   "--no-recursion",
+  // What is gone by now, as what runs in the background may remove it, is left out.
+  "--ignore-failed-read",
   "--verbatim-files-from",
 ];
 
@@ -105,28 +111,35 @@ const SAVE_OPTIONS = [
 export function restore(workspace: string, parts: string[]): Promise<void> {
   return whileSaving(async () => {
     mkdirSync(workspace, { recursive: true });
-    for (const name of readdirSync(workspace)) {
-      rmSync(join(workspace, name), { recursive: true, force: true });
-    }
+    await call("find", [workspace, "-mindepth", "1", "-delete"]);
     const archives = parts.map((part) => join(HOME, part));
-    for (const path of archives) await tar(["-xpf", path, "-C", workspace, "--numeric-owner"], "");
+    for (const path of archives) {
+      await call("tar", ["-xpf", path, "-C", workspace, "--numeric-owner"]);
+    }
     for (const path of archives) rmSync(path, { force: true });
   });
 }
 
-/** The paths below the workspace, each directory before what it holds, in groups of about the same size. */
+/**
+ * The paths below the workspace, each directory before what it holds, in groups of about the same size. A name
+ * may be any bytes, so a letter of a path is a byte.
+ */
 function* groups(workspace: string): Generator<string[]> {
+  const root = Buffer.from(workspace).toString("latin1");
   let group: string[] = [];
   let bytes = 0;
   const rest = statOf(workspace)?.isDirectory() ? [""] : [];
   for (let path = rest.pop(); path !== undefined; path = rest.pop()) {
-    const stat = lstatSync(join(workspace, path));
+    const place = bytesOf(join(root, path));
+    const stat = lstatSync(place, { throwIfNoEntry: false });
+    // What runs in the background may remove it meanwhile.
+    if (!stat) continue;
     if (path !== "") {
       group.push(path);
       bytes += stat.isFile() ? stat.size : 512;
     }
     if (stat.isDirectory()) {
-      const names = readdirSync(join(workspace, path)).reverse();
+      const names = namesIn(place).reverse();
       rest.push(...names.map((name) => join(path, name)));
     }
     if (bytes < PART_BYTES) continue;
@@ -136,8 +149,19 @@ function* groups(workspace: string): Generator<string[]> {
   if (group.length > 0) yield group;
 }
 
-async function tar(args: string[], input: string): Promise<void> {
-  const child = spawn("tar", args, { stdio: ["pipe", "ignore", "pipe"] });
+function namesIn(directory: Buffer): string[] {
+  try {
+    return readdirSync(directory, { encoding: "latin1" });
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+const bytesOf = (latin1: string): Buffer => Buffer.from(latin1, "latin1");
+
+async function call(program: "tar" | "find", args: string[], input?: Buffer): Promise<void> {
+  const child = spawn(program, args, { stdio: ["pipe", "ignore", "pipe"] });
   let complaint = "";
   child.stderr.on("data", (bytes) => {
     if (complaint.length < 2_000) complaint += bytes;
@@ -148,8 +172,9 @@ async function tar(args: string[], input: string): Promise<void> {
     child.once("close", (code) => done(code ?? 137));
     child.once("error", () => done(127));
   });
-  // 1: a file changed while it was read, as what runs in the background may do at any time.
-  if (code > 1) throw new Error(`tar failed with ${code}: ${complaint}`);
+  // Of tar, 1 means that a file changed while it was read, as what runs in the background may do at any time.
+  const isFine = code === 0 || (program === "tar" && code === 1);
+  if (!isFine) throw new Error(`${program} failed with ${code}: ${complaint}`);
 }
 
 /** The nearest directory above a path that is there: what is made below it belongs to whom it belongs. */
@@ -163,6 +188,10 @@ function giveTo(owner: Stats, from: string, path: string): void {
   if (process.getuid?.() === 0) chownSync(path, owner.uid, owner.gid);
   if (path !== from) giveTo(owner, from, dirname(path));
 }
+
+/** What something is that is no file. A pipe or a device would be waited for, or never end. */
+const nameOf = (stat: Stats): string =>
+  stat.isDirectory() ? "a directory" : "no regular file, but a device, a pipe or a socket";
 
 function statOf(path: string) {
   try {

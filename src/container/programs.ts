@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import {
   closeSync,
   existsSync,
@@ -10,11 +10,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { environment, markOf } from "./commands.ts";
+import { environment, isSupervised, markOf, signedOn } from "./commands.ts";
 import type { AskedProgram, Tell } from "./protocol.ts";
-import { claim, folderOf, livingPid, pause, publish, Refusal, signOn, textOf } from "./state.ts";
+import { claim, folderOf, pause, publish, Refusal, signOn, textOf } from "./state.ts";
 import { killTree } from "./tree.ts";
-import { findUser } from "./users.ts";
+import { findUser, type User } from "./users.ts";
 
 // Programs that go on. Their input is a folder of numbered lines, their output a file: whoever asks may come and go.
 
@@ -26,12 +26,23 @@ const PIECE_BYTES = 256 * 1024;
 /** Runs a program to its end, unless one of that id was begun before. */
 export async function begin(program: AskedProgram, workspace: string, tell: Tell): Promise<void> {
   const folder = folderOf("programs", program.id);
-  if (!claim(folder)) return tell({ begun: true });
+  const output = join(folder, "output");
+  if (!claim(folder)) {
+    while (!existsSync(output) && (await signedOn(folder)) && !endOf(folder)) await pause(POLL_MS);
+    return tell({ begun: true });
+  }
+  const killed = new AbortController();
+  process.on("SIGTERM", () => killed.abort());
+  signOn(folder);
   mkdirSync(join(folder, "input"));
   mkdirSync(workspace, { recursive: true });
-  const child = start(program, workspace, folder);
-  signOn(folder);
-  process.on("SIGTERM", () => child.pid !== undefined && killTree(child.pid, markOf(folder)));
+  const user = findUser(USER);
+  // Files may come from elsewhere, or from commands, which have another user.
+  if (user) await giveTo(user, workspace);
+  const child = start(program, workspace, folder, output, user);
+  const stop = () => killTree(markOf(folder), child.pid);
+  killed.signal.addEventListener("abort", stop);
+  if (killed.signal.aborted) stop();
   const exit = new Promise<number>((done) => {
     child.once("exit", (code) => done(code ?? 137));
     child.once("error", () => done(127));
@@ -58,6 +69,7 @@ export function tellProgram(id: string, n: number, line: string): void {
 export async function listen(id: string, after: number, tell: Tell): Promise<{ exitCode: number }> {
   const folder = folderOf("programs", id);
   if (!existsSync(folder)) throw new Refusal(`there is no program ${id}`);
+  if (!(await signedOn(folder))) return { exitCode: 137 };
   let at = after;
   let rest = Buffer.alloc(0);
   for (;;) {
@@ -77,12 +89,21 @@ export async function listen(id: string, after: number, tell: Tell): Promise<{ e
   }
 }
 
-function start({ command, env }: AskedProgram, workspace: string, folder: string): ChildProcess {
-  const user = findUser(USER);
-  // Files may come from elsewhere, or from commands, which have another user.
-  if (user) execFileSync("chown", ["-R", `${user.uid}:${user.gid}`, workspace]);
+/** Gives a directory and all below it to a user; what goes meanwhile, or can't be given, stays as it is. */
+async function giveTo({ uid, gid }: User, directory: string): Promise<void> {
+  const child = spawn("chown", ["-R", `${uid}:${gid}`, directory], { stdio: "ignore" });
+  await new Promise((done) => child.once("exit", done).once("error", done));
+}
+
+function start(
+  { command, env }: AskedProgram,
+  workspace: string,
+  folder: string,
+  outputPath: string,
+  user: User | undefined,
+): ChildProcess {
   const home = user?.home ?? workspace;
-  const output = openSync(join(folder, "output"), "a");
+  const output = openSync(outputPath, "a");
   const errors = openSync(join(folder, "errors"), "a");
   const child = spawn("bash", ["-c", command], {
     cwd: workspace,
@@ -93,7 +114,6 @@ function start({ command, env }: AskedProgram, workspace: string, folder: string
   });
   closeSync(output);
   closeSync(errors);
-  if (child.pid !== undefined) publish(join(folder, "pid"), String(child.pid));
   // It may end before it has read all.
   child.stdin?.on("error", () => {});
   return child;
@@ -117,13 +137,14 @@ async function feed(child: ChildProcess, input: string, signal: AbortSignal): Pr
 
 /** How a program ended, or undefined while it goes on. One whose supervisor is gone was killed with it. */
 function endOf(folder: string): { exitCode: number } | undefined {
-  const supervised = livingPid(textOf(join(folder, "supervisor"))) !== undefined;
+  const supervised = isSupervised(folder);
   const result = textOf(join(folder, "result"));
   if (result !== undefined) return JSON.parse(result);
-  return supervised || !existsSync(join(folder, "supervisor")) ? undefined : { exitCode: 137 };
+  return supervised ? undefined : { exitCode: 137 };
 }
 
 function pieceOf(path: string, at: number): Buffer {
+  if (!existsSync(path)) return Buffer.alloc(0);
   const file = openSync(path, "r");
   try {
     const bytes = Buffer.alloc(Math.min(PIECE_BYTES, Math.max(0, fstatSync(file).size - at)));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { find, kill, run } from "./commands.ts";
 import { read, restore, save, write } from "./files.ts";
 import { begin, listen, tellProgram } from "./programs.ts";
-import { type Ask, type AskFile, BEAT_MS, type Frame, type Tell } from "./protocol.ts";
+import { type Ask, type AskFile, BEAT_MS, type Frame, RUNNER, type Tell } from "./protocol.ts";
 import { HOME, machineName, Refusal } from "./state.ts";
 
 // The runner: what the Worker starts in a container for whatever is to be done there.
@@ -14,6 +14,8 @@ const tell: Tell = (frame) => {
 };
 
 async function main(): Promise<void> {
+  // A command that ends every `node` it finds means its own.
+  process.title = RUNNER;
   // Whoever asked may go away; what was asked for goes on.
   process.stdout.on("error", () => {});
   process.on("SIGHUP", () => {});

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -25,21 +26,46 @@ export const folderOf = (kind: "commands" | "programs", id: string): string =>
 
 /** Makes a folder that was not there, below others that may not be there; false where it was. */
 export function claim(folder: string): boolean {
-  mkdirSync(join(folder, ".."), { recursive: true });
-  try {
-    mkdirSync(folder);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
-    throw error;
-  }
+  return roomFor(() => {
+    mkdirSync(join(folder, ".."), { recursive: true });
+    try {
+      mkdirSync(folder);
+      return true;
+    } catch (error) {
+      if (codeOf(error) === "EEXIST") return false;
+      throw error;
+    }
+  });
 }
 
 /** Writes a file so that others find all of it or none. */
 export function publish(path: string, content: string): void {
   const draft = `${path}.${randomUUID()}`;
-  writeFileSync(draft, content);
+  roomFor(() => writeFileSync(draft, content));
   renameSync(draft, path);
+}
+
+const SPARE = join(HOME, "spare");
+const SPARE_BYTES = 16 * 1024 ** 2;
+
+/** Sets room aside, so that where the disk is full commands can still be run that make some. */
+export function spareRoom(): void {
+  try {
+    writeFileSync(SPARE, Buffer.alloc(SPARE_BYTES), { flag: "wx" });
+  } catch (error) {
+    if (codeOf(error) === "ENOSPC") rmSync(SPARE, { force: true });
+  }
+}
+
+/** Writes something of ours, where there is no room in what was set aside. */
+export function roomFor<T>(write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    if (codeOf(error) !== "ENOSPC") throw error;
+    rmSync(SPARE, { force: true });
+    return write();
+  }
 }
 
 /** The text of a file, or undefined where there is none. */
@@ -89,14 +115,14 @@ export function signOn(folder: string): void {
 const SAVING = join(HOME, "saving");
 const BUSY = join(HOME, "busy");
 
-/** Does something that changes files, never while the workspace is being saved. */
-export async function whileNotSaving<T>(act: () => Promise<T>): Promise<T> {
-  mkdirSync(BUSY, { recursive: true });
+/** Does something that changes files, never while the workspace is being saved; at once where that is given up. */
+export async function whileNotSaving<T>(act: () => Promise<T>, givenUp?: AbortSignal): Promise<T> {
+  roomFor(() => mkdirSync(BUSY, { recursive: true }));
   const sign = join(BUSY, randomUUID());
   // Whoever saves looks at the signs after putting up its own, so that one of the two always sees the other.
   for (;;) {
     publish(sign, identityOf(process.pid) ?? "");
-    if (!isSaving()) break;
+    if (givenUp?.aborted || !isSaving()) break;
     rmSync(sign, { force: true });
     await pause(20);
   }
@@ -109,14 +135,19 @@ export async function whileNotSaving<T>(act: () => Promise<T>): Promise<T> {
 
 /** Does something while nobody changes files: what is under way is waited for. */
 export async function whileSaving<T>(act: () => Promise<T>): Promise<T> {
+  const draft = `${SAVING}.${randomUUID()}`;
   for (;;) {
+    roomFor(() => writeFileSync(draft, identityOf(process.pid) ?? ""));
     try {
-      writeFileSync(SAVING, identityOf(process.pid) ?? "", { flag: "wx" });
+      // A link, so that nobody finds the sign without its name, and takes it for one that was left behind.
+      linkSync(draft, SAVING);
       break;
     } catch (error) {
       if (codeOf(error) !== "EEXIST") throw error;
       if (!isSaving()) rmSync(SAVING, { force: true });
       await pause(20);
+    } finally {
+      rmSync(draft, { force: true });
     }
   }
   try {

@@ -9,34 +9,35 @@ export const MARK = "RIGGER_CALL";
 const POLITE_MS = 500;
 const FIRM_MS = 3_000;
 
-/** Ends a process, all it started and all that carries the mark; first politely, then at once. */
-export async function killTree(root: number, mark: string): Promise<void> {
+/**
+ * Ends all that carries a mark, all it started, and a process with its group and all it started; first
+ * politely, then at once.
+ */
+export async function killTree(mark: string, root?: number): Promise<void> {
   const stop = Date.now() + POLITE_MS + FIRM_MS;
   const firmAt = Date.now() + POLITE_MS;
   for (let at = Date.now(); at < stop; at = Date.now()) {
-    const tree = treeOf(root, mark);
+    const tree = treeOf(mark, root);
     if (tree.length === 0) return;
     for (const pid of tree) signal(pid, at < firmAt ? "SIGTERM" : "SIGKILL");
     await pause(25);
   }
 }
 
-function treeOf(root: number, mark: string): number[] {
+function treeOf(mark: string, root: number | undefined): number[] {
+  const entry = `${MARK}=${mark}`;
   const processes = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .map((name) => ({ pid: Number(name), ...lineageOf(name) }))
     .filter(({ state }) => state !== undefined && state !== "Z");
-  const found = new Set([root]);
-  for (let before = 0; before < found.size; ) {
+  const isOwn = ({ pid, group }: { pid: number; group: number }) =>
+    pid === root || group === root || environmentOf(pid).includes(entry);
+  const found = new Set(processes.filter(isOwn).map(({ pid }) => pid));
+  for (let before = -1; before < found.size; ) {
     before = found.size;
-    for (const { pid, parent, group } of processes) {
-      if (found.has(parent) || group === root) found.add(pid);
-    }
+    for (const { pid, parent } of processes) if (found.has(parent)) found.add(pid);
   }
-  const entry = `${MARK}=${mark}`;
-  return processes
-    .map(({ pid }) => pid)
-    .filter((pid) => pid !== process.pid && (found.has(pid) || environmentOf(pid).includes(entry)));
+  return [...found];
 }
 
 function lineageOf(pid: string): { state?: string; parent: number; group: number } {

@@ -1,7 +1,14 @@
 import { textOf } from "./state.ts";
 
-/** A user of the machine, where there is one of that name and this process may become another. */
-export function findUser(name: string): { uid: number; gid: number; home: string } | undefined {
+/** A user of the machine. */
+export interface User {
+  uid: number;
+  gid: number;
+  home: string;
+}
+
+/** The user of a name, where there is one of that name and this process may become another. */
+export function findUser(name: string): User | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const line = textOf("/etc/passwd")
     ?.split("\n")

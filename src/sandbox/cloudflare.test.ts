@@ -133,6 +133,58 @@ describe.runIf(HAS_CONTAINERS)("a command", () => {
     expect(left.stdout).not.toMatch(/^sleep 30[0-3]/m);
   });
 
+  it("is killed also where it has ended its own supervisor", async () => {
+    const { sandbox } = await started();
+    const command = aCommand("kill -9 $PPID; echo $$ > pid; sleep 304");
+    await expect(sandbox.run(command)).rejects.toMatchObject({
+      transient: false,
+      message: expect.stringContaining("interrupted, its effect is unknown"),
+    });
+    // Of one that has ended and that nobody has reaped the command line is empty.
+    const look =
+      "until [ -s pid ]; do sleep 0.05; done; tr '\\0' ' ' < /proc/$(cat pid)/cmdline | wc -w";
+    expect((await sandbox.run(aCommand(look))).stdout).not.toBe("0\n");
+    await sandbox.kill(command.id);
+    expect((await sandbox.run(aCommand(look))).stdout).toBe("0\n");
+    await sandbox.destroy();
+  });
+
+  it.each([
+    ["TERM", 143],
+    ["SEGV", 139],
+    ["KILL", 137],
+  ])("that ends by a signal says by which: %s", async (signal, exitCode) => {
+    const { sandbox } = await started();
+    const result = await sandbox.run(aCommand(`kill -${signal} $$`));
+    expect(result).toMatchObject({ exitCode, ended: "exited" });
+    await sandbox.destroy();
+  });
+
+  it("is killed at once while it waits for a snapshot, and nothing of it has run", async () => {
+    const { sandbox } = await started();
+    const before = aCommand("echo begun; sleep 60");
+    const heard = Promise.withResolvers<void>();
+    const holding = sandbox.run(before, () => heard.resolve());
+    await heard.promise;
+    const saving = sandbox.snapshot?.(`held/${crypto.randomUUID()}`);
+    await scheduler.wait(1_000);
+    const command = aCommand("echo ran > ran");
+    const waiting = sandbox.run(command);
+    await sandbox.kill(command.id);
+    expect(await waiting).toMatchObject({ ended: "killed", exitCode: 137 });
+    await sandbox.kill(before.id);
+    await Promise.all([holding, saving]);
+    expect((await sandbox.run(aCommand("ls"))).stdout).toBe("");
+    await sandbox.destroy();
+  });
+
+  it("takes no supervisor for one of its own programs by its name", async () => {
+    const { sandbox } = await started();
+    const look = "tr '\\0' ' ' < /proc/$PPID/cmdline; cat /proc/$PPID/comm";
+    expect((await sandbox.run(aCommand(look))).stdout).not.toContain("node");
+    await sandbox.destroy();
+  });
+
   it("leaves what it started in the background running, and ends itself", async () => {
     const { sandbox } = await started();
     const script = "(sleep 0.5; echo later > file; sleep 60) & echo now";
@@ -151,6 +203,48 @@ describe.runIf(HAS_CONTAINERS)("a command", () => {
     expect(result.truncated).toBe(true);
     expect(result.stdout).not.toContain("\uFFFD");
     expect(result.stdout).toMatch(/^äöü€🎉\n[\s\S]*\n\[\.\.\. 2999\d{4} bytes left out \.\.\.\]\n/);
+  });
+});
+
+describe.runIf(HAS_CONTAINERS)("a workspace", () => {
+  const LOOK = "find . | LC_ALL=C sort | od -c";
+  const CHURN = "for n in 1 2 3 4 5 6 7 8; do (while : > f$n; do rm f$n; done) & done";
+
+  it("is saved and restored with names of any bytes, pipes and hard links", async () => {
+    const { sandbox } = await started();
+    await sandbox.run(
+      aCommand(
+        "mkdir $'d\\xfe' -- -d; echo 1 > $'d\\xfe/\\xff'; ln -- $'d\\xfe/\\xff' $'a\\nb'; mkfifo pipe",
+      ),
+    );
+    const before = await sandbox.run(aCommand(LOOK));
+    const key = `odd/${crypto.randomUUID()}`;
+    await sandbox.snapshot?.(key);
+    await sandbox.run(aCommand("echo old > $'old\\xff'"));
+    await sandbox.restore?.(key);
+    expect((await sandbox.run(aCommand(LOOK))).stdout).toBe(before.stdout);
+    expect((await sandbox.run(aCommand("cat a?b d*/*"))).stdout).toBe("1\n1\n");
+    await sandbox.destroy();
+  });
+
+  it("is saved though something in the background makes and removes files", async () => {
+    const { sandbox } = await started();
+    await sandbox.run(aCommand(`echo kept > kept; exec > /dev/null 2>&1; ${CHURN}`));
+    for (let times = 0; times < 5; times++) {
+      expect((await sandbox.snapshot?.("churn"))?.sizeBytes).toBeGreaterThan(0);
+    }
+    await sandbox.destroy();
+  });
+
+  it("has pipes and devices, which are not read nor written as files are", async () => {
+    const { sandbox, workspace } = await started();
+    await sandbox.run(aCommand("mkfifo pipe"));
+    const refused = { transient: false, message: expect.stringContaining("no regular file") };
+    for (const path of [`${workspace}/pipe`, "/dev/zero"]) {
+      await expect(sandbox.readFile(path)).rejects.toMatchObject(refused);
+      await expect(sandbox.writeFile(path, new Uint8Array(1))).rejects.toMatchObject(refused);
+    }
+    await sandbox.destroy();
   });
 });
 

@@ -274,7 +274,7 @@ describe("much to take over", () => {
     await ask(origin, "begin");
     await runInDurableObject(objectOf(origin), (_, { storage }) => {
       const { journal } = new SessionStore(storage);
-      for (let n = 0; n < 1_200; n++) {
+      for (let n = 0; n < 600; n++) {
         const turnId = `turn_${n + 1_000}`;
         const run = { agent: "", runId: "run" };
         const text = `thing ${n} ${n % 100 === 0 ? 'ü\\"'.repeat(200_000) : ""}`;
@@ -287,8 +287,8 @@ describe("much to take over", () => {
       }
     });
     const { id: snapshotId, sizeBytes } = value(await sessionOf(origin).snapshot(ALICE));
-    expect(sizeBytes).toBeGreaterThan(20 << 20);
-    expect((await keysUnder(`snapshots/${snapshotId}/transcript`)).length).toBeGreaterThan(4);
+    expect(sizeBytes).toBeGreaterThan(10 << 20);
+    expect((await keysUnder(`snapshots/${snapshotId}/transcript`)).length).toBeGreaterThan(2);
     for (const config of [{ snapshotId }, { resumeSessionId: origin }]) {
       const id = await startFrom(config);
       const [had, has] = [await conversationOf(origin), await conversationOf(id)];

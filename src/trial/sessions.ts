@@ -145,6 +145,73 @@ export async function trySessions(): Promise<number> {
     await call("DELETE", `/sessions/${id}`);
   });
 
+  const CLAUDE_CODE = { runtime: "claude-code" };
+
+  await rule(
+    "Claude Code works as the loop does: same events, same totals, no key in its container",
+    async () => {
+      const id = await create({ pattern: "hybrid", maxIdleTimeMs: 5_000, config: CLAUDE_CODE });
+      const said = await bash(id, "echo one > a.txt; whoami; env | grep -c ANTHROPIC_API_KEY=none");
+      assert.match(said, /agent\s+1/);
+      const read = `/Read ${JSON.stringify({ file_path: "/workspace/a.txt" })}`;
+      const message = await call("POST", `/sessions/${id}/message`, { prompt: read });
+      assert.match(String(message.result), /one/);
+      const session = await call("GET", `/sessions/${id}`);
+      assert.deepEqual(session.toolsUsed, ["Bash", "Read"]);
+      const { events } = await call("GET", `/sessions/${id}/events`);
+      const costs = (events as Json[]).map(({ cost }) => Number(cost ?? 0));
+      const sum = costs.reduce((total, cost) => total + cost, 0);
+      assert(sum > 0 && Math.abs(sum - Number(session.totalCost)) < 1e-9);
+
+      await until(async () => (await sandboxOf(id)).state === "suspended");
+      assert.match(await bash(id, "cat a.txt"), /one/);
+      const { messages } = await call("GET", `/sessions/${id}/messages`);
+      assert.equal((messages as Json[]).length, 3);
+      await call("DELETE", `/sessions/${id}`);
+    },
+  );
+
+  await rule(
+    "Claude Code stops when it is told to, and goes on with the next message",
+    async () => {
+      const id = await create({ pattern: "long-running", config: CLAUDE_CODE });
+      await bash(id, "true");
+      const running = bash(id, "sleep 63; echo overslept");
+      await sleep(3_000);
+      await call("POST", `/sessions/${id}/interrupt`);
+      assert.doesNotMatch(await running, /overslept$/m);
+      // The offline model takes what was stopped for what it was to answer.
+      await bash(id, "true");
+      assert.match(await bash(id, "pgrep -fx 'sleep 63' || echo none"), /none/);
+      await call("DELETE", `/sessions/${id}`);
+    },
+  );
+
+  await rule("Claude Code never spends beyond its budget", async () => {
+    const id = await create({ pattern: "long-running", maxBudgetUsd: 0.02, config: CLAUDE_CODE });
+    let session = await call("GET", `/sessions/${id}`);
+    for (let n = 0; n < 10 && session.terminationReason === null; n++) {
+      await bash(id, `echo ${n}`);
+      session = await call("GET", `/sessions/${id}`);
+    }
+    assert.equal(session.terminationReason, "budget_limit");
+    assert(Number(session.totalCost) <= 0.02);
+  });
+
+  await rule("Claude Code is carried on after its server was killed", async () => {
+    const id = await create({ pattern: "long-running", config: CLAUDE_CODE });
+    await bash(id, "true");
+    const prompt = `/Bash ${JSON.stringify({ command: "echo ran >> runs; sleep 12; cat runs" })}`;
+    const sent = await call("POST", `/sessions/${id}/message`, { prompt, background: true });
+    await sleep(4_000);
+    await kill(server);
+    server = await start(place);
+    const path = `/sessions/${id}/messages/${sent.messageId}`;
+    await until(async () => (await call("GET", path)).endedAt !== null, 120);
+    assert.match(String((await call("GET", path)).result), /ran/);
+    await call("DELETE", `/sessions/${id}`);
+  });
+
   return broken;
 }
 

@@ -4,6 +4,8 @@ import { badRequest, type Refusal } from "./refusal";
 const CacheControl = z.strictObject({
   type: z.literal("ephemeral"),
   ttl: z.enum(["5m", "1h"]).optional(),
+  /** Claude Code says with whom its prompt's beginning may be shared. */
+  scope: z.string().optional(),
 });
 
 /** Which fields a block of each type has to have, and which it may have. */
