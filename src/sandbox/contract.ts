@@ -374,6 +374,18 @@ export function testSandbox(name: string, make: () => Promise<Made> | Made): voi
         await doomed.destroy();
       });
 
+      it("leaves nothing: what is used afterwards refuses, or begins anew", async () => {
+        const used = await started();
+        await used.run(aCommand("echo x > file"));
+        await used.destroy();
+        const bytes = await used
+          .readFile(`${used.workspace}/file`)
+          .catch((error: unknown) => error);
+        if (!(bytes instanceof SandboxError)) expect(bytes).toBeNull();
+        const look = await used.run(aCommand("ls -A")).catch((error: unknown) => error);
+        if (!(look instanceof SandboxError)) expect(look).toMatchObject({ stdout: "" });
+      });
+
       it("of a sandbox never used does nothing", async () => {
         await (await make()).sandbox.destroy();
       });

@@ -1,17 +1,23 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { start, stop, stopAll } from "../bench/servers.ts";
+import { tryKey, tryPool } from "./deployment.ts";
+import { docker } from "./docker.ts";
 import { trySessions } from "./sessions.ts";
 
 // Tries the contract of sandboxes, and sessions, with real containers. This needs a Docker engine, and the network
 // for the image.
 
 async function main(): Promise<number> {
-  const docker = process.env.WRANGLER_DOCKER_BIN ?? "docker";
-  if (spawnSync(docker, ["info"], { stdio: "ignore" }).status !== 0) {
+  if (!docker("info").ok) {
     console.error("There is no Docker engine here: `docker info` fails. Start one, and try again.");
     return 1;
   }
-  return (await tryContract()) + (await trySessions());
+  let broken = 0;
+  for (const attempt of [tryContract, trySessions, tryKey, tryPool]) {
+    broken += await attempt();
+    await stopAll();
+  }
+  return broken;
 }
 
 /** Runs the tests of the provider against real containers in place of those that stand in for them. */

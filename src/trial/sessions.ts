@@ -1,72 +1,54 @@
 import { strict as assert } from "node:assert";
-import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { kill, newState, type Server, start } from "../bench/servers.ts";
+import { type Json, openTrial, type Trial, until } from "./client.ts";
+import { containers, killContainers } from "./docker.ts";
 
 // Sessions as a client sees them, with real containers and the offline model.
 
-const VARS = { ALLOW_ANONYMOUS: "true", OFFLINE_MODEL: "true" };
-
 /** Tries sessions in containers, one rule after the other; answers how many do not hold. */
 export async function trySessions(): Promise<number> {
-  const place = { config: "wrangler.toml", containers: true, vars: VARS, state: await newState() };
-  let server: Server = await start(place);
-  let broken = 0;
-  const rule = async (title: string, holds: () => Promise<void>) => {
-    try {
-      await holds();
-      console.log(`✓ ${title}`);
-    } catch (error) {
-      broken += 1;
-      console.log(`✗ ${title}\n${error instanceof Error ? error.stack : error}`);
-    }
-  };
-  const call = async (method: string, path: string, body?: object): Promise<Json> => {
-    const init = body ? { body: JSON.stringify(body) } : {};
-    const answer = await fetch(`${server.url}/api${path}`, { method, ...init });
-    return answer.status === 204 ? {} : ((await answer.json()) as Json);
-  };
-  const create = async (body: object): Promise<string> =>
-    String((await call("POST", "/sessions", body)).id);
+  const trial = await openTrial({ OFFLINE_MODEL: "true" });
+  await tryPatterns(trial);
+  for (const runtime of ["loop", "claude-code"]) await tryRuntime(trial, runtime);
+  await tryEgress(trial);
+  return trial.broken();
+}
+
+async function tryPatterns({ rule, create, call, bash }: Trial): Promise<void> {
   const read = (id: string) => call("GET", `/sessions/${id}`);
-  const sandboxOf = async (id: string) => (await read(id)).sandbox as Json;
-  const bash = async (id: string, command: string): Promise<string> => {
-    const prompt = `/Bash ${JSON.stringify({ command })}`;
-    return String((await call("POST", `/sessions/${id}/message`, { prompt })).result);
-  };
-  const until = async (holds: () => Promise<boolean>, seconds = 60): Promise<void> => {
-    for (const giveUpAt = Date.now() + seconds * 1_000; Date.now() < giveUpAt; await sleep(200)) {
-      if (await holds()) return;
-    }
-    throw new Error(`it did not come true within ${seconds} seconds`);
-  };
 
-  await rule(
-    "a session is created at once and becomes active when its container is there",
-    async () => {
-      const began = Date.now();
-      const id = await create({ pattern: "long-running" });
-      assert(Date.now() - began < 1_000);
-      assert.equal((await read(id)).status, "initializing");
-      await until(async () => (await read(id)).status === "active");
-      assert.equal((await sandboxOf(id)).state, "ready");
-      const programs = "git rg python3 node claude";
-      assert.match(await bash(id, `pwd; which ${programs} | wc -l`), /\/workspace\s+5/);
-      await call("POST", `/sessions/${id}/terminate`);
-    },
-  );
+  await rule("a session is created at once, and active when its container is there", async () => {
+    const began = Date.now();
+    const id = await create({ pattern: "long-running" });
+    assert(Date.now() - began < 1_000);
+    assert.equal((await read(id)).status, "initializing");
+    await until(async () => (await read(id)).status === "active");
+    assert.equal(((await read(id)).sandbox as Json).state, "ready");
+    const programs = "git rg python3 node claude";
+    assert.match(await bash(id, `pwd; which ${programs} | wc -l`), /\/workspace\s+5/);
+    await call("POST", `/sessions/${id}/terminate`);
+  });
 
-  await rule(
-    "a hybrid session's files outlive its sleep, for which it gives its container back",
-    async () => {
-      const id = await create({ pattern: "hybrid", maxIdleTimeMs: 3_000 });
-      await bash(id, "mkdir -p a/b && echo kept > 'a/b/ü 1' && ln -s b a/link && chmod 700 a/b");
-      await until(async () => (await read(id)).status === "idle");
-      await until(async () => (await sandboxOf(id)).state === "suspended");
-      assert.match(await bash(id, "cat a/link/*; stat -c %a a/b"), /kept\s+700/);
-      await call("DELETE", `/sessions/${id}`);
-    },
-  );
+  await rule("an ephemeral session does one task, and its container goes", async () => {
+    const id = await create({ pattern: "ephemeral" });
+    assert.match(await bash(id, "echo done"), /done/);
+    assert.equal((await read(id)).status, "completed");
+    await until(async () => ((await read(id)).sandbox as Json).state === "none");
+  });
+
+  await rule("several agents work in one container", async () => {
+    const customAgents = { player1: {}, player2: {} };
+    const id = await create({ pattern: "single-container", config: { customAgents } });
+    const task = (agent: string) =>
+      `/Task ${JSON.stringify({
+        subagent_type: agent,
+        prompt: `/Bash ${JSON.stringify({ command: `echo ${agent} >> board.txt` })}`,
+      })}`;
+    const prompt = `${task("player1")} & ${task("player2")}`;
+    await call("POST", `/sessions/${id}/message`, { prompt });
+    assert.match(await bash(id, "sort board.txt"), /player1\s+player2/);
+    await call("DELETE", `/sessions/${id}`);
+  });
 
   await rule(
     "a session that starts from another has its files, also of one that ended",
@@ -81,16 +63,133 @@ export async function trySessions(): Promise<number> {
       await bash(id, "rm file");
       const next = await create({ pattern: "hybrid", config: { snapshotId: snapshot.id } });
       assert.match(await bash(next, "cat file"), /one/);
+      for (const made of [origin, id, next]) await call("DELETE", `/sessions/${made}`);
     },
   );
 
+  await rule("sessions that have ended leave no container behind", () =>
+    until(async () => containers().length === 0),
+  );
+}
+
+/** What holds whatever the agent is. */
+async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
+  const { create, call, bash, begin } = trial;
+  const rule = (title: string, holds: () => Promise<void>) =>
+    trial.rule(`${runtime}: ${title}`, holds);
+  const ofPattern = (pattern: string, more: object = {}) =>
+    create({ pattern, config: { runtime }, ...more });
+  const endOf = async (id: string, messageId: string): Promise<Json> => {
+    const read = () => call("GET", `/sessions/${id}/messages/${messageId}`);
+    await until(async () => (await read()).endedAt !== null, 120);
+    return read();
+  };
+  const typesOf = async (id: string): Promise<unknown[]> => {
+    const { events } = await call("GET", `/sessions/${id}/events?limit=1000`);
+    return (events as Json[]).map(({ type }) => type);
+  };
+  /** The offline model takes a command that was stopped for what the next message asks. */
+  const settle = (id: string) => bash(id, "true");
+
+  await rule("tools, events and totals", async () => {
+    const id = await ofPattern("long-running");
+    await bash(id, "echo one > a.txt");
+    const prompt = `/Read ${JSON.stringify({ file_path: "/workspace/a.txt" })}`;
+    const message = await call("POST", `/sessions/${id}/message`, { prompt });
+    assert.match(String(message.result), /one/);
+    const session = await call("GET", `/sessions/${id}`);
+    assert.deepEqual([session.toolsUsed, session.numTurns], [["Bash", "Read"], 4]);
+    const { events } = await call("GET", `/sessions/${id}/events`);
+    const sum = (events as Json[]).reduce((total, { cost }) => total + Number(cost ?? 0), 0);
+    assert(sum > 0 && Math.abs(sum - Number(session.totalCost)) < 1e-9);
+    await call("DELETE", `/sessions/${id}`);
+  });
+
+  await rule("an exit code is an exit code, and the shell goes on", async () => {
+    const id = await ofPattern("long-running");
+    assert.match(await bash(id, "exit 3"), /[Ee]xit code 3/);
+    assert.match(await bash(id, "echo still here"), /still here/);
+    await call("DELETE", `/sessions/${id}`);
+  });
+
+  await rule("50 MB of output are bounded where they come from", async () => {
+    const id = await ofPattern("long-running");
+    const said = await bash(id, "yes 0123456789 | head -c 50000000");
+    assert(said.length > 0 && said.length < 200_000);
+    assert.match(await bash(id, "echo still here"), /still here/);
+    await call("DELETE", `/sessions/${id}`);
+  });
+
+  await rule("files outlive the sleep, for which the container is given back", async () => {
+    const id = await ofPattern("hybrid", { maxIdleTimeMs: 4_000 });
+    await bash(id, "mkdir -p a/b && echo kept > 'a/b/ü 1' && ln -s b a/link && chmod 700 a/b");
+    const read = () => call("GET", `/sessions/${id}`);
+    await until(async () => (await read()).status === "idle");
+    await until(async () => ((await read()).sandbox as Json).state === "suspended");
+    assert.match(await bash(id, "cat a/link/*; stat -c %a a/b"), /kept\s+700/);
+    const { messages } = await call("GET", `/sessions/${id}/messages`);
+    assert.equal((messages as Json[]).length, 2);
+    await call("DELETE", `/sessions/${id}`);
+  });
+
+  await rule("an interrupt ends a command with all it started", async () => {
+    const id = await ofPattern("long-running");
+    await bash(id, "true");
+    const messageId = await begin(id, "setsid sleep 601 & sleep 600; echo overslept");
+    await sleep(4_000);
+    const began = Date.now();
+    await call("POST", `/sessions/${id}/interrupt`);
+    assert(Date.now() - began < 10_000);
+    assert.equal((await endOf(id, messageId)).status, "interrupted");
+    await settle(id);
+    assert.match(await bash(id, "pgrep -fx 'sleep 600' || echo none"), /none/);
+    await call("DELETE", `/sessions/${id}`);
+  });
+
+  await rule("a container that dies in a command is a loss that the log tells of", async () => {
+    const id = await ofPattern("long-running");
+    await bash(id, "echo lost > file");
+    const messageId = await begin(id, "sleep 20; echo slept");
+    await sleep(4_000);
+    killContainers();
+    const { status } = await endOf(id, messageId);
+    assert.equal(status, "completed");
+    assert.equal((await typesOf(id)).filter((type) => type === "sandbox.lost").length, 1);
+    await settle(id);
+    assert.doesNotMatch(await bash(id, "ls"), /file$/m);
+    await call("DELETE", `/sessions/${id}`);
+  });
+
+  await rule("a command outlives the server, and is not run twice", async () => {
+    const id = await ofPattern("long-running");
+    await bash(id, "true");
+    const messageId = await begin(id, "echo ran >> runs; sleep 12; echo slept; cat runs");
+    await sleep(4_000);
+    await trial.restart();
+    assert.match(String((await endOf(id, messageId)).result), /slept\s+ran\s*$/m);
+    await call("DELETE", `/sessions/${id}`);
+  });
+
+  await rule("a budget is never exceeded", async () => {
+    const id = await ofPattern("long-running", { maxBudgetUsd: 0.02 });
+    const read = () => call("GET", `/sessions/${id}`);
+    for (let n = 0; n < 30 && (await read()).terminationReason === null; n++) {
+      await bash(id, `echo ${n}`);
+    }
+    const { terminationReason, totalCost } = await read();
+    assert.equal(terminationReason, "budget_limit");
+    assert(Number(totalCost) <= 0.02);
+  });
+}
+
+async function tryEgress({ rule, create, call, bash }: Trial): Promise<void> {
   await rule("what a session may not reach is refused with a word that says why", async () => {
     const id = await create({ pattern: "long-running" });
     const ask = "curl -s -m 20 https://example.com; curl -s -m 20 http://169.254.169.254";
     const said = await bash(id, ask);
     assert.equal(said.match(/may not reach/g)?.length, 2, said);
     assert.match(await bash(id, "curl -s -m 20 https://api.anthropic.com"), /may not reach/);
-    await call("POST", `/sessions/${id}/terminate`);
+    await call("DELETE", `/sessions/${id}`);
   });
 
   await rule("a secret is no secret of the container's", async () => {
@@ -99,129 +198,6 @@ export async function trySessions(): Promise<number> {
     assert.match(await bash(id, "echo $TOKEN"), /rigger_secret_/);
     const look = "grep -rls s3[c]ret /proc/*/environ /workspace /var/lib/rigger /tmp; echo looked";
     assert.doesNotMatch(await bash(id, look), /environ|workspace\//);
-    await call("POST", `/sessions/${id}/terminate`);
-  });
-
-  await rule(
-    "a container that dies in a command is a loss that the model and the log tell of",
-    async () => {
-      const id = await create({ pattern: "long-running" });
-      await bash(id, "echo lost > file");
-      const running = bash(id, "sleep 60");
-      await sleep(2_000);
-      killContainers();
-      assert.match(await running, /every file in it/);
-      assert.doesNotMatch(await bash(id, "ls"), /file$/m);
-      const { events } = await call("GET", `/sessions/${id}/events`);
-      const types = (events as Json[]).map(({ type }) => type);
-      assert.equal(types.filter((type) => type === "sandbox.lost").length, 1);
-      await call("POST", `/sessions/${id}/terminate`);
-    },
-  );
-
-  await rule("an interrupt ends a command with all it started", async () => {
-    const id = await create({ pattern: "long-running" });
-    await bash(id, "true");
-    const running = bash(id, "setsid sleep 61 & sleep 61; echo overslept");
-    await sleep(2_000);
-    await call("POST", `/sessions/${id}/interrupt`);
-    assert.doesNotMatch(await running, /overslept$/m);
-    assert.match(await bash(id, "pgrep -fx 'sleep 61' || echo none"), /none/);
-    await call("POST", `/sessions/${id}/terminate`);
-  });
-
-  await rule("a command outlives the server, and is not run twice", async () => {
-    const id = await create({ pattern: "long-running" });
-    await bash(id, "true");
-    const command = "echo ran >> runs; sleep 15; echo slept; cat runs";
-    const prompt = `/Bash ${JSON.stringify({ command })}`;
-    const sent = await call("POST", `/sessions/${id}/message`, { prompt, background: true });
-    await sleep(3_000);
-    await kill(server);
-    server = await start(place);
-    const path = `/sessions/${id}/messages/${sent.messageId}`;
-    await until(async () => (await call("GET", path)).status === "completed", 120);
-    assert.match(String((await call("GET", path)).result), /slept\s+ran\s*$/m);
     await call("DELETE", `/sessions/${id}`);
   });
-
-  const CLAUDE_CODE = { runtime: "claude-code" };
-
-  await rule(
-    "Claude Code works as the loop does: same events, same totals, no key in its container",
-    async () => {
-      const id = await create({ pattern: "hybrid", maxIdleTimeMs: 5_000, config: CLAUDE_CODE });
-      const said = await bash(id, "echo one > a.txt; whoami; env | grep -c ANTHROPIC_API_KEY=none");
-      assert.match(said, /agent\s+1/);
-      const read = `/Read ${JSON.stringify({ file_path: "/workspace/a.txt" })}`;
-      const message = await call("POST", `/sessions/${id}/message`, { prompt: read });
-      assert.match(String(message.result), /one/);
-      const session = await call("GET", `/sessions/${id}`);
-      assert.deepEqual(session.toolsUsed, ["Bash", "Read"]);
-      const { events } = await call("GET", `/sessions/${id}/events`);
-      const costs = (events as Json[]).map(({ cost }) => Number(cost ?? 0));
-      const sum = costs.reduce((total, cost) => total + cost, 0);
-      assert(sum > 0 && Math.abs(sum - Number(session.totalCost)) < 1e-9);
-
-      await until(async () => (await sandboxOf(id)).state === "suspended");
-      assert.match(await bash(id, "cat a.txt"), /one/);
-      const { messages } = await call("GET", `/sessions/${id}/messages`);
-      assert.equal((messages as Json[]).length, 3);
-      await call("DELETE", `/sessions/${id}`);
-    },
-  );
-
-  await rule(
-    "Claude Code stops when it is told to, and goes on with the next message",
-    async () => {
-      const id = await create({ pattern: "long-running", config: CLAUDE_CODE });
-      await bash(id, "true");
-      const running = bash(id, "sleep 63; echo overslept");
-      await sleep(3_000);
-      await call("POST", `/sessions/${id}/interrupt`);
-      assert.doesNotMatch(await running, /overslept$/m);
-      // The offline model takes what was stopped for what it was to answer.
-      await bash(id, "true");
-      assert.match(await bash(id, "pgrep -fx 'sleep 63' || echo none"), /none/);
-      await call("DELETE", `/sessions/${id}`);
-    },
-  );
-
-  await rule("Claude Code never spends beyond its budget", async () => {
-    const id = await create({ pattern: "long-running", maxBudgetUsd: 0.02, config: CLAUDE_CODE });
-    let session = await call("GET", `/sessions/${id}`);
-    for (let n = 0; n < 10 && session.terminationReason === null; n++) {
-      await bash(id, `echo ${n}`);
-      session = await call("GET", `/sessions/${id}`);
-    }
-    assert.equal(session.terminationReason, "budget_limit");
-    assert(Number(session.totalCost) <= 0.02);
-  });
-
-  await rule("Claude Code is carried on after its server was killed", async () => {
-    const id = await create({ pattern: "long-running", config: CLAUDE_CODE });
-    await bash(id, "true");
-    const prompt = `/Bash ${JSON.stringify({ command: "echo ran >> runs; sleep 12; cat runs" })}`;
-    const sent = await call("POST", `/sessions/${id}/message`, { prompt, background: true });
-    await sleep(4_000);
-    await kill(server);
-    server = await start(place);
-    const path = `/sessions/${id}/messages/${sent.messageId}`;
-    await until(async () => (await call("GET", path)).endedAt !== null, 120);
-    assert.match(String((await call("GET", path)).result), /ran/);
-    await call("DELETE", `/sessions/${id}`);
-  });
-
-  return broken;
-}
-
-type Json = Record<string, unknown>;
-
-/** Kills every container of sessions as the kernel would. */
-function killContainers(): void {
-  const docker = process.env.WRANGLER_DOCKER_BIN ?? "docker";
-  const names = ["ps", "--format", "{{.Names}}", "--filter", "name=workerd-rigger-"];
-  const { stdout } = spawnSync(docker, names, { encoding: "utf8" });
-  const own = stdout.split("\n").filter((name) => name !== "" && !name.endsWith("-proxy"));
-  spawnSync(docker, ["kill", ...own]);
 }

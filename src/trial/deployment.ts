@@ -1,0 +1,69 @@
+import { strict as assert } from "node:assert";
+import { randomUUID } from "node:crypto";
+import { start } from "../bench/servers.ts";
+import { type Json, openTrial, until } from "./client.ts";
+import { containers, docker } from "./docker.ts";
+
+// What takes settings of a deployment: a key for the model, and a pool of containers.
+
+/** Tries that the deployment's key is nowhere in a container in which Claude Code works with it. */
+export async function tryKey(): Promise<number> {
+  const model = await start({ config: "src/bench/workers/model.toml" });
+  const key = `sk-trial-${randomUUID()}`;
+  const trial = await openTrial({ ANTHROPIC_API_KEY: key, ANTHROPIC_BASE_URL: model.url });
+  await trial.rule(
+    "no variable, file, process or request of a container holds the key",
+    async () => {
+      const config = { runtime: "claude-code" };
+      const id = await trial.create({ pattern: "long-running", config });
+      assert.match(await trial.bash(id, "whoami"), /agent/);
+      const [container = ""] = containers();
+      const inside = (script: string, user = "root") =>
+        docker("exec", "-u", user, container, "bash", "-c", script).said;
+      // The key is taken apart, so that the search does not find itself.
+      const parts = `${key.slice(0, 12)}''${key.slice(12)}`;
+      const everywhere = `grep -rlsaF -e ${parts} / --exclude-dir=proc --exclude-dir=sys`;
+      assert.equal(inside(`${everywhere}; echo searched`), "searched\n");
+      const look = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'";
+      // Without rights over others' processes, root does not see all of what another user has.
+      const processes = inside(look) + inside(look, "agent");
+      assert.match(processes, /^ANTHROPIC_API_KEY=none$/m);
+      assert(!processes.includes(key));
+      const request = inside(`${CAPTURE} claude -p hello`, "agent");
+      assert.match(request, /"x-api-key":"none"/);
+      assert(!request.includes(key));
+      await trial.call("DELETE", `/sessions/${id}`);
+    },
+  );
+  return trial.broken();
+}
+
+/** Has a program's requests end within the container, and says what they hold. */
+const CAPTURE = [
+  'node -e \'require("http").createServer((q, r) => { console.log(JSON.stringify(q.headers));',
+  "r.writeHead(400); r.end() }).listen(9999)' & server=$!; trap 'kill $server' EXIT; sleep 1;",
+  "cd /tmp; export $(tr '\\0' '\\n' < /proc/$(pgrep -o -x claude)/environ | grep -a '^ANTHROPIC_API_KEY');",
+  "ANTHROPIC_BASE_URL=http://127.0.0.1:9999 timeout 20",
+].join(" ");
+
+/** Tries that a session finds a container ready where the deployment keeps some. */
+export async function tryPool(): Promise<number> {
+  const trial = await openTrial({ OFFLINE_MODEL: "true", WARM_POOL_TARGET: "1" });
+  const pool = () => trial.call("GET", "/pool");
+  await trial.rule(
+    "a session takes a container that is ready, and another is started",
+    async () => {
+      const cold = await trial.create({ pattern: "long-running" });
+      await until(async () => (await pool()).ready === 1);
+      const id = await trial.create({ pattern: "long-running" });
+      const { sandbox } = await trial.call("GET", `/sessions/${id}`);
+      assert.match(String((sandbox as Json).id), /^warm_/);
+      assert.match(await trial.bash(id, "curl -s -m 20 https://example.com"), /may not reach/);
+      await until(async () => (await pool()).ready === 1);
+      const { handedOut, missed } = await pool();
+      assert.deepEqual([handedOut, missed], [1, 1]);
+      for (const made of [cold, id]) await trial.call("DELETE", `/sessions/${made}`);
+    },
+  );
+  return trial.broken();
+}
