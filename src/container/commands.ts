@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { Ends } from "./ends.ts";
 import type { AskedCommand, Result, Tell } from "./protocol.ts";
@@ -184,9 +185,25 @@ async function outcomeOf(
     shell.once("error", () => done(127));
   });
   await Promise.race([closed, pause(DRAIN_MS)]);
-  // What runs on in the background may go on writing: nobody reads it, but it must not be stopped by a full pipe.
-  for (const stream of [shell.stdout, shell.stderr]) stream?.removeAllListeners("data").resume();
+  for (const stream of [shell.stdout, shell.stderr]) if (stream) leave(stream);
   return code;
+}
+
+/**
+ * Lets go of what a program in the background may go on writing to: nobody reads it, but it must be stopped neither
+ * by a full pipe nor by a closed one. Done here, it would keep the runner, and whoever started it, from ending.
+ */
+function leave(stream: Readable): void {
+  if (stream.closed) return;
+  stream.removeAllListeners("data").pause();
+  const reader = spawn("cat", [], {
+    env: { PATH: process.env.PATH },
+    stdio: [stream, "ignore", "ignore"],
+    detached: true,
+  });
+  reader.once("error", () => {});
+  reader.unref();
+  stream.destroy();
 }
 
 /** Keeps what comes and shows as much of it as is kept. */

@@ -187,10 +187,14 @@ describe.runIf(HAS_CONTAINERS)("a command", () => {
 
   it("leaves what it started in the background running, and ends itself", async () => {
     const { sandbox } = await started();
-    const script = "(sleep 0.5; echo later > file; sleep 60) & echo now";
+    const script = "(sleep 0.5; seq 100000; echo later > file; sleep 60) & echo $PPID";
     const began = Date.now();
-    expect(await sandbox.run(aCommand(script))).toMatchObject({ exitCode: 0, stdout: "now\n" });
+    const { exitCode, stdout: supervisor } = await sandbox.run(aCommand(script));
+    expect(exitCode).toBe(0);
     expect(Date.now() - began).toBeLessThan(15_000);
+    // Nothing of ours has to stay for what it goes on writing.
+    const gone = aCommand(`while [ -e /proc/${supervisor.trim()} ]; do sleep 0.05; done`);
+    expect(await sandbox.run(gone)).toMatchObject({ ended: "exited" });
     const look = aCommand("until [ -e file ]; do sleep 0.05; done; cat file");
     expect((await sandbox.run(look)).stdout).toBe("later\n");
     await sandbox.destroy();

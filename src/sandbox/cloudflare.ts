@@ -46,6 +46,8 @@ export { ContainerProxy } from "@cloudflare/sandbox";
 
 /** How often a container that nobody uses is asked about. */
 const SLEEP_AFTER = "10m";
+/** How often any container asks its session whether it is wanted. */
+const ASK_MS = 10 * 60_000;
 
 const SESSION = "rigger.session";
 
@@ -57,6 +59,7 @@ export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
   override enableInternet = false;
   override interceptHttps = true;
   #ownedAt = 0;
+  #askedAt = Date.now();
 
   /** Says whose container this is; until then its requests go nowhere. */
   async own(session: string): Promise<void> {
@@ -68,12 +71,26 @@ export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
 
   /** A timer of the SDK would stop it, and lose its files. */
   override async onActivityExpired(): Promise<void> {
-    const askedAt = Date.now();
+    await this.#destroyUnlessWanted();
+  }
+
+  /** It comes every few minutes while the container runs, which a program may keep from ever being idle. */
+  override async alarm(...args: Parameters<SdkSandbox["alarm"]>): Promise<void> {
+    if (Date.now() - this.#askedAt >= ASK_MS && (await this.ctx.storage.get(SESSION))) {
+      await this.#destroyUnlessWanted().catch((error) =>
+        console.error({ event: "sandbox.owner_silent", error: String(error) }),
+      );
+    }
+    await super.alarm(...args);
+  }
+
+  async #destroyUnlessWanted(): Promise<void> {
+    this.#askedAt = Date.now();
     const session = await this.ctx.storage.get<string>(SESSION);
     const id = this.ctx.id.name ?? "";
     const wanted = session !== undefined && sessionOf(this.env, session).needsMachine(id);
     // It may have been started meanwhile.
-    if (!(await wanted) && this.#ownedAt < askedAt) await this.destroy();
+    if (!(await wanted) && this.#ownedAt < this.#askedAt) await this.destroy();
   }
 }
 

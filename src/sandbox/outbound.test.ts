@@ -56,6 +56,16 @@ describe("a request out of a sandbox", () => {
     expect(callModel).not.toHaveBeenCalled();
   });
 
+  it.each([
+    ["https://1.1.1.1/", "open"],
+    ["http://169.254.169.254/latest", "not on the public internet"],
+  ])("that is refused is not advised what would not help: %s", async (url, advice) => {
+    const { response } = await send(aRequest(url), { to: "nowhere" });
+    const text = await response.text();
+    expect(text).toContain(advice);
+    expect(text).not.toContain('allow":');
+  });
+
   it("to the model goes to the deployment's own, and not out", async () => {
     const url = "https://api.anthropic.com/v1/messages";
     const { response, sent, callModel } = await send(aRequest(url), { to: "model" });

@@ -1,4 +1,5 @@
-import { type Egress, injectSecrets } from "./egress";
+import { type Egress, hostProblem, injectSecrets } from "./egress";
+import { isPublicHost } from "./public-host";
 
 /** What the handler of a sandbox's requests needs. */
 export interface OutboundDeps {
@@ -56,11 +57,17 @@ function forwarded(headers: Headers): Headers {
 }
 
 const refusal = (host: string): Response =>
-  said(
-    403,
-    `This sandbox may not reach ${host}. What it may reach is said by config.sandbox.network when its session is created: ` +
-      `{"allow": ["default", "${host}"]} adds this host to those allowed by default, "open" allows every public host.`,
+  said(403, `This sandbox may not reach ${host}. ${remedyFor(host)}`);
+
+/** What would let a sandbox reach a host: a list holds names only. */
+function remedyFor(host: string): string {
+  if (!isPublicHost(host)) return "It is not on the public internet.";
+  const named = `{"allow": ["default", "${host}"]} adds this host to those allowed by default, `;
+  return (
+    "What it may reach is said by config.sandbox.network when its session is created: " +
+    `${hostProblem(host) === null ? named : ""}"open" allows every public host.`
   );
+}
 
 /** An answer of ours, which programs show to whoever uses them. */
 const said = (status: number, text: string): Response =>
