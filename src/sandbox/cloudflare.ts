@@ -49,7 +49,13 @@ const SLEEP_AFTER = "10m";
 /** How often any container asks its session whether it is wanted. */
 const ASK_MS = 10 * 60_000;
 
-const SESSION = "rigger.session";
+/** The session that a container works for, and the id by which the session knows it. */
+interface Owner {
+  session: string;
+  id: string;
+}
+
+const OWNER = "rigger.owner";
 
 /**
  * The object behind one container. It runs as long as its session wants it, whether it is used or not; what
@@ -61,12 +67,12 @@ export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
   #ownedAt = 0;
   #askedAt = Date.now();
 
-  /** Says whose container this is; until then its requests go nowhere. */
-  async own(session: string): Promise<void> {
+  /** Says whose sandbox this is, and how it is called; until then its requests go nowhere. */
+  async own(session: string, id: string): Promise<void> {
     this.#ownedAt = Date.now();
-    if ((await this.ctx.storage.get(SESSION)) === session) return;
+    if ((await this.#owner())?.session === session) return;
     await this.setOutboundHandler("egress", { session });
-    await this.ctx.storage.put(SESSION, session);
+    await this.ctx.storage.put(OWNER, { session, id } satisfies Owner);
   }
 
   /** A timer of the SDK would stop it, and lose its files. */
@@ -76,21 +82,26 @@ export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
 
   /** It comes every few minutes while the container runs, which a program may keep from ever being idle. */
   override async alarm(...args: Parameters<SdkSandbox["alarm"]>): Promise<void> {
-    if (Date.now() - this.#askedAt >= ASK_MS && (await this.ctx.storage.get(SESSION))) {
-      await this.#destroyUnlessWanted().catch((error) =>
-        console.error({ event: "sandbox.owner_silent", error: String(error) }),
-      );
-    }
+    const isDue = Date.now() - this.#askedAt >= ASK_MS;
+    if (isDue && (await this.#owner())) await this.#destroyUnlessWanted();
     await super.alarm(...args);
   }
 
   async #destroyUnlessWanted(): Promise<void> {
-    this.#askedAt = Date.now();
-    const session = await this.ctx.storage.get<string>(SESSION);
-    const id = this.ctx.id.name ?? "";
-    const wanted = session !== undefined && sessionOf(this.env, session).needsMachine(id);
-    // It may have been started meanwhile.
-    if (!(await wanted) && this.#ownedAt < this.#askedAt) await this.destroy();
+    const askedAt = Date.now();
+    this.#askedAt = askedAt;
+    try {
+      const owner = await this.#owner();
+      const wanted = owner && (await sessionOf(this.env, owner.session).needsMachine(owner.id));
+      // It may have been started meanwhile.
+      if (!wanted && this.#ownedAt < askedAt) await this.destroy();
+    } catch (error) {
+      console.error({ event: "sandbox.owner_silent", error: String(error) });
+    }
+  }
+
+  #owner(): Promise<Owner | undefined> {
+    return this.ctx.storage.get<Owner>(OWNER);
   }
 }
 
@@ -136,7 +147,7 @@ export function sdkObject(
     readFile: (path, options) => open().readFile(path, options),
     writeFile: (path, content) => open().writeFile(path, content),
     destroy: () => open().destroy(),
-    own: (session) => open().own(session),
+    own: (session) => open().own(session, id),
   };
 }
 
