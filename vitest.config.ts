@@ -9,7 +9,19 @@ function outside(request: Request): Response | Promise<Response> {
   return new Response(`a test tried to reach ${request.url}`, { status: 599 });
 }
 
-export default defineConfig({
+/** What loses sessions again and again takes half of the time. */
+const LOSSES = [
+  "agents",
+  "claude-code-past",
+  "crash",
+  "machines",
+  "resume",
+  "resume-crash",
+  "session",
+].map((name) => `src/session/${name}.test.ts`);
+
+/** A part of the tests, in a Worker of its own. */
+const part = (name: string, files: { include: string[]; exclude: string[] }) => ({
   plugins: [
     cloudflareTest(async () => ({
       wrangler: { configPath: "./wrangler.toml" },
@@ -34,10 +46,22 @@ export default defineConfig({
     })),
   ],
   test: {
-    include: ["src/**/*.test.ts"],
+    name,
+    ...files,
     setupFiles: ["./src/testing/setup.ts"],
     // One worker for all files: tests share nothing but names, and take care that those are their own.
     isolate: false,
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      part("losses", { include: LOSSES, exclude: [] }),
+      part("rest", { include: ["src/**/*.test.ts"], exclude: LOSSES }),
+    ],
+    // The parts run side by side.
+    maxWorkers: 2,
     // What the Worker logs is of interest where a test fails.
     silent: "passed-only",
     globalSetup: ["./src/testing/aimock.ts"],
