@@ -7,23 +7,12 @@ import {
   parseSSEStream,
   Sandbox as SdkSandbox,
 } from "@cloudflare/sandbox";
-import {
-  type Ask,
-  BEAT_MS,
-  type Frame,
-  RUNNER,
-  RUNNER_HOME,
-  type SavedPart,
-} from "../container/protocol";
+import { RUNNER_HOME, type SavedPart } from "../container/protocol";
 import { type Bucket, countParts, getPart, partKey, putIndex } from "./archive";
+import { fromBase64, toBase64 } from "./base64";
 import { handleOutbound } from "./outbound";
-import {
-  type CommandResult,
-  type FoundCommand,
-  type ProgramLine,
-  type Sandbox,
-  SandboxError,
-} from "./sandbox";
+import { harmlessly, MAX_INLINE_BYTES, pauseBefore, persistently, runnerOf, tried } from "./runner";
+import type { CommandResult, FoundCommand, ProgramLine, Sandbox } from "./sandbox";
 import { concat } from "./tar";
 
 /** What is used of the SDK's object. */
@@ -151,13 +140,6 @@ export function sdkObject(
   };
 }
 
-/** More than this goes by a file: a variable of an environment may have 128 KiB. */
-const MAX_INLINE_BYTES = 96 * 1024;
-/** A runner that says nothing for this long is one that is not heard any more. */
-const SILENCE_MS = 3 * BEAT_MS;
-/** How long to wait before each further try. Whatever the runner is asked may be asked again. */
-const PAUSES_MS = [200, 1_000, 4_000];
-
 /** What is fixed for a sandbox. Without a `machine`, the one that is started is the right one. */
 interface Facts {
   workspace: string;
@@ -170,7 +152,14 @@ interface Facts {
 /** A sandbox in a container. */
 export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
   const { workspace, bucket, machine, session } = facts;
-  const runner = runnerOf(sdk, machine);
+  const runner = runnerOf(
+    {
+      start: async (command, env, signal) =>
+        parseSSEStream<ExecEvent>(await sdk.execStream(command, { env, cwd: "/" }), signal),
+      write: (path, content) => sdk.writeFile(path, content),
+    },
+    machine,
+  );
   const { ask, askOnce } = runner;
   /** Commands that were asked for here and have not begun yet: no question about one may overtake it. */
   const beginning = new Map<string, Promise<void>>();
@@ -231,7 +220,7 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
       persistently(async () => {
         const pieces: Uint8Array[] = [];
         const found = await askOnce<boolean>({ do: "read", path }, (frame) => {
-          if ("base64" in frame) pieces.push(bytesOf(frame.base64));
+          if ("base64" in frame) pieces.push(fromBase64(frame.base64));
         });
         return found ? concat(pieces) : null;
       }),
@@ -240,7 +229,7 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
       persistently(async () => {
         const content =
           bytes.length * 2 < MAX_INLINE_BYTES
-            ? { base64: base64Of(bytes) }
+            ? { base64: toBase64(bytes) }
             : { file: await runner.leave(new Blob([bytes]).stream()) };
         await askOnce({ do: "write", path, content });
       }),
@@ -298,163 +287,4 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
 
     destroy: () => tried(() => sdk.destroy()),
   };
-}
-
-/** Ways to ask the runner of a machine. */
-function runnerOf(sdk: SdkObject, machine: string | undefined) {
-  const runner = { machine, frames, ask, askOnce, leave };
-  return runner;
-
-  /** What the runner says to a question, up to its answer, which is the last. */
-  async function* frames(question: Ask, signal?: AbortSignal): AsyncGenerator<Frame> {
-    const asked = JSON.stringify({ machine: runner.machine, ...question });
-    const bytes = utf8.encode(asked);
-    const RIGGER_ASK =
-      bytes.length <= MAX_INLINE_BYTES
-        ? asked
-        : JSON.stringify({ file: await leave(new Blob([bytes]).stream()) });
-    const hangUp = new AbortController();
-    const hungUp = AbortSignal.any([hangUp.signal, ...(signal ? [signal] : [])]);
-    try {
-      const stream = await tried(() => sdk.execStream(RUNNER, { env: { RIGGER_ASK }, cwd: "/" }));
-      for await (const line of linesOf(stream, hungUp)) {
-        const frame: Frame = JSON.parse(line);
-        if ("lost" in frame) throw lost();
-        if ("refused" in frame) throw new SandboxError(frame.refused, { transient: false });
-        yield frame;
-        if ("answer" in frame) return;
-      }
-      throw new SandboxError("the machine did not answer", { transient: true });
-    } finally {
-      // The runner goes on with what it was asked for.
-      hangUp.abort();
-    }
-  }
-
-  async function askOnce<T>(question: Ask, hear: (frame: Frame) => void = () => {}): Promise<T> {
-    for await (const frame of frames(question)) {
-      if ("answer" in frame) return frame.answer as T;
-      hear(frame);
-    }
-    throw new SandboxError("the machine did not answer", { transient: true });
-  }
-
-  function ask<T>(question: Ask): Promise<T> {
-    return persistently(() => askOnce<T>(question));
-  }
-
-  /** Leaves bytes where the runner finds them; answers their place below its folder. */
-  async function leave(content: ReadableStream<Uint8Array>): Promise<string> {
-    const file = `inbox/${crypto.randomUUID()}`;
-    try {
-      await sdk.writeFile(`${RUNNER_HOME}/${file}`, content);
-    } catch (cause) {
-      // A machine that has no such folder is a new one: this tells.
-      await ask({ do: "find", id: "" });
-      throw failure(cause);
-    }
-    return file;
-  }
-}
-
-/** The lines of the runner's stdout, whatever the pieces that they come in. */
-async function* linesOf(
-  stream: ReadableStream<Uint8Array>,
-  signal: AbortSignal,
-): AsyncGenerator<string> {
-  const events = parseSSEStream<ExecEvent>(stream, signal)[Symbol.asyncIterator]();
-  let [rest, complaint] = ["", ""];
-  for (;;) {
-    const next = await heardWithin(
-      SILENCE_MS,
-      tried(() => events.next()),
-    );
-    if (next.done) return;
-    const { type, data = "", exitCode } = next.value;
-    if (type === "stderr") complaint = (complaint + data).slice(-500);
-    if (type === "complete" && exitCode !== 0) {
-      throw new SandboxError(`the runner failed with ${exitCode}: ${complaint}`, {
-        transient: true,
-      });
-    }
-    if (type === "error") throw new SandboxError("the runner was cut off", { transient: true });
-    if (type !== "stdout") continue;
-    const lines = (rest + data).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-}
-
-async function heardWithin<T>(ms: number, next: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    late.reject(new SandboxError("the machine has gone silent", { transient: true }));
-  }, ms);
-  try {
-    return await Promise.race([next, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** The outcome of something, tried again where that may help. */
-async function persistently<T>(act: () => Promise<T>): Promise<T> {
-  for (let failures = 0; ; failures++) {
-    try {
-      return await act();
-    } catch (error) {
-      await pauseBefore(error, failures);
-    }
-  }
-}
-
-/** Waits before another try, or throws where there is none. */
-async function pauseBefore(error: unknown, failures: number): Promise<void> {
-  const failed = failure(error);
-  const pause = PAUSES_MS[failures];
-  if (!failed.transient || failed.lost || pause === undefined) throw failed;
-  await scheduler.wait(pause);
-}
-
-/** The outcome of a call of the SDK, whose failures become a sandbox's. */
-async function tried<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw failure(error);
-  }
-}
-
-/**
- * What a failure of the SDK means here. Its classes do not survive the way between objects, and what it
- * calls retryable is about its own call: ours may be repeated, so all but a refusal passes.
- */
-function failure(cause: unknown): SandboxError {
-  if (cause instanceof SandboxError) return cause;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new SandboxError(`the container failed: ${message}`, { transient: true, cause });
-}
-
-const lost = (): SandboxError =>
-  new SandboxError("the machine is gone, and every file in it", { transient: true, lost: true });
-
-function harmlessly(act: () => void): void {
-  try {
-    act();
-  } catch (error) {
-    console.error({ event: "sandbox.listener_failed", error: String(error) });
-  }
-}
-
-const utf8 = new TextEncoder();
-
-const bytesOf = (base64: string): Uint8Array =>
-  Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-
-function base64Of(bytes: Uint8Array): string {
-  let letters = "";
-  for (let at = 0; at < bytes.length; at += 8192) {
-    letters += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  }
-  return btoa(letters);
 }

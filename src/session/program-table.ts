@@ -1,6 +1,5 @@
 import type { Ending } from "../agent/loop";
-import { toBase64 } from "../agent/tools/image";
-import { fromBase64 } from "./base64";
+import { fromBase64, toBase64 } from "../sandbox/base64";
 import { all, json, one, parse, type Row, type Sql, text } from "./sql";
 
 /** The program of a session, and how far we are with it. */

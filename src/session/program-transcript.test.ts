@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { toBase64 } from "../agent/tools/image";
+import { toBase64 } from "../sandbox/base64";
 import type { Sandbox } from "../sandbox/sandbox";
 import { createSession, objectOf } from "../testing/sessions";
 import { aFakeSandbox } from "../testing/tool-context";

@@ -1,5 +1,5 @@
 import { vi } from "vitest";
-import { toBase64 } from "../agent/tools/image";
+import { toBase64 } from "../sandbox/base64";
 import { embedded } from "../sandbox/embedded";
 import { providers } from "../sandbox/providers";
 import {

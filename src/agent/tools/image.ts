@@ -20,17 +20,6 @@ export function imageOf(bytes: Uint8Array): Image | undefined {
   }
 }
 
-/** Bytes as base64. */
-export function toBase64(bytes: Uint8Array): string {
-  // Whole groups of three, so that the pieces join without padding; small, as each byte is an argument.
-  const size = 3 * 4096;
-  const pieces: string[] = [];
-  for (let at = 0; at < bytes.length; at += size) {
-    pieces.push(btoa(String.fromCharCode(...bytes.subarray(at, at + size))));
-  }
-  return pieces.join("");
-}
-
 function pngOf(view: DataView): Image | undefined {
   if (view.getUint32(0) !== 0x89504e47) return undefined;
   return { mediaType: "image/png", width: view.getUint32(16), height: view.getUint32(20) };

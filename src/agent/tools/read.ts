@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { toBase64 } from "../../sandbox/base64";
 import { resolveFrom } from "../../sandbox/paths";
 import type { Tool, ToolResult } from "../tool";
-import { type Image, imageOf, toBase64 } from "./image";
+import { type Image, imageOf } from "./image";
 import { fitting, numbered, splitLines } from "./lines";
 import { notebookText } from "./notebook";
 import { failed } from "./result";
