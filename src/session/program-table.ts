@@ -1,6 +1,6 @@
 import type { Ending } from "../agent/loop";
 import { fromBase64, toBase64 } from "../sandbox/base64";
-import { all, json, one, parse, type Row, type Sql, text } from "./sql";
+import { all, json, parse, type Row, type Sql, text } from "./sql";
 
 /** The program of a session, and how far we are with it. */
 export interface StoredProgram {
@@ -80,14 +80,14 @@ export class ProgramTable {
 
   /** How many bytes of the transcript are kept. */
   transcriptSize(): number {
-    const query = "SELECT coalesce(sum(size), 0) AS size FROM program_transcript";
-    return Number(one(this.#sql, query).size);
+    const query = "SELECT start + size AS size FROM program_transcript ORDER BY n DESC LIMIT 1";
+    return Number(all(this.#sql, query)[0]?.size ?? 0);
   }
 
   addTranscript(piece: Uint8Array): void {
     this.#sql.exec(
-      `INSERT INTO program_transcript (n, start, size, content)
-       SELECT coalesce(max(n), 0) + 1, coalesce(max(start + size), 0), ?, ? FROM program_transcript`,
+      "INSERT INTO program_transcript (start, size, content) VALUES (?, ?, ?)",
+      this.transcriptSize(),
       piece.length,
       toBase64(piece),
     );

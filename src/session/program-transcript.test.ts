@@ -4,6 +4,7 @@ import { toBase64 } from "../sandbox/base64";
 import type { Sandbox } from "../sandbox/sandbox";
 import { createSession, objectOf } from "../testing/sessions";
 import { aFakeSandbox } from "../testing/tool-context";
+import { ProgramTable } from "./program-table";
 import { putBackTranscript, saveTranscript } from "./program-transcript";
 import { SessionStore } from "./store";
 
@@ -45,7 +46,36 @@ async function kept(...contents: (string | null)[]): Promise<string[]> {
   });
 }
 
+/** Rows that keeping one more line reads, after so many pieces. */
+async function rowsReadAfter(pieces: number): Promise<number> {
+  const id = await createSession();
+  return runInDurableObject(objectOf(id), async (_, { storage }) => {
+    const { programs } = new SessionStore(storage);
+    storage.transactionSync(() => {
+      for (let n = 0; n < pieces; n++) programs.addTranscript(bytes("a line\n"));
+    });
+    let read = 0;
+    const sql = {
+      exec: (...query: Parameters<SqlStorage["exec"]>) => {
+        const cursor = storage.sql.exec(...query);
+        const rows = cursor.toArray();
+        read += cursor.rowsRead;
+        return Object.assign(rows, { toArray: () => rows });
+      },
+    };
+    const counted = new ProgramTable(sql as never);
+    expect(counted.transcriptSize()).toBe(pieces * 7);
+    counted.addTranscript(bytes("another\n"));
+    expect(counted.transcriptSize()).toBe(pieces * 7 + 8);
+    return read;
+  });
+}
+
 describe("a transcript", () => {
+  it("costs as much to add to, however long it is", async () => {
+    expect(await rowsReadAfter(1_000)).toBe(await rowsReadAfter(10));
+  });
+
   it("is kept as it grows, in whole lines", async () => {
     expect(await kept(null, "", "a\n", "a\nb", "a\nbé\nc\n")).toEqual([
       "",
