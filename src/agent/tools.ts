@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { SandboxError } from "../sandbox/sandbox";
+import { messageOf, SandboxError } from "../sandbox/sandbox";
 import type { Tool, ToolContent, ToolContext, ToolResult } from "./tool";
 import { bash } from "./tools/bash";
 import { edit } from "./tools/edit";
@@ -105,7 +105,7 @@ function wellFormed(content: ToolContent): ToolContent {
 }
 
 function reason(tool: Tool, error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (!(error instanceof SandboxError)) return `${tool.name} failed: ${message}`;
   return `The sandbox could not do this: ${message}${error.transient ? ". It may work when tried again." : ""}`;
 }

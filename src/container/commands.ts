@@ -83,7 +83,7 @@ export async function kill(id: string): Promise<void> {
     while (!ended() && isSupervised(folder) && Date.now() < until) await pause(POLL_MS);
   }
   // One whose supervisor is gone may run on.
-  if (!ended()) await killTree(markOf(folder));
+  if (!ended()) await killTree(folder);
 }
 
 /** Waits until whoever claimed a folder looks after it; false where it must have died before that. */
@@ -99,11 +99,8 @@ export async function signedOn(folder: string): Promise<boolean> {
 /** What a shell starts with besides what was asked for. */
 export function environment(folder: string, own: Record<string, string> | undefined) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("RIGGER_"));
-  return { HOME: "/root", ...Object.fromEntries(inherited), ...own, [MARK]: markOf(folder) };
+  return { HOME: "/root", ...Object.fromEntries(inherited), ...own, [MARK]: folder };
 }
-
-/** The mark of every process of a command or program: its folder, which no other one has. */
-export const markOf = (folder: string): string => folder;
 
 async function supervise(
   command: AskedCommand,
@@ -116,7 +113,7 @@ async function supervise(
   let shell: ChildProcess | undefined;
   const stop = (why: Result["ended"]) => {
     if (ended === "exited") ended = why;
-    if (shell?.pid !== undefined) killTree(markOf(folder), shell.pid);
+    if (shell?.pid !== undefined) killTree(folder, shell.pid);
   };
   if (killed.aborted) stop("killed");
   killed.addEventListener("abort", () => stop("killed"));
@@ -221,15 +218,14 @@ function listener(stream: "stdout" | "stderr", kept: Ends, maxBytes: number, tel
 
 async function follow(folder: string, id: string, tell: Tell): Promise<Result> {
   const frames = reader(join(folder, "frames"));
-  const giveUp = Date.now() + SIGN_ON_MS;
+  await signedOn(folder);
   for (;;) {
     const supervised = isSupervised(folder);
     const result = resultIn(folder);
     // What was written before the result: nothing comes after it.
     for (const line of frames.lines()) tell(JSON.parse(line));
     if (result) return result;
-    const signedOn = existsSync(join(folder, "supervisor"));
-    if (!supervised && (signedOn || Date.now() > giveUp)) {
+    if (!supervised) {
       throw new Refusal(`command ${id} was interrupted, its effect is unknown`);
     }
     await pause(POLL_MS);

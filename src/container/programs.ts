@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { environment, isSupervised, markOf, signedOn } from "./commands.ts";
+import { environment, isSupervised, signedOn } from "./commands.ts";
 import type { AskedProgram, Tell } from "./protocol.ts";
 import { claim, folderOf, pause, publish, Refusal, signOn, textOf } from "./state.ts";
 import { killTree } from "./tree.ts";
@@ -40,7 +40,7 @@ export async function begin(program: AskedProgram, workspace: string, tell: Tell
   // Files may come from elsewhere, or from commands, which have another user.
   if (user) await giveTo(user, workspace);
   const child = start(program, workspace, folder, output, user);
-  const stop = () => killTree(markOf(folder), child.pid);
+  const stop = () => killTree(folder, child.pid);
   killed.signal.addEventListener("abort", stop);
   if (killed.signal.aborted) stop();
   const exit = new Promise<number>((done) => {

@@ -3,7 +3,7 @@ import { pause, textOf } from "./state.ts";
 
 // Processes and all they started, also what left its group or was orphaned.
 
-/** The variable that marks every process of a command or program. */
+/** The variable that marks every process of a command or program: with its folder, which no other one has. */
 export const MARK = "RIGGER_CALL";
 
 const POLITE_MS = 500;

@@ -11,7 +11,8 @@ import { RUNNER_HOME, type SavedPart } from "../container/protocol";
 import { type Bucket, countParts, getPart, partKey, putIndex } from "./archive";
 import { fromBase64, toBase64 } from "./base64";
 import { handleOutbound } from "./outbound";
-import { harmlessly, MAX_INLINE_BYTES, pauseBefore, persistently, runnerOf, tried } from "./runner";
+import { harmless } from "./output";
+import { MAX_INLINE_BYTES, pauseBefore, persistently, runnerOf, tried } from "./runner";
 import type { CommandResult, FoundCommand, ProgramLine, Sandbox } from "./sandbox";
 import { concat } from "./tar";
 
@@ -176,6 +177,7 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
       const { promise, resolve: begun } = Promise.withResolvers<void>();
       beginning.set(command.id, promise);
       const heard = { stdout: 0, stderr: 0 };
+      const show = onOutput && harmless(onOutput);
       try {
         return await persistently(async () => {
           // Another try hears everything from the beginning.
@@ -184,7 +186,7 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
             const fresh = text.slice(Math.max(0, heard[stream] - told[stream]));
             told[stream] += text.length;
             heard[stream] = Math.max(heard[stream], told[stream]);
-            if (fresh !== "") harmlessly(() => onOutput?.(stream, fresh));
+            if (fresh !== "") show?.(stream, fresh);
           };
           const result = await askOnce<CommandResult>(
             { do: "run", workspace, command },

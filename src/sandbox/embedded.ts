@@ -5,12 +5,13 @@ import { DurableObject } from "cloudflare:workers";
 import { restoreTree, saveTree } from "./archive";
 import { CommandLog } from "./command-log";
 import { FsError } from "./fs-error";
-import { keepEnds } from "./output";
+import { harmless, keepEnds } from "./output";
 import { parentOf } from "./paths";
 import {
   type Command,
   type CommandResult,
   type FoundCommand,
+  messageOf,
   type OutputListener,
   type Sandbox,
   SandboxError,
@@ -290,17 +291,6 @@ async function tell(listener: OutputListener | undefined, result: CommandResult)
   }
 }
 
-/** The same listener, whose failures are its own. */
-function harmless(listener: OutputListener): OutputListener {
-  return (stream, text) => {
-    try {
-      listener(stream, text);
-    } catch (error) {
-      console.error({ event: "sandbox.listener_failed", error: messageOf(error) });
-    }
-  };
-}
-
 function done<T>(value: T): Answer<T> {
   return { ok: true, value };
 }
@@ -321,8 +311,4 @@ async function answer<T>(work: () => Promise<T>): Promise<Answer<T>> {
 function unwrap<T>(reply: Answer<T>): T {
   if (!reply.ok) throw new SandboxError(reply.message, { transient: false });
   return reply.value;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,3 +1,16 @@
+import { messageOf, type OutputListener } from "./sandbox";
+
+/** The same listener, whose failures are its own. */
+export function harmless(listener: OutputListener): OutputListener {
+  return (stream, text) => {
+    try {
+      listener(stream, text);
+    } catch (error) {
+      console.error({ event: "sandbox.listener_failed", error: messageOf(error) });
+    }
+  };
+}
+
 /** The head and the tail of a text of more than `maxBytes` in UTF-8, with a line between them that tells what is missing. */
 export function keepEnds(text: string, maxBytes: number): { text: string; truncated: boolean } {
   const bytes = new TextEncoder().encode(text);

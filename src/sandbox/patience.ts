@@ -18,10 +18,11 @@ export function patient(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox
   return {
     ...(start && { start: () => within(start.call(sandbox), START_MS) }),
     async run(command, onOutput) {
-      const running = sandbox.run(command, onOutput);
-      return within(running, command.timeoutMs + answerMs, () => {
+      const ms = command.timeoutMs + answerMs;
+      return within(sandbox.run(command, onOutput), ms, () => {
         // Should it come back, nobody waits for the command any more.
         sandbox.kill(command.id).catch(() => {});
+        return unanswered(ms);
       });
     },
     kill: (id) => within(sandbox.kill(id), answerMs),
@@ -42,22 +43,25 @@ export function patient(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox
   };
 }
 
-/** Waits for an answer, but no longer than `ms`. */
-async function within<T>(answer: Promise<T>, ms: number, onLate?: () => void): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    onLate?.();
-    const seconds = Math.ceil(ms / 1_000);
-    late.reject(
-      new SandboxError(
-        `it did not answer for ${seconds} seconds; what it has done by now is not known`,
-        { transient: true },
-      ),
-    );
-  }, ms);
+/** Waits for an answer, but no longer than `ms`: then it fails with what `late` says. */
+export async function within<T>(
+  answer: Promise<T>,
+  ms: number,
+  late: () => SandboxError = () => unanswered(ms),
+): Promise<T> {
+  const over = Promise.withResolvers<never>();
+  const timer = setTimeout(() => over.reject(late()), ms);
   try {
-    return await Promise.race([answer, late.promise]);
+    return await Promise.race([answer, over.promise]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+function unanswered(ms: number): SandboxError {
+  const seconds = Math.ceil(ms / 1_000);
+  return new SandboxError(
+    `it did not answer for ${seconds} seconds; what it has done by now is not known`,
+    { transient: true },
+  );
 }

@@ -1,7 +1,8 @@
 // Asks the runner of src/container, whatever the way to its container.
 
 import { type Ask, BEAT_MS, type Frame, RUNNER, RUNNER_HOME } from "../container/protocol";
-import { SandboxError } from "./sandbox";
+import { within } from "./patience";
+import { messageOf, SandboxError } from "./sandbox";
 
 /** More than this goes by a file: a variable of an environment may have 128 KiB. */
 export const MAX_INLINE_BYTES = 96 * 1024;
@@ -93,9 +94,10 @@ async function* linesOf(told: AsyncIterable<RunnerEvent>): AsyncGenerator<string
   const events = told[Symbol.asyncIterator]();
   let [rest, complaint] = ["", ""];
   for (;;) {
-    const next = await heardWithin(
-      SILENCE_MS,
+    const next = await within(
       tried(() => events.next()),
+      SILENCE_MS,
+      silent,
     );
     if (next.done) return;
     const { type, data = "", exitCode } = next.value;
@@ -110,18 +112,6 @@ async function* linesOf(told: AsyncIterable<RunnerEvent>): AsyncGenerator<string
     const lines = (rest + data).split("\n");
     rest = lines.pop() ?? "";
     yield* lines;
-  }
-}
-
-async function heardWithin<T>(ms: number, next: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    late.reject(new SandboxError("the machine has gone silent", { transient: true }));
-  }, ms);
-  try {
-    return await Promise.race([next, late.promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -159,18 +149,11 @@ export async function tried<T>(call: () => Promise<T>): Promise<T> {
  */
 function failure(cause: unknown): SandboxError {
   if (cause instanceof SandboxError) return cause;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new SandboxError(`the container failed: ${message}`, { transient: true, cause });
+  return new SandboxError(`the container failed: ${messageOf(cause)}`, { transient: true, cause });
 }
+
+const silent = (): SandboxError =>
+  new SandboxError("the machine has gone silent", { transient: true });
 
 const lost = (): SandboxError =>
   new SandboxError("the machine is gone, and every file in it", { transient: true, lost: true });
-
-/** Does something whose failure is its own affair. */
-export function harmlessly(act: () => void): void {
-  try {
-    act();
-  } catch (error) {
-    console.error({ event: "sandbox.listener_failed", error: String(error) });
-  }
-}

@@ -109,3 +109,7 @@ export class SandboxError extends Error {
     this.lost = options.lost ?? false;
   }
 }
+
+/** What an error says, whatever was thrown. */
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);

@@ -1,6 +1,7 @@
 // The only file that runs just-bash: one script in a fresh shell, over whatever file system it is given.
 
 import { Bash, type BashOptions, getCommandNames, type IFileSystem } from "just-bash/browser";
+import { messageOf } from "./sandbox";
 import { MAX_FILE_BYTES, type NewFile } from "./sqlite-fs";
 
 const HOME = "/home/user";
@@ -111,8 +112,7 @@ export async function runScript(files: IFileSystem, script: Script): Promise<She
     const cwd = "?" in env && PWD?.startsWith("/") ? { cwd: PWD } : {};
     return { exitCode, stdout, stderr: readable(stderr), ...cwd };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { exitCode: 1, stdout: "", stderr: `bash: ${readable(message)}\n` };
+    return { exitCode: 1, stdout: "", stderr: `bash: ${readable(messageOf(error))}\n` };
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Ending } from "../agent/loop";
 import type { Colleagues, SharedFiles, ToolResult } from "../agent/tool";
+import { toBase64 } from "../sandbox/base64";
 import {
   type Assignment,
   finishRun,
@@ -116,7 +117,7 @@ export async function workOn(messageId: string, deps: CrewDeps): Promise<Ending 
 
 async function hashOf(bytes: Uint8Array): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return btoa(String.fromCharCode(...new Uint8Array(digest)));
+  return toBase64(new Uint8Array(digest));
 }
 
 /** Lets so many be at work at once; the others wait in their order. */

@@ -11,6 +11,7 @@ import { retryDelayMs } from "../agent/retry";
 import { settings } from "../env";
 import type { LiveEvent, StopReason, TurnKind } from "../events/event";
 import { STOP_REASONS } from "../events/event";
+import { toBase64 } from "../sandbox/base64";
 import { MAIN, setupOf } from "./agents";
 import { atMost } from "./bounded";
 import type { Run } from "./journal";
@@ -269,5 +270,5 @@ const at = (run: Run, store: SessionStore, now: number): RunChange => ({
 async function refOf(body: object): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(body));
   const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return btoa(String.fromCharCode(...new Uint8Array(digest).subarray(0, 12)));
+  return toBase64(new Uint8Array(digest).subarray(0, 12));
 }
