@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -59,6 +60,47 @@ describe("a body", () => {
     expect(error.message).toMatch(message);
   });
 
+  it.each([
+    ['{"description":"a\\ud800"}', ["description"]],
+    ['{"tags":["a","\\uDFFFb"],"userId":"\\udc00\\ud800"}', ["tags.1", "userId"]],
+    ['{"config":{"env":{"\\ud83d":"x"}}}', ["config.env.\ufffd"]],
+    ['"\\ud800"', [""]],
+  ])("with half a character is a 400 that names its places: %s", async (body, paths) => {
+    const response = await post(body);
+    expect(response.status).toBe(400);
+    const { error } = ErrorBody.parse(await response.json());
+    expect(error.message).toContain("lone surrogate");
+    expect(error.issues?.map(({ path }) => path)).toEqual(paths);
+  });
+
+  it("is refused for half a character wherever it stands, and for nothing else", async () => {
+    const text = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.string({ unit: fc.constantFrom("\ud83d", "\ude00", "\\", "u", "d800", "\0") }),
+    );
+    const value = fc.letrec<{ value: unknown }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 3 },
+        text,
+        fc.array(tie("value"), { maxLength: 3 }),
+        fc.dictionary(text, tie("value"), { maxKeys: 3 }),
+      ),
+    })).value;
+    const isWhole = (one: unknown): boolean => {
+      if (typeof one === "string") return one.isWellFormed();
+      if (typeof one !== "object" || one === null) return true;
+      return Object.entries(one).every(([key, inner]) => key.isWellFormed() && isWhole(inner));
+    };
+    await fc.assert(
+      fc.asyncProperty(value, async (given) => {
+        const response = await post(JSON.stringify({ given }));
+        expect(response.status).toBe(isWhole(given) ? 200 : 400);
+        if (response.ok) expect(await response.json()).toEqual({ body: { given } });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it("of 100 levels is read", async () => {
     expect((await post(`${"[".repeat(100)}${"]".repeat(100)}`)).status).toBe(200);
   });
@@ -98,6 +140,15 @@ describe("an Idempotency-Key", () => {
 });
 
 describe("a query", () => {
+  it.each(["page=1", ""])("of 12,000 names and %j is refused by their number", async (first) => {
+    const names = Array.from({ length: 12_000 }, (_, i) => `p${i}=`);
+    const response = await app.request(`/list?${[first, ...names].join("&")}`);
+    expect(response.status).toBe(400);
+    const { error } = ErrorBody.parse(await response.json());
+    const message = "The query has more than 100 parameters.";
+    expect(error.issues).toEqual([{ path: "", message }]);
+  });
+
   const read = async (path: string): Promise<unknown> => (await app.request(path)).json();
 
   it("has defaults for what is absent", async () => {

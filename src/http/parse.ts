@@ -12,6 +12,8 @@ const MAX_DEPTH = 100;
 // Every value that is wrong makes an issue, which weighs far more than it.
 const MAX_VALUES = 20_000;
 const MAX_ISSUES = 20;
+// Several times as many as any query has.
+const MAX_PARAMETERS = 100;
 
 /** Reads a request's body as JSON, whatever its Content-Type; an empty one is undefined to `schema`. */
 export async function readBody<T extends z.ZodType>(c: AppContext, schema: T) {
@@ -21,10 +23,17 @@ export async function readBody<T extends z.ZodType>(c: AppContext, schema: T) {
 
 /** Reads the query string: every parameter at most once, no unknown ones. */
 export function readQuery<T extends z.ZodType>(c: AppContext, schema: T) {
-  const pairs = [...new URL(c.req.url).searchParams];
-  const repeated = pairs.find(([name], index) => pairs.findIndex(([n]) => n === name) !== index);
-  if (repeated) throw invalid([{ path: repeated[0].slice(0, 200), message: "is given twice" }]);
-  return parse(schema, Object.fromEntries(pairs));
+  const { searchParams } = new URL(c.req.url);
+  if (searchParams.size > MAX_PARAMETERS) {
+    const message = `The query has more than ${MAX_PARAMETERS} parameters.`;
+    throw invalid([{ path: "", message }]);
+  }
+  const seen = new Set<string>();
+  for (const name of searchParams.keys()) {
+    if (seen.has(name)) throw invalid([{ path: name.slice(0, 200), message: "is given twice" }]);
+    seen.add(name);
+  }
+  return parse(schema, Object.fromEntries(searchParams));
 }
 
 /** The `Idempotency-Key` of a request, if it has one. */
@@ -75,8 +84,35 @@ function parseJson(text: string): unknown {
   }
   const excess = excessOf(value);
   if (excess) throw invalid([{ path: "", message: `The body ${excess}.` }]);
+  if (SURROGATE_ESCAPE.test(text)) {
+    const broken = [...brokenTexts(value, [])].slice(0, MAX_ISSUES);
+    if (broken.length > 0) {
+      throw invalid(broken.map((keys) => ({ path: pathOf(keys), message: HALF_CHARACTER })));
+    }
+  }
   return value;
 }
+
+/** The body is decoded from UTF-8, which can't hold half a character: only an escape can. */
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+
+const HALF_CHARACTER = "holds half a character (a lone surrogate)";
+
+/**
+ * Yields the path of each text and key that holds a lone surrogate. SQLite would store another text, one that
+ * its session never finds again.
+ */
+function* brokenTexts(value: unknown, path: PropertyKey[]): Generator<PropertyKey[]> {
+  if (typeof value === "string" && !value.isWellFormed()) yield path;
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    const at = [...path, key.toWellFormed()];
+    if (!key.isWellFormed()) yield at;
+    yield* brokenTexts(inner, at);
+  }
+}
+
+const pathOf = (keys: PropertyKey[]): string => keys.map(String).join(".").slice(0, 200);
 
 /** How a value is more than any request has a use for; undefined when it isn't. */
 function excessOf(value: unknown): string | undefined {
@@ -96,18 +132,20 @@ function excessOf(value: unknown): string | undefined {
 
 function toIssues(issue: z.core.$ZodIssue, parents: PropertyKey[]): Issue[] {
   const path = [...parents, ...issue.path];
-  const at = (keys: PropertyKey[]) => keys.map(String).join(".").slice(0, 200);
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({ path: at([...path, key]), message: "is not known here" }));
+    return issue.keys.map((key) => ({
+      path: pathOf([...path, key]),
+      message: "is not known here",
+    }));
   }
   if (issue.code === "invalid_key") {
-    return issue.issues.map((inner) => ({ path: at(path), message: inner.message }));
+    return issue.issues.map((inner) => ({ path: pathOf(path), message: inner.message }));
   }
   if (issue.code === "invalid_union") {
     const branch = closest(issue.errors);
     if (branch) return branch.flatMap((inner) => toIssues(inner, path));
   }
-  return [{ path: at(path), message: issue.message }];
+  return [{ path: pathOf(path), message: issue.message }];
 }
 
 /** The branch of a union that got furthest into the value: the one that was meant. */

@@ -73,6 +73,13 @@ describe("a row whose object says otherwise", () => {
     }
   });
 
+  it("is right for a session whose texts no database keeps as they are", async () => {
+    const id = await createSession({ description: "a\ud800", userId: "\udc00", tags: ["\ud800"] });
+    const row = await rowOf(id);
+    for (let round = 0; round < 2; round++) await housekeep(env, HOUR_AHEAD());
+    expect(await rowOf(id)).toEqual(row);
+  });
+
   it("goes when there is no such object, and its totals keep what it cost", async () => {
     const row = aSessionRow({ id: newSessionId(), totalCostNanos: 5 });
     await putSession(env.DB, row);

@@ -67,8 +67,9 @@ export function viewOf(store: SessionStore): SessionRow {
     ...metadata.limits,
     sandbox: state.sandbox,
     tags: metadata.tags,
-    description: metadata.description,
-    userId: metadata.userId,
+    // Sessions from before such text was refused may hold half a character, which no row of the index keeps.
+    description: metadata.description?.toWellFormed() ?? null,
+    userId: metadata.userId?.toWellFormed() ?? null,
   };
 }
 
