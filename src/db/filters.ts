@@ -1,5 +1,6 @@
 import { and, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
+import { fold, foldingsFor } from "./fold";
 import {
   agentSessions,
   PATTERNS,
@@ -137,23 +138,20 @@ const hasAll = (tags: readonly string[]) =>
     : sql`not exists (select 1 from ${listOf(tags)} as wanted where not ${has(sql`wanted.value`)})`;
 
 // Far more letters than a search in any alphabet repeats, and few enough for SQLite's depth of terms.
-const FOLDED_AT_MOST = 40;
+const FOLDED_AT_MOST = 64;
 
-/** SQLite's lower() knows ASCII only: other letters are lowered one by one, those that are sought. */
+/** SQLite's lower() knows ASCII only: other letters are folded one by one, those that can matter. */
 function contains(column: SQLiteColumn, text: string): SQL {
-  const wanted = text.toLowerCase();
-  const letters = [...new Set(wanted)].filter(hasCapital).slice(0, FOLDED_AT_MOST);
-  const lowered = letters.reduce(
-    (all, letter) => sql`replace(${all}, ${char(letter.toUpperCase())}, ${char(letter)})`,
-    sql`lower(${column})`,
-  );
-  return sql`instr(${lowered}, ${wanted}) > 0`;
+  const wanted = fold(text);
+  const lowered = sql`lower(${column})`;
+  const folded = foldingsFor(wanted)
+    .slice(0, FOLDED_AT_MOST)
+    .reduce((all, { from, to }) => sql`replace(${all}, ${char(from)}, ${char(to)})`, lowered);
+  // Text in ASCII, which has a byte a character, is spared that.
+  const isAscii = sql`octet_length(${column}) = length(${column})`;
+  return sql`instr(case when ${isAscii} then ${lowered} else ${folded} end, ${wanted}) > 0`;
 }
 
-const hasCapital = (letter: string) =>
-  letter > "\x7f" &&
-  letter.toUpperCase() !== letter &&
-  letter.toUpperCase().length === letter.length;
-
-// By its number and not as a parameter, of which D1 allows a hundred.
-const char = (letter: string) => sql.raw(`char(${letter.codePointAt(0)})`);
+// By numbers and not as a parameter, of which D1 allows a hundred.
+const char = (text: string) =>
+  sql.raw(`char(${Array.from(text, (letter) => letter.codePointAt(0)).join(", ")})`);
