@@ -144,9 +144,12 @@ const FOLDED_AT_MOST = 64;
 function contains(column: SQLiteColumn, text: string): SQL {
   const wanted = fold(text);
   const lowered = sql`lower(${column})`;
-  const folded = foldingsFor(wanted)
-    .slice(0, FOLDED_AT_MOST)
-    .reduce((all, { from, to }) => sql`replace(${all}, ${char(from)}, ${char(to)})`, lowered);
+  const foldings = foldingsFor(wanted).slice(0, FOLDED_AT_MOST);
+  if (foldings.length === 0) return sql`instr(${lowered}, ${wanted}) > 0`;
+  const folded = foldings.reduce(
+    (all, { from, to }) => sql`replace(${all}, ${char(from)}, ${char(to)})`,
+    lowered,
+  );
   // Text in ASCII, which has a byte a character, is spared that.
   const isAscii = sql`octet_length(${column}) = length(${column})`;
   return sql`instr(case when ${isAscii} then ${lowered} else ${folded} end, ${wanted}) > 0`;
