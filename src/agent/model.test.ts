@@ -252,6 +252,32 @@ describe("a call that fails", () => {
     }
   });
 
+  it("tells neither the key nor another secret, wherever the upstream repeats them", async () => {
+    const key = "sk-ant-a-key";
+    const secrets = ["another secret"];
+    const told = `${key} and ${secrets[0]}`;
+    const error = { type: key, message: `no such key: ${told}` };
+    const page = `${"x".repeat(1_990)}${key}`;
+    const answers: (() => Response | Promise<Response>)[] = [
+      () => Response.json({ error }, { status: 401, headers: { "request-id": key } }),
+      () => new Response(page, { status: 502 }),
+      () => new Response(JSON.stringify([told]), { status: 400 }),
+      () => new Response(sse(start, { type: "error", error })),
+      () => Promise.reject(new TypeError(`connection to ${told} reset`)),
+    ];
+    for (const answer of answers) {
+      const model = createModel({ apiKey: key, secrets, fetch: async () => answer() });
+      const { signal } = new AbortController();
+      const counted = await model.count(aCall(), signal);
+      const { outcome } = await listen(model, aCall());
+      const failures = [failureOf(outcome), ...(counted.ok ? [] : [counted.failure])];
+      for (const failed of failures) {
+        expect(JSON.stringify(failed)).not.toMatch(/sk-ant|another secret/);
+        expect(failed).toMatchObject({ type: expect.stringMatching(/^[\w.]+$/) });
+      }
+    }
+  });
+
   it("because it was stopped is told apart", async () => {
     const controller = new AbortController();
     const model = answering((request) => {

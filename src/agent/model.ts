@@ -2,6 +2,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import { Stream } from "@anthropic-ai/sdk/streaming";
 import type { Block, Message } from "./messages";
 import type { PricedModel } from "./models";
+import { type Redact, redactor } from "./redact";
 
 type RawEvent = Anthropic.Beta.Messages.BetaRawMessageStreamEvent;
 type ApiUsage = Anthropic.Beta.Messages.BetaUsage;
@@ -98,6 +99,8 @@ const COMPACTION_BETA = "compact-2026-09-04";
 /** The Messages API behind the SDK's client. Retries are not made here: each is an event and a cost. */
 export function createModel(options: {
   apiKey: string;
+  /** What no failure may tell, besides the key. */
+  secrets?: readonly string[];
   baseURL?: string | undefined;
   fetch?: typeof fetch;
   /** A stream that says nothing for this long is taken for dead; the API pings far more often. */
@@ -111,6 +114,7 @@ export function createModel(options: {
     ...(options.baseURL && { baseURL: options.baseURL }),
     ...(options.fetch && { fetch: options.fetch }),
   });
+  const redact = redactor([options.apiKey, ...(options.secrets ?? [])]);
 
   return {
     async call(call, signal, { draft, onDelta }) {
@@ -144,7 +148,11 @@ export function createModel(options: {
         return { ok: true, content: draft.content, stopReason, usage: draft.usage };
       } catch (error) {
         const began = draft.usage.start !== null;
-        return { ok: false, failure: classify(error, began, signal, watchdog.stalled()), draft };
+        return {
+          ok: false,
+          failure: classify(error, began, signal, watchdog.stalled(), redact),
+          draft,
+        };
       } finally {
         watchdog.stop();
       }
@@ -155,7 +163,7 @@ export function createModel(options: {
         const counted = await client.beta.messages.countTokens(parameters(call), { signal });
         return { ok: true, tokens: counted.input_tokens };
       } catch (error) {
-        return { ok: false, failure: classify(error, false, signal, false) };
+        return { ok: false, failure: classify(error, false, signal, false, redact) };
       }
     },
   };
@@ -333,10 +341,10 @@ export const errorInStream = (told: object, headers: Headers): Error =>
   new Anthropic.APIError(undefined, told, undefined, headers);
 
 /** A refusal of the API as a failure, from the answer and its body. */
-export function failureOfResponse(response: Response, body: string): ModelFailure {
+export function failureOfResponse(response: Response, body: string, redact: Redact): ModelFailure {
   const { status, headers } = response;
   const error = Anthropic.APIError.generate(status, parsed(body), body, headers);
-  return classify(error, false, new AbortController().signal, false);
+  return classify(error, false, new AbortController().signal, false, redact);
 }
 
 function parsed(body: string): object | undefined {
@@ -348,12 +356,16 @@ function parsed(body: string): object | undefined {
   }
 }
 
-/** What an error of the SDK means for us: whether to try again, when, and what to tell the client. */
+/**
+ * What an error of the SDK means for us: whether to try again, when, and what to tell the client. A gateway may
+ * repeat in it what it was sent, our key among it.
+ */
 export function classify(
   error: unknown,
   began: boolean,
   signal: AbortSignal,
   stalled: boolean,
+  redact: Redact,
 ): ModelFailure {
   const failure = (type: string, message: string, retryable: boolean): ModelFailure => ({
     type,
@@ -373,7 +385,8 @@ export function classify(
     return failure("malformed", "the model's stream could not be read", true);
   }
   if (!(error instanceof Anthropic.APIError)) {
-    return failure("connection_error", `the model's stream broke: ${describe(error)}`, true);
+    const why = redact(describe(error)).slice(0, MAX_MESSAGE_CHARACTERS);
+    return failure("connection_error", `the model's stream broke: ${why}`, true);
   }
   const status = error.status ?? null;
   // An error event in the middle of a stream has no status of its own.
@@ -383,10 +396,12 @@ export function classify(
       ? overloaded || text(error.type) === null || error.type === "api_error"
       : status >= 500 || RETRYABLE_STATUS.has(status);
   return {
-    type: text(error.type) ?? (status === null ? "connection_error" : `http_${status}`),
-    message: (text(error.apiMessage) ?? error.message).slice(0, MAX_MESSAGE_CHARACTERS),
+    type:
+      word(redact(text(error.type) ?? "")) ??
+      (status === null ? "connection_error" : `http_${status}`),
+    message: redact(text(error.apiMessage) ?? error.message).slice(0, MAX_MESSAGE_CHARACTERS),
     status,
-    requestId: error.requestID ?? null,
+    requestId: word(redact(error.requestID ?? "")),
     retryable: error.headers?.get("x-should-retry") === "false" ? false : retryable,
     retryAfterMs: retryAfterMs(error.headers),
     began,
@@ -395,6 +410,9 @@ export function classify(
 
 /** What a gateway calls a text may be anything. */
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
+
+/** A name that is shown and logged as it is; null for any other text. */
+const word = (text: string): string | null => (/^[\w.:/-]{1,200}$/.test(text) ? text : null);
 
 function retryAfterMs(headers: Headers | undefined): number | null {
   const precise = Number(headers?.get("retry-after-ms") ?? Number.NaN);

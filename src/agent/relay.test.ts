@@ -141,6 +141,23 @@ describe("a call that is passed on", () => {
     ]);
   });
 
+  it("tells whoever calls neither the key nor another secret, whatever the API answers", async () => {
+    const secrets = ["another secret"];
+    const error = { type: "error", error: { type: "x", message: "" } };
+    for (const answer of [
+      () => Response.json(error, { status: 401, headers: { "request-id": "the key is it" } }),
+      () => new Response(`${event("error", error)}`),
+      () => Promise.reject(new TypeError("not for the key is it, another secret")),
+    ]) {
+      const upstream = { baseURL: "https://x", apiKey: "the key is it", secrets };
+      error.error.message = `${upstream.apiKey}, another secret`;
+      const { response, outcomes } = await call({ ...upstream, fetch: async () => answer() });
+      const told = [await response.text(), ...response.headers.values(), JSON.stringify(outcomes)];
+      expect(told.join()).not.toMatch(/the key is it|another secret/);
+      expect(told.join()).toContain("[redacted]");
+    }
+  });
+
   it("that reaches nobody is a failure, too", async () => {
     const fetch = () => Promise.reject(new TypeError("no network"));
     const { response, outcomes } = await call({ baseURL: "https://x", apiKey: "k", fetch });

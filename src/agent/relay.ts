@@ -11,12 +11,15 @@ import {
   STALL_MS,
   startWatchdog,
 } from "./model";
+import { type Redact, redactor } from "./redact";
 
 /** The API as others' calls are passed on to it: with our key, and nothing else of ours. */
 export interface Upstream {
   fetch: typeof fetch;
   baseURL: string;
   apiKey: string;
+  /** What no answer but a reply may tell, besides the key. */
+  secrets?: readonly string[];
 }
 
 /** A call of somebody else, to be made with our key. */
@@ -43,6 +46,7 @@ export async function relay(
   { draft, onDelta }: CallWatch,
   settle: (outcome: ModelOutcome) => void,
 ): Promise<Response> {
+  const redact = redactorOf(upstream);
   const gone = new AbortController();
   const watchdog = startWatchdog(AbortSignal.any([signal, gone.signal]), STALL_MS);
   let settled = false;
@@ -54,7 +58,7 @@ export async function relay(
   };
   const fail = (error: unknown): ModelFailure => {
     const began = draft.usage.start !== null;
-    const failure = classify(error, began, signal, watchdog.stalled());
+    const failure = classify(error, began, signal, watchdog.stalled(), redact);
     end({ ok: false, failure, draft });
     return failure;
   };
@@ -64,8 +68,9 @@ export async function relay(
     response = await post(upstream, "/v1/messages", call, watchdog.signal);
     if (!response.ok) {
       const text = await response.text();
-      end({ ok: false, failure: failureOfResponse(response, text), draft });
-      return new Response(text, { status: response.status, headers: answered(response) });
+      end({ ok: false, failure: failureOfResponse(response, text, redact), draft });
+      const headers = answered(response, redact);
+      return new Response(redact(text), { status: response.status, headers });
     }
   } catch (error) {
     const { message } = fail(error);
@@ -133,7 +138,7 @@ export async function relay(
   watchdog.signal.addEventListener("abort", () => {
     if (!whole) giveUp(new Error("the call was stopped"));
   });
-  return new Response(body, { headers: answered(response) });
+  return new Response(body, { headers: answered(response, redact) });
 }
 
 /** Has the API count the prompt of a call. Never rejects. */
@@ -142,18 +147,19 @@ export async function countRelayed(
   call: RelayedCall,
   signal: AbortSignal,
 ): Promise<Counted> {
+  const redact = redactorOf(upstream);
   const body = Object.fromEntries(
     Object.entries(call.body).filter(([key]) => !ONLY_SAMPLED.has(key)),
   );
   try {
     const response = await post(upstream, "/v1/messages/count_tokens", { ...call, body }, signal);
     const text = await response.text();
-    if (!response.ok) return { ok: false, failure: failureOfResponse(response, text) };
+    if (!response.ok) return { ok: false, failure: failureOfResponse(response, text, redact) };
     const tokens: unknown = JSON.parse(text).input_tokens;
     if (typeof tokens === "number") return { ok: true, tokens };
     throw new SyntaxError("no count");
   } catch (error) {
-    return { ok: false, failure: classify(error, false, signal, false) };
+    return { ok: false, failure: classify(error, false, signal, false, redact) };
   }
 }
 
@@ -188,12 +194,14 @@ function post(
   });
 }
 
-function answered({ headers }: Response): [string, string][] {
+function answered({ headers }: Response, redact: Redact): [string, string][] {
   return ANSWERED_HEADERS.flatMap((name): [string, string][] => {
     const value = headers.get(name);
-    return value === null ? [] : [[name, value]];
+    return value === null ? [] : [[name, redact(value)]];
   });
 }
+
+const redactorOf = ({ apiKey, secrets = [] }: Upstream): Redact => redactor([apiKey, ...secrets]);
 
 const encoder = new TextEncoder();
 

@@ -143,6 +143,12 @@ describe("the app", () => {
     expect(logged[0]).not.toContain("private");
   });
 
+  it("logs no part of a path that is neither a word nor an id", async () => {
+    const nobody = createApp({ ...local, API_KEYS: [], ALLOW_ANONYMOUS: false });
+    await nobody.request("/api/sessions/a%20private%20text/Private/message", {}, env);
+    expect(JSON.parse(logged[0] ?? "")).toMatchObject({ path: "/api/sessions/…/…/message" });
+  });
+
   it("logs no request that fails by the client's fault", async () => {
     await createApp(local).request("/api/sessions", { method: "POST", body: "{" }, env);
     expect(logged).toEqual([]);

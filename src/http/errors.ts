@@ -1,4 +1,5 @@
 import type { ErrorHandler } from "hono";
+import { redact } from "../session/deployment";
 import type { Failure, FailureCode, MessageRow } from "../session/rpc";
 import type { AppContext, AppEnv } from "./context";
 
@@ -110,10 +111,14 @@ export const onError: ErrorHandler<AppEnv> = (error, c) => {
   return respond(c, new ApiError("api_error", message));
 };
 
+/** A word or an id, as our own paths have them; in any other part may be anybody's text. */
+const KNOWN_PART = /^([a-z-]{1,20}|[a-z]{3,5}_[0-9a-f]{32}|-?\d{1,16})$/;
+
 /** Logs a request that failed, as one line of JSON: no body, no prompt, no query. */
 export function logFailure(c: AppContext): void {
   const { requestId } = c.var;
-  const { method, path } = c.req;
+  const { method } = c.req;
+  const path = c.req.path.replace(/[^/]+/g, (part) => (KNOWN_PART.test(part) ? part : "…"));
   const about = { event: "request.failed", requestId, method, path, status: c.res.status };
   console.error(JSON.stringify({ ...about, ...describe(c.error) }));
 }
@@ -125,6 +130,7 @@ function describe(error: Error | undefined): Record<string, unknown> {
   if (error instanceof ApiError) return { error: error.type };
   const frames = error.stack?.split("\n").filter((line) => line.trimStart().startsWith("at "));
   // A parser's message quotes what it read, which may be a prompt.
-  const message = error instanceof SyntaxError ? undefined : error.message.slice(0, 500);
+  const isQuote = error instanceof SyntaxError;
+  const message = isQuote ? undefined : redact(error.message).slice(0, 500);
   return { error: error.name, message, stack: frames?.map((line) => line.trim()) };
 }

@@ -1,10 +1,30 @@
 import { createModel, type Model } from "../agent/model";
 import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/models";
 import { offlineFetch } from "../agent/offline";
+import { type Redact, redactor } from "../agent/redact";
 import type { Upstream } from "../agent/relay";
 import { type Settings, settings } from "../env";
 import type { PoolSetup } from "../sandbox/pool";
 import type { Provider } from "../sandbox/providers";
+
+const secrets = secretsOf(settings);
+
+/** Takes the deployment's secrets out of a text. */
+export const redact: Redact = redactor(secrets);
+
+/** What no text for clients or logs may hold. Of clients' keys only the hashes are known. */
+export function secretsOf({
+  ANTHROPIC_API_KEY: apiKey,
+  ANTHROPIC_BASE_URL: baseURL,
+  API_KEYS,
+}: Pick<Settings, "ANTHROPIC_API_KEY" | "ANTHROPIC_BASE_URL" | "API_KEYS">): string[] {
+  const { username, password } = baseURL ? new URL(baseURL) : { username: "", password: "" };
+  return [
+    ...(apiKey ? [apiKey] : []),
+    ...[username, password],
+    ...API_KEYS.map(({ sha256 }) => sha256),
+  ];
+}
 
 /** The model of this deployment; null where there is neither a key nor leave to answer offline. */
 export const model: Model | null = openModel(settings);
@@ -27,7 +47,7 @@ function openModel({
   ANTHROPIC_BASE_URL: baseURL,
   OFFLINE_MODEL: offline,
 }: Settings): Model | null {
-  if (apiKey) return createModel({ apiKey, baseURL });
+  if (apiKey) return createModel({ apiKey, baseURL, secrets });
   return offline ? createModel({ apiKey: "offline", fetch: offlineFetch() }) : null;
 }
 
@@ -39,7 +59,7 @@ function openUpstream({
   ANTHROPIC_BASE_URL: baseURL = "https://api.anthropic.com",
   OFFLINE_MODEL: offline,
 }: Settings): Upstream | null {
-  if (apiKey) return { apiKey, baseURL, fetch: (input, init) => fetch(input, init) };
+  if (apiKey) return { apiKey, baseURL, secrets, fetch: (input, init) => fetch(input, init) };
   return offline ? { apiKey: "offline", baseURL, fetch: offlineFetch() } : null;
 }
 

@@ -1,6 +1,7 @@
 import { totalTokens } from "../agent/cost";
 import { DEFAULT_MODEL } from "../agent/models";
 import type { SessionRow } from "../db/schema";
+import { redact } from "./deployment";
 import type { StoredMessage } from "./message-table";
 import type { SessionStore } from "./store";
 import { viewOf } from "./view";
@@ -10,9 +11,28 @@ export function log(event: string, fields: Record<string, unknown>): void {
   console.log(JSON.stringify({ event, ...fields }));
 }
 
-/** What an error is called in a log: its message, without a stack. */
-export const errorText = (error: unknown): string =>
-  error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+const MAX_ERROR_CHARACTERS = 500;
+
+/** What an error is called in a log: the beginning of its message, without secrets and without a stack. */
+export function errorText(error: unknown): string {
+  // A parser's message quotes what it read, which may be anybody's text.
+  if (error instanceof SyntaxError) return error.name;
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return redact(text).slice(0, MAX_ERROR_CHARACTERS);
+}
+
+/** Why a session was terminated, as far as we know it in words of our own. */
+const OWN_REASONS: ReadonlySet<string> = new Set([
+  "idle_timeout",
+  "lifetime_limit",
+  "budget_limit",
+  "turn_limit",
+  "deleted",
+]);
+
+/** A termination's reason as it is reported: `caller` for whatever a caller wrote. */
+export const reportedReason = (reason: string | null): string | null =>
+  reason === null || OWN_REASONS.has(reason) ? reason : "caller";
 
 /**
  * The data point of a message's end. Columns: index1 owner; blob1 kind, 2 pattern, 3 model, 4 status,
@@ -53,7 +73,7 @@ export function sessionPoint(session: SessionRow, model: string): AnalyticsEngin
       session.pattern,
       model,
       session.status,
-      session.terminationReason ?? session.error?.type ?? "",
+      reportedReason(session.terminationReason) ?? session.error?.type ?? "",
       session.id,
     ],
     doubles: [
@@ -92,11 +112,11 @@ export function reportMessage(
 export function reportEnd(analytics: AnalyticsEngineDataset, store: SessionStore): void {
   const session = viewOf(store);
   analytics.writeDataPoint(sessionPoint(session, modelName(store)));
-  const { id, status, terminationReason: reason, numTurns } = session;
+  const { id, status, terminationReason, numTurns } = session;
   log("session.ended", {
     session: id,
     status,
-    reason,
+    reason: reportedReason(terminationReason),
     numTurns,
     cost: session.totalCostNanos / 1e9,
   });

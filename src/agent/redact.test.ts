@@ -1,0 +1,36 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { redactor } from "./redact";
+
+describe("a redactor", () => {
+  it.each([
+    ["the key sk-ant-12345 is wrong", "the key [redacted] is wrong"],
+    ['{"key":"sk-ant-12345"}', '{"key":"[redacted]"}'],
+    ["sk-ant-12345sk-ant-12345", "[redacted][redacted]"],
+    ["sk-ant-123456789", "[redacted]"],
+    ["?p=a%2Fb%20c%3Dd%22e", "?p=[redacted]"],
+    ['{"p":"a/b c=d\\"e"}', '{"p":"[redacted]"}'],
+    ["sk-ant-1234", "sk-ant-1234"],
+    ["short and sweet", "short and sweet"],
+  ])("makes of %s %s", (text, redacted) => {
+    const secrets = ["sk-ant-12345", "sk-ant-123456789", 'a/b c=d"e', "short"];
+    expect(redactor(secrets)(text)).toBe(redacted);
+  });
+
+  it("leaves no secret, and all else as it was", () => {
+    const secret = fc.string({ unit: "grapheme", minLength: 8, maxLength: 40 });
+    fc.assert(
+      fc.property(fc.array(secret, { minLength: 1 }), fc.string(), fc.string(), (all, a, b) => {
+        const redact = redactor(all);
+        for (const one of all) {
+          expect(redact(`${a}${one}${b}`)).not.toContain(one);
+          expect(redact(`${a}${JSON.stringify(one)}${b}`)).not.toContain(one);
+        }
+        const text = a + b;
+        if (!all.some((one) => text.includes(one) || text.includes(encodeURIComponent(one)))) {
+          expect(redact(text)).toBe(text);
+        }
+      }),
+    );
+  });
+});
