@@ -143,6 +143,18 @@ describe("what it says", () => {
   });
 });
 
+describe("its calls", () => {
+  it("let others have their turn, as a network would, however many there are", async () => {
+    const order: string[] = [];
+    for (const name of ["one", "two"]) {
+      setTimeout(() => order.push(`other ${name}`), 0);
+      await ask(name);
+      order.push(name);
+    }
+    expect(order).toEqual(["other one", "one", "other two", "two"]);
+  });
+});
+
 describe("directives", () => {
   it("waits as long as it is told before its first word", async () => {
     const began = Date.now();

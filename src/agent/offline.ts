@@ -39,6 +39,7 @@ export function offlineFetch(options: OfflineOptions = {}): typeof fetch {
     const request = new Request(input, init);
     const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
     signal?.throwIfAborted();
+    await yieldToOthers();
     const requestId = newId("req");
     const route = `${request.method} ${new URL(request.url).pathname.replace(/^.*(?=\/v1\/)/, "")}`;
     const body = await request.text();
@@ -61,6 +62,12 @@ export function offlineFetch(options: OfflineOptions = {}): typeof fetch {
     }
   };
 }
+
+/**
+ * Lets timers and sockets have their turn, as a network would. Without it, a message of many turns is one chain
+ * of microtasks, during which the isolate serves nobody else.
+ */
+const yieldToOthers = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 interface Exchange {
   body: string;

@@ -123,5 +123,7 @@ const TIMING = {
   outboxAt: null,
   pattern: "long-running" as const,
   scheduleAt: null,
+  schedulesWait: false,
+  scheduleOffsetMs: 0,
   machinePending: false,
 };

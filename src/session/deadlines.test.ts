@@ -6,6 +6,7 @@ import {
   keepsAlarm,
   nextAlarm,
   nextDeadline,
+  scheduleOffset,
   type Timing,
 } from "./deadlines";
 
@@ -19,6 +20,8 @@ const timing = (changes: Partial<Timing> = {}): Timing => ({
   outboxAt: null,
   pattern: "long-running",
   scheduleAt: null,
+  schedulesWait: false,
+  scheduleOffsetMs: 0,
   machinePending: false,
   ...changes,
 });
@@ -102,6 +105,31 @@ describe("nextAlarm", () => {
     expect(nextAlarm(timing({ scheduleAt: 90_000 }), 5_000)).toBe(61_000);
   });
 
+  it("wakes for a schedule in the session's own part of a second, less than a second late", () => {
+    expect(nextAlarm(timing({ scheduleAt: 9_000, scheduleOffsetMs: 250 }), 5_000)).toBe(9_250);
+    expect(nextAlarm(timing({ scheduleAt: 9_251, scheduleOffsetMs: 250 }), 5_000)).toBe(10_250);
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 5_000, max: 60_000 }),
+        fc.nat(999),
+        (scheduleAt, scheduleOffsetMs) => {
+          const at = nextAlarm(timing({ scheduleAt, scheduleOffsetMs }), 4_000) ?? 0;
+          expect(at % 1_000).toBe(scheduleOffsetMs);
+          expect(at).toBeGreaterThanOrEqual(scheduleAt);
+          expect(at).toBeLessThan(scheduleAt + 1_000);
+        },
+      ),
+    );
+  });
+
+  it("wakes once a second for what is overdue, and not at all while the queue has no room", () => {
+    const overdue = { scheduleAt: 1_000, scheduleOffsetMs: 400 };
+    expect(nextAlarm(timing(overdue), 5_000)).toBe(5_400);
+    expect(nextAlarm(timing(overdue), 5_400)).toBe(6_400);
+    const waits = { ...overdue, schedulesWait: true, busy: true };
+    expect(nextAlarm(timing(waits), 5_000)).toBe(5_000 + HEARTBEAT_MS);
+  });
+
   it("never lies in the past, so that an alarm can't loop", () => {
     const instant = fc.option(fc.nat(1_000_000), { nil: null });
     fc.assert(
@@ -121,6 +149,26 @@ describe("nextAlarm", () => {
         },
       ),
     );
+  });
+});
+
+describe("scheduleOffset", () => {
+  it("is the same for a session at any time", () => {
+    expect(scheduleOffset("sess_bfe71ea8461f3e3bdc6fdbc9ef3e546d")).toBe(84);
+  });
+
+  it("spreads sessions evenly over a second", () => {
+    const tenths = new Array<number>(10).fill(0);
+    for (let n = 0; n < 1_000; n++) {
+      const offset = scheduleOffset(`sess_${n.toString(16).padStart(32, "0")}`);
+      expect(Number.isInteger(offset)).toBe(true);
+      const tenth = Math.floor(offset / 100);
+      tenths[tenth] = (tenths[tenth] ?? 0) + 1;
+    }
+    for (const count of tenths) {
+      expect(count).toBeGreaterThan(50);
+      expect(count).toBeLessThan(200);
+    }
   });
 });
 

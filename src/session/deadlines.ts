@@ -23,6 +23,10 @@ export interface Timing {
   pattern: Pattern;
   /** When the next run of a schedule is due; null when there is none to come. */
   scheduleAt: number | null;
+  /** True while due runs wait for room in the queue: the end of a message makes room, and plans anew. */
+  schedulesWait: boolean;
+  /** The part of each second in which the session's schedules run, in ms: 0 to 999. */
+  scheduleOffsetMs: number;
   /** Whether the sandbox's machine is on its way from one state to another. */
   machinePending: boolean;
 }
@@ -74,7 +78,7 @@ export function nextAlarm(timing: Timing, now: number, restUntil = now): number 
     nextDeadline(timing)?.at ?? null,
     beats(timing) ? now + HEARTBEAT_MS : null,
     timing.outboxAt,
-    fullSecond(timing.scheduleAt),
+    scheduleAlarm(timing, now),
   ].filter((at) => at !== null);
   return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS, restUntil);
 }
@@ -83,9 +87,28 @@ export function nextAlarm(timing: Timing, now: number, restUntil = now): number 
 export const beats = ({ busy, machinePending, removed }: Timing): boolean =>
   busy || (machinePending && !removed);
 
-/** Many schedules that run every second are one alarm a second, which the breaker lets pass. */
-const fullSecond = (at: number | null): number | null =>
-  at === null ? null : Math.ceil(at / 1_000) * 1_000;
+/**
+ * When to wake for the schedules: less than a second after a run is due. Many schedules that run every second
+ * are one alarm a second, which the breaker lets pass, and so are those that are overdue.
+ */
+function scheduleAlarm(timing: Timing, now: number): number | null {
+  const { scheduleAt, schedulesWait, scheduleOffsetMs } = timing;
+  if (scheduleAt === null || schedulesWait) return null;
+  const earliest = Math.max(scheduleAt, now + 1);
+  return Math.ceil((earliest - scheduleOffsetMs) / 1_000) * 1_000 + scheduleOffsetMs;
+}
+
+/**
+ * The part of each second, in ms, in which a session's schedules run. Most schedules are due at full seconds;
+ * by their ids, the sessions spread over the second that follows.
+ */
+export function scheduleOffset(sessionId: string): number {
+  let hash = 0x811c9dc5;
+  for (let n = 0; n < sessionId.length; n++) {
+    hash = Math.imul(hash ^ sessionId.charCodeAt(n), 0x01000193);
+  }
+  return (hash >>> 0) % 1_000;
+}
 
 /**
  * Whether an alarm that is set will do for one that is wanted. A heartbeat moves with every change of a

@@ -101,6 +101,13 @@ export class MessageTable {
     return all(this.#sql, query).map((row) => String(row.id));
   }
 
+  /** The schedules whose messages wait: a message that a schedule has sent carries its id as its hash. */
+  queuedSchedules(): Set<string> {
+    const query = `SELECT request_hash FROM messages WHERE status = 'queued'
+      AND status IN ('queued', 'running') AND substr(request_hash, 1, 6) = 'sched_'`;
+    return new Set(all(this.#sql, query).map((row) => String(row.request_hash)));
+  }
+
   /** The id of the newest message, leaving out inherited ones; undefined before the first. */
   newestId(): string | undefined {
     const newest =

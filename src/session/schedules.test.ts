@@ -12,6 +12,7 @@ import {
   until,
   value,
 } from "../testing/sessions";
+import { scheduleOffset } from "./deadlines";
 import type { ScheduleRequest, SessionSpec } from "./rpc";
 import { MAX_SCHEDULES } from "./schedules";
 import { SessionStore } from "./store";
@@ -49,6 +50,9 @@ const alarmIs = (id: string, at: number | null) =>
   until(() =>
     runInDurableObject(objectOf(id), async (_, { storage }) => (await storage.getAlarm()) === at),
   );
+
+/** The alarm for a schedule's run: each session has its own part of a second. */
+const alarmRuns = (id: string, at: number) => alarmIs(id, at + scheduleOffset(id));
 
 /** The prompts of a session's messages, without waking what is due. */
 const prompts = (id: string) =>
@@ -107,7 +111,7 @@ describe("schedules", () => {
     });
     const other = await add(id, "tick");
     expect(await list(id)).toEqual([made, other]);
-    await alarmIs(id, START + HOUR);
+    await alarmRuns(id, START + HOUR);
 
     const session = sessionOf(id);
     const pause = { paused: true };
@@ -236,7 +240,7 @@ describe("a run", () => {
     expect(await list(id)).toMatchObject([
       { lastRunAt: START + 7.5 * HOUR, nextRunAt: START + 8 * HOUR },
     ]);
-    await alarmIs(id, START + 8 * HOUR);
+    await alarmRuns(id, START + 8 * HOUR);
     setClock(START + 8 * HOUR);
     await ring(id);
     expect(await prompts(id)).toEqual(["tick", "tick"]);
@@ -324,6 +328,45 @@ describe("a run", () => {
     await session.terminate(ALICE, "enough");
   });
 
+  it("waits while another's message waits in the queue, and the one that is due longest is sent first", async () => {
+    setClock(START);
+    const id = await createSession();
+    const names = ["c", "a", "d", "b"];
+    const delays: Record<string, number> = { a: 1, b: 2, c: 3, d: 4 };
+    for (const name of names) {
+      await add(id, name, { when: { everyMs: HOUR + (delays[name] ?? 0) * MINUTE } });
+    }
+    await sessionOf(id).send(ALICE, aMessage("/delay 60000\nbusy"));
+    setClock(START + 2 * HOUR - MINUTE);
+    for (let n = 0; n < 3; n++) await runDurableObjectAlarm(objectOf(id));
+    expect(await prompts(id)).toEqual(["/delay 60000\nbusy", "a"]);
+    const due = (await list(id)).filter(({ nextRunAt }) => (nextRunAt ?? 0) < Date.now());
+    expect(due.map(({ prompt }) => prompt)).toEqual(["c", "d", "b"]);
+    // The end of a message is what makes room: until then, the alarm rings for the message alone.
+    const alarm = () => runInDurableObject(objectOf(id), (_, { storage }) => storage.getAlarm());
+    expect(await alarm()).toBeGreaterThanOrEqual(Date.now() + 1_000);
+
+    await sessionOf(id).interrupt(ALICE);
+    await atRest(id);
+    for (let n = 0; n < 3; n++) await ring(id);
+    expect(await prompts(id)).toEqual(["/delay 60000\nbusy", "a", "b", "c", "d"]);
+    await ring(id);
+    expect(await prompts(id)).toHaveLength(5);
+  });
+
+  it("starts alone, however many are due at once", async () => {
+    setClock(START);
+    const id = await createSession();
+    for (let n = 0; n < MAX_SCHEDULES; n++) await add(id, `/delay 60000\n${n}`);
+    setClock(START + HOUR);
+    await runDurableObjectAlarm(objectOf(id));
+    expect(await prompts(id)).toEqual(["/delay 60000\n0"]);
+    await runDurableObjectAlarm(objectOf(id));
+    await runDurableObjectAlarm(objectOf(id));
+    expect(await prompts(id)).toEqual(["/delay 60000\n0", "/delay 60000\n1"]);
+    await sessionOf(id).terminate(ALICE, "enough");
+  });
+
   it("does not come while its schedule is paused, nor when it is gone", async () => {
     const id = await hourly();
     const gone = await add(id, "gone");
@@ -343,11 +386,12 @@ describe("a run", () => {
     await add(id, "daily", { when: { cron: "0 12 * * *", timeZone: "UTC" } });
     setClock(START + 365 * DAY);
     await ring(id);
+    await ring(id);
     setClock(START + 10 * MINUTE);
     await lose(id);
     await read(id);
     expect(await list(id)).toMatchObject([{ nextRunAt: START + HOUR }, { nextRunAt: START + DAY }]);
-    await alarmIs(id, START + HOUR);
+    await alarmRuns(id, START + HOUR);
     setClock(START + HOUR);
     await ring(id);
     expect(await prompts(id)).toEqual(["tick", "daily", "tick"]);
@@ -390,7 +434,7 @@ describe("the life of a session with a schedule", () => {
     const id = await hourly({ pattern: "hybrid", limits: IDLE });
     setClock(START + 10 * MINUTE);
     await ring(id);
-    await alarmIs(id, START + HOUR);
+    await alarmRuns(id, START + HOUR);
     setClock(START + HOUR);
     await ring(id);
     expect(await read(id)).toMatchObject({ status: "active", numTurns: 1 });
@@ -467,7 +511,7 @@ describe("a wake-up", () => {
     expect((await at(START + 367 * DAY)).result).toContain("it is 2030-01-07T12:00:00.000Z now");
     await at(START + HOUR);
     expect(await list(id)).toMatchObject([{ nextRunAt: START + HOUR }]);
-    await alarmIs(id, START + HOUR);
+    await alarmRuns(id, START + HOUR);
   });
 
   it("is not lost for having been paused at its time", async () => {

@@ -17,6 +17,9 @@ import type { SessionStore } from "./store";
 /** Schedules that a session may have, its agent's wake-ups among them. */
 export const MAX_SCHEDULES = 20;
 
+/** Messages of schedules that wait in the queue at once; what is due beyond that waits to be sent. */
+export const MAX_WAITING_RUNS = 1;
+
 /** A clock that is this much behind what it was has been set back; less is what clocks differ by. */
 const SET_BACK_MS = 60_000;
 
@@ -152,16 +155,32 @@ export const hasDueSchedule = (store: SessionStore, now: number): boolean =>
   store.schedules.all().some((schedule) => isDue(schedule, now) || isAhead(schedule, now));
 
 /**
- * Sends the message of every schedule that is due, and moves each on. However many runs were missed, it
- * is one; and one that finds the last one still waiting is the same.
+ * Sends the messages of schedules that are due, the one that is due longest first, and moves each on. However
+ * many runs were missed, it is one; and one that finds the last one still waiting is the same. Those for
+ * which there is no room in the queue stay due.
  */
 export function runDueSchedules(store: SessionStore, now: number): void {
   if (isEnded(store.state.lifecycle)) return;
   for (const schedule of store.schedules.all()) {
-    if (isDue(schedule, now)) run(store, schedule, now);
-    else if (isAhead(schedule, now)) planAnew(store, schedule, now);
+    if (isAhead(schedule, now)) planAnew(store, schedule, now);
+  }
+  const due = store.schedules.all().filter((schedule) => isDue(schedule, now));
+  const waiting = store.messages.queuedSchedules();
+  let room = MAX_WAITING_RUNS - waiting.size;
+  for (const schedule of due.toSorted(byNextRun)) {
+    if (waiting.has(schedule.id)) moveOn(store, schedule, now);
+    else if (room > 0 && run(store, schedule, now)) room--;
   }
 }
+
+const byNextRun = (one: StoredSchedule, other: StoredSchedule): number =>
+  (one.nextRunAt ?? 0) - (other.nextRunAt ?? 0);
+
+/** Whether the queue has no room for the message of another schedule. */
+export const schedulesWait = (store: SessionStore): boolean =>
+  store.state.running !== null &&
+  store.schedules.all().length > 0 &&
+  store.messages.queuedSchedules().size >= MAX_WAITING_RUNS;
 
 const isDue = ({ nextRunAt }: StoredSchedule, now: number): boolean =>
   nextRunAt !== null && nextRunAt <= now;
@@ -169,23 +188,33 @@ const isDue = ({ nextRunAt }: StoredSchedule, now: number): boolean =>
 const isAhead = ({ nextRunAt, plannedAt }: StoredSchedule, now: number): boolean =>
   nextRunAt !== null && plannedAt > now + SET_BACK_MS;
 
-function run(store: SessionStore, schedule: StoredSchedule, now: number): void {
-  const { id, when, lastMessageId } = schedule;
-  const last = lastMessageId === null ? undefined : store.messages.get(lastMessageId);
-  const sent = last?.status === "queued" ? null : send(store, schedule, now);
-  const skipped = sent !== null && !sent.ok;
-  if (skipped) {
-    const reason = sent.failure.code;
-    store.log.append({ type: "schedule.skipped", scheduleId: id, reason }, {}, now);
+/** Sends a schedule's message and moves it on. Returns false where the run was skipped. */
+function run(store: SessionStore, schedule: StoredSchedule, now: number): boolean {
+  const sent = send(store, schedule, now);
+  if (sent.ok) {
+    moveOn(store, { ...schedule, lastRunAt: now, lastMessageId: sent.value.id }, now);
+    return true;
   }
-  const next = nextRun(when, now) ?? (skipped ? now + TRY_AGAIN_MS : null);
-  if (next === null) {
-    store.schedules.remove(id);
-    change(store, {}, now);
+  const reason = sent.failure.code;
+  store.log.append({ type: "schedule.skipped", scheduleId: schedule.id, reason }, {}, now);
+  moveOn(store, schedule, now, now + TRY_AGAIN_MS);
+  return false;
+}
+
+/** Plans a schedule's next run; one without another, at `otherwise`, or it is removed. */
+function moveOn(
+  store: SessionStore,
+  schedule: StoredSchedule,
+  now: number,
+  otherwise: number | null = null,
+): void {
+  const next = nextRun(schedule.when, now) ?? otherwise;
+  if (next !== null) {
+    store.schedules.save({ ...schedule, plannedAt: now, nextRunAt: next });
     return;
   }
-  const ran = sent?.ok && { lastRunAt: now, lastMessageId: sent.value.id };
-  store.schedules.save({ ...schedule, plannedAt: now, nextRunAt: next, ...ran });
+  store.schedules.remove(schedule.id);
+  change(store, {}, now);
 }
 
 function send(store: SessionStore, { id, when, prompt, agent }: StoredSchedule, now: number) {

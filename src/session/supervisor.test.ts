@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Supervisor } from "./supervisor";
 
 /** A supervisor over a state made by hand, and what it did. */
@@ -39,6 +39,27 @@ describe("a supervisor", () => {
     supervisor.drive();
     await settle();
     expect(did).toEqual(["work a", "stop a", "work b", "stop b"]);
+  });
+
+  it("lets whatever else is due have its turn between two messages of a queue", async () => {
+    const rest = ["b", "c", null];
+    const { state, did, supervisor } = supervised(async (messageId) => {
+      setTimeout(() => did.push(`other after ${messageId}`), 0);
+      state.running = rest.shift() ?? null;
+      supervisor.drive();
+    });
+    state.running = "a";
+    supervisor.drive();
+    await settle();
+    await vi.waitFor(() => expect(did.at(-1)).toBe("other after c"));
+    expect(did.filter((what) => /^(work|other)/.test(what))).toEqual([
+      "work a",
+      "other after a",
+      "work b",
+      "other after b",
+      "work c",
+      "other after c",
+    ]);
   });
 
   it("stops work on a message that was ended from outside, and waits until it is gone", async () => {

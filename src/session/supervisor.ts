@@ -30,12 +30,15 @@ export class Supervisor {
   drive(): void {
     const messageId = this.#deps.running();
     if (messageId !== null && this.#worker?.messageId === messageId) return;
+    const follows = this.#worker !== null;
     this.#worker?.controller.abort();
     this.#worker = null;
     if (messageId === null) return;
     const controller = new AbortController();
-    // Begun in a tick of its own, so that the worker is known before its work can change the state.
-    const done = Promise.resolve().then(() => this.#work(messageId, controller));
+    // Begun in a tick of its own, so that the worker is known before its work can change the state. Between two
+    // messages of a queue whatever else the isolate has to do gets its turn, timers and sockets too.
+    const tick = follows ? scheduler.wait(0) : Promise.resolve();
+    const done = tick.then(() => this.#work(messageId, controller));
     this.#worker = { messageId, controller, done };
     this.#deps.waitUntil(done);
   }

@@ -1,15 +1,15 @@
 import type { SessionRow } from "../db/schema";
-import { nextDeadline, type Timing } from "./deadlines";
+import { nextDeadline, scheduleOffset, type Timing } from "./deadlines";
 import { isEnded } from "./lifecycle";
 import { isPending } from "./machine";
 import type { SessionPatch } from "./rpc";
-import { nextRunAt } from "./schedules";
+import { nextRunAt, schedulesWait } from "./schedules";
 import type { SessionStore } from "./store";
 
 /** What the clock has to know of a session. */
 export function timingOf(store: SessionStore): Timing {
   const { lifecycle, lastActivityAt, running, removed, machine } = store.state;
-  const { createdAt, pattern } = store.identity;
+  const { id, createdAt, pattern } = store.identity;
   const { limits } = store.metadata;
   const outboxAt = store.outbox?.nextAt ?? null;
   return {
@@ -22,6 +22,8 @@ export function timingOf(store: SessionStore): Timing {
     outboxAt,
     pattern,
     scheduleAt: nextRunAt(store),
+    schedulesWait: schedulesWait(store),
+    scheduleOffsetMs: scheduleOffset(id),
     machinePending: machine !== undefined && isPending(machine),
   };
 }
