@@ -13,6 +13,7 @@ describe("readSettings", () => {
       OFFLINE_MODEL: false,
       CONTAINERS: false,
       WARM_POOL_TARGET: 0,
+      DNS_RESOLVER: "https://cloudflare-dns.com/dns-query",
     });
   });
 
@@ -21,7 +22,14 @@ describe("readSettings", () => {
     expect(readSettings({ DEFAULT_MAX_LIFETIME_MS: "null" }).DEFAULT_MAX_LIFETIME_MS).toBeNull();
   });
 
+  it("reads no resolver from none", () => {
+    expect(readSettings({ DNS_RESOLVER: "none" }).DNS_RESOLVER).toBeNull();
+  });
+
   it.each([
+    ["DNS_RESOLVER", ""],
+    ["DNS_RESOLVER", "1.1.1.1"],
+    ["DNS_RESOLVER", "ftp://dns.example.com/"],
     ["DEFAULT_MAX_IDLE_TIME_MS", "soon"],
     ["DEFAULT_MAX_IDLE_TIME_MS", "1.5"],
     ["DEFAULT_MAX_LIFETIME_MS", "-1"],

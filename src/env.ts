@@ -83,6 +83,12 @@ const Settings = z.object({
   ANTHROPIC_BASE_URL: z.url().optional(),
   /** Answer with the offline model while there is no `ANTHROPIC_API_KEY`. */
   OFFLINE_MODEL: flag,
+  /** A resolver of names by DNS over HTTPS that answers in JSON; null for none. */
+  DNS_RESOLVER: z
+    .string()
+    .default("https://cloudflare-dns.com/dns-query")
+    .transform((text) => (text === "none" ? null : text))
+    .pipe(z.url({ protocol: /^https?$/, error: 'must be a URL or "none"' }).nullable()),
   /** Dollars per million tokens of models that the price table does not know. */
   MODEL_PRICES: jsonText(ModelPrices).default({}),
   DEFAULT_MAX_IDLE_TIME_MS: limit(1_800_000, "integer"),

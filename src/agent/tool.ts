@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Sandbox } from "../sandbox/sandbox";
+import type { Lookup } from "./tools/lookup";
 
 /** What a tool result may hold: text, or blocks of the Messages API (text and images). */
 export type ToolContent =
@@ -79,6 +80,8 @@ export interface ToolContext {
   /** Sets a wake-up of the session; a call that is carried on sets no second one. */
   wake(request: WakeRequest): Promise<WakeOutcome>;
   fetch: typeof fetch;
+  /** Checks where names lead before they are fetched; absent where the deployment checks none. */
+  lookup?: Lookup | undefined;
   /** Absent where an agent is alone. */
   colleagues?: Colleagues | undefined;
   files?: SharedFiles | undefined;

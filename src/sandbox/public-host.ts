@@ -46,6 +46,14 @@ export function isPublicHost(hostname: string): boolean {
   return !PRIVATE_SUFFIXES.some((suffix) => host.endsWith(`.${suffix}`));
 }
 
+/** Whether an IPv4 or IPv6 address, in any of its spellings, is of the public internet; false for what is none. */
+export function isPublicAddress(text: string): boolean {
+  if (!/^[0-9a-f.:]+$/i.test(text)) return false;
+  const url = URL.parse(text.includes(":") ? `http://[${text}]/` : `http://${text}/`);
+  if (!url || !/^([\d.]+|\[.*\])$/.test(url.hostname)) return false;
+  return isPublicHost(url.hostname);
+}
+
 /** Public are 2000::/3 alone, without documentation and the ranges that carry an IPv4 address inside. */
 function isPublicIpv6(address: string): boolean {
   const [first = 0, second = 0] = address

@@ -3,6 +3,7 @@ import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/models";
 import { offlineFetch } from "../agent/offline";
 import { type Redact, redactor } from "../agent/redact";
 import type { Upstream } from "../agent/relay";
+import { createLookup, type Lookup } from "../agent/tools/lookup";
 import { type Settings, settings } from "../env";
 import type { PoolSetup } from "../sandbox/pool";
 import type { Provider } from "../sandbox/providers";
@@ -62,6 +63,11 @@ function openUpstream({
   if (apiKey) return { apiKey, baseURL, secrets, fetch: (input, init) => fetch(input, init) };
   return offline ? { apiKey: "offline", baseURL, fetch: offlineFetch() } : null;
 }
+
+/** Checks where names lead before agents fetch them; undefined where the deployment has no resolver. */
+export const lookup: Lookup | undefined = settings.DNS_RESOLVER
+  ? createLookup({ resolver: settings.DNS_RESOLVER, fetch: (input, init) => fetch(input, init) })
+  : undefined;
 
 /** Where the sessions of a deployment work that do not say. */
 export const defaultProviderOf = ({ CONTAINERS }: Pick<Settings, "CONTAINERS">): Provider =>

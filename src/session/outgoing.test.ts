@@ -58,6 +58,16 @@ describe("a session's outgoing requests", () => {
   });
 });
 
+describe("a page", () => {
+  it("is not fetched while nobody can say where its name leads", async () => {
+    const id = await createSession();
+    const prompt = '/WebFetch {"url":"https://example.com/","prompt":"What is it?"}';
+    expect((await ask(id, prompt)).result).toContain(
+      "the address of example.com could not be checked (the DNS resolver answered 599)",
+    );
+  });
+});
+
 describe("a secret of a session", () => {
   it("is a placeholder in its commands, the same after a loss, and its value only for its hosts", async () => {
     const id = await createSession({ config: { env: { TOKEN, PLAIN: "plain" } } });

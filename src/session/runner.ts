@@ -12,7 +12,7 @@ import type { LiveEvent } from "../events/event";
 import { commandEnv } from "../sandbox/egress";
 import type { Sandbox } from "../sandbox/sandbox";
 import { introduction, MAIN, setupOf, takeMail } from "./agents";
-import { modelOf } from "./deployment";
+import { lookup, modelOf } from "./deployment";
 import type { Run } from "./journal";
 import type { Latch } from "./latch";
 import { setWakeUp, wakeUpId } from "./schedules";
@@ -99,6 +99,7 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
         env: commandEnv(config.env ?? {}),
         signal,
         fetch: (input, init) => fetch(input, init),
+        lookup,
         colleagues: deps.colleagues,
         files: deps.files,
         wake: async ({ when, prompt }) => {

@@ -1,3 +1,4 @@
+import type { Lookup } from "./lookup";
 import { isSameSite, readAddress } from "./web-address";
 
 const MAX_REDIRECTS = 5;
@@ -13,13 +14,21 @@ export type Download =
   | { ok: true; url: URL; status: string; type: string; bytes: Uint8Array; cut: boolean }
   | { ok: false; why: string };
 
+/** How pages are reached. */
+export interface Web {
+  fetch: typeof globalThis.fetch;
+  /** Checks names before each request; absent where nobody checks them. */
+  lookup?: Lookup | undefined;
+}
+
 /**
  * Gets a page, through the redirects of its site. One that leads to another site is not followed but
- * told, so that the call that follows it is checked against the permission rules like any other.
+ * told, so that the call that follows it is checked against the permission rules like any other. The platform
+ * connects by name: one that leads elsewhere by then is not noticed.
  */
 export async function download(
   address: string,
-  fetch: typeof globalThis.fetch,
+  { fetch, lookup }: Web,
   signal: AbortSignal,
 ): Promise<Download> {
   const start = readAddress(address);
@@ -27,6 +36,9 @@ export async function download(
 
   let url = start.url;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    const problem = lookup && !isAddress(url) ? await lookup(url.hostname, signal) : null;
+    signal.throwIfAborted();
+    if (problem) return { ok: false, why: `${url.href} can't be fetched: ${problem}.` };
     const response = await fetch(url.href, { redirect: "manual", headers: HEADERS, signal });
     const location = response.headers.get("location");
     if (!location || response.status < 300 || response.status > 399) {
@@ -45,6 +57,9 @@ export async function download(
   }
   return { ok: false, why: `${address} redirects more than ${MAX_REDIRECTS} times.` };
 }
+
+/** Whether a URL's host is an address, which `readAddress` has judged. */
+const isAddress = ({ hostname }: URL): boolean => /^([\d.]+|\[.*\])$/.test(hostname);
 
 async function readBody(response: Response, signal: AbortSignal) {
   const { bytes, cut } = response.body

@@ -1,6 +1,5 @@
 // Which addresses the agent may fetch: the public web, on its usual ports. It is told by the address
-// alone. A Worker can't resolve names, so a public name that leads to a private address is not seen
-// here; what stands in its way is that the platform's fetch does not reach private networks.
+// alone. Where a public name leads is for `lookup.ts` to say.
 
 import { isPublicHost } from "../../sandbox/public-host";
 

@@ -29,10 +29,10 @@ export const webFetch: Tool<z.infer<typeof Input>> = {
 - Pages that need a login, private networks, and ports other than 80 and 443 can't be fetched.`,
   input: Input,
 
-  async run({ url, prompt, offset = 0 }, { fetch, signal }) {
+  async run({ url, prompt, offset = 0 }, { fetch, lookup, signal }) {
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     try {
-      const page = await download(url, fetch, AbortSignal.any([signal, timeout]));
+      const page = await download(url, { fetch, lookup }, AbortSignal.any([signal, timeout]));
       if (!page.ok) return failed(page.why);
       const text = textOf(page);
       if (text === undefined) return failed(`${told(page)}, which can't be shown as text.`);

@@ -317,6 +317,49 @@ describe("WebFetch", () => {
     });
   });
 
+  it("checks where each name leads before it asks there", async () => {
+    const steps: string[] = [];
+    const web = aWeb({
+      "https://example.com/": to("https://www.example.com/b"),
+      "https://www.example.com/b": html("there"),
+    });
+    const fetch = (async (input: unknown, init?: RequestInit) => {
+      steps.push(`fetch ${input}`);
+      return web(input, init);
+    }) as typeof globalThis.fetch;
+    const lookup = async (host: string) => {
+      steps.push(`look ${host}`);
+      return host === "www.example.com" ? `${host} leads astray` : null;
+    };
+    expect(await get({}, {}, { fetch, lookup })).toEqual({
+      content: "https://www.example.com/b can't be fetched: www.example.com leads astray.",
+      isError: true,
+    });
+    expect(steps).toEqual([
+      "look example.com",
+      "fetch https://example.com/",
+      "look www.example.com",
+    ]);
+  });
+
+  it("looks no address up", async () => {
+    const lookup = () => Promise.reject(new Error("asked"));
+    const pages = { "https://8.8.8.8/": html("here"), "https://[2606:4700::1]/": html("here") };
+    for (const url of Object.keys(pages)) {
+      expect(textOf(await get(pages, { url }, { lookup }))).toContain("here");
+    }
+  });
+
+  it("ends when the call is stopped while a name is checked", async () => {
+    const abort = new AbortController();
+    const lookup = async () => {
+      abort.abort();
+      return "it was stopped";
+    };
+    const result = await get({}, {}, { signal: abort.signal, lookup });
+    expect(result).toEqual({ content: "The call was interrupted.", isError: true });
+  });
+
   it("says why a page could not be fetched", async () => {
     const result = await get({});
     expect(result).toMatchObject({
