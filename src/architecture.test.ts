@@ -18,6 +18,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   testing: ["session", "agent", "sandbox", "events", "db", "http"],
   bench: ["agent"],
   soak: ["bench", "events"],
+  fuzz: ["bench", "soak", "events"],
   trial: ["bench", "sandbox"],
 };
 

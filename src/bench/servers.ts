@@ -70,7 +70,12 @@ export async function start(options: ServerOptions): Promise<Server> {
   const url = `http://127.0.0.1:${port}`;
   const server = { url, usage: () => usageOf(child.process.pid ?? 0, port) };
   processOf.set(server, child.process);
-  await untilItAnswers(`${url}/health`, child, containers ? BUILD_MS : START_MS);
+  try {
+    await untilItAnswers(`${url}/health`, child, containers ? BUILD_MS : START_MS);
+  } catch (error) {
+    await end(child.process);
+    throw error;
+  }
   return server;
 }
 

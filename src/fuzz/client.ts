@@ -1,0 +1,74 @@
+/** A request to the server under test; a body that is text or bytes goes as it is, all else as JSON. */
+export interface Call {
+  method?: string;
+  path: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+  /** Milliseconds after which an answer that still goes on is cut; all of it is read when absent. */
+  readMs?: number;
+}
+
+/** An answer with its body read: `json` is the body parsed, undefined where it is no JSON. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  json: unknown;
+}
+
+/** Where requests go, and the signal that ends them when that is gone. */
+export interface Origin {
+  url: string;
+  lost: AbortSignal;
+}
+
+/** Sends a request once. Rejects when the connection breaks or the server is lost. */
+export async function call(origin: Origin, request: Call): Promise<Answer> {
+  const { method = "GET", path, body, headers = {}, readMs } = request;
+  const isRaw = body === undefined || typeof body === "string" || body instanceof Uint8Array;
+  const response = await fetch(origin.url + path, {
+    method,
+    headers,
+    redirect: "manual",
+    signal: origin.lost,
+    ...(body !== undefined && {
+      body: isRaw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body),
+    }),
+  });
+  const text = await (readMs === undefined ? response.text() : readFor(response, readMs));
+  return { status: response.status, headers: response.headers, text, json: parsed(text) };
+}
+
+/** Sends a request that must be answered with a status; what is another one rejects with the answer. */
+export async function must<T>(origin: Origin, status: number, request: Call): Promise<T> {
+  const answer = await call(origin, request);
+  if (answer.status === status) return answer.json as T;
+  const { method = "GET", path } = request;
+  throw new Fault(`${method} ${path} was answered with ${answer.status}: ${answer.text}`);
+}
+
+/** Something that is not as it must be, found while a case ran. */
+export class Fault extends Error {}
+
+async function readFor(response: Response, ms: number): Promise<string> {
+  const reader = response.body?.getReader();
+  if (!reader) return "";
+  const timer = setTimeout(() => reader.cancel().catch(() => {}), ms);
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    text += decoder.decode(value, { stream: true });
+  }
+  clearTimeout(timer);
+  return text;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,64 @@
+import type { Random } from "../../soak/random.ts";
+
+/** What a name in a grammar becomes: one of several texts, or what a function makes. */
+export type Rule = readonly [string, ...string[]] | ((random: Random) => string);
+
+/**
+ * Rules by name. `@name@` in a text stands for that rule. The first text of a rule must lead to an end by
+ * itself: it is taken where an expansion gets too large.
+ */
+export type Grammar = Readonly<Record<string, Rule>>;
+
+/** Bounds of one expansion: how deep rules may be nested, and how many may be used. */
+export interface Bounds {
+  maxDepth: number;
+  maxRules: number;
+}
+
+/** Returns a random text of a grammar, beginning with the rule `start`. */
+export function expand(grammar: Grammar, start: string, random: Random, bounds: Bounds): string {
+  let left = bounds.maxRules;
+  const follow = (name: string, depth: number): string => {
+    const rule = grammar[name];
+    if (rule === undefined) throw new Error(`the grammar has no rule "${name}"`);
+    if (typeof rule === "function") return rule(random);
+    const isOver = depth >= bounds.maxDepth || left-- <= 0;
+    const text = isOver ? rule[0] : random.pick(rule);
+    return text.replace(/@([a-zA-Z]+)@/g, (_, inner: string) => follow(inner, depth + 1));
+  };
+  return follow(start, 0);
+}
+
+/** Returns several values that `make` makes. */
+export const many = <T>(random: Random, least: number, most: number, make: () => T): T[] =>
+  Array.from({ length: random.int(least, most) }, make);
+
+/** Characters that end words, expand, escape, or are more than one byte. */
+const SPECIAL =
+  " \n\t;&|<>(){}[]$`'\"\\*?!#~=+-/%^,.:@0123456789aZ_\u0000\u001b\u00a0\u00e9\u200b\u2028\ufeff\ud83d\ude00";
+
+/** Returns a text with a few random changes: characters and pieces taken out, put in, doubled or swapped. */
+export function mutate(random: Random, text: string): string {
+  let changed = text;
+  for (let changes = random.int(1, 4); changes > 0; changes--) {
+    const from = random.int(0, changed.length);
+    const to = Math.min(changed.length, from + random.int(0, random.pick([1, 3, 12])));
+    const [head, piece, tail] = [
+      changed.slice(0, from),
+      changed.slice(from, to),
+      changed.slice(to),
+    ];
+    const special = SPECIAL[random.int(0, SPECIAL.length - 1)] ?? "";
+    changed = random.pick([
+      () => head + tail,
+      () => head + special + tail,
+      () => head + special + piece + tail,
+      () => head + piece.repeat(random.int(2, 40)) + tail,
+      () => tail + piece + head,
+      () => head + piece,
+    ])();
+  }
+  return changed.slice(0, MAX_MUTATED_CHARS);
+}
+
+const MAX_MUTATED_CHARS = 20_000;

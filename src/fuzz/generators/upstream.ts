@@ -1,0 +1,361 @@
+import type { Random } from "../../soak/random.ts";
+import { many } from "./grammar.ts";
+import { anyValue, mutateValue } from "./json.ts";
+
+/** An answer of the Messages API, as it goes over the wire. */
+export interface Told {
+  status: number;
+  headers: Record<string, string>;
+  /** The body in pieces, `pauseMs` apart. */
+  pieces: string[];
+  pauseMs: number;
+  /** `cut` breaks the connection, `stall` keeps it open and says nothing more. */
+  end: "whole" | "cut" | "stall";
+}
+
+/** An event of a stream. */
+export type StreamEvent = { type: string } & Record<string, unknown>;
+
+/** A session's budget, what it is asked, and what its upstream answers, call after call; after that it is honest. */
+export interface UpstreamInput {
+  maxBudgetUsd: number;
+  prompts: Record<string, unknown>[];
+  replies: Told[];
+  /** What the counting of tokens answers; null is the truth. */
+  counts: unknown[];
+}
+
+/** The file that a call appends its own token to. */
+export const LOG_FILE = "log.txt";
+
+const SSE = { "content-type": "text/event-stream" };
+const JSON_TYPE = { "content-type": "application/json" };
+
+/** Statuses by which the API says that a call was not run, so that it costs nothing. */
+export const REFUSALS = [400, 401, 403, 404, 413, 429, 529] as const;
+const STATUSES = [
+  ...REFUSALS,
+  200,
+  201,
+  204,
+  301,
+  402,
+  408,
+  409,
+  418,
+  422,
+  500,
+  502,
+  503,
+  504,
+  520,
+  599,
+] as const;
+
+const COUNTS = [
+  0,
+  1,
+  -1,
+  -1_000,
+  0.5,
+  7,
+  1_000,
+  99_999,
+  1e6,
+  1e9,
+  1e15,
+  2 ** 53,
+  1e308,
+  "5",
+  "1e3",
+  "",
+  null,
+  true,
+  [],
+  {},
+  [9],
+] as const;
+
+/** What a reply says that it used: no number can be relied on. */
+function usage(random: Random): Record<string, unknown> {
+  const count = () => random.pick<unknown>(COUNTS);
+  const fields: Record<string, unknown> = {
+    input_tokens: count(),
+    output_tokens: count(),
+    cache_read_input_tokens: count(),
+    cache_creation_input_tokens: count(),
+    cache_creation: random.pick<() => unknown>([
+      () => ({ ephemeral_5m_input_tokens: count(), ephemeral_1h_input_tokens: count() }),
+      count,
+    ])(),
+    server_tool_use: random.pick<() => unknown>([
+      () => ({ web_search_requests: count() }),
+      count,
+    ])(),
+    iterations: random.pick<() => unknown>([
+      () => [{ type: "compaction", input_tokens: count(), output_tokens: count() }, count()],
+      count,
+    ])(),
+    service_tier: "standard",
+  };
+  const kept = Object.entries(fields).filter(() => random.chance(0.5));
+  return Object.fromEntries(kept);
+}
+
+/** Returns events with other reports of usage in them. */
+const misreport = (random: Random, events: readonly StreamEvent[]): StreamEvent[] =>
+  events.map((event) => {
+    if (event.type === "message_delta") return { ...event, usage: usageLike(random, event.usage) };
+    if (event.type !== "message_start") return event;
+    const message = event.message as Record<string, unknown>;
+    return { ...event, message: { ...message, usage: usageLike(random, message.usage) } };
+  });
+
+/** Most reports are nearly true: one number of them is not. */
+const usageLike = (random: Random, honest: unknown): unknown =>
+  random.pick<() => unknown>([
+    () => honest,
+    () => ({ ...(honest as object), ...usage(random) }),
+    () => usage(random),
+    () => random.pick<unknown>([null, undefined, "none", []]),
+  ])();
+
+/** Returns a stream that an API would not send: in another order, with other values, or with strange events. */
+function distort(random: Random, events: readonly StreamEvent[]): StreamEvent[] {
+  let told = random.chance(0.6) ? misreport(random, events) : [...events];
+  for (let changes = random.pick([0, 0, 1, 2, 5]); changes > 0; changes--) {
+    const at = random.int(0, told.length);
+    const one = told[at];
+    told = random.pick<() => StreamEvent[]>([
+      () => told.toSpliced(at, 1),
+      () => (one ? told.toSpliced(at, 0, one) : told),
+      () => (one ? [...told.toSpliced(at, 1), one] : told),
+      () => (one ? told.toSpliced(at, 1, mutateValue(random, one) as StreamEvent) : told),
+      () => told.toSpliced(at, 0, strangeEvent(random)),
+      () => [...told.slice(0, at), ...told],
+      () => told.toReversed(),
+    ])();
+  }
+  return told;
+}
+
+function strangeEvent(random: Random): StreamEvent {
+  const index = random.pick<unknown>([0, 1, 2, 7, -1, 1e9, 0.5, "0", null]);
+  return random.pick<() => StreamEvent>([
+    () => ({ type: "ping" }),
+    () => ({
+      type: "error",
+      error: { type: random.pick(["overloaded_error", "api_error", "x"]), message: "m" },
+    }),
+    () => ({
+      type: "content_block_delta",
+      index,
+      delta: { type: "text_delta", text: anyValue(random) },
+    }),
+    () => ({
+      type: "content_block_delta",
+      index,
+      delta: { type: "input_json_delta", partial_json: anyValue(random) },
+    }),
+    () => ({
+      type: "content_block_delta",
+      index,
+      delta: { type: "thinking_delta", thinking: anyValue(random) },
+    }),
+    () => ({
+      type: "content_block_start",
+      index,
+      content_block: anyBlock(random, random.int(1_000, 9_999)),
+    }),
+    () => ({ type: "content_block_stop", index }),
+    () => ({ type: "message_start", message: { usage: usage(random) } }),
+    () => ({
+      type: "message_delta",
+      delta: { stop_reason: anyValue(random) },
+      usage: usage(random),
+    }),
+    () => ({ type: "message_stop" }),
+    () => ({ type: random.pick(["x", "", "__proto__", "message"]), value: anyValue(random) }),
+  ])();
+}
+
+const TOOL_IDS = [
+  "toolu_a",
+  "toolu_a",
+  "toolu_b",
+  "",
+  "a b",
+  "__proto__",
+  "x".repeat(3_000),
+  "toolu_\ud800",
+] as const;
+
+/** A block of a reply: text, a call, thinking, or what nobody expects. `n` tells it from all others. */
+function anyBlock(random: Random, n: number): Record<string, unknown> {
+  const id = random.chance(0.5) ? `toolu_${n}` : random.pick(TOOL_IDS);
+  const use = (name: unknown, input: unknown) => ({ type: "tool_use", id, name, input });
+  const append = () => use("Bash", { command: `echo T${n}. >> ${LOG_FILE}` });
+  return random.pick<() => Record<string, unknown>>([
+    () => ({ type: "text", text: random.pick(["hello", "x".repeat(50_000), "\ud800", "", " "]) }),
+    append,
+    append,
+    append,
+    () => use("Read", { file_path: LOG_FILE }),
+    () => use(random.pick<unknown>(["Nothing", "", null, "__proto__", "x".repeat(500)]), {}),
+    () => use("Bash", deep(random.pick([50, 101, 1_000, 5_000, 20_000]))),
+    () => use("TodoWrite", anyValue(random)),
+    () => ({ type: "thinking", thinking: "hm", signature: "s" }),
+    () => ({ type: "server_tool_use", id, name: "web_search", input: { query: "q" } }),
+    () => ({ type: "web_search_tool_result", tool_use_id: id, content: anyValue(random) }),
+    () => ({ type: random.pick(["image", "redacted_thinking", "compaction", "x"]), data: "d" }),
+  ])();
+}
+
+function deep(levels: number): unknown {
+  let value: unknown = 1;
+  for (let level = 0; level < levels; level++) value = { a: value };
+  return value;
+}
+
+/** The events of a whole reply of blocks, with what it used. */
+export function streamOf(
+  blocks: readonly Record<string, unknown>[],
+  used: { input_tokens: number; output_tokens: number },
+  stopReason: unknown,
+): StreamEvent[] {
+  const message = { id: "msg_up", type: "message", role: "assistant", model: "m", content: [] };
+  const start = { ...message, stop_reason: null, usage: { ...used, output_tokens: 1 } };
+  return [
+    { type: "message_start", message: start },
+    ...blocks.flatMap((block, index) => blockEvents(block, index)),
+    { type: "message_delta", delta: { stop_reason: stopReason }, usage: used },
+    { type: "message_stop" },
+  ];
+}
+
+function blockEvents(block: Record<string, unknown>, index: number): StreamEvent[] {
+  const { type, text, input, thinking } = block;
+  const delta = (value: object) => ({ type: "content_block_delta", index, delta: value });
+  const start = (content_block: object) => ({ type: "content_block_start", index, content_block });
+  const stop = { type: "content_block_stop", index };
+  if (type === "text") {
+    return [start({ ...block, text: "" }), delta({ type: "text_delta", text }), stop];
+  }
+  if (type === "thinking") {
+    return [start({ ...block, thinking: "" }), delta({ type: "thinking_delta", thinking }), stop];
+  }
+  if (input === undefined) return [start(block), stop];
+  const json = JSON.stringify(input);
+  const pieces = [json.slice(0, 9), json.slice(9)];
+  const parts = pieces.map((partial_json) => delta({ type: "input_json_delta", partial_json }));
+  return [start({ ...block, input: {} }), ...parts, stop];
+}
+
+/** An answer that streams events, as they should be. */
+export const streamed = (events: readonly StreamEvent[]): Told => ({
+  status: 200,
+  headers: SSE,
+  pieces: events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`),
+  pauseMs: 0,
+  end: "whole",
+});
+
+/** Returns what a lying upstream sends in place of the honest reply of these events. */
+export function lie(random: Random, honest: readonly StreamEvent[]): Told {
+  const dice = random.int(1, 100);
+  if (dice <= 18) return refusal(random);
+  if (dice <= 28) return whole(random, honest);
+  const told = streamed(distort(random, honest));
+  if (dice <= 60) return told;
+  const text = told.pieces.join("");
+  const at = random.int(0, text.length);
+  return random.pick<() => Told>([
+    () => ({ ...told, pieces: [text.slice(0, at)], end: "cut" }),
+    () => ({ ...told, pieces: [text.slice(0, at)] }),
+    () => ({ ...told, pieces: [text.slice(0, at), text.slice(at)], pauseMs: random.int(1, 500) }),
+    () => ({ ...told, pieces: [...text].slice(0, 2_000), pauseMs: 0, end: "cut" }),
+    () => ({ ...told, pieces: [text.replaceAll("\n", "\r\n")] }),
+    () => ({ ...told, pieces: [text.replace(/^event: .*\n/gm, "")] }),
+    () => ({ ...told, pieces: [text.slice(0, at) + String.fromCharCode(0) + text.slice(at)] }),
+    () => ({ ...told, pieces: [`: ${"x".repeat(100_000)}\n\n`, text] }),
+    () => ({ ...told, pieces: [text, text] }),
+    () => ({
+      ...told,
+      headers: random.pick<Record<string, string>>([
+        {},
+        JSON_TYPE,
+        { "content-type": "text/html" },
+      ]),
+    }),
+    () => ({ ...told, status: random.pick(STATUSES) }),
+    () => ({ ...told, pauseMs: 20, end: random.chance(0.02) ? "stall" : "whole" }),
+  ])();
+}
+
+/** An error, or what a gateway makes of one; it may have been billed all the same. */
+function refusal(random: Random): Told {
+  const status = random.pick(STATUSES);
+  const type = random.pick(["overloaded_error", "rate_limit_error", "api_error", "x"]);
+  const error = { type: "error", error: { type, message: random.pick(["m", "x".repeat(9_000)]) } };
+  const body = random.pick([
+    "",
+    "<html>",
+    JSON.stringify(error),
+    "{",
+    "null",
+    JSON.stringify(anyValue(random)) ?? "",
+  ]);
+  const retry = random.pick<Record<string, string>>([
+    {},
+    {},
+    {},
+    { "retry-after": "1" },
+    { "retry-after": "-5" },
+    { "retry-after": "x" },
+    { "retry-after": "1e9" },
+    { "x-should-retry": "false" },
+    { "x-should-retry": "true" },
+  ]);
+  const end = random.chance(0.15) ? "cut" : "whole";
+  return { status, headers: { ...JSON_TYPE, ...retry }, pieces: [body], pauseMs: 0, end };
+}
+
+/** The reply as JSON where a stream was asked for. */
+function whole(random: Random, honest: readonly StreamEvent[]): Told {
+  const start = honest.find(({ type }) => type === "message_start")?.message as object | undefined;
+  const end = honest.find(({ type }) => type === "message_delta");
+  const content = honest.flatMap(({ type, content_block }) =>
+    type === "content_block_start" ? [content_block] : [],
+  );
+  const { stop_reason } = (end?.delta ?? {}) as Record<string, unknown>;
+  const message = { ...start, content, stop_reason, usage: usageLike(random, end?.usage) };
+  const told = random.chance(0.3) ? mutateValue(random, message) : message;
+  const pieces = [JSON.stringify(told) ?? ""];
+  return { status: 200, headers: JSON_TYPE, pieces, pauseMs: 0, end: "whole" };
+}
+
+/** A random session with an upstream that lies for a few calls. */
+export function upstreamInput(random: Random): UpstreamInput {
+  let n = 0;
+  const replies = many(random, 1, 5, () => {
+    const blocks = many(random, 0, random.pick([1, 3, 6]), () => anyBlock(random, ++n));
+    const used = { input_tokens: random.int(100, 5_000), output_tokens: random.int(1, 2_000) };
+    const calls = blocks.some(({ type }) => type === "tool_use");
+    const usual = calls ? "tool_use" : "end_turn";
+    const other = random.pick(["end_turn", "tool_use", "max_tokens", "refusal", "pause_turn", "x"]);
+    return lie(random, streamOf(blocks, used, random.chance(0.85) ? usual : other));
+  });
+  const prompts = many(random, 1, 2, () => ({
+    prompt: random.pick(["go", "x".repeat(random.pick([10, 100_000]))]),
+    ...(random.chance(0.2) && { maxBudgetUsd: random.pick([0, 0.001, 0.05]) }),
+    ...(random.chance(0.2) && { maxTurns: random.int(1, 3) }),
+  }));
+  const counts = many(random, 0, 4, () =>
+    random.pick<() => unknown>([
+      () => null,
+      () => ({ input_tokens: random.pick<unknown>(COUNTS) }),
+      () => anyValue(random),
+    ])(),
+  );
+  return { maxBudgetUsd: random.pick([0.02, 0.2, 0.2, 1]), prompts, replies, counts };
+}

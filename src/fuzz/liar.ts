@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Told } from "./generators/upstream.ts";
+
+/** A request to the Messages API. */
+export interface Asked {
+  /** `/v1/messages`, or `/v1/messages/count_tokens`. */
+  path: string;
+  body: string;
+  headers: Record<string, string>;
+}
+
+/** A server that stands for the Messages API, and answers what it is told to. */
+export interface Liar {
+  url: string;
+  close(): void;
+}
+
+/** A stalled connection is let go after this time; the Worker gives up before. */
+const STALL_MS = 180_000;
+
+/** Starts a server on this machine that answers every request as `answer` says. */
+export async function startLiar(answer: (asked: Asked) => Told | Promise<Told>): Promise<Liar> {
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { pathname } = new URL(request.url ?? "", "http://localhost");
+    const headers = Object.fromEntries(
+      Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+    );
+    const body = Buffer.concat(chunks).toString();
+    await tell(response, await answer({ path: pathname, body, headers }));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("it has no port");
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function tell(response: ServerResponse, told: Told): Promise<void> {
+  const { status, headers, pieces, pauseMs, end } = told;
+  response.on("error", () => {});
+  response.writeHead(status, headers);
+  response.flushHeaders();
+  for (const piece of pieces) {
+    if (response.destroyed) return;
+    response.write(piece);
+    if (pauseMs > 0) await sleep(pauseMs);
+  }
+  if (end === "stall") await sleep(STALL_MS, undefined, { ref: false });
+  // What was written must have left before the connection breaks.
+  if (end === "cut") await sleep(5);
+  if (end === "whole") response.end();
+  else response.destroy();
+}

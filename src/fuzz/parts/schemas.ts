@@ -1,0 +1,41 @@
+import { call, must } from "../client.ts";
+import { type SchemasInput, schemasInput } from "../generators/schemas.ts";
+import { OFFLINE, type Part } from "../part.ts";
+import { readEvents } from "./session-faults.ts";
+
+/** A creation is answered within so many milliseconds, whatever it asks for. */
+const CREATION_MS = 5_000;
+
+/** Schemas, patterns and rules: a creation is answered soon with 201 or a refusal, and messages end. */
+export const schemas: Part<SchemasInput> = {
+  name: "schemas",
+  atOnce: 1,
+  limitMs: 20_000,
+  vars: async () => OFFLINE,
+  make: schemasInput,
+  async run(origin, { config, reply, calls }) {
+    const beganAt = performance.now();
+    const body = { pattern: "hybrid", config };
+    const created = await call(origin, { method: "POST", path: "/api/sessions", body });
+    const tookMs = performance.now() - beganAt;
+    const faults = tookMs > CREATION_MS ? [`its creation took ${Math.round(tookMs)} ms`] : [];
+    if (created.status === 400 || created.status === 413) return faults;
+    if (created.status !== 201) return [`its creation was answered with ${created.text}`];
+    const { id } = created.json as { id: string };
+    const path = `/api/sessions/${id}`;
+    const lines = calls.map(({ name, input }) => `/${name} ${JSON.stringify(input)}`);
+    const prompt = [...lines, `/say ${reply}`].join("\n");
+    const sent = { method: "POST", path: `${path}/message`, body: { prompt } };
+    const answer = await call(origin, sent);
+    // What the model's API does not take fails the message, and so does a reply that does not fit.
+    if (![200, 400, 413, 502].includes(answer.status))
+      faults.push(`it was answered ${answer.text}`);
+    const events = await readEvents(origin, path);
+    const [begun, ended] = ["message.started", /^message\.(completed|failed|interrupted)$/];
+    const count = (type: string | RegExp) =>
+      events.filter((event) => event.type.match(type)).length;
+    if (count(begun) !== count(ended)) faults.push("its message has not ended");
+    await must(origin, 204, { method: "DELETE", path });
+    return faults;
+  },
+};
