@@ -202,7 +202,7 @@ function anyBlock(random: Random, n: number): Record<string, unknown> {
     append,
     () => use("Read", { file_path: LOG_FILE }),
     () => use(random.pick<unknown>(["Nothing", "", null, "__proto__", "x".repeat(500)]), {}),
-    () => use("Bash", deep(random.pick([50, 101, 1_000, 5_000, 20_000]))),
+    () => ({ ...use("Bash", {}), json: deep(random.pick([50, 101, 1_000, 5_000, 20_000])) }),
     () => use("TodoWrite", anyValue(random)),
     () => ({ type: "thinking", thinking: "hm", signature: "s" }),
     () => ({ type: "server_tool_use", id, name: "web_search", input: { query: "q" } }),
@@ -211,11 +211,8 @@ function anyBlock(random: Random, n: number): Record<string, unknown> {
   ])();
 }
 
-function deep(levels: number): unknown {
-  let value: unknown = 1;
-  for (let level = 0; level < levels; level++) value = { a: value };
-  return value;
-}
+/** An input as text: so deep a value can't be serialised. */
+const deep = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 
 /** The events of a whole reply of blocks, with what it used. */
 export function streamOf(
@@ -233,7 +230,9 @@ export function streamOf(
   ];
 }
 
-function blockEvents(block: Record<string, unknown>, index: number): StreamEvent[] {
+/** A call's input is streamed as `json` where a block has that. */
+function blockEvents(given: Record<string, unknown>, index: number): StreamEvent[] {
+  const { json: written, ...block } = given;
   const { type, text, input, thinking } = block;
   const delta = (value: object) => ({ type: "content_block_delta", index, delta: value });
   const start = (content_block: object) => ({ type: "content_block_start", index, content_block });
@@ -245,17 +244,17 @@ function blockEvents(block: Record<string, unknown>, index: number): StreamEvent
     return [start({ ...block, thinking: "" }), delta({ type: "thinking_delta", thinking }), stop];
   }
   if (input === undefined) return [start(block), stop];
-  const json = JSON.stringify(input);
+  const json = typeof written === "string" ? written : JSON.stringify(input);
   const pieces = [json.slice(0, 9), json.slice(9)];
   const parts = pieces.map((partial_json) => delta({ type: "input_json_delta", partial_json }));
   return [start({ ...block, input: {} }), ...parts, stop];
 }
 
 /** An answer that streams events, as they should be. */
-export const streamed = (events: readonly StreamEvent[]): Told => ({
+export const streamed = (events: readonly (StreamEvent | null)[]): Told => ({
   status: 200,
   headers: SSE,
-  pieces: events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`),
+  pieces: events.map((event) => `event: ${event?.type}\ndata: ${JSON.stringify(event)}\n\n`),
   pauseMs: 0,
   end: "whole",
 });
