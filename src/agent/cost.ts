@@ -34,7 +34,7 @@ export interface ApiUsage {
     | { ephemeral_5m_input_tokens: number; ephemeral_1h_input_tokens: number }
     | null
     | undefined;
-  server_tool_use?: { web_search_requests: number } | null | undefined;
+  server_tool_use?: { web_search_requests?: number | null | undefined } | null | undefined;
   iterations?: readonly object[] | null | undefined;
 }
 
@@ -146,7 +146,8 @@ export function totalTokens(usage: Usage): number {
   return promptTokens(usage) + usage.outputTokens;
 }
 
-const promptTokens = (usage: Usage): number =>
+/** Every token of the prompt, cached or not. */
+export const promptTokens = (usage: Usage): number =>
   usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens;
 
 const addCalls = (a: CallUsage, b: CallUsage): CallUsage => ({
@@ -203,8 +204,44 @@ export function promptBound(request: {
   );
 }
 
+/**
+ * The most characters that a token has on average. Plain prose has four to five, other scripts have fewer, and
+ * a table that is mostly spaces has about ten: tokens of long runs are rare beside all others.
+ */
+const MAX_CHARACTERS_PER_TOKEN = 16;
+
+/** The fewest tokens that so many characters of text can be. */
+export const leastTokensOf = (characters: number): number =>
+  Math.floor(characters / MAX_CHARACTERS_PER_TOKEN);
+
+/**
+ * The fewest tokens that the prompt of a Messages request can have. Only what is surely read as text is counted:
+ * old thoughts are left out by the API, and signatures, images and encrypted results are no text.
+ */
+export function leastTokens(request: { messages: readonly unknown[]; system?: unknown }): number {
+  const blocks = [{ content: request.system }, ...request.messages].flatMap(textsOf);
+  return leastTokensOf(blocks.reduce((sum, text) => sum + text.length, 0));
+}
+
+/** The texts of a message, a system prompt or a tool's result, those inside of blocks too. */
+function textsOf(holder: unknown): string[] {
+  if (typeof holder !== "object" || holder === null || !("content" in holder)) return [];
+  if (typeof holder.content === "string") return [holder.content];
+  if (!Array.isArray(holder.content)) return [];
+  return holder.content.flatMap((block: Block | null) => {
+    if (block?.type === "text") return strings([block.text]);
+    if (block?.type === "tool_use") return strings(Object.values(block.input ?? {}));
+    return block?.type === "tool_result" ? textsOf(block) : [];
+  });
+}
+
+const strings = (values: unknown[]): string[] =>
+  values.filter((value) => typeof value === "string");
+
 interface Block {
   type?: unknown;
+  text?: unknown;
+  input?: object;
   content?: unknown;
   source?: { type?: unknown };
 }

@@ -1,10 +1,13 @@
 import type { TurnKind } from "../events/event";
 import type { TurnGrant, TurnWish } from "./loop";
-import type { ModelFailure } from "./model";
+import { type ModelFailure, NO_COUNT } from "./model";
 import { pause, retryDelayMs } from "./retry";
 
 /** What a search may read: its results enter the prompt of the call that makes it. */
 const SEARCH_PROMPT_TOKENS = 100_000;
+
+/** No model's window is larger. */
+const MAX_PROMPT_TOKENS = 1_000_000;
 
 /** What a token of a prompt weighs, where nobody counted. */
 const BYTES_PER_TOKEN = 4;
@@ -18,6 +21,8 @@ export interface WantedTurn {
   ref: string;
   /** The most its prompt can have without anybody counting it; null where nothing bounds it. */
   promptBound: number | null;
+  /** The fewest that it can have. */
+  leastTokens: number;
   maxTokens: number;
   ttl?: TurnWish["ttl"];
 }
@@ -32,13 +37,14 @@ export interface GrantDeps {
 
 /**
  * Gets a turn granted. The prompt is bounded by its bytes, which needs no request; where that bound is
- * too wide for the money left, the API counts it. Answers a failure where nobody can say what it may cost.
+ * too wide for the money left, the API counts it. A count that can't be had, or can't be true, leaves that
+ * bound; what has none is bounded by what a model can read. Answers a failure where not even that fits.
  */
 export async function grantTurn(
   wanted: WantedTurn,
   deps: GrantDeps,
 ): Promise<TurnGrant | { ok: false; why: "uncounted"; failure: ModelFailure }> {
-  const { kind, ref, maxTokens, ttl, promptBound: bound } = wanted;
+  const { kind, ref, maxTokens, leastTokens, ttl, promptBound: bound } = wanted;
   const results = kind === "web_search" ? SEARCH_PROMPT_TOKENS : 0;
   const ask = (tokens: number, likelyTokens: number, lowered: boolean): TurnGrant =>
     deps.begin({
@@ -46,6 +52,7 @@ export async function grantTurn(
       ref,
       promptTokens: tokens + results,
       likelyTokens,
+      leastTokens,
       maxTokens,
       lowered,
       ...(ttl && { ttl }),
@@ -54,14 +61,21 @@ export async function grantTurn(
   const likely = Math.ceil((bound ?? 0) / BYTES_PER_TOKEN);
   const granted = bound === null ? null : ask(bound, likely, false);
   if (granted?.ok || (granted && granted.why !== "too_dear")) return granted;
-  const counted = await countPatiently(deps);
+  const most = bound ?? MAX_PROMPT_TOKENS;
+  const counted = believed(await countPatiently(deps), leastTokens);
   if (deps.signal.aborted) return { ok: false, why: "interrupted" };
-  if (counted.ok) return ask(withMargin(counted.tokens), counted.tokens, true);
-  // The wide bound is a bound all the same; without one, nobody can say what the call may cost.
-  const wide = bound === null ? null : ask(bound, likely, true);
-  if (wide?.ok || (wide && wide.why !== "too_dear")) return wide;
+  if (counted.ok) {
+    const tokens = Math.min(counted.tokens, most);
+    return ask(Math.min(withMargin(tokens), most), tokens, true);
+  }
+  const wide = ask(most, Math.max(likely, leastTokens), true);
+  if (wide.ok || wide.why !== "too_dear") return wide;
   return { ok: false, why: "uncounted", failure: counted.failure };
 }
+
+/** A count, if it can be that of the prompt. */
+const believed = (counted: Counted, least: number): Counted =>
+  counted.ok && counted.tokens < least ? NO_COUNT : counted;
 
 /** Lets the API count a prompt, trying again as long as it makes sense. */
 async function countPatiently({ count, signal, random }: GrantDeps): Promise<Counted> {

@@ -25,7 +25,7 @@ function memoryJournal(prompt = "go") {
       lastStop = reply.stopReason;
       if (reply.content.length > 0) messages.push({ role: "assistant", content: reply.content });
       pending = toolCalls(reply.content).map((call) => {
-        return { ...call, turnId: turn.turnId, interrupted: false };
+        return { ...call, callId: call.id, turnId: turn.turnId, interrupted: false };
       });
     },
     fail: (_, failed, delayMs) => void seen.push(`fail ${failed.failure.type} ${delayMs !== null}`),
@@ -215,7 +215,10 @@ describe("a run", () => {
   it("is carried on with the calls that have no result yet", async () => {
     const { journal, seen, hold } = memoryJournal();
     const call = { name: "Bash", input: {}, turnId: "turn_0" };
-    hold({ ...call, id: "a", interrupted: true }, { ...call, id: "b", interrupted: false });
+    hold(
+      { ...call, id: "a", callId: "a", interrupted: true },
+      { ...call, id: "b", callId: "b", interrupted: false },
+    );
     const told: boolean[] = [];
     const model = scriptedModel([{ content: [text("done")], stopReason: "end_turn" }]);
     await runAgent(

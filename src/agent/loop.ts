@@ -1,5 +1,6 @@
+import { z } from "zod";
 import type { PublicError, StopReason, TurnKind } from "../events/event";
-import { promptBound } from "./cost";
+import { leastTokens, promptBound } from "./cost";
 import { grantTurn } from "./grant";
 import {
   type Block,
@@ -44,7 +45,12 @@ export interface Progress {
   /** The stop reason of the newest reply; null before the first. */
   lastStop: string | null;
   /** Calls of the newest reply that have no result yet, in order. */
-  pending: (ToolCall & { turnId: string; interrupted: boolean })[];
+  pending: (ToolCall & {
+    turnId: string;
+    /** Names the call within its session, whatever the model calls it. */
+    callId: string;
+    interrupted: boolean;
+  })[];
   /** Input and output tokens of the newest reply: what the conversation weighs. */
   contextTokens: number;
 }
@@ -58,12 +64,17 @@ export interface TurnWish {
   promptTokens: number;
   /** What its prompt has, as near as that is known. */
   likelyTokens: number;
+  /** The fewest tokens that its prompt can have. */
+  leastTokens: number;
   maxTokens: number;
   /** Whether fewer tokens than `maxTokens` may be granted where all of them do not fit. */
   lowered: boolean;
   /** How long the call asks the cache to keep what it writes; five minutes when absent. */
   ttl?: "1h";
 }
+
+/** What is written down of a reply. */
+export type StoredReply = Pick<ModelReply, "content" | "stopReason" | "usage" | "unusable">;
 
 /**
  * Where a run is written down. Every method commits before it returns; after the run was ended from
@@ -80,7 +91,7 @@ export interface Journal {
   /** Reserves a turn's price, its prompt bounded by `promptTokens`, and writes it down. */
   begin(turn: TurnWish): TurnGrant;
   /** Settles a reply's price and writes it down with its tool calls. */
-  complete(turn: Turn, reply: Pick<ModelReply, "content" | "stopReason" | "usage">): void;
+  complete(turn: Turn, reply: StoredReply): void;
   /** Settles a try that failed; with a delay there will be another. */
   fail(turn: Turn, failed: FailedCall, delayMs: number | null): void;
   /** Settles a summary and lets it stand for the conversation's first `cut` entries. */
@@ -201,17 +212,14 @@ async function reply(deps: AgentDeps): Promise<Ending | Overflow | undefined> {
 }
 
 /** What is written down of a reply; `cut` says that it was granted fewer tokens than it was to have. */
-export function keptReply(
-  outcome: ModelReply,
-  cut: boolean,
-): Pick<ModelReply, "content" | "stopReason" | "usage"> {
+export function keptReply(outcome: ModelReply, cut: boolean): StoredReply {
   // A reply cut short because the money left allowed no more ends on the budget.
   const cutByBudget = outcome.stopReason === "max_tokens" && cut;
   const stopReason = cutByBudget ? "budget_limit" : outcome.stopReason;
   const content = keptContent(outcome);
   // A reply that says it wants tools and names none would be asked for again for ever.
   const asksNothing = stopReason === "tool_use" && toolCalls(content).length === 0;
-  return { content, stopReason: asksNothing ? "end_turn" : stopReason, usage: outcome.usage };
+  return { ...outcome, content, stopReason: asksNothing ? "end_turn" : stopReason };
 }
 
 /** What of a reply enters the conversation: no unanswered call, and nothing of one that overflowed. */
@@ -248,7 +256,7 @@ async function compact(deps: AgentDeps): Promise<boolean> {
 
 /** Makes one bounded call of the API's web search, paid for like any other turn. */
 async function search(
-  toolUseId: string,
+  callId: string,
   query: Parameters<ToolContext["search"]>[0],
   deps: AgentDeps,
 ): Promise<SearchOutcome> {
@@ -269,7 +277,7 @@ async function search(
     maxTokens: SEARCH_MAX_TOKENS,
     attempt: 1,
   };
-  const made = await makeTurn({ kind: "web_search", ref: toolUseId, call, live: false }, deps);
+  const made = await makeTurn({ kind: "web_search", ref: callId, call, live: false }, deps);
   if (!made.ok) {
     const why = made.ending.error?.message ?? `the session's limits (${made.ending.stopReason})`;
     return { ok: false, message: `The search was not made: ${why}` };
@@ -278,11 +286,15 @@ async function search(
   deps.journal.complete(made.turn, { ...made.outcome, content: [] });
   const links = content.flatMap((block) =>
     block.type === "web_search_tool_result" && Array.isArray(block.content)
-      ? block.content.map(({ title, url }) => ({ title, url }))
+      ? block.content.flatMap((found) => Link.safeParse(found).data ?? [])
       : [],
   );
-  return { ok: true, text: textOf(content), links };
+  return { ok: true, text: textOf(content), links: links.slice(0, MAX_LINKS) };
 }
+
+/** The most links that are shown of a search. */
+const MAX_LINKS = 50;
+const Link = z.object({ title: z.string().max(1_000), url: z.string().max(4_000) });
 
 type MadeTurn =
   | { ok: true; turn: Turn; outcome: ModelReply }
@@ -331,8 +343,9 @@ async function grant(
 ): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending | Overflow } | "others_first"> {
   const { kind, ref, call } = wanted;
   const { maxTokens } = call;
+  const parts = weighedParts(call);
   const granted = await grantTurn(
-    { kind, ref, maxTokens, promptBound: promptBound(weighedParts(call)) },
+    { kind, ref, maxTokens, promptBound: promptBound(parts), leastTokens: leastTokens(parts) },
     {
       begin: (wish) => deps.journal.begin(wish),
       count: () => deps.model.count(call, deps.signal),
@@ -373,9 +386,9 @@ async function runTools(calls: Progress["pending"], deps: AgentDeps): Promise<vo
 async function runOne(call: Progress["pending"][number], deps: AgentDeps): Promise<void> {
   if (!call.interrupted) deps.journal.startTool(call);
   const result = await deps.runTool(call, {
-    callId: call.id,
+    callId: call.callId,
     interrupted: call.interrupted,
-    search: (query) => search(call.id, query, deps),
+    search: (query) => search(call.callId, query, deps),
   });
   if (!deps.signal.aborted) deps.journal.finishTool(call, result);
 }

@@ -58,10 +58,19 @@ export function withoutThoughts(content: readonly Block[]): Block[] {
   return content.filter(({ type }) => type !== "thinking" && type !== "redacted_thinking");
 }
 
-/** Whether the API takes a block back: no blank text, no thought that was cut off before its signature. */
+/**
+ * Whether the API takes a block of a reply back: no blank text, no thought that was cut off before its signature
+ * or holds half a character, and nothing that no reply of ours was asked for.
+ */
 export function sendable(block: Block): boolean {
-  if (block.type === "text") return block.text.trim() !== "";
-  return block.type !== "thinking" || block.signature !== "";
+  switch (block.type) {
+    case "text":
+      return block.text.trim() !== "";
+    case "thinking":
+      return block.signature !== "" && block.thinking.isWellFormed();
+    default:
+      return block.type === "redacted_thinking" || block.type === "tool_use";
+  }
 }
 
 /**

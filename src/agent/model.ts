@@ -1,16 +1,20 @@
 import Anthropic from "@anthropic-ai/sdk";
-import { Stream } from "@anthropic-ai/sdk/streaming";
+import { readAnswer, textOfAnswer } from "./answer";
+import { assemble, CutOff, callIdsIn } from "./assemble";
+import type { ApiUsage } from "./cost";
 import type { Block, Message } from "./messages";
 import type { PricedModel } from "./models";
 import { type Redact, redactor } from "./redact";
+import { readCount } from "./usage";
 
-type RawEvent = Anthropic.Beta.Messages.BetaRawMessageStreamEvent;
-type ApiUsage = Anthropic.Beta.Messages.BetaUsage;
-
-/** What the API said of a call's tokens: all at the start, and the output's count as it grows. */
+/** What was said of a call's tokens, all at the start and the output's count as it grows; and what we saw. */
 export interface ReportedUsage {
   start: ApiUsage | null;
-  delta: Partial<Anthropic.Beta.Messages.BetaMessageDeltaUsage> | null;
+  delta: ApiUsage | null;
+  /** Some report was no whole numbers from 0. */
+  malformed?: boolean;
+  /** The characters of the reply so far, and the searches made for it. */
+  received?: { characters: number; searches: number };
 }
 
 /** One request to the model. */
@@ -54,6 +58,8 @@ export interface ModelReply {
   content: Block[];
   stopReason: string;
   usage: ReportedUsage;
+  /** Calls whose inputs could not be kept, by their ids, with the reason; absent where there are none. */
+  unusable?: ReadonlyMap<string, string>;
 }
 export interface FailedCall {
   ok: false;
@@ -106,13 +112,14 @@ export function createModel(options: {
   /** A stream that says nothing for this long is taken for dead; the API pings far more often. */
   stallMs?: number;
 }): Model {
+  const { fetch: ask = (input, init) => fetch(input, init) } = options;
   const client = new Anthropic({
     apiKey: options.apiKey,
     maxRetries: 0,
     // It would log what it can't parse, and that may be anybody's text.
     logLevel: "off",
     ...(options.baseURL && { baseURL: options.baseURL }),
-    ...(options.fetch && { fetch: options.fetch }),
+    fetch: async (input, init) => withBoundedError(await ask(input, init)),
   });
   const redact = redactor([options.apiKey, ...(options.secrets ?? [])]);
 
@@ -133,19 +140,16 @@ export function createModel(options: {
             },
           )
           .asResponse();
-        const assembler = assemble(draft, onDelta);
-        // The SDK's own stream keeps pings to itself, and they are what tells a slow reply from a dead one.
-        for await (const { event, data } of Stream.rawEvents(response)) {
+        const assembler = assemble(draft, onDelta, () => callIdsIn(call.messages));
+        for await (const { event } of readAnswer(response.body)) {
           watchdog.touch();
-          if (event === null || event === "ping" || data === "") continue;
-          const told = JSON.parse(data);
-          if (event === "error") {
-            throw errorInStream(told, response.headers);
-          }
-          assembler.take(told);
+          if (event?.type === "error") throw errorInStream(event, response.headers);
+          if (event) assembler.take(event);
+          // Whether the answer has an end of its own is of no interest any more.
+          if (assembler.stopped) break;
         }
-        const stopReason = assembler.finish();
-        return { ok: true, content: draft.content, stopReason, usage: draft.usage };
+        const { content, usage } = draft;
+        return { ok: true, content, usage, ...assembler.finish() };
       } catch (error) {
         const began = draft.usage.start !== null;
         return {
@@ -160,8 +164,10 @@ export function createModel(options: {
 
     async count(call, signal) {
       try {
-        const counted = await client.beta.messages.countTokens(parameters(call), { signal });
-        return { ok: true, tokens: counted.input_tokens };
+        const response = await client.beta.messages
+          .countTokens(parameters(call), { signal })
+          .asResponse();
+        return countedTokens(await textOfAnswer(response));
       } catch (error) {
         return { ok: false, failure: classify(error, false, signal, false, redact) };
       }
@@ -224,93 +230,6 @@ export function weighedParts(call: ModelCall) {
   return { system, tools, messages, outputSchema };
 }
 
-/** Puts a reply together from the stream's raw events; what can't be read is a `SyntaxError`. The SDK's own accumulation costs twice the time. */
-export function assemble(draft: Draft, onDelta: DeltaListener) {
-  const json: string[] = [];
-  let stopReason: string | null = null;
-  let stopped = false;
-  let unreadable = false;
-
-  return {
-    take(event: RawEvent): void {
-      switch (event.type) {
-        case "message_start":
-          draft.usage.start = event.message.usage;
-          return;
-        case "content_block_start":
-          if (!event.content_block?.type) throw new SyntaxError("a block of no type");
-          draft.content[event.index] = { ...event.content_block } as Block;
-          return;
-        case "content_block_delta":
-          extend(begun(event.index), event.index, event.delta);
-          return;
-        case "content_block_stop": {
-          const block = begun(event.index);
-          const text = json[event.index];
-          // A call without input is streamed as no text at all.
-          if (text && "input" in block) block.input = parseInput(text);
-          return;
-        }
-        case "message_delta":
-          stopReason = event.delta.stop_reason ?? stopReason;
-          draft.usage.delta = event.usage;
-          return;
-        case "message_stop":
-          stopped = true;
-          return;
-      }
-    },
-    finish(): string {
-      if (!stopped || stopReason === null) throw new CutOff();
-      // A call that `max_tokens` cut short is unreadable too, but nobody will make it.
-      if (unreadable && stopReason === "tool_use") throw new SyntaxError("unreadable tool input");
-      return stopReason;
-    },
-  };
-
-  /** A block that has begun. Something was lost of a stream that goes on with one that has not. */
-  function begun(index: number): Block {
-    const block = draft.content[index];
-    if (!block) throw new SyntaxError("a piece of a block that never began");
-    return block;
-  }
-
-  function parseInput(text: string): unknown {
-    try {
-      return JSON.parse(text);
-    } catch {
-      unreadable = true;
-      return {};
-    }
-  }
-
-  function extend(
-    block: Block,
-    index: number,
-    delta: Anthropic.Beta.Messages.BetaRawContentBlockDelta,
-  ): void {
-    if (delta.type === "text_delta" && block.type === "text") {
-      if (typeof delta.text !== "string") throw new SyntaxError("a piece of no text");
-      onDelta({ block: index, kind: "text", offset: block.text.length, text: delta.text });
-      block.text += delta.text;
-    } else if (delta.type === "thinking_delta" && block.type === "thinking") {
-      const offset = block.thinking.length;
-      onDelta({ block: index, kind: "thinking", offset, text: delta.thinking });
-      block.thinking += delta.thinking;
-    } else if (delta.type === "signature_delta" && block.type === "thinking") {
-      block.signature = delta.signature;
-    } else if (delta.type === "input_json_delta") {
-      json[index] = (json[index] ?? "") + delta.partial_json;
-    } else if (delta.type === "compaction_delta" && block.type === "compaction") {
-      block.content = delta.content;
-      block.encrypted_content = delta.encrypted_content;
-    }
-  }
-}
-
-/** The stream ended before the reply did. */
-export class CutOff extends Error {}
-
 /** Aborts a call whose stream has gone silent, besides when `signal` does. */
 export function startWatchdog(signal: AbortSignal, stallMs: number) {
   const controller = new AbortController();
@@ -339,6 +258,42 @@ const RETRYABLE_STATUS = new Set([408, 409, 429]);
 /** What a stream says that ends in the middle. */
 export const errorInStream = (told: object, headers: Headers): Error =>
   new Anthropic.APIError(undefined, told, undefined, headers);
+
+/** Statuses that say that a call was not run. Whatever else fails may have been billed. */
+const NOT_RUN = new Set([400, 401, 403, 404, 413, 429, 529]);
+
+/** Whether a failed call surely cost nothing: it was refused before anything of it was run. */
+export const wasNotRun = ({ began, status }: Pick<ModelFailure, "began" | "status">): boolean =>
+  !began && status !== null && NOT_RUN.has(status);
+
+/** An answer whose error is of a bounded length: the SDK reads all of it. */
+async function withBoundedError(response: Response): Promise<Response> {
+  if (response.ok) return response;
+  const text = await textOfAnswer(response);
+  return new Response(text === "" ? null : text, response);
+}
+
+/** Reads the answer of `count_tokens`. One that is no count is not asked for again. */
+export function countedTokens(
+  body: string,
+): { ok: true; tokens: number } | { ok: false; failure: ModelFailure } {
+  const tokens = readCount(parsed(body));
+  return tokens === null ? NO_COUNT : { ok: true, tokens };
+}
+
+/** The failure of a count that can't be one. */
+export const NO_COUNT: { ok: false; failure: ModelFailure } = {
+  ok: false,
+  failure: {
+    type: "malformed",
+    message: "the tokens of the prompt were not counted",
+    status: null,
+    requestId: null,
+    retryable: false,
+    retryAfterMs: null,
+    began: false,
+  },
+};
 
 /** A refusal of the API as a failure, from the answer and its body. */
 export function failureOfResponse(response: Response, body: string, redact: Redact): ModelFailure {
@@ -385,7 +340,7 @@ export function classify(
     return failure("malformed", "the model's stream could not be read", true);
   }
   if (!(error instanceof Anthropic.APIError)) {
-    const why = redact(describe(error)).slice(0, MAX_MESSAGE_CHARACTERS);
+    const why = short(redact(describe(error)), MAX_MESSAGE_CHARACTERS);
     return failure("connection_error", `the model's stream broke: ${why}`, true);
   }
   const status = error.status ?? null;
@@ -399,7 +354,7 @@ export function classify(
     type:
       word(redact(text(error.type) ?? "")) ??
       (status === null ? "connection_error" : `http_${status}`),
-    message: redact(text(error.apiMessage) ?? error.message).slice(0, MAX_MESSAGE_CHARACTERS),
+    message: short(redact(text(error.apiMessage) ?? error.message), MAX_MESSAGE_CHARACTERS),
     status,
     requestId: word(redact(error.requestID ?? "")),
     retryable: error.headers?.get("x-should-retry") === "false" ? false : retryable,
@@ -413,6 +368,8 @@ const text = (value: unknown): string | null => (typeof value === "string" ? val
 
 /** A name that is shown and logged as it is; null for any other text. */
 const word = (text: string): string | null => (/^[\w.:/-]{1,200}$/.test(text) ? text : null);
+
+const short = (value: string, most: number): string => value.slice(0, most).toWellFormed();
 
 function retryAfterMs(headers: Headers | undefined): number | null {
   const precise = Number(headers?.get("retry-after-ms") ?? Number.NaN);

@@ -40,7 +40,7 @@ function anApi(answer: string | Response, pieceBytes = 7) {
 }
 
 /** Makes a call and keeps what is told of it. */
-async function call(upstream: Upstream, signal = new AbortController().signal) {
+async function call(upstream: Upstream, signal = new AbortController().signal, more = {}) {
   const outcomes: ModelOutcome[] = [];
   const deltas: string[] = [];
   const watch = {
@@ -55,7 +55,7 @@ async function call(upstream: Upstream, signal = new AbortController().signal) {
     "anthropic-beta": "one",
     "x-stainless-retry-count": "0",
   });
-  const sent = { body: { model: "m", stream: true }, headers, attempt: 1 };
+  const sent = { body: { model: "m", stream: true, ...more }, headers, attempt: 1 };
   const response = await relay(upstream, sent, signal, watch, (outcome) => outcomes.push(outcome));
   return { response, outcomes, deltas };
 }
@@ -171,6 +171,60 @@ describe("a call that is passed on", () => {
     await reader?.read();
     await reader?.cancel();
     expect(outcomes).toMatchObject([{ ok: false }]);
+  });
+
+  it("in place of which a reply in plain JSON comes is passed on as a stream", async () => {
+    const content = [
+      { type: "text", text: "Héllo" },
+      { type: "tool_use", id: "toolu_1", name: "Bash", input: { command: "ls" } },
+    ];
+    const usage = { input_tokens: 5, output_tokens: 2 };
+    const plain = { type: "message", role: "assistant", content, stop_reason: "tool_use", usage };
+    const { upstream } = anApi(Response.json(plain));
+    const { response, outcomes, deltas } = await call(upstream);
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    const text = await response.text();
+    expect(text).toMatch(/^event: message_start\ndata: .*\n\n/);
+    expect(text).toContain('"partial_json":"{\\"command\\":\\"ls\\"}"');
+    expect(text).toMatch(/event: message_stop\ndata: {"type":"message_stop"}\n\n$/);
+    expect(outcomes).toMatchObject([{ ok: true, content, stopReason: "tool_use" }]);
+    expect(deltas).toEqual(["Héllo"]);
+  });
+
+  it("calls tools under ids that are new in its conversation, here and there", async () => {
+    const use = (index: number, id: string) =>
+      event("content_block_start", {
+        index,
+        content_block: { type: "tool_use", id, name: "Bash", input: {} },
+      }) + event("content_block_stop", { index });
+    const stop = event("message_delta", { delta: { stop_reason: "tool_use" }, usage: {} });
+    const ids = ["toolu_1", "toolu_2", "toolu_2", ""];
+    const answer = start + ids.map((id, n) => use(n, id)).join("") + stop + event("message_stop");
+    const earlier = [{ type: "tool_use", id: "toolu_1", name: "Bash", input: {} }];
+    const messages = [
+      { role: "assistant", content: earlier },
+      { role: "user", content: "go on" },
+    ];
+    const { response, outcomes } = await call(anApi(answer).upstream, undefined, { messages });
+    const text = await response.text();
+    const kept = outcomes[0]?.ok ? outcomes[0].content : [];
+    const named = kept.flatMap((block) => (block.type === "tool_use" ? [block.id] : []));
+    expect(named[1]).toBe("toolu_2");
+    expect(new Set([...named, "toolu_1"]).size).toBe(5);
+    for (const id of named) expect(text).toContain(`"id":"${id}"`);
+    expect(text).not.toContain('"id":"toolu_1"');
+  });
+
+  it("is over with its last event, whatever comes after it", async () => {
+    const { response, outcomes } = await call(anApi(`${whole}event: news\ndata: ?\n\n`).upstream);
+    expect(await response.text()).toBe(whole);
+    expect(outcomes).toMatchObject([{ ok: true }]);
+  });
+
+  it("breaks its lines as it likes", async () => {
+    const { response, outcomes } = await call(anApi(whole.replaceAll("\n", "\r\n")).upstream);
+    expect(await response.text()).toBe(whole);
+    expect(outcomes).toMatchObject([{ ok: true }]);
   });
 
   it("that is stopped is settled, whether anybody reads or not", async () => {

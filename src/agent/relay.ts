@@ -1,9 +1,10 @@
+import { type AnswerRecord, readAnswer, recordOf, textOfAnswer } from "./answer";
+import { assemble, CutOff, callIdsIn } from "./assemble";
 import type { Counted } from "./grant";
 import {
-  assemble,
   type CallWatch,
-  CutOff,
   classify,
+  countedTokens,
   errorInStream,
   failureOfResponse,
   type ModelFailure,
@@ -67,7 +68,7 @@ export async function relay(
   try {
     response = await post(upstream, "/v1/messages", call, watchdog.signal);
     if (!response.ok) {
-      const text = await response.text();
+      const text = await textOfAnswer(response);
       end({ ok: false, failure: failureOfResponse(response, text, redact), draft });
       const headers = answered(response, redact);
       return new Response(redact(text), { status: response.status, headers });
@@ -77,24 +78,27 @@ export async function relay(
     return apiError(502, "api_error", message);
   }
 
-  const assembler = assemble(draft, onDelta);
-  const source = records(response.body);
+  const assembler = assemble(draft, onDelta, () =>
+    callIdsIn("messages" in call.body && call.body.messages),
+  );
+  const source = readAnswer(response.body);
   let whole = false;
-  /** The next record of the answer; null after the last. */
+  /** The text of the answer's next record; null after the last. */
   const next = async (): Promise<string | null> => {
+    if (whole) return null;
     const { value: record, done } = await source.next();
-    if (done && !whole) throw new CutOff();
-    if (done) return null;
+    if (done) throw new CutOff();
     watchdog.touch();
-    const event = eventOf(record);
+    const { event } = record;
     if (event?.type === "error") throw errorInStream(event, response.headers);
-    if (event) assembler.take(event as Parameters<typeof assembler.take>[0]);
-    if (event?.type === "message_stop") {
-      const stopReason = assembler.finish();
-      end({ ok: true, content: draft.content, stopReason, usage: draft.usage });
+    if (event) assembler.take(event);
+    if (assembler.stopped) {
+      const { content, usage } = draft;
+      end({ ok: true, content, usage, ...assembler.finish() });
       whole = true;
+      source.return(undefined).catch(() => {});
     }
-    return record;
+    return passedText(record);
   };
   /** Gives the call up, and says why. */
   const giveUp = (error: unknown): string => {
@@ -138,8 +142,17 @@ export async function relay(
   watchdog.signal.addEventListener("abort", () => {
     if (!whole) giveUp(new Error("the call was stopped"));
   });
-  return new Response(body, { headers: answered(response, redact) });
+  // A reply in plain JSON is passed on as the stream that it would have been.
+  const headers = {
+    ...Object.fromEntries(answered(response, redact)),
+    "content-type": "text/event-stream",
+  };
+  return new Response(body, { headers });
 }
+
+/** A record as it came, but for a call that may have been given another id. */
+const passedText = ({ text, event }: AnswerRecord): string =>
+  event?.type === "content_block_start" ? recordOf(event) : text;
 
 /** Has the API count the prompt of a call. Never rejects. */
 export async function countRelayed(
@@ -153,11 +166,10 @@ export async function countRelayed(
   );
   try {
     const response = await post(upstream, "/v1/messages/count_tokens", { ...call, body }, signal);
-    const text = await response.text();
-    if (!response.ok) return { ok: false, failure: failureOfResponse(response, text, redact) };
-    const tokens: unknown = JSON.parse(text).input_tokens;
-    if (typeof tokens === "number") return { ok: true, tokens };
-    throw new SyntaxError("no count");
+    const text = await textOfAnswer(response);
+    return response.ok
+      ? countedTokens(text)
+      : { ok: false, failure: failureOfResponse(response, text, redact) };
   } catch (error) {
     return { ok: false, failure: classify(error, false, signal, false, redact) };
   }
@@ -204,27 +216,3 @@ function answered({ headers }: Response, redact: Redact): [string, string][] {
 const redactorOf = ({ apiKey, secrets = [] }: Upstream): Redact => redactor([apiKey, ...secrets]);
 
 const encoder = new TextEncoder();
-
-/** The records of a stream of events, each as it came, with the empty line after it. */
-async function* records(body: ReadableStream<Uint8Array> | null): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    const parts = (rest + text).split(/(?<=\n\n)/);
-    rest = parts.at(-1)?.endsWith("\n\n") ? "" : (parts.pop() ?? "");
-    yield* parts;
-  }
-  if (rest !== "") yield rest;
-}
-
-/** The event of a record; undefined for what keeps the connection alive. */
-function eventOf(
-  record: string,
-): { type: string; error?: { type?: string; message?: string } } | undefined {
-  const data = record
-    .split(/\r?\n/)
-    .flatMap((line) => (line.startsWith("data:") ? [line.slice(5).trimStart()] : []))
-    .join("\n");
-  if (data === "") return undefined;
-  const event = JSON.parse(data);
-  return event?.type === "ping" ? undefined : event;
-}

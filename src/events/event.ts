@@ -47,6 +47,16 @@ export interface PublicUsage {
   webSearchRequests: number;
 }
 
+/** What a call of the model cost, as clients see it; money in dollars. */
+export interface PublicCharge {
+  /** The model that ran. */
+  model: string;
+  cost: number;
+  /** What of the price reserved for the call stays held, since it may have been billed unseen. */
+  held: number;
+  usage: PublicUsage;
+}
+
 /** What can happen in a session, without its place in the log. Types are dotted and past tense. */
 export type EventBody =
   | { type: "session.created"; pattern: string }
@@ -70,17 +80,8 @@ export type EventBody =
   | { type: "message.interrupted"; stopReason: StopReason; result: string | null }
   | { type: "message.failed"; stopReason: StopReason; error: PublicError }
   | { type: "turn.started"; turnId: string; kind: TurnKind; attempt: number }
-  | {
-      type: "turn.completed";
-      turnId: string;
-      kind: TurnKind;
-      model: string;
-      stopReason: string;
-      /** Dollars. */
-      cost: number;
-      usage: PublicUsage;
-    }
-  | {
+  | ({ type: "turn.completed"; turnId: string; kind: TurnKind; stopReason: string } & PublicCharge)
+  | ({
       /** Withdraws the deltas shown since this attempt began. */
       type: "turn.retried";
       turnId: string;
@@ -88,9 +89,18 @@ export type EventBody =
       attempt: number;
       reason: string;
       delayMs: number;
+    } & PublicCharge)
+  | {
+      /** The upstream's report of a call's usage was not taken as it came. */
+      type: "usage.disputed";
+      turnId: string;
+      attempt: number;
       model: string;
-      cost: number;
-      usage: PublicUsage;
+      reason: "missing" | "malformed" | "too_low" | "above_bound";
+      /** What the report would have cost in dollars; null where it can't be read. */
+      reported: number | null;
+      /** What was reserved for the call, in dollars. */
+      bound: number;
     }
   | { type: "assistant.text"; turnId: string; block: number; text: string }
   | { type: "assistant.thinking"; turnId: string; block: number; text: string }

@@ -222,7 +222,9 @@ export function lastText(store: SessionStore, runId: string): string | null {
 function starterOf({ store, run }: RunChange): string {
   const open = store.journal.openRuns(run.messageId);
   // The ids of all above it begin its own.
-  const starter = open.find((one) => run.id === runIdOf(one, run.parentToolUseId ?? ""));
+  const starter = open.find(
+    (one) => run.id.startsWith(`${one.id}/`) && !run.id.includes("/", one.id.length + 1),
+  );
   return starter?.agent ?? store.journal.run(run.messageId)?.agent ?? MAIN;
 }
 
@@ -245,10 +247,12 @@ function openRun(
   const { messageId } = run;
   const id = runIdOf(run, callId);
   store.journal.addAgent(agent, type, workspace);
-  store.journal.addRun({ id, messageId, agent, parentToolUseId: callId, background });
+  const call = store.journal.openTools(run.id).find((tool) => tool.callId === callId);
+  const toolUseId = call?.id ?? callId;
+  store.journal.addRun({ id, messageId, agent, parentToolUseId: toolUseId, background });
   store.journal.addPrompt({ agent, runId: id, prompt });
   const scope = { messageId, ...(agent !== MAIN && { agent }) };
-  store.log.append({ type: "agent.started", toolUseId: callId, prompt }, scope, now);
+  store.log.append({ type: "agent.started", toolUseId, prompt }, scope, now);
   const opened = store.journal.run(id);
   if (!opened) throw new Error(`there is no run ${id}`);
   return opened;

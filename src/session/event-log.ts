@@ -1,5 +1,5 @@
 import type { EventBody, EventScope, SessionEvent } from "../events/event";
-import { one, page, type Sql, text } from "./sql";
+import { one, page, type Row, type Sql, text } from "./sql";
 
 /** An event as it leaves the log: its record can be sent as it is. */
 export interface LoggedEvent {
@@ -47,7 +47,7 @@ export class EventLog {
         )
       : page(this.#sql, "SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?", after, limit);
     return rows.map((row) =>
-      logEntry(Number(row.seq), String(row.type), text(row.message_id), String(row.body)),
+      logEntry(Number(row.seq), String(row.type), text(row.message_id), readable(row)),
     );
   }
 
@@ -72,6 +72,43 @@ export class EventLog {
     this.#appended = [];
     return taken;
   }
+}
+
+/** Types of events that hold what a model said in a form of its own. */
+const FREE_FORM = new Set<SqlStorageValue | undefined>(["tool.started", "message.completed"]);
+
+/** Neither the runtime's own serialising nor every client reads JSON that nests in more levels. */
+const MAX_DEPTH = 110;
+
+/** The body of a stored event. What nests too deep, as earlier versions stored it, is left out. */
+function readable({ type, body }: Row): string {
+  const json = String(body);
+  if (!FREE_FORM.has(type) || !nestsDeeper(json, MAX_DEPTH)) return json;
+  return JSON.stringify(pruned(JSON.parse(json), MAX_DEPTH));
+}
+
+/** Whether a JSON text nests objects and arrays in more levels than `max`. */
+function nestsDeeper(json: string, max: number): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === "\\") at += 1;
+    else if (character === '"') quoted = !quoted;
+    else if (quoted) continue;
+    else if (character === "{" || character === "[") depth += 1;
+    else if (character === "}" || character === "]") depth -= 1;
+    if (depth > max) return true;
+  }
+  return false;
+}
+
+function pruned(value: unknown, levels: number): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (levels === 0) return "[nested too deep]";
+  if (Array.isArray(value)) return value.map((one) => pruned(one, levels - 1));
+  const entries = Object.entries(value).map(([key, one]) => [key, pruned(one, levels - 1)]);
+  return Object.fromEntries(entries);
 }
 
 /** The event of a log entry, parsed. */

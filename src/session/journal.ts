@@ -46,13 +46,18 @@ export interface Call extends Reservation {
   model: string;
   /** The tokens of its prompt as near as they are known; its bound is no less. */
   likelyTokens: number;
+  /** The fewest tokens that its prompt can have. */
+  leastTokens: number;
   /** Its price is that of this instant. */
   begunAt: number;
 }
 
 /** A tool call of a reply. */
 export interface StoredTool {
+  /** The model's own id of it, unlike any other in the conversation. */
   id: string;
+  /** Names it within the session, whatever the model calls it. */
+  callId: string;
   runId: string;
   turnId: string;
   name: string;
@@ -128,8 +133,9 @@ export class Journal {
 
   addCall(call: Call & { messageId: string }): void {
     this.#sql.exec(
-      `INSERT INTO calls (id, turn_id, attempt, run_id, message_id, kind, ref, model, likely_tokens, begun_at,
-         bound_nanos, held_nanos) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO calls (id, turn_id, attempt, run_id, message_id, kind, ref, model, likely_tokens,
+         least_tokens, begun_at, bound_nanos, held_nanos)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       call.id,
       call.turnId,
       call.attempt,
@@ -139,6 +145,7 @@ export class Journal {
       call.ref,
       call.model,
       call.likelyTokens,
+      call.leastTokens,
       call.begunAt,
       call.boundNanos,
       call.heldNanos,
@@ -326,8 +333,10 @@ export class Journal {
 
   addTool(tool: Pick<StoredTool, "id" | "runId" | "turnId" | "name" | "input">): void {
     this.#sql.exec(
-      "INSERT INTO tools (id, run_id, turn_id, name, input, state) VALUES (?, ?, ?, ?, ?, 'pending')",
+      `INSERT INTO tools (id, call_id, run_id, turn_id, name, input, state)
+       VALUES (?, ?, ?, ?, ?, ?, 'pending')`,
       tool.id,
+      `${tool.turnId}.${tool.id}`,
       tool.runId,
       tool.turnId,
       tool.name,
@@ -514,6 +523,7 @@ const decodeCall = (row: Row): Call => ({
   ref: String(row.ref),
   model: String(row.model),
   likelyTokens: Number(row.likely_tokens),
+  leastTokens: Number(row.least_tokens),
   begunAt: Number(row.begun_at),
   boundNanos: Number(row.bound_nanos),
   heldNanos: Number(row.held_nanos),
@@ -523,6 +533,7 @@ const decodeCall = (row: Row): Call => ({
 
 const decodeTool = (row: Row): StoredTool => ({
   id: String(row.id),
+  callId: String(row.call_id ?? row.id),
   runId: String(row.run_id),
   turnId: String(row.turn_id),
   name: String(row.name),

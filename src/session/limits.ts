@@ -34,12 +34,12 @@ export function reserve(
   };
 }
 
-/** What becomes of what a call held and did not use: nothing of it is kept, all, or so much at most. */
-export type Rest = "released" | "kept" | { atMostNanos: number };
+/** What becomes of the part of its bound that a call was not charged. */
+export type Rest = "released" | "kept";
 
 /**
- * Turns what was held into what was spent. The rest is `released` for a call whose price is known, and
- * `kept` for one that was cut off, since it may have been used unseen.
+ * Turns what was held into what was spent, never more than the bound. The rest is `released` for a call whose
+ * price is known or that was not run, and `kept` for any other, since it may have been billed unseen.
  */
 export function settle(
   balance: Balance,
@@ -48,9 +48,8 @@ export function settle(
   rest: Rest,
 ): { balance: Balance; reservation: Reservation } {
   if (reservation.settled) return { balance, reservation };
-  // A cut-off call's cost is our estimate, and its bound is certain.
-  const cost = rest === "released" ? costNanos : Math.min(costNanos, reservation.boundNanos);
-  const heldNanos = Math.max(0, Math.min(reservation.boundNanos - cost, keptOf(rest)));
+  const cost = Math.min(costNanos, reservation.boundNanos);
+  const heldNanos = rest === "kept" ? reservation.boundNanos - cost : 0;
   return {
     balance: {
       spentNanos: balance.spentNanos + cost,
@@ -58,11 +57,6 @@ export function settle(
     },
     reservation: { ...reservation, heldNanos, costNanos: cost, settled: true },
   };
-}
-
-function keptOf(rest: Rest): number {
-  if (rest === "released") return 0;
-  return rest === "kept" ? Number.POSITIVE_INFINITY : rest.atMostNanos;
 }
 
 /** The limit that a session at rest has used up, if there is one. */

@@ -56,7 +56,13 @@ async function live(id: string, turns: number): Promise<void> {
             kind: "reply",
             ref: "",
           },
-          ...{ model: "claude-sonnet-5-5", likelyTokens: 1, begunAt: n, messageId: run.id },
+          ...{
+            model: "claude-sonnet-5-5",
+            leastTokens: 0,
+            likelyTokens: 1,
+            begunAt: n,
+            messageId: run.id,
+          },
           ...{ boundNanos: 0, heldNanos: 0, costNanos: 0, settled: false },
         });
         const settled = { boundNanos: 0, heldNanos: 0, costNanos: 0, settled: true };

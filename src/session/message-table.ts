@@ -93,6 +93,12 @@ export class MessageTable {
     return parse<Prompt>(one(this.#sql, "SELECT prompt FROM messages WHERE id = ?", id).prompt);
   }
 
+  /** The bytes that a message's prompt has in its row. */
+  promptBytes(id: string): number {
+    const query = "SELECT length(CAST(prompt AS BLOB)) AS bytes FROM messages WHERE id = ?";
+    return Number(one(this.#sql, query, id).bytes);
+  }
+
   /** The messages that wait, in the order in which they came. */
   queuedIds(): string[] {
     // The second term lets SQLite know that the index of live messages will do.

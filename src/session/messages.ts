@@ -1,4 +1,5 @@
 import { readOutput } from "../agent/output";
+import { fits } from "../agent/reply-bounds";
 import type { PublicError, StopReason } from "../events/event";
 import { closeAgentRun, findAgent, lastText, MAIN } from "./agents";
 import { change, endSession, setLifecycle } from "./changes";
@@ -8,6 +9,11 @@ import type { StoredMessage } from "./message-table";
 import { type MessageRequest, type MessageStatus, type Refusal, type Result, refuse } from "./rpc";
 import type { SessionStore } from "./store";
 import { closeTurns, type Drafts } from "./turns";
+
+/** A row of SQLite has 2 MB at most; some of it is for other columns. */
+const MAX_ROW_BYTES = 1_960_000;
+/** Fits beside the largest prompt. */
+const SHORT_RESULT_CHARACTERS = 5_000;
 
 /** Messages that may wait behind a running one. */
 export const MAX_QUEUED = 100;
@@ -132,7 +138,7 @@ export function endMessage(
     closeTurns({ store, run, now }, ending.stopReason, drafts);
     closeAgentRun({ store, run, now }, { stopReason: ending.stopReason });
   }
-  const result = lastText(store, messageId);
+  const result = storable(store, messageId, lastText(store, messageId));
   const { stopReason, error, output } = withOutput(store, ending, result);
   const status = statusOf(stopReason);
   store.messages.end(messageId, { status, stopReason, result, output, error: error ?? null }, now);
@@ -149,6 +155,18 @@ export function endMessage(
   }
   change(store, { running: null, lastActivityAt: now }, now);
   concludeSession(store, requireMessage(store, messageId), now);
+}
+
+/** A result as it fits in its message's row, and in the event of its end; the events before hold all of it. */
+function storable(store: SessionStore, messageId: string, result: string | null): string | null {
+  if (result === null || result.length <= SHORT_RESULT_CHARACTERS) return result;
+  const room = MAX_ROW_BYTES - store.messages.promptBytes(messageId);
+  // A structured result is kept beside its text.
+  const most = store.identity.config.outputSchema ? room / 2 : room;
+  if (fits(result, most)) return result;
+  // A character is six bytes at most, as JSON.
+  const beginning = result.slice(0, Math.max(SHORT_RESULT_CHARACTERS, most / 6)).toWellFormed();
+  return `${beginning}\n[The result is too large. The rest is in the events.]`;
 }
 
 /** Ends the running message from outside; returns its id, or null when none runs. */

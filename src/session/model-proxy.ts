@@ -245,7 +245,9 @@ function make(
         failTurn(change, turn, outcome, delayMs);
         return;
       }
-      const kept = live ? keptReply(outcome, cut) : { ...outcome, content: [] };
+      // The program makes the calls that it was sent, whatever was kept of them.
+      const { unusable: _, ...reply } = outcome;
+      const kept = live ? keptReply(reply, cut) : { ...reply, content: [] };
       const content = kept.content.map(asOurs);
       completeTurn(change, turn, { ...kept, content });
       for (const tool of toolCalls(content)) startTool(change, tool);

@@ -134,7 +134,15 @@ function play(
         case "begin": {
           if (open.has(step.agent)) return;
           const { kind, promptTokens, maxTokens } = step;
-          const wish = { kind, ref: "", promptTokens, likelyTokens: 10, maxTokens, lowered: true };
+          const wish = {
+            kind,
+            ref: "",
+            promptTokens,
+            likelyTokens: 10,
+            leastTokens: 0,
+            maxTokens,
+            lowered: true,
+          };
           const granted = beginTurn(at(step.agent), modelOf(step.model), wish);
           if (granted.ok) open.set(step.agent, { turn: granted, promptTokens, kind });
           return;

@@ -29,8 +29,8 @@ export function startAgent(at: MessageChange, heard: Extract<Heard, { type: "age
   const tool = store.journal.openToolOf(messageId, heard.toolUseId);
   const run = store.journal.run(tool?.runId ?? messageId);
   if (!run) return;
-  const { toolUseId: callId, agentType: type, prompt } = heard;
-  const task = { callId, type, prompt, background: false };
+  const { toolUseId, agentType: type, prompt } = heard;
+  const task = { callId: tool?.callId ?? toolUseId, type, prompt, background: false };
   const opened = openTask({ store, run, now }, task, workspace);
   if ("messageId" in opened) store.programs.addAgent(heard.agentId, opened.id);
 }
@@ -41,7 +41,7 @@ export function finishCall(at: MessageChange, { toolUseId, result }: CallResult)
   const tool = store.journal.openToolOf(messageId, toolUseId);
   const run = tool && store.journal.run(tool.runId);
   if (!run) return;
-  const agent = store.journal.run(`${run.id}/${toolUseId}`);
+  const agent = store.journal.run(`${run.id}/${tool.callId}`);
   if (agent?.open) {
     const text = typeof result.content === "string" ? result.content : JSON.stringify(result);
     const ending = outcomeOf(agent, result.isError ? text : null);

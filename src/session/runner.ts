@@ -103,7 +103,7 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
         colleagues: deps.colleagues,
         files: deps.files,
         wake: async ({ when, prompt }) => {
-          const id = await wakeUpId(run.id, call.id);
+          const id = await wakeUpId(run.id, context.callId);
           signal.throwIfAborted();
           const agent = run.agent === MAIN ? null : run.agent;
           return commit((now) => setWakeUp(store, { id, agent, when, prompt }, now));
@@ -151,8 +151,9 @@ function openJournal(run: Run, priced: PricedModel, deps: RunnerDeps): Journal {
     progress() {
       const lastStop = store.journal.run(run.id)?.lastStop ?? null;
       const contextTokens = store.journal.contextTokens(run.agent);
-      const pending = store.journal.openTools(run.id).map(({ id, name, input, turnId, state }) => {
-        return { id, name, input, turnId, interrupted: state === "started" };
+      const pending = store.journal.openTools(run.id).map(({ state, ...call }) => {
+        const { id, callId, name, input, turnId } = call;
+        return { id, callId, name, input, turnId, interrupted: state === "started" };
       });
       return { lastStop, contextTokens, pending };
     },

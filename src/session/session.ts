@@ -49,7 +49,7 @@ import { SnapshotBucket } from "./snapshot-bucket";
 import { Snapshots } from "./snapshots";
 import { newState, SessionStore } from "./store";
 import { Supervisor } from "./supervisor";
-import { errorText, log, reportEnd, reportMessage } from "./telemetry";
+import { errorText, log, reportDispute, reportEnd, reportMessage } from "./telemetry";
 import type { LiveDraft } from "./turns";
 import { sameRow, timingOf, viewOf } from "./view";
 import { warmed } from "./warm";
@@ -498,6 +498,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
         }
         reportMessage(this.env.ANALYTICS, this.#store, messageId);
       }
+      if (type === "usage.disputed") reportDispute(this.#store, event);
       if (isLastEvent(type)) reportEnd(this.env.ANALYTICS, this.#store);
     }
   }

@@ -154,4 +154,7 @@ export const TABLES = [
     size INTEGER NOT NULL,
     content TEXT NOT NULL
   )`,
+  // Names a call of a tool in the sandbox. Null for earlier rows: there the model's own id does.
+  "ALTER TABLE tools ADD COLUMN call_id TEXT",
+  "ALTER TABLE calls ADD COLUMN least_tokens INTEGER NOT NULL DEFAULT 0",
 ] as const;

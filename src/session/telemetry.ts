@@ -2,6 +2,7 @@ import { totalTokens } from "../agent/cost";
 import { DEFAULT_MODEL } from "../agent/models";
 import type { SessionRow } from "../db/schema";
 import { redact } from "./deployment";
+import { type LoggedEvent, parseLogged } from "./event-log";
 import type { StoredMessage } from "./message-table";
 import type { SessionStore } from "./store";
 import { viewOf } from "./view";
@@ -104,8 +105,18 @@ export function reportMessage(
     stopReason,
     numTurns,
     cost: message.costNanos / 1e9,
+    held: store.journal.messageBalance(messageId).heldNanos / 1e9,
     ...(error && { error: error.type, upstreamRequestId: error.upstreamRequestId }),
   });
+}
+
+/** Logs that a report of usage was not taken as it came. */
+export function reportDispute({ identity }: SessionStore, logged: LoggedEvent): void {
+  const event = parseLogged(logged);
+  if (event.type !== "usage.disputed") return;
+  const { messageId, turnId, attempt, model, reason, reported, bound } = event;
+  const what = { messageId, turnId, attempt, model, reason, reported, bound };
+  log("usage.disputed", { session: identity.id, ...what });
 }
 
 /** Reports a session that has ended: one data point, and one line. */

@@ -6,14 +6,21 @@ import {
   costOf,
   NO_USAGE,
   totalTokens,
-  usageOf,
 } from "../agent/cost";
-import type { Turn, TurnGrant, TurnWish } from "../agent/loop";
-import { type Block, sendable, type ToolCall, textOf, toolCalls } from "../agent/messages";
-import type { Draft, FailedCall, ModelReply } from "../agent/model";
+import type { StoredReply, Turn, TurnGrant, TurnWish } from "../agent/loop";
+import { type Block, sendable, type ToolCall, toolCalls } from "../agent/messages";
+import {
+  type Draft,
+  emptyDraft,
+  type FailedCall,
+  type ModelReply,
+  wasNotRun,
+} from "../agent/model";
 import type { PricedModel } from "../agent/models";
+import { fits, keptTexts } from "../agent/reply-bounds";
 import type { ToolResult } from "../agent/tool";
-import type { EventScope, PublicUsage } from "../events/event";
+import { type Judgement, judgeUsage } from "../agent/usage";
+import type { EventScope, PublicCharge } from "../events/event";
 import { setupOf } from "./agents";
 import { change } from "./changes";
 import { modelOf } from "./deployment";
@@ -42,11 +49,8 @@ export type Drafts = ReadonlyMap<string, LiveDraft>;
 /** A reply shorter than this is not worth its prompt: the session ends on its budget instead. */
 const MIN_OUTPUT_TOKENS = 256;
 
-/** What we take for one token where nobody counted. */
-const CHARACTERS_PER_TOKEN = 4;
-
-/** What fits in a row beside its other columns: SQLite's rows are bounded to 2 MB. */
-const MAX_RESULT_CHARACTERS = 1_800_000;
+/** What fits in a row beside its other columns, the call's input among them: rows are bounded to 2 MB. */
+const MAX_RESULT_BYTES = 1_800_000;
 
 /** Whom a run's events belong to. */
 export const scopeOf = (run: Run): EventScope => ({
@@ -92,6 +96,7 @@ export function beginTurn(at: RunChange, model: PricedModel, wish: TurnWish): Tu
     ref,
     model: model.id,
     likelyTokens: wish.likelyTokens,
+    leastTokens: wish.leastTokens,
     begunAt: now,
     ...reserved.reservation,
   });
@@ -135,32 +140,45 @@ function moneyLeft({ store, run }: RunChange): number {
  * Writes down a reply: its cost, its text, its tool calls, and how far the run has come. Returns the
  * reply's place in the history; null when nothing of it entered there.
  */
-export function completeTurn(
-  at: RunChange,
-  turn: Turn,
-  reply: Pick<ModelReply, "content" | "stopReason" | "usage">,
-): number | null {
+export function completeTurn(at: RunChange, turn: Turn, reply: StoredReply): number | null {
   const { store, run } = at;
   const call = store.journal.call(callId(turn.turnId, turn.attempt));
   if (!call || call.settled) return null;
-  const reported = usageOf(reply.usage);
-  // A gateway that reports nothing is charged what we see, or its calls would be free of any budget.
-  const usage = totalTokens(reported) > 0 ? reported : usageOfDraft(call, reply);
+  const judged = judge(call, reply.usage, true);
+  // What was billed is not known where the report can't be true.
+  const unknown = judged.dispute !== null && judged.dispute.reason !== "above_bound";
   const charged = charge(at, call, {
-    usage,
-    rest: "released",
+    judged,
+    rest: unknown ? "kept" : "released",
     closed: true,
     counts: isReply(call),
   });
   const n = keepReply(at, call, reply.content);
   appendTurnCompleted(at, call, reply.stopReason, charged);
+  refuseUnusable(at, reply.unusable);
   if (isReply(call)) {
     store.journal.saveProgress(run.id, reply.stopReason);
     store.journal.forgetRestarts(run.messageId);
-    store.journal.saveContextTokens(run.agent, totalTokens(usage));
+    store.journal.saveContextTokens(run.agent, totalTokens(judged.usage));
   }
   return n;
 }
+
+/** Answers the calls whose inputs could not be kept. */
+function refuseUnusable(at: RunChange, unusable: StoredReply["unusable"]): void {
+  for (const [id, why] of unusable ?? []) {
+    const tool = at.store.journal.openTool(at.run.id, id);
+    if (!tool) continue;
+    const content = `The call was not made: its input ${why}, and was not kept. Ask for less at once.`;
+    finishTool(at, tool, { content, isError: true, refused: true });
+  }
+}
+
+/** Decides what a call is charged: at what its model cost when it began, whatever has changed since. */
+const judge = (call: Call, reported: Draft["usage"], whole: boolean): Judgement =>
+  judgeUsage(reported, call, whole, (usage) =>
+    costOf(modelOf(call.model, call.begunAt), usage, call.begunAt),
+  );
 
 const isReply = (call: Call): boolean => call.kind === "reply";
 
@@ -184,8 +202,9 @@ export function compactTurn(
 
 /**
  * Settles a try that failed. One whose reply had begun is charged its whole prompt and the output that
- * arrived; unless the API refused it, the rest of its bound stays held, since it may have been used
- * unseen. With a delay, the try's deltas are withdrawn and another follows; without, the turn has failed.
+ * arrived. The rest of its bound stays held, since it may have been billed unseen, unless the try was refused
+ * before it was run. With a delay, the try's deltas are withdrawn and another follows; without, the turn has
+ * failed.
  */
 export function failTurn(
   at: RunChange,
@@ -199,36 +218,21 @@ export function failTurn(
   const { store, run, now } = at;
   const call = store.journal.call(callId(turn.turnId, turn.attempt));
   if (!call || call.settled) return;
-  const usage = failure.began ? usageOfDraft(call, draft) : NOTHING;
-  const rest = failure.began ? "kept" : unheard(call, failure.status);
-  const charged = charge(at, call, { usage, rest, closed: delayMs === null, counts: false });
+  const judged = failure.began ? judge(call, draft.usage, false) : UNHEARD;
+  const rest = wasNotRun(failure) ? "released" : "kept";
+  const charged = charge(at, call, { judged, rest, closed: delayMs === null, counts: false });
   if (delayMs === null) {
     appendTurnCompleted(at, call, "error", charged);
     return;
   }
   const { turnId, attempt, kind } = call;
-  const { model, cost } = charged;
-  const withdrawn = { turnId, kind, attempt, reason: failure.type, delayMs, model };
+  const withdrawn = { turnId, kind, attempt, reason: failure.type, delayMs };
   store.log.append(
-    {
-      type: "turn.retried",
-      ...withdrawn,
-      cost: dollars(cost),
-      usage: publicUsage(usage),
-    },
+    { type: "turn.retried", ...withdrawn, ...publicCharge(charged) },
     scopeOf(run),
     now,
   );
-}
-
-/**
- * What stays held of a try whose reply never began: nothing where the API refused it, and what its prompt
- * may have cost where nobody answered, since a reply says that it begins before it says anything.
- */
-function unheard(call: Call, status: number | null): Rest {
-  if (status !== null) return "released";
-  const usage = usageOfDraft(call, NO_DRAFT);
-  return { atMostNanos: costOf(modelOf(call.model, call.begunAt), usage, call.begunAt) };
+  appendNotices(at, call, charged);
 }
 
 /**
@@ -238,13 +242,17 @@ function unheard(call: Call, status: number | null): Rest {
 export function takeUpAgain(at: RunChange): void {
   at.store.journal.saveRestarts(at.run.id, at.run.restarts + 1);
   for (const call of at.store.journal.openCalls(at.run.id)) {
-    failTurn(at, call, { failure: LOST, draft: NO_DRAFT }, 0);
+    failTurn(at, call, { failure: LOST, draft: emptyDraft() }, 0);
   }
 }
 
 const LOST = { type: "restarted", began: true, status: null };
-const NO_DRAFT: Draft = { content: [], usage: { start: null, delta: null } };
-const NOTHING: CallUsage = { ...NO_USAGE, cacheWrite1hTokens: 0 };
+/** A call of whose reply nothing was heard is charged nothing yet. */
+const UNHEARD: Judgement = {
+  usage: { ...NO_USAGE, cacheWrite1hTokens: 0 },
+  costNanos: 0,
+  dispute: null,
+};
 
 /**
  * Settles whatever of a run is open, at its end: text that arrived is kept, and every tool call gets a
@@ -256,10 +264,10 @@ export function closeTurns(at: RunChange, why: string, drafts: Drafts): void {
     const draft = drafts.get(call.turnId)?.draft;
     // Without a draft the object was lost meanwhile, and the reply may well have begun.
     const began = !draft || draft.usage.start !== null;
-    const usage = began ? usageOfDraft(call, draft ?? NO_DRAFT) : NOTHING;
-    const said = isReply(call) ? (draft?.content ?? []).filter(isText).filter(sendable) : [];
+    const judged = began ? judge(call, (draft ?? emptyDraft()).usage, false) : UNHEARD;
+    const said = isReply(call) ? keptTexts(draft?.content ?? []).filter(sendable) : [];
     const counts = said.length > 0;
-    const charged = charge(at, call, { usage, rest: "kept", closed: true, counts });
+    const charged = charge(at, call, { judged, rest: "kept", closed: true, counts });
     keepReply(at, call, said);
     appendTurnCompleted(at, call, why, charged);
   }
@@ -271,8 +279,6 @@ export function closeTurns(at: RunChange, why: string, drafts: Drafts): void {
     finishTool(at, tool, { content, isError: true, refused: !begun });
   }
 }
-
-const isText = (block: Block): boolean => block.type === "text";
 
 /** Writes down that a tool is about to run. */
 export function startTool({ store, run, now }: RunChange, call: ToolCall): void {
@@ -313,7 +319,7 @@ export function finishTool(at: RunChange, call: ToolCall, given: ToolResult): vo
 }
 
 function bounded(result: ToolResult): ToolResult {
-  if (JSON.stringify(result).length <= MAX_RESULT_CHARACTERS) return result;
+  if (fits(result, MAX_RESULT_BYTES)) return result;
   return { content: "The result is too large to be kept. Ask for a part of it.", isError: true };
 }
 
@@ -368,17 +374,19 @@ function keepReply(
   return n;
 }
 
-/** What a call was charged, and which limits that brought near. */
+/** What a call was charged, what stays held of it, and which limits that brought near. */
 interface Charged {
   model: string;
-  cost: number;
+  costNanos: number;
+  heldNanos: number;
   usage: CallUsage;
+  dispute: Judgement["dispute"];
   warnings: Warning[];
 }
 
 /** How a call is settled. */
 interface Settlement {
-  usage: CallUsage;
+  judged: Judgement;
   /** What becomes of the part of its bound that was not used. */
   rest: Rest;
   /** No other try of its turn follows. */
@@ -389,12 +397,10 @@ interface Settlement {
 
 /** Settles a call in the ledger and counts it in the session's and the message's totals. */
 function charge({ store, run, now }: RunChange, call: Call, settlement: Settlement): Charged {
-  const { usage } = settlement;
+  const { usage, costNanos, dispute } = settlement.judged;
   const state = store.state;
-  // A call costs what its model cost when it began, whatever has changed since.
-  const price = costOf(modelOf(call.model, call.begunAt), usage, call.begunAt);
-  const settled = settle(state.balance, call, price, settlement.rest);
-  const cost = settled.reservation.costNanos;
+  const settled = settle(state.balance, call, costNanos, settlement.rest);
+  const { costNanos: cost, heldNanos } = settled.reservation;
   store.journal.settleCall(call.id, settled.reservation, settlement.closed);
 
   const turns = settlement.counts ? 1 : 0;
@@ -426,45 +432,44 @@ function charge({ store, run, now }: RunChange, call: Call, settlement: Settleme
   const before = { spentNanos: state.balance.spentNanos, numTurns: state.numTurns };
   const after = { spentNanos: settled.balance.spentNanos, numTurns };
   const fallen = warnings(before, after, store.metadata.limits);
-  return { model: call.model, cost, usage, warnings: fallen };
+  return { model: call.model, costNanos: cost, heldNanos, usage, dispute, warnings: fallen };
 }
 
 function appendTurnCompleted(
-  { store, run, now }: RunChange,
+  at: RunChange,
   call: Call,
   stopReason: string,
   charged: Charged,
 ): void {
+  const { store, run, now } = at;
   const { turnId, kind } = call;
-  const { model } = charged;
-  const usage = publicUsage(charged.usage);
-  const cost = dollars(charged.cost);
   store.log.append(
-    { type: "turn.completed", turnId, kind, model, stopReason, cost, usage },
+    { type: "turn.completed", turnId, kind, stopReason, ...publicCharge(charged) },
     scopeOf(run),
     now,
   );
+  appendNotices(at, call, charged);
+}
+
+/** Logs a report of usage that was not taken as it came, and the limits that have come near. */
+function appendNotices({ store, run, now }: RunChange, call: Call, charged: Charged): void {
+  const { model, dispute } = charged;
+  if (dispute) {
+    const { turnId, attempt, boundNanos } = call;
+    const { reason, reportedNanos } = dispute;
+    const reported = reportedNanos === null ? null : dollars(reportedNanos);
+    const disputed = { turnId, attempt, model, reason, reported, bound: dollars(boundNanos) };
+    store.log.append({ type: "usage.disputed", ...disputed }, scopeOf(run), now);
+  }
   for (const warning of charged.warnings) {
     store.log.append({ type: "limit.warned", ...warning }, scopeOf(run), now);
   }
 }
 
-/** What a call that was cut off is charged: its prompt as the API counted it, and what it had said. */
-function usageOfDraft(call: Call, draft: Pick<Draft, "content" | "usage">): CallUsage {
-  const said = draft.content.reduce((sum, block) => sum + saidCharacters(block), 0);
-  const outputTokens = Math.ceil(said / CHARACTERS_PER_TOKEN);
-  const usage = usageOf(draft.usage);
-  // The object was lost, or the API counts this kind of call at its end only.
-  if (totalTokens(usage) === usage.outputTokens) {
-    return { ...usage, inputTokens: call.likelyTokens, outputTokens };
-  }
-  return { ...usage, outputTokens: Math.max(usage.outputTokens, outputTokens) };
-}
-
-function saidCharacters(block: Block): number {
-  return block.type === "thinking" ? block.thinking.length : textOf([block]).length;
-}
-
 const dollars = (nanos: number): number => nanos / 1e9;
 
-const publicUsage = ({ cacheWrite1hTokens: _, ...usage }: CallUsage): PublicUsage => usage;
+/** What a call was charged, as clients see it. */
+function publicCharge({ model, costNanos, heldNanos, usage }: Charged): PublicCharge {
+  const { cacheWrite1hTokens: _, ...shown } = usage;
+  return { model, cost: dollars(costNanos), held: dollars(heldNanos), usage: shown };
+}

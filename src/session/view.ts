@@ -61,8 +61,8 @@ export function viewOf(store: SessionStore): SessionRow {
     expiresAt: deadline?.at ?? null,
     expiresBecause: deadline?.because ?? null,
     durationMs: endedAt === null ? null : endedAt - (startedAt ?? endedAt),
-    totalCostNanos: state.balance.spentNanos,
-    totalTokens: state.totalTokens,
+    totalCostNanos: whole(state.balance.spentNanos),
+    totalTokens: whole(state.totalTokens),
     numTurns: state.numTurns,
     toolsUsed: state.toolsUsed,
     usage: state.usage,
@@ -74,6 +74,9 @@ export function viewOf(store: SessionStore): SessionRow {
     userId: metadata.userId?.toWellFormed() ?? null,
   };
 }
+
+/** A total as sums over sessions take it: one that earlier versions let an upstream spoil counts as 0. */
+const whole = (total: number): number => (Number.isSafeInteger(total) && total >= 0 ? total : 0);
 
 /** Whether two rows say the same. */
 export const sameRow = (one: SessionRow, other: SessionRow): boolean =>

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import type { TurnKind } from "../../events/event";
-import { promptBound } from "../cost";
+import { leastTokens, promptBound } from "../cost";
 import { type CallResult, resultsIn } from "./protocol";
 
 /** A call of the program, read. */
@@ -12,6 +12,8 @@ export interface ProgramCall {
   maxTokens: number;
   /** See `promptBound`. */
   promptBound: number | null;
+  /** See `leastTokens`. */
+  leastTokens: number;
   ttl?: "1h";
   /** What it tells the model of the calls in its newest reply. */
   results: CallResult[];
@@ -73,6 +75,8 @@ export function readProgramCall(
     model: request.model,
     maxTokens: request.max_tokens,
     promptBound: promptBound(weighed),
+    // What the API clears away before it reads the prompt is not counted.
+    leastTokens: edits?.length ? 0 : leastTokens(weighed),
     // What only looks like it makes the bound wider, and no harm is done.
     ...(/"ttl"\s*:\s*"1h"/.test(text) && { ttl: "1h" }),
     results: newestResults(messages),

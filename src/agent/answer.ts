@@ -1,0 +1,178 @@
+// An answer of the Messages API as its events: a stream of them, or a whole reply in plain JSON, which is what
+// a gateway gives that does not stream. It comes from outside: what is read of it is bounded.
+
+import { z } from "zod";
+
+/** An event of a reply, of which nothing but its type was looked at. */
+export interface AnswerEvent {
+  type: string;
+  [field: string]: unknown;
+}
+
+/** A record of an answer. */
+export interface AnswerRecord {
+  /** As it can be passed on, with the empty line after it. */
+  text: string;
+  /** Null for what only keeps the connection alive, or means nothing to us. */
+  event: AnswerEvent | null;
+}
+
+/** An honest reply has a few thousand deltas of some 150 bytes. */
+const MAX_ANSWER_BYTES = 16 << 20;
+/** The largest records are results of searches, and plain replies. */
+const MAX_RECORD_CHARACTERS = 4 << 20;
+
+/** An event as a record of the stream. */
+export const recordOf = (event: AnswerEvent): string =>
+  `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+
+/** Reads the records of an answer while it arrives. What can't be read, or is too large, is a `SyntaxError`. */
+export async function* readAnswer(
+  body: ReadableStream<Uint8Array> | null,
+): AsyncGenerator<AnswerRecord> {
+  const decoder = new TextDecoder();
+  let bytes = 0;
+  let plain: boolean | undefined;
+  /** Half of a line break, of which the other may follow. */
+  let held = "";
+  /** The beginning of the next record, in pieces: each byte is looked at once. */
+  let pieces: string[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_ANSWER_BYTES) throw new SyntaxError("an answer too large");
+    let text = held + decoder.decode(chunk, { stream: true });
+    held = text.endsWith("\r") ? "\r" : "";
+    if (held !== "") text = text.slice(0, -1);
+    if (text.includes("\r")) text = text.replaceAll(/\r\n?/g, "\n");
+    plain ??= text.trim() === "" ? undefined : text.trimStart().startsWith("{");
+    for (let end = 0; plain === false; text = text.slice(end)) {
+      const isEmptyLine = text.startsWith("\n") && pieces.at(-1)?.endsWith("\n");
+      end = isEmptyLine ? 1 : text.indexOf("\n\n") + 2;
+      if (end < 2 && !isEmptyLine) break;
+      yield readRecord(pieces.join("") + text.slice(0, end));
+      pieces = [];
+      size = 0;
+    }
+    if (text !== "") pieces.push(text);
+    size += text.length;
+    if (size > MAX_RECORD_CHARACTERS) throw new SyntaxError("a record too large");
+  }
+  const rest = pieces.join("") + held + decoder.decode();
+  if (plain) for (const event of eventsOf(rest)) yield { text: recordOf(event), event };
+  else if (rest !== "") yield readRecord(rest);
+}
+
+function readRecord(text: string): AnswerRecord {
+  let name = "";
+  let data: string | undefined;
+  for (let at = 0; at < text.length; ) {
+    const end = text.indexOf("\n", at);
+    const line = text.slice(at, end < 0 ? text.length : end);
+    at = end < 0 ? text.length : end + 1;
+    if (line.startsWith("data:")) {
+      const more = line.slice(5).trimStart();
+      data = data === undefined ? more : `${data}\n${more}`;
+    } else if (line.startsWith("event:")) name = line.slice(6).trim();
+  }
+  if (data === undefined || name === "ping") return { text, event: null };
+  const event = name === "" ? parsed(data) : JSON.parse(data);
+  if (name === "error") return { text, event: { ...event, type: "error" } };
+  if (typeof event?.type === "string") return { text, event: event.type === "ping" ? null : event };
+  if (name === "") return { text, event: null };
+  throw new SyntaxError("an event of no type");
+}
+
+// A record of no name may hold anything.
+function parsed(data: string): AnswerEvent | undefined {
+  try {
+    return JSON.parse(data) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const PlainReply = z.looseObject({
+  type: z.literal("message"),
+  content: z.array(z.looseObject({ type: z.string() })),
+  stop_reason: z.unknown().optional(),
+  stop_sequence: z.unknown().optional(),
+  usage: z.unknown().optional(),
+});
+const PlainError = z.looseObject({ type: z.literal("error") });
+
+/** The events that a reply in plain JSON would have been; none for what is no reply. */
+function eventsOf(text: string): AnswerEvent[] {
+  const json: unknown = JSON.parse(text);
+  const error = PlainError.safeParse(json);
+  if (error.success) return [error.data];
+  const reply = PlainReply.safeParse(json);
+  if (!reply.success) return [];
+  const { content, stop_reason, stop_sequence, usage } = reply.data;
+  const opening = { ...reply.data, content: [], stop_reason: null, stop_sequence: null };
+  return [
+    { type: "message_start", message: opening },
+    ...content.flatMap(blockEvents),
+    { type: "message_delta", delta: { stop_reason, stop_sequence }, usage },
+    { type: "message_stop" },
+  ];
+}
+
+function blockEvents(block: { type: string; [field: string]: unknown }, index: number) {
+  const { start, deltas } = unrolled(block);
+  return [
+    { type: "content_block_start", index, content_block: start },
+    ...deltas.map((delta) => ({ type: "content_block_delta", index, delta })),
+    { type: "content_block_stop", index },
+  ];
+}
+
+/** A block as a stream begins it, and the deltas that complete it. Most kinds arrive whole. */
+function unrolled(block: { type: string; [field: string]: unknown }): {
+  start: object;
+  deltas: object[];
+} {
+  const { text, thinking, signature, input } = block;
+  switch (block.type) {
+    case "text":
+      return { start: { ...block, text: "" }, deltas: pieces("text_delta", { text }) };
+    case "thinking":
+      return {
+        start: { ...block, thinking: "", signature: "" },
+        deltas: [
+          ...pieces("thinking_delta", { thinking }),
+          ...pieces("signature_delta", { signature }),
+        ],
+      };
+    case "tool_use":
+    case "server_tool_use": {
+      const partial_json = JSON.stringify(input ?? {});
+      return {
+        start: { ...block, input: {} },
+        deltas: [{ type: "input_json_delta", partial_json }],
+      };
+    }
+    default:
+      return { start: block, deltas: [] };
+  }
+}
+
+/** A delta that brings a whole field, if there is any text to it. */
+const pieces = (type: string, field: Record<string, unknown>): object[] =>
+  Object.values(field).every((value) => typeof value === "string") ? [{ type, ...field }] : [];
+
+/** An answer that is no reply, such as an error or a count, says what it says in far less. */
+const MAX_TEXT_BYTES = 64 << 10;
+
+/** The text of an answer that is no reply; of an absurdly long one, its beginning. */
+export async function textOfAnswer({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    bytes += chunk.byteLength;
+    text += decoder.decode(chunk, { stream: true });
+    if (bytes > MAX_TEXT_BYTES) break;
+  }
+  return text.slice(0, MAX_TEXT_BYTES);
+}

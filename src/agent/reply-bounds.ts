@@ -1,0 +1,63 @@
+// What a model may say, whatever it is: replies are stored, shown to clients and sent back to the API.
+
+import type { Block } from "./messages";
+
+/** Serialising recurses, in the runtime and in clients. */
+export const MAX_DEPTH = 100;
+/** Eight bytes for each token that a reply may have: enough for the longest file that fits in one. */
+const MAX_INPUT_BYTES = 128 << 10;
+/** A reply fits in a row of SQLite, of 2 MB at most, beside other columns and events that repeat it. */
+const MAX_REPLY_BYTES = 1_500_000;
+
+/** Whether a value nests objects and arrays in more levels than `max`. */
+export function isDeeperThan(value: unknown, max: number): boolean {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > max) return true;
+    level = level.flatMap((one) => (typeof one === "object" && one ? Object.values(one) : []));
+  }
+  return false;
+}
+
+/** Whether a value as JSON has at most so many bytes. */
+export function fits(value: unknown, maxBytes: number = MAX_REPLY_BYTES): boolean {
+  const json = JSON.stringify(value) ?? "";
+  // A character is three bytes at most, so that few values need to be encoded.
+  return json.length * 3 <= maxBytes || new TextEncoder().encode(json).length <= maxBytes;
+}
+
+/** The input of a call as it can be kept; with the reason where it had to be replaced by an empty one. */
+export function checkInput(input: unknown): { input: object; why: string | null } {
+  const given = input ?? {};
+  if (typeof given !== "object" || Array.isArray(given)) return replaced("is no object");
+  if (isDeeperThan(given, MAX_DEPTH)) return replaced(`nests more than ${MAX_DEPTH} levels`);
+  if (!fits(given, MAX_INPUT_BYTES)) return replaced("is larger than 128 KiB");
+  return { input: wellFormed(given) as object, why: null };
+}
+
+const replaced = (what: string) => ({ input: {}, why: what });
+
+/**
+ * The same value without halves of surrogate pairs, which neither SQLite nor the API takes. Only for a value
+ * whose depth is bounded.
+ */
+export function wellFormed(value: unknown): unknown {
+  // JSON writes such a half as an escape, and nothing else that is not ASCII.
+  return /\\u[dD][89a-fA-F]/.test(JSON.stringify(value)) ? rewritten(value) : value;
+}
+
+function rewritten(value: unknown): unknown {
+  if (typeof value === "string") return value.toWellFormed();
+  if (Array.isArray(value)) return value.map(rewritten);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).map(([key, one]) => [key.toWellFormed(), rewritten(one)]);
+  return Object.fromEntries(entries);
+}
+
+/** The text blocks of a reply that was cut off, as they can be kept; none if they are too large. */
+export function keptTexts(content: readonly Block[]): Block[] {
+  const texts = content.flatMap((block): Block[] =>
+    block.type === "text" ? [{ ...block, text: block.text.toWellFormed() }] : [],
+  );
+  return fits(texts) ? texts : [];
+}
