@@ -311,6 +311,7 @@ async function makeTurn(
   wanted: { kind: TurnKind; ref: string; call: ModelCall; live: boolean },
   deps: AgentDeps,
 ): Promise<MadeTurn> {
+  let failure: ModelFailure | undefined;
   for (;;) {
     // From before it is asked: one that settles while the answer is on its way counts, too.
     const otherSettled = deps.journal.otherSettled();
@@ -320,7 +321,11 @@ async function makeTurn(
       if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
       continue;
     }
-    if (!granted.ok) return granted;
+    if (!granted.ok) {
+      // What the failed tries hold is not spent: that ends the message, and not the session.
+      const isHeld = granted.ending.stopReason === "budget_limit";
+      return failure && isHeld ? { ok: false, ending: failed(failure) } : granted;
+    }
     const turn = granted.turn;
     const call = { ...wanted.call, maxTokens: turn.maxTokens, attempt: turn.attempt };
     const watch = deps.watch(turn.turnId, wanted.live);
@@ -328,9 +333,10 @@ async function makeTurn(
     if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
     if (outcome.ok) return { ok: true, turn, outcome };
 
-    const delayMs = retryDelayMs(outcome.failure, turn.attempt, deps.random());
+    failure = outcome.failure;
+    const delayMs = retryDelayMs(failure, turn.attempt, deps.random());
     deps.journal.fail(turn, outcome, delayMs);
-    if (delayMs === null) return { ok: false, ending: failed(outcome.failure) };
+    if (delayMs === null) return { ok: false, ending: failed(failure) };
     await pause(delayMs, deps.signal);
     if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
   }

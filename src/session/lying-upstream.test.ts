@@ -54,6 +54,23 @@ describe("a call that may have been billed before its stream began", () => {
     expect(heldNanos).toBeGreaterThanOrEqual(billed);
   });
 
+  it("fails its message, and not its session, where another try does not fit beside it", async () => {
+    const id = await withBudget(200_000_000);
+    upstream(() => new Response("upstream timed out", { status: 504 }));
+    expect(await withoutPauses(() => ask(id, "hello"))).toMatchObject({
+      status: "failed",
+      stopReason: "error",
+      error: { type: "upstream_error", message: expect.stringContaining("http_504") },
+    });
+    const patch = { maxBudgetNanos: 1_000_000_000 };
+    expect(value(await sessionOf(id).update(ALICE, patch)).status).toBe("active");
+    upstream(() => undefined);
+    expect(await ask(id, "and now?")).toMatchObject({
+      status: "completed",
+      stopReason: "end_turn",
+    });
+  });
+
   it.each([400, 401, 403, 404, 413, 429, 529])(
     "is released where a status %i says that it was not run",
     async (status) => {

@@ -25,9 +25,11 @@ const AGENTS = 3;
 const budget = fc.integer({ min: 1_000_000, max: 1_000_000_000 });
 /** What of a bound is used: often all of it. */
 const share = fc.oneof(fc.double({ min: 0, max: 1, noNaN: true }), fc.constant(1));
+/** What is reported of it: sometimes more than there can be. */
+const claim = fc.oneof({ weight: 5, arbitrary: share }, { weight: 1, arbitrary: fc.constant(20) });
 const agent = fc.nat(AGENTS - 1);
 const kind = fc.constantFrom<TurnKind>("reply", "reply", "reply", "compaction", "web_search");
-const used = fc.record({ input: share, read: share, written: share, output: share });
+const used = fc.record({ input: claim, read: share, written: share, output: claim });
 
 const Step = fc.oneof(
   {
@@ -49,7 +51,7 @@ const Step = fc.oneof(
       agent,
       used,
       began: fc.boolean(),
-      status: fc.constantFrom(null, 400, 529),
+      status: fc.constantFrom(null, 400, 504, 529),
       again: fc.boolean(),
     }),
   },
