@@ -52,7 +52,6 @@ export function assemble(draft: Draft, onDelta: DeltaListener, takenIds: () => S
   let size = 0;
   let stopReason: string | null = null;
   let stopped = false;
-  let unreadable = false;
 
   return {
     get stopped() {
@@ -92,13 +91,15 @@ export function assemble(draft: Draft, onDelta: DeltaListener, takenIds: () => S
     /** Ends the reply. Throws what is missing or wrong about it. */
     finish(): Assembled {
       if (!stopped || stopReason === null) throw new CutOff();
-      // A call that `max_tokens` cut short is unreadable too, but nobody will make it.
-      if (unreadable && stopReason === "tool_use") throw malformed("unreadable tool input");
       const unusable = new Map<string, string>();
       for (const block of content) {
         if (block.type === "text") block.text = block.text.toWellFormed();
         if (block.type !== "tool_use") continue;
-        const { input, why } = checkInput(block.input);
+        const given = block.input ?? {};
+        const isObject = typeof given === "object" && !Array.isArray(given);
+        // A call that `max_tokens` cut short is unreadable, too, but nobody will make it.
+        if (!isObject && stopReason === "tool_use") throw malformed("an input that is none");
+        const { input, why } = checkInput(isObject ? given : {});
         block.input = input;
         if (why !== null) unusable.set(block.id, why);
       }
@@ -165,8 +166,7 @@ export function assemble(draft: Draft, onDelta: DeltaListener, takenIds: () => S
     try {
       return JSON.parse(text);
     } catch {
-      unreadable = true;
-      return {};
+      return text;
     }
   }
 

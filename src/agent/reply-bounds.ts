@@ -27,12 +27,10 @@ export function fits(value: unknown, maxBytes: number = MAX_REPLY_BYTES): boolea
 }
 
 /** The input of a call as it can be kept; with the reason where it had to be replaced by an empty one. */
-export function checkInput(input: unknown): { input: object; why: string | null } {
-  const given = input ?? {};
-  if (typeof given !== "object" || Array.isArray(given)) return replaced("is no object");
-  if (isDeeperThan(given, MAX_DEPTH)) return replaced(`nests more than ${MAX_DEPTH} levels`);
-  if (!fits(given, MAX_INPUT_BYTES)) return replaced("is larger than 128 KiB");
-  return { input: wellFormed(given) as object, why: null };
+export function checkInput(input: object): { input: object; why: string | null } {
+  if (isDeeperThan(input, MAX_DEPTH)) return replaced(`nests more than ${MAX_DEPTH} levels`);
+  if (!fits(input, MAX_INPUT_BYTES)) return replaced("is larger than 128 KiB");
+  return { input: wellFormed(input) as object, why: null };
 }
 
 const replaced = (what: string) => ({ input: {}, why: what });

@@ -94,6 +94,18 @@ describe("an upstream of Claude Code that misreports", () => {
     expect(made.toSorted()).toEqual(["one", "three", "two"]);
   });
 
+  it("so that no call can be bounded any more ends the message, and does not ask for ever", async () => {
+    const id = await limited(200_000_000);
+    answering(
+      () => new Response("", { status: 500 }),
+      () => "{}",
+    );
+    expect(await withoutPauses(() => ask(id, "hi"))).toMatchObject({
+      status: "failed",
+      error: { type: "upstream_error" },
+    });
+  });
+
   it("whatever it answers, the books are right, messages end and the session goes on", async () => {
     const scenario = fc.record({
       lies: fc.array(aLie, { minLength: 1, maxLength: 5 }),

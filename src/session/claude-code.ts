@@ -23,7 +23,7 @@ import {
   noteCompaction,
   setupOfProgram,
   startAgent,
-  triesLeftOpen,
+  tryLeftOpen,
 } from "./program-changes";
 import type { StoredProgram } from "./program-table";
 import { putBackTranscript, saveTranscript } from "./program-transcript";
@@ -68,6 +68,8 @@ interface Work {
   settled: Latch;
   /** What the program said last that was no line of its protocol. */
   noise: string;
+  /** The try after whose failure the program was last told to ask the model again. */
+  askedAfter: string | null;
   /** Aborted when the program dies: what it has asked is for nobody. */
   program: AbortController;
 }
@@ -112,7 +114,7 @@ export class ClaudeCode {
     const both = AbortSignal.any([signal, over.signal]);
     const settled = latch(both);
     const program = new AbortController();
-    const work: Work = { messageId, signal: both, settled, noise: "", program };
+    const work: Work = { messageId, signal: both, settled, noise: "", askedAfter: null, program };
     const { store, commit } = this.#deps;
     for (const run of store.journal.openRuns(messageId)) {
       if (store.journal.hasCalls(run.id)) commit((now) => takeUpAgain({ store, run, now }));
@@ -314,13 +316,15 @@ export class ClaudeCode {
         );
         return undefined;
       case "ended": {
-        const tries = triesLeftOpen(store, messageId, heard.failure);
-        if (tries > 0) {
+        const open = tryLeftOpen(store, messageId, heard.failure);
+        // One that came to no further try would come to none again.
+        if (open && open.id !== work.askedAfter) {
+          work.askedAfter = open.id;
           // The program gives up sooner than we do.
           this.#note(work, end, () =>
             store.programs.addLine(promptLine(crypto.randomUUID(), ASK_AGAIN)),
           );
-          await pause(DEATH_PAUSE_MS * 2 ** Math.min(tries, 6), work.signal);
+          await pause(DEATH_PAUSE_MS * 2 ** Math.min(open.attempt, 6), work.signal);
           if (!work.signal.aborted) await this.#tell(programs);
           return undefined;
         }

@@ -4,7 +4,7 @@ import { type Ending, endingOf } from "../agent/loop";
 import { commandEnv } from "../sandbox/egress";
 import { closeAgentRun, openTask, setupOf } from "./agents";
 import { modelOf } from "./deployment";
-import type { Run } from "./journal";
+import type { Call, Run } from "./journal";
 import { limitIn } from "./model-proxy";
 import type { SessionStore } from "./store";
 import { closeTurns, type Drafts, finishTool, scopeOf } from "./turns";
@@ -80,14 +80,14 @@ export function endingOfMessage(
   return run ? outcomeOf(run, failure) : { stopReason: "end_turn" };
 }
 
-/** How often a reply was tried for that the program gave up on, and is to be tried for again; 0 for none. */
-export function triesLeftOpen(
+/** The newest try for a reply that the program gave up on and that is to be tried for again; undefined for none. */
+export function tryLeftOpen(
   store: SessionStore,
   messageId: string,
   failure: string | null,
-): number {
-  if (failure === null || limitIn(failure)) return 0;
-  return store.journal.openTurn(messageId, "reply", "")?.attempt ?? 0;
+): Call | undefined {
+  if (failure === null || limitIn(failure)) return undefined;
+  return store.journal.openTurn(messageId, "reply", "");
 }
 
 function outcomeOf(run: Run, failure: string | null): Ending {

@@ -2,6 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { expect, vi } from "vitest";
 import { createModel } from "../agent/model";
 import { offlineFetch } from "../agent/offline";
+import { MAX_ATTEMPTS } from "../agent/retry";
 import { model } from "../session/deployment";
 import { SessionStore } from "../session/store";
 import { objectOf } from "./sessions";
@@ -84,15 +85,17 @@ export const hello = { type: "text", text: "Hello." };
 /** The books of a session, which must be right: its ledger, its totals and its events say the same. */
 export async function booksOf(id: string) {
   return runInDurableObject(objectOf(id), (_, { storage }) => {
-    const { state, metadata, log } = new SessionStore(storage);
-    const calls = storage.sql
-      .exec("SELECT cost_nanos AS cost, held_nanos AS held, bound_nanos AS bound FROM calls")
-      .toArray()
-      .map(({ cost, held, bound }) => ({
-        cost: Number(cost),
-        held: Number(held),
-        bound: Number(bound),
-      }));
+    const { state, metadata, log, journal } = new SessionStore(storage);
+    const tries = Array.from({ length: journal.nextTurnNumber() }, (_, n) =>
+      Array.from({ length: MAX_ATTEMPTS }, (_, attempt) =>
+        journal.call(`turn_${n}.${attempt + 1}`),
+      ),
+    );
+    const calls = tries
+      .flat()
+      .flatMap((call) =>
+        call ? [{ cost: call.costNanos, held: call.heldNanos, bound: call.boundNanos }] : [],
+      );
     const sum = (key: "cost" | "held") => calls.reduce((total, call) => total + call[key], 0);
     const { spentNanos, heldNanos } = state.balance;
     expect({ spentNanos, heldNanos }).toEqual({ spentNanos: sum("cost"), heldNanos: sum("held") });
