@@ -64,6 +64,6 @@ export default defineConfig({
     maxWorkers: 2,
     // What the Worker logs is of interest where a test fails.
     silent: "passed-only",
-    globalSetup: ["./src/testing/aimock.ts"],
+    globalSetup: ["./src/testing/aimock.ts", "./src/sandbox/shell/build.ts"],
   },
 });

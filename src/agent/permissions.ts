@@ -1,6 +1,7 @@
 // Which tools a session may use, and for what. Rules are written as in Claude Code: `Bash` speaks of every
 // call of a tool, `Bash(git *)` of those that match a pattern.
 
+import type { CommandRules } from "../sandbox/command-rules";
 import { resolveFrom } from "../sandbox/paths";
 import type { Tool } from "./tool";
 import { TOOLS } from "./tools";
@@ -70,11 +71,21 @@ export function offeredTools(rules: Rules, tools: readonly Tool[] = TOOLS): Tool
  * search that starts there. Of Bash they are a guard rail and no wall, as a program may start others:
  * what must not happen is kept out by the sandbox, or by disallowing Bash.
  *
+ * Where the sandbox decides on each command by `commandRules`, patterns of Bash are left to it.
+ *
  * Without `cwd` a relative path can't be placed, and is refused wherever a pattern speaks of paths.
  */
-export function mayCall(rules: Rules, tool: string, input: unknown, cwd?: string): Permission {
+export function mayCall(
+  rules: Rules,
+  tool: string,
+  input: unknown,
+  cwd?: string,
+  sandboxDecides = false,
+): Permission {
   const patterned = PATTERNED[tool];
+  const leftToSandbox = sandboxDecides && tool === "Bash";
   for (const rule of parsed(rules.disallowedTools)) {
+    if (leftToSandbox && rule.pattern !== undefined) continue;
     if (forbids(rule, tool, input, cwd)) return refused(`${textOf(rule)} is disallowed.`);
   }
   if (!rules.allowedTools) return { allowed: true };
@@ -83,9 +94,21 @@ export function mayCall(rules: Rules, tool: string, input: unknown, cwd?: string
   const patterns = own.flatMap(({ pattern }) => (pattern === undefined ? [] : [pattern]));
   if (patterns.length < own.length) return { allowed: true };
   if (!patterned || patterns.length === 0) return refused(`${tool} is not allowed.`);
+  if (leftToSandbox) return { allowed: true };
   const problem = patterned.uncovered(patterns, input, cwd);
   if (problem === undefined) return { allowed: true };
   return refused(`Only ${own.map(textOf).join(", ")} is allowed: ${problem}.`);
+}
+
+/** Returns the patterns of Bash for a sandbox that decides by them; undefined when there are none. */
+export function commandRules(rules: Rules): CommandRules | undefined {
+  const patternsIn = (list: readonly string[] | undefined) =>
+    parsed(list).flatMap(({ tool, pattern }) => (tool === "Bash" ? [pattern] : []));
+  const own = patternsIn(rules.allowedTools);
+  const allowed = own.includes(undefined) ? [] : (own as string[]);
+  const disallowed = patternsIn(rules.disallowedTools).filter((pattern) => pattern !== undefined);
+  if (allowed.length === 0 && disallowed.length === 0) return undefined;
+  return { ...(allowed.length > 0 && { allowed }), disallowed };
 }
 
 /** How the patterns of a tool's rules are read. */

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { CommandRules } from "../sandbox/command-rules";
 import type { Sandbox } from "../sandbox/sandbox";
 import type { Lookup } from "./tools/lookup";
 
@@ -68,6 +69,8 @@ export interface ToolContext {
   /** True when the call was begun before, and what came of it is not known. */
   interrupted: boolean;
   env: Record<string, string>;
+  /** Given where the sandbox decides on each command of Bash by them. */
+  commandRules?: CommandRules | undefined;
   signal: AbortSignal;
   /** Shows output to whoever watches; it is not kept. */
   output(stream: "stdout" | "stderr", text: string): void;

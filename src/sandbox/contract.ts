@@ -261,7 +261,7 @@ export function testSandbox(name: string, make: () => Promise<Made> | Made): voi
         expect(await stdoutOf("cp large large2; wc -c < large2")).toMatch(/^\s*5242880\s*$/);
         const back = await sandbox.readFile(`${workspace}/large2`);
         expect(back && bytes.every((byte, i) => byte === back[i])).toBe(true);
-      });
+      }, 30_000);
 
       it("may be empty, which is not the same as missing", async () => {
         await sandbox.writeFile(`${workspace}/empty`, new Uint8Array());

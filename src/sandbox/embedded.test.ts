@@ -96,7 +96,7 @@ describe("an embedded sandbox", () => {
     expect(result).toMatchObject({ exitCode: 0, truncated: true });
     expect(result.stdout).toContain("[... 500000 bytes left out ...]");
     expect(await sandbox.run(command)).toEqual(result);
-  });
+  }, 30_000);
 
   it("refuses a file of more than 8 MiB", async () => {
     const sandbox = make();
@@ -253,14 +253,18 @@ describe("the limits of an embedded sandbox end", () => {
     ["an endless awk", "awk 'BEGIN { while (1) i++ }'", "maximum iterations"],
     ["an endless sed", "echo x | sed ':a;ba'", "maximum iterations"],
     ["an endless jq", "jq -n '[range(1e9)] | length'", "limit exceeded"],
-  ])("%s with 126 and a reason", async (_, script, reason) => {
-    const sandbox = make();
-    const result = await sandbox.run(aCommand(script));
-    expect(result).toMatchObject({ exitCode: 126, ended: "exited" });
-    expect(result.stderr).toContain(reason);
-    expect(result.stderr).not.toContain("executionLimits");
-    expect(await sandbox.run(aCommand("echo fine"))).toMatchObject({ stdout: "fine\n" });
-  });
+  ])(
+    "%s with 126 and a reason",
+    async (_, script, reason) => {
+      const sandbox = make();
+      const result = await sandbox.run(aCommand(script));
+      expect(result).toMatchObject({ exitCode: 126, ended: "exited" });
+      expect(result.stderr).toContain(reason);
+      expect(result.stderr).not.toContain("executionLimits");
+      expect(await sandbox.run(aCommand("echo fine"))).toMatchObject({ stdout: "fine\n" });
+    },
+    30_000,
+  );
 
   it.each([
     ["endless output", "while :; do echo y; done | head -n 1"],
@@ -269,11 +273,15 @@ describe("the limits of an embedded sandbox end", () => {
     ["a slow pattern", "[[ aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa! =~ ^(a+)+$ ]]"],
     ["deep brackets", `echo ${"$(".repeat(500)}`],
     ["a million braces", "echo {1..1000}{1..1000} | wc -c"],
-  ])("%s without harm", async (_, script) => {
-    const sandbox = make();
-    await sandbox.run(aCommand(script, { timeoutMs: 500 }));
-    expect(await sandbox.run(aCommand("echo fine"))).toMatchObject({ stdout: "fine\n" });
-  });
+  ])(
+    "%s without harm",
+    async (_, script) => {
+      const sandbox = make();
+      await sandbox.run(aCommand(script, { timeoutMs: 500 }));
+      expect(await sandbox.run(aCommand("echo fine"))).toMatchObject({ stdout: "fine\n" });
+    },
+    30_000,
+  );
 });
 
 async function tablesOf(id: string): Promise<unknown[]> {

@@ -16,7 +16,7 @@ import {
   type Sandbox,
   SandboxError,
 } from "./sandbox";
-import { runScript, SYSTEM_FILES } from "./shell";
+import { runScript, systemFiles } from "./shell";
 import { MAX_DISK_BYTES, MAX_FILE_BYTES, SqliteFs } from "./sqlite-fs";
 
 /** Output that is kept of a stream, whatever is asked for: both streams of a result share one row of 2 MB. */
@@ -173,6 +173,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
         text: command.command,
         cwd: command.cwd ?? workspace,
         env: command.env ?? {},
+        rules: command.rules,
         signal: abort.signal,
       });
       const result = toResult(shell, ended, command);
@@ -192,7 +193,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     if (existing) return existing;
     const { storage } = this.ctx;
     storage.transactionSync(() => {
-      SqliteFs.format(storage.sql, SYSTEM_FILES);
+      SqliteFs.format(storage.sql, systemFiles());
       CommandLog.format(storage.sql);
     });
     return this.#mount();

@@ -45,6 +45,9 @@ export const providers: Record<
 /** Whether the sandboxes of a provider can send requests into the world. */
 export const hasNetwork = (provider: string): boolean => provider !== "embedded";
 
+/** True when the sandboxes of a provider decide on each command of a script by `Command.rules`. */
+export const decidesOnCommands = (provider: string): boolean => provider === "embedded";
+
 /** Whether the sandboxes of a provider keep programs. */
 export const hasPrograms = (provider: string): boolean => provider === "cloudflare";
 

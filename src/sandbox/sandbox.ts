@@ -1,3 +1,5 @@
+import type { CommandRules } from "./command-rules";
+
 /** One command for a sandbox's shell. `id` names it for ever: the same id is never run twice. */
 export interface Command {
   id: string;
@@ -5,6 +7,8 @@ export interface Command {
   /** An absolute path; the workspace when absent. */
   cwd?: string;
   env?: Record<string, string>;
+  /** Which commands of the script may run, where the provider decides on each as it is about to run. */
+  rules?: CommandRules | undefined;
   timeoutMs: number;
   /** Bytes of stdout and of stderr that are kept, each: the head and the tail when there are more. */
   maxOutputBytes: number;

@@ -21,6 +21,13 @@ export const MAX_DISK_BYTES = 1024 ** 3;
 /** What one file may hold. A file is read into memory whole, and just-bash's copies take several times its size. */
 export const MAX_FILE_BYTES = 8 * 1024 ** 2;
 
+/** How many files and directories one disk may hold: a rename of a directory changes all that is below it at once. */
+const MAX_ENTRIES = 50_000;
+
+/** How much of a tree is copied or removed at once. */
+const BATCH_ENTRIES = 200;
+const BATCH_BYTES = 8 * 1024 ** 2;
+
 /** Content is kept in pieces, since a row may hold 2 MB. */
 const CHUNK_BYTES = 512 * 1024;
 
@@ -86,6 +93,8 @@ export class SqliteFs implements IFileSystem {
   readonly #maxBytes: number;
   readonly #maxFileBytes: number;
   #work = 0;
+  /** How many files and directories there are; undefined while that is to be counted. */
+  #entries: number | undefined;
 
   constructor(storage: DurableObjectStorage, options: Options = {}) {
     this.#storage = storage;
@@ -213,14 +222,13 @@ export class SqliteFs implements IFileSystem {
   }
 
   async rm(path: string, options: RmOptions = {}): Promise<void> {
-    await this.#atomically(() => {
-      const file = this.#findLink(path, "rm");
-      if (!file && options.force) return;
-      if (!file) throw new FsError("ENOENT", "rm", path);
-      if (file.path === "/") throw new FsError("EINVAL", "rm", path);
-      if (!options.recursive && this.#hasEntries(file)) throw new FsError("ENOTEMPTY", "rm", path);
-      this.#remove(file.path);
-    });
+    await this.#pauseWhenDue();
+    const file = this.#findLink(path, "rm");
+    if (!file && options.force) return;
+    if (!file) throw new FsError("ENOENT", "rm", path);
+    if (file.path === "/") throw new FsError("EINVAL", "rm", path);
+    if (!options.recursive && this.#hasEntries(file)) throw new FsError("ENOTEMPTY", "rm", path);
+    await this.#inBatches(file.path, "DESC", (last, first) => this.#remove(file.path, first, last));
   }
 
   async mv(source: string, destination: string): Promise<void> {
@@ -244,14 +252,17 @@ export class SqliteFs implements IFileSystem {
   }
 
   async cp(source: string, destination: string, options: CpOptions = {}): Promise<void> {
-    await this.#atomically(() => {
+    await this.#pauseWhenDue();
+    const [from, to] = this.#storage.transactionSync(() => {
       const from = options.recursive ? this.#getLink(source, "cp") : this.#get(source, "cp");
       const isTree = from.kind === "directory";
       if (isTree && !options.recursive) throw new FsError("EISDIR", "cp", source);
       const to = this.#placeFor(this.#resolve(destination, "cp"), "cp");
       if (isWithin(from.path, to)) throw new FsError("EINVAL", "cp", destination);
-      this.#copy(from.path, to, destination);
+      this.#checkCopy(from.path, to, destination);
+      return [from.path, to];
     });
+    await this.#inBatches(from, "ASC", (first, last) => this.#copy(from, to, first, last));
   }
 
   async symlink(target: string, path: string): Promise<void> {
@@ -436,6 +447,7 @@ export class SqliteFs implements IFileSystem {
 
   #insert(path: string, kind: Kind, mode: number, target: string | null = null): Row {
     if (this.#sql.databaseSize > this.#maxBytes) throw new FsError("ENOSPC", "create", path);
+    this.#countEntries(path, 1);
     return this.#sql
       .exec<Row>(
         `INSERT INTO files (path, parent, kind, mode, mtime, target) VALUES (?, ?, ?, ?, ?, ?)
@@ -450,21 +462,47 @@ export class SqliteFs implements IFileSystem {
       .one();
   }
 
+  /** Counts entries that are about to be made, and refuses more than the disk may hold. */
+  #countEntries(path: string, more: number): void {
+    this.#entries ??= this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM files").one().n;
+    if (this.#entries + more > MAX_ENTRIES) {
+      throw new FsError("ENOSPC", "create", path, `the disk may hold ${MAX_ENTRIES} files`);
+    }
+    this.#entries += more;
+  }
+
   #makeDirectory(path: string, options: MkdirOptions): void {
     const place = options.recursive ? this.#resolve(path, "mkdir") : this.#locate(path, "mkdir");
     const existing = this.#row(place);
     if (existing?.kind === "directory" && options.recursive) return;
     if (existing) throw new FsError("EEXIST", "mkdir", path);
-    if (options.recursive) this.#makeDirectory(parentOf(place), options);
+    if (options.recursive) this.#makeParents(parentOf(place));
     this.#insert(this.#placeFor(place, "mkdir"), "directory", 0o755);
   }
 
-  #remove(path: string): void {
+  /** Makes a directory and those above it, from the top; the path holds no links. */
+  #makeParents(path: string): void {
+    const missing: string[] = [];
+    let at = path;
+    let found = this.#row(at);
+    for (; !found; found = this.#row(at)) {
+      missing.push(at);
+      at = parentOf(at);
+    }
+    if (found.kind !== "directory") throw new FsError("EEXIST", "mkdir", at);
+    for (const directory of missing.reverse()) this.#insert(directory, "directory", 0o755);
+  }
+
+  /** Removes the entries of a tree from one path to another, both included. */
+  #remove(tree: string, first = tree, last = `${tree}0`): void {
     this.#sql.exec(
-      "DELETE FROM files WHERE path = ? OR (path > ? AND path < ?)",
-      path,
-      ...rangeBelow(path),
+      `DELETE FROM files WHERE path >= ?4 AND path <= ?5 AND (path = ?1 OR (path > ?2 AND path < ?3))`,
+      tree,
+      ...rangeBelow(tree),
+      first,
+      last,
     );
+    this.#entries = undefined;
   }
 
   /** Takes away what a rename replaces: a file for a file, an empty directory for a directory. */
@@ -480,43 +518,51 @@ export class SqliteFs implements IFileSystem {
     this.#remove(to);
   }
 
-  /** Copies a tree inside the database: directories merge, files replace files. */
-  #copy(from: string, to: string, destination: string): void {
-    const tree = [from, to, ...rangeBelow(from)];
+  /** Refuses a copy of a tree: a directory and a file don't replace each other, and the disk must have room. */
+  #checkCopy(from: string, to: string, destination: string): void {
     const clash = this.#sql
       .exec<{ kind: Kind }>(
         `SELECT taken.kind FROM files AS source
            JOIN files AS taken ON taken.path = ?2 || substr(source.path, length(?1) + 1)
          WHERE (source.path = ?1 OR (source.path > ?3 AND source.path < ?4))
            AND (source.kind = 'directory') <> (taken.kind = 'directory') LIMIT 1`,
-        ...tree,
+        from,
+        to,
+        ...rangeBelow(from),
       )
       .toArray()[0];
     if (clash) {
       throw new FsError(clash.kind === "directory" ? "EISDIR" : "ENOTDIR", "cp", destination);
     }
-    const { bytes } = this.#sql
-      .exec<{ bytes: number }>(
-        "SELECT coalesce(sum(size), 0) AS bytes FROM files WHERE path = ? OR (path > ? AND path < ?)",
+    const { bytes, entries } = this.#sql
+      .exec<{ bytes: number; entries: number }>(
+        `SELECT coalesce(sum(size), 0) AS bytes, count(*) AS entries FROM files
+         WHERE path = ? OR (path > ? AND path < ?)`,
         from,
         ...rangeBelow(from),
       )
       .one();
     this.#makeRoom(destination, 0, bytes);
+    this.#countEntries(destination, entries);
+  }
 
+  /** Copies the entries of a tree from one path to another, both included: directories merge, files replace files. */
+  #copy(from: string, to: string, first: string, last: string): void {
+    const part = [from, to, ...rangeBelow(from), first, last];
+    const IS_MEANT = `source.path >= ?5 AND source.path <= ?6
+      AND (source.path = ?1 OR (source.path > ?3 AND source.path < ?4))`;
     this.#sql.exec(
       `DELETE FROM files WHERE kind <> 'directory' AND path IN (
-         SELECT ?2 || substr(path, length(?1) + 1) FROM files
-         WHERE path = ?1 OR (path > ?3 AND path < ?4))`,
-      ...tree,
+         SELECT ?2 || substr(path, length(?1) + 1) FROM files AS source WHERE ${IS_MEANT})`,
+      ...part,
     );
     this.#sql.exec(
       `INSERT OR IGNORE INTO files (path, parent, kind, mode, mtime, size, target)
        SELECT ?2 || substr(path, length(?1) + 1),
-         CASE WHEN path = ?1 THEN ?5 ELSE ?2 || substr(parent, length(?1) + 1) END,
-         kind, mode, ?6, size, target
-       FROM files WHERE path = ?1 OR (path > ?3 AND path < ?4)`,
-      ...tree,
+         CASE WHEN path = ?1 THEN ?7 ELSE ?2 || substr(parent, length(?1) + 1) END,
+         kind, mode, ?8, size, target
+       FROM files AS source WHERE ${IS_MEANT}`,
+      ...part,
       parentOf(to),
       Date.now(),
     );
@@ -525,9 +571,46 @@ export class SqliteFs implements IFileSystem {
        SELECT copy.id, chunks.at, chunks.bytes
        FROM files AS source JOIN chunks ON chunks.file = source.id
          JOIN files AS copy ON copy.path = ?2 || substr(source.path, length(?1) + 1)
-       WHERE source.path = ?1 OR (source.path > ?3 AND source.path < ?4)`,
-      ...tree,
+       WHERE ${IS_MEANT}`,
+      ...part,
     );
+    this.#entries = undefined;
+  }
+
+  /**
+   * Goes through a tree in the order of its paths, in batches that are small enough to happen at once, and
+   * pauses between them. `act` gets the first and the last path of each batch.
+   */
+  async #inBatches(
+    tree: string,
+    order: "ASC" | "DESC",
+    act: (first: string, last: string) => void,
+  ): Promise<void> {
+    const beyond = order === "ASC" ? ">" : "<";
+    for (let after: string | undefined; ; ) {
+      const rows: { path: string; size: number }[] = this.#sql
+        .exec<{ path: string; size: number }>(
+          `SELECT path, size FROM files WHERE (path = ?1 OR (path > ?2 AND path < ?3))
+           ${after === undefined ? "" : `AND path ${beyond} ?4`} ORDER BY path ${order} LIMIT ${BATCH_ENTRIES}`,
+          tree,
+          ...rangeBelow(tree),
+          ...(after === undefined ? [] : [after]),
+        )
+        .toArray();
+      let bytes = 0;
+      const taken = rows.filter(({ size }, index) => {
+        bytes += size;
+        return index === 0 || bytes <= BATCH_BYTES;
+      });
+      const first = taken[0];
+      const last = taken.at(-1);
+      if (!first || !last) return;
+      this.#storage.transactionSync(() => act(first.path, last.path));
+      after = last.path;
+      this.#work += taken.length + bytes / BYTES_PER_WORK;
+      if (rows.length < BATCH_ENTRIES && taken.length === rows.length) return;
+      await this.#pauseWhenDue();
+    }
   }
 }
 

@@ -3,13 +3,14 @@ import { type Ending, type Journal, runAgent } from "../agent/loop";
 import type { Message } from "../agent/messages";
 import { emptyDraft, type Model, thinkingFor } from "../agent/model";
 import type { PricedModel } from "../agent/models";
-import { mayCall, offeredTools } from "../agent/permissions";
+import { commandRules, mayCall, offeredTools } from "../agent/permissions";
 import { systemPrompt } from "../agent/prompt";
 import type { Colleagues, SharedFiles } from "../agent/tool";
 import { findTool, runTool, toolDefinitions } from "../agent/tools";
 import type { Pattern } from "../db/schema";
 import type { LiveEvent } from "../events/event";
 import { commandEnv } from "../sandbox/egress";
+import { decidesOnCommands } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
 import { introduction, MAIN, setupOf, takeMail } from "./agents";
 import { lookup, modelOf } from "./deployment";
@@ -87,7 +88,8 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
       const tool = findTool(call.name);
       if (!tool) return Promise.resolve(refusal(`There is no tool "${call.name}".`));
       const cwd = store.journal.agentCwd(run.agent);
-      const verdict = mayCall(setup.rules, call.name, call.input, cwd);
+      const sandboxDecides = decidesOnCommands(store.state.sandbox.provider);
+      const verdict = mayCall(setup.rules, call.name, call.input, cwd, sandboxDecides);
       if (!verdict.allowed) return Promise.resolve(refusal(verdict.reason));
       return runTool(tool, call.input, {
         ...context,
@@ -97,6 +99,7 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
           if (!signal.aborted) commit(() => store.journal.saveAgentCwd(run.agent, path));
         },
         env: commandEnv(config.env ?? {}),
+        commandRules: sandboxDecides ? commandRules(setup.rules) : undefined,
         signal,
         fetch: (input, init) => fetch(input, init),
         lookup,

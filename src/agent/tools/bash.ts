@@ -49,7 +49,7 @@ export const bash: Tool<z.infer<typeof Input>> = {
         "Commands can't run in the background here. Run it without run_in_background, with a timeout that is long enough.",
       );
     }
-    const { callId: id, cwd, env, output } = context;
+    const { callId: id, cwd, env, commandRules, output } = context;
     const known = context.interrupted ? await lookUp(context) : undefined;
     if (known?.state === "unknown") {
       return failed(
@@ -61,7 +61,11 @@ export const bash: Tool<z.infer<typeof Input>> = {
       known?.state === "finished"
         ? known.result
         : // A command that still runs is waited for: its id is not run twice.
-          await runCommand({ id, command, cwd, env, ...bounds }, context, output);
+          await runCommand(
+            { id, command, cwd, env, rules: commandRules, ...bounds },
+            context,
+            output,
+          );
     if (!result) return failed("The command was interrupted.");
     if (result.cwd !== undefined && result.cwd !== cwd) context.setCwd(result.cwd);
     return report(result, timeout, context);

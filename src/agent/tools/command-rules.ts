@@ -1,6 +1,7 @@
 // What the patterns of Bash rules match. Allowing and disallowing err to opposite sides: what can't be
 // told is not allowed by a pattern, and is disallowed by one.
 
+import { matchesCommand } from "../../sandbox/command-rules";
 import { parseScript, roughCommands, type ShellCommand } from "./shell-script";
 
 /** Words before a command that leave it a command. */
@@ -28,7 +29,7 @@ export function uncovered(patterns: readonly string[], script: string): string |
   }
   if (parsed.commands.length === 0) return "it holds no command";
   const texts = parsed.commands.map(({ written }) => written.join(" "));
-  const stray = texts.find((text) => !patterns.some((pattern) => matches(pattern, text)));
+  const stray = texts.find((text) => !patterns.some((pattern) => matchesCommand(pattern, text)));
   return stray === undefined ? undefined : `"${stray}" does not match`;
 }
 
@@ -46,37 +47,16 @@ function carriesOut(pattern: string, { written, meant }: ShellCommand, depth: nu
   if (isExpanded(written[0] ?? "")) return true;
   const name = program.slice(program.lastIndexOf("/") + 1);
   const texts = [written.join(" "), meant.join(" "), [name, ...words].join(" ")];
-  if (texts.some((text) => matches(pattern, text))) return true;
+  if (texts.some((text) => matchesCommand(pattern, text))) return true;
   if (!CARRIERS.has(name)) return false;
   if (words.length > MAX_WORDS) return true;
   return words.some((word, index) => {
     const [behind = "", ...more] = words.slice(index);
     const tail = [behind.slice(behind.lastIndexOf("/") + 1), ...more].join(" ");
-    return matches(pattern, tail) || (/[\s;|&]/.test(word) && runs(pattern, word, depth + 1));
+    return (
+      matchesCommand(pattern, tail) || (/[\s;|&]/.test(word) && runs(pattern, word, depth + 1))
+    );
   });
-}
-
-/** `git *` and `git:*` match git with arguments and without. Elsewhere `*` stands for any text. */
-function matches(pattern: string, text: string): boolean {
-  const whole = pattern.replace(/:\*$/, " *");
-  return (
-    matchesText(whole, text) || (whole.endsWith(" *") && matchesText(whole.slice(0, -2), text))
-  );
-}
-
-/** Not a regular expression: several `*` in one would take long to fail on a long command. */
-function matchesText(pattern: string, text: string): boolean {
-  const [head = "", ...middle] = pattern.split("*");
-  const tail = middle.pop();
-  if (tail === undefined) return text === head;
-  if (!text.startsWith(head)) return false;
-  let at = head.length;
-  for (const part of middle) {
-    const found = text.indexOf(part, at);
-    if (found === -1) return false;
-    at = found + part.length;
-  }
-  return text.length - at >= tail.length && text.endsWith(tail);
 }
 
 function withoutPrefix({ written, meant }: ShellCommand): ShellCommand {

@@ -1,0 +1,59 @@
+// Rules on which commands may run. Sandboxes that see each command before it runs decide by them.
+
+/** Patterns of commands. Without `allowed`, every command may run that none of `disallowed` matches. */
+export interface CommandRules {
+  allowed?: readonly string[] | undefined;
+  disallowed: readonly string[];
+}
+
+/** Returns why a command may not run, with the words it would run with; null when it may. */
+export function refuseCommand(
+  { allowed, disallowed }: CommandRules,
+  name: string,
+  args: readonly string[],
+): string | null {
+  const text = [name, ...args].join(" ");
+  const ofProgram = [name.slice(name.lastIndexOf("/") + 1), ...args].join(" ");
+  const forbidden = disallowed.find(
+    (pattern) => matchesCommand(pattern, text) || matchesCommand(pattern, ofProgram),
+  );
+  if (forbidden !== undefined) return `Bash(${forbidden}) is disallowed`;
+  if (!allowed || allowed.some((pattern) => matchesCommand(pattern, text))) return null;
+  return `${onlyAllowed(allowed)}: ${JSON.stringify(shortened(text))} does not match`;
+}
+
+/** Returns why a redirection may not write a file; null when it may. Patterns allow commands only. */
+export function refuseRedirection({ allowed }: CommandRules): string | null {
+  return allowed ? `${onlyAllowed(allowed)}: a redirection to a file does not match` : null;
+}
+
+/** `git *` and `git:*` match git with arguments and without. Elsewhere `*` stands for any text. */
+export function matchesCommand(pattern: string, text: string): boolean {
+  const whole = pattern.replace(/:\*$/, " *");
+  return (
+    matchesText(whole, text) || (whole.endsWith(" *") && matchesText(whole.slice(0, -2), text))
+  );
+}
+
+/** Not a regular expression: several `*` in one would take long to fail on a long command. */
+function matchesText(pattern: string, text: string): boolean {
+  const [head = "", ...middle] = pattern.split("*");
+  const tail = middle.pop();
+  if (tail === undefined) return text === head;
+  if (!text.startsWith(head)) return false;
+  let at = head.length;
+  for (const part of middle) {
+    const found = text.indexOf(part, at);
+    if (found === -1) return false;
+    at = found + part.length;
+  }
+  return text.length - at >= tail.length && text.endsWith(tail);
+}
+
+const MAX_SHOWN = 200;
+
+const shortened = (text: string): string =>
+  text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+
+const onlyAllowed = (allowed: readonly string[]): string =>
+  `Only ${shortened(allowed.map((pattern) => `Bash(${pattern})`).join(", "))} is allowed`;

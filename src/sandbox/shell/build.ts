@@ -1,0 +1,117 @@
+// Makes what the Worker loads to run scripts: QuickJS, and the memory of an engine in which just-bash is
+// loaded already. Loading it takes a third of a second; copying the memory takes a few milliseconds.
+
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { build, type Plugin } from "esbuild";
+import { QuickJs } from "./quickjs.ts";
+
+const here = new URL(".", import.meta.url);
+const generated = new URL("generated/", here);
+const require = createRequire(import.meta.url);
+
+/** Room for just-bash and the guest while they load, in pages of 64 KiB; the module asks for 256 at least. */
+const PAGES = 288;
+/** Memory is kept in pieces of this size; those that hold nothing but zeros are left out. */
+const RUN_BYTES = 1024;
+
+/**
+ * Where just-bash is about to run a command, and to open files for one, it asks the guest first. There is
+ * no option for it. Each text must be there exactly once.
+ */
+const GUARDS = [
+  {
+    text: "async runCommand(t,n,r,s,i=!1,o=!1,a=-1,l=!1){",
+    guard: "const refused=globalThis.__refuseCommand(t,n);if(refused)return refused;",
+  },
+  {
+    text: "async executeCommand(t,n,r=!1){",
+    guard:
+      "const refused=globalThis.__refuseRedirections(t.redirections);if(refused)return refused;",
+  },
+];
+
+const guarded: Plugin = {
+  name: "guarded",
+  setup({ onLoad }) {
+    onLoad({ filter: /just-bash\/dist\/bundle\/browser\.js$/ }, async ({ path }) => {
+      let contents = await readFile(path, "utf8");
+      for (const { text, guard } of GUARDS) {
+        if (contents.split(text).length !== 2) {
+          throw new Error(`just-bash has changed: look for what "${text}" has become`);
+        }
+        contents = contents.replace(text, () => text + guard);
+      }
+      return { contents, loader: "js" };
+    });
+  },
+};
+
+/** Builds the engine's module and its memory. Safe to run by several processes at once. */
+export async function buildShell(): Promise<void> {
+  const bundle = await build({
+    entryPoints: [new URL("guest/main.ts", here).pathname],
+    bundle: true,
+    write: false,
+    format: "iife",
+    target: "es2023",
+    minify: true,
+    keepNames: false,
+    conditions: ["browser"],
+    alias: { "node:zlib": new URL("guest/zlib.ts", here).pathname },
+    plugins: [guarded],
+  });
+  const code = bundle.outputFiles[0]?.text ?? "";
+  const wasm = await readFile(require.resolve("@jitl/quickjs-wasmfile-release-sync/wasm"));
+  const module = await WebAssembly.compile(wasm);
+  const { engine, addresses } = await loaded(module, code);
+  const commandNames = JSON.parse(engine.evaluate(addresses.context, "__commandNames()"));
+  // Loading leaves much that is freed, and what is zero need not be kept.
+  engine.clearFree();
+  await mkdir(generated, { recursive: true });
+  await put("quickjs.wasm", wasm);
+  await put("memory.bin", packed(engine.memory, { addresses, commandNames }));
+}
+
+async function loaded(module: WebAssembly.Module, code: string) {
+  const pages = { initial: PAGES, maximum: PAGES };
+  const engine = await QuickJs.open(module, pages, {
+    call: () => {
+      throw new Error("the guest calls its host while it loads");
+    },
+    interrupt: () => false,
+  });
+  return { engine, addresses: engine.load(code) };
+}
+
+/** The header's length, the header as JSON, and the runs of the memory that are not zero. */
+function packed(memory: WebAssembly.Memory, given: object): Uint8Array {
+  const bytes = new Uint8Array(memory.buffer);
+  const runs: [at: number, length: number][] = [];
+  for (let at = 0; at < bytes.length; at += RUN_BYTES) {
+    if (!bytes.subarray(at, at + RUN_BYTES).some((byte) => byte !== 0)) continue;
+    const last = runs.at(-1);
+    if (last && last[0] + last[1] === at) last[1] += RUN_BYTES;
+    else runs.push([at, RUN_BYTES]);
+  }
+  const header = { ...given, bytes: bytes.length, runs };
+  const head = new TextEncoder().encode(JSON.stringify(header));
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, head.length, true);
+  return Buffer.concat([length, head, ...runs.map(([at, size]) => bytes.subarray(at, at + size))]);
+}
+
+/** Writes a file as a whole, unless it is like that already: what watches it sees changes only. */
+async function put(name: string, bytes: Uint8Array): Promise<void> {
+  const file = new URL(name, generated);
+  const known = await readFile(file).catch(() => undefined);
+  if (known && Buffer.compare(known, bytes) === 0) return;
+  const draft = new URL(`${name}.${crypto.randomUUID()}`, generated);
+  await writeFile(draft, bytes);
+  await rename(draft, file);
+}
+
+/** Builds the shell before the tests. */
+export const setup = buildShell;
+
+if (import.meta.main) await buildShell();

@@ -1,0 +1,187 @@
+// Runs one script in an engine of its own: QuickJS in WebAssembly, in which just-bash is loaded. Time and
+// memory are bounded whatever the script does: the engine is interrupted between any two of its steps, and
+// its memory can't grow beyond a maximum.
+
+import type { IFileSystem } from "just-bash/browser";
+import { type CommandRules, refuseCommand, refuseRedirection } from "../command-rules";
+import { messageOf } from "../sandbox";
+import memoryFile from "./generated/memory.bin";
+import wasm from "./generated/quickjs.wasm";
+import { answerCall } from "./host-calls";
+import { enter, type Pace } from "./pace";
+import { type Addresses, type Answer, type Host, pagesOf, QuickJs } from "./quickjs";
+import type { Script, ScriptResult } from "./script";
+
+/** What one script may use, just-bash included. */
+const MAX_MEMORY_BYTES = 48 * 1024 ** 2;
+
+/** The memory that engines begin with: the runs that are not zero, and what stands where. */
+interface InitialMemory {
+  addresses: Addresses;
+  commandNames: string[];
+  bytes: number;
+  runs: [at: number, length: number][];
+  content: Uint8Array;
+}
+
+let initial: InitialMemory | undefined;
+
+/** An engine whose script has ended, for the next one: its memory is there already. */
+let idle: QuickJs | undefined;
+
+/** The names of the commands that scripts can use. */
+export const commandNames = (): readonly string[] => initialMemory().commandNames;
+
+/**
+ * Runs a script over a file system. Returns null when the signal stopped it. Never rejects for what a
+ * script does: without memory or with a stack that is too deep it ends with exit code 137.
+ */
+export async function runInEngine(
+  script: Omit<Script, "restricted">,
+  files: IFileSystem,
+  rules: CommandRules | undefined,
+  signal: AbortSignal,
+): Promise<ScriptResult | null> {
+  const pace = await enter(signal);
+  if (!pace) return null;
+  try {
+    return await new Run(
+      { ...script, restricted: rules !== undefined },
+      files,
+      rules,
+      signal,
+      pace,
+    ).toEnd();
+  } catch (error) {
+    if (signal.aborted) return null;
+    // A trap of the engine: its stack or its memory was used up in one of its own steps.
+    return killed(messageOf(error));
+  } finally {
+    pace.leave();
+  }
+}
+
+class Run implements Host {
+  readonly #script: Script;
+  readonly #files: IFileSystem;
+  readonly #rules: CommandRules | undefined;
+  readonly #signal: AbortSignal;
+  readonly #pace: Pace;
+  #result: ScriptResult | undefined;
+  /** The ms until the guest's next timer; -1 for none. */
+  #wakeMs = -1;
+
+  constructor(
+    script: Script,
+    files: IFileSystem,
+    rules: CommandRules | undefined,
+    signal: AbortSignal,
+    pace: Pace,
+  ) {
+    this.#script = script;
+    this.#files = files;
+    this.#rules = rules;
+    this.#signal = signal;
+    this.#pace = pace;
+  }
+
+  async toEnd(): Promise<ScriptResult | null> {
+    const { addresses } = initialMemory();
+    const engine = await fresh(this);
+    await engine.call(addresses, addresses.main);
+    for (;;) {
+      await engine.runJobs(addresses);
+      if (this.#signal.aborted) return null;
+      if (this.#result) {
+        keep(engine);
+        return this.#result;
+      }
+      await engine.call(addresses, addresses.runTimers);
+      if (this.#wakeMs < 0) return killed("out of memory");
+      await this.#pace.wait(this.#wakeMs);
+      if (this.#signal.aborted) return null;
+      await engine.call(addresses, addresses.runTimers);
+    }
+  }
+
+  interrupt(): boolean | Promise<boolean> {
+    if (this.#signal.aborted) return true;
+    return this.#pace.tick()?.then(() => this.#signal.aborted) ?? false;
+  }
+
+  call(text: string, bytes: Uint8Array | undefined): Answer | Promise<Answer> {
+    const [operation, ...args] = JSON.parse(text);
+    switch (operation) {
+      case "script":
+        return answerOf(this.#script);
+      case "finish":
+        this.#result = args[0];
+        return answerOf(null);
+      case "wake":
+        this.#wakeMs = args[0];
+        return answerOf(null);
+      case "refuseCommand":
+        return answerOf(this.#rules ? refuseCommand(this.#rules, args[0], args[1]) : null);
+      case "refuseRedirection":
+        return answerOf(this.#rules ? refuseRedirection(this.#rules) : null);
+      default:
+        return this.#hostCall(operation, args, bytes);
+    }
+  }
+
+  #hostCall(operation: string, args: never[], bytes: Uint8Array | undefined) {
+    try {
+      const value = answerCall(operation, args, bytes, this.#files, this.#pace);
+      return value instanceof Promise ? value.then(answerOf, refusalOf) : answerOf(value);
+    } catch (error) {
+      return refusalOf(error);
+    }
+  }
+}
+
+const answerOf = (value: unknown): Answer =>
+  value instanceof Uint8Array ? value : JSON.stringify({ value });
+
+const refusalOf = (error: unknown): Answer =>
+  JSON.stringify({ error: { message: messageOf(error), code: (error as { code?: string }).code } });
+
+const killed = (why: string): ScriptResult => ({
+  exitCode: 137,
+  stdout: "",
+  stderr: `bash: killed: ${why}\n`,
+});
+
+/** An engine in which nothing has run yet. */
+async function fresh(host: Host): Promise<QuickJs> {
+  const { bytes, runs, content } = initialMemory();
+  const pages = { initial: pagesOf(bytes), maximum: pagesOf(MAX_MEMORY_BYTES) };
+  const used = idle;
+  idle = undefined;
+  const engine = used ?? (await QuickJs.open(wasm, pages, host));
+  engine.host = host;
+  const heap = new Uint8Array(engine.memory.buffer);
+  let end = 0;
+  let from = 0;
+  for (const [at, length] of runs) {
+    if (used) heap.fill(0, end, at);
+    heap.set(content.subarray(from, from + length), at);
+    from += length;
+    end = at + length;
+  }
+  if (used) heap.fill(0, end);
+  return engine;
+}
+
+/** Keeps an engine that came to its end in good order, unless its memory has grown. */
+function keep(engine: QuickJs): void {
+  if (engine.memory.buffer.byteLength === initialMemory().bytes) idle = engine;
+}
+
+function initialMemory(): InitialMemory {
+  if (initial) return initial;
+  const file = new Uint8Array(memoryFile);
+  const length = new DataView(memoryFile).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(file.subarray(4, 4 + length)));
+  initial = { ...header, content: file.subarray(4 + length) };
+  return initial as InitialMemory;
+}

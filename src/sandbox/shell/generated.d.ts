@@ -1,0 +1,9 @@
+// What `build.ts` makes.
+declare module "*/generated/memory.bin" {
+  const bytes: ArrayBuffer;
+  export default bytes;
+}
+declare module "*/generated/quickjs.wasm" {
+  const module: WebAssembly.Module;
+  export default module;
+}

@@ -1,0 +1,35 @@
+// The guest's only way out of the engine: one synchronous function that the host provides.
+
+/** Implemented by the host. Takes a call as JSON and bytes that go with it; answers JSON text or bytes. */
+declare const __host: (call: string, bytes?: ArrayBufferLike) => string | ArrayBuffer;
+
+/** A refusal of the host's file system; just-bash reads the code at the beginning of the message. */
+class HostError extends Error {
+  readonly code: string | undefined;
+  constructor(message: string, code: string | undefined) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/**
+ * Calls an operation of the host and waits for its answer; the whole engine is suspended meanwhile.
+ * Throws what the host refuses with.
+ */
+export function call(
+  operation: string,
+  args: readonly unknown[] = [],
+  bytes?: Uint8Array,
+): unknown {
+  const answer = __host(JSON.stringify([operation, ...args]), bytes && whole(bytes));
+  if (typeof answer !== "string") return new Uint8Array(answer);
+  const { error, value } = JSON.parse(answer);
+  if (error) throw new HostError(error.message, error.code);
+  return value;
+}
+
+/** A buffer that holds nothing but these bytes: the host is given buffers, not views. */
+function whole(bytes: Uint8Array): ArrayBufferLike {
+  const { buffer, byteOffset, byteLength } = bytes;
+  return byteOffset === 0 && byteLength === buffer.byteLength ? buffer : bytes.slice().buffer;
+}

@@ -1,0 +1,13 @@
+// Stands for `node:zlib`, of which just-bash's gzip commands use these. The levels of compression are all the same.
+
+import { call } from "./host";
+
+export const constants = { Z_BEST_COMPRESSION: 9, Z_BEST_SPEED: 1, Z_DEFAULT_COMPRESSION: -1 };
+
+type Options = { maxOutputLength?: number };
+
+export const gzipSync = (bytes: Uint8Array, { maxOutputLength }: Options = {}): Uint8Array =>
+  call("gzip", [maxOutputLength], bytes) as Uint8Array;
+
+export const gunzipSync = (bytes: Uint8Array, { maxOutputLength }: Options = {}): Uint8Array =>
+  call("gunzip", [maxOutputLength], bytes) as Uint8Array;
