@@ -17,7 +17,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   db: ["events"],
   testing: ["session", "agent", "sandbox", "events", "db", "http"],
   bench: ["agent"],
-  soak: ["bench", "events"],
+  soak: ["bench", "fuzz", "events"],
   fuzz: ["bench", "soak", "events"],
   trial: ["bench", "sandbox"],
 };

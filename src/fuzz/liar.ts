@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Told } from "./generators/upstream.ts";
+import type { Told } from "./generators/replies.ts";
 
 /** A request to the Messages API. */
 export interface Asked {

@@ -5,14 +5,20 @@ import type { Life, Sent } from "./life.ts";
 import { readCommand } from "./script.ts";
 import type { StreamedEvent, Watched } from "./streams.ts";
 
+/** What the sessions' upstream was like. */
+export interface Upstream {
+  /** It fails now and then for no reason of the prompt's, which may fail a message. */
+  isLying: boolean;
+}
+
 /** Everything that is not as it should be with a session at rest. */
-export function faultsOf(life: Life, whole: Story): string[] {
+export function faultsOf(life: Life, whole: Story, upstream: Upstream): string[] {
   // What it has inherited was another session's, and is looked at there.
   const messages = whole.messages.filter(({ sessionId }) => sessionId === life.id);
   const story = { ...whole, messages };
   return [
     ...faultsOfLog(story),
-    ...faultsOfMessages(life, story),
+    ...faultsOfMessages(life, story, upstream),
     ...faultsOfMoney(life, story),
     ...faultsOfEffects(life, story),
     ...faultsOfStreams(life, story),
@@ -62,7 +68,7 @@ function faultsOfLog({ events }: Story): string[] {
 }
 
 /** Every message that was accepted is there once, and as it was answered; no other is. */
-function faultsOfMessages(life: Life, { messages, events }: Story): string[] {
+function faultsOfMessages(life: Life, { messages, events }: Story, upstream: Upstream): string[] {
   const faults: string[] = [];
   for (const sent of life.sent) {
     const { marker, ids, answers } = sent;
@@ -77,7 +83,7 @@ function faultsOfMessages(life: Life, { messages, events }: Story): string[] {
     if (!answers.every((answer) => isDeepStrictEqual(answer, message))) {
       faults.push(`${marker} is not as it was answered: ${JSON.stringify([message, ...answers])}`);
     }
-    faults.push(...faultsOfMessage(life, sent, message, events));
+    faults.push(...faultsOfMessage(life, sent, message, events, upstream));
   }
   const prompts = new Set(life.sent.map(({ script }) => script.prompt));
   const scheduled = new Set(
@@ -99,6 +105,7 @@ function faultsOfMessage(
   { marker, script, body }: Sent,
   message: MessageView,
   log: SessionEvent[],
+  { isLying }: Upstream,
 ): string[] {
   const { messageId, status, stopReason, cost, numTurns } = message;
   const faults: string[] = [];
@@ -119,7 +126,7 @@ function faultsOfMessage(
   if (tokensOf(events) !== message.tokens) fault(`it has ${message.tokens} tokens`);
   if (cost > Number(body.maxBudgetUsd ?? Number.POSITIVE_INFINITY)) fault(`it cost ${cost}`);
   if (numTurns > Number(body.maxTurns ?? Number.POSITIVE_INFINITY)) fault(`${numTurns} turns`);
-  if (status === "failed" && !script.refused) fault(JSON.stringify(message.error));
+  if (status === "failed" && !script.refused && !isLying) fault(JSON.stringify(message.error));
   if (stopReason === "interrupted" && life.interrupts === 0) fault("nobody stopped it");
   const calls = events.filter(({ type }) => type === "tool.started").length;
   // An agent that a limit has stopped leaves out the rest of its task.

@@ -7,6 +7,7 @@ import { type Api, read, readStory, type Story } from "./api.ts";
 import { faultsOf } from "./checks.ts";
 import { faultsOfIndex } from "./index-checks.ts";
 import { type Life, live, sendLast, type World } from "./life.ts";
+import { startLyingModel } from "./lying-model.ts";
 import { type Random, randomFrom } from "./random.ts";
 
 // Lets a crowd of sessions live on a server that is killed again and again, and then looks from outside
@@ -17,13 +18,16 @@ const { values: options } = parseArgs({
     seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
     seconds: { type: "string", default: "120" },
     sessions: { type: "string", default: "100" },
+    /** `lying`: the model's API misreports what calls cost, fails after it has billed, and breaks off. */
+    upstream: { type: "string", default: "honest" },
   },
 });
 const SEED = Number(options.seed);
 const DURATION_MS = Number(options.seconds) * 1_000;
 const SESSIONS = Number(options.sessions);
+const IS_LYING = options.upstream === "lying";
 
-const VARS = { ALLOW_ANONYMOUS: "true", OFFLINE_MODEL: "true" };
+const vars: Record<string, string> = { ALLOW_ANONYMOUS: "true", OFFLINE_MODEL: "true" };
 const KILL_EVERY_S = [10, 25] as const;
 /** The time for a last message before the last kill. */
 const LAST_WORDS_MS = 1_500;
@@ -54,6 +58,7 @@ const api: Api = {
 
 async function main(): Promise<void> {
   const state = await newState();
+  if (IS_LYING) Object.assign(vars, await startLyingModel(SEED));
   const server = await begin(state);
   const lives = await liveAll(server, state);
   progress("checking");
@@ -107,7 +112,7 @@ async function liveAll(first: Server, state: string): Promise<Life[]> {
 
 async function begin(state: string, port?: number): Promise<Server> {
   const where = port === undefined ? {} : { port };
-  const server = await start({ config: "wrangler.toml", vars: VARS, state, ...where });
+  const server = await start({ config: "wrangler.toml", vars, state, ...where });
   api.url = server.url;
   api.startedAt = Date.now();
   return server;
@@ -155,7 +160,7 @@ function judge(life: Life, story: Story): void {
       api.count(lost ? "calls that a kill cut off" : `calls, ${event.isError ? "failed" : "done"}`);
     }
   }
-  for (const fault of faultsOf(life, story)) api.violation(life.id, fault);
+  for (const fault of faultsOf(life, story, { isLying: IS_LYING })) api.violation(life.id, fault);
 }
 
 async function compareIndex(lives: readonly Life[]): Promise<void> {
@@ -179,7 +184,9 @@ function report(tookMs: number): void {
     console.log(`${String(count).padStart(6)}  ${what}`);
   }
   const took = `${SESSIONS} sessions, ${Math.round(tookMs / 1_000)} s`;
-  console.log(`\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED} (${took})`);
+  console.log(
+    `\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED}${IS_LYING ? " --upstream lying" : ""} (${took})`,
+  );
 }
 
 const progress = (what: string): void => console.error(`… ${what}`);

@@ -82,7 +82,7 @@ export const HOSTILE_COMMANDS = [
   `printf '%s!' ${times("a", 40)} | awk '/^(a+)+$/'`,
   `[[ ${times("a", 40)}! =~ ^(a+)+$ ]]`,
   `case ${times("a", 200)} in ${times("*a", 30)}b) ;; esac`,
-  `case ${times("a", 90)} in\n${times(`${times("*", 90)}b) :;;\n`, 1_000)}esac`,
+  `case ${times("a", 90)} in\n${times(`${times("*", 90)}b) :;;\n`, 400)}esac`,
   `x=${times("a", 5_000)}; echo \${x##${times("*a", 25)}b}`,
   `x=${times("a", 5_000)}; echo \${x//${times("a*", 20)}b/c}`,
   `echo /${times("*/", 30)}x`,

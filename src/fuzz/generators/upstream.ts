@@ -1,20 +1,15 @@
 import type { Random } from "../../soak/random.ts";
 import { many } from "./grammar.ts";
 import { anyValue, mutateValue } from "./json.ts";
-
-/** An answer of the Messages API, as it goes over the wire. */
-export interface Told {
-  status: number;
-  headers: Record<string, string>;
-  /** The body in pieces, `pauseMs` apart. */
-  pieces: string[];
-  pauseMs: number;
-  /** `cut` breaks the connection, `stall` keeps it open and says nothing more. */
-  end: "whole" | "cut" | "stall";
-}
-
-/** An event of a stream. */
-export type StreamEvent = { type: string } & Record<string, unknown>;
+import {
+  answeredAs,
+  JSON_TYPE,
+  messageOf,
+  type StreamEvent,
+  streamed,
+  streamOf,
+  type Told,
+} from "./replies.ts";
 
 /** A session's budget, what it is asked, and what its upstream answers, call after call; after that it is honest. */
 export interface UpstreamInput {
@@ -27,9 +22,6 @@ export interface UpstreamInput {
 
 /** The file that a call appends its own token to. */
 export const LOG_FILE = "log.txt";
-
-const SSE = { "content-type": "text/event-stream" };
-const JSON_TYPE = { "content-type": "application/json" };
 
 /** Statuses by which the API says that a call was not run, so that it costs nothing. */
 export const REFUSALS = [400, 401, 403, 404, 413, 429, 529] as const;
@@ -214,51 +206,6 @@ function anyBlock(random: Random, n: number): Record<string, unknown> {
 /** An input as text: so deep a value can't be serialised. */
 const deep = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 
-/** The events of a whole reply of blocks, with what it used. */
-export function streamOf(
-  blocks: readonly Record<string, unknown>[],
-  used: { input_tokens: number; output_tokens: number },
-  stopReason: unknown,
-): StreamEvent[] {
-  const message = { id: "msg_up", type: "message", role: "assistant", model: "m", content: [] };
-  const start = { ...message, stop_reason: null, usage: { ...used, output_tokens: 1 } };
-  return [
-    { type: "message_start", message: start },
-    ...blocks.flatMap((block, index) => blockEvents(block, index)),
-    { type: "message_delta", delta: { stop_reason: stopReason }, usage: used },
-    { type: "message_stop" },
-  ];
-}
-
-/** A call's input is streamed as `json` where a block has that. */
-function blockEvents(given: Record<string, unknown>, index: number): StreamEvent[] {
-  const { json: written, ...block } = given;
-  const { type, text, input, thinking } = block;
-  const delta = (value: object) => ({ type: "content_block_delta", index, delta: value });
-  const start = (content_block: object) => ({ type: "content_block_start", index, content_block });
-  const stop = { type: "content_block_stop", index };
-  if (type === "text") {
-    return [start({ ...block, text: "" }), delta({ type: "text_delta", text }), stop];
-  }
-  if (type === "thinking") {
-    return [start({ ...block, thinking: "" }), delta({ type: "thinking_delta", thinking }), stop];
-  }
-  if (input === undefined) return [start(block), stop];
-  const json = typeof written === "string" ? written : JSON.stringify(input);
-  const pieces = [json.slice(0, 9), json.slice(9)];
-  const parts = pieces.map((partial_json) => delta({ type: "input_json_delta", partial_json }));
-  return [start({ ...block, input: {} }), ...parts, stop];
-}
-
-/** An answer that streams events, as they should be. */
-export const streamed = (events: readonly (StreamEvent | null)[]): Told => ({
-  status: 200,
-  headers: SSE,
-  pieces: events.map((event) => `event: ${event?.type}\ndata: ${JSON.stringify(event)}\n\n`),
-  pauseMs: 0,
-  end: "whole",
-});
-
 /** Returns what a lying upstream sends in place of the honest reply of these events. */
 export function lie(random: Random, honest: readonly StreamEvent[]): Told {
   const dice = random.int(1, 100);
@@ -291,6 +238,28 @@ export function lie(random: Random, honest: readonly StreamEvent[]): Told {
   ])();
 }
 
+/** The reply as JSON where a stream was asked for. */
+function whole(random: Random, honest: readonly StreamEvent[]): Told {
+  const message = messageOf(misreport(random, honest));
+  return answeredAs(random.chance(0.3) ? mutateValue(random, message) : message);
+}
+
+/**
+ * Returns what an upstream sends that lies of money only: what arrives whole says what the honest reply says,
+ * and reports another usage, or comes as JSON; the rest is an error, or breaks off.
+ */
+export function lieOfMoney(random: Random, honest: readonly StreamEvent[]): Told {
+  const told = streamed(misreport(random, honest));
+  return random.pick<() => Told>([
+    () => told,
+    () => told,
+    () => refusal(random),
+    () => answeredAs(messageOf(misreport(random, honest))),
+    () => ({ ...told, pieces: told.pieces.slice(0, random.int(0, told.pieces.length - 1)) }),
+    () => ({ ...told, pieces: told.pieces.slice(0, random.int(0, 3)), end: "cut" }),
+  ])();
+}
+
 /** An error, or what a gateway makes of one; it may have been billed all the same. */
 function refusal(random: Random): Told {
   const status = random.pick(STATUSES);
@@ -319,19 +288,9 @@ function refusal(random: Random): Told {
   return { status, headers: { ...JSON_TYPE, ...retry }, pieces: [body], pauseMs: 0, end };
 }
 
-/** The reply as JSON where a stream was asked for. */
-function whole(random: Random, honest: readonly StreamEvent[]): Told {
-  const start = honest.find(({ type }) => type === "message_start")?.message as object | undefined;
-  const end = honest.find(({ type }) => type === "message_delta");
-  const content = honest.flatMap(({ type, content_block }) =>
-    type === "content_block_start" ? [content_block] : [],
-  );
-  const { stop_reason } = (end?.delta ?? {}) as Record<string, unknown>;
-  const message = { ...start, content, stop_reason, usage: usageLike(random, end?.usage) };
-  const told = random.chance(0.3) ? mutateValue(random, message) : message;
-  const pieces = [JSON.stringify(told) ?? ""];
-  return { status: 200, headers: JSON_TYPE, pieces, pauseMs: 0, end: "whole" };
-}
+/** An answer to the counting of tokens that can't be relied on. */
+export const countOf = (random: Random): Told =>
+  answeredAs(random.chance(0.3) ? {} : { input_tokens: random.pick<unknown>(COUNTS) });
 
 /** A random session with an upstream that lies for a few calls. */
 export function upstreamInput(random: Random): UpstreamInput {

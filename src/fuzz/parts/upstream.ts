@@ -1,14 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { call, must, type Origin } from "../client.ts";
-import {
-  LOG_FILE,
-  REFUSALS,
-  streamed,
-  streamOf,
-  type Told,
-  type UpstreamInput,
-  upstreamInput,
-} from "../generators/upstream.ts";
+import { answeredAs, streamed, streamOf, type Told } from "../generators/replies.ts";
+import { LOG_FILE, REFUSALS, type UpstreamInput, upstreamInput } from "../generators/upstream.ts";
 import { type Asked, type Liar, startLiar } from "../liar.ts";
 import type { Part } from "../part.ts";
 import {
@@ -125,7 +118,7 @@ function answer({ path, body }: Asked): Told {
   const self = upstreams.get(/case-[0-9a-f-]{36}/.exec(body)?.[0] ?? "");
   if (path.endsWith("/count_tokens")) {
     const told = self?.input.counts[self.counted++];
-    return json(200, told ?? { input_tokens: Math.ceil(body.length / BYTES_A_TOKEN) });
+    return answeredAs(told ?? { input_tokens: Math.ceil(body.length / BYTES_A_TOKEN) });
   }
   const problem = self && problemOf(body);
   if (problem) self.faults.push(`the API can't read the conversation: ${problem}`);
@@ -139,14 +132,6 @@ function answer({ path, body }: Asked): Told {
   }
   return told;
 }
-
-const json = (status: number, value: unknown): Told => ({
-  status,
-  headers: { "content-type": "application/json" },
-  pieces: [JSON.stringify(value)],
-  pauseMs: 0,
-  end: "whole",
-});
 
 interface Block {
   type: string;
