@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Told } from "./generators/replies.ts";
 
@@ -22,15 +22,9 @@ const STALL_MS = 180_000;
 
 /** Starts a server on this machine that answers every request as `answer` says. */
 export async function startLiar(answer: (asked: Asked) => Told | Promise<Told>): Promise<Liar> {
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const { pathname } = new URL(request.url ?? "", "http://localhost");
-    const headers = Object.fromEntries(
-      Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
-    );
-    const body = Buffer.concat(chunks).toString();
-    await tell(response, await answer({ path: pathname, body, headers }));
+  const server = createServer((request, response) => {
+    // A Worker that is killed leaves its requests in the middle.
+    tell(request, response, answer).catch(() => response.destroy());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -45,9 +39,19 @@ export async function startLiar(answer: (asked: Asked) => Told | Promise<Told>):
   };
 }
 
-async function tell(response: ServerResponse, told: Told): Promise<void> {
-  const { status, headers, pieces, pauseMs, end } = told;
+async function tell(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: (asked: Asked) => Told | Promise<Told>,
+): Promise<void> {
   response.on("error", () => {});
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const { pathname } = new URL(request.url ?? "", "http://localhost");
+  const sent = Object.entries(request.headers).map(([name, value]) => [name, String(value)]);
+  const body = Buffer.concat(chunks).toString();
+  const asked = { path: pathname, body, headers: Object.fromEntries(sent) };
+  const { status, headers, pieces, pauseMs, end } = await answer(asked);
   response.writeHead(status, headers);
   response.flushHeaders();
   for (const piece of pieces) {
