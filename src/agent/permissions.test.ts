@@ -477,3 +477,59 @@ describe("a pattern of domains", () => {
     expect(disallows(`WebFetch(domain:${domain})`, "WebFetch", page(url))).toBe(disallowed);
   });
 });
+
+describe("rules that are made to take long", () => {
+  const directories = `Read(${"/**".repeat(30)}/x)`;
+  const stars = `Read(/${"*a".repeat(25)})`;
+  const path = `/${"a".repeat(4_000)}`;
+
+  it("decide about paths", () => {
+    expect(checkRules({ allowedTools: [directories, stars] })).toEqual([]);
+    expect(allows(directories, "Read", { file_path: "/a".repeat(2_000) })).toBe(false);
+    expect(allows(directories, "Read", { file_path: `${"/a".repeat(2_000)}/x` })).toBe(true);
+    expect(allows(stars, "Read", { file_path: `${path}b` })).toBe(false);
+    expect(allows(stars, "Read", { file_path: path })).toBe(true);
+  });
+
+  it("neither allow nor overlook a path that is too long", () => {
+    const file_path = "/a".repeat(3_000);
+    expect(allows("Read(/**)", "Read", { file_path })).toBe(false);
+    expect(disallows("Read(/b)", "Read", { file_path })).toBe(true);
+  });
+
+  it("are refused when they expand to too much, and err to the safe side where they are already", () => {
+    const many = Array.from(
+      { length: 20 },
+      (_, n) => `Read(/${"{a,b}".repeat(6)}${n}${"x".repeat(60)})`,
+    );
+    expect(checkRules({ allowedTools: many })).toEqual([
+      {
+        path: expect.stringMatching(/^allowedTools\.\d+$/),
+        message: expect.stringContaining("more than 50000"),
+      },
+    ]);
+    const file_path = `/aaaaaa0${"x".repeat(60)}`;
+    expect(allows(many, "Read", { file_path })).toBe(false);
+    expect(disallows(many, "Read", { file_path: "/c" })).toBe(true);
+  });
+
+  it("decide about commands", () => {
+    const many = Array.from({ length: 1_000 }, (_, n) => `Bash(${"*a".repeat(90)}${n})`);
+    const command = `echo ${"a".repeat(5_000)}`;
+    expect(checkRules({ allowedTools: many })).toEqual([]);
+    expect(allows([...many, "Bash(echo *)"], "Bash", { command })).toBe(true);
+    expect(disallows(many, "Bash", { command })).toBe(false);
+  });
+
+  it("err to the safe side when command and rules are too much", () => {
+    const many = Array.from({ length: 1_000 }, (_, n) => `Bash(${"*a".repeat(90)}${n})`);
+    const command = `sh -c "${"echo ".repeat(30_000)}"`;
+    const { reason } = {
+      reason: "",
+      ...mayCall({ allowedTools: [...many, "Bash(sh *)"] }, "Bash", { command }),
+    };
+    expect(reason).toContain("too long to be checked");
+    expect(disallows(many, "Bash", { command })).toBe(true);
+    expect(disallows("Bash(rm *)", "Bash", { command: "a ".repeat(1_000_000) })).toBe(true);
+  });
+});

@@ -5,9 +5,9 @@ import type { CommandRules } from "../sandbox/command-rules";
 import { resolveFrom } from "../sandbox/paths";
 import type { Tool } from "./tool";
 import { TOOLS } from "./tools";
-import { runs, uncovered } from "./tools/command-rules";
+import { forbidden, uncovered } from "./tools/command-rules";
 import { searchOf } from "./tools/glob";
-import { globToRegex } from "./tools/glob-pattern";
+import { expandBraces, globMatcher } from "./tools/glob-pattern";
 
 /** A session's rules. Absent `allowedTools` allow everything; `disallowedTools` win over them. */
 export interface Rules {
@@ -37,10 +37,10 @@ export function checkRules(
   tools: readonly Pick<Tool, "name">[] = TOOLS,
 ): { path: string; message: string }[] {
   return (["allowedTools", "disallowedTools"] as const).flatMap((list) =>
-    (rules[list] ?? []).flatMap((text, index) => {
-      const message = problemOf(text, tools);
-      return message === undefined ? [] : [{ path: `${list}.${index}`, message }];
-    }),
+    problemsOf(rules[list] ?? [], tools).map(({ index, message }) => ({
+      path: `${list}.${index}`,
+      message,
+    })),
   );
 }
 
@@ -84,14 +84,20 @@ export function mayCall(
 ): Permission {
   const patterned = PATTERNED[tool];
   const leftToSandbox = sandboxDecides && tool === "Bash";
-  for (const rule of parsed(rules.disallowedTools)) {
-    if (leftToSandbox && rule.pattern !== undefined) continue;
-    if (forbids(rule, tool, input, cwd)) return refused(`${textOf(rule)} is disallowed.`);
+  const against = parsed(rules.disallowedTools).filter(
+    (rule) => concerns(rule, tool) && !(leftToSandbox && rule.pattern !== undefined),
+  );
+  const disallowing = patternsOf(against);
+  const forbids = disallowing.length > 0 ? patterned?.forbids(disallowing, input, cwd) : undefined;
+  for (const rule of against) {
+    if (rule.pattern === undefined || forbids?.(rule.pattern)) {
+      return refused(`${textOf(rule)} is disallowed.`);
+    }
   }
   if (!rules.allowedTools) return { allowed: true };
 
   const own = parsed(rules.allowedTools).filter((rule) => rule.tool === tool);
-  const patterns = own.flatMap(({ pattern }) => (pattern === undefined ? [] : [pattern]));
+  const patterns = patternsOf(own);
   if (patterns.length < own.length) return { allowed: true };
   if (!patterned || patterns.length === 0) return refused(`${tool} is not allowed.`);
   if (leftToSandbox) return { allowed: true };
@@ -117,14 +123,14 @@ interface Patterned {
   problem(pattern: string): string | undefined;
   /** Why none of the patterns allows a call; undefined when one does. */
   uncovered(patterns: readonly string[], input: unknown, cwd?: string): string | undefined;
-  /** Whether a pattern disallows a call. */
-  forbids(pattern: string, input: unknown, cwd?: string): boolean;
+  /** Reads a call once; what it returns tells of each of the patterns whether it disallows the call. */
+  forbids(patterns: readonly string[], input: unknown, cwd?: string): (pattern: string) => boolean;
 }
 
 const commands: Patterned = {
   problem: () => undefined,
   uncovered: (patterns, input) => uncovered(patterns, textIn(input, "command") ?? ""),
-  forbids: (pattern, input) => runs(pattern, textIn(input, "command") ?? ""),
+  forbids: (patterns, input) => forbidden(patterns, textIn(input, "command") ?? ""),
 };
 
 const sites: Patterned = {
@@ -139,9 +145,9 @@ const sites: Patterned = {
       domain.startsWith("*.") ? host.endsWith(domain.slice(1)) : host === domain;
     return domains.some(covers) ? undefined : `${host || "the address"} does not match`;
   },
-  forbids(pattern, input) {
-    const domain = domainOf(pattern).replace(/^\*\./, "");
-    return `.${hostOf(input)}`.endsWith(`.${domain}`);
+  forbids(_, input) {
+    const host = `.${hostOf(input)}`;
+    return (pattern) => host.endsWith(`.${domainOf(pattern).replace(/^\*\./, "")}`);
   },
 };
 
@@ -151,13 +157,15 @@ function paths(pathOf: (input: unknown, cwd?: string) => string | undefined): Pa
     uncovered(patterns, input, cwd) {
       const path = pathOf(input, cwd);
       if (path === undefined) return "give an absolute path";
+      if (isTooMuch(patterns, path)) return "the path is too long, or the patterns are too many";
       return patterns.some((pattern) => covers(pattern, path))
         ? undefined
         : `${path} does not match`;
     },
-    forbids(pattern, input, cwd) {
+    forbids(patterns, input, cwd) {
       const path = pathOf(input, cwd);
-      return path === undefined || covers(pattern, path);
+      if (path === undefined || isTooMuch(patterns, path)) return () => true;
+      return (pattern) => covers(pattern, path);
     },
   };
 }
@@ -179,16 +187,37 @@ const PATTERNED: Record<string, Patterned> = {
   WebFetch: sites,
 };
 
+const PATHS = new Set<string | undefined>(["Read", "Write", "Edit", "Glob", "Grep"]);
+
 /** Tools that do what another one's disallowing pattern is about. */
 const ALSO_FORBIDDEN: Record<string, readonly string[]> = {
   Edit: ["Write"],
   Read: ["Glob", "Grep"],
 };
 
-function forbids({ tool, pattern }: Rule, called: string, input: unknown, cwd?: string): boolean {
-  if (pattern === undefined) return tool === called;
-  if (tool !== called && !ALSO_FORBIDDEN[tool]?.includes(called)) return false;
-  return PATTERNED[called]?.forbids(pattern, input, cwd) ?? false;
+/** Whether a disallowing rule may be about a call of a tool. */
+function concerns({ tool, pattern }: Rule, called: string): boolean {
+  if (tool === called) return true;
+  return pattern !== undefined && (ALSO_FORBIDDEN[tool]?.includes(called) ?? false);
+}
+
+function problemsOf(
+  rules: readonly string[],
+  tools: readonly Pick<Tool, "name">[],
+): { index: number; message: string }[] {
+  const problems: { index: number; message: string }[] = [];
+  let chars = 0;
+  for (const [index, text] of rules.entries()) {
+    const message = problemOf(text, tools);
+    if (message !== undefined) problems.push({ index, message });
+    const { tool, pattern } = parseRule(text) ?? {};
+    if (message !== undefined || pattern === undefined || !PATHS.has(tool)) continue;
+    chars += expandedLength(pattern);
+    if (chars <= MAX_PATTERN_CHARS) continue;
+    const excess = `the patterns of paths up to this one have more than ${MAX_PATTERN_CHARS} characters, with every alternative of {a,b} written out`;
+    return [...problems, { index, message: excess }];
+  }
+  return problems;
 }
 
 function problemOf(text: string, tools: readonly Pick<Tool, "name">[]): string | undefined {
@@ -206,19 +235,39 @@ function problemOf(text: string, tools: readonly Pick<Tool, "name">[]): string |
 function pathProblem(pattern: string): string | undefined {
   if (!/^(\/|\*\*\/)/.test(pattern)) return `"${pattern}" must begin with / or **/`;
   try {
-    new RegExp(globToRegex(pattern));
+    globMatcher(pattern);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
 }
 
+/** Characters of all path patterns of a list, expanded, and those times the characters of a path. */
+const MAX_PATTERN_CHARS = 50_000;
+const MAX_STEPS = 10_000_000;
+const MAX_PATH_CHARS = 4_096;
+
+/** Whether a decision would take too long. Rules of sessions from before there was a bound may be more. */
+function isTooMuch(patterns: readonly string[], path: string): boolean {
+  if (path.length > MAX_PATH_CHARS) return true;
+  let chars = 0;
+  return patterns.some((pattern) => {
+    chars += expandedLength(pattern);
+    return chars > MAX_PATTERN_CHARS || chars * path.length > MAX_STEPS;
+  });
+}
+
+function expandedLength(pattern: string): number {
+  if (!pattern.includes("{")) return pattern.length;
+  return expandBraces(pattern).reduce((sum, { length }) => sum + length, 0);
+}
+
 /** Whether a glob matches a path, or a directory above it. */
 function covers(pattern: string, path: string): boolean {
   const directory = pattern.replace(/^\/+/, "/").replace(/\/(\*\*)?$/, "");
-  return [directory, `${directory}/**`].some((glob) =>
-    new RegExp(globToRegex(glob), "s").test(path),
-  );
+  const plain = /^[^*?[\]{}\\]*/.exec(directory)?.[0] ?? "";
+  if (!path.startsWith(plain)) return false;
+  return [directory, `${directory}/**`].some((glob) => globMatcher(glob)(path));
 }
 
 function resolved(cwd: string | undefined, path: string | undefined): string | undefined {
@@ -240,8 +289,19 @@ function textIn(input: unknown, field: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** Rules as they were read, by the lists they stand in: a run asks again for each of its calls. */
+const READ = new WeakMap<readonly string[], Rule[]>();
+
 function parsed(rules: readonly string[] = []): Rule[] {
-  return rules.flatMap((text) => parseRule(text) ?? []);
+  const known = READ.get(rules);
+  if (known) return known;
+  const read = rules.flatMap((text) => parseRule(text) ?? []);
+  READ.set(rules, read);
+  return read;
+}
+
+function patternsOf(rules: readonly Rule[]): string[] {
+  return rules.flatMap(({ pattern }) => pattern ?? []);
 }
 
 function textOf({ tool, pattern }: Rule): string {

@@ -13,6 +13,9 @@ export function refuseCommand(
   args: readonly string[],
 ): string | null {
   const text = [name, ...args].join(" ");
+  if (takesTooLong([...disallowed, ...(allowed ?? [])], [text, text])) {
+    return `${JSON.stringify(shortened(text))} is too long to be checked`;
+  }
   const ofProgram = [name.slice(name.lastIndexOf("/") + 1), ...args].join(" ");
   const forbidden = disallowed.find(
     (pattern) => matchesCommand(pattern, text) || matchesCommand(pattern, ofProgram),
@@ -25,6 +28,16 @@ export function refuseCommand(
 /** Returns why a redirection may not write a file; null when it may. Patterns allow commands only. */
 export function refuseRedirection({ allowed }: CommandRules): string | null {
   return allowed ? `${onlyAllowed(allowed)}: a redirection to a file does not match` : null;
+}
+
+/** Characters of patterns and texts that are compared at most for one decision. */
+const MAX_COMPARED_CHARS = 20_000_000;
+
+/** Whether it would take too long to hold each text against each pattern. */
+export function takesTooLong(patterns: readonly string[], texts: readonly string[]): boolean {
+  const chars = (all: readonly string[]) => all.reduce((sum, { length }) => sum + length, 0);
+  const compared = chars(texts) * patterns.length + chars(patterns) * texts.length;
+  return compared > MAX_COMPARED_CHARS;
 }
 
 /** `git *` and `git:*` match git with arguments and without. Elsewhere `*` stands for any text. */

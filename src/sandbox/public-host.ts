@@ -39,6 +39,8 @@ const PRIVATE_IPV4: readonly [string, number][] = [
 /** Whether a host, as `URL` writes it, can be of the public web. */
 export function isPublicHost(hostname: string): boolean {
   if (hostname.startsWith("[")) return isPublicIpv6(hostname.slice(1, -1));
+  // At most 253 characters make a name. What is longer, no resolver knows.
+  if (hostname.length > 255) return false;
   const host = hostname.replace(/\.+$/, "");
   // `URL` has made dotted decimals of every other way to write an IPv4 address.
   if (/^[\d.]+$/.test(host)) return !PRIVATE_IPV4.some((network) => isInside(network, host));

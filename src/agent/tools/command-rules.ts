@@ -1,7 +1,7 @@
 // What the patterns of Bash rules match. Allowing and disallowing err to opposite sides: what can't be
 // told is not allowed by a pattern, and is disallowed by one.
 
-import { matchesCommand } from "../../sandbox/command-rules";
+import { matchesCommand, takesTooLong } from "../../sandbox/command-rules";
 import { parseScript, roughCommands, type ShellCommand } from "./shell-script";
 
 /** Words before a command that leave it a command. */
@@ -20,8 +20,12 @@ const CARRIERS = new Set(
 const MAX_DEPTH = 4;
 const MAX_WORDS = 200;
 
+/** Characters of the commands of a script that are looked through. */
+const MAX_TEXT_CHARS = 1_000_000;
+
 /** Why a script is not covered by patterns; undefined when each of its commands matches one. */
 export function uncovered(patterns: readonly string[], script: string): string | undefined {
+  if (script.length > MAX_TEXT_CHARS) return TOO_LONG;
   const parsed = parseScript(script);
   if (parsed.hidden !== undefined || parsed.redirection !== undefined) {
     const unread = JSON.stringify(parsed.hidden ?? parsed.redirection);
@@ -29,34 +33,61 @@ export function uncovered(patterns: readonly string[], script: string): string |
   }
   if (parsed.commands.length === 0) return "it holds no command";
   const texts = parsed.commands.map(({ written }) => written.join(" "));
+  if (takesTooLong(patterns, texts)) return TOO_LONG;
   const stray = texts.find((text) => !patterns.some((pattern) => matchesCommand(pattern, text)));
   return stray === undefined ? undefined : `"${stray}" does not match`;
 }
 
-/** Whether a script runs what the pattern matches, as far as that can be told, or hides which programs it runs. */
-export function runs(pattern: string, script: string, depth = 0): boolean {
-  if (depth > MAX_DEPTH) return true;
-  const parsed = parseScript(script);
-  const commands = parsed.hidden === undefined ? parsed.commands : roughCommands(script);
-  return commands.some((command) => carriesOut(pattern, withoutPrefix(command), depth));
+const TOO_LONG = "it is too long to be checked. Write a shorter one, or put it into a file";
+
+/**
+ * Reads a script once; what it returns tells of each of the patterns whether the script runs what it
+ * matches, as far as that can be told, or hides which programs it runs.
+ */
+export function forbidden(
+  patterns: readonly string[],
+  script: string,
+): (pattern: string) => boolean {
+  const texts: string[] = [];
+  const isRead = gather(script, { texts, left: MAX_TEXT_CHARS }, 0);
+  if (!isRead || takesTooLong(patterns, texts)) return () => true;
+  return (pattern) => texts.some((text) => matchesCommand(pattern, text));
 }
 
-function carriesOut(pattern: string, { written, meant }: ShellCommand, depth: number): boolean {
+/** The texts of all commands of a script, and the characters that may still be added. */
+interface Gathered {
+  texts: string[];
+  left: number;
+}
+
+/** Adds what a script may run. Returns false when that can't be told. */
+function gather(script: string, into: Gathered, depth: number): boolean {
+  if (depth > MAX_DEPTH || script.length > into.left) return false;
+  const parsed = parseScript(script);
+  const commands = parsed.hidden === undefined ? parsed.commands : roughCommands(script);
+  return commands.every((command) => gatherCommand(withoutPrefix(command), into, depth));
+}
+
+function gatherCommand({ written, meant }: ShellCommand, into: Gathered, depth: number): boolean {
   const [program, ...words] = meant;
-  if (program === undefined) return false;
-  if (isExpanded(written[0] ?? "")) return true;
+  if (program === undefined) return true;
+  if (isExpanded(written[0] ?? "")) return false;
   const name = program.slice(program.lastIndexOf("/") + 1);
-  const texts = [written.join(" "), meant.join(" "), [name, ...words].join(" ")];
-  if (texts.some((text) => matchesCommand(pattern, text))) return true;
-  if (!CARRIERS.has(name)) return false;
-  if (words.length > MAX_WORDS) return true;
-  return words.some((word, index) => {
+  const texts = new Set([written.join(" "), meant.join(" "), [name, ...words].join(" ")]);
+  if (![...texts].every((text) => add(text, into))) return false;
+  if (!CARRIERS.has(name)) return true;
+  if (words.length > MAX_WORDS) return false;
+  return words.every((word, index) => {
     const [behind = "", ...more] = words.slice(index);
     const tail = [behind.slice(behind.lastIndexOf("/") + 1), ...more].join(" ");
-    return (
-      matchesCommand(pattern, tail) || (/[\s;|&]/.test(word) && runs(pattern, word, depth + 1))
-    );
+    return add(tail, into) && (!/[\s;|&]/.test(word) || gather(word, into, depth + 1));
   });
+}
+
+function add(text: string, into: Gathered): boolean {
+  into.texts.push(text);
+  into.left -= text.length;
+  return into.left >= 0;
 }
 
 function withoutPrefix({ written, meant }: ShellCommand): ShellCommand {

@@ -6,19 +6,101 @@ const GROUP = /\{([^{}]*)\}/;
 /** More alternatives than anybody writes: nested groups multiply. */
 const MAX_ALTERNATIVES = 100;
 
-/** The patterns without braces that a pattern with them stands for. */
+/** Longer than the patterns that are written by hand: each group copies the whole pattern. */
+const MAX_PATTERN_CHARS = 1_000;
+
+/** Returns the patterns without braces that a pattern with them stands for. Throws when there are too many. */
 export function expandBraces(pattern: string): string[] {
-  const expanded = [pattern];
-  for (;;) {
-    const index = expanded.findIndex((one) => GROUP.test(one));
-    const one = expanded[index];
-    if (one === undefined) return [...new Set(expanded)];
-    const alternatives = (GROUP.exec(one)?.[1] ?? "").split(",");
-    expanded.splice(index, 1, ...alternatives.map((text) => one.replace(GROUP, () => text)));
-    if (expanded.length > MAX_ALTERNATIVES) {
+  if (pattern.length > MAX_PATTERN_CHARS) {
+    throw new Error(`the pattern has more than ${MAX_PATTERN_CHARS} characters`);
+  }
+  const expanded = new Set<string>();
+  const open = [pattern];
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    const found = GROUP.exec(one);
+    if (!found) {
+      expanded.add(one);
+      continue;
+    }
+    const [head, tail] = [one.slice(0, found.index), one.slice(found.index + found[0].length)];
+    for (const text of new Set((found[1] ?? "").split(","))) open.push(head + text + tail);
+    if (expanded.size + open.length > MAX_ALTERNATIVES) {
       throw new Error(`${pattern} has more than ${MAX_ALTERNATIVES} alternatives`);
     }
   }
+  return [...expanded];
+}
+
+/**
+ * Reads a glob for whole paths. Throws when it is none. Matching takes at most as many steps as the
+ * path and the expanded pattern have characters, multiplied: a backtracking regular expression would
+ * take exponentially many for several `*`.
+ */
+export function globMatcher(pattern: string): (path: string) => boolean {
+  const alternatives = expandBraces(pattern).map((one) =>
+    (one.match(TOKEN) ?? []).map((token) =>
+      token.length > 1 && token[0] === "[" ? classOf(token) : token,
+    ),
+  );
+  return (path) => alternatives.some((tokens) => isMatch(tokens, path));
+}
+
+type GlobToken = string | RegExp;
+
+/** Follows all ways to match at once: the places in the pattern that the text read so far can lead to. */
+function isMatch(tokens: readonly GlobToken[], path: string): boolean {
+  let places = new Uint8Array(tokens.length + 1);
+  let next = new Uint8Array(tokens.length + 1);
+  enter(tokens, 0, places);
+  for (const character of path) {
+    let isAlive = false;
+    next.fill(0);
+    for (let place = places.indexOf(1); place !== -1; place = places.indexOf(1, place + 1)) {
+      const token = tokens[place];
+      if (token === undefined) continue;
+      if (step(tokens, token, place, character, next)) isAlive = true;
+    }
+    if (!isAlive) return false;
+    [places, next] = [next, places];
+  }
+  return places[tokens.length] === 1;
+}
+
+/** Adds the places that a character leads to from one. Returns whether there are some. */
+function step(
+  tokens: readonly GlobToken[],
+  token: GlobToken,
+  place: number,
+  character: string,
+  next: Uint8Array,
+): boolean {
+  if (typeof token !== "string") {
+    if (!token.test(character)) return false;
+    enter(tokens, place + 1, next);
+  } else if (token.startsWith("**/")) {
+    next[place] = 1;
+    if (character === "/") enter(tokens, place + 1, next);
+  } else if (token.startsWith("*")) {
+    if (token === "*" && character === "/") return false;
+    enter(tokens, place, next);
+  } else {
+    if (token === "?" ? character === "/" : token !== character) return false;
+    enter(tokens, place + 1, next);
+  }
+  return true;
+}
+
+/** Adds a place, and those behind it that are reached without a character. */
+function enter(tokens: readonly GlobToken[], place: number, places: Uint8Array): void {
+  for (let at = place; ; at++) {
+    places[at] = 1;
+    const token = tokens[at];
+    if (typeof token !== "string" || !token.startsWith("*")) return;
+  }
+}
+
+function classOf(token: string): RegExp {
+  return new RegExp(`^${token.replace("[!", "[^")}$`, "su");
 }
 
 /** A regular expression for a whole path, in what JavaScript and `grep -E` have in common. */
@@ -27,10 +109,11 @@ export function globToRegex(pattern: string): string {
   return `^(${alternatives.join("|")})$`;
 }
 
-const TOKEN = /\*\*\/|\*+|\?|\[[!^]?[^\]/[\\]+\]|./gs;
+// Several directory wildcards in a row mean the same as one.
+const TOKEN = /(?:\*\*\/)+|\*+|\?|\[[!^]?[^\]/[\\]+\]|./gsu;
 
 function translate(token: string): string {
-  if (token === "**/") return "(.*/)?";
+  if (token.startsWith("**/")) return "(.*/)?";
   if (token === "?") return "[^/]";
   if (token.startsWith("*")) return token === "*" ? "[^/]*" : ".*";
   if (token.length > 1) return token.replace("[!", "[^");

@@ -1,10 +1,11 @@
+import fc from "fast-check";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { CommandResult } from "../../sandbox/sandbox";
 import { aContext, aFakeSandbox, aSandbox, textOf } from "../../testing/tool-context";
 import type { ToolContext } from "../tool";
 import { runTool } from "../tools";
 import { glob, searchOf } from "./glob";
-import { expandBraces, globToRegex } from "./glob-pattern";
+import { expandBraces, globMatcher, globToRegex } from "./glob-pattern";
 import { grep } from "./grep";
 
 const sandbox = aSandbox();
@@ -246,6 +247,45 @@ describe("globs", () => {
     const regex = new RegExp(globToRegex(pattern));
     expect(matching.filter((path) => !regex.test(path))).toEqual([]);
     expect(others.filter((path) => regex.test(path))).toEqual([]);
+    const isMatch = globMatcher(pattern);
+    expect(matching.filter((path) => !isMatch(path))).toEqual([]);
+    expect(others.filter((path) => isMatch(path))).toEqual([]);
+  });
+
+  it("match as their regular expressions do", () => {
+    const part = fc.constantFrom(
+      "a",
+      "b",
+      "/",
+      "*",
+      "?",
+      "**",
+      "**/",
+      "[ab]",
+      "[!a]",
+      "{a,b*}",
+      ".",
+    );
+    const pattern = fc.array(part, { maxLength: 8 }).map((parts) => parts.join(""));
+    const path = fc.array(fc.constantFrom("a", "b", "/", ".", "\n"), { maxLength: 8 });
+    fc.assert(
+      fc.property(pattern, path, (glob, characters) => {
+        const text = characters.join("");
+        expect(globMatcher(glob)(text)).toBe(new RegExp(globToRegex(glob), "s").test(text));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("end, however many stars they have", () => {
+    expect(globMatcher(`${"**/".repeat(300)}x`)("a/".repeat(2_000))).toBe(false);
+    expect(globMatcher(`${"*a".repeat(400)}b`)("a".repeat(4_000))).toBe(false);
+    expect(globMatcher("?")("\u{1f600}")).toBe(true);
+    expect(() => expandBraces("{a}".repeat(100_000))).toThrow("more than 1000 characters");
+  });
+
+  it("are refused when they are too long", async () => {
+    expect(await find("{a}".repeat(1_000))).toEqual([expect.stringContaining("more than 1000")]);
   });
 
   it.each([
