@@ -64,6 +64,21 @@ const ApiKeys = z.array(
   }),
 );
 
+/** Keys with their names: `2026-11:<32 bytes in base64>,older:<…>`. */
+const EncryptionKeys = z
+  .string()
+  .regex(
+    /^[\w-]{1,32}:[A-Za-z0-9+/]{43}=(,[\w-]{1,32}:[A-Za-z0-9+/]{43}=)*$/,
+    "must be a list of id:key by commas, each key 32 bytes in base64",
+  )
+  .transform((text) =>
+    text.split(",").map((entry) => {
+      const [id = "", base64 = ""] = entry.split(":");
+      return { id, base64 };
+    }),
+  )
+  .refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length, "names a key twice");
+
 const price = z.number().nonnegative();
 const ModelPrices = z.record(
   z.string(),
@@ -81,6 +96,8 @@ const Settings = z.object({
   ALLOW_ANONYMOUS: flag,
   ANTHROPIC_API_KEY: z.string().min(1).optional(),
   ANTHROPIC_BASE_URL: z.url().optional(),
+  /** Encrypt secrets of sessions: the first encrypts, all decrypt. Empty: they are stored in clear. */
+  ENCRYPTION_KEYS: EncryptionKeys.default([]),
   /** Answer with the offline model while there is no `ANTHROPIC_API_KEY`. */
   OFFLINE_MODEL: flag,
   /** A resolver of names by DNS over HTTPS that answers in JSON; null for none. */

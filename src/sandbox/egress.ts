@@ -7,27 +7,34 @@ import { isPublicHost } from "./public-host";
 /** Where the sandbox of a session may send requests; `default` in a list stands for `DEFAULT_HOSTS`. */
 export type Network = "none" | "open" | { allow: readonly string[] };
 
-/** A secret of `config.env`; its placeholder is what the sandbox sees, made when its session is. */
-export interface Secret {
-  secret: string;
+/**
+ * A secret of `config.env`; its placeholder is what the sandbox sees, made when its session is. `Text` is how
+ * texts are kept, which may be encrypted.
+ */
+export interface Secret<Text = string> {
+  secret: Text;
   hosts: readonly string[];
   placeholder?: string | undefined;
 }
 
 /** What an environment variable may be set to. */
-export type EnvValue = string | Secret;
+export type EnvValue<Text = string> = Text | Secret<Text>;
+
+/** Tells a secret from any other value. */
+export const isSecret = <Text>(value: EnvValue<Text>): value is Secret<Text> =>
+  typeof value === "object" && value !== null && "hosts" in value;
 
 /** The value that takes the place of a placeholder. */
-export interface Replacement {
+export interface Replacement<Text = string> {
   placeholder: string;
-  value: string;
+  value: Text;
 }
 
 /** Where a request to a host goes; to `nowhere` when it is refused. */
-export type Egress =
+export type Egress<Text = string> =
   | { to: "nowhere" }
   | { to: "model" }
-  | { to: "host"; replacements: Replacement[] };
+  | { to: "host"; replacements: Replacement<Text>[] };
 
 /**
  * Package registries and code hosts that agents need. No host where anybody may rent a name below it or a
@@ -117,18 +124,18 @@ export function allows(network: Network, host: string): boolean {
 }
 
 /** Where a request to a host goes. The model's hosts stand outside of what the network allows. */
-export function egressTo(
+export function egressTo<Text>(
   host: string,
   rules: {
     network: Network;
-    env: Readonly<Record<string, EnvValue>>;
+    env: Readonly<Record<string, EnvValue<Text>>>;
     modelHosts: readonly string[];
   },
-): Egress {
+): Egress<Text> {
   if (names(rules.modelHosts, host)) return { to: "model" };
   if (!allows(rules.network, host)) return { to: "nowhere" };
   const replacements = Object.values(rules.env).flatMap((value) =>
-    typeof value === "object" && value.placeholder && names(value.hosts, host)
+    isSecret(value) && value.placeholder && names(value.hosts, host)
       ? [{ placeholder: value.placeholder, value: value.secret }]
       : [],
   );
@@ -149,17 +156,17 @@ export function commandEnv(env: Readonly<Record<string, EnvValue>>): Record<stri
  * The environment of a session that takes over an earlier one's, with a placeholder for each secret. A
  * variable keeps the placeholder that it had, also with a new value: files may hold it.
  */
-export function takeOverEnv(
-  earlier: Readonly<Record<string, EnvValue>>,
-  given: Readonly<Record<string, EnvValue>>,
-): Record<string, EnvValue> {
-  const sealed = Object.entries({ ...earlier, ...given }).map(([name, value]) => {
-    if (typeof value === "string") return [name, value];
+export function takeOverEnv<Text = string>(
+  earlier: Readonly<Record<string, EnvValue<Text>>>,
+  given: Readonly<Record<string, EnvValue<Text>>>,
+): Record<string, EnvValue<Text>> {
+  const merged = Object.entries({ ...earlier, ...given }).map(([name, value]) => {
+    if (!isSecret(value)) return [name, value];
     const before = earlier[name];
-    const known = typeof before === "object" ? before.placeholder : undefined;
+    const known = before !== undefined && isSecret(before) ? before.placeholder : undefined;
     return [name, { ...value, placeholder: known ?? newPlaceholder() }];
   });
-  return Object.fromEntries(sealed);
+  return Object.fromEntries(merged);
 }
 
 /**

@@ -15,7 +15,7 @@ import {
   until,
   value,
 } from "../testing/sessions";
-import { upstream } from "./deployment";
+import { encryption, upstream } from "./deployment";
 import type { SessionConfig } from "./rpc";
 
 let uproot = () => {};
@@ -65,6 +65,23 @@ describe("a message to Claude Code", () => {
     const { status, stopReason, numTurns, toolsUsed } = of;
     expect(message).toMatchObject({ status, stopReason, numTurns, toolsUsed });
     expect(message.error?.type).toBe(of.error?.type);
+  });
+
+  it.each([[[]], [["k1"]]])("has the session's environment, with the keys %j", async (ids) => {
+    encryption.keys = ids.map((id) => ({ id, base64: btoa("k".repeat(32)) }));
+    try {
+      const TOKEN = { secret: "a secret", hosts: ["api.github.com"] };
+      const id = await claudeCode({ env: { PLAIN: "plain", TOKEN } });
+      expect(await ask(id, "hello")).toMatchObject({ status: "completed" });
+      expect(machineOf(id).environments).toEqual([
+        expect.objectContaining({
+          PLAIN: "plain",
+          TOKEN: expect.stringMatching(/^rigger_secret_/),
+        }),
+      ]);
+    } finally {
+      encryption.keys = [];
+    }
   });
 
   it("is asked for again where the program gives up on the model too soon", async () => {

@@ -58,6 +58,8 @@ export interface ClaudeCodeDeps {
   upstream: Upstream | null;
   sandbox(): Sandbox;
   workspace: string;
+  /** The environment of the program. Rejects where it can't be read. */
+  env(): Promise<Record<string, string>>;
 }
 
 /** The message that is worked on. */
@@ -256,7 +258,8 @@ export class ClaudeCode {
     const { store, commit } = this.#deps;
     const known = store.programs.read();
     const id = known?.id ?? `claude_${crypto.randomUUID()}`;
-    const { files, command, env } = programStart(id, setupOfProgram(store, this.#deps.workspace));
+    const setup = setupOfProgram(store, this.#deps.workspace, await this.#deps.env());
+    const { files, command, env } = programStart(id, setup);
     if (!known) {
       await putBackTranscript(id, sandbox, store);
       for (const { path, text } of files) {

@@ -7,6 +7,10 @@ import { createLookup, type Lookup } from "../agent/tools/lookup";
 import { type Settings, settings } from "../env";
 import type { PoolSetup } from "../sandbox/pool";
 import type { Provider } from "../sandbox/providers";
+import { Encryption } from "./encryption";
+
+/** Encrypts what sessions store of their secrets. */
+export const encryption = new Encryption(settings.ENCRYPTION_KEYS);
 
 const secrets = secretsOf(settings);
 
@@ -18,12 +22,14 @@ export function secretsOf({
   ANTHROPIC_API_KEY: apiKey,
   ANTHROPIC_BASE_URL: baseURL,
   API_KEYS,
-}: Pick<Settings, "ANTHROPIC_API_KEY" | "ANTHROPIC_BASE_URL" | "API_KEYS">): string[] {
+  ENCRYPTION_KEYS,
+}: Settings): string[] {
   const { username, password } = baseURL ? new URL(baseURL) : { username: "", password: "" };
   return [
     ...(apiKey ? [apiKey] : []),
     ...[username, password],
     ...API_KEYS.map(({ sha256 }) => sha256),
+    ...ENCRYPTION_KEYS.map(({ base64 }) => base64),
   ];
 }
 

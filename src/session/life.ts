@@ -1,11 +1,12 @@
 import type { PublicError } from "../events/event";
 import { change, endSession, setLifecycle, setMachine } from "./changes";
 import type { Deadline } from "./deadlines";
+import type { StoredEnv, StoredText } from "./encryption";
 import { activate, expireIdle, fail, isEnded, terminate } from "./lifecycle";
 import { usedUp } from "./limits";
 import { newMachine } from "./machine";
 import { cutMessage, endContext, endMessage } from "./messages";
-import { type Copy, withEnvOf } from "./origin";
+import type { Copy } from "./origin";
 import type { Caller, SessionPatch, SessionSpec } from "./rpc";
 import { savedKey } from "./snapshot-bucket";
 import { newState, type SessionStore } from "./store";
@@ -14,23 +15,28 @@ import { publicNames } from "./view";
 
 // What happens to a session as a whole: each of these is one change, within a transaction.
 
-/**
- * Writes a new session down; what it starts from is there already. `starts` says that its sandbox has to be
- * started: the session is initializing until then.
- */
-export function beginLife(
-  store: SessionStore,
-  caller: Caller,
-  spec: SessionSpec,
-  copy: Copy | null,
-  starts: boolean,
-  now: number,
-): void {
+/** What a new session is written down from. */
+export interface Beginning {
+  caller: Caller;
+  spec: SessionSpec;
+  /** Its environment and the hash of its request as they are stored; the spec has them in clear. */
+  env: StoredEnv;
+  requestHash: StoredText | null;
+  /** What it starts from, which is there already. */
+  copy: Copy | null;
+  /** Its sandbox has to be started: the session is initializing until then. */
+  starts: boolean;
+}
+
+/** Writes a new session down. */
+export function beginLife(store: SessionStore, beginning: Beginning, now: number): void {
+  const { caller, spec, env, requestHash, copy, starts } = beginning;
   const { limits, tags, description, userId, sandboxId: _, ...identity } = spec;
   const sessionId = copy?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
-  const config = withEnvOf(copy, spec.config);
+  const { env: _given, ...given } = spec.config;
+  const config = Object.keys(env).length === 0 ? given : { ...given, env };
   store.create(
-    { ...identity, config, owner: caller.owner, sessionId, createdAt: now },
+    { ...identity, config, requestHash, owner: caller.owner, sessionId, createdAt: now },
     { limits, tags, description, userId },
     newState(spec, now),
   );

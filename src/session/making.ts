@@ -2,8 +2,10 @@ import type { Env } from "../env";
 import { copyArchive } from "../sandbox/archive";
 import { openSandbox } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
+import { DecryptionError, type StoredEnv } from "./encryption";
 import { type Copy, copyOf, originOf } from "./origin";
 import { type Caller, ok, type Result, refuse, type SessionSpec } from "./rpc";
+import { newEnv } from "./session-env";
 import { SnapshotBucket, savedKey, workspaceKey } from "./snapshot-bucket";
 import { newState, type SessionStore } from "./store";
 import { errorText, log } from "./telemetry";
@@ -59,13 +61,13 @@ export class Making {
   }
 
   /**
-   * Makes a session from what its spec names: `finish` writes it down, in one transaction, and calls what
-   * it is given there. Only while not `busy`.
+   * Makes a session from what its spec names: `finish` writes it down, with its environment, in one
+   * transaction, and calls what it is given there. Only while not `busy`.
    */
   make(
     caller: Caller,
     spec: SessionSpec,
-    finish: (copy: Copy, done: () => void) => void,
+    finish: (copy: Copy, env: StoredEnv, done: () => void) => void,
   ): Promise<Result<null>> {
     const made = this.#make(caller, spec, finish);
     this.#guard(made);
@@ -87,23 +89,29 @@ export class Making {
   async #make(
     caller: Caller,
     spec: SessionSpec,
-    finish: (copy: Copy, done: () => void) => void,
+    finish: (copy: Copy, env: StoredEnv, done: () => void) => void,
   ): Promise<Result<null>> {
     const found = await this.#find(caller, spec);
     if (!found.ok) return found;
     const copy = found.value;
     try {
+      const env = await newEnv(spec.id, spec.config.env, copy.manifest);
       await this.#fill(spec, copy);
-      finish(copy, () => this.#deps.storage.kv.delete(NOTE));
+      finish(copy, env, () => this.#deps.storage.kv.delete(NOTE));
     } catch (error) {
       log("resume.failed", { session: spec.id, error: errorText(error) });
+      this.#dropCopy(copy);
       // What can't be cleared away now, the alarm gets.
       await this.#discard().catch((left) => this.#logLeft(left));
-      return TRY_AGAIN;
+      return error instanceof DecryptionError ? unreadableEnv(error) : TRY_AGAIN;
     }
-    // The housekeeping removes what stays.
-    if (copy.temporary) this.#deps.waitUntil(this.#bucket.remove(copy.key).catch(() => {}));
+    this.#dropCopy(copy);
     return ok(null);
+  }
+
+  /** Removes a copy that was made for this session; the housekeeping removes one that stays. */
+  #dropCopy({ key, temporary }: Copy): void {
+    if (temporary) this.#deps.waitUntil(this.#bucket.remove(key).catch(() => {}));
   }
 
   async #find(caller: Caller, spec: SessionSpec): Promise<Result<Copy>> {
@@ -195,6 +203,9 @@ const NOT_ITS_OWN = refuse(
   '"claude-code" can\'t go on with a conversation that it has not had',
   { path: "config.runtime" },
 );
+
+const unreadableEnv = ({ message }: DecryptionError) =>
+  refuse("unavailable", `The env of the session to start from can't be read: ${message}.`);
 
 const TRY_AGAIN = refuse(
   "unavailable",

@@ -1,15 +1,6 @@
 import { newestBySessionId, newestOfConversation } from "../db/sessions";
 import type { Env } from "../env";
-import { takeOverEnv } from "../sandbox/egress";
-import {
-  type Caller,
-  ok,
-  type Result,
-  refuse,
-  type SessionConfig,
-  type SessionRpc,
-  type SessionSpec,
-} from "./rpc";
+import { type Caller, ok, type Result, refuse, type SessionRpc, type SessionSpec } from "./rpc";
 import {
   isLiveSnapshotId,
   type Manifest,
@@ -114,9 +105,3 @@ async function idOf(env: Env, caller: Caller, name: string): Promise<string | nu
 // A conversation's number is its owner's own choice: an admin's are not those of others.
 const newestId = async (env: Env, { owner }: Caller, conversationId: number) =>
   (await newestOfConversation(env.DB, owner, conversationId))?.id ?? null;
-
-/** A config with the environment variables that it leaves out taken over, and with placeholders for secrets. */
-export function withEnvOf(copy: Copy | null, config: SessionConfig): SessionConfig {
-  const env = takeOverEnv(copy?.manifest.env ?? {}, config.env ?? {});
-  return Object.keys(env).length === 0 ? config : { ...config, env };
-}

@@ -1,14 +1,18 @@
-import { DEFAULT_NETWORK, type Egress, egressTo } from "../sandbox/egress";
+import { DEFAULT_NETWORK, type Egress, type EnvValue, egressTo } from "../sandbox/egress";
 import { MODEL_HOSTS } from "./deployment";
 import { isEnded } from "./lifecycle";
 import type { SessionStore } from "./store";
 
-/** Where a request from the session's sandbox to a host goes. */
-export function egressOf(store: SessionStore, host: string): Egress {
+/** Where a request from the session's sandbox to a host goes, with secrets of an environment as they stand there. */
+export function egressOf<Text>(
+  store: SessionStore,
+  host: string,
+  env: Readonly<Record<string, EnvValue<Text>>>,
+): Egress<Text> {
   if (!store.exists() || store.state.removed || isEnded(store.state.lifecycle)) {
     return { to: "nowhere" };
   }
-  const { runtime, sandbox, env = {} } = store.identity.config;
+  const { runtime, sandbox } = store.identity.config;
   return egressTo(host, {
     network: sandbox?.network ?? DEFAULT_NETWORK,
     env,

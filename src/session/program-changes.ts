@@ -1,7 +1,6 @@
 import { type ProgramSetup, uuidOf } from "../agent/claude-code/options";
 import type { CallResult, Heard } from "../agent/claude-code/protocol";
 import { type Ending, endingOf } from "../agent/loop";
-import { commandEnv } from "../sandbox/egress";
 import { closeAgentRun, openTask, setupOf } from "./agents";
 import { modelOf } from "./deployment";
 import type { Call, Run } from "./journal";
@@ -98,15 +97,19 @@ function outcomeOf(run: Run, failure: string | null): Ending {
   return { stopReason: "error", error: { type: "upstream_error", message } };
 }
 
-/** A session as its program is to know it. */
-export function setupOfProgram(store: SessionStore, workspace: string): ProgramSetup {
+/** A session as its program is to know it, with the environment of its commands. */
+export function setupOfProgram(
+  store: SessionStore,
+  workspace: string,
+  env: Record<string, string>,
+): ProgramSetup {
   const { config, sessionId } = store.identity;
   const { systemPrompt, effort, allowedTools, disallowedTools } = config;
   const names = Object.keys(config.customAgents ?? {});
   return {
     uuid: uuidOf(sessionId),
     workspace,
-    env: commandEnv(config.env ?? {}),
+    env,
     model: modelOf(config.model).id,
     systemPrompt,
     effort,

@@ -9,7 +9,6 @@ import type { Colleagues, SharedFiles } from "../agent/tool";
 import { findTool, runTool, toolDefinitions } from "../agent/tools";
 import type { Pattern } from "../db/schema";
 import type { LiveEvent } from "../events/event";
-import { commandEnv } from "../sandbox/egress";
 import { decidesOnCommands } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
 import { introduction, MAIN, setupOf, takeMail } from "./agents";
@@ -41,6 +40,8 @@ export interface RunnerDeps {
   model: Model;
   sandbox: Sandbox;
   workspace: string;
+  /** The environment of the session's commands. */
+  env: Record<string, string>;
   /** Replies under way, for whoever joins or stops them in the middle. */
   drafts: Map<string, LiveDraft>;
   signal: AbortSignal;
@@ -98,7 +99,7 @@ export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
         setCwd: (path) => {
           if (!signal.aborted) commit(() => store.journal.saveAgentCwd(run.agent, path));
         },
-        env: commandEnv(config.env ?? {}),
+        env: deps.env,
         commandRules: sandboxDecides ? commandRules(setup.rules) : undefined,
         signal,
         fetch: (input, init) => fetch(input, init),

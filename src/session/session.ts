@@ -3,7 +3,7 @@ import type { SessionRow } from "../db/schema";
 import { putSession, removeSession } from "../db/sessions";
 import { type Env, settings } from "../env";
 import { isLastEvent, isMessageEnd } from "../events/event";
-import type { Egress } from "../sandbox/egress";
+import { commandEnv, type Egress } from "../sandbox/egress";
 import { openSandbox } from "../sandbox/providers";
 import { Breaker } from "./breaker";
 import { change } from "./changes";
@@ -45,6 +45,14 @@ import {
   scheduleRows,
   updateSchedule,
 } from "./schedules";
+import {
+  newEnv,
+  newRequestHash,
+  problemOf,
+  refusalOf,
+  SessionEnv,
+  withoutSecrets,
+} from "./session-env";
 import { SnapshotBucket } from "./snapshot-bucket";
 import { Snapshots } from "./snapshots";
 import { newState, SessionStore } from "./store";
@@ -92,11 +100,16 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     commit: (change) => this.#commit(change),
     waitUntil: (work) => this.ctx.waitUntil(work),
   });
+  readonly #env = new SessionEnv({
+    store: this.#store,
+    commit: (change) => this.#commit(change),
+  });
   readonly #snapshots = new Snapshots({
     store: this.#store,
     sql: this.ctx.storage.sql,
     bucket: new SnapshotBucket(this.env.SNAPSHOTS),
     sandbox: () => this.#machine.sandbox(),
+    renewEnv: () => this.#env.renew(),
     waitUntil: (work) => this.ctx.waitUntil(work),
   });
   readonly #making = new Making({
@@ -114,23 +127,30 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     upstream,
     sandbox: () => this.#machine.sandbox(),
     workspace: WORKSPACE,
+    env: async () => commandEnv(await this.#env.read()),
   });
   /** When the alarm is set to; undefined while that is not known. */
   #alarmAt: number | null | undefined;
 
   async create(caller: Caller, given: SessionSpec): Promise<Result<SessionRow>> {
     const spec = this.#store.exists() ? given : await warmed(this.env, given);
+    const { id, config } = spec;
+    const startsAnew = originOf(spec) === null;
+    // Before anything is looked at: what is written down must follow what was seen at once.
+    const env = startsAnew && config.env ? await newEnv(id, config.env) : {};
+    const requestHash = await newRequestHash(id, spec.requestHash, config.env);
     while (this.#making.busy) await this.#making.settle();
     if (this.#store.exists()) return this.#repeatCreate(spec);
     const { start } = openSandbox(this.env, newState(spec, 0).sandbox, { workspace: WORKSPACE });
     const starts = start !== undefined;
-    if (originOf(spec) === null) {
-      this.#commit((now) => beginLife(this.#store, caller, spec, null, starts, now));
+    const beginning = { caller, spec, requestHash, starts };
+    if (startsAnew) {
+      this.#commit((now) => beginLife(this.#store, { ...beginning, env, copy: null }, now));
       return this.#listed();
     }
-    const made = await this.#making.make(caller, spec, (copy, done) => {
+    const made = await this.#making.make(caller, spec, (copy, env, done) => {
       this.#commit((now) => {
-        beginLife(this.#store, caller, spec, copy, starts, now);
+        beginLife(this.#store, { ...beginning, env, copy }, now);
         done();
       });
     });
@@ -277,6 +297,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     this.#enforceDeadlines();
     this.#drive();
     this.#planAlarm();
+    await this.#env.renew();
+    if (!this.#store.exists()) return "unknown";
     if (sameRow(viewOf(this.#store), row)) return "right";
     this.#commit((now) => {
       change(this.#store, {}, now);
@@ -289,7 +311,17 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   }
 
   async egress(host: string): Promise<Egress> {
-    return egressOf(this.#store, host);
+    const { env = {} } = this.#store.exists() ? this.#store.identity.config : {};
+    const stored = egressOf(this.#store, host, env);
+    if (stored.to !== "host") return stored;
+    // Where no secret goes, none has to be read.
+    if (stored.replacements.length === 0) return { to: "host", replacements: [] };
+    try {
+      return egressOf(this.#store, host, await this.#env.read());
+    } catch (error) {
+      log("egress.refused", { session: this.ctx.id.name, error: errorText(error) });
+      return { to: "nowhere" };
+    }
   }
 
   /** Opens a WebSocket that carries the session's events, or answers its program; see `SessionRpc`. */
@@ -359,7 +391,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   async #repeatCreate(spec: SessionSpec): Promise<Result<SessionRow>> {
     if (this.#store.state.removed) return refuse("unavailable", "The session is being deleted.");
-    if (this.#store.identity.requestHash === spec.requestHash) return this.#listed();
+    const compared = await this.#env.requestHash().then((hash) => ok(hash), refusalOf);
+    if (!compared.ok) return compared;
+    if (!this.#store.exists()) return refuse("unavailable", "The session was deleted.");
+    if (compared.value === spec.requestHash) return this.#listed();
     return refuse("idempotency_mismatch", "This Idempotency-Key was used with another body.", {
       sessionId: spec.id,
     });
@@ -420,27 +455,29 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (open.some(({ restarts }) => restarts >= MAX_RESTARTS)) {
       return this.#endRunning(messageId, { ...FAILED, error: LOST_TOO_OFTEN });
     }
-    if (store.identity.config.runtime === "claude-code") {
-      const ending = await this.#claudeCode.workOn(messageId, signal);
-      if (ending) this.#endRunning(messageId, ending);
-      return;
-    }
-    const ending = await workOn(messageId, {
-      store,
-      commit: (change) => this.#commit(change),
-      publish: (event) => this.#watchers.showLive(event),
-      model,
-      sandbox: this.#machine.sandbox(),
-      workspace: WORKSPACE,
-      drafts: this.#drafts,
-      signal,
-    });
-    if (ending) this.#endRunning(messageId, ending);
+    await this.#env.renew();
+    const env = await this.#env.read();
+    if (signal.aborted) return;
+    const ending =
+      store.identity.config.runtime === "claude-code"
+        ? await this.#claudeCode.workOn(messageId, signal)
+        : await workOn(messageId, {
+            store,
+            commit: (change) => this.#commit(change),
+            publish: (event) => this.#watchers.showLive(event),
+            model,
+            sandbox: this.#machine.sandbox(),
+            workspace: WORKSPACE,
+            env: commandEnv(env),
+            drafts: this.#drafts,
+            signal,
+          });
+    if (ending) this.#endRunning(messageId, withoutSecrets(ending, env));
   }
 
   #fail(messageId: string, error: unknown): void {
     log("message.crashed", { session: this.ctx.id.name, messageId, error: errorText(error) });
-    this.#endRunning(messageId, { ...FAILED, error: OUR_FAULT });
+    this.#endRunning(messageId, { ...FAILED, error: problemOf(error) ?? OUR_FAULT });
   }
 
   #endRunning(messageId: string, ending: Parameters<typeof endMessage>[2]): void {

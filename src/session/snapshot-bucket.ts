@@ -1,15 +1,15 @@
 // Snapshots in R2. One is a manifest, the parts of a transcript, and what the sandbox saved of the
 // workspace, under a key of its own. The manifest is written last, so a snapshot is whole or absent.
 
-import type { EnvValue } from "../sandbox/egress";
+import type { StoredEnv } from "./encryption";
 
 /** What a snapshot holds. `sessionId` names the history, `id` the session. */
 export interface Manifest {
   owner: string;
   id: string;
   sessionId: string;
-  /** Values of the session's `env`, which no client can read and send again. */
-  env: Record<string, EnvValue>;
+  /** The session's `env`, which no client can read and send again; what is encrypted is bound to `id`. */
+  env: StoredEnv;
   /** Absent in those that were made when there was one only. */
   runtime?: "loop" | "claude-code";
   createdAt: number;

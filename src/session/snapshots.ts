@@ -25,6 +25,8 @@ export interface SnapshotsDeps {
   sql: Sql;
   bucket: SnapshotBucket;
   sandbox(): Sandbox;
+  /** Encrypts the session's environment anew if need be. Never rejects. */
+  renewEnv(): Promise<void>;
   waitUntil(work: Promise<unknown>): void;
 }
 
@@ -114,7 +116,7 @@ export class Snapshots {
   ): Promise<Result<{ sizeBytes: number; numMessages: number }>> {
     const { store, sql, bucket } = this.#deps;
     const begunAt = Date.now();
-    const { id, owner, sessionId, config } = store.identity;
+    const { id, owner, sessionId } = store.identity;
     const sandbox = this.#deps.sandbox();
     const point = pointNow(sql);
     const { numMessages } = point;
@@ -125,7 +127,8 @@ export class Snapshots {
         transcriptParts += 1;
         sizeBytes += await bucket.putPart(key, transcriptParts, part);
       }
-      const { env = {}, runtime = "loop" } = config;
+      await this.#deps.renewEnv();
+      const { env = {}, runtime = "loop" } = store.identity.config;
       const facts = { owner, id, sessionId, env, runtime, createdAt };
       const manifest = { ...facts, transcriptParts, numMessages, sizeBytes };
       // Whoever waited too long has gone on, and changed what was to be saved.

@@ -1,5 +1,6 @@
 import type { SandboxInfo, UsageByModel } from "../db/schema";
 import { defaultProvider } from "./deployment";
+import type { StoredEnv, StoredText } from "./encryption";
 import { EventLog } from "./event-log";
 import { Journal } from "./journal";
 import type { Lifecycle } from "./lifecycle";
@@ -7,14 +8,19 @@ import type { Balance } from "./limits";
 import type { Machine } from "./machine";
 import { MessageTable } from "./message-table";
 import { ProgramTable } from "./program-table";
-import type { Limits, SessionSpec } from "./rpc";
+import type { Limits, SessionConfig, SessionSpec } from "./rpc";
 import { ScheduleTable } from "./schedule-table";
 import { countingWrites } from "./sql";
 import { TABLES } from "./tables";
 
 /** What a session is, fixed at its creation. */
 export interface Identity
-  extends Omit<SessionSpec, "limits" | "tags" | "description" | "userId" | "sandboxId"> {
+  extends Omit<
+    SessionSpec,
+    "config" | "requestHash" | "limits" | "tags" | "description" | "userId" | "sandboxId"
+  > {
+  config: Omit<SessionConfig, "env"> & { env?: StoredEnv | undefined };
+  requestHash: StoredText | null;
   owner: string;
   /** Names the agent's conversation history. */
   sessionId: string;
@@ -89,7 +95,7 @@ export class SessionStore {
   /** Both are read with every change, so they are kept. */
   #metadata: Metadata | undefined;
   #outbox: Outbox | null | undefined;
-  /** The identity never changes, and its config can be large: it is read once. */
+  /** The identity hardly ever changes, and its config can be large: it is read once. */
   #identity: Identity | undefined;
   /** The state, kept so that a transition that changed nothing is known by its identity. */
   #state: State | undefined;
@@ -152,6 +158,14 @@ export class SessionStore {
     this.metadata = metadata;
     this.state = state;
     this.#identity = identity;
+  }
+
+  /** Stores the same texts anew: they are encrypted under another key. */
+  saveEnv(env: StoredEnv, requestHash: StoredText | null): void {
+    const { identity } = this;
+    const saved = { ...identity, requestHash, config: { ...identity.config, env } };
+    this.#storage.kv.put("identity", saved);
+    this.#identity = saved;
   }
 
   /** Whether this id was ever created and not yet forgotten. */

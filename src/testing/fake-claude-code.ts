@@ -54,6 +54,8 @@ export class FakeMachine {
   readonly programs = new Map<string, FakeProgram>();
   /** Programs that were started here, in their order. */
   readonly started: string[] = [];
+  /** The environments that they were started with. */
+  readonly environments: Readonly<Record<string, string>>[] = [];
   /** Files outside of the workspace, by their paths. */
   readonly files = new Map<string, Uint8Array>();
   name = `machine_${crypto.randomUUID()}`;
@@ -97,11 +99,12 @@ export class FakeMachine {
       destroy: () => sandbox.destroy(),
       start: async () => this.name,
       programs: {
-        begin: async ({ id, command }) => {
+        begin: async ({ id, command, env }) => {
           stands();
           if (this.programs.has(id)) return;
           this.programs.set(id, new FakeProgram(this, command));
           this.started.push(id);
+          this.environments.push(env ?? {});
         },
         tell: async (id, n, line) => {
           stands();

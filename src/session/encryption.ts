@@ -1,0 +1,102 @@
+import { fromBase64, toBase64 } from "../sandbox/base64";
+import type { EnvValue } from "../sandbox/egress";
+
+/** A key of the deployment: 32 bytes in base64, and the name by which texts say that they need it. */
+export interface EncryptionKey {
+  id: string;
+  base64: string;
+}
+
+/** A text that only a key of the deployment can read: the key's id, a colon, then IV and ciphertext in base64. */
+export interface Encrypted {
+  encrypted: string;
+}
+
+/** A text as it is stored: in clear where it was written without a key. */
+export type StoredText = string | Encrypted;
+
+/** An environment as it is stored. */
+export type StoredEnv = Record<string, EnvValue<StoredText>>;
+
+/** Why a text can't be read; the message holds no secret. */
+export class DecryptionError extends Error {
+  override readonly name = "DecryptionError";
+}
+
+const IV_BYTES = 12;
+const encoder = new TextEncoder();
+
+/**
+ * Encrypts texts with AES-256-GCM. The first key encrypts, every key decrypts; without keys texts stay in
+ * clear. A ciphertext is bound to its place, such as a session and a variable's name, and can't be read in another.
+ */
+export class Encryption {
+  keys: readonly EncryptionKey[];
+  readonly #imported = new WeakMap<EncryptionKey, CryptoKey>();
+
+  constructor(keys: readonly EncryptionKey[]) {
+    this.keys = keys;
+  }
+
+  async encrypt(text: string, place: readonly string[]): Promise<StoredText> {
+    const [key] = this.keys;
+    if (!key) return text;
+    const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
+    const algorithm = algorithmOf(iv, place);
+    const ciphertext = await crypto.subtle.encrypt(
+      algorithm,
+      await this.#import(key),
+      encoder.encode(text),
+    );
+    const bytes = new Uint8Array(IV_BYTES + ciphertext.byteLength);
+    bytes.set(iv);
+    bytes.set(new Uint8Array(ciphertext), IV_BYTES);
+    return { encrypted: `${key.id}:${toBase64(bytes)}` };
+  }
+
+  /** Reads a text; rejects with a `DecryptionError` where its key is missing, or where it is of another place. */
+  async decrypt(stored: StoredText, place: readonly string[]): Promise<string> {
+    if (typeof stored === "string") return stored;
+    const id = keyIdOf(stored);
+    const key = this.keys.find((known) => known.id === id);
+    if (!key) throw new DecryptionError(`ENCRYPTION_KEYS has no key "${id}"`);
+    try {
+      const bytes = fromBase64(stored.encrypted.slice(id.length + 1));
+      const algorithm = algorithmOf(bytes.subarray(0, IV_BYTES), place);
+      const ciphertext = bytes.subarray(IV_BYTES);
+      const imported = await this.#import(key);
+      return new TextDecoder().decode(await crypto.subtle.decrypt(algorithm, imported, ciphertext));
+    } catch {
+      throw new DecryptionError(`the key "${id}" does not fit`);
+    }
+  }
+
+  /** Whether a text is stored as it would be now: under the first key, or in clear where there is none. */
+  isCurrent(stored: StoredText): boolean {
+    const [key] = this.keys;
+    if (!key) return true;
+    return typeof stored === "object" && keyIdOf(stored) === key.id;
+  }
+
+  /** The key itself is kept, and not the promise of it, which would belong to one request. */
+  async #import(key: EncryptionKey): Promise<CryptoKey> {
+    const known = this.#imported.get(key);
+    if (known) return known;
+    const bytes = fromBase64(key.base64);
+    const imported = await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, [
+      "encrypt",
+      "decrypt",
+    ]);
+    this.#imported.set(key, imported);
+    return imported;
+  }
+}
+
+const keyIdOf = ({ encrypted }: Encrypted): string => encrypted.slice(0, encrypted.indexOf(":"));
+
+// JSON keeps the parts of a place apart.
+const algorithmOf = (iv: Uint8Array<ArrayBuffer>, place: readonly string[]) => ({
+  name: "AES-GCM",
+  iv,
+  additionalData: encoder.encode(JSON.stringify(place)),
+});

@@ -1,0 +1,138 @@
+import type { Ending } from "../agent/loop";
+import { redactor } from "../agent/redact";
+import type { PublicError } from "../events/event";
+import { type EnvValue, isSecret, takeOverEnv } from "../sandbox/egress";
+import { encryption } from "./deployment";
+import { DecryptionError, type StoredEnv, type StoredText } from "./encryption";
+import { type Refusal, refuse } from "./rpc";
+import type { Manifest } from "./snapshot-bucket";
+import type { SessionStore } from "./store";
+import { errorText, log } from "./telemetry";
+
+/** An environment as it is given and used. */
+export type Env = Record<string, EnvValue>;
+
+/**
+ * Returns the environment of a new session: what it is given, and from a copy what that leaves out. Rejects with a
+ * `DecryptionError` where the copy's can't be read.
+ */
+export async function newEnv(
+  id: string,
+  given: Env = {},
+  copied: Pick<Manifest, "id" | "env"> = { id, env: {} },
+): Promise<StoredEnv> {
+  const merged = takeOverEnv<StoredText>(copied.env, given);
+  return encryptEnv(id, await decryptEnv(copied.id, merged));
+}
+
+/** Returns the hash of a session's request as it is stored: one that secrets could be guessed from is encrypted. */
+export async function newRequestHash(
+  id: string,
+  hash: string | null,
+  env: Env = {},
+): Promise<StoredText | null> {
+  if (hash === null || Object.keys(env).length === 0) return hash;
+  return encryption.encrypt(hash, hashPlace(id));
+}
+
+/** What is needed of the session. */
+export interface SessionEnvDeps {
+  store: SessionStore;
+  commit<T>(change: (now: number) => T): T;
+}
+
+/** The environment of a session that exists: stored encrypted, kept in memory in clear once it was needed. */
+export class SessionEnv {
+  readonly #deps: SessionEnvDeps;
+  #read: { stored: StoredEnv; env: Env } | undefined;
+
+  constructor(deps: SessionEnvDeps) {
+    this.#deps = deps;
+  }
+
+  /** Returns the environment in clear. Rejects with a `DecryptionError` where a key is missing. */
+  async read(): Promise<Env> {
+    const { id, config } = this.#deps.store.identity;
+    const stored = config.env;
+    if (stored === undefined) return {};
+    if (this.#read?.stored !== stored) this.#read = { stored, env: await decryptEnv(id, stored) };
+    return this.#read.env;
+  }
+
+  /** Returns the hash of the request that the session was made by. Rejects as `read` does. */
+  async requestHash(): Promise<string | null> {
+    const { id, requestHash } = this.#deps.store.identity;
+    return requestHash === null ? null : encryption.decrypt(requestHash, hashPlace(id));
+  }
+
+  /**
+   * Encrypts anew what is stored in clear, or under another key than the first. What can't be read stays as it is.
+   * Never rejects.
+   */
+  async renew(): Promise<void> {
+    const { store, commit } = this.#deps;
+    const { identity } = store;
+    const { id, config, requestHash } = identity;
+    if (!config.env || isCurrent(config.env, requestHash)) return;
+    try {
+      const clear = await this.read();
+      const env = await encryptEnv(id, clear);
+      const hash = await newRequestHash(id, await this.requestHash(), clear);
+      // Meanwhile another call may have done the same, or the session may have been forgotten.
+      if (!store.exists() || store.identity !== identity) return;
+      commit(() => store.saveEnv(env, hash));
+      this.#read = { stored: env, env: clear };
+    } catch (error) {
+      log("env.kept", { session: id, error: errorText(error) });
+    }
+  }
+}
+
+/** What clients are told where an environment can't be read; undefined for any other error. */
+export const problemOf = (error: unknown): PublicError | undefined =>
+  error instanceof DecryptionError
+    ? { type: "unavailable_error", message: `The session's env can't be read: ${error.message}.` }
+    : undefined;
+
+/** The same as a refusal; rejects with any other error. */
+export function refusalOf(error: unknown): Refusal {
+  const problem = problemOf(error);
+  if (!problem) throw error;
+  return refuse("unavailable", problem.message);
+}
+
+/** Takes the secrets of an environment out of the error that a message ends with. */
+export function withoutSecrets(ending: Ending, env: Env): Ending {
+  if (!ending.error) return ending;
+  const secrets = Object.values(env).flatMap((value) => (isSecret(value) ? [value.secret] : []));
+  const message = redactor(secrets)(ending.error.message);
+  return { ...ending, error: { ...ending.error, message } };
+}
+
+const isCurrent = (env: StoredEnv, requestHash: StoredText | null): boolean =>
+  [...Object.values(env).map(textOf), ...(requestHash === null ? [] : [requestHash])].every(
+    (text) => encryption.isCurrent(text),
+  );
+
+const textOf = <Text>(value: EnvValue<Text>): Text => (isSecret(value) ? value.secret : value);
+
+const encryptEnv = (id: string, env: Env): Promise<StoredEnv> =>
+  mapTexts<string, StoredText>(env, (text, name) => encryption.encrypt(text, envPlace(id, name)));
+
+const decryptEnv = (id: string, env: StoredEnv): Promise<Env> =>
+  mapTexts(env, (text, name) => encryption.decrypt(text, envPlace(id, name)));
+
+/** Where a text is stored, to which its ciphertext is bound. */
+const envPlace = (id: string, name: string) => ["env", id, name];
+const hashPlace = (id: string) => ["requestHash", id];
+
+async function mapTexts<A, B>(
+  env: Readonly<Record<string, EnvValue<A>>>,
+  change: (text: A, name: string) => Promise<B>,
+): Promise<Record<string, EnvValue<B>>> {
+  const changed = Object.entries(env).map(async ([name, value]): Promise<[string, EnvValue<B>]> => {
+    const text = await change(textOf(value), name);
+    return [name, isSecret(value) ? { ...value, secret: text } : text];
+  });
+  return Object.fromEntries(await Promise.all(changed));
+}
