@@ -26,6 +26,7 @@ const ALLOWED: Record<string, readonly string[]> = {
 const HOME: Record<string, string> = {
   "@anthropic-ai/sdk": "agent/",
   "@cfworker/json-schema": "agent/",
+  re2js: "agent/",
   "drizzle-orm": "db/",
   "just-bash": "sandbox/",
   hono: "http/",

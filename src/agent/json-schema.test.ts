@@ -101,6 +101,69 @@ describe("checkSchema", () => {
   });
 });
 
+describe("a schema that is made to take long", () => {
+  /** Definitions that each hold a value against the next one twice. */
+  const doubling = (depth: number): JsonSchema => ({
+    $ref: "#/$defs/a0",
+    $defs: {
+      ...Object.fromEntries(
+        Array.from({ length: depth }, (_, n) => {
+          const next = { $ref: `#/$defs/a${n + 1}` };
+          return [`a${n}`, { allOf: [next, next] }];
+        }),
+      ),
+      [`a${depth}`]: string,
+    },
+  });
+  const nested = (depth: number): JsonSchema =>
+    Array.from({ length: depth }).reduce<JsonSchema>(
+      (inner, _, n) => object({ id: inner }, { $id: `x:${n}` }),
+      string,
+    );
+
+  it.each([
+    ["doubles", doubling(24), "", "as its references multiply"],
+    ["doubles further than numbers reach", doubling(1_100), "", "as its references multiply"],
+    ["has ids inside of each other", nested(40), "", "inside of each other"],
+    ["looks around", { type: "string", pattern: "(?=a)" }, "pattern", "of RE2's syntax"],
+    [
+      "refers back",
+      object({ a: { type: "string", pattern: "(a)\\1" } }),
+      "properties.a.pattern",
+      "escape",
+    ],
+    ["repeats repetitions", { type: "string", pattern: "(a{1000}){1000}" }, "pattern", "repeat"],
+    [
+      "has a long pattern",
+      { type: "string", pattern: "(".repeat(5_000) },
+      "pattern",
+      "more than 1000",
+    ],
+    [
+      "has many large patterns",
+      object(
+        {},
+        {
+          patternProperties: Object.fromEntries(
+            "abcdefghijk".split("").map((a) => [`${a}{1000}`, {}]),
+          ),
+        },
+      ),
+      "patternProperties.j{1000}",
+      "too large",
+    ],
+  ])("is refused where it %s", (_, schema, path, message) => {
+    expect(checkSchema(schema)).toEqual([{ path, message: expect.stringContaining(message) }]);
+  });
+
+  it.each([
+    ["doubles a few times", doubling(8)],
+    ["repeats within repetitions", { type: "string", pattern: "^(a+)+$" }],
+    ["has a few ids inside of each other", nested(5)],
+    ["has properties named id", object({ id: object({ id: object({ id: string }) }) })],
+  ])("is taken where it only %s", (_, schema) => expect(checkSchema(schema)).toEqual([]));
+});
+
 describe("wireSchema", () => {
   it("closes objects, and puts into words what can't constrain the model", () => {
     const schema = object({ n: { type: "integer", minimum: 3, description: "How many" } });

@@ -1,6 +1,6 @@
 import { transformJSONSchema } from "@anthropic-ai/sdk/lib/transform-json-schema";
-import { dereference, type Schema } from "@cfworker/json-schema";
 import { z } from "zod";
+import { compileSchema, UnusableSchema } from "./compiled-schema";
 
 // What a client may give as the schema of its results. The API takes a part of JSON Schema only, by which it
 // constrains what the model says; the SDK puts the rest into words, and we hold the reply against all of it.
@@ -18,16 +18,6 @@ const Type = z.unknown().refine((value) => (Array.isArray(value) ? value : [valu
 
 const size = z.int().min(0);
 const names = z.array(z.string());
-
-function isPattern(text: string): boolean {
-  try {
-    new RegExp(text, "u");
-    return true;
-  } catch {
-    return false;
-  }
-}
-const Pattern = z.string().refine(isPattern, "is not a regular expression");
 
 /** A schema by which replies are only checked. */
 const Checking: z.ZodType = z.lazy(() =>
@@ -63,7 +53,7 @@ const Keywords = z
     else: Checking,
 
     properties: z.record(z.string(), Constraining),
-    patternProperties: z.record(Pattern, Checking),
+    patternProperties: z.record(z.string(), Checking),
     additionalProperties: Checking,
     unevaluatedProperties: Checking,
     propertyNames: Checking,
@@ -91,7 +81,7 @@ const Keywords = z
 
     minLength: size,
     maxLength: size,
-    pattern: Pattern,
+    pattern: z.string(),
     format: z.string(),
   })
   .partial();
@@ -111,71 +101,19 @@ function hasType({ $ref, type, enum: values, const: value, ...schema }: JsonSche
 export function checkSchema(schema: JsonSchema): { path: string; message: string }[] {
   const { error } = Constraining.safeParse(schema);
   if (error) {
-    return error.issues.slice(0, MAX_PROBLEMS).map((issue) => {
-      const [inner] = issue.code === "invalid_key" ? issue.issues : [];
-      return { path: issue.path.join("."), message: inner?.message ?? issue.message };
-    });
+    const issues = error.issues.slice(0, MAX_PROBLEMS);
+    return issues.map(({ path, message }) => ({ path: path.join("."), message }));
   }
-  const message = whyUnusable(schema);
-  return message === undefined ? [] : [{ path: "", message }];
-}
-
-function whyUnusable(schema: JsonSchema): string | undefined {
   try {
-    // It notes down addresses in the schemas that it meets.
-    const root: Schema = structuredClone(schema);
-    const known = dereference(root);
-    const dangling = Object.values(known).find((one) => isDangling(one, known));
-    if (typeof dangling === "object") {
-      return `has a $ref that leads nowhere in it: ${JSON.stringify(dangling.$ref).slice(0, 200)}`;
-    }
-    const visited = { above: new Set(), done: new Set() };
-    if (Object.values(known).some((one) => runsInCircles(one, known, visited)))
-      return "has a $ref that leads back to itself and to no value";
+    compileSchema(schema);
     wireSchema(schema);
-    return undefined;
+    return [];
   } catch (error) {
-    return `can't be used: ${error instanceof Error ? error.message.slice(0, 200) : "unknown"}`;
+    if (error instanceof UnusableSchema) return [{ path: error.path, message: error.message }];
+    const why = error instanceof Error ? error.message.slice(0, 200) : "unknown";
+    return [{ path: "", message: `can't be used: ${why}` }];
   }
 }
-
-type Known = Readonly<Record<string, Schema | boolean>>;
-
-/** What a schema's reference leads to. */
-const target = ({ $ref, __absolute_ref__: address }: Schema, known: Known) =>
-  $ref === undefined || address === undefined ? undefined : known[address];
-
-const isDangling = (schema: Schema | boolean, known: Known): boolean =>
-  typeof schema === "object" && schema.$ref !== undefined && target(schema, known) === undefined;
-
-/** Whether a value, held against a schema, would be held against that schema again and again. */
-function runsInCircles(
-  schema: unknown,
-  known: Known,
-  visited: { above: Set<unknown>; done: Set<unknown> },
-): boolean {
-  const { above, done } = visited;
-  if (typeof schema !== "object" || schema === null || done.has(schema)) return false;
-  if (above.has(schema)) return true;
-  above.add(schema);
-  const circle = ofSameValue(schema, known).some((one) => runsInCircles(one, known, visited));
-  above.delete(schema);
-  done.add(schema);
-  return circle;
-}
-
-/** The schemas that a value is held against together with one. */
-const ofSameValue = (schema: Schema, known: Known): unknown[] => [
-  target(schema, known),
-  ...(schema.allOf ?? []),
-  ...(schema.anyOf ?? []),
-  ...(schema.oneOf ?? []),
-  schema.not,
-  schema.if,
-  schema.then,
-  schema.else,
-  ...Object.values(schema.dependentSchemas ?? {}),
-];
 
 /** The schema as the API takes it: what can't constrain the model is told to it in descriptions. */
 export function wireSchema({ definitions, ...schema }: JsonSchema): JsonSchema {

@@ -1,5 +1,7 @@
-import { type OutputUnit, type SchemaDraft, Validator } from "@cfworker/json-schema";
+import type { SchemaDraft } from "@cfworker/json-schema";
+import { compileSchema, UnusableSchema } from "./compiled-schema";
 import type { JsonSchema } from "./json-schema";
+import { type Misfit, misfitOf, TooManySteps } from "./validate";
 
 /** A reply's structured result, or how it is none. */
 export type Output = { ok: true; value: unknown } | { ok: false; why: string };
@@ -16,14 +18,19 @@ export function readOutput(schema: JsonSchema, text: string | null): Output {
     if (isTooDeep(value)) {
       return { ok: false, why: `it is nested more than ${MAX_DEPTH} levels deep` };
     }
-    // A validator notes down addresses in its schema.
-    const validator = new Validator(structuredClone(schema), draftOf(schema));
-    const { valid, errors } = validator.validate(value);
-    return valid ? { ok: true, value } : { ok: false, why: whyOf(errors) };
+    const misfit = misfitOf(value, compileSchema(schema), draftOf(schema));
+    return misfit ? { ok: false, why: whyOf(misfit) } : { ok: true, value };
   } catch (error) {
-    const why = error instanceof SyntaxError ? "it is not JSON" : "it can't be held against it";
-    return { ok: false, why };
+    return { ok: false, why: whyUnread(error) };
   }
+}
+
+/** Schemas from before there was a bound may be more than can be used. */
+function whyUnread(error: unknown): string {
+  if (error instanceof SyntaxError) return "it is not JSON";
+  if (error instanceof TooManySteps) return "it takes too many steps to hold it against it";
+  if (!(error instanceof UnusableSchema)) return "it can't be held against it";
+  return shortened(["the schema", error.path, error.message].filter(Boolean).join(" "));
 }
 
 function isTooDeep(value: unknown): boolean {
@@ -42,14 +49,10 @@ function draftOf({ $schema }: JsonSchema): SchemaDraft {
   return named === "2019-09" ? named : "7";
 }
 
-/** Keywords under which a value may fail one schema and be right: what is below them is no reason. */
-const CHOICES = ["anyOf", "oneOf", "not", "if", "contains"];
+function whyOf({ place, why }: Misfit): string {
+  return shortened(place === "" ? why : `at ${place}: ${why}`);
+}
 
-/** The reason nearest to the value that is wrong, and where that stands. */
-function whyOf(errors: readonly OutputUnit[]): string {
-  const found = errors.find(({ keyword }) => CHOICES.includes(keyword)) ?? errors.at(-1);
-  const place = decodeURIComponent(found?.instanceLocation.slice(1) ?? "");
-  const error = found?.error.replace(/\.$/, "") ?? "it differs";
-  const why = place === "" ? error : `at ${place}: ${error}`;
+function shortened(why: string): string {
   return why.length <= MAX_WHY_LENGTH ? why : `${why.slice(0, MAX_WHY_LENGTH).toWellFormed()}…`;
 }

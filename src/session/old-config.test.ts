@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import {
+  ALICE,
+  aMessage,
+  createSession,
+  eventsOf,
+  sessionOf,
+  until,
+  value,
+} from "../testing/sessions";
+
+/** Sessions made before there were bounds: the object does not check again what it was given. */
+describe("a session whose config would be refused today", () => {
+  it.each([
+    ["a pattern", { type: "string", pattern: "(?=a)" }],
+    [
+      "definitions that multiply",
+      {
+        $ref: "#/$defs/a0",
+        $defs: {
+          ...Object.fromEntries(
+            Array.from({ length: 30 }, (_, n) => {
+              const next = { $ref: `#/$defs/a${n + 1}` };
+              return [`a${n}`, { allOf: [next, next] }];
+            }),
+          ),
+          a30: { type: "string" },
+        },
+      },
+    ],
+  ])("fails its messages for %s, and says why", async (_, outputSchema) => {
+    const id = await createSession({ config: { outputSchema } });
+    value(await sessionOf(id).send(ALICE, aMessage('/say "a"')));
+    const failures = async () =>
+      (await eventsOf(id)).filter((event) => event.type === "message.failed");
+    await until(async () => (await failures()).length > 0);
+    expect(await failures()).toMatchObject([
+      { error: { reason: "output_mismatch", message: expect.stringContaining("the schema ") } },
+    ]);
+  });
+});
