@@ -1,0 +1,130 @@
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { checkSchema, type JsonSchema } from "../../agent/json-schema";
+import { readOutput } from "../../agent/output";
+import { checkRules, mayCall, type Rules } from "../../agent/permissions";
+import { aCommand } from "../../sandbox/contract";
+import { embedded } from "../../sandbox/embedded";
+import { randomFrom } from "../../soak/random.ts";
+import { withoutPauses } from "../../testing/faults";
+import { ALICE, ask, createSession, eventsOf, sessionOf, value } from "../../testing/sessions";
+import { booksOf, upstream } from "../../testing/upstream";
+import type { Told } from "./replies.ts";
+import { requestInput } from "./requests.ts";
+import { rulesInput } from "./rules.ts";
+import { schemasInput } from "./schemas.ts";
+import { shellScript } from "./shell.ts";
+import { upstreamInput } from "./upstream.ts";
+
+// The first cases of `npm run fuzz`, held against the real thing. Each is named by its number, and can be run
+// alone.
+
+const SEED = 1;
+const casesOf = (count: number) => Array.from({ length: count }, (_, number) => number);
+const randomOf = (number: number) => randomFrom(SEED * 1_000_003 + number);
+
+describe("a case of the fuzzer", () => {
+  it.each<[string, (random: ReturnType<typeof randomFrom>) => unknown]>([
+    ["shell", shellScript],
+    ["rules", rulesInput],
+    ["requests", requestInput],
+    ["schemas", schemasInput],
+    ["upstream", upstreamInput],
+  ])("of %s is determined by its seed, and another one by another", (_, make) => {
+    const inputs = casesOf(20).map((number) => JSON.stringify(make(randomOf(number))));
+    expect(casesOf(20).map((number) => JSON.stringify(make(randomOf(number))))).toEqual(inputs);
+    expect(new Set(inputs).size).toBeGreaterThan(15);
+  });
+});
+
+describe("the embedded shell", { timeout: 60_000 }, () => {
+  it("ends whatever it is given, and runs the next script", async () => {
+    const id = crypto.randomUUID();
+    const sandbox = embedded(env.EMBEDDED_SANDBOXES, id, { workspace: "/workspace" });
+    for (const number of casesOf(25)) {
+      const script = shellScript(randomOf(number));
+      const { ended } = await sandbox.run(aCommand(script, { timeoutMs: 150 }));
+      expect(ended, `case ${number}`).toMatch(/^(exited|timed_out)$/);
+      const next = await sandbox.run(aCommand("echo alive"));
+      expect(next, `after case ${number}`).toMatchObject({ exitCode: 0, stdout: "alive\n" });
+    }
+    await sandbox.destroy();
+  });
+
+  it("runs no command that the rules refuse", async () => {
+    for (const number of casesOf(4)) {
+      const { config, scripts, control } = rulesInput(randomOf(number));
+      const id = await createSession({ config });
+      const calls = [control, ...scripts.map(({ command }) => command)].map(
+        (command) => `/Bash ${JSON.stringify({ command, timeout: 500 })}`,
+      );
+      await ask(id, [...calls, '/Glob {"pattern":"**/*PWNED*","path":"/"}'].join("\n"));
+      const ends = (await eventsOf(id)).filter(({ type }) => type === "tool.completed");
+      expect(ends).toHaveLength(calls.length + 1);
+      expect(ends[0], `case ${number}`).toMatchObject({ isError: false });
+      expect(ends.at(-1), `case ${number}`).toMatchObject({
+        content: expect.not.stringContaining("PWNED"),
+      });
+    }
+  });
+});
+
+describe("patterns and schemas of clients", { timeout: 60_000 }, () => {
+  it("are refused, or held against any text to an end", () => {
+    for (const number of casesOf(150)) {
+      const { config, reply, calls } = schemasInput(randomOf(number));
+      const { outputSchema, ...rules } = config as { outputSchema?: JsonSchema } & Rules;
+      if (outputSchema && checkSchema(outputSchema).length === 0) {
+        expect(readOutput(outputSchema, reply).ok).toBeTypeOf("boolean");
+      }
+      if (checkRules(rules).length > 0) continue;
+      for (const { name, input } of calls) {
+        expect(mayCall(rules, name, input, "/workspace").allowed).toBeTypeOf("boolean");
+      }
+    }
+  });
+});
+
+describe("an upstream that lies", { timeout: 60_000 }, () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it("ends each message, spends no more than the budget, and leaves a log that can be read", async () => {
+    for (const number of casesOf(30)) {
+      const { maxBudgetUsd, prompts, replies, counts } = upstreamInput(randomOf(number));
+      const counted = [...counts];
+      upstream(
+        (n) => replies[n] && responseOf(replies[n]),
+        () => (counted.length === 0 ? undefined : JSON.stringify(counted.shift())),
+      );
+      const maxBudgetNanos = maxBudgetUsd * 1e9;
+      const limits = { maxIdleTimeMs: null, maxLifetimeMs: null, maxBudgetNanos, maxTurns: null };
+      const id = await createSession({ limits });
+      for (const { prompt } of prompts) {
+        const isOver = value(await sessionOf(id).read(ALICE)).status !== "active";
+        if (isOver) break;
+        const message = await withoutPauses(() => ask(id, String(prompt)));
+        expect(message.status, `case ${number}`).toMatch(/^(completed|failed|interrupted)$/);
+      }
+      const { spentNanos, heldNanos } = await booksOf(id);
+      expect(spentNanos + heldNanos, `case ${number}`).toBeLessThanOrEqual(maxBudgetNanos);
+      const seqs = (await eventsOf(id)).map(({ seq }) => seq);
+      expect(seqs, `case ${number}`).toEqual(seqs.map((_, index) => index + 1));
+    }
+  });
+});
+
+/** An answer as `fetch` gives it; a stall is no more than a pause here. */
+function responseOf({ status, headers, pieces, end }: Told): Response {
+  const encoder = new TextEncoder();
+  const left = [...pieces];
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      const piece = left.shift();
+      if (piece !== undefined) controller.enqueue(encoder.encode(piece));
+      else if (end === "whole") controller.close();
+      else controller.error(new TypeError("the connection broke"));
+    },
+  });
+  const isEmpty = status === 204 || status === 304;
+  return new Response(isEmpty ? null : body, { status, headers });
+}
