@@ -50,7 +50,7 @@ export function createLookup({ resolver, fetch, now = Date.now }: LookupDeps): L
       if (records.length > 0 && ttlMs > 0) keep(host, { problem, until: now() + ttlMs });
       return problem;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = error instanceof Error ? error.message : "it failed";
       return `the address of ${host} could not be checked (${why})`;
     }
   };
@@ -60,7 +60,9 @@ export function createLookup({ resolver, fetch, now = Date.now }: LookupDeps): L
     url.searchParams.set("name", name);
     url.searchParams.set("type", type);
     const headers = { accept: "application/dns-json" };
-    const response = await fetch(url.href, { headers, redirect: "manual", signal });
+    const response = await fetch(url.href, { headers, redirect: "manual", signal }).catch(() => {
+      throw new Error("the DNS resolver could not be reached");
+    });
     if (response.status !== 200) {
       await response.body?.cancel();
       throw new Error(`the DNS resolver answered ${response.status}`);
