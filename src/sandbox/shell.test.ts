@@ -10,6 +10,11 @@ const make = () =>
 describe("a script that would never end", () => {
   const hostile = [
     ["a dollar sign in arithmetic", "echo $(( $ 5 ))"],
+    ["loops in loops", "for ((;;)); do for ((;;)); do :; done; done"],
+    [
+      "a loop that takes every failure",
+      "until false; do x=$(for ((;;)); do :; done) || true; done",
+    ],
     ["a growing sed", "echo x | sed ':a;s/x/xxxx/g;ta'"],
     ["array appends", "for ((i = 0; i < 99999; i++)); do a+=(x); done"],
     ["a recursive awk", "awk 'function f(n) { return f(n) + f(n) } BEGIN { f(1) }'"],
@@ -32,6 +37,16 @@ describe("a script that would never end", () => {
     await sandbox.run(aCommand("echo another"));
     await sandbox.kill(command.id);
     expect(await running).toMatchObject({ ended: "killed", exitCode: 137 });
+  });
+
+  it("changes no file once it was stopped", async () => {
+    const sandbox = make();
+    const command = aCommand("while :; do echo x >> f; done", { timeoutMs: 300 });
+    expect(await sandbox.run(command)).toMatchObject({ ended: "timed_out" });
+    const size = async () => (await sandbox.readFile("/workspace/f"))?.length;
+    const before = await size();
+    await scheduler.wait(50);
+    expect(await size()).toBe(before);
   });
 
   it("lets scripts of others run to their end meanwhile", async () => {

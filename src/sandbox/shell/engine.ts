@@ -68,6 +68,7 @@ class Run implements Host {
   readonly #signal: AbortSignal;
   readonly #pace: Pace;
   #result: ScriptResult | undefined;
+  #lastCall: Promise<unknown> = Promise.resolve();
   /** The ms until the guest's next timer; -1 for none. */
   #wakeMs = -1;
 
@@ -85,13 +86,21 @@ class Run implements Host {
     this.#pace = pace;
   }
 
-  async toEnd(): Promise<ScriptResult | null> {
+  /** Runs the script to its end; null when it was stopped before, once its last call of the host has settled. */
+  toEnd(): Promise<ScriptResult | null> {
+    const { promise: stopped, resolve } = Promise.withResolvers<null>();
+    this.#signal.addEventListener("abort", () => resolve(this.#lastCall.then(() => null)), {
+      once: true,
+    });
+    return Promise.race([this.#run(), stopped]);
+  }
+
+  async #run(): Promise<ScriptResult> {
     const { addresses } = initialMemory();
     const engine = await fresh(this);
     await engine.call(addresses, addresses.main);
     for (;;) {
       await engine.runJobs(addresses);
-      if (this.#signal.aborted) return null;
       if (this.#result) {
         keep(engine);
         return this.#result;
@@ -99,17 +108,17 @@ class Run implements Host {
       await engine.call(addresses, addresses.runTimers);
       if (this.#wakeMs < 0) return killed("out of memory");
       await this.#pace.wait(this.#wakeMs);
-      if (this.#signal.aborted) return null;
       await engine.call(addresses, addresses.runTimers);
     }
   }
 
-  interrupt(): boolean | Promise<boolean> {
-    if (this.#signal.aborted) return true;
-    return this.#pace.tick()?.then(() => this.#signal.aborted) ?? false;
+  interrupt(): false | Promise<false> {
+    if (this.#signal.aborted) return STOPPED;
+    return this.#pace.tick()?.then(() => (this.#signal.aborted ? STOPPED : false)) ?? false;
   }
 
   call(text: string, bytes: Uint8Array | undefined): Answer | Promise<Answer> {
+    if (this.#signal.aborted) return STOPPED;
     const [operation, ...args] = JSON.parse(text);
     switch (operation) {
       case "script":
@@ -132,12 +141,21 @@ class Run implements Host {
   #hostCall(operation: string, args: never[], bytes: Uint8Array | undefined) {
     try {
       const value = answerCall(operation, args, bytes, this.#files, this.#pace);
-      return value instanceof Promise ? value.then(answerOf, refusalOf) : answerOf(value);
+      if (!(value instanceof Promise)) return answerOf(value);
+      const answer: Promise<Answer> = value.then(answerOf, refusalOf);
+      this.#lastCall = answer;
+      return answer;
     } catch (error) {
       return refusalOf(error);
     }
   }
 }
+
+/**
+ * What a stopped engine waits for. It is left where it is, and goes with its memory: an error thrown into the
+ * script could be caught there.
+ */
+const STOPPED: Promise<never> = new Promise(() => {});
 
 const answerOf = (value: unknown): Answer =>
   value instanceof Uint8Array ? value : JSON.stringify({ value });

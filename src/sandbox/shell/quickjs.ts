@@ -12,8 +12,8 @@ const MAX_STACK_BYTES = 256 * 1024;
 export interface Host {
   /** Answers a call: JSON text, or bytes. Must not throw. */
   call(call: string, bytes: Uint8Array | undefined): Answer | Promise<Answer>;
-  /** Called again and again while the guest computes, about once a millisecond. True stops it for good. */
-  interrupt(): boolean | Promise<boolean>;
+  /** Called again and again while the guest computes, about once a millisecond. It goes on when a promise settles. */
+  interrupt(): false | Promise<false>;
 }
 export type Answer = string | Uint8Array;
 
@@ -107,8 +107,8 @@ export class QuickJs {
     const callFunction = (context: number, _self: number, count: number, values: number) =>
       engine.#answer(context, count, values);
     const shouldInterrupt = () => {
-      const stops = engine.host.interrupt();
-      return typeof stops === "boolean" ? Number(stops) : stops.then(Number);
+      const pause = engine.host.interrupt();
+      return pause ? pause.then(Number) : 0;
     };
     const module = (await createModule({
       wasmMemory: memory,
