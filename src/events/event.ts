@@ -35,7 +35,7 @@ export interface PublicError {
   /** The upstream's own request id, where there is one. */
   upstreamRequestId?: string;
   /** What to tell this failure by, where its type is not enough. */
-  reason?: "output_mismatch";
+  reason?: "output_mismatch" | "crash_loop";
 }
 
 /** Tokens of one call as clients see them. */
@@ -131,6 +131,8 @@ export type EventBody =
   | { type: "agent.completed"; toolUseId: string; stopReason: StopReason; result: string | null }
   /** A run found the queue full. */
   | { type: "schedule.skipped"; scheduleId: string; reason: string }
+  /** A schedule sends no more messages until it is resumed. */
+  | { type: "schedule.paused"; scheduleId: string; reason: "crash_loop" }
   /** The machine and the files in it are gone. The next one begins with what was saved then, if anything was. */
   | { type: "sandbox.lost"; savedAt: string | null }
   | { type: "limit.warned"; limit: "budget" | "turns"; used: number; max: number }

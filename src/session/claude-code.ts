@@ -177,7 +177,7 @@ export class ClaudeCode {
       const run = store.journal.run(messageId);
       if (!run || run.restarts >= MAX_DEATHS) return diedTooOften(work.noise);
       if (ending === "died") await this.#bury(work);
-      else commit(() => store.journal.saveRestarts(run.id, run.restarts + 1));
+      commit(() => store.journal.saveRestarts(run.id, run.restarts + 1));
       // One that was left from an earlier message may have been dead for long.
       if (run.restarts > 0 || before === undefined || ending === "unheard") {
         await pause(DEATH_PAUSE_MS * 2 ** run.restarts, signal);

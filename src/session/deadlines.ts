@@ -72,14 +72,20 @@ export function dueDeadline(timing: Timing, now: number): Deadline | null {
   return next !== null && next.at <= now ? next : null;
 }
 
-/** When the object has to wake next, but not before `restUntil`; null lets it sleep for ever. */
-export function nextAlarm(timing: Timing, now: number, restUntil = now): number | null {
-  const times = [
-    nextDeadline(timing)?.at ?? null,
-    beats(timing) ? now + HEARTBEAT_MS : null,
-    timing.outboxAt,
-    scheduleAlarm(timing, now),
-  ].filter((at) => at !== null);
+/**
+ * When the object has to wake next, but not before `restUntil`, and for what the clock says is due not before
+ * `dueFrom`; null lets it sleep for ever.
+ */
+export function nextAlarm(
+  timing: Timing,
+  now: number,
+  restUntil = now,
+  dueFrom = now,
+): number | null {
+  const due = [nextDeadline(timing)?.at ?? null, timing.outboxAt, scheduleAlarm(timing, now)]
+    .filter((at) => at !== null)
+    .map((at) => Math.max(at, dueFrom));
+  const times = beats(timing) ? [...due, now + HEARTBEAT_MS] : due;
   return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS, restUntil);
 }
 

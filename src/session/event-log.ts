@@ -1,5 +1,5 @@
 import type { EventBody, EventScope, SessionEvent } from "../events/event";
-import { one, page, type Row, type Sql, text } from "./sql";
+import { all, one, page, type Row, type Sql, text } from "./sql";
 
 /** An event as it leaves the log: its record can be sent as it is. */
 export interface LoggedEvent {
@@ -54,6 +54,13 @@ export class EventLog {
   /** The seq of the newest event; 0 before the first. */
   lastSeq(): number {
     return Number(one(this.#sql, "SELECT coalesce(max(seq), 0) AS seq FROM events").seq);
+  }
+
+  /** The seq of a message's newest event that tells of progress; 0 for none. */
+  progressOf(messageId: string): number {
+    const query = `SELECT seq FROM events WHERE message_id = ?
+      AND type NOT IN ('turn.retried', 'sandbox.lost') ORDER BY seq DESC LIMIT 1`;
+    return Number(all(this.#sql, query, messageId)[0]?.seq ?? 0);
   }
 
   /** How many events wait to be shown. */

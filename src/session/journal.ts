@@ -20,7 +20,7 @@ export interface Run {
   open: boolean;
   /** Stop reason of the newest reply; null before the first. */
   lastStop: string | null;
-  /** Times its message was carried on after a restart without having got any further. */
+  /** Times that its program, or the machine of that, died without its message having got any further. */
   restarts: number;
   /** Nobody waits for it: who started it is told when it has ended. */
   background: boolean;
@@ -113,7 +113,7 @@ export class Journal {
     this.#sql.exec("UPDATE runs SET restarts = ? WHERE id = ?", restarts, id);
   }
 
-  /** Forgets the restarts of a message: one of its agents has got further. */
+  /** Forgets the deaths of a message's program: one of its agents has got further. */
   forgetRestarts(messageId: string): void {
     this.#sql.exec("UPDATE runs SET restarts = 0 WHERE message_id = ? AND restarts > 0", messageId);
   }

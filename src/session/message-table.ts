@@ -122,6 +122,14 @@ export class MessageTable {
     return row && String(row.id);
   }
 
+  /** The newest message before another one that has ended; undefined where there is none. */
+  endedBefore(id: string): Omit<MessageRow, "prompt"> | undefined {
+    const query = `SELECT ${FACTS} FROM messages WHERE ended_at IS NOT NULL AND session_id IS NULL
+      AND position < (SELECT position FROM messages WHERE id = ?) ORDER BY position DESC LIMIT 1`;
+    const row = all(this.#sql, query, id)[0];
+    return row && this.#decodeFacts(row);
+  }
+
   start(id: string, now: number): void {
     this.forget();
     this.#sql.exec("UPDATE messages SET status = 'running', started_at = ? WHERE id = ?", now, id);

@@ -106,6 +106,21 @@ export function updateSchedule(
   return ok(rowOf(after, false));
 }
 
+/** Pauses the schedules that `isMeant` names and that are not paused, each with an event. */
+export function pauseSchedules(
+  store: SessionStore,
+  isMeant: (id: string) => boolean,
+  now: number,
+): void {
+  for (const schedule of store.schedules.all()) {
+    const { id: scheduleId, paused } = schedule;
+    if (paused || !isMeant(scheduleId)) continue;
+    store.schedules.save({ ...schedule, paused: true, plannedAt: now, nextRunAt: null });
+    change(store, { lastActivityAt: now }, now);
+    store.log.append({ type: "schedule.paused", scheduleId, reason: "crash_loop" }, {}, now);
+  }
+}
+
 /** Removes a schedule. A message that it has sent already stays. */
 export function removeSchedule(store: SessionStore, id: string, now: number): Result<null> {
   const schedule = changeable(store, id);

@@ -560,7 +560,9 @@ describe("an ending", () => {
     value(await sessionOf(id).send(ALICE, request));
     await until(async () => (await eventsOf(id)).some((event) => event.type === "tool.started"));
     await runInDurableObject(objectOf(id), (_, state) => {
-      state.storage.sql.exec("UPDATE runs SET restarts = 99");
+      const store = new SessionStore(state.storage);
+      const seq = store.log.progressOf(request.id);
+      store.recovery = { messageId: request.id, seq, restarts: 1, survived: 0 };
     });
     await abortAllDurableObjects();
     await until(async () => value(await sessionOf(id).message(ALICE, request.id)).endedAt !== null);

@@ -8,6 +8,7 @@ import { openSandbox } from "../sandbox/providers";
 import { Breaker } from "./breaker";
 import { change } from "./changes";
 import { ClaudeCode } from "./claude-code";
+import { CrashGuard } from "./crash-guard";
 import { workOn } from "./crew";
 import { beats, dueDeadline, keepsAlarm, nextAlarm } from "./deadlines";
 import { model, upstream } from "./deployment";
@@ -20,6 +21,8 @@ import { acceptMessage, cutMessage, endMessage, startNext } from "./messages";
 import { originOf } from "./origin";
 import { Outbox } from "./outbox";
 import { egressOf } from "./outgoing";
+import { outlive, SURVIVAL_MS } from "./recovery";
+import { failLostMessage, noteRestart } from "./restarts";
 import {
   type Caller,
   type EventPage,
@@ -43,6 +46,7 @@ import {
   removeSchedule,
   runDueSchedules,
   scheduleRows,
+  schedulesWait,
   updateSchedule,
 } from "./schedules";
 import {
@@ -65,8 +69,6 @@ import { Watchers } from "./watching";
 
 /** How long a call that others should see in lists waits for the index before it answers without it. */
 const INDEX_WAIT_MS = 3_000;
-/** Restarts of a run without progress before its message fails. */
-const MAX_RESTARTS = 5;
 
 const WORKSPACE = settings.AGENT_WORKSPACE;
 
@@ -78,11 +80,12 @@ const WORKSPACE = settings.AGENT_WORKSPACE;
 export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #store = new SessionStore(this.ctx.storage);
   readonly #breaker = new Breaker(this.ctx.storage.kv);
+  readonly #guard = new CrashGuard(this.ctx.storage, this.ctx.id.name);
   readonly #watchers = new Watchers(this.ctx);
   readonly #drafts = new Map<string, LiveDraft>();
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   readonly #supervisor = new Supervisor({
-    running: () => (this.#store.exists() ? this.#store.state.running : null),
+    running: () => this.#running(),
     work: (messageId, signal) => this.#work(messageId, signal),
     fail: (messageId, error) => this.#fail(messageId, error),
     waitUntil: (work) => this.ctx.waitUntil(work),
@@ -129,6 +132,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     workspace: WORKSPACE,
     env: async () => commandEnv(await this.#env.read()),
   });
+  /** The message that this object has started, until it is worked on. Any other was begun by one that is lost. */
+  #started: string | null = null;
+  /** The message that this object has taken up, and since when. */
+  #takenUp: { messageId: string; at: number } | null = null;
   /** When the alarm is set to; undefined while that is not known. */
   #alarmAt: number | null | undefined;
 
@@ -294,20 +301,16 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   async reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown"> {
     if (!this.#store.exists()) return "unknown";
-    this.#enforceDeadlines();
-    this.#drive();
+    await this.#doDue();
     this.#planAlarm();
     await this.#env.renew();
     if (!this.#store.exists()) return "unknown";
-    if (sameRow(viewOf(this.#store), row)) return "right";
-    this.#commit((now) => {
-      change(this.#store, {}, now);
-      const { state } = this.#store;
-      // The index takes no version that is not above its own, whatever that is.
-      this.#store.state = { ...state, version: Math.max(state.version, row.version + 1) };
+    let isRight = true;
+    await this.#guard.attempt("reconcile", async () => {
+      isRight = sameRow(viewOf(this.#store), row);
+      if (!isRight) await this.#repairRow(row);
     });
-    await this.#outbox.drain(INDEX_WAIT_MS);
-    return "wrong";
+    return isRight ? "right" : "wrong";
   }
 
   async egress(host: string): Promise<Egress> {
@@ -350,18 +353,16 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   /** Does what is due. Never throws and is safe to run twice; a message is only started, never awaited. */
   override async alarm(): Promise<void> {
     this.#alarmAt = undefined;
-    if (!this.#store.exists()) return this.#making.sweep();
+    if (!this.#store.exists()) return this.#sweep();
     try {
       this.#breaker.countAlarm(Date.now());
       this.#stopRunaway(Date.now());
-      this.#enforceDeadlines();
-      this.#drive();
-      await this.#outbox.drainDue(Date.now());
+      this.#noteSurvival(Date.now());
     } catch (error) {
-      log("alarm.failed", { session: this.ctx.id.name, error: errorText(error) });
-    } finally {
-      this.#planAlarm();
+      this.#logFailure(error);
     }
+    await this.#doDue();
+    this.#planAlarm();
   }
 
   /**
@@ -371,11 +372,18 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   #refusal(caller: Caller): Refusal | undefined {
     const owned =
       this.#store.exists() && (this.#store.identity.owner === caller.owner || caller.admin);
-    if (owned) this.#enforceDeadlines();
+    if (owned) this.#enforceDeadline();
     if (!owned || this.#store.state.removed)
       return refuse("not_found", "There is no such session.");
+    if (hasDueSchedule(this.#store, Date.now()) && !schedulesWait(this.#store)) {
+      this.ctx.waitUntil(this.#doDue());
+    }
     this.#drive();
     return undefined;
+  }
+
+  #running(): string | null {
+    return this.#store.exists() ? this.#store.state.running : null;
   }
 
   /** Takes up whatever is to be worked on. */
@@ -403,18 +411,21 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   /** The session as it is now, answered once lists show it, the index being up. */
   async #listed(): Promise<Result<SessionRow>> {
     const row = viewOf(this.#store);
-    await this.#outbox.drain(INDEX_WAIT_MS);
+    if (!this.#isResting()) await this.#outbox.drain(INDEX_WAIT_MS);
     return ok(row);
   }
 
   /** Runs a change as one transaction, shows its events and sets the alarm that the new state needs. */
   #commit<T>(change: (now: number) => T): T {
     const now = Date.now();
+    const before = this.#running();
     const result = this.#store.transaction(() => change(now));
+    const { running } = this.#store.state;
+    if (running !== before) this.#started = running;
     this.#breaker.countRows(this.#store.takeWritten(), now);
     this.#planAlarm();
     this.#show();
-    this.#outbox.drainSoon();
+    if (!this.#isResting()) this.#outbox.drainSoon();
     this.#machine.drive();
     this.#stopRunaway(now);
     return result;
@@ -437,7 +448,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (!this.#store.exists()) return;
     const timing = timingOf(this.#store);
     const now = Date.now();
-    const at = nextAlarm(timing, now, this.#breaker.restUntil(now));
+    const dueFrom = this.#guard.restsUntil("alarm");
+    const at = nextAlarm(timing, now, this.#breaker.restUntil(now), dueFrom);
     if (keepsAlarm(this.#alarmAt, at, beats(timing))) return;
     this.#alarmAt = at;
     // Not awaited: the write belongs to the same transaction as what was just committed.
@@ -447,14 +459,16 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   /** Works on a message until it has ended by itself or was ended from outside. */
   async #work(messageId: string, signal: AbortSignal): Promise<void> {
+    if (!this.#mayRun(messageId)) {
+      await this.#guard.attempt("give up", () => this.#giveUp(messageId));
+      return;
+    }
+    // Whatever the message does to the runtime, the next object has to know that it ran.
+    await this.ctx.storage.sync();
     await this.#snapshots.settled();
     if (signal.aborted) return;
     const store = this.#store;
     if (!model) return this.#endRunning(messageId, { ...FAILED, error: NO_MODEL_ERROR });
-    const open = store.journal.openRuns(messageId);
-    if (open.some(({ restarts }) => restarts >= MAX_RESTARTS)) {
-      return this.#endRunning(messageId, { ...FAILED, error: LOST_TOO_OFTEN });
-    }
     await this.#env.renew();
     const env = await this.#env.read();
     if (signal.aborted) return;
@@ -475,6 +489,37 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (ending) this.#endRunning(messageId, withoutSecrets(ending, env));
   }
 
+  /** Whether a message may be run: one that this object has not started was lost, and is counted as such. */
+  #mayRun(messageId: string): boolean {
+    const isNew = this.#started === messageId;
+    this.#started = null;
+    if (isNew) return true;
+    this.#takenUp = { messageId, at: Date.now() };
+    return this.#commit(() => noteRestart(this.#store, messageId));
+  }
+
+  #giveUp(messageId: string): void {
+    const { restarts } = this.#store.recovery ?? {};
+    log("message.given_up", { session: this.ctx.id.name, messageId, restarts });
+    this.#commit((now) => {
+      failLostMessage(this.#store, messageId, this.#drafts, now);
+      startNext(this.#store, WORKSPACE, now);
+    });
+    this.#supervisor.drive();
+  }
+
+  /** A message that is at work long after it was taken up does not end its object at once. */
+  #noteSurvival(now: number): void {
+    const taken = this.#takenUp;
+    if (taken === null || now - taken.at < SURVIVAL_MS) return;
+    this.#takenUp = null;
+    const { recovery } = this.#store;
+    if (taken.messageId !== this.#running() || recovery === null) return;
+    this.#commit(() => {
+      this.#store.recovery = outlive(recovery);
+    });
+  }
+
   #fail(messageId: string, error: unknown): void {
     log("message.crashed", { session: this.ctx.id.name, messageId, error: errorText(error) });
     this.#endRunning(messageId, { ...FAILED, error: problemOf(error) ?? OUR_FAULT });
@@ -487,6 +532,39 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     });
     // At once: agents of the message may be about to go on.
     this.#supervisor.drive();
+  }
+
+  /**
+   * Does what the clock says is due, and tells the index what it was to be told by now; unless that has ended the
+   * object too often. Takes up work in any case. Never rejects.
+   */
+  async #doDue(): Promise<void> {
+    try {
+      const work = async () => {
+        this.#enforceDeadlines();
+        this.#drive();
+        await this.#outbox.drainDue(Date.now());
+      };
+      if (this.#isAnythingDue(Date.now())) await this.#guard.attempt("alarm", work);
+      if (this.#store.exists()) this.#drive();
+    } catch (error) {
+      this.#logFailure(error);
+    }
+  }
+
+  #isAnythingDue(now: number): boolean {
+    const timing = timingOf(this.#store);
+    const isIndexDue = timing.outboxAt !== null && timing.outboxAt <= now;
+    return isIndexDue || dueDeadline(timing, now) !== null || hasDueSchedule(this.#store, now);
+  }
+
+  /** Whether what the session does by itself has ended its object too often, and waits for now. */
+  #isResting(): boolean {
+    return this.#guard.restsUntil("alarm") > Date.now();
+  }
+
+  #logFailure(error: unknown): void {
+    log("alarm.failed", { session: this.ctx.id.name, error: errorText(error) });
   }
 
   /** Does what the clock says is due; what ends the session comes before what it was to do. */
@@ -505,6 +583,23 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (!due) return;
     this.#commit((now) => meetDeadline(this.#store, due.because, this.#drafts, now));
     this.#supervisor.drive();
+  }
+
+  async #repairRow(row: SessionRow): Promise<void> {
+    this.#commit((now) => {
+      change(this.#store, {}, now);
+      const { state } = this.#store;
+      // The index takes no version that is not above its own, whatever that is.
+      this.#store.state = { ...state, version: Math.max(state.version, row.version + 1) };
+    });
+    await this.#outbox.drain(INDEX_WAIT_MS);
+  }
+
+  /** Clears away what was left of a session that did not come to be. */
+  async #sweep(): Promise<void> {
+    if (!this.#making.busy) return;
+    if (await this.#guard.attempt("sweep", () => this.#making.sweep())) return;
+    await this.ctx.storage.setAlarm(this.#guard.restsUntil("sweep"));
   }
 
   /** Leaves nothing behind. */
@@ -561,10 +656,5 @@ const NO_MODEL_ERROR = {
   message: "No model is configured: set the secret ANTHROPIC_API_KEY.",
 };
 const NO_MODEL = refuse("unavailable", NO_MODEL_ERROR.message);
-
-const LOST_TOO_OFTEN = {
-  type: "unavailable_error",
-  message: "The message was interrupted by restarts too often without getting any further.",
-};
 
 const OUR_FAULT = { type: "api_error", message: "The message failed by a fault of ours." };

@@ -8,6 +8,7 @@ import type { Balance } from "./limits";
 import type { Machine } from "./machine";
 import { MessageTable } from "./message-table";
 import { ProgramTable } from "./program-table";
+import type { Recovery } from "./recovery";
 import type { Limits, SessionConfig, SessionSpec } from "./rpc";
 import { ScheduleTable } from "./schedule-table";
 import { countingWrites } from "./sql";
@@ -209,6 +210,15 @@ export class SessionStore {
     this.#outbox = outbox;
     if (outbox) this.#storage.kv.put("outbox", outbox);
     else this.#storage.kv.delete("outbox");
+  }
+
+  /** The restarts of the message that was taken up last; null before the first. */
+  get recovery(): Recovery | null {
+    return this.#storage.kv.get<Recovery>("recovery") ?? null;
+  }
+
+  set recovery(recovery: Recovery) {
+    this.#storage.kv.put("recovery", recovery);
   }
 
   /** Forgets what is held in memory, after the storage was emptied. */

@@ -235,12 +235,8 @@ export function failTurn(
   appendNotices(at, call, charged);
 }
 
-/**
- * Notes that a run which was lost with its object is taken up again, and withdraws the tries that were
- * under way: nobody knows what they said.
- */
+/** Withdraws the tries of a run that were under way when it was lost: nobody knows what they said. */
 export function takeUpAgain(at: RunChange): void {
-  at.store.journal.saveRestarts(at.run.id, at.run.restarts + 1);
   for (const call of at.store.journal.openCalls(at.run.id)) {
     failTurn(at, call, { failure: LOST, draft: emptyDraft() }, 0);
   }

@@ -10,6 +10,7 @@ import {
   createSession,
   eventsOf,
   sessionOf,
+  until,
   value,
 } from "../testing/sessions";
 import { model } from "./deployment";
@@ -235,21 +236,22 @@ describe("a call of the upstream", () => {
   it.each(["interrupt", "terminate", "remove", "another message"] as const)(
     "is closed by %s",
     async (how) => {
-      const called = Promise.withResolvers<Request>();
+      const called: Request[] = [];
       upstream((request) => {
-        called.resolve(request);
+        called.push(request);
         return begun(() => {})(request);
       });
       const id = await createSession();
       const session = sessionOf(id);
       value(await session.send(ALICE, aMessage("hello")));
-      const { signal } = await called.promise;
-      expect(signal.aborted).toBe(false);
+      await until(() => called.length > 0);
+      const signal = called[0]?.signal;
+      expect(signal?.aborted).toBe(false);
       if (how === "interrupt") value(await session.interrupt(ALICE));
       if (how === "terminate") value(await session.terminate(ALICE, "why"));
       if (how === "remove") value(await session.remove(ALICE));
       if (how === "another message") await ask(id, "now!", { onBusy: "interrupt" });
-      expect(signal.aborted).toBe(true);
+      expect(signal?.aborted).toBe(true);
     },
   );
 

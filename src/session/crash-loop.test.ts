@@ -1,0 +1,314 @@
+import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { SessionEvent } from "../events/event";
+import { at } from "../testing/faults";
+import { lose, poison } from "../testing/poison";
+import {
+  ALICE,
+  aMessage,
+  aSchedule,
+  ask,
+  createSession,
+  eventsOf,
+  objectOf,
+  sessionOf,
+  until,
+  value,
+} from "../testing/sessions";
+import { SURVIVAL_MS } from "./recovery";
+import type { MessageRow } from "./rpc";
+import { SessionStore } from "./store";
+
+const HOUR = 3_600_000;
+const CRASH_LOOP = { type: "unavailable_error", reason: "crash_loop" };
+
+afterEach(() => vi.restoreAllMocks());
+
+/** A reply, or a result, that is no closing of what is open at a message's end. */
+const isReply = (events: SessionEvent[]) =>
+  events.some((event) => event.type === "turn.completed" && event.stopReason !== "error");
+const has = (type: SessionEvent["type"]) => (events: SessionEvent[]) =>
+  events.some((event) => event.type === type);
+
+/** A message as it has ended, asked for again and again, as a client does while the object is lost. */
+async function ended(id: string, messageId: string): Promise<MessageRow> {
+  for (let tries = 0; tries < 400; tries++) {
+    const message = await sessionOf(id)
+      .message(ALICE, messageId)
+      .catch(() => null);
+    if (message?.ok && message.value.endedAt !== null) return message.value;
+    await scheduler.wait(10);
+  }
+  throw new Error("the message does not end");
+}
+
+async function send(id: string, prompt: string): Promise<string> {
+  const request = aMessage(prompt);
+  await sessionOf(id)
+    .send(ALICE, request)
+    .catch(() => {});
+  return request.id;
+}
+
+const inside = <T>(id: string, look: (store: SessionStore) => T): Promise<T> =>
+  runInDurableObject(objectOf(id), (_, { storage }) => look(new SessionStore(storage)));
+
+/** What is logged from now on, by its event. */
+function logs() {
+  const spy = vi.spyOn(console, "log");
+  return (event: string) =>
+    spy.mock.calls.map(([line]) => JSON.parse(String(line))).filter((line) => line.event === event);
+}
+
+describe("a message that ends its object", () => {
+  const GREP =
+    '/Write {"file_path":"/workspace/a.txt","content":"one"}\n/Grep {"pattern":"one"}\ndone';
+
+  it.each<[string, string, (events: SessionEvent[]) => boolean]>([
+    ["before its first call of the model", "hello", has("turn.started")],
+    ["when a reply arrives", "hello", isReply],
+    [
+      "in a tool",
+      GREP,
+      (events) =>
+        events.some((e) => e.type === "tool.completed" && e.name === "Grep" && !e.isError),
+    ],
+    ["in its end", "hello", has("message.completed")],
+  ])(
+    "%s is not run a third time after two restarts, and fails with a reason",
+    async (_, prompt, isDeadly) => {
+      const logged = logs();
+      const id = await createSession();
+      const poisoned = poison(id, isDeadly);
+      const messageId = await send(id, prompt);
+      expect(await ended(id, messageId)).toMatchObject({ status: "failed", error: CRASH_LOOP });
+      // It died once, and once more after the first restart.
+      expect(poisoned.deaths).toBe(2);
+      const session = id;
+      expect(logged("message.given_up")).toMatchObject([{ session, messageId, restarts: 2 }]);
+
+      vi.restoreAllMocks();
+      expect(await ask(id, "go on")).toMatchObject({ status: "completed", stopReason: "end_turn" });
+      expect(await inside(id, ({ journal }) => journal.countOpenCalls())).toBe(0);
+      const events = await eventsOf(id);
+      expect(events.filter(({ type }) => type === "message.failed")).toHaveLength(1);
+      expect(events.map(({ seq }) => seq)).toEqual(events.map((_, n) => n + 1));
+    },
+  );
+
+  it("ends in good order when everything was lost twice in the same call of the model", async () => {
+    const id = await createSession();
+    const messageId = await send(id, "/delay 60000\nhello");
+    const calls = (count: number) =>
+      until(() =>
+        inside(id, ({ journal }) => journal.openCalls(messageId)[0]?.attempt === count).catch(
+          () => false,
+        ),
+      );
+    await calls(1);
+    await abortAllDurableObjects();
+    value(await sessionOf(id).read(ALICE));
+    await calls(2);
+    await abortAllDurableObjects();
+    expect(await ended(id, messageId)).toMatchObject({
+      status: "failed",
+      stopReason: "error",
+      error: CRASH_LOOP,
+    });
+    const { totalCostNanos } = value(await sessionOf(id).read(ALICE));
+    const costs = (await eventsOf(id)).map((event) => ("cost" in event ? event.cost : 0));
+    expect(Math.round(costs.reduce((sum, cost) => sum + cost, 0) * 1e9)).toBe(totalCostNanos);
+    expect(await ask(id, "go on")).toMatchObject({ status: "completed" });
+  });
+
+  it("may be lost at every step, if each time it gets further", async () => {
+    const id = await createSession();
+    const reached = new Set<string>();
+    // Each reply and each result ends the object the first time that it is to be written down.
+    const poisoned = poison(id, (events) => {
+      const step = events.find((e) => e.type === "turn.completed" || e.type === "tool.completed");
+      if (!step || !("turnId" in step)) return false;
+      const name = `${step.type} ${step.turnId}`;
+      return !reached.has(name) && reached.add(name) !== undefined;
+    });
+    const read = '/Read {"file_path":"/workspace/a.txt"}';
+    const messageId = await send(id, `${Array(10).fill(read).join("\n")}\nall is done`);
+    expect(await ended(id, messageId)).toMatchObject({ status: "completed", numTurns: 11 });
+    expect(poisoned.deaths).toBe(21);
+  });
+
+  it("is not helped by what others do in its session meanwhile", async () => {
+    const id = await createSession();
+    const poisoned = poison(id, isReply);
+    const messageId = await send(id, "hello");
+    const others = async () => {
+      for (let n = 0; n < 20; n++) {
+        await send(id, `more ${n}`);
+        await sessionOf(id)
+          .update(ALICE, { description: `${n}` })
+          .catch(() => {});
+      }
+    };
+    const [message] = await Promise.all([ended(id, messageId), others()]);
+    expect(message).toMatchObject({ error: CRASH_LOOP });
+    expect(poisoned.deaths).toBeLessThanOrEqual(4);
+  });
+
+  it("is not blamed for restarts that it has outlived", async () => {
+    const id = await createSession();
+    const messageId = await send(id, "/delay 60000\nhello");
+    const restarts = (count: number) =>
+      until(() => inside(id, ({ recovery }) => recovery?.restarts === count).catch(() => false));
+    for (let n = 1; n <= 4; n++) {
+      await scheduler.wait(20);
+      await lose(id);
+      value(await sessionOf(id).read(ALICE));
+      await restarts(n);
+      // Its alarm beats while it runs, and finds it at work for longer than a crash takes.
+      const now = Date.now() + SURVIVAL_MS;
+      await at(now, async () => {
+        await runDurableObjectAlarm(objectOf(id));
+      });
+      expect(await inside(id, ({ recovery }) => recovery)).toMatchObject({
+        restarts: n,
+        survived: n,
+      });
+    }
+    expect(value(await sessionOf(id).message(ALICE, messageId)).status).toBe("running");
+    await lose(id);
+    expect(await ended(id, messageId)).toMatchObject({ error: CRASH_LOOP });
+  });
+});
+
+describe("what follows a message that ended its object", () => {
+  it("is run, but not where the one before it ended so, too", async () => {
+    const id = await createSession();
+    const poisoned = poison(id, isReply);
+    const [first = "", second = "", ...rest] = await Promise.all(
+      ["one", "two", "three", "four"].map((prompt) => send(id, prompt)),
+    );
+    for (const messageId of [first, second, ...rest]) {
+      expect(await ended(id, messageId)).toMatchObject({ status: "failed", error: CRASH_LOOP });
+    }
+    expect(poisoned.deaths).toBe(4);
+    vi.restoreAllMocks();
+    expect(await ask(id, "go on")).toMatchObject({ status: "completed" });
+  });
+
+  it("is no further run of the schedule that sent it, which is paused", async () => {
+    const id = await createSession();
+    const session = () => sessionOf(id);
+    const tick = value(await session().addSchedule(ALICE, aSchedule("/delay 60000\ntick")));
+    const began = Date.now();
+    const ring = (hours: number) =>
+      at(began + hours * HOUR, () => runDurableObjectAlarm(objectOf(id)));
+    await ring(1);
+    await ring(2);
+    value(await session().addSchedule(ALICE, aSchedule("other")));
+    await send(id, "hello");
+    const [first, second, client] = value(
+      await session().messages(ALICE, { after: 0, limit: 9 }),
+    ).messages.map((message) => message.id);
+    for (const restarts of [1, 2]) {
+      await scheduler.wait(20);
+      await lose(id);
+      value(await session().read(ALICE));
+      await until(() => inside(id, (store) => store.recovery?.restarts === restarts));
+    }
+    for (const messageId of [first, second]) {
+      expect(await ended(id, messageId ?? "")).toMatchObject({ error: CRASH_LOOP });
+    }
+    expect(await ended(id, client ?? "")).toMatchObject({ status: "completed" });
+    expect(value(await session().schedules(ALICE))).toMatchObject([
+      { id: tick.id, paused: true, nextRunAt: null },
+      { prompt: "other", paused: false },
+    ]);
+    expect((await eventsOf(id)).filter(({ type }) => type === "schedule.paused")).toMatchObject([
+      { scheduleId: tick.id, reason: "crash_loop" },
+    ]);
+    const resumed = await session().updateSchedule(ALICE, tick.id, { paused: false });
+    expect(value(resumed)).toMatchObject({ paused: false });
+  });
+});
+
+describe("what an object does by itself", () => {
+  const begun = (id: string) =>
+    runInDurableObject(objectOf(id), (_, { storage }) => storage.kv.get("begun"));
+  /** Has the alarm ring as if it were that time, and again as the platform does after a loss. */
+  const ring = (id: string, now: number) => {
+    const alarm = (object: unknown) => (object as { alarm(): Promise<void> }).alarm();
+    return at(now, () =>
+      Promise.race([runInDurableObject(objectOf(id), alarm), scheduler.wait(100)]),
+    ).catch(() => {});
+  };
+
+  /** Lets the object of a session be lost with each write of its row. */
+  function poisonIndex(id: string): { deaths: number } {
+    const count = { deaths: 0 };
+    const prepare = env.DB.prepare.bind(env.DB);
+    vi.spyOn(env.DB, "prepare").mockImplementation((sql) => {
+      const statement = prepare(sql);
+      if (!sql.includes("insert into agent_sessions")) return statement;
+      const bind = (...values: unknown[]) => {
+        const bound = statement.bind(...values);
+        const run = () => {
+          if (values[0] !== id) return bound.run();
+          count.deaths++;
+          lose(id);
+          return new Promise(() => {});
+        };
+        return Object.assign(Object.create(bound), { run });
+      };
+      return Object.assign(Object.create(statement), { bind });
+    });
+    return count;
+  }
+
+  it("rests when it has ended the object twice, while the session answers, and is tried again later", async () => {
+    const logged = logs();
+    const id = await createSession();
+    const poisoned = poisonIndex(id);
+    value(await sessionOf(id).addSchedule(ALICE, aSchedule("tick")));
+    await lose(id);
+    const due = Date.now() + 10_000;
+    for (let n = 0; n < 5; n++) {
+      await ring(id, due + n);
+      await lose(id);
+    }
+    expect(poisoned.deaths).toBe(2);
+    await ring(id, due + 10);
+    const alarm = await runInDurableObject(objectOf(id), (_, { storage }) => storage.getAlarm());
+    expect(alarm).toBeGreaterThanOrEqual(due + HOUR);
+    expect(logged("task.given_up")[0]).toMatchObject({ session: id, task: "alarm", deaths: 2 });
+    expect(await ask(id, "hello")).toMatchObject({ status: "completed" });
+    expect(value(await sessionOf(id).update(ALICE, { description: "one" }))).toMatchObject({
+      description: "one",
+    });
+    await scheduler.wait(250);
+    expect(poisoned.deaths).toBe(2);
+
+    // It dies once more, and rests for twice as long.
+    await ring(id, due + HOUR + 10);
+    await lose(id);
+    await ring(id, due + 2 * HOUR);
+    expect(poisoned.deaths).toBe(3);
+    vi.mocked(env.DB.prepare).mockRestore();
+    await ring(id, due + 3 * HOUR + 20);
+    await until(() => inside(id, ({ outbox }) => outbox === null));
+    expect(await begun(id)).toBeUndefined();
+  });
+
+  it("is not held against the object when it fails without ending it, and leaves nothing written down", async () => {
+    const id = await createSession();
+    value(await sessionOf(id).addSchedule(ALICE, aSchedule("tick")));
+    const spy = vi.spyOn(SessionStore.prototype, "transaction").mockImplementation(() => {
+      throw new Error("no");
+    });
+    for (let n = 0; n < 4; n++) await ring(id, Date.now() + HOUR);
+    spy.mockRestore();
+    expect(await begun(id)).toBeUndefined();
+    await ring(id, Date.now() + HOUR);
+    await until(async () => has("message.completed")(await eventsOf(id)));
+  });
+});

@@ -1,0 +1,40 @@
+import { runInDurableObject } from "cloudflare:test";
+import { vi } from "vitest";
+import type { SessionEvent } from "../events/event";
+import { SessionStore } from "../session/store";
+import { objectOf } from "./sessions";
+
+/**
+ * Lets a session's object be lost whenever it is about to commit events of that kind, again and again: what it
+ * does at this step ends it. Restore the mocks after each test.
+ */
+export function poison(
+  id: string,
+  isDeadly: (events: SessionEvent[]) => boolean,
+): { deaths: number } {
+  const count = { deaths: 0 };
+  const dead = new Set<SessionStore>();
+  const { transaction } = SessionStore.prototype;
+  vi.spyOn(SessionStore.prototype, "transaction").mockImplementation(function <T>(
+    this: SessionStore,
+    change: () => T,
+  ): T {
+    if (dead.has(this)) throw new Error("the object is dead");
+    return transaction.call(this, () => {
+      if (!this.exists() || this.identity.id !== id) return change();
+      const before = this.log.lastSeq();
+      const result = change();
+      const events = this.log.after(before, 100).map(({ json }) => JSON.parse(json));
+      if (!isDeadly(events)) return result;
+      dead.add(this);
+      count.deaths++;
+      queueMicrotask(() => lose(id));
+      throw new Error("the object is dead");
+    }) as T;
+  });
+  return count;
+}
+
+/** Loses a session's object, as a crash does. Whoever asks it meanwhile is not answered. */
+export const lose = (id: string): Promise<void> =>
+  runInDurableObject(objectOf(id), (_, state) => state.abort("lost")).catch(() => {});
