@@ -33,6 +33,8 @@ const SEED = Number(options.seed);
 const MAX_SHOWN_CHARS = 3_000;
 
 let findings = 0;
+/** Servers that are stopped from here on are no findings. */
+let isLeaving = false;
 
 async function main(): Promise<void> {
   if (options.measure) return measure(randomFrom(SEED));
@@ -121,6 +123,7 @@ async function faultsOf(part: Part, target: Target, input: unknown): Promise<str
 }
 
 function report(part: Part, number: number, input: unknown, what: string): void {
+  if (isLeaving) return;
   findings++;
   const again = `npm run fuzz -- --seed ${SEED} --only ${part.name} --case ${number}`;
   const shown = JSON.stringify(input)?.slice(0, MAX_SHOWN_CHARS) ?? "";
@@ -129,6 +132,7 @@ function report(part: Part, number: number, input: unknown, what: string): void 
 }
 
 async function leave(code: number): Promise<never> {
+  isLeaving = true;
   await stopAll();
   process.exit(code);
 }
