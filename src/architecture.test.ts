@@ -78,8 +78,8 @@ describe("the structure", () => {
     expect([...new Set(users)].sort()).toEqual(["sandbox", "session"]);
   });
 
-  it("the rules of lifecycle, deadlines, limits, runs and machines know no clock, no storage and no platform", () => {
-    for (const name of ["lifecycle", "deadlines", "limits", "next-run", "machine"]) {
+  it("the rules of lifecycle, deadlines, limits, runs, restarts and machines know no clock, no storage and no platform", () => {
+    for (const name of ["lifecycle", "deadlines", "limits", "next-run", "recovery", "machine"]) {
       const source = sources[`./session/${name}.ts`] ?? "";
       expect(source).not.toMatch(/Date\.now|Math\.random|cloudflare:|storage|fetch\(/);
     }

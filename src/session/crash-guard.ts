@@ -4,6 +4,8 @@ import { log } from "./telemetry";
 const MAX_DEATHS = 2;
 const BASE_REST_MS = 3_600_000;
 const MAX_REST_MS = 86_400_000;
+/** A clock that is this much behind what it was has been set back; less is what clocks differ by. */
+const SET_BACK_MS = 60_000;
 
 /** A task that was begun and has not ended yet, or never will. */
 interface Begun {
@@ -45,18 +47,20 @@ export class CrashGuard {
     return attempted;
   }
 
-  /** When a task may be begun; the past for one that may be begun at once. */
-  restsUntil(task: string): number {
+  /** When a task may be begun: `now`, or later for one that rests. */
+  restsUntil(task: string, now: number): number {
     const { times, at } = this.#begun[task] ?? { times: 0, at: 0 };
-    if (this.#under.has(task) || times < MAX_DEATHS) return 0;
-    return at + Math.min(BASE_REST_MS * 2 ** (times - MAX_DEATHS), MAX_REST_MS);
+    if (this.#under.has(task) || times < MAX_DEATHS || at > now + SET_BACK_MS) return now;
+    const restMs = Math.min(BASE_REST_MS * 2 ** (times - MAX_DEATHS), MAX_REST_MS);
+    return Math.max(now, at + restMs);
   }
 
   async #attempt(task: string, act: () => void | Promise<void>): Promise<boolean> {
     const now = Date.now();
     const deaths = this.#begun[task]?.times ?? 0;
-    if (this.restsUntil(task) > now) {
-      this.#logRest(task, deaths);
+    const restsUntil = this.restsUntil(task, now);
+    if (restsUntil > now) {
+      this.#logRest(task, deaths, restsUntil);
       return false;
     }
     this.#save({ ...this.#begun, [task]: { times: deaths + 1, at: now } });
@@ -77,10 +81,10 @@ export class CrashGuard {
     if (begun) this.#save(others);
   }
 
-  #logRest(task: string, deaths: number): void {
+  #logRest(task: string, deaths: number, restsUntil: number): void {
     if (this.#logged.has(task)) return;
     this.#logged.add(task);
-    const retryAt = new Date(this.restsUntil(task)).toISOString();
+    const retryAt = new Date(restsUntil).toISOString();
     log("task.given_up", { session: this.#session, task, deaths, retryAt });
   }
 

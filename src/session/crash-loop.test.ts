@@ -155,6 +155,17 @@ describe("a message that ends its object", () => {
     expect(poisoned.deaths).toBeLessThanOrEqual(4);
   });
 
+  it("is not counted as taken up when others were interrupted before they began", async () => {
+    const id = await createSession();
+    await send(id, "/delay 60000\nhello");
+    const requests = ["/delay 60000\none", "/delay 60000\ntwo", "three"].map((prompt) =>
+      aMessage(prompt, { onBusy: "interrupt" }),
+    );
+    await Promise.all(requests.map((request) => sessionOf(id).send(ALICE, request)));
+    expect(await ended(id, requests[2]?.id ?? "")).toMatchObject({ status: "completed" });
+    expect(await inside(id, ({ recovery }) => recovery)).toBeNull();
+  });
+
   it("is not blamed for restarts that it has outlived", async () => {
     const id = await createSession();
     const messageId = await send(id, "/delay 60000\nhello");

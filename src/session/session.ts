@@ -448,7 +448,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (!this.#store.exists()) return;
     const timing = timingOf(this.#store);
     const now = Date.now();
-    const dueFrom = this.#guard.restsUntil("alarm");
+    const dueFrom = this.#guard.restsUntil("alarm", now);
     const at = nextAlarm(timing, now, this.#breaker.restUntil(now), dueFrom);
     if (keepsAlarm(this.#alarmAt, at, beats(timing))) return;
     this.#alarmAt = at;
@@ -459,6 +459,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   /** Works on a message until it has ended by itself or was ended from outside. */
   async #work(messageId: string, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     if (!this.#mayRun(messageId)) {
       await this.#guard.attempt("give up", () => this.#giveUp(messageId));
       return;
@@ -499,6 +500,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   }
 
   #giveUp(messageId: string): void {
+    if (this.#running() !== messageId) return;
     const { restarts } = this.#store.recovery ?? {};
     log("message.given_up", { session: this.ctx.id.name, messageId, restarts });
     this.#commit((now) => {
@@ -560,7 +562,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   /** Whether what the session does by itself has ended its object too often, and waits for now. */
   #isResting(): boolean {
-    return this.#guard.restsUntil("alarm") > Date.now();
+    const now = Date.now();
+    return this.#guard.restsUntil("alarm", now) > now;
   }
 
   #logFailure(error: unknown): void {
@@ -599,7 +602,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async #sweep(): Promise<void> {
     if (!this.#making.busy) return;
     if (await this.#guard.attempt("sweep", () => this.#making.sweep())) return;
-    await this.ctx.storage.setAlarm(this.#guard.restsUntil("sweep"));
+    await this.ctx.storage.setAlarm(this.#guard.restsUntil("sweep", Date.now()));
   }
 
   /** Leaves nothing behind. */
