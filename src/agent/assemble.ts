@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { AnswerEvent } from "./answer";
 import type { Block } from "./messages";
 import type { DeltaListener, Draft } from "./model";
-import { checkInput, fits, isDeeperThan, MAX_DEPTH } from "./reply-bounds";
+import { checkInput, fits, isDeeperThan, MAX_DEPTH, wellFormed } from "./reply-bounds";
 import { readUsage } from "./usage";
 
 /** A reply of 16,384 tokens has a tenth of it; beyond that, something is wrong. */
@@ -92,15 +92,19 @@ export function assemble(draft: Draft, onDelta: DeltaListener, takenIds: () => S
     finish(): Assembled {
       if (!stopped || stopReason === null) throw new CutOff();
       const unusable = new Map<string, string>();
-      for (const block of content) {
-        if (block.type === "text") block.text = block.text.toWellFormed();
+      for (const [index, block] of content.entries()) {
+        if (block.type === "text") content[index] = wellFormed(block);
+        // A summary is signed, so that it can't be mended.
+        if (block.type === "compaction" && !(block.content ?? "").isWellFormed()) {
+          throw malformed("a summary that can't be sent back");
+        }
         if (block.type !== "tool_use") continue;
         const given = block.input ?? {};
         const isObject = typeof given === "object" && !Array.isArray(given);
         // A call that `max_tokens` cut short is unreadable, too, but nobody will make it.
         if (!isObject && stopReason === "tool_use") throw malformed("an input that is none");
         const { input, why } = checkInput(isObject ? given : {});
-        block.input = input;
+        content[index] = wellFormed({ ...block, input });
         if (why !== null) unusable.set(block.id, why);
       }
       if (!fits(content)) throw malformed("a reply too large");

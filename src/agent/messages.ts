@@ -68,8 +68,10 @@ export function sendable(block: Block): boolean {
       return block.text.trim() !== "";
     case "thinking":
       return block.signature !== "" && block.thinking.isWellFormed();
+    case "redacted_thinking":
+      return block.data.isWellFormed();
     default:
-      return block.type === "redacted_thinking" || block.type === "tool_use";
+      return block.type === "tool_use";
   }
 }
 

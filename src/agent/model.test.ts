@@ -231,6 +231,23 @@ describe("a call that fails", () => {
     expect(!outcome.ok && outcome.draft.content.every((block) => block.type === "text")).toBe(true);
   });
 
+  it.each([
+    ["\ud800", false],
+    ["what was said", true],
+    [null, true],
+  ])(
+    "because its summary is %j, which can't be sent back: %s is whether it is kept",
+    async (content, ok) => {
+      const summary = { type: "compaction", content, signature: "s" };
+      const begun = { type: "content_block_start", index: 0, content_block: summary };
+      const body = sse(start, begun, textStop, end("compaction"), messageStop);
+      const { outcome } = await listen(answering(streaming(body)), aCall({ compaction: true }));
+      expect(outcome.ok).toBe(ok);
+      if (outcome.ok) expect(outcome.content).toEqual([summary]);
+      else expect(outcome.failure).toMatchObject({ type: "malformed", retryable: true });
+    },
+  );
+
   it("is told in words of a bounded length, whatever the answer was", async () => {
     const page = `<html>${"x".repeat(1_000_000)}</html>`;
     const odd = { error: { type: { a: 1 }, message: ["b"] } };
