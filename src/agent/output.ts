@@ -1,13 +1,12 @@
 import type { SchemaDraft } from "@cfworker/json-schema";
 import { compileSchema, UnusableSchema } from "./compiled-schema";
 import type { JsonSchema } from "./json-schema";
+import { isDeeperThan, MAX_DEPTH } from "./reply-bounds";
 import { type Misfit, misfitOf, TooManySteps } from "./validate";
 
 /** A reply's structured result, or how it is none. */
 export type Output = { ok: true; value: unknown } | { ok: false; why: string };
 
-/** What is nested deeper can't be passed on: serialising recurses. */
-const MAX_DEPTH = 100;
 const MAX_WHY_LENGTH = 500;
 
 /** Reads the text of a reply as the JSON that its session asked for. Never throws. */
@@ -15,7 +14,7 @@ export function readOutput(schema: JsonSchema, text: string | null): Output {
   if (text === null) return { ok: false, why: "it is empty" };
   try {
     const value: unknown = JSON.parse(text);
-    if (isTooDeep(value)) {
+    if (isDeeperThan(value, MAX_DEPTH)) {
       return { ok: false, why: `it is nested more than ${MAX_DEPTH} levels deep` };
     }
     const misfit = misfitOf(value, compileSchema(schema), draftOf(schema));
@@ -31,15 +30,6 @@ function whyUnread(error: unknown): string {
   if (error instanceof TooManySteps) return "it takes too many steps to hold it against it";
   if (!(error instanceof UnusableSchema)) return "it can't be held against it";
   return shortened(["the schema", error.path, error.message].filter(Boolean).join(" "));
-}
-
-function isTooDeep(value: unknown): boolean {
-  let level = [value];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > MAX_DEPTH) return true;
-    level = level.flatMap((one) => (typeof one === "object" && one ? Object.values(one) : []));
-  }
-  return false;
 }
 
 /** The edition of JSON Schema that a schema says it follows. */
