@@ -25,7 +25,8 @@ function upstream(...answers: Respond[]): { asked: string[] } {
   const well = offlineFetch();
   const scripted = createModel({
     apiKey: "test",
-    stallMs: 60,
+    // Longer than a busy machine lets a reply wait.
+    stallMs: 250,
     fetch: async (input, init) => {
       asked.push(await new Request(input, init).text());
       const request = new Request(input, init);

@@ -26,7 +26,6 @@ export function upstream(
   const offline = offlineFetch();
   const scripted = createModel({
     apiKey: "test",
-    stallMs: 60,
     fetch: async (input, init) => {
       const request = new Request(input, init);
       if (request.url.includes("count_tokens")) {
