@@ -4,11 +4,13 @@
 
 /** Interrupts between two rests; the engine makes one about every millisecond that it computes. */
 const SLICE_INTERRUPTS = 3;
+/** The same while others are at work: each of their requests may wait for several slices. */
+const BUSY_SLICE_INTERRUPTS = 1;
 /** The shortest rest takes a millisecond or two. One that took longer shows that others are at work. */
 const BUSY_MS = 2.5;
 /** How long rests are then, and how long it is taken to be so. */
 const BUSY_REST_MS = 3;
-const BUSY_FOR_MS = 20;
+const BUSY_FOR_MS = 100;
 
 /** Engines at work at once: each may fill its memory, and the isolate has 128 MB. */
 const MAX_ENGINES = 4;
@@ -58,7 +60,10 @@ export async function enter(signal: AbortSignal): Promise<Pace | null> {
   };
   return {
     rest,
-    tick: () => (++interrupts < SLICE_INTERRUPTS ? undefined : rest()),
+    tick: () => {
+      const slice = performance.now() < busyUntil ? BUSY_SLICE_INTERRUPTS : SLICE_INTERRUPTS;
+      return ++interrupts < slice ? undefined : rest();
+    },
     async wait(ms) {
       const until = Date.now() + ms;
       for (let left = ms; left > 0 && !signal.aborted; left = until - Date.now()) {
