@@ -68,7 +68,6 @@ class Run implements Host {
   readonly #signal: AbortSignal;
   readonly #pace: Pace;
   #result: ScriptResult | undefined;
-  #lastCall: Promise<unknown> = Promise.resolve();
   /** The ms until the guest's next timer; -1 for none. */
   #wakeMs = -1;
 
@@ -86,16 +85,8 @@ class Run implements Host {
     this.#pace = pace;
   }
 
-  /** Runs the script to its end; null when it was stopped before, once its last call of the host has settled. */
-  toEnd(): Promise<ScriptResult | null> {
-    const { promise: stopped, resolve } = Promise.withResolvers<null>();
-    this.#signal.addEventListener("abort", () => resolve(this.#lastCall.then(() => null)), {
-      once: true,
-    });
-    return Promise.race([this.#run(), stopped]);
-  }
-
-  async #run(): Promise<ScriptResult> {
+  /** Runs the script to its end. Rejects when it is stopped before, once its last call of the host has settled. */
+  async toEnd(): Promise<ScriptResult> {
     const { addresses } = initialMemory();
     const engine = await fresh(this);
     await engine.call(addresses, addresses.main);
@@ -113,12 +104,18 @@ class Run implements Host {
   }
 
   interrupt(): false | Promise<false> {
-    if (this.#signal.aborted) return STOPPED;
-    return this.#pace.tick()?.then(() => (this.#signal.aborted ? STOPPED : false)) ?? false;
+    this.#goOn();
+    return this.#pace.tick()?.then(() => this.#goOn()) ?? false;
+  }
+
+  /** Throws when the script is stopped: through all of the engine's frames, where no script can catch it. */
+  #goOn(): false {
+    if (this.#signal.aborted) throw new Error("the script was stopped");
+    return false;
   }
 
   call(text: string, bytes: Uint8Array | undefined): Answer | Promise<Answer> {
-    if (this.#signal.aborted) return STOPPED;
+    this.#goOn();
     const [operation, ...args] = JSON.parse(text);
     switch (operation) {
       case "script":
@@ -141,21 +138,12 @@ class Run implements Host {
   #hostCall(operation: string, args: never[], bytes: Uint8Array | undefined) {
     try {
       const value = answerCall(operation, args, bytes, this.#files, this.#pace);
-      if (!(value instanceof Promise)) return answerOf(value);
-      const answer: Promise<Answer> = value.then(answerOf, refusalOf);
-      this.#lastCall = answer;
-      return answer;
+      return value instanceof Promise ? value.then(answerOf, refusalOf) : answerOf(value);
     } catch (error) {
       return refusalOf(error);
     }
   }
 }
-
-/**
- * What a stopped engine waits for. It is left where it is, and goes with its memory: an error thrown into the
- * script could be caught there.
- */
-const STOPPED: Promise<never> = new Promise(() => {});
 
 const answerOf = (value: unknown): Answer =>
   value instanceof Uint8Array ? value : JSON.stringify({ value });

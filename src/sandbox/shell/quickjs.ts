@@ -10,9 +10,9 @@ const MAX_STACK_BYTES = 256 * 1024;
 
 /** Answers the guest's calls. A promise suspends the engine until it settles. */
 export interface Host {
-  /** Answers a call: JSON text, or bytes. Must not throw. */
+  /** Answers a call: JSON text, or bytes. What it throws or rejects with ends the engine: it can't be used again. */
   call(call: string, bytes: Uint8Array | undefined): Answer | Promise<Answer>;
-  /** Called again and again while the guest computes, about once a millisecond. It goes on when a promise settles. */
+  /** Called again and again while the guest computes, about once a millisecond. It goes on when a promise resolves. As for `call` in what it throws. */
   interrupt(): false | Promise<false>;
 }
 export type Answer = string | Uint8Array;
@@ -31,7 +31,6 @@ export interface Addresses {
 
 /** What we use of the module; all numbers are addresses, sizes or flags. */
 interface Module {
-  HEAPU8: Uint8Array;
   _malloc(size: number): number;
   _free(address: number): void;
   _QTS_NewRuntime(): number;
@@ -69,7 +68,6 @@ interface Module {
   _QTS_Dump(context: number, value: number): number;
   _QTS_ResolveException(context: number, value: number): number;
   _QTS_Call(context: number, fn: number, self: number, count: number, values: number): number;
-  _QTS_IsJobPending(runtime: number): number;
   _QTS_ExecutePendingJob(runtime: number, max: number, context: number): number;
 }
 
@@ -82,7 +80,7 @@ const fromUtf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 /** One engine in its memory. */
 export class QuickJs {
   readonly memory: WebAssembly.Memory;
-  /** Who answers the guest. */
+  /** Answers the guest. */
   host: Host;
   readonly #module: Module;
   readonly #call: (...args: number[]) => Promise<number>;
