@@ -82,7 +82,9 @@ describe("a network", () => {
         for (const name of [other, ...allow.flatMap((one) => lookalikes(one.replace("*.", "")))]) {
           const named = allow.some((one) =>
             one.startsWith("*.")
-              ? name.split(".").slice(1).join(".").endsWith(one.slice(2)) &&
+              ? // An empty label is no name below another.
+                !name.startsWith(".") &&
+                name.split(".").slice(1).join(".").endsWith(one.slice(2)) &&
                 name.endsWith(one.slice(1))
               : one === name,
           );
