@@ -83,7 +83,7 @@ export class SessionEnv {
       commit(() => store.saveEnv(env, hash));
       this.#read = { stored: env, env: clear };
     } catch (error) {
-      log("env.kept", { session: id, error: errorText(error) });
+      log("env.renewal_failed", { session: id, error: errorText(error) });
     }
   }
 }
