@@ -13,7 +13,7 @@ const MAX_REPLY_CHARACTERS = 1 << 20;
 /** A block has some eight tokens at least. */
 const MAX_BLOCKS = 2_048;
 
-/** What the API takes back as the id of a call, and as the name of a tool. */
+/** Matches what the API takes back as the id of a call, and as the name of a tool. */
 const LEGAL = /^[a-zA-Z0-9_-]{1,128}$/;
 const MAX_NAME_CHARACTERS = 64;
 

@@ -59,7 +59,7 @@ export function compileSchema(schema: JsonSchema): CompiledSchema {
   }
 }
 
-/** What a schema's reference leads to. */
+/** Returns the schema that a schema's reference leads to; undefined where it has none, or it leads nowhere. */
 export const target = ({ $ref, __absolute_ref__: address }: Schema, known: Known) =>
   $ref === undefined || address === undefined ? undefined : known[address];
 

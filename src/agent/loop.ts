@@ -73,7 +73,7 @@ export interface TurnWish {
   ttl?: "1h";
 }
 
-/** What is written down of a reply. */
+/** The parts of a reply that are stored. */
 export type StoredReply = Pick<ModelReply, "content" | "stopReason" | "usage" | "unusable">;
 
 /**
@@ -211,7 +211,7 @@ async function reply(deps: AgentDeps): Promise<Ending | Overflow | undefined> {
   return undefined;
 }
 
-/** What is written down of a reply; `cut` says that it was granted fewer tokens than it was to have. */
+/** Returns the parts of a reply that are stored; `cut` says that it was granted fewer tokens than it was to have. */
 export function keptReply(outcome: ModelReply, cut: boolean): StoredReply {
   // A reply cut short because the money left allowed no more ends on the budget.
   const cutByBudget = outcome.stopReason === "max_tokens" && cut;

@@ -7,7 +7,7 @@ import type { PricedModel } from "./models";
 import { type Redact, redactor } from "./redact";
 import { readCount } from "./usage";
 
-/** What was said of a call's tokens, all at the start and the output's count as it grows; and what we saw. */
+/** The tokens of a call as they were reported, at the start and as the output grew, and as we saw them. */
 export interface ReportedUsage {
   start: ApiUsage | null;
   delta: ApiUsage | null;
@@ -105,7 +105,7 @@ const COMPACTION_BETA = "compact-2026-09-04";
 /** The Messages API behind the SDK's client. Retries are not made here: each is an event and a cost. */
 export function createModel(options: {
   apiKey: string;
-  /** What no failure may tell, besides the key. */
+  /** Texts that are redacted from failures, besides the key. */
   secrets?: readonly string[];
   baseURL?: string | undefined;
   fetch?: typeof fetch;
@@ -262,7 +262,7 @@ export const errorInStream = (told: object, headers: Headers): Error =>
 /** Statuses that say that a call was not run. Whatever else fails may have been billed. */
 const NOT_RUN = new Set([400, 401, 403, 404, 413, 429, 529]);
 
-/** Whether a failed call surely cost nothing: it was refused before anything of it was run. */
+/** Tells whether a failed call surely cost nothing: it was refused before anything of it was run. */
 export const wasNotRun = ({ began, status }: Pick<ModelFailure, "began" | "status">): boolean =>
   !began && status !== null && NOT_RUN.has(status);
 
