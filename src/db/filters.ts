@@ -137,8 +137,11 @@ const hasAll = (tags: readonly string[]) =>
     ? undefined
     : sql`not exists (select 1 from ${listOf(tags)} as wanted where not ${has(sql`wanted.value`)})`;
 
-// Far more letters than a search in any alphabet repeats, and few enough for SQLite's depth of terms.
-const FOLDED_AT_MOST = 64;
+/**
+ * Letters that are folded for one search: more than those of any word, and few enough for D1, which takes terms
+ * that nest 100 deep. Of a search that needs more, the rarest letters are found only as they are written.
+ */
+export const FOLDED_AT_MOST = 80;
 
 /** SQLite's lower() knows ASCII only: other letters are folded one by one, those that can matter. */
 function contains(column: SQLiteColumn, text: string): SQL {
