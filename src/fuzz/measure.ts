@@ -46,7 +46,9 @@ export async function measure(random: Random): Promise<void> {
       progress(`${n} of ${commands.length} commands`);
       await during(target, other, sleep(QUIET_MS), quiet);
     }
-    await during(target, other, runHostile(target, command), hostile);
+    const path = await newSession(target);
+    await during(target, other, run(target, path, command), hostile);
+    await call(target, { method: "DELETE", path }).catch(() => {});
     if (!target.lost.aborted) continue;
     console.error(`the server was lost to ${JSON.stringify(command.slice(0, 500))}`);
     target = (await reopen(target, OFFLINE)) ?? (await open(OFFLINE));
@@ -101,12 +103,10 @@ async function newSession(origin: Origin): Promise<string> {
   return `/api/sessions/${id}`;
 }
 
-/** Runs one command in a session of its own, to its end. */
-async function runHostile(origin: Origin, command: string): Promise<void> {
-  const path = await newSession(origin);
+/** Runs one command to its end. */
+async function run(origin: Origin, path: string, command: string): Promise<void> {
   const body = { prompt: bashCall(command, COMMAND_MS) };
   await call(origin, { method: "POST", path: `${path}/message`, body });
-  await call(origin, { method: "DELETE", path });
 }
 
 function print(quiet: Taken, hostile: Taken): void {

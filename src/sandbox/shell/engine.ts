@@ -15,6 +15,9 @@ import type { Script, ScriptResult } from "./script";
 /** What one script may use, just-bash included. */
 const MAX_MEMORY_BYTES = 48 * 1024 ** 2;
 
+/** Bytes of an engine's first memory that are written between two ticks of the pace: half a millisecond's work. */
+const PIECE_BYTES = 512 * 1024;
+
 /** The memory that engines begin with: the runs that are not zero, and what stands where. */
 interface InitialMemory {
   addresses: Addresses;
@@ -88,7 +91,7 @@ class Run implements Host {
   /** Runs the script to its end. Rejects when it is stopped before, once its last call of the host has settled. */
   async toEnd(): Promise<ScriptResult> {
     const { addresses } = initialMemory();
-    const engine = await fresh(this);
+    const engine = await fresh(this, this.#pace);
     await engine.call(addresses, addresses.main);
     for (;;) {
       await engine.runJobs(addresses);
@@ -157,8 +160,8 @@ const killed = (why: string): ScriptResult => ({
   stderr: `bash: killed: ${why}\n`,
 });
 
-/** An engine in which nothing has run yet. */
-async function fresh(host: Host): Promise<QuickJs> {
+/** Makes an engine in which nothing has run yet. */
+async function fresh(host: Host, pace: Pace): Promise<QuickJs> {
   const { bytes, runs, content } = initialMemory();
   const pages = { initial: pagesOf(bytes), maximum: pagesOf(MAX_MEMORY_BYTES) };
   const used = idle;
@@ -168,11 +171,15 @@ async function fresh(host: Host): Promise<QuickJs> {
   const heap = new Uint8Array(engine.memory.buffer);
   let end = 0;
   let from = 0;
+  let ticked = 0;
   for (const [at, length] of runs) {
     if (used) heap.fill(0, end, at);
     heap.set(content.subarray(from, from + length), at);
     from += length;
     end = at + length;
+    if (from - ticked < PIECE_BYTES) continue;
+    ticked = from;
+    await pace.tick();
   }
   if (used) heap.fill(0, end);
   return engine;

@@ -2,15 +2,15 @@
 // short slices; after each, others have their turn. What is kept here is shared by all objects of the
 // isolate and is only times: an object that is lost in the middle of a script leaves nothing behind.
 
-/** Interrupts between two rests; the engine makes one about every millisecond that it computes. */
-const SLICE_INTERRUPTS = 3;
-/** The same while others are at work: each of their requests may wait for several slices. */
-const BUSY_SLICE_INTERRUPTS = 1;
-/** The shortest rest takes a millisecond or two. One that took longer shows that others are at work. */
-const BUSY_MS = 2.5;
+/** Ticks between two rests: about two milliseconds of work, since the engine ticks every fifth of one. */
+const SLICE_TICKS = 8;
+/** The same while others are at work: a request of theirs takes several turns, and each may wait for a slice. */
+const BUSY_SLICE_TICKS = 3;
+/** The shortest rest takes a millisecond or a little more. One that took longer shows that others are at work. */
+const BUSY_MS = 1.8;
 /** How long rests are then, and how long it is taken to be so. */
-const BUSY_REST_MS = 3;
-const BUSY_FOR_MS = 100;
+const BUSY_REST_MS = 5;
+const BUSY_FOR_MS = 200;
 
 /** Engines at work at once: each may fill its memory, and the isolate has 128 MB. */
 const MAX_ENGINES = 4;
@@ -27,7 +27,7 @@ const places = new Map<object, number>();
 
 /** A script's share of the processor. */
 export interface Pace {
-  /** Counts an interrupt. Returns a promise when it is time to rest, which settles when the rest is over. */
+  /** Counts a small step of work. Returns a promise when it is time to rest, which settles when the rest is over. */
   tick(): Promise<void> | undefined;
   /** Rests now. */
   rest(): Promise<void>;
@@ -44,9 +44,9 @@ export async function enter(signal: AbortSignal): Promise<Pace | null> {
   const stay = () => places.set(place, Date.now());
   stay();
 
-  let interrupts = 0;
+  let ticks = 0;
   const rest = async () => {
-    interrupts = 0;
+    ticks = 0;
     stay();
     const began = performance.now();
     await scheduler.wait(0);
@@ -61,8 +61,8 @@ export async function enter(signal: AbortSignal): Promise<Pace | null> {
   return {
     rest,
     tick: () => {
-      const slice = performance.now() < busyUntil ? BUSY_SLICE_INTERRUPTS : SLICE_INTERRUPTS;
-      return ++interrupts < slice ? undefined : rest();
+      const slice = performance.now() < busyUntil ? BUSY_SLICE_TICKS : SLICE_TICKS;
+      return ++ticks < slice ? undefined : rest();
     },
     async wait(ms) {
       const until = Date.now() + ms;

@@ -12,7 +12,7 @@ const MAX_STACK_BYTES = 256 * 1024;
 export interface Host {
   /** Answers a call: JSON text, or bytes. What it throws or rejects with ends the engine: it can't be used again. */
   call(call: string, bytes: Uint8Array | undefined): Answer | Promise<Answer>;
-  /** Called again and again while the guest computes, about once a millisecond. It goes on when a promise resolves. As for `call` in what it throws. */
+  /** Called again and again while the guest computes, several times a millisecond. It goes on when a promise resolves. As for `call` in what it throws. */
   interrupt(): false | Promise<false>;
 }
 export type Answer = string | Uint8Array;
