@@ -12,6 +12,9 @@ const BUSY_MS = 1.8;
 const BUSY_REST_MS = 5;
 const BUSY_FOR_MS = 200;
 
+/** A script that ends within so many ticks is short: it gives way as if nobody else were at work. */
+const SHORT_TICKS = 48;
+
 /** Engines at work at once: each may fill its memory, and the isolate has 128 MB. */
 const MAX_ENGINES = 4;
 /** A place that was not used for so long belongs to an object that was lost. */
@@ -45,25 +48,24 @@ export async function enter(signal: AbortSignal): Promise<Pace | null> {
   stay();
 
   let ticks = 0;
+  let sliceEnd = SLICE_TICKS;
+  const givesWay = (now: number) => ticks > SHORT_TICKS && now < busyUntil;
   const rest = async () => {
-    ticks = 0;
     stay();
     const began = performance.now();
     await scheduler.wait(0);
     let now = performance.now();
     if (now - began > BUSY_MS) busyUntil = now + BUSY_FOR_MS;
-    while (!signal.aborted && now < busyUntil && now < nextSliceAt) {
+    while (!signal.aborted && givesWay(now) && now < nextSliceAt) {
       await scheduler.wait(nextSliceAt - now);
       now = performance.now();
     }
     nextSliceAt = now + BUSY_REST_MS;
+    sliceEnd = ticks + (givesWay(now) ? BUSY_SLICE_TICKS : SLICE_TICKS);
   };
   return {
     rest,
-    tick: () => {
-      const slice = performance.now() < busyUntil ? BUSY_SLICE_TICKS : SLICE_TICKS;
-      return ++ticks < slice ? undefined : rest();
-    },
+    tick: () => (++ticks < sliceEnd ? undefined : rest()),
     async wait(ms) {
       const until = Date.now() + ms;
       for (let left = ms; left > 0 && !signal.aborted; left = until - Date.now()) {
