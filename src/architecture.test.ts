@@ -50,14 +50,14 @@ describe("the structure", () => {
   it.each(Object.keys(ALLOWED))("%s imports only from below itself", (folder) => {
     const strays = imports
       .filter(({ path }) => folderOf(path) === folder && path.includes("/"))
-      .filter(({ target }) => target.startsWith("/") && target !== "/env")
+      .filter(({ target }) => target.startsWith("/") && target !== "/settings")
       .map(({ path, target }) => ({ path, to: folderOf(target.slice(1)) }))
       .filter(({ to }) => to !== folder && !ALLOWED[folder]?.includes(to));
     expect(strays).toEqual([]);
   });
 
   it("only http and session read the settings", () => {
-    const readers = imports.filter(({ target }) => target === "/env");
+    const readers = imports.filter(({ target }) => target === "/settings");
     const folders = new Set(readers.map(({ path }) => folderOf(path)));
     const allowed = new Set(["index.ts", "http", "session"]);
     expect([...folders].filter((folder) => !allowed.has(folder))).toEqual([]);

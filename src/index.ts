@@ -3,7 +3,6 @@ export { EmbeddedSandbox } from "./sandbox/embedded";
 export { Session } from "./session/session";
 export { WarmPool } from "./session/warm-pool";
 
-import type { Env } from "./env";
 import { createApp } from "./http/app";
 import { housekeep } from "./session/housekeeping";
 

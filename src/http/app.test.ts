@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { type Env, readSettings } from "../env";
 import type { SessionRpc } from "../session/rpc";
+import { readSettings } from "../settings";
 import { createApp } from "./app";
 import { sha256Hex } from "./ids";
 

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { METHODS } from "hono/router";
-import { settings as deployed, type Settings } from "../env";
+import { settings as deployed, type Settings } from "../settings";
 import { authenticate } from "./auth";
 import type { AppEnv } from "./context";
 import { conversations } from "./conversations";

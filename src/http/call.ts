@@ -1,4 +1,3 @@
-import type { Env } from "../env";
 import type { Caller, Result, SessionRpc } from "../session/rpc";
 import type { AppContext } from "./context";
 import { notFound, refusal, unavailable } from "./errors";

@@ -1,5 +1,4 @@
 import type { Context } from "hono";
-import type { Env } from "../env";
 import type { Caller } from "../session/rpc";
 
 /** What every handler finds on its context. */

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterEach, expect, it, vi } from "vitest";
-import { readSettings } from "../env";
+import { readSettings } from "../settings";
 import { aFleet, emptyPool, failing } from "../testing/fleet";
 import { until } from "../testing/sessions";
 import { sha256Hex } from "./ids";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { readSettings } from "../env";
 import { MAX_SCHEDULES } from "../session/schedules";
+import { readSettings } from "../settings";
 import { sha256Hex } from "./ids";
 import { aClient } from "./test-client";
 

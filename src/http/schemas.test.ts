@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readSettings } from "../env";
+import { readSettings } from "../settings";
 import { ApiError } from "./errors";
 import { parse } from "./parse";
 import {

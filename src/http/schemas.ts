@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { PATTERNS } from "../db/schema";
-import type { Settings } from "../env";
 import { cronProblem } from "../session/next-run";
 import type { MessageRequest, ScheduleRequest, SessionPatch, SessionSpec } from "../session/rpc";
+import type { Settings } from "../settings";
 import { nanos } from "./money";
 import { Prompt } from "./prompt";
 

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { type Env, readSettings } from "../env";
+import { readSettings } from "../settings";
 import { sha256Hex } from "./ids";
 import { aClient } from "./test-client";
 

@@ -1,8 +1,8 @@
 import { Hono } from "hono";
 import { listSessions } from "../db/list";
 import { summarize } from "../db/stats";
-import type { Settings } from "../env";
 import { checkConfig } from "../session/spec";
+import type { Settings } from "../settings";
 import { callSession } from "./call";
 import type { AppEnv } from "./context";
 import { ApiError, invalid } from "./errors";

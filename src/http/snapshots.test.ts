@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { readSettings } from "../env";
 import { SnapshotBucket } from "../session/snapshot-bucket";
+import { readSettings } from "../settings";
 import { sha256Hex } from "./ids";
 import { aClient } from "./test-client";
 

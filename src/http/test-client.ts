@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { z } from "zod";
-import { type Env, readSettings, type Settings } from "../env";
+import { readSettings, type Settings } from "../settings";
 import { createApp } from "./app";
 
 const Session = z.looseObject({

@@ -4,9 +4,9 @@ import { offlineFetch } from "../agent/offline";
 import { type Redact, redactor } from "../agent/redact";
 import type { Upstream } from "../agent/relay";
 import { createLookup, type Lookup } from "../agent/tools/lookup";
-import { type Settings, settings } from "../env";
 import type { PoolSetup } from "../sandbox/pool";
 import type { Provider } from "../sandbox/providers";
+import { type Settings, settings } from "../settings";
 import { Encryption } from "./encryption";
 
 /** Encrypts what sessions store of their secrets. */

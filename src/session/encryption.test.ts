@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readSettings } from "../env";
+import { readSettings } from "../settings";
 import { DecryptionError, type Encrypted, Encryption, type StoredText } from "./encryption";
 
 /** A key of that id; every id has one of its own. */

@@ -1,7 +1,6 @@
 import { nextInRound } from "../db/rounds";
 import type { SessionRow } from "../db/schema";
 import { purgeTombstones, removeSession } from "../db/sessions";
-import type { Env } from "../env";
 import type { SessionRpc } from "./rpc";
 import { SnapshotBucket } from "./snapshot-bucket";
 import { errorText, log } from "./telemetry";

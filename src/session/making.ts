@@ -1,4 +1,3 @@
-import type { Env } from "../env";
 import { copyArchive } from "../sandbox/archive";
 import { openSandbox } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";

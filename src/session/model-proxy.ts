@@ -8,10 +8,10 @@ import { emptyDraft, type ModelOutcome, thinkingFor, thinkingWithin } from "../a
 import { type PricedModel, resolveModel } from "../agent/models";
 import { apiError, countRelayed, type RelayedCall, relay, type Upstream } from "../agent/relay";
 import { retryDelayMs } from "../agent/retry";
-import { settings } from "../env";
 import type { LiveEvent, StopReason, TurnKind } from "../events/event";
 import { STOP_REASONS } from "../events/event";
 import { toBase64 } from "../sandbox/base64";
+import { settings } from "../settings";
 import { MAIN, setupOf } from "./agents";
 import { atMost } from "./bounded";
 import type { Run } from "./journal";

@@ -1,5 +1,4 @@
 import { newestBySessionId, newestOfConversation } from "../db/sessions";
-import type { Env } from "../env";
 import { type Caller, ok, type Result, refuse, type SessionRpc, type SessionSpec } from "./rpc";
 import {
   isLiveSnapshotId,

@@ -1,10 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
 import type { SessionRow } from "../db/schema";
 import { putSession, removeSession } from "../db/sessions";
-import { type Env, settings } from "../env";
 import { isLastEvent, isMessageEnd } from "../events/event";
 import { commandEnv, type Egress } from "../sandbox/egress";
 import { openSandbox } from "../sandbox/providers";
+import { settings } from "../settings";
 import { Breaker } from "./breaker";
 import { change } from "./changes";
 import { ClaudeCode } from "./claude-code";

@@ -2,9 +2,9 @@ import { checkProgramRules } from "../agent/claude-code/options";
 import { checkSchema } from "../agent/json-schema";
 import { knownModels, resolveModel } from "../agent/models";
 import { checkRules } from "../agent/permissions";
-import type { Settings } from "../env";
 import { hostProblem } from "../sandbox/egress";
 import { hasNetwork, hasPrograms, PROVIDERS } from "../sandbox/providers";
+import type { Settings } from "../settings";
 import { defaultProviderOf } from "./deployment";
 import type { SessionConfig } from "./rpc";
 

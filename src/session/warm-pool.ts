@@ -1,5 +1,4 @@
 import { DurableObject } from "cloudflare:workers";
-import { type Env, settings } from "../env";
 import {
   afterFailure,
   CHECK_MS,
@@ -14,6 +13,7 @@ import {
 } from "../sandbox/pool";
 import { openSandbox } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
+import { settings } from "../settings";
 import { warmPool } from "./deployment";
 import { all, type Row } from "./sql";
 import { errorText, log } from "./telemetry";

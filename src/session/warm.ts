@@ -1,4 +1,3 @@
-import type { Env } from "../env";
 import { CLOSED, standing } from "../sandbox/pool";
 import { atMost } from "./bounded";
 import { defaultProvider, warmPool } from "./deployment";

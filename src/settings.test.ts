@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readSettings } from "./env";
+import { readSettings } from "./settings";
 
 describe("readSettings", () => {
   it("gives the defaults of the hosting document", () => {

@@ -1,26 +1,5 @@
 import { env } from "cloudflare:workers";
 import { z } from "zod";
-import type { ContainerSandbox } from "./sandbox/cloudflare";
-import type { EmbeddedSandbox } from "./sandbox/embedded";
-import type { Session } from "./session/session";
-import type { WarmPool } from "./session/warm-pool";
-
-declare global {
-  namespace Cloudflare {
-    interface Env {
-      SESSIONS: DurableObjectNamespace<Session>;
-      EMBEDDED_SANDBOXES: DurableObjectNamespace<EmbeddedSandbox>;
-      CONTAINER_SANDBOXES: DurableObjectNamespace<ContainerSandbox>;
-      WARM_POOL: DurableObjectNamespace<WarmPool>;
-      DB: D1Database;
-      SNAPSHOTS: R2Bucket;
-      ANALYTICS: AnalyticsEngineDataset;
-    }
-  }
-}
-
-/** The Worker's bindings. Settings are read from it once, by `readSettings`. */
-export type Env = Cloudflare.Env;
 
 /** A number or null from a variable; "null" and "none" mean no limit. */
 const limit = (fallback: number, kind: "integer" | "amount") =>
