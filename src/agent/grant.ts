@@ -1,7 +1,8 @@
 import type { TurnKind } from "../events/event";
+import { pause } from "../shared/backoff";
 import type { TurnGrant, TurnWish } from "./loop";
 import { type ModelFailure, NO_COUNT } from "./model";
-import { pause, retryDelayMs } from "./retry";
+import { retryDelayMs } from "./retry";
 
 /** What a search may read: its results enter the prompt of the call that makes it. */
 const SEARCH_PROMPT_TOKENS = 100_000;

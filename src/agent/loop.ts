@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { PublicError, StopReason, TurnKind } from "../events/event";
+import { pause } from "../shared/backoff";
 import { leastTokens, promptBound } from "./cost";
 import { grantTurn } from "./grant";
 import {
@@ -22,7 +23,7 @@ import {
   type ModelReply,
   weighedParts,
 } from "./model";
-import { pause, retryDelayMs } from "./retry";
+import { retryDelayMs } from "./retry";
 import type { SearchOutcome, ToolContext, ToolResult } from "./tool";
 
 /** A turn that may be made: its price is reserved, and `maxTokens` is what it may say. */

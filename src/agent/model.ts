@@ -1,10 +1,10 @@
 import Anthropic from "@anthropic-ai/sdk";
+import { type Redact, redactor } from "../shared/redact";
 import { readAnswer, textOfAnswer } from "./answer";
 import { assemble, CutOff, callIdsIn } from "./assemble";
 import type { ApiUsage } from "./cost";
 import type { Block, Message } from "./messages";
 import type { PricedModel } from "./models";
-import { type Redact, redactor } from "./redact";
 import { readCount } from "./usage";
 
 /** The tokens of a call as they were reported, at the start and as the output grew, and as we saw them. */

@@ -1,3 +1,4 @@
+import { type Redact, redactor } from "../shared/redact";
 import { type AnswerRecord, readAnswer, recordOf, textOfAnswer } from "./answer";
 import { assemble, CutOff, callIdsIn } from "./assemble";
 import type { Counted } from "./grant";
@@ -12,7 +13,6 @@ import {
   STALL_MS,
   startWatchdog,
 } from "./model";
-import { type Redact, redactor } from "./redact";
 
 /** The API as others' calls are passed on to it: with our key, and nothing else of ours. */
 export interface Upstream {

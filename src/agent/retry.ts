@@ -1,3 +1,4 @@
+import { backoffMs, withJitter } from "../shared/backoff";
 import type { ModelFailure } from "./model";
 
 /** Tries of one turn, the first included, before its message fails. */
@@ -20,20 +21,5 @@ export function retryDelayMs(
   if (!failure.retryable || attempt >= MAX_ATTEMPTS) return null;
   const asked = failure.retryAfterMs ?? 0;
   if (asked > MAX_RETRY_AFTER_MS) return null;
-  const backoff = Math.min(BASE_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS);
-  return Math.round(Math.max(asked, backoff / 2 + (backoff / 2) * random));
-}
-
-/** Waits, or returns early when the signal aborts. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
+  return Math.max(asked, withJitter(backoffMs(attempt, BASE_DELAY_MS, MAX_DELAY_MS), random));
 }

@@ -1,3 +1,4 @@
+import { backoffMs } from "../shared/backoff";
 // The Worker's side of watching a session. A session's object sends each event once to whoever is
 // connected; this makes of that one stream without a gap or a repeat, however often the object is lost
 // and however slowly the client reads. What the events mean is not its business.
@@ -79,7 +80,7 @@ export function eventStream({
       if (end !== "lost") continue;
       // An object that falls over whenever it is watched must not be asked without a pause.
       failures = seq > from || Date.now() - since >= keepAliveMs ? 0 : failures + 1;
-      if (failures > 0) await pause(Math.min(retryMs * 2 ** (failures - 1), MAX_RETRY_MS));
+      if (failures > 0) await pause(backoffMs(failures, retryMs, MAX_RETRY_MS));
     }
   }
 

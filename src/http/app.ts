@@ -1,12 +1,12 @@
 import { Hono } from "hono";
 import { METHODS } from "hono/router";
 import { settings as deployed, type Settings } from "../settings";
+import { randomHex } from "../shared/bytes";
 import { authenticate } from "./auth";
 import type { AppEnv } from "./context";
 import { conversations } from "./conversations";
 import { ApiError, logFailure, notFound, onError, respond } from "./errors";
 import { events } from "./events";
-import { randomHex } from "./ids";
 import { messages } from "./messages";
 import { pool } from "./pool";
 import { schedules } from "./schedules";

@@ -1,3 +1,5 @@
+import { randomHex, sha256, toHex } from "../shared/bytes";
+
 /** Tells a session's id from any other text; what is none never reaches an object. */
 export const isSessionId = (text: string): boolean => /^sess_[0-9a-f]{32}$/.test(text);
 
@@ -19,14 +21,8 @@ export const newMessageId = async (sessionId: string, key: string | undefined): 
 export const newScheduleId = async (sessionId: string, key: string | undefined): Promise<string> =>
   `sched_${key === undefined ? randomHex() : await derivedHex("schedule", sessionId, key)}`;
 
-/** 128 random bits. */
-export const randomHex = (): string => toHex(crypto.getRandomValues(new Uint8Array(16)));
-
 /** The SHA-256 digest of a text in UTF-8, as lower-case hex. */
-export async function sha256Hex(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return toHex(new Uint8Array(digest));
-}
+export const sha256Hex = async (text: string): Promise<string> => toHex(await sha256(text));
 
 /** Names a JSON value: equal for equal values, in whatever order their keys came. */
 export const hashOf = (value: unknown): Promise<string> =>
@@ -42,6 +38,3 @@ function canonical(value: unknown): unknown {
 // JSON keeps the parts apart: no owner and key together read like another owner and key.
 const derivedHex = async (...parts: string[]): Promise<string> =>
   (await sha256Hex(JSON.stringify(parts))).slice(0, 32);
-
-const toHex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

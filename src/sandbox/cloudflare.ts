@@ -8,8 +8,8 @@ import {
   Sandbox as SdkSandbox,
 } from "@cloudflare/sandbox";
 import { RUNNER_HOME, type SavedPart } from "../container/protocol";
+import { fromBase64, toBase64 } from "../shared/bytes";
 import { type Bucket, countParts, getPart, partKey, putIndex } from "./archive";
-import { fromBase64, toBase64 } from "./base64";
 import { handleOutbound } from "./outbound";
 import { harmless } from "./output";
 import { MAX_INLINE_BYTES, pauseBefore, persistently, runnerOf, tried } from "./runner";

@@ -1,3 +1,4 @@
+import { Serial } from "../shared/serial";
 // A sandbox without a machine: a bash and a disk inside a Durable Object. Files and results outlive a
 // restart of the object, a running command does not.
 
@@ -48,7 +49,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
   readonly #running = new Map<string, Running>();
   #disk: Disk | undefined;
   /** While the workspace is saved or restored, everything else waits. */
-  #copying: Promise<void> | undefined;
+  readonly #copies = new Serial((work) => this.ctx.waitUntil(work));
 
   async run(
     command: Command,
@@ -56,7 +57,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     onOutput?: OutputListener,
   ): Promise<Answer<CommandResult>> {
     const { id } = command;
-    while (this.#copying) await this.#copying;
+    await this.#copies.idle();
     const running = this.#running.get(id);
     if (running) return done(await running.result);
 
@@ -76,7 +77,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
   }
 
   async kill(id: string): Promise<void> {
-    while (this.#copying) await this.#copying;
+    await this.#copies.idle();
     const running = this.#running.get(id);
     running?.stop("killed");
     await running?.result;
@@ -97,7 +98,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
   }
 
   async writeFile(path: string, bytes: Uint8Array): Promise<Answer<null>> {
-    while (this.#copying) await this.#copying;
+    await this.#copies.idle();
     const { files } = this.#openDisk();
     return answer(async () => {
       await files.mkdir(parentOf(path), { recursive: true });
@@ -107,7 +108,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
   }
 
   snapshot(key: string, workspace: string): Promise<{ sizeBytes: number }> {
-    return this.#alone(async () => {
+    return this.#copies.run(async () => {
       while (this.#running.size > 0) {
         await Promise.all([...this.#running.values()].map(({ result }) => result.catch(() => {})));
       }
@@ -116,7 +117,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
   }
 
   restore(key: string, workspace: string): Promise<void> {
-    return this.#alone(async () => {
+    return this.#copies.run(async () => {
       await this.#empty();
       this.#openDisk();
       const files = new SqliteFs(this.ctx.storage, { maxBytes: RESTORED_DISK_BYTES });
@@ -125,7 +126,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
   }
 
   async destroy(): Promise<void> {
-    while (this.#copying) await this.#copying;
+    await this.#copies.idle();
     await this.#empty();
   }
 
@@ -140,21 +141,6 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     }
     this.#disk = undefined;
     await this.ctx.storage.deleteAll();
-  }
-
-  /** Copies while nothing else happens, also when whoever asked goes away. */
-  async #alone<T>(copy: () => Promise<T>): Promise<T> {
-    while (this.#copying) await this.#copying;
-    const copying = copy();
-    const over = copying.then(
-      () => {},
-      () => {},
-    );
-    this.#copying = over.then(() => {
-      this.#copying = undefined;
-    });
-    this.ctx.waitUntil(this.#copying);
-    return copying;
   }
 
   #start(command: Command, workspace: string, disk: Disk): Running {

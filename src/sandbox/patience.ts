@@ -1,3 +1,4 @@
+import { withTimeout } from "../shared/timeout";
 import { type Sandbox, SandboxError } from "./sandbox";
 
 /** How long a sandbox may take to answer, and beyond a command's own time limit to say how it ended. */
@@ -43,21 +44,14 @@ export function patient(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox
   };
 }
 
-/** Waits for an answer, but no longer than `ms`: then it fails with what `late` says. */
-export async function within<T>(
+/** Waits for a sandbox's answer, but no longer than `ms`: then rejects with a transient error, or with what `late` returns. */
+const within = <T>(
   answer: Promise<T>,
   ms: number,
   late: () => SandboxError = () => unanswered(ms),
-): Promise<T> {
-  const over = Promise.withResolvers<never>();
-  const timer = setTimeout(() => over.reject(late()), ms);
-  try {
-    return await Promise.race([answer, over.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+): Promise<T> => withTimeout(answer, ms, late);
 
+/** Returns the error of a sandbox that did not answer in time. */
 function unanswered(ms: number): SandboxError {
   const seconds = Math.ceil(ms / 1_000);
   return new SandboxError(

@@ -1,5 +1,7 @@
 // What a pool of started sandboxes does next. Decided here from what it holds and the time; done elsewhere.
 
+import { backoffMs } from "../shared/backoff";
+
 /** What a pool is to hold: so many sandboxes of a provider, of one version of what is in them. */
 export interface PoolSetup {
   provider: string;
@@ -87,8 +89,8 @@ export const fits = (one: PooledSandbox, { provider, version }: PoolSetup): bool
 /** The breaker after one more failed start: from the third in a row on it rests, ever longer. */
 export function afterFailure({ failures: before }: StartBreaker, now: number): StartBreaker {
   const failures = before + 1;
-  const restMs = FIRST_REST_MS * 2 ** (failures - MAX_FAILURES);
-  return { failures, retryAt: failures < MAX_FAILURES ? now : now + Math.min(restMs, MAX_REST_MS) };
+  const restMs = backoffMs(failures - MAX_FAILURES + 1, FIRST_REST_MS, MAX_REST_MS);
+  return { failures, retryAt: failures < MAX_FAILURES ? now : now + restMs };
 }
 
 /** A breaker that lets every start through. */

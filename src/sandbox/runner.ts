@@ -1,7 +1,7 @@
 // Asks the runner of src/container, whatever the way to its container.
 
 import { type Ask, BEAT_MS, type Frame, RUNNER, RUNNER_HOME } from "../container/protocol";
-import { within } from "./patience";
+import { withTimeout } from "../shared/timeout";
 import { messageOf, SandboxError } from "./sandbox";
 
 /** More than this goes by a file: a variable of an environment may have 128 KiB. */
@@ -94,7 +94,7 @@ async function* linesOf(told: AsyncIterable<RunnerEvent>): AsyncGenerator<string
   const events = told[Symbol.asyncIterator]();
   let [rest, complaint] = ["", ""];
   for (;;) {
-    const next = await within(
+    const next = await withTimeout(
       tried(() => events.next()),
       SILENCE_MS,
       silent,

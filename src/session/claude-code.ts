@@ -8,12 +8,13 @@ import {
 } from "../agent/claude-code/protocol";
 import type { Ending } from "../agent/loop";
 import { apiError, type Upstream } from "../agent/relay";
-import { pause } from "../agent/retry";
 import type { LiveEvent } from "../events/event";
 import { type Programs, type Sandbox, SandboxError } from "../sandbox/sandbox";
+import { backoffMs, pause } from "../shared/backoff";
+import { errorText, log } from "../shared/log";
+import { type Notifier, notifier } from "../shared/notifier";
+import { settledWithin } from "../shared/timeout";
 import { hasAgents } from "./agents";
-import { atMost } from "./bounded";
-import { type Latch, latch } from "./latch";
 import { later, passOn, stopped } from "./model-proxy";
 import {
   endingOfMessage,
@@ -28,12 +29,12 @@ import {
 import type { StoredProgram } from "./program-table";
 import { putBackTranscript, saveTranscript } from "./program-transcript";
 import type { SessionStore } from "./store";
-import { errorText, log } from "./telemetry";
 import { type LiveDraft, takeUpAgain } from "./turns";
 
 /** Deaths of the program, or of its machine, without progress before its message fails. */
 const MAX_DEATHS = 5;
 const DEATH_PAUSE_MS = 500;
+const MAX_DEATH_PAUSE_MS = 32_000;
 /** How long a program may take to stop what it does before it is killed. */
 const STOP_MS = 3_000;
 /** How long a message's end waits for the transcript; what is missed then is kept the next time. */
@@ -67,7 +68,7 @@ interface Work {
   messageId: string;
   signal: AbortSignal;
   /** Opens whenever a call was settled, a result was written down, or an agent has become known. */
-  settled: Latch;
+  settled: Notifier;
   /** What the program said last that was no line of its protocol. */
   noise: string;
   /** The try after whose failure the program was last told to ask the model again. */
@@ -114,7 +115,7 @@ export class ClaudeCode {
   async #workAlone(messageId: string, signal: AbortSignal): Promise<Ending | null> {
     const over = new AbortController();
     const both = AbortSignal.any([signal, over.signal]);
-    const settled = latch(both);
+    const settled = notifier(both);
     const program = new AbortController();
     const work: Work = { messageId, signal: both, settled, noise: "", askedAfter: null, program };
     const { store, commit } = this.#deps;
@@ -146,7 +147,7 @@ export class ClaudeCode {
     const { upstream, store } = this.#deps;
     const { running } = store.state;
     if (running === null || this.#stopping || !upstream) return stopped();
-    await atMost(this.#begun.promise, TAKE_UP_MS);
+    await settledWithin(this.#begun.promise, TAKE_UP_MS);
     const work = this.#work;
     if (!work) return later();
     if (work.messageId !== running) return stopped();
@@ -180,7 +181,7 @@ export class ClaudeCode {
       commit(() => store.journal.saveRestarts(run.id, run.restarts + 1));
       // One that was left from an earlier message may have been dead for long.
       if (run.restarts > 0 || before === undefined || ending === "unheard") {
-        await pause(DEATH_PAUSE_MS * 2 ** run.restarts, signal);
+        await pause(backoffMs(run.restarts + 1, DEATH_PAUSE_MS, MAX_DEATH_PAUSE_MS), signal);
       }
       if (signal.aborted) return null;
     }
@@ -198,10 +199,10 @@ export class ClaudeCode {
     });
     work.program.abort();
     work.program = new AbortController();
-    work.settled.open();
+    work.settled.notify();
     // On a machine that is gone there is nothing left.
     if (id !== undefined)
-      await atMost(
+      await settledWithin(
         this.#deps
           .sandbox()
           .kill(id)
@@ -303,14 +304,14 @@ export class ClaudeCode {
       case "agent":
         await this.#toolKnown(heard.toolUseId, work);
         this.#note(work, end, (now) => startAgent(this.#at(messageId, now), heard));
-        work.settled.open();
+        work.settled.notify();
         return undefined;
       case "results":
         for (const { toolUseId } of heard.results) await this.#toolKnown(toolUseId, work);
         this.#note(work, end, (now) => {
           for (const result of heard.results) finishCall(this.#at(messageId, now), result);
         });
-        work.settled.open();
+        work.settled.notify();
         this.#saveSoon();
         return undefined;
       case "compacted":
@@ -327,7 +328,7 @@ export class ClaudeCode {
           this.#note(work, end, () =>
             store.programs.addLine(promptLine(crypto.randomUUID(), ASK_AGAIN)),
           );
-          await pause(DEATH_PAUSE_MS * 2 ** Math.min(open.attempt, 6), work.signal);
+          await pause(backoffMs(open.attempt + 1, DEATH_PAUSE_MS, MAX_DEATH_PAUSE_MS), work.signal);
           if (!work.signal.aborted) await this.#tell(programs);
           return undefined;
         }
@@ -356,7 +357,7 @@ export class ClaudeCode {
   async #toolKnown(toolUseId: string, { messageId, settled, signal }: Work): Promise<void> {
     const { journal } = this.#deps.store;
     for (;;) {
-      const next = settled.next();
+      const next = settled.wait();
       if (signal.aborted || journal.openToolOf(messageId, toolUseId)) return;
       if (!journal.openRuns(messageId).some(({ id }) => journal.openCalls(id).length > 0)) return;
       await next;
@@ -402,7 +403,7 @@ export class ClaudeCode {
       }
     };
     try {
-      await atMost(halted(), STOP_MS);
+      await settledWithin(halted(), STOP_MS);
     } finally {
       clearTimeout(timer);
     }
@@ -424,7 +425,7 @@ export class ClaudeCode {
     this.#saving = saveTranscript(path, sandbox, store, (change) => commit(change)).catch((error) =>
       log("transcript.kept", { session: store.identity.id, error: errorText(error) }),
     );
-    await atMost(this.#saving, SAVE_MS);
+    await settledWithin(this.#saving, SAVE_MS);
     this.#saving = null;
   }
 

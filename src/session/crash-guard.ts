@@ -1,4 +1,5 @@
-import { log } from "./telemetry";
+import { backoffMs } from "../shared/backoff";
+import { log } from "../shared/log";
 
 /** Deaths in a row in a task after which it rests. */
 const MAX_DEATHS = 2;
@@ -51,7 +52,7 @@ export class CrashGuard {
   restsUntil(task: string, now: number): number {
     const { times, at } = this.#begun[task] ?? { times: 0, at: 0 };
     if (this.#under.has(task) || times < MAX_DEATHS || at > now + SET_BACK_MS) return now;
-    const restMs = Math.min(BASE_REST_MS * 2 ** (times - MAX_DEATHS), MAX_REST_MS);
+    const restMs = backoffMs(times - MAX_DEATHS + 1, BASE_REST_MS, MAX_REST_MS);
     return Math.max(now, at + restMs);
   }
 

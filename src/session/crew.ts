@@ -1,6 +1,7 @@
 import type { Ending } from "../agent/loop";
 import type { Colleagues, SharedFiles, ToolResult } from "../agent/tool";
-import { toBase64 } from "../sandbox/base64";
+import { sha256, toBase64 } from "../shared/bytes";
+import { notifier } from "../shared/notifier";
 import {
   type Assignment,
   finishRun,
@@ -11,7 +12,6 @@ import {
   sendMail,
 } from "./agents";
 import type { Run } from "./journal";
-import { latch } from "./latch";
 import { carryOn, type RunnerDeps } from "./runner";
 import { takeUpAgain } from "./turns";
 
@@ -28,8 +28,8 @@ export type CrewDeps = Omit<RunnerDeps, "colleagues" | "files" | "settled">;
 export async function workOn(messageId: string, deps: CrewDeps): Promise<Ending | null> {
   const { store, commit, signal } = deps;
   const work = new Map<string, Promise<Ending | null>>();
-  const settled = latch(signal);
-  const posted = latch(signal);
+  const settled = notifier(signal);
+  const posted = notifier(signal);
   const slots = limiter(MAX_AT_WORK);
   const locks = new Map<string, Promise<unknown>>();
 
@@ -62,7 +62,7 @@ export async function workOn(messageId: string, deps: CrewDeps): Promise<Ending 
       if (!shared) return ending;
       const next: Next = commit((now) => finishRun({ store, run, now }, ending));
       if (next === "ended") return ending;
-      if (next === "waits") await Promise.race([posted.next(), ...others(run)]);
+      if (next === "waits") await Promise.race([posted.wait(), ...others(run)]);
       if (signal.aborted) return null;
     }
   }
@@ -91,7 +91,7 @@ export async function workOn(messageId: string, deps: CrewDeps): Promise<Ending 
       send(mail) {
         const { result, opened } = commit((now) => sendMail(at(now), mail, deps.workspace));
         if (opened) start(opened);
-        else posted.open();
+        else posted.notify();
         return result;
       },
     };
@@ -115,10 +115,7 @@ export async function workOn(messageId: string, deps: CrewDeps): Promise<Ending 
   }
 }
 
-async function hashOf(bytes: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return toBase64(new Uint8Array(digest));
-}
+const hashOf = async (bytes: Uint8Array): Promise<string> => toBase64(await sha256(bytes));
 
 /** Lets so many be at work at once; the others wait in their order. */
 function limiter(max: number) {

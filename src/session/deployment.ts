@@ -1,12 +1,13 @@
 import { createModel, type Model } from "../agent/model";
 import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/models";
 import { offlineFetch } from "../agent/offline";
-import { type Redact, redactor } from "../agent/redact";
 import type { Upstream } from "../agent/relay";
 import { createLookup, type Lookup } from "../agent/tools/lookup";
 import type { PoolSetup } from "../sandbox/pool";
 import type { Provider } from "../sandbox/providers";
 import { type Settings, settings } from "../settings";
+import { redactErrors } from "../shared/log";
+import { type Redact, redactor } from "../shared/redact";
 import { Encryption } from "./encryption";
 
 /** Encrypts what sessions store of their secrets. */
@@ -16,6 +17,7 @@ const secrets = secretsOf(settings);
 
 /** Takes the deployment's secrets out of a text. */
 export const redact: Redact = redactor(secrets);
+redactErrors(redact);
 
 /** What no text for clients or logs may hold. Of clients' keys only the hashes are known. */
 export function secretsOf({

@@ -1,9 +1,9 @@
 import { nextInRound } from "../db/rounds";
 import type { SessionRow } from "../db/schema";
 import { purgeTombstones, removeSession } from "../db/sessions";
+import { errorText, log } from "../shared/log";
 import type { SessionRpc } from "./rpc";
 import { SnapshotBucket } from "./snapshot-bucket";
-import { errorText, log } from "./telemetry";
 import { tendPool } from "./warm";
 
 /** How long a removed session's tombstone guards against a late write. */

@@ -1,7 +1,8 @@
 import { copyArchive } from "../sandbox/archive";
 import { openSandbox } from "../sandbox/providers";
 import { type Sandbox, SandboxError } from "../sandbox/sandbox";
-import { atMost } from "./bounded";
+import { errorText, log } from "../shared/log";
+import { settledWithin } from "../shared/timeout";
 import { setLifecycle, setLost, setMachine } from "./changes";
 import { failLife } from "./life";
 import { activate } from "./lifecycle";
@@ -24,7 +25,6 @@ import { isLoss, machineSandbox } from "./machine-sandbox";
 import { retryAt } from "./outbox";
 import { SnapshotBucket, savedKey } from "./snapshot-bucket";
 import type { SessionStore } from "./store";
-import { errorText, log } from "./telemetry";
 
 /** Tries of a start, a save or a release; those that were lost with the object count. */
 export const MAX_ATTEMPTS = 5;
@@ -166,7 +166,7 @@ export class MachineKeeper {
 
   async #save({ name, saves }: Machine & { phase: "saving" }): Promise<void> {
     const { store } = this.#deps;
-    await atMost(Promise.allSettled(this.#calls), CALLS_MS);
+    await settledWithin(Promise.allSettled(this.#calls), CALLS_MS);
     const sandbox = this.#machineOf(name);
     if (!sandbox.snapshot) throw new SandboxError("it can't be saved", { transient: false });
     const { id } = store.identity;
@@ -235,7 +235,7 @@ export class MachineKeeper {
     this.#waiting ??= Promise.withResolvers<string>();
     const { promise } = this.#waiting;
     this.#commit((now) => setMachine(this.#deps.store, want(machine), now));
-    if (!(await atMost(promise, CALL_WAIT_MS))) throw STILL_STARTING;
+    if (!(await settledWithin(promise, CALL_WAIT_MS))) throw STILL_STARTING;
     return promise;
   }
 

@@ -1,13 +1,14 @@
 import { copyArchive } from "../sandbox/archive";
 import { openSandbox } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
+import { errorText, log } from "../shared/log";
+import { Serial } from "../shared/serial";
 import { DecryptionError, type StoredEnv } from "./encryption";
 import { type Copy, copyOf, originOf } from "./origin";
 import { type Caller, ok, type Result, refuse, type SessionSpec } from "./rpc";
 import { newEnv } from "./session-env";
 import { SnapshotBucket, savedKey, workspaceKey } from "./snapshot-bucket";
 import { newState, type SessionStore } from "./store";
-import { errorText, log } from "./telemetry";
 import { importTranscript } from "./transcript";
 
 /** How soon what was left half made is cleared away. */
@@ -39,24 +40,23 @@ export interface MakingDeps {
 export class Making {
   readonly #deps: MakingDeps;
   readonly #bucket: SnapshotBucket;
-  #under: Promise<void> | null = null;
+  readonly #serial: Serial;
 
   constructor(deps: MakingDeps) {
     this.#deps = deps;
+    this.#serial = new Serial(deps.waitUntil);
     this.#bucket = new SnapshotBucket(deps.env.SNAPSHOTS);
   }
 
   /** Whether a session is being made, or was and is left half made. */
   get busy(): boolean {
-    return this.#under !== null || this.#note() !== undefined;
+    return this.#serial.busy || this.#note() !== undefined;
   }
 
   /** Waits for what is under way, or clears away what was left behind. Look at `busy` again afterwards. */
   async settle(): Promise<void> {
-    if (this.#under) return this.#under;
-    const discarded = this.#discard();
-    this.#guard(discarded);
-    return discarded;
+    if (this.#serial.busy) return this.#serial.idle();
+    return this.#serial.run(() => this.#discard());
   }
 
   /**
@@ -68,16 +68,14 @@ export class Making {
     spec: SessionSpec,
     finish: (copy: Copy, env: StoredEnv, done: () => void) => void,
   ): Promise<Result<null>> {
-    const made = this.#make(caller, spec, finish);
-    this.#guard(made);
-    return made;
+    return this.#serial.run(() => this.#make(caller, spec, finish));
   }
 
   /** Clears away what was left half made; what is under way is looked at again later. */
   async sweep(): Promise<void> {
     if (!this.busy) return;
     try {
-      if (this.#under) await this.#deps.storage.setAlarm(Date.now() + SWEEP_MS);
+      if (this.#serial.busy) await this.#deps.storage.setAlarm(Date.now() + SWEEP_MS);
       else await this.settle();
     } catch (error) {
       this.#logLeft(error);
@@ -179,15 +177,6 @@ export class Making {
 
   #sandbox(info: Note["sandbox"]): Sandbox {
     return openSandbox(this.#deps.env, info, { workspace: this.#deps.workspace });
-  }
-
-  /** Keeps others away until some work is over, also when whoever asked goes away. */
-  #guard(work: Promise<unknown>): void {
-    const over = () => {
-      this.#under = null;
-    };
-    this.#under = work.then(over, over);
-    this.#deps.waitUntil(this.#under);
   }
 }
 

@@ -10,12 +10,12 @@ import { apiError, countRelayed, type RelayedCall, relay, type Upstream } from "
 import { retryDelayMs } from "../agent/retry";
 import type { LiveEvent, StopReason, TurnKind } from "../events/event";
 import { STOP_REASONS } from "../events/event";
-import { toBase64 } from "../sandbox/base64";
 import { settings } from "../settings";
+import { sha256, toBase64 } from "../shared/bytes";
+import type { Notifier } from "../shared/notifier";
+import { settledWithin } from "../shared/timeout";
 import { MAIN, setupOf } from "./agents";
-import { atMost } from "./bounded";
 import type { Run } from "./journal";
-import type { Latch } from "./latch";
 import type { SessionStore } from "./store";
 import {
   beginTurn,
@@ -52,7 +52,7 @@ export interface ProxyDeps {
   hasTools: boolean;
   signal: AbortSignal;
   /** Opens whenever a call was settled, a result was written down, or an agent has become known. */
-  settled: Latch;
+  settled: Notifier;
   /** Writes down a result that the program has told the model, if that is not done. */
   finish(result: CallResult): void;
 }
@@ -89,7 +89,7 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
   });
 
   for (;;) {
-    const otherSettled = deps.settled.next();
+    const otherSettled = deps.settled.wait();
     const granted = await grantTurn(
       { ...call, kind, ref, maxTokens: wanted },
       {
@@ -147,10 +147,10 @@ async function callerOf(
   if (agentId === null) return store.journal.run(messageId);
   const giveUpAt = Date.now() + AGENT_WAIT_MS;
   for (;;) {
-    const next = settled.next();
+    const next = settled.wait();
     const runId = store.programs.runOfAgent(agentId);
     if (runId !== undefined) return store.journal.run(runId);
-    if (!(await atMost(next, giveUpAt - Date.now())) || signal.aborted) return undefined;
+    if (!(await settledWithin(next, giveUpAt - Date.now())) || signal.aborted) return undefined;
   }
 }
 
@@ -165,9 +165,9 @@ async function resultsKnown(
   const isOpen = ({ toolUseId }: CallResult) => store.journal.openToolOf(messageId, toolUseId);
   const giveUpAt = Date.now() + RESULT_WAIT_MS;
   for (;;) {
-    const next = settled.next();
+    const next = settled.wait();
     if (signal.aborted || !results.some(isOpen)) return;
-    if (!(await atMost(next, giveUpAt - Date.now()))) break;
+    if (!(await settledWithin(next, giveUpAt - Date.now()))) break;
   }
   if (!signal.aborted) for (const result of results.filter(isOpen)) finish(result);
 }
@@ -252,7 +252,7 @@ function make(
       completeTurn(change, turn, { ...kept, content });
       for (const tool of toolCalls(content)) startTool(change, tool);
     });
-    settled.open();
+    settled.notify();
   };
   return relay(deps.upstream, call, signal, watch, settle);
 }
@@ -270,7 +270,5 @@ const at = (run: Run, store: SessionStore, now: number): RunChange => ({
 
 /** Tells calls of one kind apart that are made side by side; the same call again is another try. */
 async function refOf(body: object): Promise<string> {
-  const bytes = new TextEncoder().encode(JSON.stringify(body));
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return toBase64(new Uint8Array(digest).subarray(0, 12));
+  return toBase64((await sha256(JSON.stringify(body))).subarray(0, 12));
 }

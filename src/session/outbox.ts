@@ -1,7 +1,8 @@
 import type { SessionRow } from "../db/schema";
-import { atMost } from "./bounded";
+import { backoffMs, withJitter } from "../shared/backoff";
+import { errorText, log } from "../shared/log";
+import { settledWithin } from "../shared/timeout";
 import type { SessionStore } from "./store";
-import { errorText, log } from "./telemetry";
 import { viewOf } from "./view";
 
 /** Changes that follow each other closely reach the index as one write. */
@@ -15,8 +16,7 @@ const MAX_RETRY_MS = 300_000;
 
 /** When to try again after so many failures; half of the wait is jitter. */
 export function retryAt(now: number, attempts: number, random: number): number {
-  const wait = Math.min(BASE_RETRY_MS * 2 ** (attempts - 1), MAX_RETRY_MS);
-  return now + Math.round(wait / 2 + (wait / 2) * random);
+  return now + withJitter(backoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS), random);
 }
 
 /** What the outbox needs of the world. */
@@ -64,7 +64,7 @@ export class Outbox {
       this.#draining = null;
     });
     if (boundMs === undefined) await this.#draining;
-    else await atMost(this.#draining, boundMs);
+    else await settledWithin(this.#draining, boundMs);
   }
 
   async #sendAll(): Promise<void> {
@@ -73,7 +73,8 @@ export class Outbox {
       const { removed } = this.#store.state;
       try {
         const write = removed ? this.#deps.remove(row) : this.#deps.put(row);
-        if (!(await atMost(write, WRITE_TIMEOUT_MS))) throw new Error("the index did not answer");
+        if (!(await settledWithin(write, WRITE_TIMEOUT_MS)))
+          throw new Error("the index did not answer");
         if (removed) {
           await this.#deps.forget();
           return;

@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { toBase64 } from "../sandbox/base64";
 import type { Sandbox } from "../sandbox/sandbox";
+import { toBase64 } from "../shared/bytes";
 import { createSession, objectOf } from "../testing/sessions";
 import { aFakeSandbox } from "../testing/tool-context";
 import { ProgramTable } from "./program-table";

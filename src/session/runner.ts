@@ -11,10 +11,10 @@ import type { Pattern } from "../db/schema";
 import type { LiveEvent } from "../events/event";
 import { decidesOnCommands } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
+import type { Notifier } from "../shared/notifier";
 import { introduction, MAIN, setupOf, takeMail } from "./agents";
 import { lookup, modelOf } from "./deployment";
 import type { Run } from "./journal";
-import type { Latch } from "./latch";
 import { setWakeUp, wakeUpId } from "./schedules";
 import type { SessionStore } from "./store";
 import {
@@ -46,7 +46,7 @@ export interface RunnerDeps {
   drafts: Map<string, LiveDraft>;
   signal: AbortSignal;
   /** Opens whenever a call of the session was settled. */
-  settled: Latch;
+  settled: Notifier;
   /** Absent where an agent is alone. */
   colleagues: Colleagues | undefined;
   files: SharedFiles | undefined;
@@ -175,12 +175,12 @@ function openJournal(run: Run, priced: PricedModel, deps: RunnerDeps): Journal {
       known = undefined;
       unanswered = undefined;
     },
-    otherSettled: () => settled.next(),
+    otherSettled: () => settled.wait(),
     begin: (wish) => commit((at) => beginTurn(at, priced, wish)),
     complete(turn, reply) {
       drafts.delete(turn.turnId);
       const n = commit((at) => completeTurn(at, turn, reply));
-      settled.open();
+      settled.notify();
       if (n === null || !known) return;
       known.push({ n, role: "assistant", content: reply.content });
       unanswered = { n, turnId: turn.turnId };
@@ -188,14 +188,14 @@ function openJournal(run: Run, priced: PricedModel, deps: RunnerDeps): Journal {
     fail(turn, failed, delayMs) {
       drafts.delete(turn.turnId);
       commit((at) => failTurn(at, turn, failed, delayMs));
-      settled.open();
+      settled.notify();
     },
     compact(turn, block, cut, usage) {
       drafts.delete(turn.turnId);
       const upTo = known?.[cut - 1]?.n ?? 0;
       known = undefined;
       commit((at) => compactTurn(at, turn, { block, upTo }, usage));
-      settled.open();
+      settled.notify();
     },
     startTool: (call) => commit((at) => startTool(at, call)),
     finishTool: (call, result) => commit((at) => finishTool(at, call, result)),

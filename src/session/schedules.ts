@@ -1,3 +1,4 @@
+import { randomHex, sha256, toHex } from "../shared/bytes";
 import { change } from "./changes";
 import { isEnded } from "./lifecycle";
 import { acceptMessage, refuseEnded } from "./messages";
@@ -159,9 +160,8 @@ export function setWakeUp(
 
 /** Names the wake-up that a call of a tool sets: a call that is carried on sets the same one. */
 export async function wakeUpId(runId: string, callId: string): Promise<string> {
-  const text = new TextEncoder().encode(JSON.stringify([runId, callId]));
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
-  return `sched_${hex(digest.slice(0, 16))}`;
+  const digest = await sha256(JSON.stringify([runId, callId]));
+  return `sched_${toHex(digest.slice(0, 16))}`;
 }
 
 /** Whether a schedule is to be run, or was planned by a clock that has been set back since. */
@@ -233,7 +233,7 @@ function moveOn(
 }
 
 function send(store: SessionStore, { id, when, prompt, agent }: StoredSchedule, now: number) {
-  const random = () => `msg_${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
+  const random = () => `msg_${randomHex()}`;
   const request = {
     id: when.kind === "once" ? messageOfWakeUp(id) : random(),
     prompt,
@@ -280,6 +280,3 @@ function whenOf(request: WhenRequest, now: number): When {
   if ("at" in request) return { kind: "once", ...request, delayMs: null };
   return { kind: "once", at: now + request.delayMs, ...request };
 }
-
-const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,3 +1,4 @@
+import { randomHex } from "../shared/bytes";
 // Snapshots in R2. One is a manifest, the parts of a transcript, and what the sandbox saved of the
 // workspace, under a key of its own. The manifest is written last, so a snapshot is whole or absent.
 
@@ -127,11 +128,7 @@ const partKey = (key: string, part: number): string =>
   `${key}/transcript/${String(part).padStart(6, "0")}.jsonl`;
 
 /** 48 bits of time, then 80 random ones. */
-function timedHex(now: number): string {
-  const random = crypto.getRandomValues(new Uint8Array(10));
-  const hex = Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return now.toString(16).padStart(12, "0") + hex;
-}
+const timedHex = (now: number): string => now.toString(16).padStart(12, "0") + randomHex(10);
 
 /** When an id was made that `timedHex` is part of. */
 const madeAt = (id: string): number =>

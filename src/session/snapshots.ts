@@ -1,5 +1,8 @@
 import type { Sandbox } from "../sandbox/sandbox";
-import { atMost } from "./bounded";
+import { errorText, log } from "../shared/log";
+import { Serial } from "../shared/serial";
+import { all, type Row, type Sql } from "../shared/sql";
+import { settledWithin } from "../shared/timeout";
 import { type Refusal, type Result, refuse, type SnapshotRow } from "./rpc";
 import {
   newSnapshotId,
@@ -8,9 +11,7 @@ import {
   snapshotKey,
   workspaceKey,
 } from "./snapshot-bucket";
-import { all, type Row, type Sql } from "./sql";
 import type { SessionStore } from "./store";
-import { errorText, log } from "./telemetry";
 import { exportTranscript, pointNow } from "./transcript";
 
 /** As many snapshots of a session are kept; the oldest goes first. */
@@ -36,20 +37,21 @@ export interface SnapshotsDeps {
  */
 export class Snapshots {
   readonly #deps: SnapshotsDeps;
-  #saving: Promise<void> | null = null;
+  readonly #serial: Serial;
 
   constructor(deps: SnapshotsDeps) {
     this.#deps = deps;
+    this.#serial = new Serial(deps.waitUntil);
   }
 
   /** Resolves when no copy is being made. */
   async settled(): Promise<void> {
-    while (this.#saving) await this.#saving;
+    await this.#serial.idle();
   }
 
   /** Makes a snapshot, and removes those that are one too many. */
   take(): Promise<Result<SnapshotRow>> {
-    return this.#alone(async () => {
+    return this.#serial.run(async () => {
       const { store, sql } = this.#deps;
       const refused = this.#refusal();
       if (refused) return refused;
@@ -83,7 +85,7 @@ export class Snapshots {
 
   /** Makes a copy under a key, for another session to start from. */
   copyTo(key: string): Promise<Result<null>> {
-    return this.#alone(async () => {
+    return this.#serial.run(async () => {
       const refused = this.#refusal();
       if (refused) return refused;
       const saved = await this.#save(key, Date.now());
@@ -137,7 +139,7 @@ export class Snapshots {
     };
     try {
       const saving = save();
-      if (!(await atMost(saving, SAVE_TIMEOUT_MS))) throw new Error("it took too long");
+      if (!(await settledWithin(saving, SAVE_TIMEOUT_MS))) throw new Error("it took too long");
       return { ok: true, value: { sizeBytes: await saving, numMessages } };
     } catch (error) {
       log("snapshot.failed", { session: id, error: errorText(error) });
@@ -192,18 +194,6 @@ export class Snapshots {
       await bucket.remove(snapshotKey(String(row.id)));
       sql.exec("DELETE FROM snapshots WHERE id = ?", row.id ?? null);
     }
-  }
-
-  /** Saves while nothing else is saved and nobody works, also when whoever asked goes away. */
-  async #alone<T>(save: () => Promise<T>): Promise<T> {
-    while (this.#saving) await this.#saving;
-    const saved = save();
-    const over = () => {
-      this.#saving = null;
-    };
-    this.#saving = saved.then(over, over);
-    this.#deps.waitUntil(this.#saving);
-    return saved;
   }
 }
 

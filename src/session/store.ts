@@ -1,4 +1,5 @@
 import type { SandboxInfo, UsageByModel } from "../db/schema";
+import { countingWrites } from "../shared/sql";
 import { defaultProvider } from "./deployment";
 import type { StoredEnv, StoredText } from "./encryption";
 import { EventLog } from "./event-log";
@@ -11,7 +12,6 @@ import { ProgramTable } from "./program-table";
 import type { Recovery } from "./recovery";
 import type { Limits, SessionConfig, SessionSpec } from "./rpc";
 import { ScheduleTable } from "./schedule-table";
-import { countingWrites } from "./sql";
 import { TABLES } from "./tables";
 
 /** What a session is, fixed at its creation. */

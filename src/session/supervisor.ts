@@ -1,4 +1,4 @@
-import { atMost } from "./bounded";
+import { settledWithin } from "../shared/timeout";
 
 /** How long an ending waits for what it stopped to be gone. */
 const STOP_WAIT_MS = 5_000;
@@ -47,7 +47,7 @@ export class Supervisor {
   async driveAndWait(): Promise<void> {
     const before = this.#worker;
     this.drive();
-    if (before && before !== this.#worker) await atMost(before.done, STOP_WAIT_MS);
+    if (before && before !== this.#worker) await settledWithin(before.done, STOP_WAIT_MS);
   }
 
   /** Never rejects. */

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { SessionRow } from "../db/schema";
+import { errorText } from "../shared/log";
 import { aSessionRow } from "../testing/rows";
 import { ALICE, aMessage, ask, createSession, sessionOf, until, value } from "../testing/sessions";
-import { errorText, reportedReason, sessionPoint } from "./telemetry";
+import { reportedReason, sessionPoint } from "./telemetry";
 
 const lines: string[] = [];
 const linesOf = (event: string, session: string) =>

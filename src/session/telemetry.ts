@@ -1,26 +1,11 @@
 import { totalTokens } from "../agent/cost";
 import { DEFAULT_MODEL } from "../agent/models";
 import type { SessionRow } from "../db/schema";
-import { redact } from "./deployment";
+import { log } from "../shared/log";
 import { type LoggedEvent, parseLogged } from "./event-log";
 import type { StoredMessage } from "./message-table";
 import type { SessionStore } from "./store";
 import { viewOf } from "./view";
-
-/** Writes one line of structured log. Never pass text of a prompt, a reply or a command. */
-export function log(event: string, fields: Record<string, unknown>): void {
-  console.log(JSON.stringify({ event, ...fields }));
-}
-
-const MAX_ERROR_CHARACTERS = 500;
-
-/** What an error is called in a log: the beginning of its message, without secrets and without a stack. */
-export function errorText(error: unknown): string {
-  // A parser's message quotes what it read, which may be anybody's text.
-  if (error instanceof SyntaxError) return error.name;
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return redact(text).slice(0, MAX_ERROR_CHARACTERS);
-}
 
 /** Why a session was terminated, as far as we know it in words of our own. */
 const OWN_REASONS: ReadonlySet<string> = new Set([

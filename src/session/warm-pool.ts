@@ -14,9 +14,9 @@ import {
 import { openSandbox } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
 import { settings } from "../settings";
+import { errorText, log } from "../shared/log";
+import { all, type Row } from "../shared/sql";
 import { warmPool } from "./deployment";
-import { all, type Row } from "./sql";
-import { errorText, log } from "./telemetry";
 
 /** How much is done side by side. */
 const MAX_WORK = 10;

@@ -1,8 +1,8 @@
 import { CLOSED, standing } from "../sandbox/pool";
-import { atMost } from "./bounded";
+import { errorText, log } from "../shared/log";
+import { settledWithin } from "../shared/timeout";
 import { defaultProvider, warmPool } from "./deployment";
 import type { SessionSpec } from "./rpc";
-import { errorText, log } from "./telemetry";
 import type { PoolState } from "./warm-pool";
 
 /** A session does not wait longer for the pool than a start would gain it. */
@@ -16,7 +16,7 @@ export async function warmed(env: Env, spec: SessionSpec): Promise<SessionSpec> 
   if (warmPool.target === 0 || provider !== warmPool.provider) return spec;
   try {
     const taken = poolOf(env).take(spec.id);
-    const sandboxId = (await atMost(taken, TAKE_MS)) ? await taken : null;
+    const sandboxId = (await settledWithin(taken, TAKE_MS)) ? await taken : null;
     return sandboxId === null ? spec : { ...spec, sandboxId };
   } catch (error) {
     log("pool.unreachable", { session: spec.id, error: errorText(error) });

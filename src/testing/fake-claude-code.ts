@@ -1,5 +1,4 @@
 import { vi } from "vitest";
-import { toBase64 } from "../sandbox/base64";
 import { embedded } from "../sandbox/embedded";
 import { providers } from "../sandbox/providers";
 import {
@@ -8,6 +7,7 @@ import {
   type Sandbox,
   SandboxError,
 } from "../sandbox/sandbox";
+import { toBase64 } from "../shared/bytes";
 import { FakeProgram } from "./fake-program";
 
 // A stand-in of Claude Code, as far as a session can tell: told a line, it asks the model through the session's

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { toBase64 } from "../../sandbox/base64";
 import { resolveFrom } from "../../sandbox/paths";
+import { toBase64 } from "../../shared/bytes";
 import type { Tool, ToolResult } from "../tool";
 import { type Image, imageOf } from "./image";
 import { fitting, numbered, splitLines } from "./lines";

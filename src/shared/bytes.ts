@@ -1,0 +1,32 @@
+/** Returns bytes as base64. */
+export function toBase64(bytes: Uint8Array): string {
+  // Whole groups of three, so that the pieces join without padding; small, as each byte is an argument.
+  const size = 3 * 4096;
+  const pieces: string[] = [];
+  for (let at = 0; at < bytes.length; at += size) {
+    pieces.push(btoa(String.fromCharCode(...bytes.subarray(at, at + size))));
+  }
+  return pieces.join("");
+}
+
+/** Returns the bytes that were written as base64. */
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+/** Returns bytes as lower-case hex. */
+export const toHex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Returns so many random bytes as lower-case hex; 16 bytes unless said otherwise. */
+export const randomHex = (bytes = 16): string =>
+  toHex(crypto.getRandomValues(new Uint8Array(bytes)));
+
+/** Returns the SHA-256 digest of bytes, or of a text in UTF-8. */
+export async function sha256(content: Uint8Array | string): Promise<Uint8Array> {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}
