@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { PATTERNS } from "../db/schema";
+import { defaultProviderOf } from "../session/deployment";
 import { cronProblem } from "../session/next-run";
 import type { MessageRequest, ScheduleRequest, SessionPatch, SessionSpec } from "../session/rpc";
 import type { Settings } from "../settings";
@@ -186,6 +187,7 @@ export function sessionSpec(
     ...ids,
     pattern: request.pattern,
     config: request.config ?? {},
+    provider: request.config?.sandbox?.provider ?? defaultProviderOf(settings),
     conversationId: request.conversationId ?? null,
     limits: {
       maxIdleTimeMs: orDefault(maxIdleTimeMs, settings.DEFAULT_MAX_IDLE_TIME_MS),

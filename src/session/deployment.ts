@@ -3,7 +3,6 @@ import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/models";
 import { offlineFetch } from "../agent/offline";
 import type { Upstream } from "../agent/relay";
 import { createLookup, type Lookup } from "../agent/tools/lookup";
-import type { PoolSetup } from "../sandbox/pool";
 import type { Provider } from "../sandbox/providers";
 import { type Settings, settings } from "../settings";
 import { redactErrors } from "../shared/log";
@@ -43,13 +42,6 @@ export const MODEL_HOSTS: readonly string[] = [
   "api.anthropic.com",
   ...(settings.ANTHROPIC_BASE_URL ? [new URL(settings.ANTHROPIC_BASE_URL).hostname] : []),
 ];
-
-/** What the warm pool is to hold; the version changes with what is in a sandbox when it starts. */
-export const warmPool: PoolSetup = {
-  provider: "cloudflare",
-  version: "1",
-  target: settings.CONTAINERS ? settings.WARM_POOL_TARGET : 0,
-};
 
 function openModel({
   ANTHROPIC_API_KEY: apiKey,

@@ -4,7 +4,7 @@ import { purgeTombstones, removeSession } from "../db/sessions";
 import { errorText, log } from "../shared/log";
 import type { SessionRpc } from "./rpc";
 import { SnapshotBucket } from "./snapshot-bucket";
-import { tendPool } from "./warm";
+import { maintainPool } from "./warm";
 
 /** How long a removed session's tombstone guards against a late write. */
 const TOMBSTONE_MS = 7 * 86_400_000;
@@ -22,7 +22,7 @@ const QUIET_MS = 5 * 60_000;
  * minutes; never rejects.
  */
 export async function housekeep(env: Env, now: number): Promise<void> {
-  await attempt("pool", () => tendPool(env));
+  await attempt("pool", () => maintainPool(env));
   await attempt("purge", () => purge(env.DB, now));
   await attempt("reconcile", () => reconcile(env, now));
   await attempt("snapshots", () => new SnapshotBucket(env.SNAPSHOTS).removeExpired(now));

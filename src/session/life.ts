@@ -6,7 +6,6 @@ import { activate, expireIdle, fail, isEnded, terminate } from "./lifecycle";
 import { usedUp } from "./limits";
 import { newMachine } from "./machine";
 import { cutMessage, endContext, endMessage } from "./messages";
-import type { Copy } from "./origin";
 import type { Caller, SessionPatch, SessionSpec } from "./rpc";
 import { savedKey } from "./snapshot-bucket";
 import { newState, type SessionStore } from "./store";
@@ -22,17 +21,25 @@ export interface Beginning {
   /** Its environment and the hash of its request as they are stored; the spec has them in clear. */
   env: StoredEnv;
   requestHash: StoredText | null;
-  /** What it starts from, which is there already. */
-  copy: Copy | null;
+  /** What it starts from, which is there already: whose `sessionId` it goes on with, and from when its files are. */
+  source: { sessionId: string | null; createdAt: number } | null;
   /** Its sandbox has to be started: the session is initializing until then. */
   starts: boolean;
 }
 
 /** Writes a new session down. */
 export function beginLife(store: SessionStore, beginning: Beginning, now: number): void {
-  const { caller, spec, env, requestHash, copy, starts } = beginning;
-  const { limits, tags, description, userId, sandboxId: _, ...identity } = spec;
-  const sessionId = copy?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
+  const { caller, spec, env, requestHash, source, starts } = beginning;
+  const {
+    limits,
+    tags,
+    description,
+    userId,
+    provider: _provider,
+    sandboxId: _sandboxId,
+    ...identity
+  } = spec;
+  const sessionId = source?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
   const { env: _given, ...given } = spec.config;
   const config = Object.keys(env).length === 0 ? given : { ...given, env };
   store.create(
@@ -45,7 +52,7 @@ export function beginLife(store: SessionStore, beginning: Beginning, now: number
     setLifecycle(store, activate(store.state.lifecycle, now), now);
     return;
   }
-  const saved = copy && { key: savedKey(spec.id, 0), at: copy.manifest.createdAt };
+  const saved = source && { key: savedKey(spec.id, 0), at: source.createdAt };
   setMachine(store, newMachine(saved), now);
 }
 

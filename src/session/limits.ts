@@ -1,3 +1,11 @@
+/** The limits of a session; null means none. */
+export interface Limits {
+  maxIdleTimeMs: number | null;
+  maxLifetimeMs: number | null;
+  maxBudgetNanos: number | null;
+  maxTurns: number | null;
+}
+
 /** What a ledger holds, in nano-dollars: what was spent, and what is reserved for calls under way. */
 export interface Balance {
   spentNanos: number;

@@ -19,7 +19,7 @@ import {
 } from "../testing/sessions";
 import { type Asked, booksOf, hello, reply, upstream } from "../testing/upstream";
 import { modelOf } from "./deployment";
-import type { Limits } from "./rpc";
+import type { Limits } from "./limits";
 
 const NO_LIMITS: Limits = {
   maxIdleTimeMs: null,
@@ -209,6 +209,7 @@ describe("a report of usage that can't be true", () => {
         id,
         pattern: "ephemeral",
         config: {},
+        provider: "embedded",
         limits: NO_LIMITS,
         requestHash: null,
       } as const;

@@ -1,6 +1,7 @@
 import { copyArchive } from "../sandbox/archive";
 import { openSandbox } from "../sandbox/providers";
 import { type Sandbox, SandboxError } from "../sandbox/sandbox";
+import { backoffMs, withJitter } from "../shared/backoff";
 import { errorText, log } from "../shared/log";
 import { settledWithin } from "../shared/timeout";
 import { setLifecycle, setLost, setMachine } from "./changes";
@@ -22,12 +23,13 @@ import {
   want,
 } from "./machine";
 import { isLoss, machineSandbox } from "./machine-sandbox";
-import { retryAt } from "./outbox";
 import { SnapshotBucket, savedKey } from "./snapshot-bucket";
 import type { SessionStore } from "./store";
 
 /** Tries of a start, a save or a release; those that were lost with the object count. */
 export const MAX_ATTEMPTS = 5;
+const BASE_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 300_000;
 
 /** A call waits no longer than this for its machine; the start goes on without it. */
 const CALL_WAIT_MS = 180_000;
@@ -44,6 +46,9 @@ export interface MachineKeeperDeps {
   commit(change: (now: number) => void): void;
   waitUntil(work: Promise<unknown>): void;
 }
+
+const retryDelayMs = (attempts: number): number =>
+  withJitter(backoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS), Math.random());
 
 /**
  * Keeps the machine of a session: sees to it that it comes and goes as the session's state asks for, and
@@ -145,7 +150,7 @@ export class MachineKeeper {
       // It may have been released, or the session forgotten, meanwhile.
       if (after?.phase !== phase) return;
       if (attempts >= MAX_ATTEMPTS || isHopeless(error, phase)) this.#giveUp(after, error);
-      else await scheduler.wait(retryAt(0, attempts, Math.random()));
+      else await scheduler.wait(retryDelayMs(attempts));
     }
   }
 

@@ -1,4 +1,5 @@
 import type { CallResult } from "../agent/claude-code/protocol";
+import { limitMessage } from "../agent/claude-code/protocol";
 import { readProgramCall } from "../agent/claude-code/request";
 import { grantTurn } from "../agent/grant";
 import { wireSchema } from "../agent/json-schema";
@@ -9,7 +10,6 @@ import { type PricedModel, resolveModel } from "../agent/models";
 import { apiError, countRelayed, type RelayedCall, relay, type Upstream } from "../agent/relay";
 import { retryDelayMs } from "../agent/retry";
 import type { LiveEvent, StopReason, TurnKind } from "../events/event";
-import { STOP_REASONS } from "../events/event";
 import { settings } from "../settings";
 import { sha256, toBase64 } from "../shared/bytes";
 import type { Notifier } from "../shared/notifier";
@@ -122,8 +122,7 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
 }
 
 /** Says that a limit forbids a call. It is not tried again: of all refusals the program takes this one at once. */
-const refusal = (why: StopReason): Response =>
-  apiError(402, "billing_error", `A limit of the session is reached [${why}]`);
+const refusal = (why: StopReason): Response => apiError(402, "billing_error", limitMessage(why));
 
 /** What a program's call is answered when nobody waits for it any more. */
 export const stopped = (): Response =>
@@ -131,12 +130,6 @@ export const stopped = (): Response =>
 
 /** What a call is answered that nobody can see to at the moment. It is tried again. */
 export const later = (): Response => apiError(529, "overloaded_error", "Overloaded");
-
-/** The limit that a program names as the reason of its failure; undefined for any other one. */
-export function limitIn(failure: string): StopReason | undefined {
-  const named = /A limit of the session is reached \[(\w+)\]/.exec(failure)?.[1];
-  return STOP_REASONS.find((reason) => reason === named);
-}
 
 /** The run that makes a call; undefined for an agent that nobody has heard of. */
 async function callerOf(

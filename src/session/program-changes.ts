@@ -1,10 +1,9 @@
 import { type ProgramSetup, uuidOf } from "../agent/claude-code/options";
-import type { CallResult, Heard } from "../agent/claude-code/protocol";
+import { type CallResult, type Heard, limitIn } from "../agent/claude-code/protocol";
 import { type Ending, endingOf } from "../agent/loop";
 import { closeAgentRun, openTask, setupOf } from "./agents";
 import { modelOf } from "./deployment";
 import type { Call, Run } from "./journal";
-import { limitIn } from "./model-proxy";
 import type { SessionStore } from "./store";
 import { closeTurns, type Drafts, finishTool, scopeOf } from "./turns";
 

@@ -1,6 +1,7 @@
 import type { Pattern, SessionRow, Usage } from "../db/schema";
 import type { Prompt, PublicError, SessionEvent, StopReason } from "../events/event";
 import type { Egress, EnvValue, Network } from "../sandbox/egress";
+import type { Limits } from "./limits";
 import type { When } from "./next-run";
 
 /** Who calls: `owner` is the tenant that the key belongs to; an admin may touch every owner's sessions. */
@@ -45,14 +46,6 @@ export const refuse = (
   details?: Record<string, string>,
 ): Refusal => ({ ok: false, failure: { code, message, ...(details && { details }) } });
 
-/** The limits of a session; null means none. */
-export interface Limits {
-  maxIdleTimeMs: number | null;
-  maxLifetimeMs: number | null;
-  maxBudgetNanos: number | null;
-  maxTurns: number | null;
-}
-
 /** How one of a session's further agents is set up; what is absent is as the session's. */
 export interface CustomAgent {
   description?: string | undefined;
@@ -85,12 +78,14 @@ export interface SessionConfig {
   snapshotId?: string | undefined;
 }
 
-/** What a session is made from: a parsed request, with the deployment's default limits filled in. */
+/** What a session is made from: a parsed request, with the deployment's defaults filled in. */
 export interface SessionSpec {
   id: string;
   pattern: Pattern;
   config: SessionConfig;
   conversationId: number | null;
+  /** Where its sandbox comes from. */
+  provider: string;
   limits: Limits;
   tags: string[];
   description: string | null;

@@ -65,7 +65,7 @@ import { Supervisor } from "./supervisor";
 import { reportDispute, reportEnd, reportMessage } from "./telemetry";
 import type { LiveDraft } from "./turns";
 import { sameRow, timingOf, viewOf } from "./view";
-import { warmed } from "./warm";
+import { takeWarmSandbox } from "./warm";
 import { Watchers } from "./watching";
 
 /** How long a call that others should see in lists waits for the index before it answers without it. */
@@ -141,7 +141,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   #alarmAt: number | null | undefined;
 
   async create(caller: Caller, given: SessionSpec): Promise<Result<SessionRow>> {
-    const spec = this.#store.exists() ? given : await warmed(this.env, given);
+    const spec = this.#store.exists() ? given : await this.#withSandbox(given);
     const { id, config } = spec;
     const startsAnew = originOf(spec) === null;
     // Before anything is looked at: what is written down must follow what was seen at once.
@@ -153,16 +153,24 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const starts = start !== undefined;
     const beginning = { caller, spec, requestHash, starts };
     if (startsAnew) {
-      this.#commit((now) => beginLife(this.#store, { ...beginning, env, copy: null }, now));
+      this.#commit((now) => beginLife(this.#store, { ...beginning, env, source: null }, now));
       return this.#listed();
     }
     const made = await this.#making.make(caller, spec, (copy, env, done) => {
       this.#commit((now) => {
-        beginLife(this.#store, { ...beginning, env, copy }, now);
+        const { sessionId, manifest } = copy;
+        const source = { sessionId, createdAt: manifest.createdAt };
+        beginLife(this.#store, { ...beginning, env, source }, now);
         done();
       });
     });
     return made.ok ? this.#listed() : made;
+  }
+
+  /** Returns the same spec, with a sandbox of the warm pool if it has one ready. */
+  async #withSandbox(spec: SessionSpec): Promise<SessionSpec> {
+    const sandboxId = await takeWarmSandbox(this.env, spec.id, spec.provider);
+    return sandboxId === null ? spec : { ...spec, sandboxId };
   }
 
   async read(caller: Caller): Promise<Result<SessionRow>> {

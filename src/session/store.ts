@@ -1,16 +1,15 @@
 import type { SandboxInfo, UsageByModel } from "../db/schema";
 import { countingWrites } from "../shared/sql";
-import { defaultProvider } from "./deployment";
 import type { StoredEnv, StoredText } from "./encryption";
 import { EventLog } from "./event-log";
 import { Journal } from "./journal";
 import type { Lifecycle } from "./lifecycle";
-import type { Balance } from "./limits";
+import type { Balance, Limits } from "./limits";
 import type { Machine } from "./machine";
 import { MessageTable } from "./message-table";
 import { ProgramTable } from "./program-table";
 import type { Recovery } from "./recovery";
-import type { Limits, SessionConfig, SessionSpec } from "./rpc";
+import type { SessionConfig, SessionSpec } from "./rpc";
 import { ScheduleTable } from "./schedule-table";
 import { TABLES } from "./tables";
 
@@ -18,7 +17,14 @@ import { TABLES } from "./tables";
 export interface Identity
   extends Omit<
     SessionSpec,
-    "config" | "requestHash" | "limits" | "tags" | "description" | "userId" | "sandboxId"
+    | "config"
+    | "requestHash"
+    | "limits"
+    | "tags"
+    | "description"
+    | "userId"
+    | "provider"
+    | "sandboxId"
   > {
   config: Omit<SessionConfig, "env"> & { env?: StoredEnv | undefined };
   requestHash: StoredText | null;
@@ -59,7 +65,6 @@ export interface State {
 
 /** The state of a session that was just made. */
 export function newState(spec: SessionSpec, now: number): State {
-  const provider = spec.config.sandbox?.provider ?? defaultProvider;
   return {
     lifecycle: { status: "initializing" },
     version: now,
@@ -71,7 +76,7 @@ export function newState(spec: SessionSpec, now: number): State {
     numTurns: 0,
     toolsUsed: [],
     running: null,
-    sandbox: { provider, id: spec.sandboxId ?? spec.id, state: "ready" },
+    sandbox: { provider: spec.provider, id: spec.sandboxId ?? spec.id, state: "ready" },
     removed: false,
   };
 }

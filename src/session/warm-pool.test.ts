@@ -13,8 +13,8 @@ import {
   until,
   value,
 } from "../testing/sessions";
-import { warmPool } from "./deployment";
 import { housekeep } from "./housekeeping";
+import { warmPool } from "./pool-setup";
 
 const MINUTE = 60_000;
 

@@ -16,7 +16,7 @@ import type { Sandbox } from "../sandbox/sandbox";
 import { settings } from "../settings";
 import { errorText, log } from "../shared/log";
 import { all, type Row } from "../shared/sql";
-import { warmPool } from "./deployment";
+import { warmPool } from "./pool-setup";
 
 /** How much is done side by side. */
 const MAX_WORK = 10;

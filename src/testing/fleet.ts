@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { providers } from "../sandbox/providers";
 import { SandboxError } from "../sandbox/sandbox";
-import { warmPool } from "../session/deployment";
+import { warmPool } from "../session/pool-setup";
 import { until } from "./sessions";
 
 /** Machines of a pretended provider: those that run, by the id of their sandbox, with their names. */

@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import type { SessionEvent } from "../events/event";
+import { defaultProvider } from "../session/deployment";
 import type {
   Caller,
   MessageRequest,
@@ -23,6 +24,7 @@ export function aSpec(changes: Partial<SessionSpec> = {}): SessionSpec {
     pattern: "long-running",
     config: {},
     conversationId: null,
+    provider: changes.config?.sandbox?.provider ?? defaultProvider,
     limits: { maxIdleTimeMs: null, maxLifetimeMs: null, maxBudgetNanos: null, maxTurns: null },
     tags: [],
     description: null,

@@ -9,7 +9,7 @@ const BUSY_SLICE_TICKS = 3;
 /** The shortest rest takes a millisecond or a little more. One that took longer shows that others are at work. */
 const BUSY_MS = 1.8;
 /** How long rests are then, and how long it is taken to be so. */
-const BUSY_REST_MS = 5;
+const BUSY_REST_MS = 2;
 const BUSY_FOR_MS = 200;
 
 /** A script that ends within so many ticks is short: it gives way as if nobody else were at work. */

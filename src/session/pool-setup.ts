@@ -1,0 +1,9 @@
+import type { PoolSetup } from "../sandbox/pool";
+import { settings } from "../settings";
+
+/** What the warm pool is to hold; the version changes with what is in a sandbox when it starts. */
+export const warmPool: PoolSetup = {
+  provider: "cloudflare",
+  version: "1",
+  target: settings.CONTAINERS ? settings.WARM_POOL_TARGET : 0,
+};
