@@ -6,7 +6,7 @@ declare namespace Cloudflare {
     SESSIONS: DurableObjectNamespace<import("./session/session").Session>;
     EMBEDDED_SANDBOXES: DurableObjectNamespace<import("./sandbox/embedded").EmbeddedSandbox>;
     CONTAINER_SANDBOXES: DurableObjectNamespace<import("./sandbox/cloudflare").ContainerSandbox>;
-    WARM_POOL: DurableObjectNamespace<import("./session/warm-pool").WarmPool>;
+    WARM_POOL: DurableObjectNamespace<import("./pool/warm-pool").WarmPool>;
     DB: D1Database;
     SNAPSHOTS: R2Bucket;
     ANALYTICS: AnalyticsEngineDataset;

@@ -1,7 +1,7 @@
+export { WarmPool } from "./pool/warm-pool";
 export { ContainerProxy, ContainerSandbox } from "./sandbox/cloudflare";
 export { EmbeddedSandbox } from "./sandbox/embedded";
 export { Session } from "./session/session";
-export { WarmPool } from "./session/warm-pool";
 
 import { createApp } from "./http/app";
 import { housekeep } from "./session/housekeeping";

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { poolState } from "../session/warm";
+import { poolState } from "../pool/client";
 import type { AppEnv } from "./context";
 import { unavailable } from "./errors";
 

@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { SessionRow } from "../db/schema";
 import { putSession, removeSession } from "../db/sessions";
 import { isLastEvent, isMessageEnd } from "../events/event";
+import { takeWarmSandbox } from "../pool/client";
 import { commandEnv, type Egress } from "../sandbox/egress";
 import { openSandbox } from "../sandbox/providers";
 import { settings } from "../settings";
@@ -65,7 +66,6 @@ import { Supervisor } from "./supervisor";
 import { reportDispute, reportEnd, reportMessage } from "./telemetry";
 import type { LiveDraft } from "./turns";
 import { sameRow, timingOf, viewOf } from "./view";
-import { takeWarmSandbox } from "./warm";
 import { Watchers } from "./watching";
 
 /** How long a call that others should see in lists waits for the index before it answers without it. */

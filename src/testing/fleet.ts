@@ -1,9 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
+import { warmPool } from "../pool/setup";
 import { providers } from "../sandbox/providers";
 import { SandboxError } from "../sandbox/sandbox";
-import { warmPool } from "../session/pool-setup";
 import { until } from "./sessions";
 
 /** Machines of a pretended provider: those that run, by the id of their sandbox, with their names. */

@@ -10,7 +10,7 @@ import {
   planPool,
   type StartBreaker,
   standing,
-} from "./pool";
+} from "./policy";
 
 const NOW = 1_000_000_000;
 const setup = (target: number): PoolSetup => ({ provider: "some", version: "2", target });

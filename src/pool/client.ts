@@ -1,7 +1,7 @@
-import { CLOSED, standing } from "../sandbox/pool";
 import { errorText, log } from "../shared/log";
 import { settledWithin } from "../shared/timeout";
-import { warmPool } from "./pool-setup";
+import { CLOSED, standing } from "./policy";
+import { warmPool } from "./setup";
 import type { PoolState } from "./warm-pool";
 
 /** A session does not wait longer for the pool than a start would gain it. */

@@ -1,5 +1,5 @@
-import type { PoolSetup } from "../sandbox/pool";
 import { settings } from "../settings";
+import type { PoolSetup } from "./policy";
 
 /** What the warm pool is to hold; the version changes with what is in a sandbox when it starts. */
 export const warmPool: PoolSetup = {

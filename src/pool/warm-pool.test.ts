@@ -1,6 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { housekeep } from "../session/housekeeping";
 import { at, withoutPauses } from "../testing/faults";
 import { aFleet, emptyPool, failing } from "../testing/fleet";
 import {
@@ -13,8 +14,7 @@ import {
   until,
   value,
 } from "../testing/sessions";
-import { housekeep } from "./housekeeping";
-import { warmPool } from "./pool-setup";
+import { warmPool } from "./setup";
 
 const MINUTE = 60_000;
 

@@ -1,4 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
+import { openSandbox } from "../sandbox/providers";
+import type { Sandbox } from "../sandbox/sandbox";
+import { settings } from "../settings";
+import { errorText, log } from "../shared/log";
+import { all, type Row } from "../shared/sql";
 import {
   afterFailure,
   CHECK_MS,
@@ -10,13 +15,8 @@ import {
   planPool,
   type StartBreaker,
   standing,
-} from "../sandbox/pool";
-import { openSandbox } from "../sandbox/providers";
-import type { Sandbox } from "../sandbox/sandbox";
-import { settings } from "../settings";
-import { errorText, log } from "../shared/log";
-import { all, type Row } from "../shared/sql";
-import { warmPool } from "./pool-setup";
+} from "./policy";
+import { warmPool } from "./setup";
 
 /** How much is done side by side. */
 const MAX_WORK = 10;
