@@ -2,10 +2,10 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { costOf, NO_USAGE } from "../agent/cost";
-import { summarize } from "../db/stats";
-import { withoutPauses } from "../testing/faults";
-import { aCountAnswer, aLie, answerWith, type Lie } from "../testing/lying-upstream";
+import { costOf, NO_USAGE } from "../../agent/cost";
+import { summarize } from "../../db/stats";
+import { withoutPauses } from "../../testing/faults";
+import { aCountAnswer, aLie, answerWith, type Lie } from "../../testing/lying-upstream";
 import {
   ALICE,
   aMessage,
@@ -16,10 +16,10 @@ import {
   sessionOf,
   until,
   value,
-} from "../testing/sessions";
-import { type Asked, booksOf, hello, reply, upstream } from "../testing/upstream";
-import { modelOf } from "./deployment";
-import type { Limits } from "./limits";
+} from "../../testing/sessions";
+import { type Asked, booksOf, hello, reply, upstream } from "../../testing/upstream";
+import { modelOf } from "../deployment";
+import type { Limits } from "../limits";
 
 const NO_LIMITS: Limits = {
   maxIdleTimeMs: null,

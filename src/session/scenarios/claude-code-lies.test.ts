@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { plantPrograms } from "../testing/fake-claude-code";
-import { withoutPauses } from "../testing/faults";
-import { aCountAnswer, aLie, answerWith } from "../testing/lying-upstream";
-import { ALICE, ask, createSession, eventsOf, sessionOf, value } from "../testing/sessions";
-import { booksOf, hello, reply } from "../testing/upstream";
-import { upstream } from "./deployment";
+import { plantPrograms } from "../../testing/fake-claude-code";
+import { withoutPauses } from "../../testing/faults";
+import { aCountAnswer, aLie, answerWith } from "../../testing/lying-upstream";
+import { ALICE, ask, createSession, eventsOf, sessionOf, value } from "../../testing/sessions";
+import { booksOf, hello, reply } from "../../testing/upstream";
+import { upstream } from "../deployment";
 
 // The calls of a session's program are held to the same rules as the loop's own.
 

@@ -1,6 +1,13 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { faults, type Loss, outlineOf, plantFaults, play, type Scenario } from "../testing/losses";
-import { installMachines } from "../testing/machines";
+import {
+  faults,
+  type Loss,
+  outlineOf,
+  plantFaults,
+  play,
+  type Scenario,
+} from "../../testing/losses";
+import { installMachines } from "../../testing/machines";
 
 // A session is lost after every one of its commits in turn, and has to end as one that was never disturbed.
 

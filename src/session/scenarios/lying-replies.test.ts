@@ -1,11 +1,11 @@
 import { runInDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { withoutPauses } from "../testing/faults";
-import { faults, plantFaults, play } from "../testing/losses";
-import { ask, createSession, eventsOf, objectOf } from "../testing/sessions";
-import { type Asked, booksOf, hello, reply, upstream } from "../testing/upstream";
-import { SessionStore } from "./store";
+import { withoutPauses } from "../../testing/faults";
+import { faults, plantFaults, play } from "../../testing/losses";
+import { ask, createSession, eventsOf, objectOf } from "../../testing/sessions";
+import { type Asked, booksOf, hello, reply, upstream } from "../../testing/upstream";
+import { SessionStore } from "../store";
 
 afterEach(() => {
   vi.restoreAllMocks();

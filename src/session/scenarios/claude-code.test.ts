@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { SessionEvent } from "../events/event";
-import { createApp } from "../http/app";
-import { machineOf, plantPrograms } from "../testing/fake-claude-code";
-import { withoutPauses } from "../testing/faults";
+import type { SessionEvent } from "../../events/event";
+import { createApp } from "../../http/app";
+import { machineOf, plantPrograms } from "../../testing/fake-claude-code";
+import { withoutPauses } from "../../testing/faults";
 import {
   ALICE,
   aMessage,
@@ -14,9 +14,9 @@ import {
   sessionOf,
   until,
   value,
-} from "../testing/sessions";
-import { encryption, upstream } from "./deployment";
-import type { SessionConfig } from "./rpc";
+} from "../../testing/sessions";
+import { encryption, upstream } from "../deployment";
+import type { SessionConfig } from "../rpc";
 
 let uproot = () => {};
 beforeAll(() => {

@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { at, withoutPauses } from "../testing/faults";
+import { at, withoutPauses } from "../../testing/faults";
 import {
   ALICE,
   aMessage,
@@ -12,8 +12,8 @@ import {
   sessionOf,
   until,
   value,
-} from "../testing/sessions";
-import { SessionStore } from "./store";
+} from "../../testing/sessions";
+import { SessionStore } from "../store";
 
 afterEach(() => vi.restoreAllMocks());
 

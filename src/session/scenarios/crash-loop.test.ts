@@ -1,9 +1,9 @@
 import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { SessionEvent } from "../events/event";
-import { at } from "../testing/faults";
-import { lose, poison } from "../testing/poison";
+import type { SessionEvent } from "../../events/event";
+import { at } from "../../testing/faults";
+import { lose, poison } from "../../testing/poison";
 import {
   ALICE,
   aMessage,
@@ -15,10 +15,10 @@ import {
   sessionOf,
   until,
   value,
-} from "../testing/sessions";
-import { SURVIVAL_MS } from "./recovery";
-import type { MessageRow } from "./rpc";
-import { SessionStore } from "./store";
+} from "../../testing/sessions";
+import { SURVIVAL_MS } from "../recovery";
+import type { MessageRow } from "../rpc";
+import { SessionStore } from "../store";
 
 const HOUR = 3_600_000;
 const CRASH_LOOP = { type: "unavailable_error", reason: "crash_loop" };

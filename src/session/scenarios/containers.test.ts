@@ -1,8 +1,8 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { HAS_CONTAINERS, killContainer } from "../testing/containers";
-import { at, withoutPauses } from "../testing/faults";
+import { HAS_CONTAINERS, killContainer } from "../../testing/containers";
+import { at, withoutPauses } from "../../testing/faults";
 import {
   aMachine,
   type FakeMachine,
@@ -10,7 +10,7 @@ import {
   loseMachine,
   machineError,
   useContainer,
-} from "../testing/machines";
+} from "../../testing/machines";
 import {
   ALICE,
   aMessage,
@@ -22,10 +22,10 @@ import {
   sessionOf,
   until,
   value,
-} from "../testing/sessions";
-import { housekeep } from "./housekeeping";
-import { MAX_ATTEMPTS } from "./machine-keeper";
-import type { SessionSpec } from "./rpc";
+} from "../../testing/sessions";
+import { housekeep } from "../housekeeping";
+import { MAX_ATTEMPTS } from "../machine-keeper";
+import type { SessionSpec } from "../rpc";
 
 const MINUTE = 60_000;
 const IDLE_AFTER_A_MINUTE = {

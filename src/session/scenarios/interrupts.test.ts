@@ -12,8 +12,8 @@ import {
   sessionOf,
   until,
   value,
-} from "../testing/sessions";
-import { SessionStore } from "./store";
+} from "../../testing/sessions";
+import { SessionStore } from "../store";
 
 /** The bytes of a file in a session's sandbox; -1 when there is none. */
 async function sizeOf(id: string, path: string): Promise<number> {

@@ -1,10 +1,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { machineOf, plantPrograms } from "../testing/fake-claude-code";
-import { withoutPauses } from "../testing/faults";
-import { faults, outlineOf, plantFaults, play, type Scenario } from "../testing/losses";
-import { ALICE, ask, createSession, objectOf, sessionOf, value } from "../testing/sessions";
-import type { SessionConfig } from "./rpc";
+import { machineOf, plantPrograms } from "../../testing/fake-claude-code";
+import { withoutPauses } from "../../testing/faults";
+import { faults, outlineOf, plantFaults, play, type Scenario } from "../../testing/losses";
+import { ALICE, ask, createSession, objectOf, sessionOf, value } from "../../testing/sessions";
+import type { SessionConfig } from "../rpc";
 
 // What Claude Code remembers, whatever is lost: the object, the machine, or both; and in another session.
 

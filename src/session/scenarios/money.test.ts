@@ -1,13 +1,13 @@
 import { runInDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { Turn } from "../agent/loop";
-import { knownModels } from "../agent/models";
-import type { TurnKind } from "../events/event";
-import { aMessage, aSpec, objectOf } from "../testing/sessions";
-import { modelOf } from "./deployment";
-import { acceptMessage, startNext } from "./messages";
-import { newState, SessionStore } from "./store";
+import type { Turn } from "../../agent/loop";
+import { knownModels } from "../../agent/models";
+import type { TurnKind } from "../../events/event";
+import { aMessage, aSpec, objectOf } from "../../testing/sessions";
+import { modelOf } from "../deployment";
+import { acceptMessage, startNext } from "../messages";
+import { newState, SessionStore } from "../store";
 import {
   beginTurn,
   closeTurns,
@@ -15,7 +15,7 @@ import {
   failTurn,
   type RunChange,
   takeUpAgain,
-} from "./turns";
+} from "../turns";
 
 // The session's ledger under whatever may happen to it: agents that call models side by side, replies,
 // failures, retries, answers that come twice, and the object lost between any two of these.

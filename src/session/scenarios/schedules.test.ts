@@ -11,12 +11,12 @@ import {
   sessionOf,
   until,
   value,
-} from "../testing/sessions";
-import { scheduleOffset } from "./deadlines";
-import type { ScheduleRequest, SessionSpec } from "./rpc";
-import { MAX_SCHEDULES } from "./schedules";
-import { SessionStore } from "./store";
-import { TABLES } from "./tables";
+} from "../../testing/sessions";
+import { scheduleOffset } from "../deadlines";
+import type { ScheduleRequest, SessionSpec } from "../rpc";
+import { MAX_SCHEDULES } from "../schedules";
+import { SessionStore } from "../store";
+import { TABLES } from "../tables";
 
 const BOB = { owner: "bob", admin: false };
 const MINUTE = 60_000;

@@ -1,8 +1,8 @@
 import { afterEach, expect, it, vi } from "vitest";
-import type { Block } from "../agent/messages";
-import type { ModelCall, ModelReply } from "../agent/model";
-import { ask, createSession, eventsOf } from "../testing/sessions";
-import { model } from "./deployment";
+import type { Block } from "../../agent/messages";
+import type { ModelCall, ModelReply } from "../../agent/model";
+import { ask, createSession, eventsOf } from "../../testing/sessions";
+import { model } from "../deployment";
 
 // Two players fill the cells of a board, a file, each as fast as it can. Whatever was told to be written
 // has to be on the board at the end.

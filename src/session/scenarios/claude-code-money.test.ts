@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { machineOf, plantPrograms } from "../testing/fake-claude-code";
-import { ALICE, ask, createSession, eventsOf, sessionOf, value } from "../testing/sessions";
-import { upstream } from "./deployment";
-import type { SessionConfig, SessionSpec } from "./rpc";
+import { machineOf, plantPrograms } from "../../testing/fake-claude-code";
+import { ALICE, ask, createSession, eventsOf, sessionOf, value } from "../../testing/sessions";
+import { upstream } from "../deployment";
+import type { SessionConfig, SessionSpec } from "../rpc";
 
 let uproot = () => {};
 beforeAll(() => {

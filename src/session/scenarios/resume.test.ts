@@ -13,12 +13,12 @@ import {
   sessionOf,
   until,
   value,
-} from "../testing/sessions";
-import { housekeep } from "./housekeeping";
-import type { SessionConfig, SessionRpc, SessionSpec } from "./rpc";
-import { SnapshotBucket } from "./snapshot-bucket";
-import { MAX_SNAPSHOTS } from "./snapshots";
-import { SessionStore } from "./store";
+} from "../../testing/sessions";
+import { housekeep } from "../housekeeping";
+import type { SessionConfig, SessionRpc, SessionSpec } from "../rpc";
+import { SnapshotBucket } from "../snapshot-bucket";
+import { MAX_SNAPSHOTS } from "../snapshots";
+import { SessionStore } from "../store";
 
 const BOB = { owner: "bob", admin: false };
 const ADMIN = { owner: "ops", admin: true };

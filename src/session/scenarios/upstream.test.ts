@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { createModel } from "../agent/model";
-import { offlineFetch } from "../agent/offline";
-import { MAX_ATTEMPTS } from "../agent/retry";
-import { withoutPauses } from "../testing/faults";
+import { createModel } from "../../agent/model";
+import { offlineFetch } from "../../agent/offline";
+import { MAX_ATTEMPTS } from "../../agent/retry";
+import { withoutPauses } from "../../testing/faults";
 import {
   ALICE,
   aMessage,
@@ -12,9 +12,9 @@ import {
   sessionOf,
   until,
   value,
-} from "../testing/sessions";
-import { model } from "./deployment";
-import type { MessageRow } from "./rpc";
+} from "../../testing/sessions";
+import { model } from "../deployment";
+import type { MessageRow } from "../rpc";
 
 type Respond = (request: Request) => Response | Promise<Response>;
 

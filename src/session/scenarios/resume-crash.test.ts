@@ -1,11 +1,19 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { SqliteFs } from "../sandbox/sqlite-fs";
-import { ALICE, aSpec, ask, createSession, objectOf, sessionOf, value } from "../testing/sessions";
-import type { Result } from "./rpc";
-import { SnapshotBucket } from "./snapshot-bucket";
-import { SessionStore } from "./store";
+import { SqliteFs } from "../../sandbox/sqlite-fs";
+import {
+  ALICE,
+  aSpec,
+  ask,
+  createSession,
+  objectOf,
+  sessionOf,
+  value,
+} from "../../testing/sessions";
+import type { Result } from "../rpc";
+import { SnapshotBucket } from "../snapshot-bucket";
+import { SessionStore } from "../store";
 
 // Objects are lost at every step of a copy in turn. What was to be made is then whole or not there at all,
 // and asking again makes it.

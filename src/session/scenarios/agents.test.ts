@@ -1,8 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { Block } from "../agent/messages";
-import type { ModelCall, ModelReply } from "../agent/model";
-import type { SessionEvent } from "../events/event";
+import type { Block } from "../../agent/messages";
+import type { ModelCall, ModelReply } from "../../agent/model";
+import type { SessionEvent } from "../../events/event";
 import {
   ALICE,
   aMessage,
@@ -13,10 +13,10 @@ import {
   sessionOf,
   until,
   value,
-} from "../testing/sessions";
-import { model } from "./deployment";
-import type { SessionConfig } from "./rpc";
-import { SessionStore } from "./store";
+} from "../../testing/sessions";
+import { model } from "../deployment";
+import type { SessionConfig } from "../rpc";
+import { SessionStore } from "../store";
 
 const PLAYERS: SessionConfig["customAgents"] = {
   player1: { systemPrompt: "You are player 1." },

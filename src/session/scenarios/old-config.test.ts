@@ -7,7 +7,7 @@ import {
   sessionOf,
   until,
   value,
-} from "../testing/sessions";
+} from "../../testing/sessions";
 
 /** Sessions made before there were bounds: the object does not check again what it was given. */
 describe("a session whose config would be refused today", () => {
