@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { PATTERNS } from "../db/schema";
 import { defaultProviderOf } from "../session/deployment";
-import { cronProblem } from "../session/next-run";
 import type { MessageRequest, ScheduleRequest, SessionPatch, SessionSpec } from "../session/rpc";
+import { cronProblem } from "../session/rules/schedule-times";
 import type { Settings } from "../settings";
 import { nanos } from "./money";
 import { Prompt } from "./prompt";

@@ -11,7 +11,7 @@ import {
   value,
 } from "../testing/sessions";
 import { Breaker, MAX_ALARMS } from "./breaker";
-import { nextAlarm } from "./deadlines";
+import { nextAlarm } from "./rules/deadlines";
 import { SessionStore } from "./store";
 
 const read = async (id: string) => value(await sessionOf(id).read(ALICE));

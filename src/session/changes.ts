@@ -1,6 +1,6 @@
 import type { EventBody } from "../events/event";
-import { isEnded, type Lifecycle } from "./lifecycle";
-import { type Machine, release, sandboxState, want } from "./machine";
+import { type Machine, release, sandboxState, want } from "./rules/container-state";
+import { isEnded, type Lifecycle } from "./rules/lifecycle";
 import type { SessionStore, State } from "./store";
 
 /** The index is told of a change this much later at the latest, should the object be lost before. */

@@ -8,7 +8,7 @@ import {
 import type { ToolResult } from "../agent/tool";
 import type { Prompt, PublicError, StopReason, TurnKind } from "../events/event";
 import { all, json, number, one, parse, type Row, type Sql, text } from "../shared/sql";
-import type { Balance, Reservation } from "./limits";
+import type { Balance, Reservation } from "./rules/ledger";
 
 /** One agent's work on a message. A message's root run is the main agent's. */
 export interface Run {

@@ -1,12 +1,12 @@
 import type { PublicError } from "../events/event";
 import { change, endSession, setLifecycle, setMachine } from "./changes";
-import type { Deadline } from "./deadlines";
 import type { StoredEnv, StoredText } from "./encryption";
-import { activate, expireIdle, fail, isEnded, terminate } from "./lifecycle";
-import { usedUp } from "./limits";
-import { newMachine } from "./machine";
 import { cutMessage, endContext, endMessage } from "./messages";
 import type { Caller, SessionPatch, SessionSpec } from "./rpc";
+import { newMachine } from "./rules/container-state";
+import type { Deadline } from "./rules/deadlines";
+import { usedUp } from "./rules/ledger";
+import { activate, expireIdle, fail, isEnded, terminate } from "./rules/lifecycle";
 import { savedKey } from "./snapshot-bucket";
 import { newState, type SessionStore } from "./store";
 import type { Drafts } from "./turns";

@@ -6,7 +6,7 @@ import { errorText, log } from "../shared/log";
 import { settledWithin } from "../shared/timeout";
 import { setLifecycle, setLost, setMachine } from "./changes";
 import { failLife } from "./life";
-import { activate } from "./lifecycle";
+import { isLoss, machineSandbox } from "./machine-sandbox";
 import {
   attempt,
   giveUp,
@@ -21,8 +21,8 @@ import {
   started,
   use,
   want,
-} from "./machine";
-import { isLoss, machineSandbox } from "./machine-sandbox";
+} from "./rules/container-state";
+import { activate } from "./rules/lifecycle";
 import { SnapshotBucket, savedKey } from "./snapshot-bucket";
 import type { SessionStore } from "./store";
 

@@ -3,10 +3,10 @@ import { fits } from "../agent/reply-bounds";
 import type { PublicError, StopReason } from "../events/event";
 import { closeAgentRun, findAgent, lastText, MAIN } from "./agents";
 import { change, endSession, setLifecycle } from "./changes";
-import { activate, complete, type EndContext, fail, isEnded, terminate } from "./lifecycle";
-import { leftNanos } from "./limits";
 import type { StoredMessage } from "./message-table";
 import { type MessageRequest, type MessageStatus, type Refusal, type Result, refuse } from "./rpc";
+import { leftNanos } from "./rules/ledger";
+import { activate, complete, type EndContext, fail, isEnded, terminate } from "./rules/lifecycle";
 import type { SessionStore } from "./store";
 import { closeTurns, type Drafts } from "./turns";
 

@@ -1,6 +1,6 @@
 import { DEFAULT_NETWORK, type Egress, type EnvValue, egressTo } from "../sandbox/egress";
 import { MODEL_HOSTS } from "./deployment";
-import { isEnded } from "./lifecycle";
+import { isEnded } from "./rules/lifecycle";
 import type { SessionStore } from "./store";
 
 /** Where a request from the session's sandbox to a host goes, with secrets of an environment as they stand there. */

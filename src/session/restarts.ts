@@ -1,7 +1,7 @@
 import type { PublicError } from "../events/event";
-import { isEnded } from "./lifecycle";
 import { endMessage } from "./messages";
-import { countRestart, isHopeless } from "./recovery";
+import { isEnded } from "./rules/lifecycle";
+import { countRestart, isHopeless } from "./rules/recovery";
 import { pauseSchedules } from "./schedules";
 import type { SessionStore } from "./store";
 import type { Drafts } from "./turns";

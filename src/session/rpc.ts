@@ -1,8 +1,8 @@
 import type { Pattern, SessionRow, Usage } from "../db/schema";
 import type { Prompt, PublicError, SessionEvent, StopReason } from "../events/event";
 import type { Egress, EnvValue, Network } from "../sandbox/egress";
-import type { Limits } from "./limits";
-import type { When } from "./next-run";
+import type { Limits } from "./rules/ledger";
+import type { When } from "./rules/schedule-times";
 
 /** Who calls: `owner` is the tenant that the key belongs to; an admin may touch every owner's sessions. */
 export interface Caller {

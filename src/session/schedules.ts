@@ -1,8 +1,6 @@
 import { randomHex, sha256, toHex } from "../shared/bytes";
 import { change } from "./changes";
-import { isEnded } from "./lifecycle";
 import { acceptMessage, refuseEnded } from "./messages";
-import { nextRun, setAnew, type When } from "./next-run";
 import {
   ok,
   type Refusal,
@@ -12,6 +10,8 @@ import {
   type ScheduleRow,
   type WhenRequest,
 } from "./rpc";
+import { isEnded } from "./rules/lifecycle";
+import { nextRun, setAnew, type When } from "./rules/schedule-times";
 import type { StoredSchedule } from "./schedule-table";
 import type { SessionStore } from "./store";
 

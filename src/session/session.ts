@@ -12,18 +12,15 @@ import { change } from "./changes";
 import { ClaudeCode } from "./claude-code";
 import { CrashGuard } from "./crash-guard";
 import { workOn } from "./crew";
-import { beats, dueDeadline, keepsAlarm, nextAlarm } from "./deadlines";
 import { model, upstream } from "./deployment";
 import { parseLogged } from "./event-log";
 import { beginLife, endLife, failLife, forgetLife, meetDeadline, patchLife } from "./life";
-import { isEnded, markRead } from "./lifecycle";
 import { MachineKeeper } from "./machine-keeper";
 import { Making } from "./making";
 import { acceptMessage, cutMessage, endMessage, startNext } from "./messages";
 import { originOf } from "./origin";
 import { Outbox } from "./outbox";
 import { egressOf } from "./outgoing";
-import { outlive, SURVIVAL_MS } from "./recovery";
 import { failLostMessage, noteRestart } from "./restarts";
 import {
   type Caller,
@@ -42,6 +39,9 @@ import {
   type SessionSpec,
   type SnapshotRow,
 } from "./rpc";
+import { beats, dueDeadline, keepsAlarm, nextAlarm } from "./rules/deadlines";
+import { isEnded, markRead } from "./rules/lifecycle";
+import { outlive, SURVIVAL_MS } from "./rules/recovery";
 import {
   addSchedule,
   hasDueSchedule,

@@ -3,13 +3,13 @@ import { countingWrites } from "../shared/sql";
 import type { StoredEnv, StoredText } from "./encryption";
 import { EventLog } from "./event-log";
 import { Journal } from "./journal";
-import type { Lifecycle } from "./lifecycle";
-import type { Balance, Limits } from "./limits";
-import type { Machine } from "./machine";
 import { MessageTable } from "./message-table";
 import { ProgramTable } from "./program-table";
-import type { Recovery } from "./recovery";
 import type { SessionConfig, SessionSpec } from "./rpc";
+import type { Machine } from "./rules/container-state";
+import type { Balance, Limits } from "./rules/ledger";
+import type { Lifecycle } from "./rules/lifecycle";
+import type { Recovery } from "./rules/recovery";
 import { ScheduleTable } from "./schedule-table";
 import { TABLES } from "./tables";
 

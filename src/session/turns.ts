@@ -25,7 +25,7 @@ import { setupOf } from "./agents";
 import { change } from "./changes";
 import { modelOf } from "./deployment";
 import type { Call, Run } from "./journal";
-import { leftNanos, type Rest, reserve, settle, type Warning, warnings } from "./limits";
+import { leftNanos, type Rest, reserve, settle, type Warning, warnings } from "./rules/ledger";
 import type { SessionStore } from "./store";
 
 /** The run that a change belongs to, and when it happens. All of these functions run within a transaction. */

@@ -1,8 +1,8 @@
 import type { SessionRow } from "../db/schema";
-import { nextDeadline, scheduleOffset, type Timing } from "./deadlines";
-import { isEnded } from "./lifecycle";
-import { isPending } from "./machine";
 import type { SessionPatch } from "./rpc";
+import { isPending } from "./rules/container-state";
+import { nextDeadline, scheduleOffset, type Timing } from "./rules/deadlines";
+import { isEnded } from "./rules/lifecycle";
 import { nextRunAt, schedulesWait } from "./schedules";
 import type { SessionStore } from "./store";
 

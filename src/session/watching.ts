@@ -1,6 +1,6 @@
 import { isLastEvent, isMessageEnd, type LiveEvent, sseRecord } from "../events/event";
 import type { LoggedEvent } from "./event-log";
-import { isEnded } from "./lifecycle";
+import { isEnded } from "./rules/lifecycle";
 import type { SessionStore } from "./store";
 import type { Drafts, LiveDraft } from "./turns";
 

@@ -16,8 +16,8 @@ import {
   until,
   value,
 } from "../../testing/sessions";
-import { SURVIVAL_MS } from "../recovery";
 import type { MessageRow } from "../rpc";
+import { SURVIVAL_MS } from "../rules/recovery";
 import { SessionStore } from "../store";
 
 const HOUR = 3_600_000;

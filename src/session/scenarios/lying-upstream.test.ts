@@ -19,7 +19,7 @@ import {
 } from "../../testing/sessions";
 import { type Asked, booksOf, hello, reply, upstream } from "../../testing/upstream";
 import { modelOf } from "../deployment";
-import type { Limits } from "../limits";
+import type { Limits } from "../rules/ledger";
 
 const NO_LIMITS: Limits = {
   maxIdleTimeMs: null,

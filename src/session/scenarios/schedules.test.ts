@@ -12,8 +12,8 @@ import {
   until,
   value,
 } from "../../testing/sessions";
-import { scheduleOffset } from "../deadlines";
 import type { ScheduleRequest, SessionSpec } from "../rpc";
+import { scheduleOffset } from "../rules/deadlines";
 import { MAX_SCHEDULES } from "../schedules";
 import { SessionStore } from "../store";
 import { TABLES } from "../tables";

@@ -1,5 +1,5 @@
-import type { Pattern } from "../db/schema";
-import type { PublicError } from "../events/event";
+import type { Pattern } from "../../db/schema";
+import type { PublicError } from "../../events/event";
 
 /**
  * Where a session stands. A transition that does not apply returns the same object, so that a late or

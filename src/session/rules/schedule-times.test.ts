@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cronProblem, nextRun, setAnew, type When } from "./next-run";
+import { cronProblem, nextRun, setAnew, type When } from "./schedule-times";
 
 /** The first runs after an instant, one after the other. */
 function runs(when: When, after: string, count: number): string[] {

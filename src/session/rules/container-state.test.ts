@@ -15,7 +15,7 @@ import {
   started,
   use,
   want,
-} from "./machine";
+} from "./container-state";
 
 const before = { key: "workspaces/a/1", at: 1 };
 const after = { key: "workspaces/a/2", at: 2 };

@@ -1,6 +1,6 @@
-import type { Pattern, SessionRow } from "../db/schema";
+import type { Pattern, SessionRow } from "../../db/schema";
+import type { Limits } from "./ledger";
 import { isEnded, type Lifecycle } from "./lifecycle";
-import type { Limits } from "./limits";
 
 /** Work under way is looked after at least this often, so that a lost runner is soon replaced. */
 export const HEARTBEAT_MS = 30_000;

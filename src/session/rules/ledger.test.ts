@@ -8,7 +8,7 @@ import {
   settle,
   usedUp,
   warnings,
-} from "./limits";
+} from "./ledger";
 
 const empty: Balance = { spentNanos: 0, heldNanos: 0 };
 

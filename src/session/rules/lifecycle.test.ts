@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { PATTERNS, type Pattern } from "../db/schema";
+import { PATTERNS, type Pattern } from "../../db/schema";
 import {
   activate,
   complete,

@@ -1,4 +1,4 @@
-import type { SandboxInfo } from "../db/schema";
+import type { SandboxInfo } from "../../db/schema";
 
 /** The workspace as it was saved last: where, and when. */
 export interface SavedWorkspace {
