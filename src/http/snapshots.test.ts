@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { SnapshotBucket } from "../session/snapshot-bucket";
+import { SnapshotBucket } from "../session/storage/snapshot-bucket";
 import { readSettings } from "../settings";
 import { sha256Hex } from "./ids";
 import { aClient } from "./test-client";

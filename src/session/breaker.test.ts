@@ -12,7 +12,7 @@ import {
 } from "../testing/sessions";
 import { Breaker, MAX_ALARMS } from "./breaker";
 import { nextAlarm } from "./rules/deadlines";
-import { SessionStore } from "./store";
+import { SessionStore } from "./storage/store";
 
 const read = async (id: string) => value(await sessionOf(id).read(ALICE));
 

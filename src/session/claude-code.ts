@@ -26,9 +26,9 @@ import {
   startAgent,
   tryLeftOpen,
 } from "./program-changes";
-import type { StoredProgram } from "./program-table";
 import { putBackTranscript, saveTranscript } from "./program-transcript";
-import type { SessionStore } from "./store";
+import type { StoredProgram } from "./storage/claude-code";
+import type { SessionStore } from "./storage/store";
 import { type LiveDraft, takeUpAgain } from "./turns";
 
 /** Deaths of the program, or of its machine, without progress before its message fails. */

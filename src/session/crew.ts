@@ -11,8 +11,8 @@ import {
   resultOf,
   sendMail,
 } from "./agents";
-import type { Run } from "./journal";
 import { carryOn, type RunnerDeps } from "./runner";
+import type { Run } from "./storage/journal";
 import { takeUpAgain } from "./turns";
 
 /** Agents that call their models at once, besides the message's own; the others wait. */

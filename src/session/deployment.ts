@@ -5,9 +5,9 @@ import type { Upstream } from "../agent/relay";
 import { createLookup, type Lookup } from "../agent/tools/lookup";
 import type { Provider } from "../sandbox/providers";
 import { type Settings, settings } from "../settings";
+import { Encryption } from "../shared/encryption";
 import { redactErrors } from "../shared/log";
 import { type Redact, redactor } from "../shared/redact";
-import { Encryption } from "./encryption";
 
 /** Encrypts what sessions store of their secrets. */
 export const encryption = new Encryption(settings.ENCRYPTION_KEYS);

@@ -4,7 +4,7 @@ import { purgeTombstones, removeSession } from "../db/sessions";
 import { maintainPool } from "../pool/client";
 import { errorText, log } from "../shared/log";
 import type { SessionRpc } from "./rpc";
-import { SnapshotBucket } from "./snapshot-bucket";
+import { SnapshotBucket } from "./storage/snapshot-bucket";
 
 /** How long a removed session's tombstone guards against a late write. */
 const TOMBSTONE_MS = 7 * 86_400_000;

@@ -1,14 +1,14 @@
 import type { PublicError } from "../events/event";
+import type { StoredEnv, StoredText } from "../shared/encryption";
 import { change, endSession, setLifecycle, setMachine } from "./changes";
-import type { StoredEnv, StoredText } from "./encryption";
 import { cutMessage, endContext, endMessage } from "./messages";
 import type { Caller, SessionPatch, SessionSpec } from "./rpc";
 import { newMachine } from "./rules/container-state";
 import type { Deadline } from "./rules/deadlines";
 import { usedUp } from "./rules/ledger";
 import { activate, expireIdle, fail, isEnded, terminate } from "./rules/lifecycle";
-import { savedKey } from "./snapshot-bucket";
-import { newState, type SessionStore } from "./store";
+import { savedKey } from "./storage/snapshot-bucket";
+import { newState, type SessionStore } from "./storage/store";
 import type { Drafts } from "./turns";
 import { publicNames } from "./view";
 

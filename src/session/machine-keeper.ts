@@ -23,8 +23,8 @@ import {
   want,
 } from "./rules/container-state";
 import { activate } from "./rules/lifecycle";
-import { SnapshotBucket, savedKey } from "./snapshot-bucket";
-import type { SessionStore } from "./store";
+import { SnapshotBucket, savedKey } from "./storage/snapshot-bucket";
+import type { SessionStore } from "./storage/store";
 
 /** Tries of a start, a save or a release; those that were lost with the object count. */
 export const MAX_ATTEMPTS = 5;

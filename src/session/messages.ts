@@ -3,11 +3,11 @@ import { fits } from "../agent/reply-bounds";
 import type { PublicError, StopReason } from "../events/event";
 import { closeAgentRun, findAgent, lastText, MAIN } from "./agents";
 import { change, endSession, setLifecycle } from "./changes";
-import type { StoredMessage } from "./message-table";
 import { type MessageRequest, type MessageStatus, type Refusal, type Result, refuse } from "./rpc";
 import { leftNanos } from "./rules/ledger";
 import { activate, complete, type EndContext, fail, isEnded, terminate } from "./rules/lifecycle";
-import type { SessionStore } from "./store";
+import type { StoredMessage } from "./storage/messages";
+import type { SessionStore } from "./storage/store";
 import { closeTurns, type Drafts } from "./turns";
 
 /** A row of SQLite has 2 MB at most; some of it is for other columns. */

@@ -15,8 +15,8 @@ import { sha256, toBase64 } from "../shared/bytes";
 import type { Notifier } from "../shared/notifier";
 import { settledWithin } from "../shared/timeout";
 import { MAIN, setupOf } from "./agents";
-import type { Run } from "./journal";
-import type { SessionStore } from "./store";
+import type { Run } from "./storage/journal";
+import type { SessionStore } from "./storage/store";
 import {
   beginTurn,
   completeTurn,

@@ -6,7 +6,7 @@ import {
   newCopyKey,
   SnapshotBucket,
   snapshotKey,
-} from "./snapshot-bucket";
+} from "./storage/snapshot-bucket";
 
 /** What a session is to start from. */
 export type Origin =

@@ -5,7 +5,7 @@ import type { SessionRow } from "../db/schema";
 import { createSession, objectOf } from "../testing/sessions";
 import { change } from "./changes";
 import { Outbox, retryAt } from "./outbox";
-import { SessionStore } from "./store";
+import { SessionStore } from "./storage/store";
 
 /** An outbox over a real session's store, with an index that fails as often as it is told to. */
 async function withOutbox(

@@ -2,7 +2,7 @@ import type { SessionRow } from "../db/schema";
 import { backoffMs, withJitter } from "../shared/backoff";
 import { errorText, log } from "../shared/log";
 import { settledWithin } from "../shared/timeout";
-import type { SessionStore } from "./store";
+import type { SessionStore } from "./storage/store";
 import { viewOf } from "./view";
 
 /** Changes that follow each other closely reach the index as one write. */

@@ -10,7 +10,7 @@ import {
   sessionOf,
   value,
 } from "../testing/sessions";
-import { SnapshotBucket, snapshotKey } from "./snapshot-bucket";
+import { SnapshotBucket, snapshotKey } from "./storage/snapshot-bucket";
 
 const TOKEN = { secret: "s3cret-value", hosts: ["api.github.com"] };
 const NOWHERE = { to: "nowhere" };

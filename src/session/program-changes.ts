@@ -3,8 +3,8 @@ import { type CallResult, type Heard, limitIn } from "../agent/claude-code/proto
 import { type Ending, endingOf } from "../agent/loop";
 import { closeAgentRun, openTask, setupOf } from "./agents";
 import { modelOf } from "./deployment";
-import type { Call, Run } from "./journal";
-import type { SessionStore } from "./store";
+import type { Call, Run } from "./storage/journal";
+import type { SessionStore } from "./storage/store";
 import { closeTurns, type Drafts, finishTool, scopeOf } from "./turns";
 
 // What the words of a session's program change. What changes something runs within a transaction.

@@ -4,9 +4,9 @@ import type { Sandbox } from "../sandbox/sandbox";
 import { toBase64 } from "../shared/bytes";
 import { createSession, objectOf } from "../testing/sessions";
 import { aFakeSandbox } from "../testing/tool-context";
-import { ProgramTable } from "./program-table";
 import { putBackTranscript, saveTranscript } from "./program-transcript";
-import { SessionStore } from "./store";
+import { ProgramTable } from "./storage/claude-code";
+import { SessionStore } from "./storage/store";
 
 const PATH = "/home/agent/t.jsonl";
 const bytes = (text: string) => new TextEncoder().encode(text);

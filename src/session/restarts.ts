@@ -3,7 +3,7 @@ import { endMessage } from "./messages";
 import { isEnded } from "./rules/lifecycle";
 import { countRestart, isHopeless } from "./rules/recovery";
 import { pauseSchedules } from "./schedules";
-import type { SessionStore } from "./store";
+import type { SessionStore } from "./storage/store";
 import type { Drafts } from "./turns";
 
 // What becomes of a message whose object was lost: each of these is one change, within a transaction.

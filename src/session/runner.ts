@@ -14,9 +14,9 @@ import type { Sandbox } from "../sandbox/sandbox";
 import type { Notifier } from "../shared/notifier";
 import { introduction, MAIN, setupOf, takeMail } from "./agents";
 import { lookup, modelOf } from "./deployment";
-import type { Run } from "./journal";
 import { setWakeUp, wakeUpId } from "./schedules";
-import type { SessionStore } from "./store";
+import type { Run } from "./storage/journal";
+import type { SessionStore } from "./storage/store";
 import {
   beginTurn,
   compactTurn,

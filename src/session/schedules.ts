@@ -12,8 +12,8 @@ import {
 } from "./rpc";
 import { isEnded } from "./rules/lifecycle";
 import { nextRun, setAnew, type When } from "./rules/schedule-times";
-import type { StoredSchedule } from "./schedule-table";
-import type { SessionStore } from "./store";
+import type { StoredSchedule } from "./storage/schedules";
+import type { SessionStore } from "./storage/store";
 
 /** Schedules that a session may have, its agent's wake-ups among them. */
 export const MAX_SCHEDULES = 20;

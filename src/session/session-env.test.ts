@@ -16,8 +16,8 @@ import {
 import { encryption, model } from "./deployment";
 import { housekeep } from "./housekeeping";
 import type { SessionConfig, SessionSpec } from "./rpc";
-import { SnapshotBucket, snapshotKey } from "./snapshot-bucket";
-import { SessionStore } from "./store";
+import { SnapshotBucket, snapshotKey } from "./storage/snapshot-bucket";
+import { SessionStore } from "./storage/store";
 
 const key = (id: string) => ({ id, base64: btoa(id.padEnd(32, "k").slice(0, 32)) });
 const useKeys = (...ids: string[]) => {

@@ -17,7 +17,7 @@ import {
   value,
 } from "../testing/sessions";
 import type { SessionRpc } from "./rpc";
-import { SessionStore } from "./store";
+import { SessionStore } from "./storage/store";
 import { joinFrames } from "./watching";
 
 const BOB = { owner: "bob", admin: false };

@@ -13,7 +13,6 @@ import { ClaudeCode } from "./claude-code";
 import { CrashGuard } from "./crash-guard";
 import { workOn } from "./crew";
 import { model, upstream } from "./deployment";
-import { parseLogged } from "./event-log";
 import { beginLife, endLife, failLife, forgetLife, meetDeadline, patchLife } from "./life";
 import { MachineKeeper } from "./machine-keeper";
 import { Making } from "./making";
@@ -59,9 +58,10 @@ import {
   SessionEnv,
   withoutSecrets,
 } from "./session-env";
-import { SnapshotBucket } from "./snapshot-bucket";
 import { Snapshots } from "./snapshots";
-import { newState, SessionStore } from "./store";
+import { parseLogged } from "./storage/event-log";
+import { SnapshotBucket } from "./storage/snapshot-bucket";
+import { newState, SessionStore } from "./storage/store";
 import { Supervisor } from "./supervisor";
 import { reportDispute, reportEnd, reportMessage } from "./telemetry";
 import type { LiveDraft } from "./turns";

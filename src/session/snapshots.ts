@@ -10,9 +10,9 @@ import {
   type SnapshotBucket,
   snapshotKey,
   workspaceKey,
-} from "./snapshot-bucket";
-import type { SessionStore } from "./store";
-import { exportTranscript, pointNow } from "./transcript";
+} from "./storage/snapshot-bucket";
+import type { SessionStore } from "./storage/store";
+import { exportTranscript, pointNow } from "./storage/transcript";
 
 /** As many snapshots of a session are kept; the oldest goes first. */
 export const MAX_SNAPSHOTS = 10;

@@ -2,9 +2,9 @@ import { totalTokens } from "../agent/cost";
 import { DEFAULT_MODEL } from "../agent/models";
 import type { SessionRow } from "../db/schema";
 import { log } from "../shared/log";
-import { type LoggedEvent, parseLogged } from "./event-log";
-import type { StoredMessage } from "./message-table";
-import type { SessionStore } from "./store";
+import { type LoggedEvent, parseLogged } from "./storage/event-log";
+import type { StoredMessage } from "./storage/messages";
+import type { SessionStore } from "./storage/store";
 import { viewOf } from "./view";
 
 /** Why a session was terminated, as far as we know it in words of our own. */

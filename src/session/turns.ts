@@ -24,9 +24,9 @@ import type { EventScope, PublicCharge } from "../events/event";
 import { setupOf } from "./agents";
 import { change } from "./changes";
 import { modelOf } from "./deployment";
-import type { Call, Run } from "./journal";
 import { leftNanos, type Rest, reserve, settle, type Warning, warnings } from "./rules/ledger";
-import type { SessionStore } from "./store";
+import type { Call, Run } from "./storage/journal";
+import type { SessionStore } from "./storage/store";
 
 /** The run that a change belongs to, and when it happens. All of these functions run within a transaction. */
 export interface RunChange {

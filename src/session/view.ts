@@ -4,7 +4,7 @@ import { isPending } from "./rules/container-state";
 import { nextDeadline, scheduleOffset, type Timing } from "./rules/deadlines";
 import { isEnded } from "./rules/lifecycle";
 import { nextRunAt, schedulesWait } from "./schedules";
-import type { SessionStore } from "./store";
+import type { SessionStore } from "./storage/store";
 
 /** What the clock has to know of a session. */
 export function timingOf(store: SessionStore): Timing {

@@ -1,7 +1,7 @@
 import { isLastEvent, isMessageEnd, type LiveEvent, sseRecord } from "../events/event";
-import type { LoggedEvent } from "./event-log";
 import { isEnded } from "./rules/lifecycle";
-import type { SessionStore } from "./store";
+import type { LoggedEvent } from "./storage/event-log";
+import type { SessionStore } from "./storage/store";
 import type { Drafts, LiveDraft } from "./turns";
 
 /** The tag of sockets that carry every event; the others carry those of the message they are tagged with. */

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 import type { Message } from "../agent/messages";
 import type { MessageRow, Result, SessionConfig } from "../session/rpc";
-import { SessionStore } from "../session/store";
+import { SessionStore } from "../session/storage/store";
 import { aMachine } from "./machines";
 import { ALICE, aMessage, aSpec, objectOf, sessionOf, until, value } from "./sessions";
 

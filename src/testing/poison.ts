@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { vi } from "vitest";
 import type { SessionEvent } from "../events/event";
-import { SessionStore } from "../session/store";
+import { SessionStore } from "../session/storage/store";
 import { objectOf } from "./sessions";
 
 /**

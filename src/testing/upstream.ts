@@ -4,7 +4,7 @@ import { createModel } from "../agent/model";
 import { offlineFetch } from "../agent/offline";
 import { MAX_ATTEMPTS } from "../agent/retry";
 import { model } from "../session/deployment";
-import { SessionStore } from "../session/store";
+import { SessionStore } from "../session/storage/store";
 import { objectOf } from "./sessions";
 
 /** What was asked of the upstream of a test. */

@@ -16,7 +16,7 @@ import {
 } from "../../testing/sessions";
 import { model } from "../deployment";
 import type { SessionConfig } from "../rpc";
-import { SessionStore } from "../store";
+import { SessionStore } from "../storage/store";
 
 const PLAYERS: SessionConfig["customAgents"] = {
   player1: { systemPrompt: "You are player 1." },

@@ -18,7 +18,7 @@ import {
 } from "../../testing/sessions";
 import type { MessageRow } from "../rpc";
 import { SURVIVAL_MS } from "../rules/recovery";
-import { SessionStore } from "../store";
+import { SessionStore } from "../storage/store";
 
 const HOUR = 3_600_000;
 const CRASH_LOOP = { type: "unavailable_error", reason: "crash_loop" };

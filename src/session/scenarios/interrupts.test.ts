@@ -13,7 +13,7 @@ import {
   until,
   value,
 } from "../../testing/sessions";
-import { SessionStore } from "../store";
+import { SessionStore } from "../storage/store";
 
 /** The bytes of a file in a session's sandbox; -1 when there is none. */
 async function sizeOf(id: string, path: string): Promise<number> {

@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { ALICE, ask, createSession, objectOf, sessionOf, value } from "../../testing/sessions";
-import { SessionStore } from "../store";
+import { SessionStore } from "../storage/store";
 
 /** Rows that an object reads and writes for something: what it costs, whatever the machine is doing. */
 async function rowsOf(id: string, act: () => Promise<unknown>) {

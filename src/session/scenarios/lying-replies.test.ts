@@ -5,7 +5,7 @@ import { withoutPauses } from "../../testing/faults";
 import { faults, plantFaults, play } from "../../testing/losses";
 import { ask, createSession, eventsOf, objectOf } from "../../testing/sessions";
 import { type Asked, booksOf, hello, reply, upstream } from "../../testing/upstream";
-import { SessionStore } from "../store";
+import { SessionStore } from "../storage/store";
 
 afterEach(() => {
   vi.restoreAllMocks();

@@ -7,7 +7,7 @@ import type { TurnKind } from "../../events/event";
 import { aMessage, aSpec, objectOf } from "../../testing/sessions";
 import { modelOf } from "../deployment";
 import { acceptMessage, startNext } from "../messages";
-import { newState, SessionStore } from "../store";
+import { newState, SessionStore } from "../storage/store";
 import {
   beginTurn,
   closeTurns,

@@ -13,7 +13,7 @@ import {
   until,
   value,
 } from "../../testing/sessions";
-import { SessionStore } from "../store";
+import { SessionStore } from "../storage/store";
 
 afterEach(() => vi.restoreAllMocks());
 

@@ -12,8 +12,8 @@ import {
   value,
 } from "../../testing/sessions";
 import type { Result } from "../rpc";
-import { SnapshotBucket } from "../snapshot-bucket";
-import { SessionStore } from "../store";
+import { SnapshotBucket } from "../storage/snapshot-bucket";
+import { SessionStore } from "../storage/store";
 
 // Objects are lost at every step of a copy in turn. What was to be made is then whole or not there at all,
 // and asking again makes it.

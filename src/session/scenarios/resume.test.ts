@@ -16,9 +16,9 @@ import {
 } from "../../testing/sessions";
 import { housekeep } from "../housekeeping";
 import type { SessionConfig, SessionRpc, SessionSpec } from "../rpc";
-import { SnapshotBucket } from "../snapshot-bucket";
 import { MAX_SNAPSHOTS } from "../snapshots";
-import { SessionStore } from "../store";
+import { SnapshotBucket } from "../storage/snapshot-bucket";
+import { SessionStore } from "../storage/store";
 
 const BOB = { owner: "bob", admin: false };
 const ADMIN = { owner: "ops", admin: true };

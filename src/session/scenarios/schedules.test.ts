@@ -15,8 +15,8 @@ import {
 import type { ScheduleRequest, SessionSpec } from "../rpc";
 import { scheduleOffset } from "../rules/deadlines";
 import { MAX_SCHEDULES } from "../schedules";
-import { SessionStore } from "../store";
-import { TABLES } from "../tables";
+import { SessionStore } from "../storage/store";
+import { TABLES } from "../storage/tables";
 
 const BOB = { owner: "bob", admin: false };
 const MINUTE = 60_000;

@@ -4,11 +4,11 @@ import {
   promptBlocks,
   toolResultBlock,
   withoutThoughts,
-} from "../agent/messages";
-import type { ToolResult } from "../agent/tool";
-import type { Prompt, PublicError, StopReason, TurnKind } from "../events/event";
-import { all, json, number, one, parse, type Row, type Sql, text } from "../shared/sql";
-import type { Balance, Reservation } from "./rules/ledger";
+} from "../../agent/messages";
+import type { ToolResult } from "../../agent/tool";
+import type { Prompt, PublicError, StopReason, TurnKind } from "../../events/event";
+import { all, json, number, one, parse, type Row, type Sql, text } from "../../shared/sql";
+import type { Balance, Reservation } from "../rules/ledger";
 
 /** One agent's work on a message. A message's root run is the main agent's. */
 export interface Run {

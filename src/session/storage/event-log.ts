@@ -1,5 +1,5 @@
-import type { EventBody, EventScope, SessionEvent } from "../events/event";
-import { all, one, page, type Row, type Sql, text } from "../shared/sql";
+import type { EventBody, EventScope, SessionEvent } from "../../events/event";
+import { all, one, page, type Row, type Sql, text } from "../../shared/sql";
 
 /** An event as it leaves the log: its record can be sent as it is. */
 export interface LoggedEvent {

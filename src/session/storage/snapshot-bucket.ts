@@ -1,8 +1,8 @@
-import { randomHex } from "../shared/bytes";
+import { randomHex } from "../../shared/bytes";
 // Snapshots in R2. One is a manifest, the parts of a transcript, and what the sandbox saved of the
 // workspace, under a key of its own. The manifest is written last, so a snapshot is whole or absent.
 
-import type { StoredEnv } from "./encryption";
+import type { StoredEnv } from "../../shared/encryption";
 
 /** What a snapshot holds. `sessionId` names the history, `id` the session. */
 export interface Manifest {

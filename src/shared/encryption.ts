@@ -1,5 +1,5 @@
 import type { EnvValue } from "../sandbox/egress";
-import { fromBase64, toBase64 } from "../shared/bytes";
+import { fromBase64, toBase64 } from "./bytes";
 
 /** A key of the deployment: 32 bytes in base64, and the name by which texts say that they need it. */
 export interface EncryptionKey {

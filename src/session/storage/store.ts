@@ -1,16 +1,16 @@
-import type { SandboxInfo, UsageByModel } from "../db/schema";
-import { countingWrites } from "../shared/sql";
-import type { StoredEnv, StoredText } from "./encryption";
+import type { SandboxInfo, UsageByModel } from "../../db/schema";
+import type { StoredEnv, StoredText } from "../../shared/encryption";
+import { countingWrites } from "../../shared/sql";
+import type { SessionConfig, SessionSpec } from "../rpc";
+import type { Machine } from "../rules/container-state";
+import type { Balance, Limits } from "../rules/ledger";
+import type { Lifecycle } from "../rules/lifecycle";
+import type { Recovery } from "../rules/recovery";
+import { ProgramTable } from "./claude-code";
 import { EventLog } from "./event-log";
 import { Journal } from "./journal";
-import { MessageTable } from "./message-table";
-import { ProgramTable } from "./program-table";
-import type { SessionConfig, SessionSpec } from "./rpc";
-import type { Machine } from "./rules/container-state";
-import type { Balance, Limits } from "./rules/ledger";
-import type { Lifecycle } from "./rules/lifecycle";
-import type { Recovery } from "./rules/recovery";
-import { ScheduleTable } from "./schedule-table";
+import { MessageTable } from "./messages";
+import { ScheduleTable } from "./schedules";
 import { TABLES } from "./tables";
 
 /** What a session is, fixed at its creation. */

@@ -1,7 +1,7 @@
-import type { Usage } from "../db/schema";
-import type { Prompt, PublicError, StopReason } from "../events/event";
-import { all, json, number, one, page, parse, type Row, type Sql, text } from "../shared/sql";
-import type { MessageRow, MessageStatus } from "./rpc";
+import type { Usage } from "../../db/schema";
+import type { Prompt, PublicError, StopReason } from "../../events/event";
+import { all, json, number, one, page, parse, type Row, type Sql, text } from "../../shared/sql";
+import type { MessageRow, MessageStatus } from "../rpc";
 
 /** What was asked for with a message, beside its prompt. */
 export interface MessageOptions {

@@ -1,5 +1,5 @@
-import { type Block, withoutThoughts } from "../agent/messages";
-import { all, one, page, parse, type Row, type Sql } from "../shared/sql";
+import { type Block, withoutThoughts } from "../../agent/messages";
+import { all, one, page, parse, type Row, type Sql } from "../../shared/sql";
 
 /** A part of a transcript is closed once it has as many characters; one row more may be in it. */
 const PART_CHARACTERS = 4 << 20;

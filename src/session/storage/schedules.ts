@@ -1,7 +1,7 @@
-import type { Prompt } from "../events/event";
-import { all, number, parse, type Row, type Sql, text } from "../shared/sql";
-import type { ScheduleRow } from "./rpc";
-import type { When } from "./rules/schedule-times";
+import type { Prompt } from "../../events/event";
+import { all, number, parse, type Row, type Sql, text } from "../../shared/sql";
+import type { ScheduleRow } from "../rpc";
+import type { When } from "../rules/schedule-times";
 
 /** A schedule with what only its session needs to know. */
 export interface StoredSchedule extends ScheduleRow {

@@ -1,6 +1,6 @@
-import type { Ending } from "../agent/loop";
-import { fromBase64, toBase64 } from "../shared/bytes";
-import { all, json, parse, type Row, type Sql, text } from "../shared/sql";
+import type { Ending } from "../../agent/loop";
+import { fromBase64, toBase64 } from "../../shared/bytes";
+import { all, json, parse, type Row, type Sql, text } from "../../shared/sql";
 
 /** The program of a session, and how far we are with it. */
 export interface StoredProgram {
