@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { MAX_SCHEDULES } from "../session/schedules";
+import { MAX_SCHEDULES } from "../session/transactions/schedules";
 import { readSettings } from "../settings";
 import { sha256Hex } from "./ids";
 import { aClient } from "./test-client";

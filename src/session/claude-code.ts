@@ -14,8 +14,11 @@ import { backoffMs, pause } from "../shared/backoff";
 import { errorText, log } from "../shared/log";
 import { type Notifier, notifier } from "../shared/notifier";
 import { settledWithin } from "../shared/timeout";
-import { hasAgents } from "./agents";
 import { later, passOn, stopped } from "./model-proxy";
+import { putBackTranscript, saveTranscript } from "./program-transcript";
+import type { StoredProgram } from "./storage/claude-code";
+import type { SessionStore } from "./storage/store";
+import { hasAgents } from "./transactions/agents";
 import {
   endingOfMessage,
   finishCall,
@@ -25,11 +28,8 @@ import {
   setupOfProgram,
   startAgent,
   tryLeftOpen,
-} from "./program-changes";
-import { putBackTranscript, saveTranscript } from "./program-transcript";
-import type { StoredProgram } from "./storage/claude-code";
-import type { SessionStore } from "./storage/store";
-import { type LiveDraft, takeUpAgain } from "./turns";
+} from "./transactions/claude-code";
+import { type LiveDraft, takeUpAgain } from "./transactions/turns";
 
 /** Deaths of the program, or of its machine, without progress before its message fails. */
 const MAX_DEATHS = 5;

@@ -4,8 +4,6 @@ import { type Sandbox, SandboxError } from "../sandbox/sandbox";
 import { backoffMs, withJitter } from "../shared/backoff";
 import { errorText, log } from "../shared/log";
 import { settledWithin } from "../shared/timeout";
-import { setLifecycle, setLost, setMachine } from "./changes";
-import { failLife } from "./life";
 import { isLoss, machineSandbox } from "./machine-sandbox";
 import {
   attempt,
@@ -25,6 +23,8 @@ import {
 import { activate } from "./rules/lifecycle";
 import { SnapshotBucket, savedKey } from "./storage/snapshot-bucket";
 import type { SessionStore } from "./storage/store";
+import { failLife } from "./transactions/session";
+import { setLifecycle, setLost, setMachine } from "./transactions/state";
 
 /** Tries of a start, a save or a release; those that were lost with the object count. */
 export const MAX_ATTEMPTS = 5;

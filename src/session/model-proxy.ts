@@ -14,9 +14,9 @@ import { settings } from "../settings";
 import { sha256, toBase64 } from "../shared/bytes";
 import type { Notifier } from "../shared/notifier";
 import { settledWithin } from "../shared/timeout";
-import { MAIN, setupOf } from "./agents";
 import type { Run } from "./storage/journal";
 import type { SessionStore } from "./storage/store";
+import { MAIN, setupOf } from "./transactions/agents";
 import {
   beginTurn,
   completeTurn,
@@ -25,7 +25,7 @@ import {
   type RunChange,
   scopeOf,
   startTool,
-} from "./turns";
+} from "./transactions/turns";
 
 /** The most a reply says unless its model allows less, as in the loop. */
 const MAX_OUTPUT_TOKENS = 16_384;

@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { SessionRow } from "../db/schema";
 import { createSession, objectOf } from "../testing/sessions";
-import { change } from "./changes";
 import { Outbox, retryAt } from "./outbox";
 import { SessionStore } from "./storage/store";
+import { change } from "./transactions/state";
 
 /** An outbox over a real session's store, with an index that fails as often as it is told to. */
 async function withOutbox(

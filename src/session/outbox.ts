@@ -3,7 +3,7 @@ import { backoffMs, withJitter } from "../shared/backoff";
 import { errorText, log } from "../shared/log";
 import { settledWithin } from "../shared/timeout";
 import type { SessionStore } from "./storage/store";
-import { viewOf } from "./view";
+import { viewOf } from "./transactions/session-row";
 
 /** Changes that follow each other closely reach the index as one write. */
 const GATHER_MS = 200;

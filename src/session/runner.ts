@@ -12,11 +12,11 @@ import type { LiveEvent } from "../events/event";
 import { decidesOnCommands } from "../sandbox/providers";
 import type { Sandbox } from "../sandbox/sandbox";
 import type { Notifier } from "../shared/notifier";
-import { introduction, MAIN, setupOf, takeMail } from "./agents";
 import { lookup, modelOf } from "./deployment";
-import { setWakeUp, wakeUpId } from "./schedules";
 import type { Run } from "./storage/journal";
 import type { SessionStore } from "./storage/store";
+import { introduction, MAIN, setupOf, takeMail } from "./transactions/agents";
+import { setWakeUp, wakeUpId } from "./transactions/schedules";
 import {
   beginTurn,
   compactTurn,
@@ -26,7 +26,7 @@ import {
   type LiveDraft,
   scopeOf,
   startTool,
-} from "./turns";
+} from "./transactions/turns";
 
 /** The most a reply says unless its model allows less: enough for a long file, and what a call reserves. */
 const MAX_OUTPUT_TOKENS = 16_384;

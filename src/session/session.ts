@@ -8,19 +8,15 @@ import { openSandbox } from "../sandbox/providers";
 import { settings } from "../settings";
 import { errorText, log } from "../shared/log";
 import { Breaker } from "./breaker";
-import { change } from "./changes";
 import { ClaudeCode } from "./claude-code";
 import { CrashGuard } from "./crash-guard";
 import { workOn } from "./crew";
 import { model, upstream } from "./deployment";
-import { beginLife, endLife, failLife, forgetLife, meetDeadline, patchLife } from "./life";
 import { MachineKeeper } from "./machine-keeper";
 import { Making } from "./making";
-import { acceptMessage, cutMessage, endMessage, startNext } from "./messages";
 import { originOf } from "./origin";
 import { Outbox } from "./outbox";
 import { egressOf } from "./outgoing";
-import { failLostMessage, noteRestart } from "./restarts";
 import {
   type Caller,
   type EventPage,
@@ -42,15 +38,6 @@ import { beats, dueDeadline, keepsAlarm, nextAlarm } from "./rules/deadlines";
 import { isEnded, markRead } from "./rules/lifecycle";
 import { outlive, SURVIVAL_MS } from "./rules/recovery";
 import {
-  addSchedule,
-  hasDueSchedule,
-  removeSchedule,
-  runDueSchedules,
-  scheduleRows,
-  schedulesWait,
-  updateSchedule,
-} from "./schedules";
-import {
   newEnv,
   newRequestHash,
   problemOf,
@@ -64,8 +51,28 @@ import { SnapshotBucket } from "./storage/snapshot-bucket";
 import { newState, SessionStore } from "./storage/store";
 import { Supervisor } from "./supervisor";
 import { reportDispute, reportEnd, reportMessage } from "./telemetry";
-import type { LiveDraft } from "./turns";
-import { sameRow, timingOf, viewOf } from "./view";
+import { acceptMessage, cutMessage, endMessage, startNext } from "./transactions/messages";
+import { failLostMessage, noteRestart } from "./transactions/restarts";
+import {
+  addSchedule,
+  hasDueSchedule,
+  removeSchedule,
+  runDueSchedules,
+  scheduleRows,
+  schedulesWait,
+  updateSchedule,
+} from "./transactions/schedules";
+import {
+  beginLife,
+  endLife,
+  failLife,
+  forgetLife,
+  meetDeadline,
+  patchLife,
+} from "./transactions/session";
+import { sameRow, timingOf, viewOf } from "./transactions/session-row";
+import { change } from "./transactions/state";
+import type { LiveDraft } from "./transactions/turns";
 import { Watchers } from "./watching";
 
 /** How long a call that others should see in lists waits for the index before it answers without it. */

@@ -5,7 +5,7 @@ import { log } from "../shared/log";
 import { type LoggedEvent, parseLogged } from "./storage/event-log";
 import type { StoredMessage } from "./storage/messages";
 import type { SessionStore } from "./storage/store";
-import { viewOf } from "./view";
+import { viewOf } from "./transactions/session-row";
 
 /** Why a session was terminated, as far as we know it in words of our own. */
 const OWN_REASONS: ReadonlySet<string> = new Set([

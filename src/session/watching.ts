@@ -2,7 +2,7 @@ import { isLastEvent, isMessageEnd, type LiveEvent, sseRecord } from "../events/
 import { isEnded } from "./rules/lifecycle";
 import type { LoggedEvent } from "./storage/event-log";
 import type { SessionStore } from "./storage/store";
-import type { Drafts, LiveDraft } from "./turns";
+import type { Drafts, LiveDraft } from "./transactions/turns";
 
 /** The tag of sockets that carry every event; the others carry those of the message they are tagged with. */
 const EVERYTHING = "*";

@@ -6,8 +6,8 @@ import { knownModels } from "../../agent/models";
 import type { TurnKind } from "../../events/event";
 import { aMessage, aSpec, objectOf } from "../../testing/sessions";
 import { modelOf } from "../deployment";
-import { acceptMessage, startNext } from "../messages";
 import { newState, SessionStore } from "../storage/store";
+import { acceptMessage, startNext } from "../transactions/messages";
 import {
   beginTurn,
   closeTurns,
@@ -15,7 +15,7 @@ import {
   failTurn,
   type RunChange,
   takeUpAgain,
-} from "../turns";
+} from "../transactions/turns";
 
 // The session's ledger under whatever may happen to it: agents that call models side by side, replies,
 // failures, retries, answers that come twice, and the object lost between any two of these.

@@ -14,9 +14,9 @@ import {
 } from "../../testing/sessions";
 import type { ScheduleRequest, SessionSpec } from "../rpc";
 import { scheduleOffset } from "../rules/deadlines";
-import { MAX_SCHEDULES } from "../schedules";
 import { SessionStore } from "../storage/store";
 import { TABLES } from "../storage/tables";
+import { MAX_SCHEDULES } from "../transactions/schedules";
 
 const BOB = { owner: "bob", admin: false };
 const MINUTE = 60_000;

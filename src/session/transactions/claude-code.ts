@@ -1,10 +1,10 @@
-import { type ProgramSetup, uuidOf } from "../agent/claude-code/options";
-import { type CallResult, type Heard, limitIn } from "../agent/claude-code/protocol";
-import { type Ending, endingOf } from "../agent/loop";
+import { type ProgramSetup, uuidOf } from "../../agent/claude-code/options";
+import { type CallResult, type Heard, limitIn } from "../../agent/claude-code/protocol";
+import { type Ending, endingOf } from "../../agent/loop";
+import { modelOf } from "../deployment";
+import type { Call, Run } from "../storage/journal";
+import type { SessionStore } from "../storage/store";
 import { closeAgentRun, openTask, setupOf } from "./agents";
-import { modelOf } from "./deployment";
-import type { Call, Run } from "./storage/journal";
-import type { SessionStore } from "./storage/store";
 import { closeTurns, type Drafts, finishTool, scopeOf } from "./turns";
 
 // What the words of a session's program change. What changes something runs within a transaction.

@@ -1,10 +1,10 @@
-import { textOf } from "../agent/messages";
-import type { Rules } from "../agent/permissions";
-import type { ToolResult } from "../agent/tool";
-import { failed } from "../agent/tools/result";
-import type { CustomAgent } from "./rpc";
-import type { Outcome, Run } from "./storage/journal";
-import type { SessionStore } from "./storage/store";
+import { textOf } from "../../agent/messages";
+import type { Rules } from "../../agent/permissions";
+import type { ToolResult } from "../../agent/tool";
+import { failed } from "../../agent/tools/result";
+import type { CustomAgent } from "../rpc";
+import type { Outcome, Run } from "../storage/journal";
+import type { SessionStore } from "../storage/store";
 
 // The agents of a session. The main one has no name; the others are of the types in `config.customAgents`
 // and share the sandbox with it. Every function here that changes something runs within a transaction.

@@ -1,6 +1,4 @@
-import { randomHex, sha256, toHex } from "../shared/bytes";
-import { change } from "./changes";
-import { acceptMessage, refuseEnded } from "./messages";
+import { randomHex, sha256, toHex } from "../../shared/bytes";
 import {
   ok,
   type Refusal,
@@ -9,11 +7,13 @@ import {
   type ScheduleRequest,
   type ScheduleRow,
   type WhenRequest,
-} from "./rpc";
-import { isEnded } from "./rules/lifecycle";
-import { nextRun, setAnew, type When } from "./rules/schedule-times";
-import type { StoredSchedule } from "./storage/schedules";
-import type { SessionStore } from "./storage/store";
+} from "../rpc";
+import { isEnded } from "../rules/lifecycle";
+import { nextRun, setAnew, type When } from "../rules/schedule-times";
+import type { StoredSchedule } from "../storage/schedules";
+import type { SessionStore } from "../storage/store";
+import { acceptMessage, refuseEnded } from "./messages";
+import { change } from "./state";
 
 /** Schedules that a session may have, its agent's wake-ups among them. */
 export const MAX_SCHEDULES = 20;

@@ -1,13 +1,13 @@
-import { readOutput } from "../agent/output";
-import { fits } from "../agent/reply-bounds";
-import type { PublicError, StopReason } from "../events/event";
+import { readOutput } from "../../agent/output";
+import { fits } from "../../agent/reply-bounds";
+import type { PublicError, StopReason } from "../../events/event";
+import { type MessageRequest, type MessageStatus, type Refusal, type Result, refuse } from "../rpc";
+import { leftNanos } from "../rules/ledger";
+import { activate, complete, type EndContext, fail, isEnded, terminate } from "../rules/lifecycle";
+import type { StoredMessage } from "../storage/messages";
+import type { SessionStore } from "../storage/store";
 import { closeAgentRun, findAgent, lastText, MAIN } from "./agents";
-import { change, endSession, setLifecycle } from "./changes";
-import { type MessageRequest, type MessageStatus, type Refusal, type Result, refuse } from "./rpc";
-import { leftNanos } from "./rules/ledger";
-import { activate, complete, type EndContext, fail, isEnded, terminate } from "./rules/lifecycle";
-import type { StoredMessage } from "./storage/messages";
-import type { SessionStore } from "./storage/store";
+import { change, endSession, setLifecycle } from "./state";
 import { closeTurns, type Drafts } from "./turns";
 
 /** A row of SQLite has 2 MB at most; some of it is for other columns. */

@@ -1,9 +1,9 @@
-import type { PublicError } from "../events/event";
+import type { PublicError } from "../../events/event";
+import { isEnded } from "../rules/lifecycle";
+import { countRestart, isHopeless } from "../rules/recovery";
+import type { SessionStore } from "../storage/store";
 import { endMessage } from "./messages";
-import { isEnded } from "./rules/lifecycle";
-import { countRestart, isHopeless } from "./rules/recovery";
 import { pauseSchedules } from "./schedules";
-import type { SessionStore } from "./storage/store";
 import type { Drafts } from "./turns";
 
 // What becomes of a message whose object was lost: each of these is one change, within a transaction.

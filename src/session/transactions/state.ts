@@ -1,7 +1,7 @@
-import type { EventBody } from "../events/event";
-import { type Machine, release, sandboxState, want } from "./rules/container-state";
-import { isEnded, type Lifecycle } from "./rules/lifecycle";
-import type { SessionStore, State } from "./storage/store";
+import type { EventBody } from "../../events/event";
+import { type Machine, release, sandboxState, want } from "../rules/container-state";
+import { isEnded, type Lifecycle } from "../rules/lifecycle";
+import type { SessionStore, State } from "../storage/store";
 
 /** The index is told of a change this much later at the latest, should the object be lost before. */
 const OUTBOX_DELAY_MS = 5_000;

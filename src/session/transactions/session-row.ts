@@ -1,10 +1,10 @@
-import type { SessionRow } from "../db/schema";
-import type { SessionPatch } from "./rpc";
-import { isPending } from "./rules/container-state";
-import { nextDeadline, scheduleOffset, type Timing } from "./rules/deadlines";
-import { isEnded } from "./rules/lifecycle";
+import type { SessionRow } from "../../db/schema";
+import type { SessionPatch } from "../rpc";
+import { isPending } from "../rules/container-state";
+import { nextDeadline, scheduleOffset, type Timing } from "../rules/deadlines";
+import { isEnded } from "../rules/lifecycle";
+import type { SessionStore } from "../storage/store";
 import { nextRunAt, schedulesWait } from "./schedules";
-import type { SessionStore } from "./storage/store";
 
 /** What the clock has to know of a session. */
 export function timingOf(store: SessionStore): Timing {

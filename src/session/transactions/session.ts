@@ -1,16 +1,16 @@
-import type { PublicError } from "../events/event";
-import type { StoredEnv, StoredText } from "../shared/encryption";
-import { change, endSession, setLifecycle, setMachine } from "./changes";
+import type { PublicError } from "../../events/event";
+import type { StoredEnv, StoredText } from "../../shared/encryption";
+import type { Caller, SessionPatch, SessionSpec } from "../rpc";
+import { newMachine } from "../rules/container-state";
+import type { Deadline } from "../rules/deadlines";
+import { usedUp } from "../rules/ledger";
+import { activate, expireIdle, fail, isEnded, terminate } from "../rules/lifecycle";
+import { savedKey } from "../storage/snapshot-bucket";
+import { newState, type SessionStore } from "../storage/store";
 import { cutMessage, endContext, endMessage } from "./messages";
-import type { Caller, SessionPatch, SessionSpec } from "./rpc";
-import { newMachine } from "./rules/container-state";
-import type { Deadline } from "./rules/deadlines";
-import { usedUp } from "./rules/ledger";
-import { activate, expireIdle, fail, isEnded, terminate } from "./rules/lifecycle";
-import { savedKey } from "./storage/snapshot-bucket";
-import { newState, type SessionStore } from "./storage/store";
+import { publicNames } from "./session-row";
+import { change, endSession, setLifecycle, setMachine } from "./state";
 import type { Drafts } from "./turns";
-import { publicNames } from "./view";
 
 // What happens to a session as a whole: each of these is one change, within a transaction.
 

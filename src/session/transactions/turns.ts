@@ -6,27 +6,27 @@ import {
   costOf,
   NO_USAGE,
   totalTokens,
-} from "../agent/cost";
-import type { StoredReply, Turn, TurnGrant, TurnWish } from "../agent/loop";
-import { type Block, sendable, type ToolCall, toolCalls } from "../agent/messages";
+} from "../../agent/cost";
+import type { StoredReply, Turn, TurnGrant, TurnWish } from "../../agent/loop";
+import { type Block, sendable, type ToolCall, toolCalls } from "../../agent/messages";
 import {
   type Draft,
   emptyDraft,
   type FailedCall,
   type ModelReply,
   wasNotRun,
-} from "../agent/model";
-import type { PricedModel } from "../agent/models";
-import { fits, keptTexts } from "../agent/reply-bounds";
-import type { ToolResult } from "../agent/tool";
-import { type Judgement, judgeUsage } from "../agent/usage";
-import type { EventScope, PublicCharge } from "../events/event";
+} from "../../agent/model";
+import type { PricedModel } from "../../agent/models";
+import { fits, keptTexts } from "../../agent/reply-bounds";
+import type { ToolResult } from "../../agent/tool";
+import { type Judgement, judgeUsage } from "../../agent/usage";
+import type { EventScope, PublicCharge } from "../../events/event";
+import { modelOf } from "../deployment";
+import { leftNanos, type Rest, reserve, settle, type Warning, warnings } from "../rules/ledger";
+import type { Call, Run } from "../storage/journal";
+import type { SessionStore } from "../storage/store";
 import { setupOf } from "./agents";
-import { change } from "./changes";
-import { modelOf } from "./deployment";
-import { leftNanos, type Rest, reserve, settle, type Warning, warnings } from "./rules/ledger";
-import type { Call, Run } from "./storage/journal";
-import type { SessionStore } from "./storage/store";
+import { change } from "./state";
 
 /** The run that a change belongs to, and when it happens. All of these functions run within a transaction. */
 export interface RunChange {
