@@ -1,22 +1,22 @@
-import { wireSchema } from "../agent/json-schema";
-import { type Ending, type Journal, runAgent } from "../agent/loop";
-import type { Message } from "../agent/messages";
-import { emptyDraft, type Model, thinkingFor } from "../agent/model";
-import type { PricedModel } from "../agent/models";
-import { commandRules, mayCall, offeredTools } from "../agent/permissions";
-import { systemPrompt } from "../agent/prompt";
-import type { Colleagues, SharedFiles } from "../agent/tool";
-import { findTool, runTool, toolDefinitions } from "../agent/tools";
-import type { Pattern } from "../db/schema";
-import type { LiveEvent } from "../events/event";
-import { decidesOnCommands } from "../sandbox/providers";
-import type { Sandbox } from "../sandbox/sandbox";
-import type { Notifier } from "../shared/notifier";
-import { lookup, modelOf } from "./deployment";
-import type { Run } from "./storage/journal";
-import type { SessionStore } from "./storage/store";
-import { introduction, MAIN, setupOf, takeMail } from "./transactions/agents";
-import { setWakeUp, wakeUpId } from "./transactions/schedules";
+import { wireSchema } from "../../agent/json-schema";
+import { type Ending, type Journal, runAgent } from "../../agent/loop";
+import type { Message } from "../../agent/messages";
+import { emptyDraft, type Model, thinkingFor } from "../../agent/model";
+import type { PricedModel } from "../../agent/models";
+import { commandRules, mayCall, offeredTools } from "../../agent/permissions";
+import { systemPrompt } from "../../agent/prompt";
+import type { Colleagues, SharedFiles } from "../../agent/tool";
+import { findTool, runTool, toolDefinitions } from "../../agent/tools";
+import type { Pattern } from "../../db/schema";
+import type { LiveEvent } from "../../events/event";
+import { decidesOnCommands } from "../../sandbox/providers";
+import type { Sandbox } from "../../sandbox/sandbox";
+import type { Notifier } from "../../shared/notifier";
+import { lookup, modelOf } from "../deployment";
+import type { Run } from "../storage/journal";
+import type { SessionStore } from "../storage/store";
+import { introduction, MAIN, setupOf, takeMail } from "../transactions/agents";
+import { setWakeUp, wakeUpId } from "../transactions/schedules";
 import {
   beginTurn,
   compactTurn,
@@ -26,7 +26,7 @@ import {
   type LiveDraft,
   scopeOf,
   startTool,
-} from "./transactions/turns";
+} from "../transactions/turns";
 
 /** The most a reply says unless its model allows less: enough for a long file, and what a call reserves. */
 const MAX_OUTPUT_TOKENS = 16_384;

@@ -1,9 +1,8 @@
-import type { Ending } from "../agent/loop";
-import type { Colleagues, SharedFiles, ToolResult } from "../agent/tool";
-import { sha256, toBase64 } from "../shared/bytes";
-import { notifier } from "../shared/notifier";
-import { carryOn, type RunnerDeps } from "./runner";
-import type { Run } from "./storage/journal";
+import type { Ending } from "../../agent/loop";
+import type { Colleagues, SharedFiles, ToolResult } from "../../agent/tool";
+import { sha256, toBase64 } from "../../shared/bytes";
+import { notifier } from "../../shared/notifier";
+import type { Run } from "../storage/journal";
 import {
   type Assignment,
   finishRun,
@@ -12,8 +11,9 @@ import {
   openTask,
   resultOf,
   sendMail,
-} from "./transactions/agents";
-import { takeUpAgain } from "./transactions/turns";
+} from "../transactions/agents";
+import { takeUpAgain } from "../transactions/turns";
+import { carryOn, type RunnerDeps } from "./run-agent";
 
 /** Agents that call their models at once, besides the message's own; the others wait. */
 export const MAX_AT_WORK = 16;
