@@ -8,7 +8,7 @@ import { openSandbox } from "../sandbox/providers";
 import { settings } from "../settings";
 import { errorText, log } from "../shared/log";
 import { Breaker } from "./breaker";
-import { ClaudeCode } from "./claude-code";
+import { ClaudeCode } from "./claude-code/claude-code";
 import { CrashGuard } from "./crash-guard";
 import { model, upstream } from "./deployment";
 import { workOn } from "./loop/run-message";

@@ -1,22 +1,22 @@
-import type { CallResult } from "../agent/claude-code/protocol";
-import { limitMessage } from "../agent/claude-code/protocol";
-import { readProgramCall } from "../agent/claude-code/request";
-import { grantTurn } from "../agent/grant";
-import { wireSchema } from "../agent/json-schema";
-import { keptReply, type Turn } from "../agent/loop";
-import { type Block, toolCalls } from "../agent/messages";
-import { emptyDraft, type ModelOutcome, thinkingFor, thinkingWithin } from "../agent/model";
-import { type PricedModel, resolveModel } from "../agent/models";
-import { apiError, countRelayed, type RelayedCall, relay, type Upstream } from "../agent/relay";
-import { retryDelayMs } from "../agent/retry";
-import type { LiveEvent, StopReason, TurnKind } from "../events/event";
-import { settings } from "../settings";
-import { sha256, toBase64 } from "../shared/bytes";
-import type { Notifier } from "../shared/notifier";
-import { settledWithin } from "../shared/timeout";
-import type { Run } from "./storage/journal";
-import type { SessionStore } from "./storage/store";
-import { MAIN, setupOf } from "./transactions/agents";
+import type { CallResult } from "../../agent/claude-code/protocol";
+import { limitMessage } from "../../agent/claude-code/protocol";
+import { readProgramCall } from "../../agent/claude-code/request";
+import { grantTurn } from "../../agent/grant";
+import { wireSchema } from "../../agent/json-schema";
+import { keptReply, type Turn } from "../../agent/loop";
+import { type Block, toolCalls } from "../../agent/messages";
+import { emptyDraft, type ModelOutcome, thinkingFor, thinkingWithin } from "../../agent/model";
+import { type PricedModel, resolveModel } from "../../agent/models";
+import { apiError, countRelayed, type RelayedCall, relay, type Upstream } from "../../agent/relay";
+import { retryDelayMs } from "../../agent/retry";
+import type { LiveEvent, StopReason, TurnKind } from "../../events/event";
+import { settings } from "../../settings";
+import { sha256, toBase64 } from "../../shared/bytes";
+import type { Notifier } from "../../shared/notifier";
+import { settledWithin } from "../../shared/timeout";
+import type { Run } from "../storage/journal";
+import type { SessionStore } from "../storage/store";
+import { MAIN, setupOf } from "../transactions/agents";
 import {
   beginTurn,
   completeTurn,
@@ -25,7 +25,7 @@ import {
   type RunChange,
   scopeOf,
   startTool,
-} from "./transactions/turns";
+} from "../transactions/turns";
 
 /** The most a reply says unless its model allows less, as in the loop. */
 const MAX_OUTPUT_TOKENS = 16_384;

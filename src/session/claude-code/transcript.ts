@@ -1,8 +1,8 @@
-import { savedTranscriptPath } from "../agent/claude-code/options";
-import { quote } from "../agent/tools/quote";
-import type { Sandbox } from "../sandbox/sandbox";
-import { fromBase64 } from "../shared/bytes";
-import type { SessionStore } from "./storage/store";
+import { savedTranscriptPath } from "../../agent/claude-code/options";
+import { quote } from "../../agent/tools/quote";
+import type { Sandbox } from "../../sandbox/sandbox";
+import { fromBase64 } from "../../shared/bytes";
+import type { SessionStore } from "../storage/store";
 
 // What a program remembers is a file that it adds to. It is kept here too, so that a new machine, or another
 // session, can begin with it.

@@ -1,24 +1,27 @@
-import { programStart, programTools, transcriptPath, uuidOf } from "../agent/claude-code/options";
+import {
+  programStart,
+  programTools,
+  transcriptPath,
+  uuidOf,
+} from "../../agent/claude-code/options";
 import {
   type CallResult,
   type Heard,
   interruptLine,
   promptLine,
   readLine,
-} from "../agent/claude-code/protocol";
-import type { Ending } from "../agent/loop";
-import { apiError, type Upstream } from "../agent/relay";
-import type { LiveEvent } from "../events/event";
-import { type Programs, type Sandbox, SandboxError } from "../sandbox/sandbox";
-import { backoffMs, pause } from "../shared/backoff";
-import { errorText, log } from "../shared/log";
-import { type Notifier, notifier } from "../shared/notifier";
-import { settledWithin } from "../shared/timeout";
-import { later, passOn, stopped } from "./model-proxy";
-import { putBackTranscript, saveTranscript } from "./program-transcript";
-import type { StoredProgram } from "./storage/claude-code";
-import type { SessionStore } from "./storage/store";
-import { hasAgents } from "./transactions/agents";
+} from "../../agent/claude-code/protocol";
+import type { Ending } from "../../agent/loop";
+import { apiError, type Upstream } from "../../agent/relay";
+import type { LiveEvent } from "../../events/event";
+import { type Programs, type Sandbox, SandboxError } from "../../sandbox/sandbox";
+import { backoffMs, pause } from "../../shared/backoff";
+import { errorText, log } from "../../shared/log";
+import { type Notifier, notifier } from "../../shared/notifier";
+import { settledWithin } from "../../shared/timeout";
+import type { StoredProgram } from "../storage/claude-code";
+import type { SessionStore } from "../storage/store";
+import { hasAgents } from "../transactions/agents";
 import {
   endingOfMessage,
   finishCall,
@@ -28,8 +31,10 @@ import {
   setupOfProgram,
   startAgent,
   tryLeftOpen,
-} from "./transactions/claude-code";
-import { type LiveDraft, takeUpAgain } from "./transactions/turns";
+} from "../transactions/claude-code";
+import { type LiveDraft, takeUpAgain } from "../transactions/turns";
+import { later, passOn, stopped } from "./model-proxy";
+import { putBackTranscript, saveTranscript } from "./transcript";
 
 /** Deaths of the program, or of its machine, without progress before its message fails. */
 const MAX_DEATHS = 5;

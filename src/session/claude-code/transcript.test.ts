@@ -1,12 +1,12 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import type { Sandbox } from "../sandbox/sandbox";
-import { toBase64 } from "../shared/bytes";
-import { createSession, objectOf } from "../testing/sessions";
-import { aFakeSandbox } from "../testing/tool-context";
-import { putBackTranscript, saveTranscript } from "./program-transcript";
-import { ProgramTable } from "./storage/claude-code";
-import { SessionStore } from "./storage/store";
+import type { Sandbox } from "../../sandbox/sandbox";
+import { toBase64 } from "../../shared/bytes";
+import { createSession, objectOf } from "../../testing/sessions";
+import { aFakeSandbox } from "../../testing/tool-context";
+import { ProgramTable } from "../storage/claude-code";
+import { SessionStore } from "../storage/store";
+import { putBackTranscript, saveTranscript } from "./transcript";
 
 const PATH = "/home/agent/t.jsonl";
 const bytes = (text: string) => new TextEncoder().encode(text);
