@@ -9,14 +9,14 @@ import { settings } from "../settings";
 import { errorText, log } from "../shared/log";
 import { Breaker } from "./breaker";
 import { ClaudeCode } from "./claude-code/claude-code";
+import { egressOf } from "./container/egress";
+import { MachineKeeper } from "./container/lifecycle";
 import { CrashGuard } from "./crash-guard";
 import { model, upstream } from "./deployment";
 import { workOn } from "./loop/run-message";
-import { MachineKeeper } from "./machine-keeper";
 import { Making } from "./making";
 import { originOf } from "./origin";
 import { Outbox } from "./outbox";
-import { egressOf } from "./outgoing";
 import {
   type Caller,
   type EventPage,

@@ -23,8 +23,8 @@ import {
   until,
   value,
 } from "../../testing/sessions";
+import { MAX_ATTEMPTS } from "../container/lifecycle";
 import { housekeep } from "../housekeeping";
-import { MAX_ATTEMPTS } from "../machine-keeper";
 import type { SessionSpec } from "../rpc";
 
 const MINUTE = 60_000;

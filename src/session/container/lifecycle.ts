@@ -1,10 +1,9 @@
-import { copyArchive } from "../sandbox/archive";
-import { openSandbox } from "../sandbox/providers";
-import { type Sandbox, SandboxError } from "../sandbox/sandbox";
-import { backoffMs, withJitter } from "../shared/backoff";
-import { errorText, log } from "../shared/log";
-import { settledWithin } from "../shared/timeout";
-import { isLoss, machineSandbox } from "./machine-sandbox";
+import { copyArchive } from "../../sandbox/archive";
+import { openSandbox } from "../../sandbox/providers";
+import { type Sandbox, SandboxError } from "../../sandbox/sandbox";
+import { backoffMs, withJitter } from "../../shared/backoff";
+import { errorText, log } from "../../shared/log";
+import { settledWithin } from "../../shared/timeout";
 import {
   attempt,
   giveUp,
@@ -19,12 +18,13 @@ import {
   started,
   use,
   want,
-} from "./rules/container-state";
-import { activate } from "./rules/lifecycle";
-import { SnapshotBucket, savedKey } from "./storage/snapshot-bucket";
-import type { SessionStore } from "./storage/store";
-import { failLife } from "./transactions/session";
-import { setLifecycle, setLost, setMachine } from "./transactions/state";
+} from "../rules/container-state";
+import { activate } from "../rules/lifecycle";
+import { SnapshotBucket, savedKey } from "../storage/snapshot-bucket";
+import type { SessionStore } from "../storage/store";
+import { failLife } from "../transactions/session";
+import { setLifecycle, setLost, setMachine } from "../transactions/state";
+import { isLoss, machineSandbox } from "./sandbox";
 
 /** Tries of a start, a save or a release; those that were lost with the object count. */
 export const MAX_ATTEMPTS = 5;

@@ -1,7 +1,7 @@
-import { DEFAULT_NETWORK, type Egress, type EnvValue, egressTo } from "../sandbox/egress";
-import { MODEL_HOSTS } from "./deployment";
-import { isEnded } from "./rules/lifecycle";
-import type { SessionStore } from "./storage/store";
+import { DEFAULT_NETWORK, type Egress, type EnvValue, egressTo } from "../../sandbox/egress";
+import { MODEL_HOSTS } from "../deployment";
+import { isEnded } from "../rules/lifecycle";
+import type { SessionStore } from "../storage/store";
 
 /** Where a request from the session's sandbox to a host goes, with secrets of an environment as they stand there. */
 export function egressOf<Text>(

@@ -9,8 +9,8 @@ import {
   objectOf,
   sessionOf,
   value,
-} from "../testing/sessions";
-import { SnapshotBucket, snapshotKey } from "./storage/snapshot-bucket";
+} from "../../testing/sessions";
+import { SnapshotBucket, snapshotKey } from "../storage/snapshot-bucket";
 
 const TOKEN = { secret: "s3cret-value", hosts: ["api.github.com"] };
 const NOWHERE = { to: "nowhere" };

@@ -1,4 +1,4 @@
-import { type CommandResult, type Sandbox, SandboxError } from "../sandbox/sandbox";
+import { type CommandResult, type Sandbox, SandboxError } from "../../sandbox/sandbox";
 
 /** What a sandbox has to know of its machine. */
 export interface MachineAccess {
