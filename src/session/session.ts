@@ -14,8 +14,6 @@ import { MachineKeeper } from "./container/lifecycle";
 import { CrashGuard } from "./crash-guard";
 import { model, upstream } from "./deployment";
 import { workOn } from "./loop/run-message";
-import { Making } from "./making";
-import { originOf } from "./origin";
 import { Outbox } from "./outbox";
 import {
   type Caller,
@@ -45,7 +43,9 @@ import {
   SessionEnv,
   withoutSecrets,
 } from "./session-env";
-import { Snapshots } from "./snapshots";
+import { Making } from "./snapshots/restore-session";
+import { Snapshots } from "./snapshots/snapshots";
+import { originOf } from "./snapshots/source";
 import { parseLogged } from "./storage/event-log";
 import { SnapshotBucket } from "./storage/snapshot-bucket";
 import { newState, SessionStore } from "./storage/store";

@@ -16,7 +16,7 @@ import {
 } from "../../testing/sessions";
 import { housekeep } from "../housekeeping";
 import type { SessionConfig, SessionRpc, SessionSpec } from "../rpc";
-import { MAX_SNAPSHOTS } from "../snapshots";
+import { MAX_SNAPSHOTS } from "../snapshots/snapshots";
 import { SnapshotBucket } from "../storage/snapshot-bucket";
 import { SessionStore } from "../storage/store";
 

@@ -1,18 +1,18 @@
-import type { Sandbox } from "../sandbox/sandbox";
-import { errorText, log } from "../shared/log";
-import { Serial } from "../shared/serial";
-import { all, type Row, type Sql } from "../shared/sql";
-import { settledWithin } from "../shared/timeout";
-import { type Refusal, type Result, refuse, type SnapshotRow } from "./rpc";
+import type { Sandbox } from "../../sandbox/sandbox";
+import { errorText, log } from "../../shared/log";
+import { Serial } from "../../shared/serial";
+import { all, type Row, type Sql } from "../../shared/sql";
+import { settledWithin } from "../../shared/timeout";
+import { type Refusal, type Result, refuse, type SnapshotRow } from "../rpc";
 import {
   newSnapshotId,
   SNAPSHOT_MS,
   type SnapshotBucket,
   snapshotKey,
   workspaceKey,
-} from "./storage/snapshot-bucket";
-import type { SessionStore } from "./storage/store";
-import { exportTranscript, pointNow } from "./storage/transcript";
+} from "../storage/snapshot-bucket";
+import type { SessionStore } from "../storage/store";
+import { exportTranscript, pointNow } from "../storage/transcript";
 
 /** As many snapshots of a session are kept; the oldest goes first. */
 export const MAX_SNAPSHOTS = 10;

@@ -1,12 +1,12 @@
-import { newestBySessionId, newestOfConversation } from "../db/sessions";
-import { type Caller, ok, type Result, refuse, type SessionRpc, type SessionSpec } from "./rpc";
+import { newestBySessionId, newestOfConversation } from "../../db/sessions";
+import { type Caller, ok, type Result, refuse, type SessionRpc, type SessionSpec } from "../rpc";
 import {
   isLiveSnapshotId,
   type Manifest,
   newCopyKey,
   SnapshotBucket,
   snapshotKey,
-} from "./storage/snapshot-bucket";
+} from "../storage/snapshot-bucket";
 
 /** What a session is to start from. */
 export type Origin =
