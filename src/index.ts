@@ -4,7 +4,7 @@ export { EmbeddedSandbox } from "./sandbox/embedded";
 export { Session } from "./session/session";
 
 import { createApp } from "./http/app";
-import { housekeep } from "./session/housekeeping";
+import { housekeep } from "./session/maintenance";
 
 export default {
   fetch: createApp().fetch,

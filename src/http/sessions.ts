@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { listSessions } from "../db/list";
 import { summarize } from "../db/stats";
-import { checkConfig } from "../session/spec";
+import { checkConfig } from "../session/validate-config";
 import type { Settings } from "../settings";
 import { callSession } from "./call";
 import type { AppEnv } from "./context";

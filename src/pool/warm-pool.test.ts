@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { housekeep } from "../session/housekeeping";
+import { housekeep } from "../session/maintenance";
 import { at, withoutPauses } from "../testing/faults";
 import { aFleet, emptyPool, failing } from "../testing/fleet";
 import {

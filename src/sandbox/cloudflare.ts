@@ -12,7 +12,7 @@ import { fromBase64, toBase64 } from "../shared/bytes";
 import { type Bucket, countParts, getPart, partKey, putIndex } from "./archive";
 import { handleOutbound } from "./outbound";
 import { harmless } from "./output";
-import { MAX_INLINE_BYTES, pauseBefore, persistently, runnerOf, tried } from "./runner";
+import { MAX_INLINE_BYTES, pauseBefore, persistently, runnerOf, tried } from "./runner-client";
 import type { CommandResult, FoundCommand, ProgramLine, Sandbox } from "./sandbox";
 import { concat } from "./tar";
 

@@ -1,7 +1,7 @@
 import { type ContainerSandbox, cloudflare, sdkObject } from "./cloudflare";
 import { type EmbeddedSandbox, embedded } from "./embedded";
-import { patient } from "./patience";
 import { type Sandbox, SandboxError } from "./sandbox";
+import { patient } from "./timeouts";
 
 /** Where a sandbox can come from. */
 export const PROVIDERS = ["embedded", "cloudflare"] as const;

@@ -14,7 +14,7 @@ import {
   value,
 } from "../testing/sessions";
 import { encryption, model } from "./deployment";
-import { housekeep } from "./housekeeping";
+import { housekeep } from "./maintenance";
 import type { SessionConfig, SessionSpec } from "./rpc";
 import { SnapshotBucket, snapshotKey } from "./storage/snapshot-bucket";
 import { SessionStore } from "./storage/store";

@@ -18,7 +18,7 @@ import {
 } from "../testing/sessions";
 import type { SessionRpc } from "./rpc";
 import { SessionStore } from "./storage/store";
-import { joinFrames } from "./watching";
+import { joinFrames } from "./subscribers";
 
 const BOB = { owner: "bob", admin: false };
 const ADMIN = { owner: "ops", admin: true };

@@ -49,6 +49,7 @@ import { originOf } from "./snapshots/source";
 import { parseLogged } from "./storage/event-log";
 import { SnapshotBucket } from "./storage/snapshot-bucket";
 import { newState, SessionStore } from "./storage/store";
+import { Watchers } from "./subscribers";
 import { Supervisor } from "./supervisor";
 import { reportDispute, reportEnd, reportMessage } from "./telemetry";
 import { acceptMessage, cutMessage, endMessage, startNext } from "./transactions/messages";
@@ -73,7 +74,6 @@ import {
 import { sameRow, timingOf, viewOf } from "./transactions/session-row";
 import { change } from "./transactions/state";
 import type { LiveDraft } from "./transactions/turns";
-import { Watchers } from "./watching";
 
 /** How long a call that others should see in lists waits for the index before it answers without it. */
 const INDEX_WAIT_MS = 3_000;

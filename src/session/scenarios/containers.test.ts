@@ -24,7 +24,7 @@ import {
   value,
 } from "../../testing/sessions";
 import { MAX_ATTEMPTS } from "../container/lifecycle";
-import { housekeep } from "../housekeeping";
+import { housekeep } from "../maintenance";
 import type { SessionSpec } from "../rpc";
 
 const MINUTE = 60_000;

@@ -14,7 +14,7 @@ import {
   until,
   value,
 } from "../../testing/sessions";
-import { housekeep } from "../housekeeping";
+import { housekeep } from "../maintenance";
 import type { SessionConfig, SessionRpc, SessionSpec } from "../rpc";
 import { MAX_SNAPSHOTS } from "../snapshots/snapshots";
 import { SnapshotBucket } from "../storage/snapshot-bucket";

@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { aFakeSandbox } from "../testing/tool-context";
 import { aCommand } from "./contract";
-import { patient } from "./patience";
 import type { CommandResult, Sandbox } from "./sandbox";
+import { patient } from "./timeouts";
 
 const never = () => new Promise<never>(() => {});
 const ended = { exitCode: 0, stdout: "", stderr: "", ended: "exited", truncated: false } as const;

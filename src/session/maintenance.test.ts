@@ -16,7 +16,7 @@ import {
   until,
   value,
 } from "../testing/sessions";
-import { housekeep } from "./housekeeping";
+import { housekeep } from "./maintenance";
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { SessionConfig } from "./rpc";
-import { checkConfig } from "./spec";
+import { checkConfig } from "./validate-config";
 
 const issuesOf = (config: SessionConfig, CONTAINERS = false) =>
   checkConfig(config, { MODEL_PRICES: {}, CONTAINERS });
