@@ -11,13 +11,13 @@ function outside(request: Request): Response | Promise<Response> {
 
 /** What loses sessions again and again takes half of the time. */
 const LOSSES = [
-  "agents",
-  "claude-code-past",
-  "crash",
-  "machines",
-  "resume",
-  "resume-crash",
   "session",
+  "scenarios/agents",
+  "scenarios/claude-code-past",
+  "scenarios/containers",
+  "scenarios/crash",
+  "scenarios/resume",
+  "scenarios/resume-crash",
 ].map((name) => `src/session/${name}.test.ts`);
 
 /** A part of the tests, in a Worker of its own. */

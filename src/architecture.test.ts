@@ -1,26 +1,60 @@
 import { describe, expect, it } from "vitest";
 
-const sources = import.meta.glob<string>(["./**/*.ts", "!./**/*.test.ts"], {
+const sources = import.meta.glob<string>(["./**/*.ts", "!./**/*.test.ts", "!./**/*.d.ts"], {
   query: "?raw",
   import: "default",
   eager: true,
 });
 
-/** Which folders a folder may import from. The entry and the settings stand above and below all of them. */
-const ALLOWED: Record<string, readonly string[]> = {
-  http: ["session", "events", "db", "shared"],
-  session: ["agent", "sandbox", "events", "db", "shared"],
-  agent: ["sandbox", "events", "shared"],
-  sandbox: ["container", "shared"],
+/** What every room of a session stands on. */
+const BELOW_SESSION = ["session/base", "session/rules", "agent", "sandbox", "events", "db"];
+const SESSION_ROOM = [...BELOW_SESSION, "session/storage", "session/transactions", "session/env"];
+
+/**
+ * The rooms, and which other rooms each may import from; all may import from shared/. A room is a folder of
+ * `src`, a folder of `src/session`, or one of FILES.
+ */
+const ROOMS: Record<string, readonly string[]> = {
+  index: ["http", "session", "sandbox", "pool"],
+  http: ["session", "session/base", "session/rules", "pool", "events", "db", "settings"],
+  session: [
+    ...SESSION_ROOM,
+    "session/loop",
+    "session/claude-code",
+    "session/container",
+    "session/snapshots",
+    "pool",
+    "settings",
+  ],
+  "session/loop": SESSION_ROOM,
+  "session/claude-code": SESSION_ROOM,
+  "session/container": SESSION_ROOM,
+  "session/snapshots": SESSION_ROOM,
+  "session/env": [...BELOW_SESSION, "session/storage"],
+  "session/transactions": [...BELOW_SESSION, "session/storage"],
+  "session/storage": ["session/base", "session/rules", "agent", "sandbox", "events", "db"],
+  "session/base": ["session/rules", "agent", "sandbox", "events", "db", "settings"],
+  "session/rules": ["events", "db"],
+  pool: ["sandbox", "settings"],
+  agent: ["sandbox", "events"],
+  sandbox: ["container"],
   container: [],
-  events: ["shared"],
+  events: [],
   db: ["events"],
   shared: [],
-  testing: ["session", "agent", "sandbox", "events", "db", "http", "shared"],
+  settings: [],
+  testing: ["session", ...SESSION_ROOM, "http", "pool", "settings"],
   bench: ["agent"],
   soak: ["bench", "fuzz", "events"],
-  fuzz: ["bench", "soak", "events"],
+  fuzz: ["bench", "soak", "events", "agent"],
   trial: ["bench", "sandbox"],
+};
+
+/** Files that are a room of their own. */
+const FILES: Record<string, string> = {
+  "session/rpc": "session/base",
+  "session/deployment": "session/base",
+  "session/session-env": "session/env",
 };
 
 /** The one folder, or file, in which a foreign package may be imported. */
@@ -31,59 +65,108 @@ const HOME: Record<string, string> = {
   "drizzle-orm": "db/",
   "just-bash": "sandbox/",
   hono: "http/",
-  croner: "session/",
+  croner: "session/rules/",
   "@mdream/js": "agent/tools/",
   "@copilotkit/aimock": "testing/",
   "@cloudflare/sandbox": "sandbox/cloudflare.ts",
 };
 
-/** What a file imports, and where it stands; our own files by their path from here. */
+/** What a file imports, types included; our own files by their path from `src`, without its ending. */
 const imports = Object.entries(sources).flatMap(([path, source]) =>
   [...source.matchAll(/(?:from|import)\s+"([^"]+)"/g)].map(([, target = ""]) => ({
-    path: path.slice(2),
-    target: target.startsWith(".") ? new URL(target, `file:///${path.slice(2)}`).pathname : target,
+    path: withoutEnding(path.slice(2)),
+    target: target.startsWith(".")
+      ? withoutEnding(new URL(target, `file:///${path.slice(2)}`).pathname.slice(1))
+      : target,
+    isOurs: target.startsWith("."),
   })),
 );
 
-const folderOf = (path: string) => path.split("/")[0] ?? "";
+function withoutEnding(path: string): string {
+  return path.replace(/\.ts$/, "");
+}
+
+function roomOf(path: string): string {
+  const [first = "", second = "", ...rest] = path.split("/");
+  if (FILES[path]) return FILES[path];
+  return first === "session" && rest.length > 0 ? `session/${second}` : first;
+}
+
+/** Returns the files of one circle of imports, in order; undefined where there is none. */
+function findCycle(): string[] | undefined {
+  const targets = Map.groupBy(
+    imports.filter(({ isOurs }) => isOurs),
+    ({ path }) => path,
+  );
+  const finished = new Set<string>();
+  const visit = (path: string, way: readonly string[]): string[] | undefined => {
+    if (way.includes(path)) return [...way.slice(way.indexOf(path)), path];
+    if (finished.has(path)) return undefined;
+    for (const { target } of targets.get(path) ?? []) {
+      const cycle = visit(target, [...way, path]);
+      if (cycle) return cycle;
+    }
+    finished.add(path);
+    return undefined;
+  };
+  for (const path of targets.keys()) {
+    const cycle = visit(path, []);
+    if (cycle) return cycle;
+  }
+  return undefined;
+}
 
 describe("the structure", () => {
-  it.each(Object.keys(ALLOWED))("%s imports only from below itself", (folder) => {
+  it("has a rule for every room", () => {
+    const rooms = new Set(Object.keys(sources).map((path) => roomOf(withoutEnding(path.slice(2)))));
+    expect([...rooms].sort()).toEqual(Object.keys(ROOMS).sort());
+  });
+
+  it.each(Object.keys(ROOMS))("%s imports only from the rooms below it", (room) => {
     const strays = imports
-      .filter(({ path }) => folderOf(path) === folder && path.includes("/"))
-      .filter(({ target }) => target.startsWith("/") && target !== "/settings")
-      .map(({ path, target }) => ({ path, to: folderOf(target.slice(1)) }))
-      .filter(({ to }) => to !== folder && !ALLOWED[folder]?.includes(to));
+      .filter(({ path, isOurs }) => isOurs && roomOf(path) === room)
+      .map(({ path, target }) => ({ path, target, to: roomOf(target) }))
+      .filter(({ to }) => to !== room && to !== "shared" && !ROOMS[room]?.includes(to));
     expect(strays).toEqual([]);
   });
 
-  it("only http and session read the settings", () => {
-    const readers = imports.filter(({ target }) => target === "/settings");
-    const folders = new Set(readers.map(({ path }) => folderOf(path)));
-    const allowed = new Set(["index.ts", "http", "session"]);
-    expect([...folders].filter((folder) => !allowed.has(folder))).toEqual([]);
+  it("has no circle of imports", () => {
+    expect(findCycle()).toBeUndefined();
+  });
+
+  it("imports the bindings nowhere", () => {
+    // The bindings are ambient: their types would tie every file to every other.
+    expect(imports.filter(({ target }) => target === "bindings.d")).toEqual([]);
   });
 
   it.each(Object.entries(HOME))("%s is imported only in %s", (name, home) => {
     const strays = imports.filter(
       ({ path, target }) =>
-        (target === name || target.startsWith(`${name}/`)) && !path.startsWith(home),
+        (target === name || target.startsWith(`${name}/`)) && !`${path}.ts`.startsWith(home),
     );
     expect(strays).toEqual([]);
   });
 
-  it("only the session reaches its storage, and only the sandbox its own", () => {
+  it("only objects reach their own storage", () => {
     const users = Object.entries(sources)
       .filter(([, source]) => /ctx\.storage|storage\.sql/.test(source))
-      .map(([path]) => folderOf(path.slice(2)));
-    expect([...new Set(users)].sort()).toEqual(["sandbox", "session"]);
+      .map(([path]) => roomOf(withoutEnding(path.slice(2))));
+    const rooms = ["pool", "sandbox", "session", "session/snapshots", "session/storage"];
+    expect([...new Set(users)].sort()).toEqual(rooms);
   });
 
-  it("the rules of lifecycle, deadlines, limits, runs, restarts and machines know no clock, no storage and no platform", () => {
-    for (const name of ["lifecycle", "deadlines", "limits", "next-run", "recovery", "machine"]) {
-      const source = sources[`./session/${name}.ts`] ?? "";
-      expect(source).not.toMatch(/Date\.now|Math\.random|cloudflare:|storage|fetch\(/);
-    }
+  const of = (room: string) =>
+    Object.entries(sources).filter(([path]) => path.startsWith(`./${room}/`));
+
+  it.each(of("session/rules"))(
+    "%s knows no clock, no chance, no storage and no platform",
+    (_, s) => {
+      expect(s).not.toMatch(/Date\.now|Math\.random|cloudflare:|storage|fetch\(/);
+    },
+  );
+
+  it.each(of("session/transactions"))("%s is synchronous and without I/O", (_, source) => {
+    expect(source).not.toMatch(/\basync\b|\bawait\b|Promise|fetch\(/);
   });
 
   it("has no barrels but the entry", () => {

@@ -4,9 +4,29 @@
 import { z } from "zod";
 import type { AnswerEvent } from "./answer";
 import type { Block } from "./messages";
-import type { DeltaListener, Draft } from "./model";
+
 import { checkInput, fits, isDeeperThan, MAX_DEPTH, wellFormed } from "./reply-bounds";
-import { readUsage } from "./usage";
+import { type ReportedUsage, readUsage } from "./usage";
+
+/** What arrived of a reply, whole or not. */
+export interface Draft {
+  content: Block[];
+  usage: ReportedUsage;
+}
+
+/** Hears the reply's text and thinking as they arrive; `offset` counts the block's characters before. */
+export type DeltaListener = (delta: {
+  block: number;
+  kind: "text" | "thinking";
+  offset: number;
+  text: string;
+}) => void;
+
+/** A draft of which nothing has arrived. */
+export const emptyDraft = (): Draft => ({
+  content: [],
+  usage: { start: null, delta: null },
+});
 
 /** A reply of 16,384 tokens has a tenth of it; beyond that, something is wrong. */
 const MAX_REPLY_CHARACTERS = 1 << 20;

@@ -1,6 +1,9 @@
 import { dereference, type Schema } from "@cfworker/json-schema";
-import type { JsonSchema } from "./json-schema";
+
 import { type Patterns, patternCompiler } from "./schema-patterns";
+
+/** A JSON schema as a client gave it. */
+export type JsonSchema = Record<string, unknown>;
 
 /** A schema that replies can be held against in bounded time. */
 export interface CompiledSchema {

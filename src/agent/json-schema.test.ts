@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { checkSchema, type JsonSchema, wireSchema } from "./json-schema";
+import type { JsonSchema } from "./compiled-schema";
+import { checkSchema, wireSchema } from "./json-schema";
 
 const string = { type: "string" };
 const object = (properties: object, more: object = {}) => ({ type: "object", properties, ...more });

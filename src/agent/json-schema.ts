@@ -1,12 +1,9 @@
 import { transformJSONSchema } from "@anthropic-ai/sdk/lib/transform-json-schema";
 import { z } from "zod";
-import { compileSchema, UnusableSchema } from "./compiled-schema";
+import { compileSchema, type JsonSchema, UnusableSchema } from "./compiled-schema";
 
 // What a client may give as the schema of its results. The API takes a part of JSON Schema only, by which it
 // constrains what the model says; the SDK puts the rest into words, and we hold the reply against all of it.
-
-/** A JSON schema as a client gave it. */
-export type JsonSchema = Record<string, unknown>;
 
 const MAX_PROBLEMS = 20;
 

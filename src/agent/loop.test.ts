@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { emptyDraft } from "./assemble";
 import { type AgentDeps, type Journal, type Progress, runAgent } from "./loop";
 import { type Block, type Message, toolCalls, toolResultBlock } from "./messages";
-import { emptyDraft, type Model, type ModelCall, type ModelFailure } from "./model";
+import type { Model, ModelCall, ModelFailure } from "./model";
 import type { ToolResult } from "./tool";
 
 /** A journal in memory, with nothing but what a run reads back. */
@@ -147,7 +148,7 @@ describe("a run", () => {
         settled.resolve();
         settled = Promise.withResolvers();
       });
-      return { ok: false, why: "others_first" };
+      return { ok: false, why: "pending_calls" };
     };
     const model = scriptedModel([{ content: [text("done")], stopReason: "end_turn" }]);
     expect(await runAgent(depsOf(model, journal))).toEqual({ stopReason: "end_turn" });
@@ -263,18 +264,19 @@ describe("a run", () => {
 });
 
 describe("a prompt whose bound is too dear", () => {
-  const tooDear = (journal: Journal): Journal => {
+  const overBudget = (journal: Journal): Journal => {
     const { begin } = journal;
     return {
       ...journal,
-      begin: (wish) => (wish.promptTokens > 1_000 ? { ok: false, why: "too_dear" } : begin(wish)),
+      begin: (wish) =>
+        wish.promptTokens > 1_000 ? { ok: false, why: "over_budget" } : begin(wish),
     };
   };
   const reply = { content: [text("done")], stopReason: "end_turn" };
 
   it("is counted, and asked with what it really weighs", async () => {
     const { journal } = memoryJournal();
-    const deps = depsOf(scriptedModel([reply]), tooDear(journal));
+    const deps = depsOf(scriptedModel([reply]), overBudget(journal));
     expect(await runAgent(deps)).toEqual({ stopReason: "end_turn" });
   });
 
@@ -284,7 +286,9 @@ describe("a prompt whose bound is too dear", () => {
       ...scriptedModel([]),
       count: async () => ({ ok: true, tokens: 9_000 }) as const,
     };
-    expect(await runAgent(depsOf(model, tooDear(journal)))).toEqual({ stopReason: "budget_limit" });
+    expect(await runAgent(depsOf(model, overBudget(journal)))).toEqual({
+      stopReason: "budget_limit",
+    });
   });
 
   it("fails, and does not end the session's budget, when it can't be counted", async () => {
@@ -297,7 +301,9 @@ describe("a prompt whose bound is too dear", () => {
         return { ok: false, failure: failure({ retryable: counts < 2 }) };
       },
     };
-    expect(await runAgent(depsOf(model, tooDear(journal)))).toMatchObject({ stopReason: "error" });
+    expect(await runAgent(depsOf(model, overBudget(journal)))).toMatchObject({
+      stopReason: "error",
+    });
     expect(counts).toBe(2);
   });
 });

@@ -2,7 +2,6 @@ import { z } from "zod";
 import type { PublicError, StopReason, TurnKind } from "../events/event";
 import { pause } from "../shared/backoff";
 import { leastTokens, promptBound } from "./cost";
-import { grantTurn } from "./grant";
 import {
   type Block,
   compactionCut,
@@ -23,23 +22,9 @@ import {
   type ModelReply,
   weighedParts,
 } from "./model";
+import { reserveTurn, type Turn, type TurnRequest, type TurnReservation } from "./reserve-turn";
 import { retryDelayMs } from "./retry";
 import type { SearchOutcome, ToolContext, ToolResult } from "./tool";
-
-/** A turn that may be made: its price is reserved, and `maxTokens` is what it may say. */
-export interface Turn {
-  turnId: string;
-  attempt: number;
-  maxTokens: number;
-}
-
-/**
- * Whether a turn may be made. `too_dear`: not within the bound given; an exact count may show that it
- * fits. `others_first`: what calls under way will leave over may allow it.
- */
-export type TurnGrant =
-  | ({ ok: true } & Turn)
-  | { ok: false; why: StopReason | "too_dear" | "others_first" };
 
 /** How far a run has come, read from what is written down. */
 export interface Progress {
@@ -54,24 +39,6 @@ export interface Progress {
   })[];
   /** Input and output tokens of the newest reply: what the conversation weighs. */
   contextTokens: number;
-}
-
-/** A turn that a run would like to make. */
-export interface TurnWish {
-  kind: TurnKind;
-  /** Tells apart turns of one kind that run side by side. */
-  ref: string;
-  /** The most its prompt can have. */
-  promptTokens: number;
-  /** What its prompt has, as near as that is known. */
-  likelyTokens: number;
-  /** The fewest tokens that its prompt can have. */
-  leastTokens: number;
-  maxTokens: number;
-  /** Whether fewer tokens than `maxTokens` may be granted where all of them do not fit. */
-  lowered: boolean;
-  /** How long the call asks the cache to keep what it writes; five minutes when absent. */
-  ttl?: "1h";
 }
 
 /** The parts of a reply that are stored. */
@@ -90,7 +57,7 @@ export interface Journal {
   /** Resolves when another call of the session was settled, or the run is stopped. */
   otherSettled(): Promise<void>;
   /** Reserves a turn's price, its prompt bounded by `promptTokens`, and writes it down. */
-  begin(turn: TurnWish): TurnGrant;
+  begin(turn: TurnRequest): TurnReservation;
   /** Settles a reply's price and writes it down with its tool calls. */
   complete(turn: Turn, reply: StoredReply): void;
   /** Settles a try that failed; with a delay there will be another. */
@@ -317,7 +284,7 @@ async function makeTurn(
     // From before it is asked: one that settles while the answer is on its way counts, too.
     const otherSettled = deps.journal.otherSettled();
     const granted = await grant(wanted, deps);
-    if (granted === "others_first") {
+    if (granted === "pending_calls") {
       await otherSettled;
       if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
       continue;
@@ -347,11 +314,11 @@ async function makeTurn(
 async function grant(
   wanted: { kind: TurnKind; ref: string; call: ModelCall },
   deps: AgentDeps,
-): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending | Overflow } | "others_first"> {
+): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending | Overflow } | "pending_calls"> {
   const { kind, ref, call } = wanted;
   const { maxTokens } = call;
   const parts = weighedParts(call);
-  const granted = await grantTurn(
+  const granted = await reserveTurn(
     { kind, ref, maxTokens, promptBound: promptBound(parts), leastTokens: leastTokens(parts) },
     {
       begin: (wish) => deps.journal.begin(wish),
@@ -362,8 +329,8 @@ async function grant(
   );
   if (granted.ok) return { ok: true, turn: granted };
   if ("failure" in granted) return { ok: false, ending: failed(granted.failure) };
-  if (granted.why === "others_first") return "others_first";
-  const why = granted.why === "too_dear" ? "budget_limit" : granted.why;
+  if (granted.why === "pending_calls") return "pending_calls";
+  const why = granted.why === "over_budget" ? "budget_limit" : granted.why;
   return { ok: false, ending: { stopReason: why } as Ending };
 }
 

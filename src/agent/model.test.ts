@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { emptyDraft } from "./assemble";
 import { usageOf } from "./cost";
 import { toolCalls, toolResultBlock } from "./messages";
-import { createModel, emptyDraft, type ModelCall, type ModelOutcome, thinkingFor } from "./model";
+import { createModel, type ModelCall, type ModelOutcome, thinkingFor } from "./model";
 import { resolveModel } from "./models";
 
 const aCall = (changes: Partial<ModelCall> = {}): ModelCall => ({

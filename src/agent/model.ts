@@ -1,21 +1,10 @@
 import Anthropic from "@anthropic-ai/sdk";
 import { type Redact, redactor } from "../shared/redact";
 import { readAnswer, textOfAnswer } from "./answer";
-import { assemble, CutOff, callIdsIn } from "./assemble";
-import type { ApiUsage } from "./cost";
+import { assemble, CutOff, callIdsIn, type DeltaListener, type Draft } from "./assemble";
 import type { Block, Message } from "./messages";
 import type { PricedModel } from "./models";
-import { readCount } from "./usage";
-
-/** The tokens of a call as they were reported, at the start and as the output grew, and as we saw them. */
-export interface ReportedUsage {
-  start: ApiUsage | null;
-  delta: ApiUsage | null;
-  /** Some report was no whole numbers from 0. */
-  malformed?: boolean;
-  /** The characters of the reply so far, and the searches made for it. */
-  received?: { characters: number; searches: number };
-}
+import { type ReportedUsage, readCount } from "./usage";
 
 /** One request to the model. */
 export interface ModelCall {
@@ -45,12 +34,6 @@ export interface ModelFailure {
   began: boolean;
 }
 
-/** What arrived of a reply, whole or not. */
-export interface Draft {
-  content: Block[];
-  usage: ReportedUsage;
-}
-
 /** How a call ended. A failure carries what had arrived until then. */
 export type ModelOutcome = ModelReply | FailedCall;
 export interface ModelReply {
@@ -67,25 +50,11 @@ export interface FailedCall {
   draft: Draft;
 }
 
-/** Hears the reply's text and thinking as they arrive; `offset` counts the block's characters before. */
-export type DeltaListener = (delta: {
-  block: number;
-  kind: "text" | "thinking";
-  offset: number;
-  text: string;
-}) => void;
-
 /** Where a call's reply can be watched while it arrives: `draft` is filled as it does. */
 export interface CallWatch {
   draft: Draft;
   onDelta: DeltaListener;
 }
-
-/** A draft of which nothing has arrived. */
-export const emptyDraft = (): Draft => ({
-  content: [],
-  usage: { start: null, delta: null },
-});
 
 /** A model to call. Neither method rejects: failure is a value. */
 export interface Model {

@@ -1,7 +1,7 @@
 import { type Schema, Validator } from "@cfworker/json-schema";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { JsonSchema } from "./json-schema";
+import type { JsonSchema } from "./compiled-schema";
 import { readOutput } from "./output";
 
 const order: JsonSchema = {

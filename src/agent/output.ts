@@ -1,6 +1,6 @@
 import type { SchemaDraft } from "@cfworker/json-schema";
+import type { JsonSchema } from "./compiled-schema";
 import { compileSchema, UnusableSchema } from "./compiled-schema";
-import type { JsonSchema } from "./json-schema";
 import { isDeeperThan, MAX_DEPTH } from "./reply-bounds";
 import { type Misfit, misfitOf, TooManySteps } from "./validate";
 

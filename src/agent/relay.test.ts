@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { emptyDraft, type ModelOutcome } from "./model";
+import { emptyDraft } from "./assemble";
+import type { ModelOutcome } from "./model";
 import { countRelayed, relay, type Upstream } from "./relay";
 
 const event = (type: string, fields: object = {}) =>

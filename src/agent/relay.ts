@@ -1,7 +1,6 @@
 import { type Redact, redactor } from "../shared/redact";
 import { type AnswerRecord, readAnswer, recordOf, textOfAnswer } from "./answer";
 import { assemble, CutOff, callIdsIn } from "./assemble";
-import type { Counted } from "./grant";
 import {
   type CallWatch,
   classify,
@@ -13,6 +12,7 @@ import {
   STALL_MS,
   startWatchdog,
 } from "./model";
+import type { Counted } from "./reserve-turn";
 
 /** The API as others' calls are passed on to it: with our key, and nothing else of ours. */
 export interface Upstream {

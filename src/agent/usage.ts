@@ -11,7 +11,16 @@ import {
   totalTokens,
   usageOf,
 } from "./cost";
-import type { ReportedUsage } from "./model";
+
+/** The tokens of a call as they were reported, at the start and as the output grew, and as we saw them. */
+export interface ReportedUsage {
+  start: ApiUsage | null;
+  delta: ApiUsage | null;
+  /** Some report was no whole numbers from 0. */
+  malformed?: boolean;
+  /** The characters of the reply so far, and the searches made for it. */
+  received?: { characters: number; searches: number };
+}
 
 /** Ten times the largest window of any model: a search may fill one more than once. */
 const MAX_TOKENS = 10_000_000;

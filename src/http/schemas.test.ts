@@ -38,6 +38,7 @@ describe("a request to create a session", () => {
       requestHash: "hash",
       pattern: "ephemeral",
       config: {},
+      provider: "embedded",
       conversationId: null,
       limits: {
         maxIdleTimeMs: 1_800_000,

@@ -76,12 +76,16 @@ export const defaultProviderOf = ({ CONTAINERS }: Pick<Settings, "CONTAINERS">):
 /** Where sessions that do not say work. */
 export const defaultProvider: Provider = defaultProviderOf(settings);
 
+/** Returns a model by its name or alias, with its price at an instant; undefined for one without a price. */
+export const knownModel = (name: string, at: number = Date.now()): PricedModel | undefined =>
+  resolveModel(name, at, settings.MODEL_PRICES);
+
 /**
  * A model as it is at an instant, by the name that a client gave or that was sent. A name whose price is
  * no longer known, after a change of the settings, counts as the default model.
  */
 export function modelOf(name: string = DEFAULT_MODEL, at: number = Date.now()): PricedModel {
-  const known = resolveModel(name, at, settings.MODEL_PRICES) ?? resolveModel(DEFAULT_MODEL, at);
+  const known = knownModel(name, at) ?? resolveModel(DEFAULT_MODEL, at);
   if (!known) throw new Error("the default model has no price");
   return known;
 }

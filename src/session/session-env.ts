@@ -1,13 +1,13 @@
 import type { Ending } from "../agent/loop";
 import type { PublicError } from "../events/event";
 import { type EnvValue, isSecret, takeOverEnv } from "../sandbox/egress";
-import { DecryptionError, type StoredEnv, type StoredText } from "../shared/encryption";
+import { DecryptionError, type StoredText } from "../shared/encryption";
 import { errorText, log } from "../shared/log";
 import { redactor } from "../shared/redact";
 import { encryption } from "./deployment";
 import { type Refusal, refuse } from "./rpc";
 import type { Manifest } from "./storage/snapshot-bucket";
-import type { SessionStore } from "./storage/store";
+import type { SessionStore, StoredEnv } from "./storage/store";
 
 /** An environment as it is given and used. */
 export type Env = Record<string, EnvValue>;

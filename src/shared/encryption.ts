@@ -1,4 +1,3 @@
-import type { EnvValue } from "../sandbox/egress";
 import { fromBase64, toBase64 } from "./bytes";
 
 /** A key of the deployment: 32 bytes in base64, and the name by which texts say that they need it. */
@@ -14,9 +13,6 @@ export interface Encrypted {
 
 /** A text as it is stored: in clear where it was written without a key. */
 export type StoredText = string | Encrypted;
-
-/** An environment as it is stored. */
-export type StoredEnv = Record<string, EnvValue<StoredText>>;
 
 /** Why a text can't be read; the message holds no secret. */
 export class DecryptionError extends Error {

@@ -1,7 +1,6 @@
 import { env } from "cloudflare:workers";
 import { embedded } from "../sandbox/embedded";
 import type { ProgramLine, Sandbox } from "../sandbox/sandbox";
-import type { FakeMachine } from "./fake-claude-code";
 
 interface Block {
   type: string;
@@ -30,12 +29,21 @@ interface Entry {
 // Tests make the waits of those who are tested shorter.
 const wait = scheduler.wait.bind(scheduler);
 
+/** What a process uses of the machine that it runs on. */
+export interface ProgramHost {
+  readonly sessionId: string;
+  readonly files: Map<string, Uint8Array>;
+  readonly sent: Record<string, unknown>[];
+  readonly deaf: boolean;
+  readonly broken: boolean;
+}
+
 /** One process. */
 export class FakeProgram {
   readonly output: ProgramLine[] = [];
   readonly lines = new Map<number, string>();
   dead = false;
-  readonly #machine: FakeMachine;
+  readonly #machine: ProgramHost;
   readonly #command: string;
   #sandbox: Sandbox | undefined;
   #done = 0;
@@ -46,7 +54,7 @@ export class FakeProgram {
   /** Where it keeps what it remembers. */
   transcriptPath = "";
 
-  constructor(machine: FakeMachine, command: string) {
+  constructor(machine: ProgramHost, command: string) {
     this.#machine = machine;
     this.#command = command;
   }

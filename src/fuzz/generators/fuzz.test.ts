@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { checkSchema, type JsonSchema } from "../../agent/json-schema";
+import type { JsonSchema } from "../../agent/compiled-schema";
+import { checkSchema } from "../../agent/json-schema";
 import { readOutput } from "../../agent/output";
 import { checkRules, mayCall, type Rules } from "../../agent/permissions";
 import { aCommand } from "../../sandbox/contract";

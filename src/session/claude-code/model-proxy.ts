@@ -1,19 +1,20 @@
+import { emptyDraft } from "../../agent/assemble";
 import type { CallResult } from "../../agent/claude-code/protocol";
 import { limitMessage } from "../../agent/claude-code/protocol";
 import { readProgramCall } from "../../agent/claude-code/request";
-import { grantTurn } from "../../agent/grant";
 import { wireSchema } from "../../agent/json-schema";
-import { keptReply, type Turn } from "../../agent/loop";
+import { keptReply } from "../../agent/loop";
 import { type Block, toolCalls } from "../../agent/messages";
-import { emptyDraft, type ModelOutcome, thinkingFor, thinkingWithin } from "../../agent/model";
-import { type PricedModel, resolveModel } from "../../agent/models";
+import { type ModelOutcome, thinkingFor, thinkingWithin } from "../../agent/model";
+import type { PricedModel } from "../../agent/models";
 import { apiError, countRelayed, type RelayedCall, relay, type Upstream } from "../../agent/relay";
+import { reserveTurn, type Turn } from "../../agent/reserve-turn";
 import { retryDelayMs } from "../../agent/retry";
 import type { LiveEvent, StopReason, TurnKind } from "../../events/event";
-import { settings } from "../../settings";
 import { sha256, toBase64 } from "../../shared/bytes";
 import type { Notifier } from "../../shared/notifier";
 import { settledWithin } from "../../shared/timeout";
+import { knownModel } from "../deployment";
 import type { Run } from "../storage/journal";
 import type { SessionStore } from "../storage/store";
 import { MAIN, setupOf } from "../transactions/agents";
@@ -77,7 +78,7 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
   const kind = caller || call.kind !== "reply" ? call.kind : "helper";
   if (!run) return later();
   await resultsKnown(call.results, deps);
-  const priced = resolveModel(call.model, Date.now(), settings.MODEL_PRICES);
+  const priced = knownModel(call.model);
   if (!priced) return apiError(404, "not_found_error", `model: "${call.model}" has no known price`);
 
   const wanted = Math.min(call.maxTokens, MAX_OUTPUT_TOKENS, priced.maxOutput);
@@ -90,7 +91,7 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
 
   for (;;) {
     const otherSettled = deps.settled.wait();
-    const granted = await grantTurn(
+    const granted = await reserveTurn(
       { ...call, kind, ref, maxTokens: wanted },
       {
         begin: (wish) => deps.commit((now) => beginTurn(at(run, store, now), priced, wish)),
@@ -113,8 +114,8 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
       return apiError(status ?? 502, type, message);
     }
     if (granted.why === "interrupted") return later();
-    if (granted.why !== "others_first") {
-      return refusal(granted.why === "too_dear" ? "budget_limit" : granted.why);
+    if (granted.why !== "pending_calls") {
+      return refusal(granted.why === "over_budget" ? "budget_limit" : granted.why);
     }
     await otherSettled;
     if (signal.aborted) return later();

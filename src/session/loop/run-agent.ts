@@ -1,7 +1,8 @@
+import { emptyDraft } from "../../agent/assemble";
 import { wireSchema } from "../../agent/json-schema";
 import { type Ending, type Journal, runAgent } from "../../agent/loop";
 import type { Message } from "../../agent/messages";
-import { emptyDraft, type Model, thinkingFor } from "../../agent/model";
+import { type Model, thinkingFor } from "../../agent/model";
 import type { PricedModel } from "../../agent/models";
 import { commandRules, mayCall, offeredTools } from "../../agent/permissions";
 import { systemPrompt } from "../../agent/prompt";
@@ -11,12 +12,13 @@ import type { Pattern } from "../../db/schema";
 import type { LiveEvent } from "../../events/event";
 import { decidesOnCommands } from "../../sandbox/providers";
 import type { Sandbox } from "../../sandbox/sandbox";
+import { sha256, toHex } from "../../shared/bytes";
 import type { Notifier } from "../../shared/notifier";
 import { lookup, modelOf } from "../deployment";
 import type { Run } from "../storage/journal";
 import type { SessionStore } from "../storage/store";
 import { introduction, MAIN, setupOf, takeMail } from "../transactions/agents";
-import { setWakeUp, wakeUpId } from "../transactions/schedules";
+import { setWakeUp } from "../transactions/schedules";
 import {
   beginTurn,
   compactTurn,
@@ -200,4 +202,10 @@ function openJournal(run: Run, priced: PricedModel, deps: RunnerDeps): Journal {
     startTool: (call) => commit((at) => startTool(at, call)),
     finishTool: (call, result) => commit((at) => finishTool(at, call, result)),
   };
+}
+
+/** Names the wake-up that a call of a tool sets: a call that is carried on sets the same one. */
+async function wakeUpId(runId: string, callId: string): Promise<string> {
+  const digest = await sha256(JSON.stringify([runId, callId]));
+  return `sched_${toHex(digest.slice(0, 16))}`;
 }

@@ -1,8 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { Turn } from "../../agent/loop";
 import { knownModels } from "../../agent/models";
+import type { Turn } from "../../agent/reserve-turn";
 import type { TurnKind } from "../../events/event";
 import { aMessage, aSpec, objectOf } from "../../testing/sessions";
 import { modelOf } from "../deployment";

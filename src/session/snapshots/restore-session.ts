@@ -1,13 +1,13 @@
 import { copyArchive } from "../../sandbox/archive";
 import { openSandbox } from "../../sandbox/providers";
 import type { Sandbox } from "../../sandbox/sandbox";
-import { DecryptionError, type StoredEnv } from "../../shared/encryption";
+import { DecryptionError } from "../../shared/encryption";
 import { errorText, log } from "../../shared/log";
 import { Serial } from "../../shared/serial";
 import { type Caller, ok, type Result, refuse, type SessionSpec } from "../rpc";
 import { newEnv } from "../session-env";
 import { SnapshotBucket, savedKey, workspaceKey } from "../storage/snapshot-bucket";
-import { newState, type SessionStore } from "../storage/store";
+import { newState, type SessionStore, type StoredEnv } from "../storage/store";
 import { importTranscript } from "../storage/transcript";
 import { type Copy, copyOf, originOf } from "./source";
 

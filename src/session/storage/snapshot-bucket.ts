@@ -2,7 +2,7 @@ import { randomHex } from "../../shared/bytes";
 // Snapshots in R2. One is a manifest, the parts of a transcript, and what the sandbox saved of the
 // workspace, under a key of its own. The manifest is written last, so a snapshot is whole or absent.
 
-import type { StoredEnv } from "../../shared/encryption";
+import type { StoredEnv } from "./store";
 
 /** What a snapshot holds. `sessionId` names the history, `id` the session. */
 export interface Manifest {

@@ -1,5 +1,6 @@
 import type { SandboxInfo, UsageByModel } from "../../db/schema";
-import type { StoredEnv, StoredText } from "../../shared/encryption";
+import type { EnvValue } from "../../sandbox/egress";
+import type { StoredText } from "../../shared/encryption";
 import { countingWrites } from "../../shared/sql";
 import type { SessionConfig, SessionSpec } from "../rpc";
 import type { Machine } from "../rules/container-state";
@@ -12,6 +13,9 @@ import { Journal } from "./journal";
 import { MessageTable } from "./messages";
 import { ScheduleTable } from "./schedules";
 import { TABLES } from "./tables";
+
+/** An environment as it is stored. */
+export type StoredEnv = Record<string, EnvValue<StoredText>>;
 
 /** What a session is, fixed at its creation. */
 export interface Identity

@@ -1,4 +1,4 @@
-import { randomHex, sha256, toHex } from "../../shared/bytes";
+import { randomHex } from "../../shared/bytes";
 import {
   ok,
   type Refusal,
@@ -156,12 +156,6 @@ export function setWakeUp(
   const added = addSchedule(store, { id, when, prompt, requestHash: "wake" }, now, agent);
   if (!added.ok) return { ok: false, message: added.failure.message };
   return { ok: true, at: added.value.nextRunAt ?? now };
-}
-
-/** Names the wake-up that a call of a tool sets: a call that is carried on sets the same one. */
-export async function wakeUpId(runId: string, callId: string): Promise<string> {
-  const digest = await sha256(JSON.stringify([runId, callId]));
-  return `sched_${toHex(digest.slice(0, 16))}`;
 }
 
 /** Whether a schedule is to be run, or was planned by a clock that has been set back since. */

@@ -1,11 +1,12 @@
 import type { PublicError } from "../../events/event";
-import type { StoredEnv, StoredText } from "../../shared/encryption";
+import type { StoredText } from "../../shared/encryption";
 import type { Caller, SessionPatch, SessionSpec } from "../rpc";
 import { newMachine } from "../rules/container-state";
 import type { Deadline } from "../rules/deadlines";
 import { usedUp } from "../rules/ledger";
 import { activate, expireIdle, fail, isEnded, terminate } from "../rules/lifecycle";
 import { savedKey } from "../storage/snapshot-bucket";
+import type { StoredEnv } from "../storage/store";
 import { newState, type SessionStore } from "../storage/store";
 import { cutMessage, endContext, endMessage } from "./messages";
 import { publicNames } from "./session-row";

@@ -1,3 +1,4 @@
+import { type Draft, emptyDraft } from "../../agent/assemble";
 import {
   addUsage,
   affordableMaxTokens,
@@ -7,17 +8,12 @@ import {
   NO_USAGE,
   totalTokens,
 } from "../../agent/cost";
-import type { StoredReply, Turn, TurnGrant, TurnWish } from "../../agent/loop";
+import type { StoredReply } from "../../agent/loop";
 import { type Block, sendable, type ToolCall, toolCalls } from "../../agent/messages";
-import {
-  type Draft,
-  emptyDraft,
-  type FailedCall,
-  type ModelReply,
-  wasNotRun,
-} from "../../agent/model";
+import { type FailedCall, type ModelReply, wasNotRun } from "../../agent/model";
 import type { PricedModel } from "../../agent/models";
 import { fits, keptTexts } from "../../agent/reply-bounds";
+import type { Turn, TurnRequest, TurnReservation } from "../../agent/reserve-turn";
 import type { ToolResult } from "../../agent/tool";
 import { type Judgement, judgeUsage } from "../../agent/usage";
 import type { EventScope, PublicCharge } from "../../events/event";
@@ -61,7 +57,7 @@ export const scopeOf = (run: Run): EventScope => ({
 const callId = (turnId: string, attempt: number): string => `${turnId}.${attempt}`;
 
 /** Reserves a turn's price and writes the turn down, or says which limit forbids it. */
-export function beginTurn(at: RunChange, model: PricedModel, wish: TurnWish): TurnGrant {
+export function beginTurn(at: RunChange, model: PricedModel, wish: TurnRequest): TurnReservation {
   const { store, run, now } = at;
   const { kind, ref, promptTokens, ttl } = wish;
   const message = store.messages.get(run.messageId);
@@ -76,12 +72,12 @@ export function beginTurn(at: RunChange, model: PricedModel, wish: TurnWish): Tu
   // A reply cut short ends its run on the budget, so it is cut only for money that nobody will leave over.
   const cut = wish.lowered && store.journal.countOpenCalls() === 0;
   const enough = cut ? Math.min(MIN_OUTPUT_TOKENS, wish.maxTokens) : wish.maxTokens;
-  if (maxTokens < enough) return { ok: false, why: tooDear(at, wish) };
+  if (maxTokens < enough) return { ok: false, why: overBudget(at, wish) };
 
   const { balance } = store.state;
   const bound = boundOf(model, { promptTokens, maxTokens, webSearches, ...(ttl && { ttl }) }, now);
   const reserved = reserve(balance, bound, store.metadata.limits.maxBudgetNanos);
-  if (!reserved) return { ok: false, why: tooDear(at, wish) };
+  if (!reserved) return { ok: false, why: overBudget(at, wish) };
 
   const earlier = store.journal.openTurn(run.id, kind, ref);
   const turnId = earlier?.turnId ?? `turn_${store.journal.nextTurnNumber()}`;
@@ -108,11 +104,14 @@ export function beginTurn(at: RunChange, model: PricedModel, wish: TurnWish): Tu
 }
 
 /** What other calls hold may be left over when they are settled. */
-const tooDear = ({ store }: RunChange, { lowered }: TurnWish): "too_dear" | "others_first" =>
-  lowered && store.journal.countOpenCalls() > 0 ? "others_first" : "too_dear";
+const overBudget = (
+  { store }: RunChange,
+  { lowered }: TurnRequest,
+): "over_budget" | "pending_calls" =>
+  lowered && store.journal.countOpenCalls() > 0 ? "pending_calls" : "over_budget";
 
 /** The limit on turns that another reply would break, or may break once those under way are counted. */
-function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | "others_first" | null {
+function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | "pending_calls" | null {
   const message = store.messages.get(run.messageId);
   const { maxTurns } = store.metadata.limits;
   const { config } = store.identity;
@@ -122,7 +121,9 @@ function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | "oth
   if (ofMessage <= 0) return "max_turns";
   const ofAgent = setupOf(store, run.agent).maxTurns;
   if (ofAgent !== undefined && store.journal.countReplies(run.id) >= ofAgent) return "max_turns";
-  return store.journal.countOpenReplies() >= Math.min(ofSession, ofMessage) ? "others_first" : null;
+  return store.journal.countOpenReplies() >= Math.min(ofSession, ofMessage)
+    ? "pending_calls"
+    : null;
 }
 
 const least = (...limits: (number | null | undefined)[]): number =>

@@ -1,8 +1,41 @@
-import type { TurnKind } from "../events/event";
+import type { StopReason, TurnKind } from "../events/event";
 import { pause } from "../shared/backoff";
-import type { TurnGrant, TurnWish } from "./loop";
+
 import { type ModelFailure, NO_COUNT } from "./model";
 import { retryDelayMs } from "./retry";
+
+/** A turn that may be made: its price is reserved, and `maxTokens` is what it may say. */
+export interface Turn {
+  turnId: string;
+  attempt: number;
+  maxTokens: number;
+}
+
+/**
+ * Whether a turn may be made. `over_budget`: not within the bound given; an exact count may show that it
+ * fits. `pending_calls`: what calls under way will leave over may allow it.
+ */
+export type TurnReservation =
+  | ({ ok: true } & Turn)
+  | { ok: false; why: StopReason | "over_budget" | "pending_calls" };
+
+/** A turn that a run would like to make. */
+export interface TurnRequest {
+  kind: TurnKind;
+  /** Tells apart turns of one kind that run side by side. */
+  ref: string;
+  /** The most its prompt can have. */
+  promptTokens: number;
+  /** What its prompt has, as near as that is known. */
+  likelyTokens: number;
+  /** The fewest tokens that its prompt can have. */
+  leastTokens: number;
+  maxTokens: number;
+  /** Whether fewer tokens than `maxTokens` may be granted where all of them do not fit. */
+  lowered: boolean;
+  /** How long the call asks the cache to keep what it writes; five minutes when absent. */
+  ttl?: "1h";
+}
 
 /** What a search may read: its results enter the prompt of the call that makes it. */
 const SEARCH_PROMPT_TOKENS = 100_000;
@@ -17,7 +50,7 @@ const BYTES_PER_TOKEN = 4;
 export type Counted = { ok: true; tokens: number } | { ok: false; failure: ModelFailure };
 
 /** A turn that is wanted, and how it may be had. */
-export interface WantedTurn {
+export interface TurnToReserve {
   kind: TurnKind;
   ref: string;
   /** The most its prompt can have without anybody counting it; null where nothing bounds it. */
@@ -25,12 +58,12 @@ export interface WantedTurn {
   /** The fewest that it can have. */
   leastTokens: number;
   maxTokens: number;
-  ttl?: TurnWish["ttl"];
+  ttl?: TurnRequest["ttl"];
 }
 
 /** What is asked for a turn. */
-export interface GrantDeps {
-  begin(wish: TurnWish): TurnGrant;
+export interface ReserveDeps {
+  begin(wish: TurnRequest): TurnReservation;
   count(): Promise<Counted>;
   signal: AbortSignal;
   random(): number;
@@ -41,13 +74,13 @@ export interface GrantDeps {
  * too wide for the money left, the API counts it. A count that can't be had, or can't be true, leaves that
  * bound; what has none is bounded by what a model can read. Answers a failure where not even that fits.
  */
-export async function grantTurn(
-  wanted: WantedTurn,
-  deps: GrantDeps,
-): Promise<TurnGrant | { ok: false; why: "uncounted"; failure: ModelFailure }> {
+export async function reserveTurn(
+  wanted: TurnToReserve,
+  deps: ReserveDeps,
+): Promise<TurnReservation | { ok: false; why: "uncounted"; failure: ModelFailure }> {
   const { kind, ref, maxTokens, leastTokens, ttl, promptBound: bound } = wanted;
   const results = kind === "web_search" ? SEARCH_PROMPT_TOKENS : 0;
-  const ask = (tokens: number, likelyTokens: number, lowered: boolean): TurnGrant =>
+  const ask = (tokens: number, likelyTokens: number, lowered: boolean): TurnReservation =>
     deps.begin({
       kind,
       ref,
@@ -61,7 +94,7 @@ export async function grantTurn(
 
   const likely = Math.ceil((bound ?? 0) / BYTES_PER_TOKEN);
   const granted = bound === null ? null : ask(bound, likely, false);
-  if (granted?.ok || (granted && granted.why !== "too_dear")) return granted;
+  if (granted?.ok || (granted && granted.why !== "over_budget")) return granted;
   const most = bound ?? MAX_PROMPT_TOKENS;
   const counted = believed(await countPatiently(deps), leastTokens);
   if (deps.signal.aborted) return { ok: false, why: "interrupted" };
@@ -70,7 +103,7 @@ export async function grantTurn(
     return ask(Math.min(withMargin(tokens), most), tokens, true);
   }
   const wide = ask(most, Math.max(likely, leastTokens), true);
-  if (wide.ok || wide.why !== "too_dear") return wide;
+  if (wide.ok || wide.why !== "over_budget") return wide;
   return { ok: false, why: "uncounted", failure: counted.failure };
 }
 
@@ -79,7 +112,7 @@ const believed = (counted: Counted, least: number): Counted =>
   counted.ok && counted.tokens < least ? NO_COUNT : counted;
 
 /** Lets the API count a prompt, trying again as long as it makes sense. */
-async function countPatiently({ count, signal, random }: GrantDeps): Promise<Counted> {
+async function countPatiently({ count, signal, random }: ReserveDeps): Promise<Counted> {
   for (let attempt = 1; ; attempt++) {
     const counted = await count();
     if (counted.ok || signal.aborted) return counted;
