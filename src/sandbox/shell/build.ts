@@ -79,12 +79,12 @@ export async function buildShell(): Promise<void> {
 }
 
 /**
- * The engine's module, made to ask its host ten times as often whether to go on: a step of its own is a
- * call or a turn of a loop, and ten thousand of them take milliseconds. What is replaced is the constant
- * that its counters of steps begin with, wherever it is stored; both encodings are three bytes long.
+ * The engine's module, made to ask its host whether to go on after three thousand steps instead of ten
+ * thousand: a step is a call or a turn of a loop, and ten thousand of them may take milliseconds. What is
+ * replaced is the constant that its counters begin with, wherever it is stored; both are three bytes long.
  */
 function interruptedOften(wasm: Buffer): Buffer<ArrayBuffer> {
-  const [before, after] = [constantStored(0x90, 0xce, 0x00), constantStored(0xe8, 0x87, 0x00)];
+  const [before, after] = [constantStored(0x90, 0xce, 0x00), constantStored(0xb8, 0x97, 0x00)];
   const often = Buffer.from(wasm) as Buffer<ArrayBuffer>;
   let counters = 0;
   for (let at = often.indexOf(before); at >= 0; at = often.indexOf(before, at)) {

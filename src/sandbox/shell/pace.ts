@@ -2,18 +2,18 @@
 // short slices; after each, others have their turn. What is kept here is shared by all objects of the
 // isolate and is only times: an object that is lost in the middle of a script leaves nothing behind.
 
-/** Ticks between two rests: about two milliseconds of work, since the engine ticks every fifth of one. */
-const SLICE_TICKS = 8;
+/** Ticks between two rests: some three milliseconds of work, since the engine ticks about every fifth of one. */
+const SLICE_TICKS = 15;
 /** The same while others are at work: a request of theirs takes several turns, and each may wait for a slice. */
 const BUSY_SLICE_TICKS = 3;
-/** The shortest rest takes a millisecond or a little more. One that took longer shows that others are at work. */
-const BUSY_MS = 1.8;
+/** The shortest rest takes one or two milliseconds. One that took longer shows that others are at work. */
+const BUSY_MS = 2.5;
 /** How long rests are then, and how long it is taken to be so. */
-const BUSY_REST_MS = 2;
+const BUSY_REST_MS = 3;
 const BUSY_FOR_MS = 200;
 
 /** A script that ends within so many ticks is short: it gives way as if nobody else were at work. */
-const SHORT_TICKS = 48;
+const SHORT_TICKS = 30;
 
 /** Engines at work at once: each may fill its memory, and the isolate has 128 MB. */
 const MAX_ENGINES = 4;
