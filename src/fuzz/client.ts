@@ -35,7 +35,10 @@ export async function call(origin: Origin, request: Call): Promise<Answer> {
       body: isRaw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body),
     }),
   });
-  const text = await (readMs === undefined ? response.text() : readFor(response, readMs));
+  const streams = response.headers.get("content-type")?.startsWith("text/event-stream");
+  const text = await (streams && readMs !== undefined
+    ? readFor(response, readMs)
+    : response.text());
   return { status: response.status, headers: response.headers, text, json: parsed(text) };
 }
 
