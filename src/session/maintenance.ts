@@ -56,6 +56,6 @@ async function attempt(task: string, act: () => Promise<void>): Promise<void> {
   try {
     await act();
   } catch (error) {
-    log("housekeeping.failed", { task, error: errorText(error) });
+    log("maintenance.failed", { task, error: errorText(error) });
   }
 }

@@ -383,7 +383,7 @@ export class ClaudeCode {
       await this.#save(sandbox);
     } catch (error) {
       // Whoever works on the next message finds it busy, and kills it.
-      log("program.left", { session: store.identity.id, error: errorText(error) });
+      log("program.stop_failed", { session: store.identity.id, error: errorText(error) });
     }
   }
 
@@ -428,7 +428,7 @@ export class ClaudeCode {
     const { store, commit, workspace } = this.#deps;
     const path = transcriptPath(workspace, uuidOf(store.identity.sessionId));
     this.#saving = saveTranscript(path, sandbox, store, (change) => commit(change)).catch((error) =>
-      log("transcript.kept", { session: store.identity.id, error: errorText(error) }),
+      log("transcript.save_failed", { session: store.identity.id, error: errorText(error) }),
     );
     await settledWithin(this.#saving, SAVE_MS);
     this.#saving = null;

@@ -127,7 +127,7 @@ export class MachineKeeper {
       for (let next = this.#pending(); next; next = this.#pending()) await this.#step(next);
     } catch (error) {
       // The storage is gone with the object, or the fault is ours: the heartbeat begins again.
-      this.#log("machine.crashed", error);
+      this.#log("container.crashed", error);
     } finally {
       this.#work = null;
     }
@@ -145,7 +145,7 @@ export class MachineKeeper {
       else if (before.phase === "saving") await this.#save(before);
       else await this.#release();
     } catch (error) {
-      this.#log("machine.failed", error, { phase, attempts });
+      this.#log("container.failed", error, { phase, attempts });
       const after = this.#pending();
       // It may have been released, or the session forgotten, meanwhile.
       if (after?.phase !== phase) return;
@@ -184,7 +184,7 @@ export class MachineKeeper {
     // What stays is removed with the next one.
     await this.#bucket
       .removeSaved(id, workspace.key)
-      .catch((error) => this.#log("machine.save_kept", error));
+      .catch((error) => this.#log("container.cleanup_failed", error));
   }
 
   async #release(): Promise<void> {
@@ -195,7 +195,7 @@ export class MachineKeeper {
 
   #giveUp({ phase }: Pending, error: unknown): void {
     const { store } = this.#deps;
-    this.#log("machine.given_up", error, { phase });
+    this.#log("container.given_up", error, { phase });
     const why = error instanceof SandboxError ? `: ${error.message}` : "";
     if (phase === "starting") {
       const message = `its machine could not be started${why}`;

@@ -168,7 +168,7 @@ export class Making {
   }
 
   #logLeft(error: unknown): void {
-    log("making.left", { session: this.#note()?.session, error: errorText(error) });
+    log("resume.cleanup_failed", { session: this.#note()?.session, error: errorText(error) });
   }
 
   #note(): Note | undefined {

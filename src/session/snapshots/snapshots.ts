@@ -184,7 +184,10 @@ export class Snapshots {
   /** Removes snapshots, or leaves them to the next time. */
   #tryToRemove(rows: Row[]): Promise<void> {
     return this.#remove(rows).catch((error) => {
-      log("snapshot.kept", { session: this.#deps.store.identity.id, error: errorText(error) });
+      log("snapshot.cleanup_failed", {
+        session: this.#deps.store.identity.id,
+        error: errorText(error),
+      });
     });
   }
 
