@@ -1,0 +1,99 @@
+import { describe, expect, it } from "vitest";
+import { createApp } from "./http/app";
+import { settings } from "./settings";
+
+const pages = import.meta.glob<string>(["../*.md", "../docs/*.md"], {
+  query: "?raw",
+  import: "default",
+  eager: true,
+});
+const sources = import.meta.glob<string>(["./**/*.ts", "!./**/*.test.ts"], {
+  query: "?raw",
+  import: "default",
+  eager: true,
+});
+/** Every file that a page may link to, by its path from here. */
+const files = Object.keys(
+  import.meta.glob(["../*", "../docs/*", "../migrations/*", "./**/*", "!./**/node_modules/**"]),
+);
+
+/** The anchors of a page: its headings, as forges turn them into ids. */
+const anchorsOf = (page: string): string[] =>
+  [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+
+/** The links of a page without code, but those to other sites. */
+const linksOf = (page: string): string[] =>
+  [...page.replace(/```.*?```/gs, "").matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target = ""]) => target)
+    .filter((target) => !/^[a-z]+:/.test(target));
+
+/** What stands in code in the first column of a page's tables, under one heading or in all of it. */
+function firstColumn(path: string, heading?: string): string[] {
+  const page = pages[path] ?? "";
+  const from = heading === undefined ? 0 : page.indexOf(`\n${heading}\n`) + 1;
+  const part = heading === undefined ? page : (page.slice(from).split(/\n#+ /)[0] ?? "");
+  return [...part.matchAll(/^\| ([^|]*)\|/gm)].flatMap(([, cell = ""]) =>
+    [...cell.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code),
+  );
+}
+
+const matches = (source: string, pattern: RegExp): string[] =>
+  [...source.matchAll(pattern)].map(([, name = ""]) => name);
+const distinct = (names: readonly string[]): string[] => [...new Set(names)].sort();
+
+/** A link of a page as a path from here. */
+function inRepository(page: string, link: string): string {
+  const { pathname } = new URL(link, `file:///${page.slice("../".length)}`);
+  const path = pathname.slice(1).replace(/\/$/, "");
+  return path.startsWith("src/") ? `./${path.slice("src/".length)}` : `../${path}`;
+}
+
+describe("the docs", () => {
+  it.each(Object.entries(pages))("%s has links that lead somewhere", (path, page) => {
+    const broken = linksOf(page).filter((link) => {
+      const [file = "", anchor] = link.split("#");
+      const target = file === "" ? path : inRepository(path, file);
+      if (anchor !== undefined) return !anchorsOf(pages[target] ?? "").includes(anchor);
+      return !files.some((one) => one === target || one.startsWith(`${target}/`));
+    });
+    expect(broken).toEqual([]);
+  });
+
+  it("name every setting, and no other", () => {
+    const source = sources["./settings.ts"] ?? "";
+    const known = matches(source, /^ {2}([A-Z][A-Z_]+): /gm);
+    expect(distinct(firstColumn("../docs/configuration.md", "## Settings"))).toEqual(
+      distinct(known),
+    );
+  });
+
+  it("name every line of the log, and no other", () => {
+    const all = Object.entries(sources).filter(([path]) => !/^\.\/(testing|fuzz)\//.test(path));
+    const logged = all.flatMap(([, source]) =>
+      matches(source, /(?:log\(|\bevent:)\s*"([a-z_]+\.[a-z_]+)"/g),
+    );
+    const documented = firstColumn("../docs/operations.md", "## What is logged");
+    expect(distinct(documented.filter((name) => name.includes(".")))).toEqual(distinct(logged));
+  });
+
+  it("name every endpoint, and no other", () => {
+    const { routes } = createApp(settings);
+    const known = routes
+      .filter(({ method }) => method !== "ALL")
+      .map(({ method, path }) => `${method} ${path}`);
+    expect(distinct(firstColumn("../docs/api.md", "## Endpoints"))).toEqual(distinct(known));
+  });
+
+  it("name every event, and no other", () => {
+    const known = matches(sources["./events/event.ts"] ?? "", /type: "([a-z]+\.[a-z]+)"/g);
+    const documented = firstColumn("../docs/api.md", "### Event types");
+    // What only watchers see, and nobody stores, is described with the streams.
+    const live = ["assistant.delta", "tool.output"];
+    expect(distinct(documented)).toEqual(distinct(known.filter((type) => !live.includes(type))));
+  });
+});
