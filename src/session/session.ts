@@ -64,12 +64,12 @@ import {
   updateSchedule,
 } from "./transactions/schedules";
 import {
-  beginLife,
-  endLife,
-  failLife,
-  forgetLife,
-  meetDeadline,
-  patchLife,
+  applyDeadline,
+  createSession,
+  failSession,
+  markDeleted,
+  terminateSession,
+  updateSession,
 } from "./transactions/session";
 import { sameRow, timingOf, viewOf } from "./transactions/session-row";
 import { change } from "./transactions/state";
@@ -160,14 +160,14 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const starts = start !== undefined;
     const beginning = { caller, spec, requestHash, starts };
     if (startsAnew) {
-      this.#commit((now) => beginLife(this.#store, { ...beginning, env, source: null }, now));
+      this.#commit((now) => createSession(this.#store, { ...beginning, env, source: null }, now));
       return this.#listed();
     }
     const made = await this.#making.make(caller, spec, (copy, env, done) => {
       this.#commit((now) => {
         const { sessionId, manifest } = copy;
         const source = { sessionId, createdAt: manifest.createdAt };
-        beginLife(this.#store, { ...beginning, env, source }, now);
+        createSession(this.#store, { ...beginning, env, source }, now);
         done();
       });
     });
@@ -187,7 +187,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async update(caller: Caller, patch: SessionPatch): Promise<Result<SessionRow>> {
     const refused = this.#refusal(caller);
     if (refused) return refused;
-    this.#commit((now) => patchLife(this.#store, patch, this.#drafts, now));
+    this.#commit((now) => updateSession(this.#store, patch, this.#drafts, now));
     return this.#listed();
   }
 
@@ -261,7 +261,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async terminate(caller: Caller, reason: string): Promise<Result<SessionRow>> {
     const refused = this.#refusal(caller);
     if (refused) return refused;
-    this.#commit((now) => endLife(this.#store, "terminated", reason, this.#drafts, now));
+    this.#commit((now) => terminateSession(this.#store, "terminated", reason, this.#drafts, now));
     const ended = this.#listed();
     await this.#supervisor.driveAndWait();
     return ended;
@@ -305,7 +305,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async remove(caller: Caller): Promise<Result<null>> {
     const refused = this.#refusal(caller);
     if (refused) return refused;
-    this.#commit((now) => forgetLife(this.#store, this.#drafts, now));
+    this.#commit((now) => markDeleted(this.#store, this.#drafts, now));
     await this.#supervisor.driveAndWait();
     await this.#outbox.drain(INDEX_WAIT_MS);
     return ok(null);
@@ -455,7 +455,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       type: "api_error",
       message: `The session was stopped: ${what} within a minute.`,
     };
-    this.#commit((now) => failLife(this.#store, error, this.#drafts, now));
+    this.#commit((now) => failSession(this.#store, error, this.#drafts, now));
     this.#supervisor.drive();
   }
 
@@ -600,7 +600,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   #enforceDeadline(): void {
     const due = dueDeadline(timingOf(this.#store), Date.now());
     if (!due) return;
-    this.#commit((now) => meetDeadline(this.#store, due.because, this.#drafts, now));
+    this.#commit((now) => applyDeadline(this.#store, due.because, this.#drafts, now));
     this.#supervisor.drive();
   }
 

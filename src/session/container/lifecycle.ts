@@ -22,7 +22,7 @@ import {
 import { activate } from "../rules/lifecycle";
 import { SnapshotBucket, savedKey } from "../storage/snapshot-bucket";
 import type { SessionStore } from "../storage/store";
-import { failLife } from "../transactions/session";
+import { failSession } from "../transactions/session";
 import { setLifecycle, setLost, setMachine } from "../transactions/state";
 import { isLoss, machineSandbox } from "./sandbox";
 
@@ -207,7 +207,7 @@ export class MachineKeeper {
       if (phase === "saving" && store.state.machine?.lost) this.#bringHome(machine.saved);
       if (store.state.lifecycle.status !== "initializing") return;
       const message = `The sandbox could not be started${why}.`;
-      failLife(store, { type: "unavailable_error", message }, new Map(), now);
+      failSession(store, { type: "unavailable_error", message }, new Map(), now);
     });
   }
 

@@ -16,7 +16,7 @@ import type { Drafts } from "./turns";
 // What happens to a session as a whole: each of these is one change, within a transaction.
 
 /** What a new session is written down from. */
-export interface Beginning {
+export interface NewSession {
   caller: Caller;
   spec: SessionSpec;
   /** Its environment and the hash of its request as they are stored; the spec has them in clear. */
@@ -29,7 +29,7 @@ export interface Beginning {
 }
 
 /** Writes a new session down. */
-export function beginLife(store: SessionStore, beginning: Beginning, now: number): void {
+export function createSession(store: SessionStore, beginning: NewSession, now: number): void {
   const { caller, spec, env, requestHash, source, starts } = beginning;
   const {
     limits,
@@ -58,7 +58,7 @@ export function beginLife(store: SessionStore, beginning: Beginning, now: number
 }
 
 /** Changes what a caller may change; limits that are used up already end a session at rest. */
-export function patchLife(
+export function updateSession(
   store: SessionStore,
   patch: SessionPatch,
   drafts: Drafts,
@@ -78,23 +78,23 @@ export function patchLife(
   store.log.append({ type: "session.updated", changed: publicNames(patch) }, {}, now);
   const reason = usedUp({ spentNanos: balance.spentNanos, numTurns }, store.metadata.limits);
   // A running message finds its limits by itself, in good order.
-  if (reason && running === null) endLife(store, "terminated", reason, drafts, now);
+  if (reason && running === null) terminateSession(store, "terminated", reason, drafts, now);
 }
 
 /** Does what is due at a deadline. */
-export function meetDeadline(
+export function applyDeadline(
   store: SessionStore,
   because: Deadline["because"],
   drafts: Drafts,
   now: number,
 ): void {
-  if (because === "cleanup") forgetLife(store, drafts, now);
-  else if (because === "lifetime_limit") endLife(store, because, because, drafts, now);
+  if (because === "cleanup") markDeleted(store, drafts, now);
+  else if (because === "lifetime_limit") terminateSession(store, because, because, drafts, now);
   else setLifecycle(store, expireIdle(store.state.lifecycle, endContext(store), now), now);
 }
 
 /** Ends the session, its running message first. */
-export function endLife(
+export function terminateSession(
   store: SessionStore,
   stopReason: "terminated" | "lifetime_limit",
   reason: string,
@@ -106,7 +106,7 @@ export function endLife(
 }
 
 /** Ends the session with an error, its running message first. */
-export function failLife(
+export function failSession(
   store: SessionStore,
   error: PublicError,
   drafts: Drafts,
@@ -118,7 +118,7 @@ export function failLife(
 }
 
 /** Ends the session if need be and marks it to be forgotten as soon as the index knows. */
-export function forgetLife(store: SessionStore, drafts: Drafts, now: number): void {
-  endLife(store, "terminated", "deleted", drafts, now);
+export function markDeleted(store: SessionStore, drafts: Drafts, now: number): void {
+  terminateSession(store, "terminated", "deleted", drafts, now);
   change(store, { removed: true }, now);
 }
