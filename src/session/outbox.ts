@@ -3,7 +3,7 @@ import { backoffMs, withJitter } from "../shared/backoff";
 import { errorText, log } from "../shared/log";
 import { settledWithin } from "../shared/timeout";
 import type { SessionStore } from "./storage/store";
-import { viewOf } from "./transactions/session-row";
+import { toSessionRow } from "./transactions/session-row";
 
 /** Changes that follow each other closely reach the index as one write. */
 const GATHER_MS = 200;
@@ -69,7 +69,7 @@ export class Outbox {
 
   async #sendAll(): Promise<void> {
     while (this.#store.exists() && this.#store.outbox) {
-      const row = viewOf(this.#store);
+      const row = toSessionRow(this.#store);
       const { removed } = this.#store.state;
       try {
         const write = removed ? this.#deps.remove(row) : this.#deps.put(row);

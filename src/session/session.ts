@@ -71,7 +71,7 @@ import {
   terminateSession,
   updateSession,
 } from "./transactions/session";
-import { sameRow, timingOf, viewOf } from "./transactions/session-row";
+import { rowsEqual, timingOf, toSessionRow } from "./transactions/session-row";
 import { change } from "./transactions/state";
 import type { LiveDraft } from "./transactions/turns";
 
@@ -181,7 +181,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   }
 
   async read(caller: Caller): Promise<Result<SessionRow>> {
-    return this.#refusal(caller) ?? ok(viewOf(this.#store));
+    return this.#refusal(caller) ?? ok(toSessionRow(this.#store));
   }
 
   async update(caller: Caller, patch: SessionPatch): Promise<Result<SessionRow>> {
@@ -323,7 +323,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (!this.#store.exists()) return "unknown";
     let isRight = true;
     await this.#guard.attempt("reconcile", async () => {
-      isRight = sameRow(viewOf(this.#store), row);
+      isRight = rowsEqual(toSessionRow(this.#store), row);
       if (!isRight) await this.#repairRow(row);
     });
     return isRight ? "right" : "wrong";
@@ -426,7 +426,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   /** The session as it is now, answered once lists show it, the index being up. */
   async #listed(): Promise<Result<SessionRow>> {
-    const row = viewOf(this.#store);
+    const row = toSessionRow(this.#store);
     if (!this.#isResting()) await this.#outbox.drain(INDEX_WAIT_MS);
     return ok(row);
   }

@@ -5,7 +5,7 @@ import { log } from "../shared/log";
 import { type LoggedEvent, parseLogged } from "./storage/event-log";
 import type { StoredMessage } from "./storage/messages";
 import type { SessionStore } from "./storage/store";
-import { viewOf } from "./transactions/session-row";
+import { toSessionRow } from "./transactions/session-row";
 
 /** Why a session was terminated, as far as we know it in words of our own. */
 const OWN_REASONS: ReadonlySet<string> = new Set([
@@ -80,7 +80,7 @@ export function reportMessage(
 ): void {
   const message = store.messages.get(messageId);
   if (!message) return;
-  const session = viewOf(store);
+  const session = toSessionRow(store);
   analytics.writeDataPoint(messagePoint(session, message, modelName(store)));
   const { status, stopReason, numTurns, error } = message;
   log("message.ended", {
@@ -106,7 +106,7 @@ export function reportDispute({ identity }: SessionStore, logged: LoggedEvent): 
 
 /** Reports a session that has ended: one data point, and one line. */
 export function reportEnd(analytics: AnalyticsEngineDataset, store: SessionStore): void {
-  const session = viewOf(store);
+  const session = toSessionRow(store);
   analytics.writeDataPoint(sessionPoint(session, modelName(store)));
   const { id, status, terminationReason, numTurns } = session;
   log("session.ended", {

@@ -34,7 +34,7 @@ export function publicNames(patch: SessionPatch): string[] {
 }
 
 /** A session as it tells of itself: to clients, and to the index. */
-export function viewOf(store: SessionStore): SessionRow {
+export function toSessionRow(store: SessionStore): SessionRow {
   const { identity, metadata, state } = store;
   const { lifecycle } = state;
   const startedAt = "startedAt" in lifecycle ? lifecycle.startedAt : null;
@@ -79,7 +79,7 @@ export function viewOf(store: SessionStore): SessionRow {
 const whole = (total: number): number => (Number.isSafeInteger(total) && total >= 0 ? total : 0);
 
 /** Whether two rows say the same. */
-export const sameRow = (one: SessionRow, other: SessionRow): boolean =>
+export const rowsEqual = (one: SessionRow, other: SessionRow): boolean =>
   Object.entries(one).every(
     ([name, value]) => JSON.stringify(value) === JSON.stringify(other[name as keyof SessionRow]),
   );
