@@ -45,7 +45,7 @@ import {
 } from "./session-env";
 import { Making } from "./snapshots/restore-session";
 import { Snapshots } from "./snapshots/snapshots";
-import { originOf } from "./snapshots/source";
+import { resumeSourceOf } from "./snapshots/source";
 import { parseLogged } from "./storage/event-log";
 import { SnapshotBucket } from "./storage/snapshot-bucket";
 import { newState, SessionStore } from "./storage/store";
@@ -150,7 +150,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async create(caller: Caller, given: SessionSpec): Promise<Result<SessionRow>> {
     const spec = this.#store.exists() ? given : await this.#withSandbox(given);
     const { id, config } = spec;
-    const startsAnew = originOf(spec) === null;
+    const startsAnew = resumeSourceOf(spec) === null;
     // Before anything is looked at: what is written down must follow what was seen at once.
     const env = startsAnew && config.env ? await newEnv(id, config.env) : {};
     const requestHash = await newRequestHash(id, spec.requestHash, config.env);

@@ -9,7 +9,7 @@ import { newEnv } from "../session-env";
 import { SnapshotBucket, savedKey, workspaceKey } from "../storage/snapshot-bucket";
 import { newState, type SessionStore, type StoredEnv } from "../storage/store";
 import { importTranscript } from "../storage/transcript";
-import { type Copy, copyOf, originOf } from "./source";
+import { type Copy, copySource, resumeSourceOf } from "./source";
 
 /** How soon what was left half made is cleared away. */
 const SWEEP_MS = 60_000;
@@ -112,14 +112,14 @@ export class Making {
   }
 
   async #find(caller: Caller, spec: SessionSpec): Promise<Result<Copy>> {
-    const origin = originOf(spec);
+    const origin = resumeSourceOf(spec);
     if (!origin) throw new Error("there is nothing to start from");
     if (!this.#sandbox(newState(spec, 0).sandbox).restore) {
       const path = "config.sandbox";
       return refuse("invalid_request", "can't take over the files of another session", { path });
     }
     try {
-      const copy = await copyOf(this.#deps.env, caller, spec, origin);
+      const copy = await copySource(this.#deps.env, caller, spec, origin);
       return copy.ok && isStrange(copy.value, spec) ? NOT_ITS_OWN : copy;
     } catch (error) {
       // The index is down, or the origin was lost in the middle.

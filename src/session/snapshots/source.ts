@@ -9,7 +9,7 @@ import {
 } from "../storage/snapshot-bucket";
 
 /** What a session is to start from. */
-export type Origin =
+export type ResumeSource =
   | { from: "session"; name: string; fork: boolean }
   | { from: "conversation"; fork: boolean }
   | { from: "snapshot"; id: string };
@@ -24,7 +24,7 @@ export interface Copy {
 }
 
 /** What a config asks to start from; the first that is present decides. Null for nothing. */
-export function originOf({ config }: Pick<SessionSpec, "config">): Origin | null {
+export function resumeSourceOf({ config }: Pick<SessionSpec, "config">): ResumeSource | null {
   const { resumeSessionId, continueSession, snapshotId, forkSession: fork = false } = config;
   if (resumeSessionId !== undefined) return { from: "session", name: resumeSessionId, fork };
   if (continueSession) return { from: "conversation", fork };
@@ -32,11 +32,11 @@ export function originOf({ config }: Pick<SessionSpec, "config">): Origin | null
 }
 
 /** Has the origin copied as it is now, or finds its snapshot; refuses what can't be started from. */
-export function copyOf(
+export function copySource(
   env: Env,
   caller: Caller,
   spec: SessionSpec,
-  origin: Origin,
+  origin: ResumeSource,
 ): Promise<Result<Copy>> {
   return origin.from === "snapshot"
     ? findSnapshot(env, caller, origin.id)
@@ -57,7 +57,7 @@ async function copySession(
   env: Env,
   caller: Caller,
   spec: SessionSpec,
-  origin: Exclude<Origin, { from: "snapshot" }>,
+  origin: Exclude<ResumeSource, { from: "snapshot" }>,
 ): Promise<Result<Copy>> {
   const path = origin.from === "session" ? "config.resumeSessionId" : "config.continueSession";
   const { conversationId } = spec;
