@@ -43,7 +43,7 @@ import {
   SessionEnv,
   withoutSecrets,
 } from "./session-env";
-import { Making } from "./snapshots/restore-session";
+import { SessionRestore } from "./snapshots/restore-session";
 import { Snapshots } from "./snapshots/snapshots";
 import { resumeSourceOf } from "./snapshots/source";
 import { parseLogged } from "./storage/event-log";
@@ -123,7 +123,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     renewEnv: () => this.#env.renew(),
     waitUntil: (work) => this.ctx.waitUntil(work),
   });
-  readonly #making = new Making({
+  readonly #restore = new SessionRestore({
     env: this.env,
     storage: this.ctx.storage,
     store: this.#store,
@@ -154,7 +154,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     // Before anything is looked at: what is written down must follow what was seen at once.
     const env = startsAnew && config.env ? await newEnv(id, config.env) : {};
     const requestHash = await newRequestHash(id, spec.requestHash, config.env);
-    while (this.#making.busy) await this.#making.settle();
+    while (this.#restore.busy) await this.#restore.settle();
     if (this.#store.exists()) return this.#repeatCreate(spec);
     const { start } = openSandbox(this.env, newState(spec, 0).sandbox, { workspace: WORKSPACE });
     const starts = start !== undefined;
@@ -163,7 +163,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       this.#commit((now) => createSession(this.#store, { ...beginning, env, source: null }, now));
       return this.#listed();
     }
-    const made = await this.#making.make(caller, spec, (copy, env, done) => {
+    const made = await this.#restore.make(caller, spec, (copy, env, done) => {
       this.#commit((now) => {
         const { sessionId, manifest } = copy;
         const source = { sessionId, createdAt: manifest.createdAt };
@@ -616,8 +616,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   /** Clears away what was left of a session that did not come to be. */
   async #sweep(): Promise<void> {
-    if (!this.#making.busy) return;
-    if (await this.#guard.attempt("sweep", () => this.#making.sweep())) return;
+    if (!this.#restore.busy) return;
+    if (await this.#guard.attempt("sweep", () => this.#restore.sweep())) return;
     await this.ctx.storage.setAlarm(this.#guard.restsUntil("sweep", Date.now()));
   }
 

@@ -15,17 +15,17 @@ import { type Copy, copySource, resumeSourceOf } from "./source";
 const SWEEP_MS = 60_000;
 
 /** What is written down before anything else is: what has to go should the session not come to be. */
-interface Note {
+interface CleanupRecord {
   session: string;
   sandbox: { provider: string; id: string };
   /** The copy, if it is nobody else's. */
   copy: string | null;
 }
 
-const NOTE = "making";
+const CLEANUP_RECORD = "making";
 
 /** What is needed of the session's object. */
-export interface MakingDeps {
+export interface SessionRestoreDeps {
   env: Env;
   storage: DurableObjectStorage;
   store: SessionStore;
@@ -37,12 +37,12 @@ export interface MakingDeps {
  * Makes a session from a copy of another. Until its last transaction there is no session, only a note and
  * an alarm that clears away what a loss of the object left behind.
  */
-export class Making {
-  readonly #deps: MakingDeps;
+export class SessionRestore {
+  readonly #deps: SessionRestoreDeps;
   readonly #bucket: SnapshotBucket;
   readonly #serial: Serial;
 
-  constructor(deps: MakingDeps) {
+  constructor(deps: SessionRestoreDeps) {
     this.#deps = deps;
     this.#serial = new Serial(deps.waitUntil);
     this.#bucket = new SnapshotBucket(deps.env.SNAPSHOTS);
@@ -50,7 +50,7 @@ export class Making {
 
   /** Whether a session is being made, or was and is left half made. */
   get busy(): boolean {
-    return this.#serial.busy || this.#note() !== undefined;
+    return this.#serial.busy || this.#cleanupRecord() !== undefined;
   }
 
   /** Waits for what is under way, or clears away what was left behind. Look at `busy` again afterwards. */
@@ -94,7 +94,7 @@ export class Making {
     try {
       const env = await newEnv(spec.id, spec.config.env, copy.manifest);
       await this.#fill(spec, copy);
-      finish(copy, env, () => this.#deps.storage.kv.delete(NOTE));
+      finish(copy, env, () => this.#deps.storage.kv.delete(CLEANUP_RECORD));
     } catch (error) {
       log("resume.failed", { session: spec.id, error: errorText(error) });
       this.#dropCopy(copy);
@@ -132,13 +132,13 @@ export class Making {
   async #fill(spec: SessionSpec, { key, manifest, temporary }: Copy): Promise<void> {
     const { storage, store, workspace } = this.#deps;
     const { sandbox } = newState(spec, 0);
-    const note: Note = { session: spec.id, sandbox, copy: temporary ? key : null };
+    const record: CleanupRecord = { session: spec.id, sandbox, copy: temporary ? key : null };
     storage.transactionSync(() => {
-      storage.kv.put(NOTE, note);
+      storage.kv.put(CLEANUP_RECORD, record);
       store.addTables();
     });
     await storage.setAlarm(Date.now() + SWEEP_MS);
-    await this.#takeFiles(note, workspaceKey(key));
+    await this.#takeFiles(record, workspaceKey(key));
     for (let part = 1; part <= manifest.transcriptParts; part++) {
       const text = await this.#bucket.part(key, part);
       storage.transactionSync(() => importTranscript(storage.sql, text));
@@ -147,35 +147,38 @@ export class Making {
   }
 
   /** What a machine is to begin with waits for its start; a sandbox without one has it at once. */
-  async #takeFiles(note: Note, from: string): Promise<void> {
-    const sandbox = this.#sandbox(note.sandbox);
+  async #takeFiles(record: CleanupRecord, from: string): Promise<void> {
+    const sandbox = this.#sandbox(record.sandbox);
     if (!sandbox.start) await sandbox.restore?.(from);
-    else await copyArchive(this.#deps.env.SNAPSHOTS, from, savedKey(note.session, 0));
+    else await copyArchive(this.#deps.env.SNAPSHOTS, from, savedKey(record.session, 0));
   }
 
   /** Leaves nothing of a session that did not come to be; one that did has no note any more. */
   async #discard(): Promise<void> {
     const { storage, store } = this.#deps;
-    const note = this.#note();
-    if (!note) return;
-    const sandbox = this.#sandbox(note.sandbox);
+    const record = this.#cleanupRecord();
+    if (!record) return;
+    const sandbox = this.#sandbox(record.sandbox);
     // One from the warm pool has a machine already.
     await sandbox.destroy();
-    if (sandbox.start) await this.#bucket.removeSaved(note.session);
-    if (note.copy !== null) await this.#bucket.remove(note.copy);
+    if (sandbox.start) await this.#bucket.removeSaved(record.session);
+    if (record.copy !== null) await this.#bucket.remove(record.copy);
     await storage.deleteAll();
     store.forget();
   }
 
   #logLeft(error: unknown): void {
-    log("resume.cleanup_failed", { session: this.#note()?.session, error: errorText(error) });
+    log("resume.cleanup_failed", {
+      session: this.#cleanupRecord()?.session,
+      error: errorText(error),
+    });
   }
 
-  #note(): Note | undefined {
-    return this.#deps.storage.kv.get<Note>(NOTE);
+  #cleanupRecord(): CleanupRecord | undefined {
+    return this.#deps.storage.kv.get<CleanupRecord>(CLEANUP_RECORD);
   }
 
-  #sandbox(info: Note["sandbox"]): Sandbox {
+  #sandbox(info: CleanupRecord["sandbox"]): Sandbox {
     return openSandbox(this.#deps.env, info, { workspace: this.#deps.workspace });
   }
 }
