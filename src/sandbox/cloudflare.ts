@@ -82,7 +82,7 @@ export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
     this.#askedAt = askedAt;
     try {
       const owner = await this.#owner();
-      const wanted = owner && (await sessionOf(this.env, owner.session).needsMachine(owner.id));
+      const wanted = owner && (await sessionOf(this.env, owner.session).needsContainer(owner.id));
       // It may have been started meanwhile.
       if (!wanted && this.#ownedAt < askedAt) await this.destroy();
     } catch (error) {

@@ -245,5 +245,5 @@ export interface SessionRpc {
   /** For the sandbox's outgoing requests: where one to a host goes. Where no session lives, nowhere. */
   egress(host: string): Promise<Egress>;
   /** For the machine of a sandbox that asks whether its session still needs it; an unknown id needs none. */
-  needsMachine(sandboxId: string): Promise<boolean>;
+  needsContainer(sandboxId: string): Promise<boolean>;
 }

@@ -10,7 +10,7 @@ import { errorText, log } from "../shared/log";
 import { Breaker } from "./breaker";
 import { ClaudeCode } from "./claude-code/claude-code";
 import { egressOf } from "./container/egress";
-import { MachineKeeper } from "./container/lifecycle";
+import { ContainerLifecycle } from "./container/lifecycle";
 import { CrashGuard } from "./crash-guard";
 import { model, upstream } from "./deployment";
 import { workOn } from "./loop/run-message";
@@ -104,7 +104,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     forget: () => this.#erase(),
     reschedule: () => this.#planAlarm(),
   });
-  readonly #machine = new MachineKeeper({
+  readonly #machine = new ContainerLifecycle({
     env: this.env,
     store: this.#store,
     workspace: WORKSPACE,
@@ -311,7 +311,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return ok(null);
   }
 
-  async needsMachine(sandboxId: string): Promise<boolean> {
+  async needsContainer(sandboxId: string): Promise<boolean> {
     return this.#machine.isWanted() && this.#store.state.sandbox.id === sandboxId;
   }
 

@@ -23,8 +23,8 @@ import { activate } from "../rules/lifecycle";
 import { SnapshotBucket, savedKey } from "../storage/snapshot-bucket";
 import type { SessionStore } from "../storage/store";
 import { failSession } from "../transactions/session";
-import { setLifecycle, setLost, setMachine } from "../transactions/state";
-import { isLoss, machineSandbox } from "./sandbox";
+import { setContainerState, setLifecycle, setLost } from "../transactions/state";
+import { containerSandbox, isLoss } from "./sandbox";
 
 /** Tries of a start, a save or a release; those that were lost with the object count. */
 export const MAX_ATTEMPTS = 5;
@@ -38,7 +38,7 @@ const CALL_WAIT_MS = 180_000;
 const CALLS_MS = 60_000;
 
 /** What is needed of the session. */
-export interface MachineKeeperDeps {
+export interface ContainerLifecycleDeps {
   env: Env;
   store: SessionStore;
   workspace: string;
@@ -54,8 +54,8 @@ const retryDelayMs = (attempts: number): number =>
  * Keeps the machine of a session: sees to it that it comes and goes as the session's state asks for, and
  * its files with it, whatever is lost in between. A sandbox that needs no start is left as it is.
  */
-export class MachineKeeper {
-  readonly #deps: MachineKeeperDeps;
+export class ContainerLifecycle {
+  readonly #deps: ContainerLifecycleDeps;
   readonly #bucket: SnapshotBucket;
   /** The sandbox at the session's address, whatever machine stands there. */
   #any: Sandbox | null = null;
@@ -70,7 +70,7 @@ export class MachineKeeper {
   /** Calls of the machine under way, but for our own. */
   readonly #calls = new Set<Promise<unknown>>();
 
-  constructor(deps: MachineKeeperDeps) {
+  constructor(deps: ContainerLifecycleDeps) {
     this.#deps = deps;
     this.#bucket = new SnapshotBucket(deps.env.SNAPSHOTS);
   }
@@ -139,7 +139,7 @@ export class MachineKeeper {
       return this.#giveUp(before, new Error("it was interrupted too often"));
     }
     const attempts = before.attempts + 1;
-    this.#commit((now) => setMachine(this.#deps.store, attempt(before), now));
+    this.#commit((now) => setContainerState(this.#deps.store, attempt(before), now));
     try {
       if (before.phase === "starting") await this.#start(before);
       else if (before.phase === "saving") await this.#save(before);
@@ -163,7 +163,7 @@ export class MachineKeeper {
     if (name === undefined) throw new Error("the sandbox knows no start");
     if (workspace) await this.#machineOf(name).restore?.(workspace.key);
     this.#change("starting", (machine, now) => {
-      setMachine(store, started(machine, name), now);
+      setContainerState(store, started(machine, name), now);
       const { lifecycle } = store.state;
       if (lifecycle.status === "initializing") setLifecycle(store, activate(lifecycle, now), now);
     });
@@ -178,7 +178,7 @@ export class MachineKeeper {
     const workspace = { key: savedKey(id, saves), at: Date.now() };
     await sandbox.snapshot(workspace.key);
     this.#change("saving", (machine, now) => {
-      setMachine(store, saved(machine, workspace), now);
+      setContainerState(store, saved(machine, workspace), now);
       this.#bringHome(workspace);
     });
     // What stays is removed with the next one.
@@ -190,7 +190,7 @@ export class MachineKeeper {
   async #release(): Promise<void> {
     await this.#anyMachine().destroy();
     const { store } = this.#deps;
-    this.#change("releasing", (machine, now) => setMachine(store, released(machine), now));
+    this.#change("releasing", (machine, now) => setContainerState(store, released(machine), now));
   }
 
   #giveUp({ phase }: Pending, error: unknown): void {
@@ -212,7 +212,7 @@ export class MachineKeeper {
   }
 
   #wrapped(): Sandbox {
-    return machineSandbox({
+    return containerSandbox({
       any: this.#anyMachine(),
       of: (name) => this.#machineOf(name),
       ready: () => this.#ready(),
@@ -224,7 +224,7 @@ export class MachineKeeper {
       use: () => {
         const machine = this.#machine();
         if (!machine || use(machine) === machine) return;
-        this.#commit((now) => setMachine(this.#deps.store, use(machine), now));
+        this.#commit((now) => setContainerState(this.#deps.store, use(machine), now));
       },
       during: (call) => this.#during(call),
       explain: (name, error) => (isLoss(error) ? this.#lost(name, error) : error),
@@ -239,7 +239,7 @@ export class MachineKeeper {
     if (!machine || !this.#isAwake()) throw RELEASED;
     this.#waiting ??= Promise.withResolvers<string>();
     const { promise } = this.#waiting;
-    this.#commit((now) => setMachine(this.#deps.store, want(machine), now));
+    this.#commit((now) => setContainerState(this.#deps.store, want(machine), now));
     if (!(await settledWithin(promise, CALL_WAIT_MS))) throw STILL_STARTING;
     return promise;
   }

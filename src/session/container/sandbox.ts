@@ -21,7 +21,7 @@ export interface MachineAccess {
 }
 
 /** The sandbox of a session as its tools see it: calls wait for the machine, and are told of its loss. */
-export function machineSandbox(machine: MachineAccess): Sandbox {
+export function containerSandbox(machine: MachineAccess): Sandbox {
   const { find, snapshot, programs } = machine.any;
   /** What stops the commands that wait for the machine, by their ids. */
   const waiting = new Map<string, () => void>();

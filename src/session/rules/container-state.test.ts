@@ -7,7 +7,7 @@ import {
   isWanted,
   lose,
   type Machine,
-  newMachine,
+  newContainerState,
   release,
   released,
   sandboxState,
@@ -40,7 +40,7 @@ describe("every transition of a machine", () => {
   it.each<[string, Machine, Machine]>([
     [
       "a new one starts",
-      newMachine(null),
+      newContainerState(null),
       { saved: null, saves: 0, clean: true, lost: false, phase: "starting", attempts: 0 },
     ],
     ["one that is not there starts when it is wanted", want(none), { ...starting, attempts: 0 }],
@@ -119,7 +119,7 @@ describe("whatever happens to a machine", () => {
   it("what was saved is never forgotten, and each save has a key of its own", () => {
     fc.assert(
       fc.property(fc.array(happening), (happenings) => {
-        let machine = newMachine(before);
+        let machine = newContainerState(before);
         const saves: number[] = [];
         for (const happens of happenings) {
           const wasSaving = isSaving(machine);
@@ -135,7 +135,7 @@ describe("whatever happens to a machine", () => {
   it("used files go only by a save, a loss that is told, or because nobody wants them", () => {
     fc.assert(
       fc.property(fc.array(happening), (happenings) => {
-        let machine = newMachine(null);
+        let machine = newContainerState(null);
         for (const happens of happenings) {
           const was = machine;
           machine = happens(was);
@@ -152,7 +152,7 @@ describe("whatever happens to a machine", () => {
   it("a repeated call changes nothing", () => {
     fc.assert(
       fc.property(fc.array(happening), fc.boolean(), (happenings, keep) => {
-        const machine = happenings.reduce((now, happens) => happens(now), newMachine(null));
+        const machine = happenings.reduce((now, happens) => happens(now), newContainerState(null));
         const calls: ((machine: Machine) => Machine)[] = [
           want,
           use,

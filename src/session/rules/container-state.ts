@@ -36,7 +36,7 @@ export type Machine = Known &
 export type Pending = Extract<Machine, { attempts: number }>;
 
 /** The machine of a new session: it starts with what was saved for it. */
-export const newMachine = (saved: SavedWorkspace | null): Machine => ({
+export const newContainerState = (saved: SavedWorkspace | null): Machine => ({
   saved,
   saves: 0,
   clean: true,

@@ -80,7 +80,7 @@ async function idle(id: string): Promise<void> {
 async function sleep(id: string): Promise<void> {
   await idle(id);
   await comesToBe(id, "suspended");
-  await until(async () => !(await sessionOf(id).needsMachine(id)));
+  await until(async () => !(await sessionOf(id).needsContainer(id)));
 }
 
 describe("a session whose sandbox is a machine", () => {
@@ -93,12 +93,12 @@ describe("a session whose sandbox is a machine", () => {
       status: "initializing",
       sandbox: { state: "starting" },
     });
-    expect(await sessionOf(id).needsMachine(id)).toBe(true);
+    expect(await sessionOf(id).needsContainer(id)).toBe(true);
     open = true;
     await comesToBe(id, "ready");
     expect(await read(id)).toMatchObject({ status: "active" });
     expect(await typesOf(id)).toEqual(["session.created", "session.started"]);
-    expect(await sessionOf(id).needsMachine(id)).toBe(true);
+    expect(await sessionOf(id).needsContainer(id)).toBe(true);
   });
 
   it("asks the model before it has started, and its tools wait", async () => {
@@ -152,7 +152,7 @@ describe("a session whose sandbox is a machine", () => {
       await comesToBe(id, "none");
       expect(machine.steps.at(-1)).toBe("destroy");
       expect((await typesOf(id)).at(-1)).toBe("session.failed");
-      expect(await sessionOf(id).needsMachine(id)).toBe(false);
+      expect(await sessionOf(id).needsContainer(id)).toBe(false);
     }, 1 / 5_000);
   });
 
@@ -285,7 +285,7 @@ describe("a machine that is lost", () => {
       };
       expect(await bash(id, "cat a.txt")).toContain("its machine is lost");
       await until(() => machine.steps.filter((step) => step === "destroy").length === MAX_ATTEMPTS);
-      await until(async () => !(await sessionOf(id).needsMachine(id)));
+      await until(async () => !(await sessionOf(id).needsContainer(id)));
       expect(await losses(id)).toHaveLength(1);
       machine.before = () => {};
       expect(await bash(id, "echo again")).toContain("again");
@@ -500,7 +500,7 @@ describe("a session that ends", () => {
     expect(machine.steps.join(" ")).toBe("start run snapshot destroy");
     expect(await bash(spec.id, "cat a.txt")).toContain("one");
     expect(next.steps.join(" ")).toBe("start restore run");
-    expect(await sessionOf(id).needsMachine(id)).toBe(false);
+    expect(await sessionOf(id).needsContainer(id)).toBe(false);
     expect((await typesOf(id)).at(-1)).toBe("session.terminated");
   });
 
@@ -598,7 +598,7 @@ describe("a session that is deleted", () => {
     const made = await create();
     await prepare(made);
     value(await sessionOf(made.id).remove(ALICE));
-    await until(async () => (await sessionOf(made.id).needsMachine(made.id)) === false);
+    await until(async () => (await sessionOf(made.id).needsContainer(made.id)) === false);
     await until(() => made.machine.name === null);
     await until(async () => (await savedKeys(made.id)).length === 0);
     expect((await sessionOf(made.id).read(ALICE)).ok).toBe(false);
@@ -662,7 +662,7 @@ describe("a session without a machine of its own at the moment", () => {
 describe("a machine that asks whether it is needed", () => {
   it("is not by a session that nobody knows, which stays unknown", async () => {
     const id = newSessionId();
-    expect(await sessionOf(id).needsMachine(id)).toBe(false);
+    expect(await sessionOf(id).needsContainer(id)).toBe(false);
     const traces = await runInDurableObject(objectOf(id), async (_, { storage }) => ({
       tables: storage.sql.exec("SELECT name FROM sqlite_master").toArray().length,
       alarm: await storage.getAlarm(),

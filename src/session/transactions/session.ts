@@ -1,7 +1,7 @@
 import type { PublicError } from "../../events/event";
 import type { StoredText } from "../../shared/encryption";
 import type { Caller, SessionPatch, SessionSpec } from "../rpc";
-import { newMachine } from "../rules/container-state";
+import { newContainerState } from "../rules/container-state";
 import type { Deadline } from "../rules/deadlines";
 import { usedUp } from "../rules/ledger";
 import { activate, expireIdle, fail, isEnded, terminate } from "../rules/lifecycle";
@@ -10,7 +10,7 @@ import type { StoredEnv } from "../storage/store";
 import { newState, type SessionStore } from "../storage/store";
 import { cutMessage, endContext, endMessage } from "./messages";
 import { publicNames } from "./session-row";
-import { change, endSession, setLifecycle, setMachine } from "./state";
+import { change, endSession, setContainerState, setLifecycle } from "./state";
 import type { Drafts } from "./turns";
 
 // What happens to a session as a whole: each of these is one change, within a transaction.
@@ -54,7 +54,7 @@ export function createSession(store: SessionStore, beginning: NewSession, now: n
     return;
   }
   const saved = source && { key: savedKey(spec.id, 0), at: source.createdAt };
-  setMachine(store, newMachine(saved), now);
+  setContainerState(store, newContainerState(saved), now);
 }
 
 /** Changes what a caller may change; limits that are used up already end a session at rest. */

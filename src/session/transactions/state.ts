@@ -29,7 +29,7 @@ export function setLifecycle(store: SessionStore, after: Lifecycle, now: number)
   if (machine) {
     const keep = store.identity.pattern !== "ephemeral";
     change(store, { lifecycle: after }, now);
-    setMachine(store, awake ? want(machine) : release(machine, keep), now);
+    setContainerState(store, awake ? want(machine) : release(machine, keep), now);
   } else {
     // Files at rest: whoever wakes the session finds them where they were.
     const state = awake ? "ready" : "suspended";
@@ -40,7 +40,7 @@ export function setLifecycle(store: SessionStore, after: Lifecycle, now: number)
 }
 
 /** Moves the session's machine on; the index is told of what shows. */
-export function setMachine(store: SessionStore, machine: Machine, now: number): void {
+export function setContainerState(store: SessionStore, machine: Machine, now: number): void {
   const { sandbox } = store.state;
   if (machine === store.state.machine) return;
   store.state = { ...store.state, machine };
@@ -54,7 +54,7 @@ export function setMachine(store: SessionStore, machine: Machine, now: number): 
  */
 export function setLost(store: SessionStore, after: Machine, now: number): void {
   const before = store.state.machine;
-  setMachine(store, after, now);
+  setContainerState(store, after, now);
   const { lifecycle, running } = store.state;
   if (before?.lost || !after.lost || isEnded(lifecycle)) return;
   const savedAt = after.saved && new Date(after.saved.at).toISOString();
