@@ -18,7 +18,7 @@ import {
 } from "../testing/sessions";
 import type { SessionRpc } from "./rpc";
 import { SessionStore } from "./storage/store";
-import { joinFrames } from "./subscribers";
+import { replayFrames } from "./subscribers";
 
 const BOB = { owner: "bob", admin: false };
 const ADMIN = { owner: "ops", admin: true };
@@ -704,7 +704,7 @@ describe("watching", () => {
       ];
       const scope = { messageId: request.id };
       const draft = { draft: { ...emptyDraft(), content }, scope, live: true };
-      const joined = joinFrames(store, request.id, 0, new Map([["turn_1", draft]]));
+      const joined = replayFrames(store, request.id, 0, new Map([["turn_1", draft]]));
       const deltas = joined.frames
         .filter((frame) => frame.startsWith("event: assistant.delta"))
         .map((frame) => JSON.parse(frame.slice(frame.indexOf("{"))));

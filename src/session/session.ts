@@ -49,7 +49,7 @@ import { resumeSourceOf } from "./snapshots/source";
 import { parseLogged } from "./storage/event-log";
 import { SnapshotBucket } from "./storage/snapshot-bucket";
 import { newState, SessionStore } from "./storage/store";
-import { Watchers } from "./subscribers";
+import { Subscribers } from "./subscribers";
 import { Supervisor } from "./supervisor";
 import { reportDispute, reportEnd, reportMessage } from "./telemetry";
 import { acceptMessage, cutMessage, endMessage, startNext } from "./transactions/messages";
@@ -89,7 +89,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #store = new SessionStore(this.ctx.storage);
   readonly #breaker = new Breaker(this.ctx.storage.kv);
   readonly #guard = new CrashGuard(this.ctx.storage, this.ctx.id.name);
-  readonly #watchers = new Watchers(this.ctx);
+  readonly #subscribers = new Subscribers(this.ctx);
   readonly #drafts = new Map<string, LiveDraft>();
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   readonly #supervisor = new Supervisor({
@@ -133,7 +133,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #claudeCode = new ClaudeCode({
     store: this.#store,
     commit: (change) => this.#commit(change),
-    publish: (event) => this.#watchers.showLive(event),
+    publish: (event) => this.#subscribers.showLive(event),
     drafts: this.#drafts,
     upstream,
     sandbox: () => this.#machine.sandbox(),
@@ -352,7 +352,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const refused = this.#refusal(caller) ?? this.#refuseUnknown(messageId);
     if (refused) return Response.json(refused.failure, { status: 404 });
     const after = Number(query.get("after") ?? 0);
-    return this.#watchers.join(this.#store, this.#drafts, { after, messageId });
+    return this.#subscribers.join(this.#store, this.#drafts, { after, messageId });
   }
 
   /** A program may be the first to ask after a loss of the object: the work is taken up for it. */
@@ -495,7 +495,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
         : await workOn(messageId, {
             store,
             commit: (change) => this.#commit(change),
-            publish: (event) => this.#watchers.showLive(event),
+            publish: (event) => this.#subscribers.showLive(event),
             model,
             sandbox: this.#machine.sandbox(),
             workspace: WORKSPACE,
@@ -639,7 +639,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   /** Tells everybody concerned of events that were just committed. */
   #show(): void {
     for (const event of this.#store.log.take()) {
-      this.#watchers.show(event);
+      this.#subscribers.show(event);
       const { type, messageId } = event;
       if (isMessageEnd(type) && messageId !== null) {
         this.#waiting.get(messageId)?.resolve();

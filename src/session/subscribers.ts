@@ -27,7 +27,7 @@ interface Frame {
  * Tells whoever watches a session what happens. What happens in one go is sent as one frame: a message on
  * a socket costs more than what it carries.
  */
-export class Watchers {
+export class Subscribers {
   readonly #sockets: Sockets;
   #gathered: Frame[] = [];
 
@@ -55,7 +55,7 @@ export class Watchers {
     this.#flush();
     const { 0: client, 1: server } = new WebSocketPair();
     this.#sockets.acceptWebSocket(server, [wanted.messageId ?? EVERYTHING]);
-    const { frames, close } = joinFrames(store, wanted.messageId, wanted.after, drafts);
+    const { frames, close } = replayFrames(store, wanted.messageId, wanted.after, drafts);
     if (frames.length > 0) server.send(frames.join(""));
     if (close) server.close(close.code, close.reason);
     return new Response(null, { status: 101, webSocket: client });
@@ -95,7 +95,7 @@ const ENDED = { code: 1000, reason: "ended" };
 const MORE = { code: 4000, reason: "more" };
 
 /** What a watcher that joins is sent first, and whether its socket is closed after that. */
-export function joinFrames(
+export function replayFrames(
   store: SessionStore,
   messageId: string | null,
   after: number,
