@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { nextInRound } from "../db/rounds";
+import { nextReconcileBatch } from "../db/reconcile-cursor";
 import { putSession } from "../db/sessions";
 import { aSessionRow, emptyMirror } from "../testing/rows";
 import {
@@ -136,7 +136,7 @@ describe("a round", () => {
     }
     const seen: string[][] = [];
     for (let run = 0; run < 4; run++) {
-      const rows = await nextInRound(env.DB, {
+      const rows = await nextReconcileBatch(env.DB, {
         before: HOUR_AHEAD(),
         after: HOUR_AHEAD(),
         limit: 4,

@@ -1,4 +1,4 @@
-import { nextInRound } from "../db/rounds";
+import { nextReconcileBatch } from "../db/reconcile-cursor";
 import type { SessionRow } from "../db/schema";
 import { purgeTombstones, removeSession } from "../db/sessions";
 import { maintainPool } from "../pool/client";
@@ -36,7 +36,7 @@ async function purge(d1: D1Database, now: number): Promise<void> {
 
 async function reconcile(env: Env, now: number): Promise<void> {
   const quiet = { before: now - QUIET_MS, after: now + QUIET_MS };
-  const rows = await nextInRound(env.DB, { ...quiet, limit: MAX_LOOKS });
+  const rows = await nextReconcileBatch(env.DB, { ...quiet, limit: MAX_LOOKS });
   while (rows.length > 0) {
     const some = rows.splice(0, LOOKS_AT_ONCE);
     // One object that cannot be reached does not keep the others from being looked at.

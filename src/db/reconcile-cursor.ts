@@ -9,7 +9,7 @@ const NAME = "reconcile";
  * since `before`: their objects are at work. Those written beyond `after`, by a clock that has been set
  * back, are not left out. After the last row the round begins anew.
  */
-export async function nextInRound(
+export async function nextReconcileBatch(
   d1: D1Database,
   { before, after: beyond, limit }: { before: number; after: number; limit: number },
 ): Promise<SessionRow[]> {
