@@ -13,7 +13,7 @@ import { egressOf } from "./container/egress";
 import { ContainerLifecycle } from "./container/lifecycle";
 import { CrashGuard } from "./crash-guard";
 import { model, upstream } from "./deployment";
-import { workOn } from "./loop/run-message";
+import { runMessage } from "./loop/run-message";
 import { Outbox } from "./outbox";
 import {
   type Caller,
@@ -491,8 +491,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (signal.aborted) return;
     const ending =
       store.identity.config.runtime === "claude-code"
-        ? await this.#claudeCode.workOn(messageId, signal)
-        : await workOn(messageId, {
+        ? await this.#claudeCode.runMessage(messageId, signal)
+        : await runMessage(messageId, {
             store,
             commit: (change) => this.#commit(change),
             publish: (event) => this.#subscribers.showLive(event),

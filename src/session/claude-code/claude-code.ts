@@ -105,19 +105,19 @@ export class ClaudeCode {
   }
 
   /** Works on a message until it has come to its end. Null when it was stopped from outside. */
-  async workOn(messageId: string, signal: AbortSignal): Promise<Ending | null> {
+  async runMessage(messageId: string, signal: AbortSignal): Promise<Ending | null> {
     const before = this.#free;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#free = promise;
     try {
       await before;
-      return signal.aborted ? null : await this.#workAlone(messageId, signal);
+      return signal.aborted ? null : await this.#runAlone(messageId, signal);
     } finally {
       resolve();
     }
   }
 
-  async #workAlone(messageId: string, signal: AbortSignal): Promise<Ending | null> {
+  async #runAlone(messageId: string, signal: AbortSignal): Promise<Ending | null> {
     const over = new AbortController();
     const both = AbortSignal.any([signal, over.signal]);
     const settled = notifier(both);

@@ -55,7 +55,7 @@ export interface RunnerDeps {
 }
 
 /** Carries a run on from its journal, to its end. Null when it was stopped from outside. */
-export function carryOn(run: Run, deps: RunnerDeps): Promise<Ending | null> {
+export function runAgentForSession(run: Run, deps: RunnerDeps): Promise<Ending | null> {
   const { store, commit, publish, drafts, signal } = deps;
   const { config, createdAt, pattern } = store.identity;
   const scope = scopeOf(run);

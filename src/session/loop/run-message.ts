@@ -13,19 +13,19 @@ import {
   sendMail,
 } from "../transactions/agents";
 import { takeUpAgain } from "../transactions/turns";
-import { carryOn, type RunnerDeps } from "./run-agent";
+import { type RunnerDeps, runAgentForSession } from "./run-agent";
 
 /** Agents that call their models at once, besides the message's own; the others wait. */
 export const MAX_AT_WORK = 16;
 
 /** What work on a message needs of its session. */
-export type CrewDeps = Omit<RunnerDeps, "colleagues" | "files" | "settled">;
+export type RunMessageDeps = Omit<RunnerDeps, "colleagues" | "files" | "settled">;
 
 /**
  * Works on a message with all its agents, those that were lost with the object too, until it has come to
  * its end. Null when it was stopped from outside. Never rejects.
  */
-export async function workOn(messageId: string, deps: CrewDeps): Promise<Ending | null> {
+export async function runMessage(messageId: string, deps: RunMessageDeps): Promise<Ending | null> {
   const { store, commit, signal } = deps;
   const work = new Map<string, Promise<Ending | null>>();
   const settled = notifier(signal);
@@ -52,7 +52,7 @@ export async function workOn(messageId: string, deps: CrewDeps): Promise<Ending 
   async function follow(run: Run): Promise<Ending | null> {
     const shared = hasAgents(store);
     for (;;) {
-      const ending = await carryOn(run, {
+      const ending = await runAgentForSession(run, {
         ...deps,
         settled,
         colleagues: shared ? colleaguesOf(run) : undefined,
