@@ -175,12 +175,12 @@ async function reply(deps: AgentDeps): Promise<Ending | Overflow | undefined> {
   if (!made.ok) return made.ending;
   const { turn } = made;
   const cut = turn.maxTokens < deps.maxTokens;
-  deps.journal.complete(turn, keptReply(made.outcome, cut));
+  deps.journal.complete(turn, replyToStore(made.outcome, cut));
   return undefined;
 }
 
 /** Returns the parts of a reply that are stored; `cut` says that it was granted fewer tokens than it was to have. */
-export function keptReply(outcome: ModelReply, cut: boolean): StoredReply {
+export function replyToStore(outcome: ModelReply, cut: boolean): StoredReply {
   // A reply cut short because the money left allowed no more ends on the budget.
   const cutByBudget = outcome.stopReason === "max_tokens" && cut;
   const stopReason = cutByBudget ? "budget_limit" : outcome.stopReason;

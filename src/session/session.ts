@@ -52,7 +52,7 @@ import { newState, SessionStore } from "./storage/store";
 import { Subscribers } from "./subscribers";
 import { Supervisor } from "./supervisor";
 import { reportDispute, reportEnd, reportMessage } from "./telemetry";
-import { acceptMessage, cutMessage, endMessage, startNext } from "./transactions/messages";
+import { acceptMessage, endMessage, startNext, stopMessage } from "./transactions/messages";
 import { failLostMessage, noteRestart } from "./transactions/restarts";
 import {
   addSchedule,
@@ -199,7 +199,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       const repeated = this.#store.messages.get(request.id) !== undefined;
       const accepted = acceptMessage(this.#store, request, now);
       if (accepted.ok && !repeated && request.onBusy === "interrupt") {
-        cutMessage(this.#store, "interrupted", this.#drafts, now);
+        stopMessage(this.#store, "interrupted", this.#drafts, now);
         startNext(this.#store, WORKSPACE, now, request.id);
       }
       startNext(this.#store, WORKSPACE, now);
@@ -249,7 +249,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const refused = this.#refusal(caller);
     if (refused) return refused;
     const messageId = this.#commit((now) => {
-      const cut = cutMessage(this.#store, "interrupted", this.#drafts, now);
+      const cut = stopMessage(this.#store, "interrupted", this.#drafts, now);
       startNext(this.#store, WORKSPACE, now);
       return cut;
     });

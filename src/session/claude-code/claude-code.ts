@@ -32,7 +32,7 @@ import {
   startAgent,
   tryLeftOpen,
 } from "../transactions/claude-code";
-import { type LiveDraft, takeUpAgain } from "../transactions/turns";
+import { type LiveDraft, recoverRun } from "../transactions/turns";
 import { later, passOn, stopped } from "./model-proxy";
 import { putBackTranscript, saveTranscript } from "./transcript";
 
@@ -125,7 +125,7 @@ export class ClaudeCode {
     const work: Work = { messageId, signal: both, settled, noise: "", askedAfter: null, program };
     const { store, commit } = this.#deps;
     for (const run of store.journal.openRuns(messageId)) {
-      if (store.journal.hasCalls(run.id)) commit((now) => takeUpAgain({ store, run, now }));
+      if (store.journal.hasCalls(run.id)) commit((now) => recoverRun({ store, run, now }));
     }
     this.#work = work;
     this.#begun.resolve();
@@ -199,7 +199,7 @@ export class ClaudeCode {
     const id = store.programs.read()?.id;
     commit((now) => {
       store.programs.forget();
-      for (const run of store.journal.openRuns(messageId)) takeUpAgain({ store, run, now });
+      for (const run of store.journal.openRuns(messageId)) recoverRun({ store, run, now });
       giveUpCalls(this.#at(messageId, now));
     });
     work.program.abort();

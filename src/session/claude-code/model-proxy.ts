@@ -3,7 +3,7 @@ import type { CallResult } from "../../agent/claude-code/protocol";
 import { limitMessage } from "../../agent/claude-code/protocol";
 import { readProgramCall } from "../../agent/claude-code/request";
 import { wireSchema } from "../../agent/json-schema";
-import { keptReply } from "../../agent/loop";
+import { replyToStore } from "../../agent/loop";
 import { type Block, toolCalls } from "../../agent/messages";
 import { type ModelOutcome, thinkingFor, thinkingWithin } from "../../agent/model";
 import type { PricedModel } from "../../agent/models";
@@ -241,7 +241,7 @@ function make(
       }
       // The program makes the calls that it was sent, whatever was kept of them.
       const { unusable: _, ...reply } = outcome;
-      const kept = live ? keptReply(reply, cut) : { ...reply, content: [] };
+      const kept = live ? replyToStore(reply, cut) : { ...reply, content: [] };
       const content = kept.content.map(asOurs);
       completeTurn(change, turn, { ...kept, content });
       for (const tool of toolCalls(content)) startTool(change, tool);

@@ -12,7 +12,7 @@ import {
   resultOf,
   sendMail,
 } from "../transactions/agents";
-import { takeUpAgain } from "../transactions/turns";
+import { recoverRun } from "../transactions/turns";
 import { type RunnerDeps, runAgentForSession } from "./run-agent";
 
 /** Agents that call their models at once, besides the message's own; the others wait. */
@@ -35,7 +35,7 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
 
   const open = store.journal.openRuns(messageId);
   for (const run of open) {
-    if (store.journal.hasCalls(run.id)) commit((now) => takeUpAgain({ store, run, now }));
+    if (store.journal.hasCalls(run.id)) commit((now) => recoverRun({ store, run, now }));
   }
   for (const run of open) if (run.id !== messageId) start(run);
   const own = store.journal.run(messageId);

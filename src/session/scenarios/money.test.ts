@@ -14,7 +14,7 @@ import {
   completeTurn,
   failTurn,
   type RunChange,
-  takeUpAgain,
+  recoverRun,
 } from "../transactions/turns";
 
 // The session's ledger under whatever may happen to it: agents that call models side by side, replies,
@@ -196,7 +196,7 @@ function play(
     if (step.do === "lose the object") {
       store = new SessionStore(storage);
       store.transaction(() => {
-        for (let n = 0; n < AGENTS; n++) takeUpAgain(at(n));
+        for (let n = 0; n < AGENTS; n++) recoverRun(at(n));
       });
       open.clear();
     }

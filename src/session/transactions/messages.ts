@@ -170,7 +170,7 @@ function storable(store: SessionStore, messageId: string, result: string | null)
 }
 
 /** Ends the running message from outside; returns its id, or null when none runs. */
-export function cutMessage(
+export function stopMessage(
   store: SessionStore,
   stopReason: "interrupted" | "terminated" | "lifetime_limit",
   drafts: Drafts,

@@ -8,7 +8,7 @@ import { activate, expireIdle, fail, isEnded, terminate } from "../rules/lifecyc
 import { savedKey } from "../storage/snapshot-bucket";
 import type { StoredEnv } from "../storage/store";
 import { newState, type SessionStore } from "../storage/store";
-import { cutMessage, endContext, endMessage } from "./messages";
+import { endContext, endMessage, stopMessage } from "./messages";
 import { publicNames } from "./session-row";
 import { change, endSession, setContainerState, setLifecycle } from "./state";
 import type { Drafts } from "./turns";
@@ -101,7 +101,7 @@ export function terminateSession(
   drafts: Drafts,
   now: number,
 ): void {
-  cutMessage(store, stopReason, drafts, now);
+  stopMessage(store, stopReason, drafts, now);
   endSession(store, terminate(store.state.lifecycle, reason, endContext(store), now), now);
 }
 

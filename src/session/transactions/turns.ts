@@ -237,7 +237,7 @@ export function failTurn(
 }
 
 /** Withdraws the tries of a run that were under way when it was lost: nobody knows what they said. */
-export function takeUpAgain(at: RunChange): void {
+export function recoverRun(at: RunChange): void {
   for (const call of at.store.journal.openCalls(at.run.id)) {
     failTurn(at, call, { failure: LOST, draft: emptyDraft() }, 0);
   }
