@@ -25,7 +25,7 @@ export type SearchOutcome =
   | { ok: false; message: string };
 
 /** What an agent may do with the other agents of its session. Both can be repeated after a restart. */
-export interface Colleagues {
+export interface AgentMessaging {
   /** Has an agent do a task, and answers with what it said, or at once when it is done in the background. */
   task(request: {
     callId: string;
@@ -86,7 +86,7 @@ export interface ToolContext {
   /** Checks where names lead before they are fetched; absent where the deployment checks none. */
   lookup?: Lookup | undefined;
   /** Absent where an agent is alone. */
-  colleagues?: Colleagues | undefined;
+  colleagues?: AgentMessaging | undefined;
   files?: SharedFiles | undefined;
 }
 

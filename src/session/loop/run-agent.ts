@@ -6,7 +6,7 @@ import { type Model, thinkingFor } from "../../agent/model";
 import type { PricedModel } from "../../agent/models";
 import { commandRules, mayCall, offeredTools } from "../../agent/permissions";
 import { systemPrompt } from "../../agent/prompt";
-import type { Colleagues, SharedFiles } from "../../agent/tool";
+import type { AgentMessaging, SharedFiles } from "../../agent/tool";
 import { findTool, runTool, toolDefinitions } from "../../agent/tools";
 import type { Pattern } from "../../db/schema";
 import type { LiveEvent } from "../../events/event";
@@ -50,7 +50,7 @@ export interface RunnerDeps {
   /** Opens whenever a call of the session was settled. */
   settled: Notifier;
   /** Absent where an agent is alone. */
-  colleagues: Colleagues | undefined;
+  colleagues: AgentMessaging | undefined;
   files: SharedFiles | undefined;
 }
 
@@ -62,7 +62,7 @@ export function runAgentForSession(run: Run, deps: RunnerDeps): Promise<Ending |
   const setup = setupOf(store, run.agent);
   const priced = modelOf(setup.model);
   const offered = offeredTools(setup.rules)
-    .filter(({ name }) => deps.colleagues || !COLLEGIAL.has(name))
+    .filter(({ name }) => deps.colleagues || !MULTI_AGENT_TOOLS.has(name))
     .filter(({ name }) => isUsable(name, pattern));
 
   return runAgent({
@@ -137,7 +137,7 @@ export function runAgentForSession(run: Run, deps: RunnerDeps): Promise<Ending |
 }
 
 /** Tools that an agent has no use for where it is alone. */
-const COLLEGIAL = new Set(["Task", "SendMessage"]);
+const MULTI_AGENT_TOOLS = new Set(["Task", "SendMessage"]);
 /** An ephemeral session is gone before it could be woken. */
 const isUsable = (tool: string, pattern: Pattern): boolean =>
   tool !== "wake" || pattern !== "ephemeral";

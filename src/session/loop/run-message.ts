@@ -1,5 +1,5 @@
 import type { Ending } from "../../agent/loop";
-import type { Colleagues, SharedFiles, ToolResult } from "../../agent/tool";
+import type { AgentMessaging, SharedFiles, ToolResult } from "../../agent/tool";
 import { sha256, toBase64 } from "../../shared/bytes";
 import { notifier } from "../../shared/notifier";
 import type { Run } from "../storage/journal";
@@ -73,7 +73,7 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
     return rest.map(start);
   }
 
-  function colleaguesOf(run: Run): Colleagues {
+  function colleaguesOf(run: Run): AgentMessaging {
     const at = (now: number) => ({ store, run, now });
     return {
       async task(task: Assignment): Promise<ToolResult> {
