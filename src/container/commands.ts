@@ -14,7 +14,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
-import { Ends } from "./ends.ts";
+import { HeadTailBuffer } from "./head-tail-buffer.ts";
 import type { AskedCommand, Result, Tell } from "./protocol.ts";
 import {
   claim,
@@ -67,7 +67,7 @@ export function find(
   return isSupervised(folder) ? { state: "running" } : { state: "unknown" };
 }
 
-/** Ends a command or a program, and all it started, and waits until it has ended. */
+/** HeadTailBuffer a command or a program, and all it started, and waits until it has ended. */
 export async function kill(id: string): Promise<void> {
   const folder = ["commands" as const, "programs" as const]
     .map((kind) => folderOf(kind, id))
@@ -119,7 +119,10 @@ async function supervise(
   killed.addEventListener("abort", () => stop("killed"));
 
   const { timeoutMs, maxOutputBytes } = command;
-  const kept = { stdout: new Ends(maxOutputBytes), stderr: new Ends(maxOutputBytes) };
+  const kept = {
+    stdout: new HeadTailBuffer(maxOutputBytes),
+    stderr: new HeadTailBuffer(maxOutputBytes),
+  };
   mkdirSync(workspace, { recursive: true });
   const cwd = command.cwd ?? workspace;
   let exitCode = 1;
@@ -204,7 +207,7 @@ function leave(stream: Readable): void {
 }
 
 /** Keeps what comes and shows as much of it as is kept. */
-function listener(stream: "stdout" | "stderr", kept: Ends, maxBytes: number, tell: Tell) {
+function listener(stream: "stdout" | "stderr", kept: HeadTailBuffer, maxBytes: number, tell: Tell) {
   const decoder = new StringDecoder("utf8");
   let shown = 0;
   return (bytes: Buffer): void => {

@@ -10,7 +10,7 @@ const POLITE_MS = 500;
 const FIRM_MS = 3_000;
 
 /**
- * Ends all that carries a mark, all it started, and a process with its group and all it started; first
+ * HeadTailBuffer all that carries a mark, all it started, and a process with its group and all it started; first
  * politely, then at once.
  */
 export async function killTree(mark: string, root?: number): Promise<void> {

@@ -6,7 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import { restoreTree, saveTree } from "./archive";
 import { CommandLog } from "./command-log";
 import { FsError } from "./fs-error";
-import { harmless, keepEnds } from "./output";
+import { harmless, truncateMiddle } from "./output";
 import { parentOf } from "./paths";
 import {
   type Command,
@@ -256,8 +256,8 @@ function toResult(
   // just-bash drops what a script wrote when it is stopped.
   const note = ended === "exited" ? "" : `bash: ${why}, its output is lost\n`;
   // SQLite keeps text as UTF-8, which has no lone surrogates.
-  const stdout = keepEnds(shell.stdout.toWellFormed(), maxBytes);
-  const stderr = keepEnds(shell.stderr.toWellFormed() + note, maxBytes);
+  const stdout = truncateMiddle(shell.stdout.toWellFormed(), maxBytes);
+  const stderr = truncateMiddle(shell.stderr.toWellFormed() + note, maxBytes);
   return {
     exitCode: { exited: shell.exitCode, timed_out: 124, killed: 137 }[ended],
     stdout: stdout.text,

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { keepEnds } from "./output";
+import { truncateMiddle } from "./output";
 
-describe("keepEnds", () => {
+describe("truncateMiddle", () => {
   it.each([
     ["short", 5, "short", false],
     ["", 0, "", false],
@@ -12,13 +12,13 @@ describe("keepEnds", () => {
     ["ab🎉cd", 6, "ab\n[... 4 bytes left out ...]\ncd", true],
     ["🎉🎉🎉", 8, "🎉\n[... 4 bytes left out ...]\n🎉", true],
   ])("of %j in %i bytes is %j", (text, maxBytes, kept, truncated) => {
-    expect(keepEnds(text, maxBytes)).toEqual({ text: kept, truncated });
+    expect(truncateMiddle(text, maxBytes)).toEqual({ text: kept, truncated });
   });
 
   it("never breaks a character and never keeps more than asked", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), fc.nat(40), (text, maxBytes) => {
-        const kept = keepEnds(text, maxBytes);
+        const kept = truncateMiddle(text, maxBytes);
         if (!kept.truncated) return kept.text === text;
         const [head = "", tail = ""] = kept.text.split(/\n\[\.\.\. \d+ bytes left out \.\.\.\]\n/);
         const bytes = new TextEncoder().encode(head + tail).length;

@@ -12,7 +12,10 @@ export function harmless(listener: OutputListener): OutputListener {
 }
 
 /** The head and the tail of a text of more than `maxBytes` in UTF-8, with a line between them that tells what is missing. */
-export function keepEnds(text: string, maxBytes: number): { text: string; truncated: boolean } {
+export function truncateMiddle(
+  text: string,
+  maxBytes: number,
+): { text: string; truncated: boolean } {
   const bytes = new TextEncoder().encode(text);
   if (bytes.length <= maxBytes) return { text, truncated: false };
 

@@ -1,5 +1,5 @@
 /** Keeps the head and the tail of a stream of bytes, so that its memory is bounded however much there is. */
-export class Ends {
+export class HeadTailBuffer {
   readonly #maxTail: number;
   readonly #maxHead: number;
   readonly #head: Buffer[] = [];
