@@ -39,7 +39,7 @@ export interface AgentMessaging {
 }
 
 /** Keeps agents that share files from undoing each other's changes. */
-export interface SharedFiles {
+export interface FileGuard {
   /** Does something with a file while no other agent changes it. */
   alone<T>(path: string, act: () => Promise<T>): Promise<T>;
   /** Whether the agent has seen the file as it is now. */
@@ -87,7 +87,7 @@ export interface ToolContext {
   lookup?: Lookup | undefined;
   /** Absent where an agent is alone. */
   colleagues?: AgentMessaging | undefined;
-  files?: SharedFiles | undefined;
+  files?: FileGuard | undefined;
 }
 
 /**

@@ -6,7 +6,7 @@ import { type Model, thinkingFor } from "../../agent/model";
 import type { PricedModel } from "../../agent/models";
 import { commandRules, mayCall, offeredTools } from "../../agent/permissions";
 import { systemPrompt } from "../../agent/prompt";
-import type { AgentMessaging, SharedFiles } from "../../agent/tool";
+import type { AgentMessaging, FileGuard } from "../../agent/tool";
 import { findTool, runTool, toolDefinitions } from "../../agent/tools";
 import type { Pattern } from "../../db/schema";
 import type { LiveEvent } from "../../events/event";
@@ -51,7 +51,7 @@ export interface RunnerDeps {
   settled: Notifier;
   /** Absent where an agent is alone. */
   colleagues: AgentMessaging | undefined;
-  files: SharedFiles | undefined;
+  files: FileGuard | undefined;
 }
 
 /** Carries a run on from its journal, to its end. Null when it was stopped from outside. */

@@ -1,5 +1,5 @@
 import type { Ending } from "../../agent/loop";
-import type { AgentMessaging, SharedFiles, ToolResult } from "../../agent/tool";
+import type { AgentMessaging, FileGuard, ToolResult } from "../../agent/tool";
 import { sha256, toBase64 } from "../../shared/bytes";
 import { notifier } from "../../shared/notifier";
 import type { Run } from "../storage/journal";
@@ -97,7 +97,7 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
     };
   }
 
-  function filesOf({ agent }: Run): SharedFiles {
+  function filesOf({ agent }: Run): FileGuard {
     return {
       async alone(path, act) {
         const mine = (locks.get(path) ?? Promise.resolve()).then(act, act);
