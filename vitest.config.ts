@@ -20,7 +20,7 @@ const LOSSES = [
   "scenarios/resume-crash",
 ].map((name) => `src/session/${name}.test.ts`);
 
-/** A part of the tests, in a Worker of its own. */
+/** Returns a part of the tests, in a Worker of its own. */
 const part = (name: string, files: { include: string[]; exclude: string[] }) => ({
   plugins: [
     cloudflareTest(async () => ({

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { z } from "zod";
 
-/** A number or null from a variable; "null" and "none" mean no limit. */
+/** Returns a number or null from a variable; "null" and "none" mean no limit. */
 const limit = (fallback: number, kind: "integer" | "amount") =>
   z
     .string()

@@ -22,7 +22,7 @@ const MAX_ANSWER_BYTES = 16 << 20;
 /** The largest records are results of searches, and plain replies. */
 const MAX_RECORD_CHARACTERS = 4 << 20;
 
-/** An event as a record of the stream. */
+/** Returns an event as a record of the stream. */
 export const recordOf = (event: AnswerEvent): string =>
   `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 
@@ -101,7 +101,7 @@ const PlainReply = z.looseObject({
 });
 const PlainError = z.looseObject({ type: z.literal("error") });
 
-/** The events that a reply in plain JSON would have been; none for what is no reply. */
+/** Returns the events that a reply in plain JSON would have been; none for what is no reply. */
 function eventsOf(text: string): AnswerEvent[] {
   const json: unknown = JSON.parse(text);
   const error = PlainError.safeParse(json);
@@ -127,7 +127,7 @@ function blockEvents(block: { type: string; [field: string]: unknown }, index: n
   ];
 }
 
-/** A block as a stream begins it, and the deltas that complete it. Most kinds arrive whole. */
+/** Returns a block as a stream begins it, and the deltas that complete it. Most kinds arrive whole. */
 function unrolled(block: { type: string; [field: string]: unknown }): {
   start: object;
   deltas: object[];
@@ -157,14 +157,14 @@ function unrolled(block: { type: string; [field: string]: unknown }): {
   }
 }
 
-/** A delta that brings a whole field, if there is any text to it. */
+/** Returns a delta that brings a whole field, if there is any text to it. */
 const pieces = (type: string, field: Record<string, unknown>): object[] =>
   Object.values(field).every((value) => typeof value === "string") ? [{ type, ...field }] : [];
 
 /** An answer that is no reply, such as an error or a count, says what it says in far less. */
 const MAX_TEXT_BYTES = 64 << 10;
 
-/** The text of an answer that is no reply; of an absurdly long one, its beginning. */
+/** Returns the text of an answer that is no reply; of an absurdly long one, its beginning. */
 export async function textOfAnswer({ body }: Response): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";

@@ -22,7 +22,7 @@ export type DeltaListener = (delta: {
   text: string;
 }) => void;
 
-/** A draft of which nothing has arrived. */
+/** Returns a draft of which nothing has arrived. */
 export const emptyDraft = (): Draft => ({
   content: [],
   usage: { start: null, delta: null },
@@ -172,7 +172,7 @@ export function assemble(draft: Draft, onDelta: DeltaListener, takenIds: () => S
     call.name = call.name.slice(0, MAX_NAME_CHARACTERS).replaceAll(/[^\w-]/g, "_") || "unnamed";
   }
 
-  /** A block that has begun and not ended. Something was lost of a stream that goes on with any other. */
+  /** Returns a block that has begun and not ended. Something was lost of a stream that goes on with any other. */
   function open(index: unknown): Block {
     const block = Number.isInteger(index) ? content[index as number] : undefined;
     if (!block || closed[index as number]) throw malformed("a piece of a block never begun");
@@ -242,7 +242,7 @@ function textOf(value: unknown): string {
   return value;
 }
 
-/** The ids of the calls in a conversation, which may come from elsewhere. */
+/** Returns the ids of the calls in a conversation, which may come from elsewhere. */
 export function callIdsIn(messages: unknown): Set<string> {
   const ids = new Set<string>();
   for (const { content } of z.array(z.object({ content: z.unknown() })).safeParse(messages).data ??

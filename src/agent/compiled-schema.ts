@@ -104,7 +104,7 @@ function weightOf(schema: unknown, known: Known, weights: Map<unknown, number>):
   return weight;
 }
 
-/** The schemas that a value is held against together with one. */
+/** Returns the schemas that a value is held against together with one. */
 const ofSameValue = (schema: Schema, known: Known): unknown[] => [
   target(schema, known),
   ...(schema.allOf ?? []),
@@ -143,7 +143,7 @@ function compilePatterns(known: Known): Patterns {
   return compiler.patterns;
 }
 
-/** The path in a schema that an address ends with. */
+/** Returns the path in a schema that an address ends with. */
 function pathOf(address: string): string[] {
   const pointer = address.split("#/")[1];
   if (pointer === undefined) return [];

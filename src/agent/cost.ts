@@ -50,7 +50,7 @@ export const NO_USAGE: Usage = {
   webSearchRequests: 0,
 };
 
-/** What a call that began at `at` cost, in nano-dollars. Exact: every price is a whole number. */
+/** Returns what a call that began at `at` cost, in nano-dollars. Exact: every price is a whole number. */
 export function costOf(
   model: PricedModel,
   usage: Usage & { cacheWrite1hTokens?: number },
@@ -68,7 +68,7 @@ export function costOf(
   );
 }
 
-/** The most that a call can cost, in nano-dollars, whatever is cached and wherever a tier begins. */
+/** Returns the most that a call can cost, in nano-dollars, whatever is cached and wherever a tier begins. */
 export function boundOf(model: PricedModel, call: CallBound, at: number): number {
   const rates = dearestRates(model, call, at);
   return (
@@ -78,7 +78,7 @@ export function boundOf(model: PricedModel, call: CallBound, at: number): number
   );
 }
 
-/** The largest `max_tokens` up to `wanted` with which a call surely fits in what is left; 0 if none. */
+/** Returns the largest `max_tokens` up to `wanted` with which a call surely fits in what is left; 0 if none. */
 export function affordableMaxTokens(
   model: PricedModel,
   leftNanos: number,
@@ -130,7 +130,7 @@ export function usageOf(reported: { start: ApiUsage | null; delta: ApiUsage | nu
   return [merged, ...compactions].map(callUsage).reduce(addCalls);
 }
 
-/** The sum of two usages. */
+/** Returns the sum of two usages. */
 export function addUsage(a: Usage, b: Usage): Usage {
   return {
     inputTokens: a.inputTokens + b.inputTokens,
@@ -210,12 +210,12 @@ export function promptBound(request: {
  */
 const MAX_CHARACTERS_PER_TOKEN = 16;
 
-/** The fewest tokens that so many characters of text can be. */
+/** Returns the fewest tokens that so many characters of text can be. */
 export const leastTokensOf = (characters: number): number =>
   Math.floor(characters / MAX_CHARACTERS_PER_TOKEN);
 
 /**
- * The fewest tokens that the prompt of a Messages request can have. Only what is surely read as text is counted:
+ * Returns the fewest tokens that the prompt of a Messages request can have. Only what is surely read as text is counted:
  * old thoughts are left out by the API, and signatures, images and encrypted results are no text.
  */
 export function leastTokens(request: { messages: readonly unknown[]; system?: unknown }): number {
@@ -223,7 +223,7 @@ export function leastTokens(request: { messages: readonly unknown[]; system?: un
   return leastTokensOf(blocks.reduce((sum, text) => sum + text.length, 0));
 }
 
-/** The texts of a message, a system prompt or a tool's result, those inside of blocks too. */
+/** Returns the texts of a message, a system prompt or a tool's result, those inside of blocks too. */
 function textsOf(holder: unknown): string[] {
   if (typeof holder !== "object" || holder === null || !("content" in holder)) return [];
   if (typeof holder.content === "string") return [holder.content];
@@ -247,7 +247,7 @@ interface Block {
 }
 
 /**
- * The blocks of a message or of a tool's result, those inside of results too. Nothing else is looked
+ * Returns the blocks of a message or of a tool's result, those inside of results too. Nothing else is looked
  * into: a tool's input may look like a block.
  */
 function blocksOf(holder: unknown): Block[] {

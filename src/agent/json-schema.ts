@@ -94,7 +94,7 @@ function hasType({ $ref, type, enum: values, const: value, ...schema }: JsonSche
   );
 }
 
-/** What is wrong with a schema, each with its path in it; empty when replies can be held against it. */
+/** Returns what is wrong with a schema, each with its path in it; empty when replies can be held against it. */
 export function checkSchema(schema: JsonSchema): { path: string; message: string }[] {
   const { error } = Constraining.safeParse(schema);
   if (error) {
@@ -112,7 +112,7 @@ export function checkSchema(schema: JsonSchema): { path: string; message: string
   }
 }
 
-/** The schema as the API takes it: what can't constrain the model is told to it in descriptions. */
+/** Returns the schema as the API takes it: what can't constrain the model is told to it in descriptions. */
 export function wireSchema({ definitions, ...schema }: JsonSchema): JsonSchema {
   const named = Object.entries(definitions ?? {}).map(([name, one]) => [
     name,

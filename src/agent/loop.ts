@@ -50,7 +50,7 @@ export type StoredReply = Pick<ModelReply, "content" | "stopReason" | "usage" | 
  */
 export interface Journal {
   progress(): Progress;
-  /** The conversation as the model is to see it. */
+  /** Returns the conversation as the model is to see it. */
   conversation(): readonly Message[];
   /** Adds to the conversation what other agents have said since. */
   hear(): void;
@@ -82,7 +82,7 @@ export interface AgentDeps {
     call: ToolCall,
     context: Pick<ToolContext, "callId" | "interrupted" | "search">,
   ): Promise<ToolResult>;
-  /** Whether a call may run beside others. */
+  /** Returns whether a call may run beside others. */
   sideBySide(call: ToolCall): boolean;
   /** Follows a turn's reply while it arrives; `live` ones are shown to whoever watches. */
   watch(turnId: string, live: boolean): CallWatch;
@@ -133,7 +133,7 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
   }
 }
 
-/** What a reply's stop reason means for the run; undefined to go on. */
+/** Returns what a reply's stop reason means for the run; undefined to go on. */
 export function endingOf(lastStop: string | null): Ending | undefined {
   switch (lastStop) {
     case null:
@@ -150,7 +150,7 @@ export function endingOf(lastStop: string | null): Ending | undefined {
   }
 }
 
-/** Whether a prompt was refused for its length. The API tells it in words only. */
+/** Returns whether a prompt was refused for its length. The API tells it in words only. */
 const isOverflow = ({ status, message }: ModelFailure): boolean =>
   status === 413 ||
   (status === 400 && /prompt is too long|exceeds? (the )?context (limit|window)/i.test(message));
@@ -190,7 +190,7 @@ export function replyToStore(outcome: ModelReply, cut: boolean): StoredReply {
   return { ...outcome, content, stopReason: asksNothing ? "end_turn" : stopReason };
 }
 
-/** What of a reply enters the conversation: no unanswered call, and nothing of one that overflowed. */
+/** Returns what of a reply enters the conversation: no unanswered call, and nothing of one that overflowed. */
 function keptContent({ content, stopReason }: ModelReply): Block[] {
   if (stopReason === "model_context_window_exceeded") return [];
   const kept = (stopReason === "tool_use" ? content : withoutToolCalls(content)).filter(sendable);
@@ -334,13 +334,13 @@ async function grant(
   return { ok: false, ending: { stopReason: why } as Ending };
 }
 
-/** How a call's failure ends its run. */
+/** Returns how a call's failure ends its run. */
 const failed = (failure: ModelFailure): Ending | Overflow => ({
   stopReason: isOverflow(failure) ? "overflow" : "error",
   error: publicError(failure),
 });
 
-/** A failure of the model as clients see it. */
+/** Returns a failure of the model as clients see it. */
 export function publicError(failure: ModelFailure): PublicError {
   return {
     type: failure.status === 401 || failure.status === 403 ? "unavailable_error" : "upstream_error",

@@ -18,13 +18,13 @@ export interface ToolCall {
   input: unknown;
 }
 
-/** A client's prompt as blocks of the conversation. */
+/** Returns a client's prompt as blocks of the conversation. */
 export function promptBlocks(prompt: Prompt): Block[] {
   // The blocks were checked at the edge; the API itself is the judge of their sources.
   return typeof prompt === "string" ? [{ type: "text", text: prompt }] : (prompt as Block[]);
 }
 
-/** A tool's result as the block that answers its call. */
+/** Returns a tool's result as the block that answers its call. */
 export function toolResultBlock(toolUseId: string, result: ToolResult): Block {
   const content = typeof result.content === "string" ? result.content : [...result.content];
   return {
@@ -36,30 +36,30 @@ export function toolResultBlock(toolUseId: string, result: ToolResult): Block {
   };
 }
 
-/** The tool calls of a reply, in order. */
+/** Returns the tool calls of a reply, in order. */
 export function toolCalls(content: readonly Block[]): ToolCall[] {
   return content.flatMap((block) =>
     block.type === "tool_use" ? [{ id: block.id, name: block.name, input: block.input }] : [],
   );
 }
 
-/** The text of a reply: what a client reads as its result. */
+/** Returns the text of a reply: what a client reads as its result. */
 export function textOf(content: readonly Block[]): string {
   return content.flatMap((block) => (block.type === "text" ? [block.text] : [])).join("");
 }
 
-/** What of a reply is kept when it ended for another reason than its tools: no call stays unanswered. */
+/** Returns what of a reply is kept when it ended for another reason than its tools: no call stays unanswered. */
 export function withoutToolCalls(content: readonly Block[]): Block[] {
   return content.filter((block) => block.type !== "tool_use");
 }
 
-/** What of a reply another model may be shown: thoughts are bound to the model that had them. */
+/** Returns what of a reply another model may be shown: thoughts are bound to the model that had them. */
 export function withoutThoughts(content: readonly Block[]): Block[] {
   return content.filter(({ type }) => type !== "thinking" && type !== "redacted_thinking");
 }
 
 /**
- * Whether the API takes a block of a reply back: no blank text, no thought that was cut off before its signature
+ * Returns whether the API takes a block of a reply back: no blank text, no thought that was cut off before its signature
  * or holds half a character, and nothing that no reply of ours was asked for.
  */
 export function sendable(block: Block): boolean {
@@ -76,7 +76,7 @@ export function sendable(block: Block): boolean {
 }
 
 /**
- * Where a conversation is cut to be summarised: everything before the returned index goes into the
+ * Returns where a conversation is cut to be summarised: everything before the returned index goes into the
  * summary, the rest is sent on as it is. The newest prompt stays, and a call with its results. 0 means
  * that there is nothing worth summarising.
  */

@@ -59,7 +59,7 @@ export interface CallWatch {
 /** A model to call. Neither method rejects: failure is a value. */
 export interface Model {
   call(call: ModelCall, signal: AbortSignal, watch: CallWatch): Promise<ModelOutcome>;
-  /** The input tokens of a call as the API counts them, or why they can't be counted. */
+  /** Returns the input tokens of a call as the API counts them, or why they can't be counted. */
   count(
     call: ModelCall,
     signal: AbortSignal,
@@ -71,7 +71,7 @@ export const STALL_MS = 120_000;
 
 const COMPACTION_BETA = "compact-2026-09-04";
 
-/** The Messages API behind the SDK's client. Retries are not made here: each is an event and a cost. */
+/** Returns the Messages API behind the SDK's client. Retries are not made here: each is an event and a cost. */
 export function createModel(options: {
   apiKey: string;
   /** Texts that are redacted from failures, besides the key. */
@@ -144,7 +144,7 @@ export function createModel(options: {
   };
 }
 
-/** The request's parameters but for what only a sampling call has. */
+/** Returns the request's parameters but for what only a sampling call has. */
 function parameters(call: ModelCall): Anthropic.Beta.Messages.MessageCountTokensParams {
   const compacted = call.compaction || call.messages[0]?.content[0]?.type === "compaction";
   const output = {
@@ -167,7 +167,7 @@ function parameters(call: ModelCall): Anthropic.Beta.Messages.MessageCountTokens
   };
 }
 
-/** How to ask a model to think: as the client said, with summaries shown where models hide their thoughts. */
+/** Returns how to ask a model to think: as the client said, with summaries shown where models hide their thoughts. */
 export function thinkingFor(
   model: PricedModel,
   given: Record<string, unknown> | undefined,
@@ -183,7 +183,7 @@ export function thinkingFor(
 /** The least that the API takes as a budget of thinking. */
 const MIN_THINKING_TOKENS = 1_024;
 
-/** A call's thinking, its budget kept below what the reply may say; none where there is no room for it. */
+/** Returns a call's thinking, its budget kept below what the reply may say; none where there is no room for it. */
 export function thinkingWithin({
   thinking,
   maxTokens,
@@ -193,7 +193,7 @@ export function thinkingWithin({
   return budget < MIN_THINKING_TOKENS ? undefined : { ...thinking, budget_tokens: budget };
 }
 
-/** What a request weighs: the parts of it that become input tokens. */
+/** Returns what a request weighs: the parts of it that become input tokens. */
 export function weighedParts(call: ModelCall) {
   const { system, tools, messages, outputSchema } = call;
   return { system, tools, messages, outputSchema };
@@ -224,7 +224,7 @@ const MAX_MESSAGE_CHARACTERS = 2_000;
 
 const RETRYABLE_STATUS = new Set([408, 409, 429]);
 
-/** What a stream says that ends in the middle. */
+/** Returns what a stream says that ends in the middle. */
 export const errorInStream = (told: object, headers: Headers): Error =>
   new Anthropic.APIError(undefined, told, undefined, headers);
 
@@ -235,7 +235,7 @@ const NOT_RUN = new Set([400, 401, 403, 404, 413, 429, 529]);
 export const wasNotRun = ({ began, status }: Pick<ModelFailure, "began" | "status">): boolean =>
   !began && status !== null && NOT_RUN.has(status);
 
-/** An answer whose error is of a bounded length: the SDK reads all of it. */
+/** Returns an answer whose error is of a bounded length: the SDK reads all of it. */
 async function withBoundedError(response: Response): Promise<Response> {
   if (response.ok) return response;
   const text = await textOfAnswer(response);
@@ -264,7 +264,7 @@ export const NO_COUNT: { ok: false; failure: ModelFailure } = {
   },
 };
 
-/** A refusal of the API as a failure, from the answer and its body. */
+/** Returns a refusal of the API as a failure, from the answer and its body. */
 export function failureOfResponse(response: Response, body: string, redact: Redact): ModelFailure {
   const { status, headers } = response;
   const error = Anthropic.APIError.generate(status, parsed(body), body, headers);
@@ -281,7 +281,7 @@ function parsed(body: string): object | undefined {
 }
 
 /**
- * What an error of the SDK means for us: whether to try again, when, and what to tell the client. A gateway may
+ * Returns what an error of the SDK means for us: whether to try again, when, and what to tell the client. A gateway may
  * repeat in it what it was sent, our key among it.
  */
 export function classify(
@@ -332,10 +332,10 @@ export function classify(
   };
 }
 
-/** What a gateway calls a text may be anything. */
+/** Returns what a gateway calls a text may be anything. */
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
-/** A name that is shown and logged as it is; null for any other text. */
+/** Returns a name that is shown and logged as it is; null for any other text. */
 const word = (text: string): string | null => (/^[\w.:/-]{1,200}$/.test(text) ? text : null);
 
 const short = (value: string, most: number): string => value.slice(0, most).toWellFormed();

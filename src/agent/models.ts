@@ -146,10 +146,10 @@ export const SUCCESSORS: readonly Retirement[] = [
   { names: /^claude-instant(-|$)/, successor: "claude-haiku-5-5" },
 ];
 
-/** The first instant of a day that is written 2026-11-30. */
+/** Returns the first instant of a day that is written 2026-11-30. */
 const dayStart = (day: string): number => Date.parse(`${day}T00:00:00Z`);
 
-/** What stands in for a name that no longer runs at an instant; undefined for any other name. */
+/** Returns what stands in for a name that no longer runs at an instant; undefined for any other name. */
 export function successorOf(name: string, at: number): string | undefined {
   const row = SUCCESSORS.find(({ names }) => names.test(name));
   if (!row) return undefined;
@@ -159,7 +159,7 @@ export function successorOf(name: string, at: number): string | undefined {
 }
 
 /**
- * The model that a name stands for at an instant (ms since 1970), or undefined for a name without a price.
+ * Returns the model that a name stands for at an instant (ms since 1970), or undefined for a name without a price.
  * A price of the deployment's own wins: a gateway may serve what the API has retired.
  */
 export function resolveModel(
@@ -174,12 +174,12 @@ export function resolveModel(
   return facts && { id, ...facts };
 }
 
-/** The names of the table's models that run at an instant, newest generation first. */
+/** Returns the names of the table's models that run at an instant, newest generation first. */
 export function knownModels(at: number): string[] {
   return Object.keys(MODELS).filter((name) => successorOf(name, at) === undefined);
 }
 
-/** What a call costs that begins at an instant with a prompt of so many tokens, cached ones included. */
+/** Returns what a call costs that begins at an instant with a prompt of so many tokens, cached ones included. */
 export function pricesOf(model: PricedModel, promptTokens: number, at: number): Prices {
   const row = model.prices.findLast(
     ({ from, abovePromptTokens }) =>
@@ -189,7 +189,7 @@ export function pricesOf(model: PricedModel, promptTokens: number, at: number): 
   return row;
 }
 
-/** The prices that a prompt of at most so many tokens may turn out to be charged at. */
+/** Returns the prices that a prompt of at most so many tokens may turn out to be charged at. */
 export function reachablePrices(model: PricedModel, promptTokens: number, at: number): Prices[] {
   const edges = model.prices.map(({ abovePromptTokens }) => (abovePromptTokens ?? -1) + 1);
   const reached = new Set(edges.filter((edge) => edge <= promptTokens));

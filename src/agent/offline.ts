@@ -31,7 +31,7 @@ export const ATTEMPT_HEADER = "x-rigger-attempt";
 /** The API takes no larger body. */
 const MAX_BODY_CHARS = 32 * 1024 * 1024;
 
-/** A `fetch` that answers as the Messages API does, without a network and without thinking. */
+/** Returns a `fetch` that answers as the Messages API does, without a network and without thinking. */
 export function offlineFetch(options: OfflineOptions = {}): typeof fetch {
   const countAttempt = attemptCounter();
 

@@ -32,7 +32,7 @@ function whyUnread(error: unknown): string {
   return shortened(["the schema", error.path, error.message].filter(Boolean).join(" "));
 }
 
-/** The edition of JSON Schema that a schema says it follows. */
+/** Returns the edition of JSON Schema that a schema says it follows. */
 function draftOf({ $schema }: JsonSchema): SchemaDraft {
   const named = /draft-0[4-7]|2019-09/.exec(String($schema))?.[0];
   if (named === undefined) return "2020-12";

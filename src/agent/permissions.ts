@@ -24,14 +24,14 @@ export interface Rule {
 /** Whether a call may be made; the reason is written for the model. */
 export type Permission = { allowed: true } | { allowed: false; reason: string };
 
-/** A rule from its text, undefined when it is none. `Bash(*)` is `Bash`. */
+/** Returns a rule from its text, undefined when it is none. `Bash(*)` is `Bash`. */
 export function parseRule(text: string): Rule | undefined {
   const [, tool, pattern] = /^([A-Za-z][\w-]*)(?:\((.+)\))?$/s.exec(text.trim()) ?? [];
   if (tool === undefined) return undefined;
   return pattern === undefined || pattern === "*" ? { tool } : { tool, pattern };
 }
 
-/** What is wrong with rules, each with the path of the rule; empty when nothing is. */
+/** Returns what is wrong with rules, each with the path of the rule; empty when nothing is. */
 export function checkRules(
   rules: Rules,
   tools: readonly Pick<Tool, "name">[] = TOOLS,
@@ -44,7 +44,7 @@ export function checkRules(
   );
 }
 
-/** The tools that the model is told of: those of which some call may be allowed. */
+/** Returns the tools that the model is told of: those of which some call may be allowed. */
 export function offeredTools(rules: Rules, tools: readonly Tool[] = TOOLS): Tool[] {
   const allowed = rules.allowedTools && parsed(rules.allowedTools);
   const disallowed = parsed(rules.disallowedTools);
@@ -119,7 +119,7 @@ export function commandRules(rules: Rules): CommandRules | undefined {
 
 /** How the patterns of a tool's rules are read. */
 interface Patterned {
-  /** What is wrong with a pattern. */
+  /** Returns what is wrong with a pattern. */
   problem(pattern: string): string | undefined;
   /** Why none of the patterns allows a call; undefined when one does. */
   uncovered(patterns: readonly string[], input: unknown, cwd?: string): string | undefined;
@@ -195,7 +195,7 @@ const ALSO_FORBIDDEN: Record<string, readonly string[]> = {
   Read: ["Glob", "Grep"],
 };
 
-/** Whether a disallowing rule may be about a call of a tool. */
+/** Returns whether a disallowing rule may be about a call of a tool. */
 function concerns({ tool, pattern }: Rule, called: string): boolean {
   if (tool === called) return true;
   return pattern !== undefined && (ALSO_FORBIDDEN[tool]?.includes(called) ?? false);
@@ -247,7 +247,7 @@ const MAX_PATTERN_CHARS = 50_000;
 const MAX_STEPS = 10_000_000;
 const MAX_PATH_CHARS = 4_096;
 
-/** Whether a decision would take too long. Rules of sessions from before there was a bound may be more. */
+/** Returns whether a decision would take too long. Rules of sessions from before there was a bound may be more. */
 function isTooMuch(patterns: readonly string[], path: string): boolean {
   if (path.length > MAX_PATH_CHARS) return true;
   let chars = 0;
@@ -262,7 +262,7 @@ function expandedLength(pattern: string): number {
   return expandBraces(pattern).reduce((sum, { length }) => sum + length, 0);
 }
 
-/** Whether a glob matches a path, or a directory above it. */
+/** Returns whether a glob matches a path, or a directory above it. */
 function covers(pattern: string, path: string): boolean {
   const directory = pattern.replace(/^\/+/, "/").replace(/\/(\*\*)?$/, "");
   const plain = /^[^*?[\]{}\\]*/.exec(directory)?.[0] ?? "";

@@ -4,7 +4,7 @@ export const DEFAULT_PROMPT =
   "change them, do what you were asked to the end, and say plainly what you did and what you could not do.";
 
 /**
- * The system prompt of an agent: what the client gave, or ours, and where the agent finds itself. It
+ * Returns the system prompt of an agent: what the client gave, or ours, and where the agent finds itself. It
  * is the same for every turn of a session, so that it is read from the cache.
  */
 export function systemPrompt(options: {

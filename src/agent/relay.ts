@@ -83,7 +83,7 @@ export async function relay(
   );
   const source = readAnswer(response.body);
   let whole = false;
-  /** The text of the answer's next record; null after the last. */
+  /** Returns the text of the answer's next record; null after the last. */
   const next = async (): Promise<string | null> => {
     if (whole) return null;
     const { value: record, done } = await source.next();
@@ -150,7 +150,7 @@ export async function relay(
   return new Response(body, { headers });
 }
 
-/** A record as it came, but for a call that may have been given another id. */
+/** Returns a record as it came, but for a call that may have been given another id. */
 const passedText = ({ text, event }: AnswerRecord): string =>
   event?.type === "content_block_start" ? recordOf(event) : text;
 
@@ -178,7 +178,7 @@ export async function countRelayed(
 /** Fields that a count does not take. */
 const ONLY_SAMPLED = new Set(["stream", "max_tokens", "stop_sequences", "metadata", "temperature"]);
 
-/** An error as the API writes it. */
+/** Returns an error as the API writes it. */
 export const apiError = (status: number, type: string, message: string): Response =>
   Response.json(
     { type: "error", error: { type, message } },

@@ -9,7 +9,7 @@ const MAX_INPUT_BYTES = 128 << 10;
 /** A reply fits in a row of SQLite, of 2 MB at most, beside other columns and events that repeat it. */
 const MAX_REPLY_BYTES = 1_500_000;
 
-/** Whether a value nests objects and arrays in more levels than `max`. */
+/** Returns whether a value nests objects and arrays in more levels than `max`. */
 export function isDeeperThan(value: unknown, max: number): boolean {
   let level = [value];
   for (let depth = 0; level.length > 0; depth++) {
@@ -19,14 +19,14 @@ export function isDeeperThan(value: unknown, max: number): boolean {
   return false;
 }
 
-/** Whether a value as JSON has at most so many bytes. */
+/** Returns whether a value as JSON has at most so many bytes. */
 export function fits(value: unknown, maxBytes: number = MAX_REPLY_BYTES): boolean {
   const json = JSON.stringify(value) ?? "";
   // A character is three bytes at most, so that few values need to be encoded.
   return json.length * 3 <= maxBytes || new TextEncoder().encode(json).length <= maxBytes;
 }
 
-/** The input of a call as it can be kept; with the reason where it had to be replaced by an empty one. */
+/** Returns the input of a call as it can be kept; with the reason where it had to be replaced by an empty one. */
 export function checkInput(input: object): { input: object; why: string | null } {
   if (isDeeperThan(input, MAX_DEPTH)) return replaced(`nests more than ${MAX_DEPTH} levels`);
   if (!fits(input, MAX_INPUT_BYTES)) return replaced("is larger than 128 KiB");
@@ -36,7 +36,7 @@ export function checkInput(input: object): { input: object; why: string | null }
 const replaced = (what: string) => ({ input: {}, why: what });
 
 /**
- * The same value without halves of surrogate pairs, which neither SQLite nor the API takes. Only for a value
+ * Returns the same value without halves of surrogate pairs, which neither SQLite nor the API takes. Only for a value
  * whose depth is bounded.
  */
 export function wellFormed<T>(value: T): T {
@@ -52,7 +52,7 @@ function rewritten(value: unknown): unknown {
   return Object.fromEntries(entries);
 }
 
-/** The text blocks of a reply that was cut off, as they can be kept; none if they are too large. */
+/** Returns the text blocks of a reply that was cut off, as they can be kept; none if they are too large. */
 export function keptTexts(content: readonly Block[]): Block[] {
   const texts = content.flatMap((block): Block[] =>
     block.type === "text" ? [{ ...block, text: block.text.toWellFormed() }] : [],

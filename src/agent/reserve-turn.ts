@@ -107,7 +107,7 @@ export async function reserveTurn(
   return { ok: false, why: "uncounted", failure: counted.failure };
 }
 
-/** A count, if it can be that of the prompt. */
+/** Returns a count, if it can be that of the prompt. */
 const believed = (counted: Counted, least: number): Counted =>
   counted.ok && counted.tokens < least ? NO_COUNT : counted;
 

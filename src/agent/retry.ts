@@ -10,7 +10,7 @@ const MAX_DELAY_MS = 30_000;
 const MAX_RETRY_AFTER_MS = 120_000;
 
 /**
- * How long to wait before the next try, or null to give up. `random` is from 0 to 1: half of the
+ * Returns how long to wait before the next try, or null to give up. `random` is from 0 to 1: half of the
  * delay is jitter, so that sessions that failed together do not come back together.
  */
 export function retryDelayMs(

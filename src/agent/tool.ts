@@ -42,7 +42,7 @@ export interface AgentMessaging {
 export interface FileGuard {
   /** Does something with a file while no other agent changes it. */
   alone<T>(path: string, act: () => Promise<T>): Promise<T>;
-  /** Whether the agent has seen the file as it is now. */
+  /** Returns whether the agent has seen the file as it is now. */
   knows(path: string, bytes: Uint8Array): Promise<boolean>;
   /** Remembers that the agent has seen the file like this. */
   note(path: string, bytes: Uint8Array): Promise<void>;

@@ -31,7 +31,7 @@ export const TOOLS: readonly Tool[] = [
   write,
 ];
 
-/** The tool of that name. */
+/** Returns the tool of that name. */
 export function findTool(name: string): Tool | undefined {
   return TOOLS.find((tool) => tool.name === name);
 }
@@ -43,7 +43,7 @@ export interface ToolDefinition {
   input_schema: { type: "object"; properties: Record<string, unknown>; required: string[] };
 }
 
-/** The API's `tools` for these tools. Always in the same order: a prompt is cached from its beginning. */
+/** Returns the API's `tools` for these tools. Always in the same order: a prompt is cached from its beginning. */
 export function toolDefinitions(tools: readonly Tool[]): ToolDefinition[] {
   return tools.map(definitionOf).sort((one, other) => (one.name < other.name ? -1 : 1));
 }

@@ -278,7 +278,7 @@ export function misfitOf(
     return seen.size < values.length;
   }
 
-  /** The JSON of a value, the same for equal values. */
+  /** Returns the JSON of a value, the same for equal values. */
   function canonical(value: unknown): string {
     spend(1);
     if (typeof value === "string") spendText(value);

@@ -64,14 +64,14 @@ export async function withLongPast({
 
 const PER_MESSAGE = 50;
 
-/** A prompt of so many turns, each of which writes a file. */
+/** Returns a prompt of so many turns, each of which writes a file. */
 const someTurns = (from: number, count: number): string => {
   const write = (n: number) =>
     `/Write ${JSON.stringify({ file_path: `notes/${from + n}.txt`, content: `note ${n}` })}`;
   return `${Array.from({ length: count }, (_, n) => write(n)).join("\n")}\n/tokens 10\ndone`;
 };
 
-/** A prompt by which so many agents run a command each. */
+/** Returns a prompt by which so many agents run a command each. */
 const tasks = (count: number): string => {
   const prompt = '/Bash {"command":"true"}\n/tokens 10\nok';
   const task = (n: number) =>

@@ -19,7 +19,7 @@ interface Process {
 const TICK_MS = 10;
 const PAGE_BYTES = 4096;
 
-/** What the processes below (and with) a process have used; null where there is no /proc to read. */
+/** Returns what the processes below (and with) a process have used; null where there is no /proc to read. */
 export function usageOf(root: number, port: number): Usage | null {
   if (!existsSync("/proc/self/stat")) return null;
   const members = family(root);

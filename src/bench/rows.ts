@@ -14,7 +14,7 @@ export function insertSessions(state: string, count: number): void {
   }
 }
 
-/** The file in which the local D1 of a state directory lives. */
+/** Returns the file in which the local D1 of a state directory lives. */
 function indexOf(state: string): string {
   const directory = join(state, "v3/d1/miniflare-D1DatabaseObject");
   const name = readdirSync(directory).find((file) => /^[0-9a-f]{64}\.sqlite$/.test(file));

@@ -121,7 +121,7 @@ async function makeSchedules({ url }: Server, ids: string[], everyMs: number): P
   return (performance.now() - beganAt) / 1_000;
 }
 
-/** How many messages the sessions have ended so far. */
+/** Returns how many messages the sessions have ended so far. */
 async function countMessages({ url }: Server, ids: string[]): Promise<number> {
   const counts = await Promise.all(
     ids.map(async (id) => {

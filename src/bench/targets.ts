@@ -30,7 +30,7 @@ export interface Target {
 const plain = ({ paceMs }: Prompt) => `/tokens 100\nhi${paceMs ? ` pace ${paceMs}` : ""}`;
 const TOOL = '/Bash {"command":"true"}';
 
-/** The floor: an object that passes the model's streams on. Two calls are two streams. */
+/** Returns the floor: an object that passes the model's streams on. Two calls are two streams. */
 export const floor = (server: Server): Target => ({
   server,
   async create() {

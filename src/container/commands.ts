@@ -57,7 +57,7 @@ export function run(command: AskedCommand, workspace: string, tell: Tell): Promi
   return whileNotSaving(begin, killed.signal);
 }
 
-/** What is known of a command. */
+/** Returns what is known of a command. */
 export function find(
   id: string,
 ): { state: "running" } | { state: "finished"; result: Result } | { state: "unknown" } {
@@ -96,7 +96,7 @@ export async function signedOn(folder: string): Promise<boolean> {
   return true;
 }
 
-/** What a shell starts with besides what was asked for. */
+/** Returns what a shell starts with besides what was asked for. */
 export function environment(folder: string, own: Record<string, string> | undefined) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("RIGGER_"));
   return { HOME: "/root", ...Object.fromEntries(inherited), ...own, [MARK]: folder };
@@ -157,7 +157,7 @@ async function supervise(
   return result;
 }
 
-/** A shell in a session of its own. It reads the script from a file, since an argument has a bound. */
+/** Returns a shell in a session of its own. It reads the script from a file, since an argument has a bound. */
 function startShell({ command, env }: AskedCommand, folder: string, cwd: string): ChildProcess {
   const script = join(folder, "script");
   roomFor(() => writeFileSync(script, command));
@@ -259,7 +259,7 @@ function resultIn(folder: string): Result | undefined {
 
 const supervisorOf = (folder: string) => livingPid(textOf(join(folder, "supervisor")));
 
-/** Whether somebody looks after a command or program. */
+/** Returns whether somebody looks after a command or program. */
 export const isSupervised = (folder: string): boolean => supervisorOf(folder) !== undefined;
 
 const isFolder = (path: string): boolean =>

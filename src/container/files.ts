@@ -121,7 +121,7 @@ export function restore(workspace: string, parts: string[]): Promise<void> {
 }
 
 /**
- * The paths below the workspace, each directory before what it holds, in groups of about the same size. A name
+ * Returns the paths below the workspace, each directory before what it holds, in groups of about the same size. A name
  * may be any bytes, so a letter of a path is a byte.
  */
 function* groups(workspace: string): Generator<string[]> {
@@ -177,7 +177,7 @@ async function call(program: "tar" | "find", args: string[], input?: Buffer): Pr
   if (!isFine) throw new Error(`${program} failed with ${code}: ${complaint}`);
 }
 
-/** The nearest directory above a path that is there: what is made below it belongs to whom it belongs. */
+/** Returns the nearest directory above a path that is there: what is made below it belongs to whom it belongs. */
 function ownerAbove(path: string): Stats {
   const above = dirname(path);
   return statOf(above) ?? ownerAbove(above);
@@ -189,7 +189,7 @@ function giveTo(owner: Stats, from: string, path: string): void {
   if (path !== from) giveTo(owner, from, dirname(path));
 }
 
-/** What something is that is no file. A pipe or a device would be waited for, or never end. */
+/** Returns what something is that is no file. A pipe or a device would be waited for, or never end. */
 const nameOf = (stat: Stats): string =>
   stat.isDirectory() ? "a directory" : "no regular file, but a device, a pipe or a socket";
 

@@ -24,7 +24,7 @@ export class HeadTailBuffer {
     if (this.#inTail > 2 * this.#maxTail + 65_536) this.#trim();
   }
 
-  /** What was kept, as text; a line between the two tells how much is missing. */
+  /** Returns what was kept, as text; a line between the two tells how much is missing. */
   text(): { text: string; truncated: boolean } {
     this.#trim();
     const head = Buffer.concat(this.#head);
@@ -45,7 +45,7 @@ export class HeadTailBuffer {
   }
 }
 
-/** How many bytes of UTF-8 there are up to a character that is cut off at the end. */
+/** Returns how many bytes of UTF-8 there are up to a character that is cut off at the end. */
 function wholeCharacters(bytes: Buffer): number {
   let start = bytes.length - 1;
   while (start > 0 && isInside(bytes[start])) start -= 1;
@@ -54,6 +54,6 @@ function wholeCharacters(bytes: Buffer): number {
   return start + needed > bytes.length ? start : bytes.length;
 }
 
-/** Whether a byte goes on with a character that an earlier one began. */
+/** Returns whether a byte goes on with a character that an earlier one began. */
 const isInside = (byte: number | undefined): boolean =>
   byte !== undefined && (byte & 0xc0) === 0x80;

@@ -135,7 +135,7 @@ async function feed(child: ChildProcess, input: string, signal: AbortSignal): Pr
   }
 }
 
-/** How a program ended, or undefined while it goes on. One whose supervisor is gone was killed with it. */
+/** Returns how a program ended, or undefined while it goes on. One whose supervisor is gone was killed with it. */
 function endOf(folder: string): { exitCode: number } | undefined {
   const supervised = isSupervised(folder);
   const result = textOf(join(folder, "result"));

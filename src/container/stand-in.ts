@@ -39,7 +39,7 @@ process.on("exit", () => {
   rmSync(BASE, { recursive: true, force: true });
 });
 
-/** Whether this machine has what the runner needs: the kernel's `/proc`, a bash and GNU's tar. */
+/** Returns whether this machine has what the runner needs: the kernel's `/proc`, a bash and GNU's tar. */
 export function canStandIn(): boolean {
   const says = (program: string) =>
     String(spawnSync(program, ["--version"], { encoding: "utf8" }).stdout);

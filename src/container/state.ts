@@ -20,7 +20,7 @@ export const HOME = process.env.RIGGER_HOME ?? RUNNER_HOME;
 /** Something that was asked for cannot be done, and could not be done again. */
 export class Refusal extends Error {}
 
-/** The folder of a command or program. Its name has no letter that a path or a shell could take amiss. */
+/** Returns the folder of a command or program. Its name has no letter that a path or a shell could take amiss. */
 export const folderOf = (kind: "commands" | "programs", id: string): string =>
   join(HOME, kind, createHash("sha256").update(id).digest("hex").slice(0, 32));
 
@@ -68,7 +68,7 @@ export function roomFor<T>(write: () => T): T {
   }
 }
 
-/** The text of a file, or undefined where there is none. */
+/** Returns the text of a file, or undefined where there is none. */
 export function textOf(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
@@ -78,7 +78,7 @@ export function textOf(path: string): string | undefined {
   }
 }
 
-/** The machine's name; with `make`, one that has none is given one. */
+/** Returns the machine's name; with `make`, one that has none is given one. */
 export function machineName({ make }: { make: boolean }): string | undefined {
   const path = join(HOME, "machine");
   mkdirSync(HOME, { recursive: true });
@@ -92,7 +92,7 @@ export function machineName({ make }: { make: boolean }): string | undefined {
   return textOf(path);
 }
 
-/** What tells a process from a later one with the same number. */
+/** Returns what tells a process from a later one with the same number. */
 export function identityOf(pid: number): string | undefined {
   const stat = textOf(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
@@ -101,7 +101,7 @@ export function identityOf(pid: number): string | undefined {
   return fields[0] === "Z" ? undefined : `${pid} ${fields[19]}`;
 }
 
-/** The number of the process of an identity, while it lives. */
+/** Returns the number of the process of an identity, while it lives. */
 export function livingPid(identity: string | undefined): number | undefined {
   const pid = Number(identity?.split(" ")[0]);
   return identity !== undefined && identityOf(pid) === identity ? pid : undefined;
@@ -168,6 +168,6 @@ function isBusy(): boolean {
 /** Waits. */
 export const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
-/** The code of an error of the system. */
+/** Returns the code of an error of the system. */
 export const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && "code" in error ? String(error.code) : undefined;

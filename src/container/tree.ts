@@ -53,7 +53,7 @@ function signal(pid: number, name: "SIGTERM" | "SIGKILL"): void {
   quietly(() => process.kill(pid, name));
 }
 
-/** The outcome of something that fails where a process is gone by now, or is not ours. */
+/** Returns the outcome of something that fails where a process is gone by now, or is not ours. */
 function quietly<T>(act: () => T): T | undefined {
   try {
     return act();

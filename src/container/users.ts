@@ -7,7 +7,7 @@ export interface User {
   home: string;
 }
 
-/** The user of a name, where there is one of that name and this process may become another. */
+/** Returns the user of a name, where there is one of that name and this process may become another. */
 export function findUser(name: string): User | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const line = textOf("/etc/passwd")

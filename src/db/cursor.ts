@@ -23,7 +23,7 @@ export interface Cursor {
 
 const Encoded = z.tuple([z.enum(SORTS), z.int(), z.string(), z.int().nonnegative()]);
 
-/** The cursor as clients hold it: opaque, and safe in a URL. */
+/** Returns the cursor as clients hold it: opaque, and safe in a URL. */
 export function writeCursor(sort: Sort, { value, id, total }: Cursor): string {
   const text = btoa(JSON.stringify([sort, value, id, total]));
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

@@ -80,7 +80,7 @@ export function leadOf(filters: Filters, sortKey: SortKey): Lead {
 }
 
 /**
- * A column, as a query says it. SQLite follows no index through a "+": so what is walked is our choice,
+ * Returns a column, as a query says it. SQLite follows no index through a "+": so what is walked is our choice,
  * and not the planner's, which has to guess how many sessions a filter leaves.
  */
 export function term(column: Column, lead: Lead): SQL {
@@ -91,7 +91,7 @@ export function term(column: Column, lead: Lead): SQL {
   return INDEXES[lead].includes(column) ? sql`${place}` : sql`+${place}`;
 }
 
-/** What a session must be. For the lead "tag", `session_tags` is joined to it. */
+/** Returns what a session must be. For the lead "tag", `session_tags` is joined to it. */
 export function conditions(filters: Filters, lead: Lead): SQL | undefined {
   const at = (column: Column) => term(column, lead);
   return and(

@@ -24,7 +24,7 @@ const foldOne = (character: string): string => lower(lower(character).toUpperCas
 const lower = (text: string): string =>
   text.length === 1 ? text.toLowerCase() : Array.from(text, (one) => one.toLowerCase()).join("");
 
-/** Whether one text can stand in a place where it and the other one overlap and agree. */
+/** Returns whether one text can stand in a place where it and the other one overlap and agree. */
 const canOverlap = (one: string, other: string): boolean =>
   other.includes(one) ||
   one.includes(other) ||

@@ -60,7 +60,7 @@ async function withTotal(db: DrizzleD1Database, query: ListQuery): Promise<[Sess
   return [rows, counted?.total ?? 0];
 }
 
-/** A page and one row more, which tells whether another page follows. */
+/** Returns a page and one row more, which tells whether another page follows. */
 function pageOf(db: DrizzleD1Database, query: ListQuery) {
   const lead = leadOf(query, KEYS[query.sort]);
   const { after, order } = keyOf(query, lead);
@@ -86,7 +86,7 @@ function branches(query: ListQuery, lead: Lead): ListQuery[] {
   return [query];
 }
 
-/** The order of a list, and the condition that holds for what comes after its cursor. */
+/** Returns the order of a list, and the condition that holds for what comes after its cursor. */
 function keyOf({ sort, cursor }: ListQuery, lead: Lead) {
   const value = term(KEYS[sort], lead);
   const id = term("id", lead);
@@ -95,7 +95,7 @@ function keyOf({ sort, cursor }: ListQuery, lead: Lead) {
   return { after, order: [direction(value), direction(id)] };
 }
 
-/** How many sessions the list has: from the totals, where they can tell. */
+/** Returns how many sessions the list has: from the totals, where they can tell. */
 function totalOf(db: DrizzleD1Database, query: ListQuery) {
   const { owner, userId, status, pattern, tags, search } = query;
   if (countedInTotals(query)) {

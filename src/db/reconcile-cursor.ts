@@ -5,7 +5,7 @@ import { AWAITED, agentSessions, rounds, type SessionRow } from "./schema";
 const NAME = "reconcile";
 
 /**
- * The next rows of the round over all sessions that are not at rest for good, leaving out those written
+ * Returns the next rows of the round over all sessions that are not at rest for good, leaving out those written
  * since `before`: their objects are at work. Those written beyond `after`, by a clock that has been set
  * back, are not left out. After the last row the round begins anew.
  */

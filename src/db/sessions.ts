@@ -51,7 +51,7 @@ export async function purgeTombstones(d1: D1Database, before: number): Promise<n
 }
 
 /**
- * The newest listed session of a conversation history; with an owner, that owner's newest. One that can't be
+ * Returns the newest listed session of a conversation history; with an owner, that owner's newest. One that can't be
  * resumed is so only where there is no other.
  */
 export async function newestBySessionId(
@@ -64,7 +64,7 @@ export async function newestBySessionId(
   return (await of("session_id = ? and +pattern <> 'ephemeral'")) ?? (await of("session_id = ?"));
 }
 
-/** The newest listed session of a conversation that can be resumed; with an owner, of that owner's conversation. */
+/** Returns the newest listed session of a conversation that can be resumed; with an owner, of that owner's conversation. */
 export function newestOfConversation(
   d1: D1Database,
   owner: string | null,

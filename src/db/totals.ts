@@ -10,7 +10,7 @@ export interface TotalsQuery {
   to?: string | undefined;
 }
 
-/** The rows of `session_totals` that answer a question, each session being in exactly one of them. */
+/** Returns the rows of `session_totals` that answer a question, each session being in exactly one of them. */
 export function totalsOf({ owner, userId, from, to }: TotalsQuery): SQL | undefined {
   const always = from === undefined && to === undefined;
   return and(

@@ -176,7 +176,7 @@ export const isLastEvent = (type: string): boolean =>
 export const isMessageEnd = (type: string): boolean =>
   type === "message.completed" || type === "message.failed" || type === "message.interrupted";
 
-/** An event as a record of a server-sent-events stream; only stored ones carry an id. */
+/** Returns an event as a record of a server-sent-events stream; only stored ones carry an id. */
 export function sseRecord(event: SessionEvent | LiveEvent): string {
   const id = "seq" in event ? `id: ${event.seq}\n` : "";
   return `${id}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;

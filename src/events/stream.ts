@@ -156,7 +156,7 @@ export function eventStream({
   }
 }
 
-/** The seq of the last stored event in a frame. JSON holds no line break, so none is mistaken. */
+/** Returns the seq of the last stored event in a frame. JSON holds no line break, so none is mistaken. */
 function lastSeqOf(frame: string): number | undefined {
   const last = [...frame.matchAll(/(?:^|\n)id: (\d+)\n/g)].at(-1)?.[1];
   return last === undefined ? undefined : Number(last);

@@ -8,7 +8,7 @@ export interface Part<Input = unknown> {
   atOnce: number;
   /** A case must have ended within so many milliseconds. */
   limitMs: number;
-  /** The settings of the server that the cases are run on. */
+  /** Returns the settings of the server that the cases are run on. */
   vars(): Promise<Record<string, string>>;
   /** Makes what the cases need of a server that has just started. */
   begin?(origin: Origin): Promise<void>;

@@ -44,7 +44,7 @@ export async function callSession<T>(
   }
 }
 
-/** The session's id in the path. What can't be one is not found without asking any object. */
+/** Returns the session's id in the path. What can't be one is not found without asking any object. */
 export function sessionIdOf(c: AppContext): string {
   const id = c.req.param("id");
   if (id === undefined || !isSessionId(id)) throw notFound("session");
@@ -54,7 +54,7 @@ export function sessionIdOf(c: AppContext): string {
 // The stub's own type rewrites what methods return, and makes `never` of what is `unknown` in it.
 const sessionObject = (env: Env, id: string) => env.SESSIONS.getByName(id) as unknown as SessionRpc;
 
-/** What the runtime says of a call that threw: the object was lost, has too much to do, or has a bug. */
+/** Returns what the runtime says of a call that threw: the object was lost, has too much to do, or has a bug. */
 function fateOf(error: unknown): "lost" | "overloaded" | "failed" {
   if (typeof error !== "object" || error === null) return "failed";
   if ("overloaded" in error && error.overloaded === true) return "overloaded";

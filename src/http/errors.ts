@@ -58,7 +58,7 @@ export class ApiError extends Error {
   }
 }
 
-/** A request that does not parse. */
+/** Returns a request that does not parse. */
 export function invalid(issues: Issue[], others: Record<string, string> = {}): ApiError {
   const [first] = issues;
   const message = first ? [first.path, first.message].filter(Boolean).join(": ") : "is not valid";
@@ -73,7 +73,7 @@ export const notFound = (what: string): ApiError =>
 export const unavailable = (message: string, options: ApiErrorOptions = {}): ApiError =>
   new ApiError("unavailable_error", message, { headers: { "Retry-After": "2" }, ...options });
 
-/** What a session object refused, as the client hears it. */
+/** Returns what a session object refused, as the client hears it. */
 export function refusal({ code, message, details = {} }: Failure): ApiError {
   const type = FAILURES[code];
   switch (type) {
@@ -91,7 +91,7 @@ export function refusal({ code, message, details = {} }: Failure): ApiError {
   }
 }
 
-/** A message that ended failed, as the client that waited for it hears it. */
+/** Returns a message that ended failed, as the client that waited for it hears it. */
 export function failedMessage({ id, error }: MessageRow): ApiError {
   const type = error?.type === "unavailable_error" ? "unavailable_error" : "upstream_error";
   const { type: _, message = "The message failed.", ...rest } = error ?? {};
@@ -123,7 +123,7 @@ export function logFailure(c: AppContext): void {
   console.error(JSON.stringify({ ...about, ...describe(c.error) }));
 }
 
-/** The first cause of an error. Drizzle's own error repeats the values of its query; its cause doesn't. */
+/** Returns the first cause of an error. Drizzle's own error repeats the values of its query; its cause doesn't. */
 function describe(error: Error | undefined): Record<string, unknown> {
   if (error?.cause instanceof Error) return describe(error.cause);
   if (!error) return {};

@@ -32,7 +32,7 @@ export function watch(c: AppContext, what: { after: number; messageId?: string }
   return c.body(eventStream({ connect, after: what.after }), 200, SSE_HEADERS);
 }
 
-/** What a reader that comes back has seen: it says so in a header. */
+/** Returns what a reader that comes back has seen: it says so in a header. */
 export function lastEventId(c: AppContext): number | undefined {
   const header = c.req.header("Last-Event-ID");
   return header ? parse(Seq, header, "Last-Event-ID") : undefined;

@@ -9,19 +9,19 @@ export const isMessageId = (text: string): boolean => /^msg_[0-9a-f]{32}$/.test(
 /** Tells a schedule's id from any other text. */
 export const isScheduleId = (text: string): boolean => /^sched_[0-9a-f]{32}$/.test(text);
 
-/** The id of a new session: its owner's `Idempotency-Key` always names the same one. */
+/** Returns the id of a new session: its owner's `Idempotency-Key` always names the same one. */
 export const newSessionId = async (owner: string, key: string | undefined): Promise<string> =>
   `sess_${key === undefined ? randomHex() : await derivedHex("session", owner, key)}`;
 
-/** The id of a new message: the same key names the same message of its session. */
+/** Returns the id of a new message: the same key names the same message of its session. */
 export const newMessageId = async (sessionId: string, key: string | undefined): Promise<string> =>
   `msg_${key === undefined ? randomHex() : await derivedHex("message", sessionId, key)}`;
 
-/** The id of a new schedule: the same key names the same schedule of its session. */
+/** Returns the id of a new schedule: the same key names the same schedule of its session. */
 export const newScheduleId = async (sessionId: string, key: string | undefined): Promise<string> =>
   `sched_${key === undefined ? randomHex() : await derivedHex("schedule", sessionId, key)}`;
 
-/** The SHA-256 digest of a text in UTF-8, as lower-case hex. */
+/** Returns the SHA-256 digest of a text in UTF-8, as lower-case hex. */
 export const sha256Hex = async (text: string): Promise<string> => toHex(await sha256(text));
 
 /** Names a JSON value: equal for equal values, in whatever order their keys came. */

@@ -36,7 +36,7 @@ export function readQuery<T extends z.ZodType>(c: AppContext, schema: T) {
   return parse(schema, Object.fromEntries(searchParams));
 }
 
-/** The `Idempotency-Key` of a request, if it has one. */
+/** Returns the `Idempotency-Key` of a request, if it has one. */
 export function idempotencyKey(c: AppContext): string | undefined {
   const key = c.req.header("Idempotency-Key");
   if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
@@ -54,7 +54,7 @@ export function parse<T extends z.ZodType>(schema: T, value: unknown, ...name: s
   throw invalid(issues.slice(0, MAX_ISSUES));
 }
 
-/** The bytes of a text in UTF-8. */
+/** Returns the bytes of a text in UTF-8. */
 export const byteLength = (text: string): number => new TextEncoder().encode(text).byteLength;
 
 async function readText(body: ReadableStream<Uint8Array> | null): Promise<string> {
@@ -114,7 +114,7 @@ function* brokenTexts(value: unknown, path: PropertyKey[]): Generator<PropertyKe
 
 const pathOf = (keys: PropertyKey[]): string => keys.map(String).join(".").slice(0, 200);
 
-/** How a value is more than any request has a use for; undefined when it isn't. */
+/** Returns how a value is more than any request has a use for; undefined when it isn't. */
 function excessOf(value: unknown): string | undefined {
   let level = [value];
   for (let depth = 0, values = 0; level.length > 0; depth++) {
@@ -148,7 +148,7 @@ function toIssues(issue: z.core.$ZodIssue, parents: PropertyKey[]): Issue[] {
   return [{ path: pathOf(path), message: issue.message }];
 }
 
-/** The branch of a union that got furthest into the value: the one that was meant. */
+/** Returns the branch of a union that got furthest into the value: the one that was meant. */
 function closest(branches: z.core.$ZodIssue[][]): z.core.$ZodIssue[] | undefined {
   const depth = (branch: z.core.$ZodIssue[]) => branch[0]?.path.length ?? 0;
   return branches.filter((branch) => depth(branch) > 0).sort((a, b) => depth(b) - depth(a))[0];

@@ -12,7 +12,7 @@ const integer = (min: number, max: number) =>
     .transform(Number)
     .pipe(z.int().min(min).max(max));
 
-/** A comma list; what is wrong with an item is said of the parameter, which is what has a name. */
+/** Returns a comma list; what is wrong with an item is said of the parameter, which is what has a name. */
 const commaList = <T>(item: z.ZodType<T>) =>
   z.string().transform((text, context): T[] => {
     const parsed = z.array(item).safeParse(text.split(","));

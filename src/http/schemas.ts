@@ -175,7 +175,7 @@ export const Interrupt = z.strictObject({}).prefault({});
 /** `POST /api/sessions/:id/snapshots`, which has nothing to say; the body may be empty. */
 export const TakeSnapshot = z.strictObject({}).prefault({});
 
-/** A request to create a session as its object gets it. */
+/** Returns a request to create a session as its object gets it. */
 export function sessionSpec(
   request: z.output<typeof CreateSession>,
   ids: Pick<SessionSpec, "id" | "requestHash">,
@@ -201,7 +201,7 @@ export function sessionSpec(
   };
 }
 
-/** A patch as a session object gets it. */
+/** Returns a patch as a session object gets it. */
 export function sessionPatch(request: z.output<typeof PatchSession>): SessionPatch {
   const { maxBudgetUsd, tags, description, userId, ...rest } = request;
   const given = Object.entries({
@@ -214,7 +214,7 @@ export function sessionPatch(request: z.output<typeof PatchSession>): SessionPat
   return Object.fromEntries(given);
 }
 
-/** A message as a session object gets it. */
+/** Returns a message as a session object gets it. */
 export function messageRequest(
   request: z.output<typeof SendMessage>,
   ids: Pick<MessageRequest, "id" | "requestHash">,
@@ -230,7 +230,7 @@ export function messageRequest(
   };
 }
 
-/** A schedule as a session object gets it. */
+/** Returns a schedule as a session object gets it. */
 export const scheduleRequest = (
   request: z.output<typeof CreateSchedule>,
   ids: Pick<ScheduleRequest, "id" | "requestHash">,

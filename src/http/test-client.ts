@@ -14,7 +14,7 @@ const Message = z.looseObject({ messageId: z.string(), status: z.string() });
 /** The settings of a deployment where everybody may call. */
 export const local: Settings = readSettings({ ALLOW_ANONYMOUS: "true" });
 
-/** The API as a client uses it: bodies go out as JSON with no Content-Type, answers come parsed. */
+/** Returns the API as a client uses it: bodies go out as JSON with no Content-Type, answers come parsed. */
 export function aClient(settings: Settings = local, headers: Record<string, string> = {}) {
   const app = createApp(settings);
 

@@ -3,7 +3,7 @@ import type { SessionRow, Usage, UsageByModel } from "../db/schema";
 import type { MessageRow, ScheduleRow, SnapshotRow } from "../session/rpc";
 import { dollars } from "./money";
 
-/** A session as clients see it. */
+/** Returns a session as clients see it. */
 export function sessionView(row: SessionRow) {
   // Values of `env` are secrets, and a fork is made once: a config is accepted again as it is shown.
   const { env: _env, forkSession: _forkSession, ...config } = row.config;
@@ -40,7 +40,7 @@ export function sessionView(row: SessionRow) {
   };
 }
 
-/** A message as clients see it. */
+/** Returns a message as clients see it. */
 export function messageView(row: MessageRow) {
   return {
     messageId: row.id,
@@ -64,7 +64,7 @@ export function messageView(row: MessageRow) {
   };
 }
 
-/** A conversation as clients see it, without its sessions. */
+/** Returns a conversation as clients see it, without its sessions. */
 export function conversationView(conversation: Conversation) {
   return {
     id: conversation.id,
@@ -76,7 +76,7 @@ export function conversationView(conversation: Conversation) {
   };
 }
 
-/** A schedule as clients see it. */
+/** Returns a schedule as clients see it. */
 export function scheduleView({ when, ...row }: ScheduleRow) {
   return {
     id: row.id,
@@ -93,7 +93,7 @@ export function scheduleView({ when, ...row }: ScheduleRow) {
   };
 }
 
-/** A snapshot as clients see it. */
+/** Returns a snapshot as clients see it. */
 export function snapshotView(row: SnapshotRow) {
   return { ...row, createdAt: instant(row.createdAt), expiresAt: instant(row.expiresAt) };
 }

@@ -42,7 +42,7 @@ const RECOVERY_MS = 30_000;
 const FIRST_REST_MS = 15_000;
 const MAX_REST_MS = 5 * 60_000;
 
-/** Which sandboxes are to be destroyed, and how many new ones to be started now. */
+/** Returns which sandboxes are to be destroyed, and how many new ones to be started now. */
 export function planPool(
   all: readonly PooledSandbox[],
   setup: PoolSetup,
@@ -68,7 +68,7 @@ export function planPool(
   return { leave: leave.map(({ id }) => id), start };
 }
 
-/** When the pool has to look again by itself; null when nothing is to happen any more. */
+/** Returns when the pool has to look again by itself; null when nothing is to happen any more. */
 export function nextLook(
   all: readonly PooledSandbox[],
   setup: PoolSetup,
@@ -82,11 +82,11 @@ export function nextLook(
   return looks.length === 0 ? null : Math.min(...looks);
 }
 
-/** Whether a sandbox is what the pool is to hold. */
+/** Returns whether a sandbox is what the pool is to hold. */
 export const fits = (one: PooledSandbox, { provider, version }: PoolSetup): boolean =>
   one.provider === provider && one.version === version;
 
-/** The breaker after one more failed start: from the third in a row on it rests, ever longer. */
+/** Returns the breaker after one more failed start: from the third in a row on it rests, ever longer. */
 export function afterFailure({ failures: before }: StartBreaker, now: number): StartBreaker {
   const failures = before + 1;
   const restMs = backoffMs(failures - MAX_FAILURES + 1, FIRST_REST_MS, MAX_REST_MS);
@@ -96,7 +96,7 @@ export function afterFailure({ failures: before }: StartBreaker, now: number): S
 /** A breaker that lets every start through. */
 export const CLOSED: StartBreaker = { failures: 0, retryAt: 0 };
 
-/** Whether starts have failed too often. Until one succeeds they are tried one by one. */
+/** Returns whether starts have failed too often. Until one succeeds they are tried one by one. */
 const isOpen = ({ failures }: StartBreaker): boolean => failures >= MAX_FAILURES;
 
 /** How a pool stands; those that are wrong for it by now count as leaving. */

@@ -17,7 +17,7 @@ interface Index {
 
 const indexKey = (key: string) => `${key}/index.json`;
 
-/** Where the `part`-th archive of a saved workspace is, counted from 1. */
+/** Returns where the `part`-th archive of a saved workspace is, counted from 1. */
 export const partKey = (key: string, part: number): string =>
   `${key}/${String(part).padStart(6, "0")}.tar`;
 
@@ -26,14 +26,14 @@ export async function putIndex(bucket: Bucket, key: string, parts: number): Prom
   await bucket.put(indexKey(key), JSON.stringify({ parts } satisfies Index));
 }
 
-/** How many parts were saved under a key. Throws where nothing was, or not all of it. */
+/** Returns how many parts were saved under a key. Throws where nothing was, or not all of it. */
 export async function countParts(bucket: Bucket, key: string): Promise<number> {
   const index = await bucket.get(indexKey(key));
   if (!index) throw new Error("there is no such archive");
   return (await index.json<Index>()).parts;
 }
 
-/** A part of what was saved under a key. */
+/** Returns a part of what was saved under a key. */
 export async function getPart(bucket: Bucket, key: string, part: number): Promise<R2ObjectBody> {
   const archive = await bucket.get(partKey(key, part));
   if (!archive) throw new Error("a part of the archive is missing");

@@ -7,7 +7,7 @@ const utf8 = new TextEncoder();
 // A byte order mark is content: `cat` must give back what was written.
 const fromUtf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
-/** The bytes of a file's content as just-bash hands it over. */
+/** Returns the bytes of a file's content as just-bash hands it over. */
 export function toBytes(content: string | Uint8Array, encoding = "utf8"): Uint8Array {
   if (typeof content !== "string") return content;
   if (isUtf8(encoding)) return utf8.encode(content);
@@ -17,7 +17,7 @@ export function toBytes(content: string | Uint8Array, encoding = "utf8"): Uint8A
   return bytes;
 }
 
-/** The text of a file's bytes in the encoding just-bash asks for. */
+/** Returns the text of a file's bytes in the encoding just-bash asks for. */
 export function toText(bytes: Uint8Array, encoding = "utf8"): string {
   if (isUtf8(encoding)) return fromUtf8.decode(bytes);
   assertOneByte(encoding);
@@ -29,7 +29,7 @@ export function toText(bytes: Uint8Array, encoding = "utf8"): string {
   return pieces.join("");
 }
 
-/** The same bytes in the shape of just-bash's pipes. */
+/** Returns the same bytes in the shape of just-bash's pipes. */
 export function toByteString(bytes: Uint8Array): ByteString {
   return toText(bytes, "binary") as unknown as ByteString;
 }

@@ -119,7 +119,7 @@ const WORLD = {
 
 const sessionOf = (env: Cloudflare.Env, id: string) => env.SESSIONS.getByName(id);
 
-/** The SDK's object of a container of that id. Nothing is touched before its first use. */
+/** Returns the SDK's object of a container of that id. Nothing is touched before its first use. */
 export function sdkObject(
   namespace: DurableObjectNamespace<ContainerSandbox>,
   id: string,
@@ -150,7 +150,7 @@ interface Facts {
   session?: string | undefined;
 }
 
-/** A sandbox in a container. */
+/** Returns a sandbox in a container. */
 export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
   const { workspace, bucket, machine, session } = facts;
   const runner = runnerOf(

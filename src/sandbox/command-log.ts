@@ -41,7 +41,7 @@ export class CommandLog {
     sql.exec(SCHEMA);
   }
 
-  /** A command's result, "started" if it has none, or undefined if it is not known. */
+  /** Returns a command's result, "started" if it has none, or undefined if it is not known. */
   find(id: string): CommandResult | "started" | undefined {
     const [row] = this.#sql.exec<Row>("SELECT * FROM commands WHERE id = ?", id).toArray();
     if (!row) return undefined;

@@ -33,7 +33,7 @@ export function refuseRedirection({ allowed }: CommandRules): string | null {
 /** Characters of patterns and texts that are compared at most for one decision. */
 const MAX_COMPARED_CHARS = 20_000_000;
 
-/** Whether it would take too long to hold each text against each pattern. */
+/** Returns whether it would take too long to hold each text against each pattern. */
 export function takesTooLong(patterns: readonly string[], texts: readonly string[]): boolean {
   const chars = (all: readonly string[]) => all.reduce((sum, { length }) => sum + length, 0);
   const compared = chars(texts) * patterns.length + chars(patterns) * texts.length;

@@ -3,7 +3,7 @@ import { type Command, type OutputListener, type Sandbox, SandboxError } from ".
 
 const utf8 = new TextEncoder();
 
-/** A command with an id of its own. */
+/** Returns a command with an id of its own. */
 export function aCommand(command: string, parts: Partial<Command> = {}): Command {
   const id = `call-${crypto.randomUUID()}`;
   return { id, command, timeoutMs: 20_000, maxOutputBytes: 100_000, ...parts };
@@ -15,7 +15,7 @@ export interface Made {
   workspace: string;
 }
 
-/** What every provider promises. `make` gives a new sandbox at each call. */
+/** Returns what every provider promises. `make` gives a new sandbox at each call. */
 export function testSandbox(name: string, make: () => Promise<Made> | Made): void {
   describe(`a sandbox of ${name}`, () => {
     let sandbox: Sandbox;
@@ -393,7 +393,7 @@ export function testSandbox(name: string, make: () => Promise<Made> | Made): voi
   });
 }
 
-/** A refusal that the same call would meet again. */
+/** Returns a refusal that the same call would meet again. */
 function isLasting(error: unknown): boolean {
   return error instanceof SandboxError && !error.transient;
 }

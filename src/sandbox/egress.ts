@@ -102,7 +102,7 @@ export const DEFAULT_HOSTS: readonly string[] = [
 /** What a sandbox may reach unless its session says otherwise. */
 export const DEFAULT_NETWORK: Network = { allow: ["default"] };
 
-/** What is wrong with a name in a list of hosts; null when it is one, or all hosts below one: `*.example.com`. */
+/** Returns what is wrong with a name in a list of hosts; null when it is one, or all hosts below one: `*.example.com`. */
 export function hostProblem(pattern: string): string | null {
   const host = pattern.replace(/^\*\./, "");
   const isName =
@@ -114,7 +114,7 @@ export function hostProblem(pattern: string): string | null {
   return isPublicHost(host) ? null : "is not on the public internet";
 }
 
-/** Whether requests to a host may leave the sandbox. */
+/** Returns whether requests to a host may leave the sandbox. */
 export function allows(network: Network, host: string): boolean {
   if (network === "none" || !isPublicHost(normal(host))) return false;
   if (network === "open") return true;
@@ -123,7 +123,7 @@ export function allows(network: Network, host: string): boolean {
   );
 }
 
-/** Where a request to a host goes. The model's hosts stand outside of what the network allows. */
+/** Returns where a request to a host goes. The model's hosts stand outside of what the network allows. */
 export function egressTo<Text>(
   host: string,
   rules: {
@@ -142,7 +142,7 @@ export function egressTo<Text>(
   return { to: "host", replacements };
 }
 
-/** The environment that commands get: a placeholder stands for each secret. */
+/** Returns the environment that commands get: a placeholder stands for each secret. */
 export function commandEnv(env: Readonly<Record<string, EnvValue>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(env).map(([name, value]) => [
@@ -153,7 +153,7 @@ export function commandEnv(env: Readonly<Record<string, EnvValue>>): Record<stri
 }
 
 /**
- * The environment of a session that takes over an earlier one's, with a placeholder for each secret. A
+ * Returns the environment of a session that takes over an earlier one's, with a placeholder for each secret. A
  * variable keeps the placeholder that it had, also with a new value: files may hold it.
  */
 export function takeOverEnv<Text = string>(
@@ -170,7 +170,7 @@ export function takeOverEnv<Text = string>(
 }
 
 /**
- * The headers of a request with values in the place of placeholders, within `Authorization: Basic` too.
+ * Returns the headers of a request with values in the place of placeholders, within `Authorization: Basic` too.
  * Nothing else of a request is looked at: a body may be long, packed or signed, and an address is
  * written down in logs and sent on as a referrer.
  */
@@ -205,7 +205,7 @@ const inText = (text: string, replacements: readonly Replacement[]): string =>
     (found) => replacements.find(({ placeholder }) => placeholder === found)?.value ?? found,
   );
 
-/** Whether a host is one of some names, `*.` meaning all below. */
+/** Returns whether a host is one of some names, `*.` meaning all below. */
 const names = (patterns: readonly string[], host: string): boolean =>
   patterns.some((pattern) =>
     pattern.startsWith("*.")

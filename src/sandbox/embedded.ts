@@ -173,7 +173,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     return { stop, result };
   }
 
-  /** The disk, made at the first use, so that looking at a sandbox that was never used leaves nothing. */
+  /** Returns the disk, made at the first use, so that looking at a sandbox that was never used leaves nothing. */
   #openDisk(): Disk {
     const existing = this.#existingDisk();
     if (existing) return existing;
@@ -200,7 +200,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
 
 type Namespace = DurableObjectNamespace<EmbeddedSandbox>;
 
-/** The embedded sandbox of that id. It is made at its first use; a destroyed one begins anew, empty. */
+/** Returns the embedded sandbox of that id. It is made at its first use; a destroyed one begins anew, empty. */
 export function embedded(
   namespace: Namespace,
   id: string,

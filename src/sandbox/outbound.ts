@@ -3,7 +3,7 @@ import { isPublicHost } from "./public-host";
 
 /** What the handler of a sandbox's requests needs. */
 export interface OutboundDeps {
-  /** Where the session lets a request to a host go. */
+  /** Returns where the session lets a request to a host go. */
   egress(host: string): Promise<Egress>;
   /** Answers for the model's host, with a key of its own. */
   callModel(request: Request): Promise<Response>;
@@ -59,7 +59,7 @@ function forwarded(headers: Headers): Headers {
 const refusal = (host: string): Response =>
   said(403, `This sandbox may not reach ${host}. ${remedyFor(host)}`);
 
-/** What would let a sandbox reach a host: a list holds names only. */
+/** Returns what would let a sandbox reach a host: a list holds names only. */
 function remedyFor(host: string): string {
   if (!isPublicHost(host)) return "It is not on the public internet.";
   const named = `{"allow": ["default", "${host}"]} adds this host to those allowed by default, `;
@@ -69,7 +69,7 @@ function remedyFor(host: string): string {
   );
 }
 
-/** An answer of ours, which programs show to whoever uses them. */
+/** Returns an answer of ours, which programs show to whoever uses them. */
 const said = (status: number, text: string): Response =>
   new Response(`Rigger: ${text}\n`, {
     status,

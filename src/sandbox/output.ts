@@ -1,6 +1,6 @@
 import { messageOf, type OutputListener } from "./sandbox";
 
-/** The same listener, whose failures are its own. */
+/** Returns the same listener, whose failures are its own. */
 export function harmless(listener: OutputListener): OutputListener {
   return (stream, text) => {
     try {
@@ -11,7 +11,7 @@ export function harmless(listener: OutputListener): OutputListener {
   };
 }
 
-/** The head and the tail of a text of more than `maxBytes` in UTF-8, with a line between them that tells what is missing. */
+/** Returns the head and the tail of a text of more than `maxBytes` in UTF-8, with a line between them that tells what is missing. */
 export function truncateMiddle(
   text: string,
   maxBytes: number,

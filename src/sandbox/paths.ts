@@ -1,4 +1,4 @@
-/** The path from the root, without `.`, `..` and doubled slashes. `..` is taken as written: links are not looked at. */
+/** Returns the path from the root, without `.`, `..` and doubled slashes. `..` is taken as written: links are not looked at. */
 export function normalize(path: string): string {
   const parts: string[] = [];
   for (const part of path.split("/")) {
@@ -9,17 +9,17 @@ export function normalize(path: string): string {
   return `/${parts.join("/")}`;
 }
 
-/** The absolute path that `path` means to somebody who stands in `base`. */
+/** Returns the absolute path that `path` means to somebody who stands in `base`. */
 export function resolveFrom(base: string, path: string): string {
   return normalize(path.startsWith("/") ? path : `${base}/${path}`);
 }
 
-/** The directory above a normal path; the root is above itself. */
+/** Returns the directory above a normal path; the root is above itself. */
 export function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
 }
 
-/** The entry `name` of a directory. */
+/** Returns the entry `name` of a directory. */
 export function join(directory: string, name: string): string {
   return directory === "/" ? `/${name}` : `${directory}/${name}`;
 }

@@ -42,16 +42,16 @@ export const providers: Record<
   },
 };
 
-/** Whether the sandboxes of a provider can send requests into the world. */
+/** Returns whether the sandboxes of a provider can send requests into the world. */
 export const hasNetwork = (provider: string): boolean => provider !== "embedded";
 
 /** True when the sandboxes of a provider decide on each command of a script by `Command.rules`. */
 export const decidesOnCommands = (provider: string): boolean => provider === "embedded";
 
-/** Whether the sandboxes of a provider keep programs. */
+/** Returns whether the sandboxes of a provider keep programs. */
 export const hasPrograms = (provider: string): boolean => provider === "cloudflare";
 
-/** The sandbox of a session; it costs nothing before its first use. */
+/** Returns the sandbox of a session; it costs nothing before its first use. */
 export function openSandbox(
   env: ProviderEnv,
   address: SandboxAddress,

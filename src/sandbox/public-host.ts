@@ -36,7 +36,7 @@ const PRIVATE_IPV4: readonly [string, number][] = [
   ["224.0.0.0", 3],
 ];
 
-/** Whether a host, as `URL` writes it, can be of the public web. */
+/** Returns whether a host, as `URL` writes it, can be of the public web. */
 export function isPublicHost(hostname: string): boolean {
   if (hostname.startsWith("[")) return isPublicIpv6(hostname.slice(1, -1));
   // At most 253 characters make a name. What is longer, no resolver knows.
@@ -48,7 +48,7 @@ export function isPublicHost(hostname: string): boolean {
   return !PRIVATE_SUFFIXES.some((suffix) => host.endsWith(`.${suffix}`));
 }
 
-/** Whether an IPv4 or IPv6 address, in any of its spellings, is of the public internet; false for what is none. */
+/** Returns whether an IPv4 or IPv6 address, in any of its spellings, is of the public internet; false for what is none. */
 export function isPublicAddress(text: string): boolean {
   if (!/^[0-9a-f.:]+$/i.test(text)) return false;
   const url = URL.parse(text.includes(":") ? `http://[${text}]/` : `http://${text}/`);

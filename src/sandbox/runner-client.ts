@@ -37,7 +37,7 @@ export function runnerOf(link: RunnerLink, machine: string | undefined) {
   const runner = { machine, frames, ask, askOnce, leave };
   return runner;
 
-  /** What the runner says to a question, up to its answer, which is the last. */
+  /** Returns what the runner says to a question, up to its answer, which is the last. */
   async function* frames(question: Ask, signal?: AbortSignal): AsyncGenerator<Frame> {
     const asked = JSON.stringify({ machine: runner.machine, ...question });
     const bytes = utf8.encode(asked);
@@ -89,7 +89,7 @@ export function runnerOf(link: RunnerLink, machine: string | undefined) {
   }
 }
 
-/** The lines of the runner's stdout, whatever the pieces that they come in. */
+/** Returns the lines of the runner's stdout, whatever the pieces that they come in. */
 async function* linesOf(told: AsyncIterable<RunnerEvent>): AsyncGenerator<string> {
   const events = told[Symbol.asyncIterator]();
   let [rest, complaint] = ["", ""];
@@ -115,7 +115,7 @@ async function* linesOf(told: AsyncIterable<RunnerEvent>): AsyncGenerator<string
   }
 }
 
-/** The outcome of something, tried again where that may help. */
+/** Returns the outcome of something, tried again where that may help. */
 export async function persistently<T>(act: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; failures++) {
     try {
@@ -134,7 +134,7 @@ export async function pauseBefore(error: unknown, failures: number): Promise<voi
   await scheduler.wait(pause);
 }
 
-/** The outcome of a call of the SDK, whose failures become a sandbox's. */
+/** Returns the outcome of a call of the SDK, whose failures become a sandbox's. */
 export async function tried<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
@@ -144,7 +144,7 @@ export async function tried<T>(call: () => Promise<T>): Promise<T> {
 }
 
 /**
- * What a failure of the SDK means here. Its classes do not survive the way between objects, and what it
+ * Returns what a failure of the SDK means here. Its classes do not survive the way between objects, and what it
  * calls retryable is about its own call: ours may be repeated, so all but a refusal passes.
  */
 function failure(cause: unknown): SandboxError {

@@ -54,7 +54,7 @@ export interface Sandbox {
   kill(id: string): Promise<void>;
   /** Tells what became of a command, also after a restart of whoever asked; absent if it can't be told. */
   find?(id: string): Promise<FoundCommand>;
-  /** The bytes of a file, or null when there is no such file. A directory is an error. */
+  /** Returns the bytes of a file, or null when there is no such file. A directory is an error. */
   readFile(path: string): Promise<Uint8Array | null>;
   /** Writes a whole file and makes the directories above it. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
@@ -95,7 +95,7 @@ export interface Programs {
   begin(program: Program): Promise<void>;
   /** Gives a program its `n`-th line of input, counted from 1; the same `n` again changes nothing. */
   tell(id: string, n: number, line: string): Promise<void>;
-  /** The lines of a program's output beyond so many bytes, as they come. HeadTailBuffer when the program has. */
+  /** Returns the lines of a program's output beyond so many bytes, as they come. HeadTailBuffer when the program has. */
   listen(id: string, after: number, signal: AbortSignal): AsyncIterable<ProgramLine>;
 }
 
@@ -114,6 +114,6 @@ export class SandboxError extends Error {
   }
 }
 
-/** What an error says, whatever was thrown. */
+/** Returns what an error says, whatever was thrown. */
 export const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);

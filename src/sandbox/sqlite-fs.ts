@@ -313,7 +313,7 @@ export class SqliteFs implements IFileSystem {
       .toArray()[0];
   }
 
-  /** What a path means, links followed to the end. */
+  /** Returns what a path means, links followed to the end. */
   #find(path: string, operation: string): Row | undefined {
     return this.#row(this.#resolve(path, operation));
   }
@@ -324,7 +324,7 @@ export class SqliteFs implements IFileSystem {
     return row;
   }
 
-  /** What a path names: a link at its end is itself what is meant. */
+  /** Returns what a path names: a link at its end is itself what is meant. */
   #findLink(path: string, operation: string): Row | undefined {
     return this.#row(this.#locate(path, operation));
   }
@@ -335,14 +335,14 @@ export class SqliteFs implements IFileSystem {
     return row;
   }
 
-  /** The path with the links in its directories followed, but not one at its end. */
+  /** Returns the path with the links in its directories followed, but not one at its end. */
   #locate(path: string, operation: string): string {
     const plain = checked(path, operation);
     if (plain === "/") return plain;
     return join(this.#resolve(parentOf(plain), operation), plain.slice(plain.lastIndexOf("/") + 1));
   }
 
-  /** The path with every link followed, whether or not there is something at its end. Nothing is below a file. */
+  /** Returns the path with every link followed, whether or not there is something at its end. Nothing is below a file. */
   #resolve(path: string, operation: string): string {
     const plain = checked(path, operation);
     // A row's own path holds no links, so most paths are found at once.
@@ -376,7 +376,7 @@ export class SqliteFs implements IFileSystem {
     return resolved;
   }
 
-  /** Where an entry of that path is or can be made: its directory must be there. */
+  /** Returns where an entry of that path is or can be made: its directory must be there. */
   #placeFor(path: string, operation: string): string {
     const place = this.#locate(path, operation);
     const parent = this.#row(parentOf(place));
@@ -632,7 +632,7 @@ function kindFlags(kind: Kind) {
   };
 }
 
-/** The bounds, both left out, between which the paths below a directory sort. "0" comes right after "/". */
+/** Returns the bounds, both left out, between which the paths below a directory sort. "0" comes right after "/". */
 function rangeBelow(path: string): [string, string] {
   return path === "/" ? ["/", "0"] : [`${path}/`, `${path}0`];
 }

@@ -17,7 +17,7 @@ const fromUtf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 /** The two blocks that end an archive. */
 export const TAR_END = new Uint8Array(2 * BLOCK);
 
-/** An entry as it stands in an archive. */
+/** Returns an entry as it stands in an archive. */
 export function writeEntry(entry: TarEntry): Uint8Array {
   const path = entry.kind === "directory" ? `${entry.path}/` : entry.path;
   const target = entry.kind === "symlink" ? entry.target : "";
@@ -39,7 +39,7 @@ export function writeEntry(entry: TarEntry): Uint8Array {
   ]);
 }
 
-/** The entries of an archive that `writeEntry` made. Throws where it is anything else. */
+/** Returns the entries of an archive that `writeEntry` made. Throws where it is anything else. */
 export function* readEntries(archive: Uint8Array): Generator<TarEntry> {
   let pax: Record<string, string> = {};
   for (let at = 0; at + BLOCK <= archive.length; ) {

@@ -11,7 +11,7 @@ export const START_MS = 2 * 60_000;
 export const COPY_MS = 5 * 60_000;
 
 /**
- * The same sandbox, given up on when it does not answer: a machine that hangs would hang its session.
+ * Returns the same sandbox, given up on when it does not answer: a machine that hangs would hang its session.
  * A bound is wide, since a machine that is only slow to wake must not be taken for dead.
  */
 export function patient(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox {

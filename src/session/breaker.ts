@@ -35,7 +35,7 @@ export class Breaker {
     this.#current(now).rows += rows;
   }
 
-  /** What there was too much of within this minute; null when all is well. */
+  /** Returns what there was too much of within this minute; null when all is well. */
   tripped(now: number): string | null {
     const { alarms, rows } = this.#current(now);
     if (alarms > MAX_ALARMS) return `more than ${MAX_ALARMS} alarms`;
@@ -43,7 +43,7 @@ export class Breaker {
     return null;
   }
 
-  /** When the next alarm may be at the earliest. */
+  /** Returns when the next alarm may be at the earliest. */
   restUntil(now: number): number {
     return this.tripped(now) === null ? now : this.#current(now).startedAt + WINDOW_MS;
   }

@@ -48,7 +48,7 @@ export class CrashGuard {
     return attempted;
   }
 
-  /** When a task may be begun: `now`, or later for one that rests. */
+  /** Returns when a task may be begun: `now`, or later for one that rests. */
   restsUntil(task: string, now: number): number {
     const { times, at } = this.#begun[task] ?? { times: 0, at: 0 };
     if (this.#under.has(task) || times < MAX_DEATHS || at > now + SET_BACK_MS) return now;

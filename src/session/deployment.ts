@@ -18,7 +18,7 @@ const secrets = secretsOf(settings);
 export const redact: Redact = redactor(secrets);
 redactErrors(redact);
 
-/** What no text for clients or logs may hold. Of clients' keys only the hashes are known. */
+/** Returns what no text for clients or logs may hold. Of clients' keys only the hashes are known. */
 export function secretsOf({
   ANTHROPIC_API_KEY: apiKey,
   ANTHROPIC_BASE_URL: baseURL,
@@ -69,7 +69,7 @@ export const lookup: Lookup | undefined = settings.DNS_RESOLVER
   ? createLookup({ resolver: settings.DNS_RESOLVER, fetch: (input, init) => fetch(input, init) })
   : undefined;
 
-/** Where the sessions of a deployment work that do not say. */
+/** Returns where the sessions of a deployment work that do not say. */
 export const defaultProviderOf = ({ CONTAINERS }: Pick<Settings, "CONTAINERS">): Provider =>
   CONTAINERS ? "cloudflare" : "embedded";
 
@@ -81,7 +81,7 @@ export const knownModel = (name: string, at: number = Date.now()): PricedModel |
   resolveModel(name, at, settings.MODEL_PRICES);
 
 /**
- * A model as it is at an instant, by the name that a client gave or that was sent. A name whose price is
+ * Returns a model as it is at an instant, by the name that a client gave or that was sent. A name whose price is
  * no longer known, after a change of the settings, counts as the default model.
  */
 export function modelOf(name: string = DEFAULT_MODEL, at: number = Date.now()): PricedModel {

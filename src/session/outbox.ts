@@ -14,7 +14,7 @@ const WRITE_TIMEOUT_MS = 10_000;
 const BASE_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 300_000;
 
-/** When to try again after so many failures; half of the wait is jitter. */
+/** Returns when to try again after so many failures; half of the wait is jitter. */
 export function retryAt(now: number, attempts: number, random: number): number {
   return now + withJitter(backoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS), random);
 }

@@ -231,7 +231,7 @@ export interface SessionRpc {
   removeSchedule(caller: Caller, scheduleId: string): Promise<Result<null>>;
   /** Keeps transcript and workspace as they are now; refused while a message runs. */
   snapshot(caller: Caller): Promise<Result<SnapshotRow>>;
-  /** The snapshots that a session can be made from, newest first. */
+  /** Returns the snapshots that a session can be made from, newest first. */
   snapshots(caller: Caller): Promise<Result<SnapshotRow[]>>;
   /** For another session that is to start from here: puts a copy under a key of the snapshots' bucket. */
   copyTo(caller: Caller, key: string): Promise<Result<null>>;

@@ -88,13 +88,13 @@ export class SessionEnv {
   }
 }
 
-/** What clients are told where an environment can't be read; undefined for any other error. */
+/** Returns what clients are told where an environment can't be read; undefined for any other error. */
 export const problemOf = (error: unknown): PublicError | undefined =>
   error instanceof DecryptionError
     ? { type: "unavailable_error", message: `The session's env can't be read: ${error.message}.` }
     : undefined;
 
-/** The same as a refusal; rejects with any other error. */
+/** Returns the same as a refusal; rejects with any other error. */
 export function refusalOf(error: unknown): Refusal {
   const problem = problemOf(error);
   if (!problem) throw error;
@@ -122,7 +122,7 @@ const encryptEnv = (id: string, env: Env): Promise<StoredEnv> =>
 const decryptEnv = (id: string, env: StoredEnv): Promise<Env> =>
   mapTexts(env, (text, name) => encryption.decrypt(text, envPlace(id, name)));
 
-/** Where a text is stored, to which its ciphertext is bound. */
+/** Returns where a text is stored, to which its ciphertext is bound. */
 const envPlace = (id: string, name: string) => ["env", id, name];
 const hashPlace = (id: string) => ["requestHash", id];
 

@@ -424,7 +424,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     });
   }
 
-  /** The session as it is now, answered once lists show it, the index being up. */
+  /** Returns the session as it is now, answered once lists show it, the index being up. */
   async #listed(): Promise<Result<SessionRow>> {
     const row = toSessionRow(this.#store);
     if (!this.#isResting()) await this.#outbox.drain(INDEX_WAIT_MS);
@@ -506,7 +506,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (ending) this.#endRunning(messageId, withoutSecrets(ending, env));
   }
 
-  /** Whether a message may be run: one that this object has not started was lost, and is counted as such. */
+  /** Returns whether a message may be run: one that this object has not started was lost, and is counted as such. */
   #mayRun(messageId: string): boolean {
     const isNew = this.#started === messageId;
     this.#started = null;
@@ -576,7 +576,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return isIndexDue || dueDeadline(timing, now) !== null || hasDueSchedule(this.#store, now);
   }
 
-  /** Whether what the session does by itself has ended its object too often, and waits for now. */
+  /** Returns whether what the session does by itself has ended its object too often, and waits for now. */
   #isResting(): boolean {
     const now = Date.now();
     return this.#guard.restsUntil("alarm", now) > now;

@@ -94,7 +94,7 @@ export class Subscribers {
 const ENDED = { code: 1000, reason: "ended" };
 const MORE = { code: 4000, reason: "more" };
 
-/** What a watcher that joins is sent first, and whether its socket is closed after that. */
+/** Returns what a watcher that joins is sent first, and whether its socket is closed after that. */
 export function replayFrames(
   store: SessionStore,
   messageId: string | null,
@@ -129,7 +129,7 @@ export function replayFrames(
 const storedFrame = (event: LoggedEvent): string =>
   `id: ${event.seq}\nevent: ${event.type}\ndata: ${event.json}\n\n`;
 
-/** A reply under way as one delta a block, so that whoever joins in its middle misses nothing. */
+/** Returns a reply under way as one delta a block, so that whoever joins in its middle misses nothing. */
 function draftEvents(turnId: string, { draft, scope }: LiveDraft): LiveEvent[] {
   return draft.content.flatMap((block, index): LiveEvent[] => {
     const text =

@@ -5,7 +5,7 @@ const STOP_WAIT_MS = 5_000;
 
 /** What a supervisor needs of its session. */
 export interface SupervisorDeps {
-  /** The message that is to run; null when none is, or the session is gone. */
+  /** Returns the message that is to run; null when none is, or the session is gone. */
   running(): string | null;
   /** Works on a message until it has ended, one way or another, or the signal is aborted. */
   work(messageId: string, signal: AbortSignal): Promise<void>;

@@ -16,12 +16,12 @@ const OWN_REASONS: ReadonlySet<string> = new Set([
   "deleted",
 ]);
 
-/** A termination's reason as it is reported: `caller` for whatever a caller wrote. */
+/** Returns a termination's reason as it is reported: `caller` for whatever a caller wrote. */
 export const reportedReason = (reason: string | null): string | null =>
   reason === null || OWN_REASONS.has(reason) ? reason : "caller";
 
 /**
- * The data point of a message's end. Columns: index1 owner; blob1 kind, 2 pattern, 3 model, 4 status,
+ * Returns the data point of a message's end. Columns: index1 owner; blob1 kind, 2 pattern, 3 model, 4 status,
  * 5 reason, 6 session; double1 dollars, 2 tokens, 3 turns, 4 duration ms, 5 wait ms.
  */
 export function messagePoint(
@@ -50,7 +50,7 @@ export function messagePoint(
   };
 }
 
-/** The data point of a session's end, in the same columns; double5 is the session's age in ms. */
+/** Returns the data point of a session's end, in the same columns; double5 is the session's age in ms. */
 export function sessionPoint(session: SessionRow, model: string): AnalyticsEngineDataPoint {
   return {
     indexes: [session.owner.slice(0, 96)],

@@ -17,7 +17,7 @@ export interface Issue {
 /** Types of agents that a session may have. */
 const MAX_TYPES = 50;
 
-/** What a session's config asks for that this deployment can't do; empty when all is well. */
+/** Returns what a session's config asks for that this deployment can't do; empty when all is well. */
 export function checkConfig(
   config: SessionConfig,
   settings: Pick<Settings, "MODEL_PRICES" | "CONTAINERS">,
@@ -69,7 +69,7 @@ export function checkConfig(
   return issues;
 }
 
-/** What is wrong with the hosts that the sandbox may reach and that secrets are for. */
+/** Returns what is wrong with the hosts that the sandbox may reach and that secrets are for. */
 function checkEgress(
   { sandbox: { network } = {}, env = {} }: SessionConfig,
   provider: string,
@@ -96,7 +96,7 @@ function checkEgress(
   );
 }
 
-/** What Claude Code can't do of what a config asks for. */
+/** Returns what Claude Code can't do of what a config asks for. */
 function checkProgram(config: SessionConfig, provider: string): Issue[] {
   if (!hasPrograms(provider)) {
     return [{ path: "config.runtime", message: '"claude-code" needs a container' }];

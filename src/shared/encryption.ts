@@ -67,7 +67,7 @@ export class Encryption {
     }
   }
 
-  /** Whether a text is stored as it would be now: under the first key, or in clear where there is none. */
+  /** Returns whether a text is stored as it would be now: under the first key, or in clear where there is none. */
   isCurrent(stored: StoredText): boolean {
     const [key] = this.keys;
     if (!key) return true;

@@ -4,7 +4,7 @@ export type Row = Record<string, SqlStorageValue>;
 /** The part of an object's SQLite that is used. */
 export type Sql = Pick<SqlStorage, "exec">;
 
-/** The same SQLite, with the rows told that each statement wrote. */
+/** Returns the same SQLite, with the rows told that each statement wrote. */
 export const countingWrites = (sql: Sql, onWrite: (rows: number) => void): Sql => ({
   exec(query, ...bindings) {
     const cursor = sql.exec(query, ...bindings);
@@ -20,7 +20,7 @@ export const all = (sql: Sql, query: string, ...bindings: SqlStorageValue[]): Ro
 /** A page may weigh this much: an answer over RPC is bounded to 32 MiB. */
 const MAX_PAGE_CHARACTERS = 8 << 20;
 
-/** The first rows of a query, as many as fit in a page, but at least one. */
+/** Returns the first rows of a query, as many as fit in a page, but at least one. */
 export function page(sql: Sql, query: string, ...bindings: SqlStorageValue[]): Row[] {
   const rows: Row[] = [];
   let characters = 0;
@@ -32,22 +32,22 @@ export function page(sql: Sql, query: string, ...bindings: SqlStorageValue[]): R
   return rows;
 }
 
-/** The one row of a query; throws where there is none or more. */
+/** Returns the one row of a query; throws where there is none or more. */
 export const one = (sql: Sql, query: string, ...bindings: SqlStorageValue[]): Row =>
   sql.exec<Row>(query, ...bindings).one();
 
-/** A column of text that may be null. */
+/** Returns a column of text that may be null. */
 export const text = (value: SqlStorageValue | undefined): string | null =>
   value === null || value === undefined ? null : String(value);
 
-/** A column of numbers that may be null. */
+/** Returns a column of numbers that may be null. */
 export const number = (value: SqlStorageValue | undefined): number | null =>
   value === null || value === undefined ? null : Number(value);
 
-/** A value as a column keeps it; null for nothing. */
+/** Returns a value as a column keeps it; null for nothing. */
 export const json = (value: unknown): string | null =>
   value === null || value === undefined ? null : JSON.stringify(value);
 
-/** A column of JSON. Only this folder writes such columns, so their shapes are known. */
+/** Returns a column of JSON. Only this folder writes such columns, so their shapes are known. */
 export const parse = <T = unknown>(value: SqlStorageValue | undefined): T =>
   JSON.parse(String(value)) as T;

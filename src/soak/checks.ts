@@ -137,7 +137,7 @@ function faultsOfMessage(
   return faults;
 }
 
-/** The money of the events, the messages and the session is the same, and within the limits. */
+/** Returns the money of the events, the messages and the session is the same, and within the limits. */
 function faultsOfMoney(life: Life, { session, messages, events }: Story): string[] {
   const faults: string[] = [];
   const { totalCost, totalTokens, numTurns } = session;
@@ -152,7 +152,7 @@ function faultsOfMoney(life: Life, { session, messages, events }: Story): string
   return faults;
 }
 
-/** What a command has appended is in the file once, whatever happened meanwhile. */
+/** Returns what a command has appended is in the file once, whatever happened meanwhile. */
 function faultsOfEffects({ id }: Life, { events }: Story): string[] {
   const faults: string[] = [];
   const commands = new Map<string, string>();

@@ -32,13 +32,13 @@ export async function startLyingModel(seed: number): Promise<Record<string, stri
   return { OFFLINE_MODEL: "false", ANTHROPIC_API_KEY: "soak", ANTHROPIC_BASE_URL: url };
 }
 
-/** The headers of a request that the model reads. */
+/** Returns the headers of a request that the model reads. */
 const known = (headers: Record<string, string>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(headers).filter(([name]) => /^(anthropic-|x-rigger-|x-api-key)/.test(name)),
   );
 
-/** A number that a text determines (FNV-1a). */
+/** Returns a number that a text determines (FNV-1a). */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);

@@ -1,6 +1,6 @@
 /** Numbers that a seed determines. */
 export interface Random {
-  /** An integer between two, both included. */
+  /** Returns an integer between two, both included. */
   int(least: number, most: number): number;
   /** True as often as a probability says. */
   chance(probability: number): boolean;

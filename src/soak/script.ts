@@ -32,21 +32,21 @@ export function randomScript(random: Random, marker: string, withAgents: boolean
   return { prompt: lines.join("\n"), calls, refused };
 }
 
-/** A prompt that takes some seconds. */
+/** Returns a prompt that takes some seconds. */
 export const slowScript = (marker: string): Script => ({
   prompt: `${marker}\n/delay 3000\n${bash(`echo T-${marker} >> ${LOG_FILE}; sleep 2`)}`,
   calls: 1,
   refused: false,
 });
 
-/** A prompt that shows what the file holds. */
+/** Returns a prompt that shows what the file holds. */
 export const showLog = (marker: string): Script => ({
   prompt: `${marker}\n${bash(`cat ${LOG_FILE}`)}`,
   calls: 1,
   refused: false,
 });
 
-/** The token that a command appends, and whether it shows the file in the end. */
+/** Returns the token that a command appends, and whether it shows the file in the end. */
 export function readCommand(command: string): { token?: string | undefined; shows: boolean } {
   return {
     token: new RegExp(`echo (\\S+) >> ${LOG_FILE}`).exec(command)?.[1],

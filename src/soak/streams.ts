@@ -23,7 +23,7 @@ export interface Watched {
   faults: string[];
 }
 
-/** A client that has seen nothing. */
+/** Returns a client that has seen nothing. */
 export const newWatched = (): Watched => ({ events: [], shown: new Map(), faults: [] });
 
 const COME_BACK_MS = 200;
@@ -59,7 +59,7 @@ export async function follow(
   }
 }
 
-/** The seq of the last stored event that was seen. */
+/** Returns the seq of the last stored event that was seen. */
 export const lastSeq = ({ events }: Watched): number => events.at(-1)?.seq ?? 0;
 
 /** Keeps an event as a client would that shows replies while they are written. */

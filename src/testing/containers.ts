@@ -5,7 +5,7 @@ import type { Sandbox } from "../sandbox/sandbox";
 /** Whether there is something to stand for containers: elsewhere than on Linux, `npm run test:containers` has them. */
 export const HAS_CONTAINERS = env.TEST_HAS_CONTAINERS;
 
-/** What stands for the SDK's object of a container: it runs the real runner, in a folder of this machine. */
+/** Returns what stands for the SDK's object of a container: it runs the real runner, in a folder of this machine. */
 export function aContainer(id: string = crypto.randomUUID()): SdkObject {
   return {
     async execStream(command, options) {
@@ -28,7 +28,7 @@ export function aContainer(id: string = crypto.randomUUID()): SdkObject {
   };
 }
 
-/** The workspace of a container: not `/workspace`, which this machine has no room for. */
+/** Returns the workspace of a container: not `/workspace`, which this machine has no room for. */
 export async function workspaceOf(id: string): Promise<string> {
   return (await call(id, "workspace")).text();
 }
@@ -38,7 +38,7 @@ export async function killContainer(id: string): Promise<void> {
   await call(id, "die");
 }
 
-/** A sandbox in a container that the tests stand in for. */
+/** Returns a sandbox in a container that the tests stand in for. */
 export async function aContainerSandbox(
   options: { id?: string; machine?: string } = {},
 ): Promise<{ sandbox: Sandbox; workspace: string; id: string }> {

@@ -17,7 +17,7 @@ import { FakeProgram } from "./fake-program";
 
 const machines = new Map<string, FakeMachine>();
 
-/** The machine of a session. */
+/** Returns the machine of a session. */
 export function machineOf(id: string): FakeMachine {
   const machine = machines.get(id) ?? new FakeMachine(id);
   machines.set(id, machine);
@@ -70,7 +70,7 @@ export class FakeMachine {
 
   constructor(readonly sessionId: string) {}
 
-  /** The sandbox of a session with programs in it; with a name, for the machine of that name only. */
+  /** Returns the sandbox of a session with programs in it; with a name, for the machine of that name only. */
   inside(sandbox: Sandbox, name: string | undefined): Sandbox {
     const stands = () => {
       if (name === undefined || name === this.name) return;
@@ -118,7 +118,7 @@ export class FakeMachine {
     };
   }
 
-  /** What the command says that reads on in a transcript. */
+  /** Returns what the command says that reads on in a transcript. */
   #tail(path: string, from: number): CommandResult {
     const file = this.files.get(path);
     const stdout = file ? toBase64(file.subarray(from - 1, from - 1 + 512 * 1024)) : "";
@@ -126,7 +126,7 @@ export class FakeMachine {
     return { exitCode, stdout, stderr: "", ended: "exited", truncated: false };
   }
 
-  /** The program that runs; undefined when none does. */
+  /** Returns the program that runs; undefined when none does. */
   get program(): FakeProgram | undefined {
     return [...this.programs.values()].findLast((program) => !program.dead);
   }

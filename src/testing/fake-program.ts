@@ -214,7 +214,7 @@ export class FakeProgram {
     };
   }
 
-  /** A call of the model that is no reply of an agent. */
+  /** Returns a call of the model that is no reply of an agent. */
   async #aside(name: string): Promise<{ content: string; isError: boolean }> {
     const tools = [{ type: "web_search_20250305", name: "web_search", max_uses: 8 }];
     const response = await this.call({
@@ -318,7 +318,7 @@ export class FakeProgram {
   }
 }
 
-/** The reply in a stream, or what went wrong with it. */
+/** Returns the reply in a stream, or what went wrong with it. */
 async function readReply(response: Response, signal?: AbortSignal): Promise<Reply | string> {
   const text = await textOf(response, signal).catch(String);
   if (!response.ok) return (JSON.parse(text).error?.message as string) ?? text;
@@ -347,7 +347,7 @@ async function readReply(response: Response, signal?: AbortSignal): Promise<Repl
   return "the stream ended";
 }
 
-/** The text of a response, as far as it came before the signal aborted. */
+/** Returns the text of a response, as far as it came before the signal aborted. */
 async function textOf(response: Response, signal?: AbortSignal): Promise<string> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   const stop = () => reader?.cancel().catch(() => {});

@@ -64,6 +64,6 @@ export async function emptyPool(): Promise<void> {
   await runInDurableObject(pool, (_, state) => state.abort("emptied")).catch(() => {});
 }
 
-/** A start or a destruction that fails. */
+/** Returns a start or a destruction that fails. */
 export const failing = (): Promise<never> =>
   Promise.reject(new SandboxError("no capacity", { transient: true }));

@@ -193,7 +193,7 @@ async function outcomeOf(id: string, messageIds: string[]): Promise<Outcome> {
   };
 }
 
-/** What of an outcome no loss may change, not even that of a sandbox in the middle of a command. */
+/** Returns what of an outcome no loss may change, not even that of a sandbox in the middle of a command. */
 export const outlineOf = ({ messages, conversations, events }: Outcome) => ({
   messages: messages.map(({ status, stopReason, numTurns }) => ({ status, stopReason, numTurns })),
   conversations: conversations.map((conversation) =>

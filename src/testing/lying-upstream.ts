@@ -204,7 +204,7 @@ function deltasOf({ type, text, thinking, signature, json }: Record<string, unkn
   }
 }
 
-/** A text in two pieces, maybe through the middle of a character. */
+/** Returns a text in two pieces, maybe through the middle of a character. */
 function halves(text: unknown): unknown[] {
   if (typeof text !== "string") return [text];
   const middle = Math.floor(text.length / 2);
@@ -330,7 +330,7 @@ export const aLie: fc.Arbitrary<Lie> = fc.record({
   pieceBytes: fc.constantFrom(7, 1_000, 1 << 20),
 });
 
-/** The answer as a response. */
+/** Returns the answer as a response. */
 export function answerWith({ status, headers, body, breaksAfter, pieceBytes }: Lie): Response {
   const bytes = new TextEncoder().encode(body);
   const end = Math.min(breaksAfter ?? bytes.length, bytes.length);

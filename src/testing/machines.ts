@@ -22,7 +22,7 @@ const machines = new Map<string, FakeMachine>();
 /** Workspaces of the sessions in containers. */
 const containers = new Map<string, string>();
 
-/** A machine for the session of that id, which has to be started. Call `installMachines` first. */
+/** Returns a machine for the session of that id, which has to be started. Call `installMachines` first. */
 export function aMachine(id: string): FakeMachine {
   const machine: FakeMachine = {
     name: null,
@@ -45,7 +45,7 @@ export function loseMachine(machine: FakeMachine): void {
   machine.name = null;
 }
 
-/** An error of a machine. */
+/** Returns an error of a machine. */
 export const machineError = (message: string, transient = true): SandboxError =>
   new SandboxError(message, { transient });
 
@@ -116,7 +116,7 @@ export function installMachines(): void {
   });
 }
 
-/** A sandbox in a container that has its workspace in another place than the session thinks. */
+/** Returns a sandbox in a container that has its workspace in another place than the session thinks. */
 function inContainer(
   env: ProviderEnv,
   { id, machine }: SandboxAddress,

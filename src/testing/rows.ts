@@ -3,7 +3,7 @@ import { putSession } from "../db/sessions";
 
 let made = 0;
 
-/** A session's row with everything filled in, and an id of its own. */
+/** Returns a session's row with everything filled in, and an id of its own. */
 export function aSessionRow(changes: Partial<SessionRow> = {}): SessionRow {
   made += 1;
   const createdAt = changes.createdAt ?? Date.UTC(2026, 10, 20, 12) + made;
@@ -58,7 +58,7 @@ export async function putSessions(d1: D1Database, rows: SessionRow[]): Promise<v
   await d1.batch(statements);
 }
 
-/** A database that passes everything on and keeps the queries that it was asked. */
+/** Returns a database that passes everything on and keeps the queries that it was asked. */
 export function recording(d1: D1Database) {
   const queries: { sql: string; params: unknown[] }[] = [];
   const database = {

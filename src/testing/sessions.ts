@@ -14,10 +14,10 @@ import type {
 /** Who owns the sessions of tests. */
 export const ALICE: Caller = { owner: "alice", admin: false };
 
-/** A random id of a session. */
+/** Returns a random id of a session. */
 export const newSessionId = (): string => `sess_${crypto.randomUUID().replaceAll("-", "")}`;
 
-/** What a session is made from; a long-running one without limits, unless `changes` says otherwise. */
+/** Returns what a session is made from; a long-running one without limits, unless `changes` says otherwise. */
 export function aSpec(changes: Partial<SessionSpec> = {}): SessionSpec {
   return {
     id: newSessionId(),
@@ -34,7 +34,7 @@ export function aSpec(changes: Partial<SessionSpec> = {}): SessionSpec {
   };
 }
 
-/** A client's message. */
+/** Returns a client's message. */
 export function aMessage(prompt: string, changes: Partial<MessageRequest> = {}): MessageRequest {
   return {
     id: `msg_${crypto.randomUUID().replaceAll("-", "")}`,
@@ -49,17 +49,17 @@ export function aMessage(prompt: string, changes: Partial<MessageRequest> = {}):
   };
 }
 
-/** A client's schedule: one message an hour, unless `changes` says otherwise. */
+/** Returns a client's schedule: one message an hour, unless `changes` says otherwise. */
 export function aSchedule(prompt: string, changes: Partial<ScheduleRequest> = {}): ScheduleRequest {
   const id = `sched_${crypto.randomUUID().replaceAll("-", "")}`;
   return { id, when: { everyMs: 3_600_000 }, prompt, requestHash: "hash", ...changes };
 }
 
-/** The object of a session; its stub's own type can't tell what `unknown` becomes on the way. */
+/** Returns the object of a session; its stub's own type can't tell what `unknown` becomes on the way. */
 export const objectOf = (id: string) => env.SESSIONS.getByName(id);
 export const sessionOf = (id: string) => objectOf(id) as unknown as SessionRpc;
 
-/** The value of an answer that must not be a refusal. */
+/** Returns the value of an answer that must not be a refusal. */
 export function value<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
   return result.value;
@@ -81,7 +81,7 @@ export async function ask(
   return value(await sessionOf(id).ask(ALICE, aMessage(prompt, changes)));
 }
 
-/** The whole log of a session. */
+/** Returns the whole log of a session. */
 export async function eventsOf(id: string): Promise<SessionEvent[]> {
   return value(await sessionOf(id).events(ALICE, { after: 0, limit: 100_000 })).events;
 }

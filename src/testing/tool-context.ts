@@ -3,13 +3,13 @@ import type { ToolContext, ToolResult } from "../agent/tool";
 import { embedded } from "../sandbox/embedded";
 import type { Sandbox } from "../sandbox/sandbox";
 
-/** A new embedded sandbox. */
+/** Returns a new embedded sandbox. */
 export function aSandbox(): Sandbox {
   const id = crypto.randomUUID();
   return embedded(env.EMBEDDED_SANDBOXES, id, { workspace: "/workspace" });
 }
 
-/** What a tool may touch: a call of its own in a new sandbox, and no network. */
+/** Returns what a tool may touch: a call of its own in a new sandbox, and no network. */
 export function aContext(parts: Partial<ToolContext> = {}): ToolContext {
   return {
     sandbox: parts.sandbox ?? aSandbox(),
@@ -27,7 +27,7 @@ export function aContext(parts: Partial<ToolContext> = {}): ToolContext {
   };
 }
 
-/** A sandbox that does only what a test says. */
+/** Returns a sandbox that does only what a test says. */
 export function aFakeSandbox(parts: Partial<Sandbox> = {}): Sandbox {
   return {
     run: () => Promise.reject(new Error("no commands in this test")),
@@ -39,7 +39,7 @@ export function aFakeSandbox(parts: Partial<Sandbox> = {}): Sandbox {
   };
 }
 
-/** The text of a result. */
+/** Returns the text of a result. */
 export function textOf({ content }: ToolResult): string {
   if (typeof content === "string") return content;
   return content.map((block) => (block.type === "text" ? block.text : "[image]")).join("\n");

@@ -47,7 +47,7 @@ export function upstream(
 const event = (type: string, fields: object = {}) =>
   `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
 
-/** A reply of some blocks, with reports of usage that are right unless others are given. */
+/** Returns a reply of some blocks, with reports of usage that are right unless others are given. */
 export function reply(
   blocks: { type: string; [field: string]: unknown }[],
   { start, delta }: { start?: unknown; delta?: unknown } = {},
@@ -81,7 +81,7 @@ export function reply(
 }
 export const hello = { type: "text", text: "Hello." };
 
-/** The books of a session, which must be right: its ledger, its totals and its events say the same. */
+/** Returns the books of a session, which must be right: its ledger, its totals and its events say the same. */
 export async function booksOf(id: string) {
   return runInDurableObject(objectOf(id), (_, { storage }) => {
     const { state, metadata, log, journal } = new SessionStore(storage);

@@ -16,7 +16,7 @@ export interface Trial {
   rule(title: string, holds: () => Promise<void>): Promise<void>;
   /** Kills the service as the kernel would, and starts it again where it was. */
   restart(): Promise<void>;
-  /** How many rules did not hold. */
+  /** Returns how many rules did not hold. */
   broken(): number;
 }
 

@@ -8,7 +8,7 @@ export function docker(...args: string[]): { ok: boolean; said: string } {
   return { ok: status === 0, said: `${stdout}${stderr}` };
 }
 
-/** The names of the containers of sessions that run. */
+/** Returns the names of the containers of sessions that run. */
 export function containers(): string[] {
   const { said } = docker("ps", "--format", "{{.Names}}", "--filter", "name=workerd-rigger-");
   return said.split("\n").filter((name) => name !== "" && !name.endsWith("-proxy"));

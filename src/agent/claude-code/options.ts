@@ -46,22 +46,22 @@ export interface ProgramStart {
   env: Record<string, string>;
 }
 
-/** The UUID in a session's `sessionId`. */
+/** Returns the UUID in a session's `sessionId`. */
 export const uuidOf = (sessionId: string): string => sessionId.replace(/^sdk_sess_/, "");
 
-/** Where the program keeps the transcript of a session. */
+/** Returns where the program keeps the transcript of a session. */
 export function transcriptPath(workspace: string, uuid: string): string {
   return `${CONFIG_DIR}/projects/${workspace.replace(/[^a-zA-Z0-9]/g, "-")}/${uuid}.jsonl`;
 }
 
-/** Where files are put for a program that is about to start. */
+/** Returns where files are put for a program that is about to start. */
 const startDir = (programId: string): string => `${HOME}/start/${programId}`;
 
-/** Where a transcript is put for a program that is about to start; it takes it where it has none. */
+/** Returns where a transcript is put for a program that is about to start; it takes it where it has none. */
 export const savedTranscriptPath = (programId: string): string =>
   `${startDir(programId)}/transcript.jsonl`;
 
-/** The tools that a session's program has, under our names. */
+/** Returns the tools that a session's program has, under our names. */
 export function programTools(rules: Rules, hasAgents: boolean): string[] {
   const allowed =
     rules.allowedTools && new Set(rulesOf(rules.allowedTools).map(({ tool }) => tool));
@@ -76,7 +76,7 @@ export function programTools(rules: Rules, hasAgents: boolean): string[] {
   );
 }
 
-/** What of a session's rules the program can't keep, each with the path of the rule. */
+/** Returns what of a session's rules the program can't keep, each with the path of the rule. */
 export function checkProgramRules(
   rules: Rules,
   { ofAgent }: { ofAgent: boolean },
@@ -95,7 +95,7 @@ export function checkProgramRules(
   );
 }
 
-/** How to start a session's program, with its transcript if there is one. */
+/** Returns how to start a session's program, with its transcript if there is one. */
 export function programStart(programId: string, setup: ProgramSetup): ProgramStart {
   const { uuid, workspace, systemPrompt, effort, model } = setup;
   const agents = Object.entries(setup.customAgents);
@@ -179,7 +179,7 @@ function permissionArgs({ allowedTools, disallowedTools }: Rules): string[] {
   ];
 }
 
-/** A rule as the program reads it: there a path from the root begins with two strokes. */
+/** Returns a rule as the program reads it: there a path from the root begins with two strokes. */
 function ruleText({ tool, pattern }: Rule): string {
   if (pattern === undefined) return tool;
   const ofPaths = tool !== "Bash" && tool !== "WebFetch";

@@ -23,7 +23,7 @@ export type Heard =
   /** No line of the protocol: what a program says that can't start. */
   | { type: "noise"; text: string };
 
-/** The line that gives the program a prompt. The same `uuid` again is not answered again. */
+/** Returns the line that gives the program a prompt. The same `uuid` again is not answered again. */
 export function promptLine(uuid: string, prompt: Prompt): string {
   const content =
     typeof prompt === "string"
@@ -35,7 +35,7 @@ export function promptLine(uuid: string, prompt: Prompt): string {
   return JSON.stringify({ type: "user", uuid, message, parent_tool_use_id: null, session_id: "" });
 }
 
-/** The line that stops what the program is doing. It goes on with the next line. */
+/** Returns the line that stops what the program is doing. It goes on with the next line. */
 export function interruptLine(requestId: string): string {
   const request = { subtype: "interrupt" };
   return JSON.stringify({ type: "control_request", request_id: requestId, request });
@@ -89,7 +89,7 @@ const ImageBlock = z.object({
   source: z.object({ type: z.literal("base64"), media_type: z.string(), data: z.string() }),
 });
 
-/** What a line of the program's output means; null for what is of no interest. Never throws. */
+/** Returns what a line of the program's output means; null for what is of no interest. Never throws. */
 export function readLine(line: string): Heard | null {
   if (line.length > MAX_LINE_CHARACTERS) return tooLong(line);
   const json = parse(line);
@@ -130,7 +130,7 @@ export interface CallResult {
   result: ToolResult;
 }
 
-/** The results of calls among some blocks. */
+/** Returns the results of calls among some blocks. */
 export function resultsIn(
   content: readonly unknown[],
   meta?: z.infer<typeof Results>["tool_result_meta"],

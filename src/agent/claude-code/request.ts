@@ -101,7 +101,7 @@ function newestResults(messages: Request["messages"]): CallResult[] {
     .flatMap(({ content }) => (Array.isArray(content) ? resultsIn(content) : []));
 }
 
-/** What a call is for. The program does not say; agents have tools, and a summary is asked for in its own words. */
+/** Returns what a call is for. The program does not say; agents have tools, and a summary is asked for in its own words. */
 function kindOf(request: Request, { hasTools }: { hasTools: boolean }): TurnKind {
   const tools = request.tools ?? [];
   if (tools.some(isSearch)) return "web_search";

@@ -4,7 +4,7 @@ import type { MessagesRequest } from "./request";
 const INTRODUCTION =
   "This is Rigger's offline model (no ANTHROPIC_API_KEY is set); it does not think.";
 
-/** What the offline model answers in the end: what it is, what it was given and what the tools returned. */
+/** Returns what the offline model answers in the end: what it is, what it was given and what the tools returned. */
 export function answerText({ script, images, documents, results }: Position): string {
   const given = [count(images, "image"), count(documents, "document")].filter(Boolean);
   return [
@@ -21,7 +21,7 @@ export function answerText({ script, images, documents, results }: Position): st
     .join("\n");
 }
 
-/** A summary of a conversation. It ends with the lines still to follow, so that the script goes on. */
+/** Returns a summary of a conversation. It ends with the lines still to follow, so that the script goes on. */
 export function summaryText({ messages }: MessagesRequest, { script, rest }: Position): string {
   const lines = rest.flatMap((turn) => turn.lines);
   return [
@@ -42,7 +42,7 @@ export function fillerText(tokens: number): string {
 
 const FILLER = "This is filler by Rigger's offline model. ";
 
-/** The beginning of a text, and how much was left out. */
+/** Returns the beginning of a text, and how much was left out. */
 export function shorten(text: string, most: number): string {
   const whole = text.toWellFormed();
   if (whole.length <= most) return whole;

@@ -15,7 +15,7 @@ const TOOL_PREAMBLE_TOKENS = 350;
 const IMAGE_TOKENS = 1_500;
 const DOCUMENT_TOKENS = 3_000;
 
-/** The tokens of a text: about four characters each. */
+/** Returns the tokens of a text: about four characters each. */
 export const tokensOf = (text: string): number => Math.ceil(text.length / 4);
 
 /**
@@ -55,7 +55,7 @@ interface Unit {
   breakpoint: NonNullable<Block["cache_control"]> | undefined;
 }
 
-/** What caching tells apart, in the order in which the model reads it: tools, system, then each message. */
+/** Returns what caching tells apart, in the order in which the model reads it: tools, system, then each message. */
 function unitsOf({ tools = [], system = [], messages }: MessagesRequest): Unit[] {
   const preamble = tools.length > 0 ? TOOL_PREAMBLE_TOKENS : 0;
   return [

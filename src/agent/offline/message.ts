@@ -38,7 +38,7 @@ const messageOf = (reply: Reply, model: string, usage: object) => ({
   usage,
 });
 
-/** The usage that a stream begins with: the input, and hardly any output yet. */
+/** Returns the usage that a stream begins with: the input, and hardly any output yet. */
 const startUsage = (prompt: PromptTokens, outputTokens: number) => ({
   ...promptUsage(prompt),
   cache_creation: cacheCreation(prompt),
@@ -52,7 +52,7 @@ const startUsage = (prompt: PromptTokens, outputTokens: number) => ({
   iterations: null,
 });
 
-/** The totals that a stream ends with. They have no split of cache writes. */
+/** Returns the totals that a stream ends with. They have no split of cache writes. */
 const endUsage = (reply: Reply, prompt: PromptTokens) => ({
   ...promptUsage({ ...prompt, input: prompt.input + reply.searchTokens }),
   output_tokens: reply.outputTokens,

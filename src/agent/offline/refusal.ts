@@ -20,14 +20,14 @@ const TYPES: Readonly<Record<number, string>> = {
   529: "overloaded_error",
 };
 
-/** A request that makes no sense. */
+/** Returns a request that makes no sense. */
 export const badRequest = (message: string, code?: string): Refusal => ({
   status: 400,
   message,
   ...(code && { code }),
 });
 
-/** The response in the API's own form. */
+/** Returns the response in the API's own form. */
 export function refusalResponse(refusal: Refusal, requestId: string): Response {
   const { status, message, code, retryAfterSeconds } = refusal;
   const type = TYPES[status] ?? (status < 500 ? "invalid_request_error" : "api_error");

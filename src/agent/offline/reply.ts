@@ -155,7 +155,7 @@ function keepWithin(
 }
 
 /**
- * The first characters of a block, and what arrived of a call's input. Undefined for what is given out
+ * Returns the first characters of a block, and what arrived of a call's input. Undefined for what is given out
  * whole or not at all, such as a summary.
  */
 function cutShort(
@@ -185,6 +185,6 @@ const textPart = (text: string): Part => ({
   tokens: tokensOf(text),
 });
 
-/** An identifier of the API's form. Two agents with the same prompt must not make the same calls. */
+/** Returns an identifier of the API's form. Two agents with the same prompt must not make the same calls. */
 export const newId = (prefix: string): string =>
   `${prefix}_offline_${crypto.randomUUID().replaceAll("-", "").slice(0, 20)}`;

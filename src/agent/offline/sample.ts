@@ -19,7 +19,7 @@ const FORMATS: Readonly<Record<string, string>> = {
   uuid: "00000000-0000-4000-8000-000000000000",
 };
 
-/** A value that fits a JSON schema of the kind that structured outputs take. It has the form, no more. */
+/** Returns a value that fits a JSON schema of the kind that structured outputs take. It has the form, no more. */
 export function sampleOf(schema: Schema): unknown {
   let values = 0;
   const sample: Sample = (given, depth) => {
@@ -111,7 +111,7 @@ function sampleArray(schema: Schema, deeper: Deeper, depth: number) {
   return Array.from({ length }, (_, place) => deeper(first[place] ?? schema.items));
 }
 
-/** The first of a few likely numbers that is within the bounds. */
+/** Returns the first of a few likely numbers that is within the bounds. */
 function sampleNumber(schema: Schema, unit?: number): number {
   const step = numberOf(schema.multipleOf) ?? unit;
   const least = numberOf(schema.minimum) ?? Number.NEGATIVE_INFINITY;

@@ -63,7 +63,7 @@ export function parseScript(prompt: string): Script {
   };
 }
 
-/** What goes wrong with the n-th attempt (from 1) at a turn: its faults are used up one after the other. */
+/** Returns what goes wrong with the n-th attempt (from 1) at a turn: its faults are used up one after the other. */
 export function faultOf(turn: Turn, attempt: number): Fault | undefined {
   let before = attempt;
   for (const fault of turn.faults) {
@@ -147,7 +147,7 @@ function readCalls(line: string): Reading {
   return { calls };
 }
 
-/** Where the JSON object ends that begins at an index; the end of the text if it never does. */
+/** Returns where the JSON object ends that begins at an index; the end of the text if it never does. */
 function objectEnd(text: string, start: number): number {
   let depth = 0;
   let quoted = false;

@@ -80,7 +80,7 @@ function blockEvents(
   ];
 }
 
-/** A block as it starts, and the deltas that complete it. Some kinds arrive whole. */
+/** Returns a block as it starts, and the deltas that complete it. Some kinds arrive whole. */
 function unrolled(
   block: ReplyBlock,
   cutInput: string | undefined,

@@ -109,7 +109,7 @@ function failureOf(
   }
 }
 
-/** The ends of a long output, and where the rest of it can be found. */
+/** Returns the ends of a long output, and where the rest of it can be found. */
 async function shorten(
   output: string,
   maxChars: number,

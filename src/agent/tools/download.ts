@@ -58,7 +58,7 @@ export async function download(
   return { ok: false, why: `${address} redirects more than ${MAX_REDIRECTS} times.` };
 }
 
-/** Whether a URL's host is an address, which `readAddress` has judged. */
+/** Returns whether a URL's host is an address, which `readAddress` has judged. */
 const isAddress = ({ hostname }: URL): boolean => /^([\d.]+|\[.*\])$/.test(hostname);
 
 async function readBody(response: Response, signal: AbortSignal) {

@@ -62,7 +62,7 @@ interface Edited {
   count: number;
 }
 
-/** The text with its replacement, or why there is none. */
+/** Returns the text with its replacement, or why there is none. */
 export function replace(
   text: string,
   input: Omit<Input, "file_path">,
@@ -100,7 +100,7 @@ function toCrLf(text: string): string {
   return text.replace(/\r?\n/g, "\r\n");
 }
 
-/** Whether an edit that was cut off may have been written: its new text, or no more of its old one, is there. */
+/** Returns whether an edit that was cut off may have been written: its new text, or no more of its old one, is there. */
 function mayBeDone(text: string, input: Input): boolean {
   const [oldText, newText] = withLineEndsOf(text, input);
   if (newText === "") return !text.includes(oldText);
@@ -131,7 +131,7 @@ function report(path: string, { text, at, length, count }: Edited): string {
   return `Changed ${path}${where}:\n${shown}`;
 }
 
-/** The text of UTF-8 bytes, a byte order mark kept; undefined for other bytes, which decoding would change. */
+/** Returns the text of UTF-8 bytes, a byte order mark kept; undefined for other bytes, which decoding would change. */
 function decode(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

@@ -103,7 +103,7 @@ function classOf(token: string): RegExp {
   return new RegExp(`^${token.replace("[!", "[^")}$`, "su");
 }
 
-/** A regular expression for a whole path, in what JavaScript and `grep -E` have in common. */
+/** Returns a regular expression for a whole path, in what JavaScript and `grep -E` have in common. */
 export function globToRegex(pattern: string): string {
   const alternatives = expandBraces(pattern).map((one) => one.replace(TOKEN, translate));
   return `^(${alternatives.join("|")})$`;

@@ -55,7 +55,7 @@ export const glob: Tool<z.infer<typeof Input>> = {
   },
 };
 
-/** Where a search starts and what it looks for there. The plain directories a pattern begins with belong to the start. */
+/** Returns where a search starts and what it looks for there. The plain directories a pattern begins with belong to the start. */
 export function searchOf(
   { pattern, path = "." }: { pattern: string; path?: string | undefined },
   cwd: string,

@@ -144,7 +144,7 @@ function report(result: CommandResult, input: Input, root: string): ToolResult {
   return { content: [...head, ...shown, ...notes].join("\n") };
 }
 
-/** A line of output with the path that is right for the working directory, cut when it is long. */
+/** Returns a line of output with the path that is right for the working directory, cut when it is long. */
 function placed(line: string, root: string): string {
   if (line === "--") return line;
   const path = line.replace(/^\.\//, "");

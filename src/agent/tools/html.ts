@@ -6,7 +6,7 @@ export const MAX_HTML_CHARS = 2 * 1024 ** 2;
 /** Pages nest a few dozen deep. The work for markup that is nested on purpose grows with its depth squared. */
 const MAX_DEPTH = 200;
 
-/** A page's text as Markdown, or undefined for one that nests too deeply to be read. */
+/** Returns a page's text as Markdown, or undefined for one that nests too deeply to be read. */
 export function htmlText(html: string, url: URL): string | undefined {
   try {
     return htmlToMarkdown(html.slice(0, MAX_HTML_CHARS), {

@@ -8,7 +8,7 @@ export interface Image {
   height: number;
 }
 
-/** What kind of image the bytes are, with its size; undefined for all else, a broken image too. */
+/** Returns what kind of image the bytes are, with its size; undefined for all else, a broken image too. */
 export function imageOf(bytes: Uint8Array): Image | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {

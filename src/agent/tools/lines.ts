@@ -3,7 +3,7 @@ import { counted } from "./result";
 /** Longer lines are cut: they are data or minified code, and would crowd out all else. */
 const MAX_LINE_CHARS = 2_000;
 
-/** The lines of a text without their ends; an end at the very end begins no further line. */
+/** Returns the lines of a text without their ends; an end at the very end begins no further line. */
 export function splitLines(text: string): string[] {
   const lines = text.split(/\r?\n/);
   if (lines.at(-1) === "") lines.pop();

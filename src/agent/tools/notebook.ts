@@ -15,7 +15,7 @@ const Notebook = z.object({
   ),
 });
 
-/** A Jupyter notebook's cells and what they printed, as text; undefined when it is no such notebook. */
+/** Returns a Jupyter notebook's cells and what they printed, as text; undefined when it is no such notebook. */
 export function notebookText(json: string): string | undefined {
   const parsed = Notebook.safeParse(parseJson(json));
   if (!parsed.success) return undefined;

@@ -1,4 +1,4 @@
-/** A text as one word of a shell, whatever it holds. */
+/** Returns a text as one word of a shell, whatever it holds. */
 export function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

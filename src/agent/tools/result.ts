@@ -1,11 +1,11 @@
 import type { ToolResult } from "../tool";
 
-/** What the model reads when a call did not do what it asked for. */
+/** Returns what the model reads when a call did not do what it asked for. */
 export function failed(text: string): ToolResult {
   return { content: text, isError: true };
 }
 
-/** The head and the tail of a text of more than `maxChars`, and between them how much is missing. */
+/** Returns the head and the tail of a text of more than `maxChars`, and between them how much is missing. */
 export function keepEnds(text: string, maxChars: number): string {
   if (text.length <= maxChars) return text;
   const half = Math.floor(maxChars / 2);
@@ -13,7 +13,7 @@ export function keepEnds(text: string, maxChars: number): string {
   return `${text.slice(0, half)}\n\n[... ${missing} left out ...]\n\n${text.slice(-half)}`;
 }
 
-/** A number with its noun: "1 line", "2,000 lines". */
+/** Returns a number with its noun: "1 line", "2,000 lines". */
 export function counted(count: number, noun: string): string {
   return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -34,7 +34,7 @@ export async function runCommand(
   }
 }
 
-/** The id of a search's command. One that was cut off is run anew, and the sandbox runs no id twice. */
+/** Returns the id of a search's command. One that was cut off is run anew, and the sandbox runs no id twice. */
 export function searchId({ callId, interrupted }: ToolContext): string {
   return interrupted ? `${callId}.1` : callId;
 }

@@ -62,7 +62,7 @@ export function parseScript(script: string): ShellScript {
 const ROUGH_REDIRECTION =
   /(?:&(?=>)|\b\d+)?[<>]+[&|]?[ \t]*(?:"[^"]*"|'[^']*'|\\.|[^\s;|&()<>`"'\\])*/g;
 
-/** A script that is not read, in pieces: every text that may turn out to be a command is one of them. */
+/** Returns a script that is not read, in pieces: every text that may turn out to be a command is one of them. */
 export function roughCommands(script: string): ShellCommand[] {
   return script
     .replaceAll("\0", "")
@@ -98,7 +98,7 @@ function withoutQuotes(word: string): string {
   });
 }
 
-/** What a backslash leaves of the character behind it: it joins lines, and else takes the meaning away. */
+/** Returns what a backslash leaves of the character behind it: it joins lines, and else takes the meaning away. */
 function withoutLineEnd(_: string, character: string): string {
   return character === "\n" ? "" : character;
 }

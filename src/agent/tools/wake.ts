@@ -40,7 +40,7 @@ export const wake: Tool<z.infer<typeof Input>> = {
   },
 };
 
-/** What was asked for; undefined where it is not one of the two, and NaN for what is no instant. */
+/** Returns what was asked for; undefined where it is not one of the two, and NaN for what is no instant. */
 function whenOf(delayMs?: number, at?: string): WakeRequest["when"] | undefined {
   if (delayMs === undefined) {
     if (at === undefined) return undefined;

@@ -90,7 +90,7 @@ function nested(depth: number, asList: boolean): unknown {
   return value;
 }
 
-/** A value with one part of it replaced, left out, renamed or added. */
+/** Returns a value with one part of it replaced, left out, renamed or added. */
 export function mutateValue(random: Random, value: unknown): unknown {
   if (typeof value !== "object" || value === null || random.chance(0.15)) return anyValue(random);
   if (Array.isArray(value)) {

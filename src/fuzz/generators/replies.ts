@@ -19,7 +19,7 @@ const SSE = { "content-type": "text/event-stream" };
 /** The headers of an answer that is JSON. */
 export const JSON_TYPE = { "content-type": "application/json" };
 
-/** The events of a whole reply of blocks, with what it used. */
+/** Returns the events of a whole reply of blocks, with what it used. */
 export function streamOf(
   blocks: readonly Record<string, unknown>[],
   used: { input_tokens: number; output_tokens: number },
@@ -55,7 +55,7 @@ function blockEvents(given: Record<string, unknown>, index: number): StreamEvent
   return [start({ ...block, input: {} }), ...parts, stop];
 }
 
-/** An answer that streams events, as they should be. */
+/** Returns an answer that streams events, as they should be. */
 export const streamed = (events: readonly (StreamEvent | null)[]): Told => ({
   status: 200,
   headers: SSE,
@@ -64,7 +64,7 @@ export const streamed = (events: readonly (StreamEvent | null)[]): Told => ({
   end: "whole",
 });
 
-/** An answer that is JSON. */
+/** Returns an answer that is JSON. */
 export const answeredAs = (value: unknown): Told => ({
   status: 200,
   headers: JSON_TYPE,
@@ -73,14 +73,14 @@ export const answeredAs = (value: unknown): Told => ({
   end: "whole",
 });
 
-/** The events of a stream's text. */
+/** Returns the events of a stream's text. */
 export const eventsIn = (text: string): StreamEvent[] =>
   text
     .split("\n\n")
     .flatMap((record) => /^data: (.*)$/m.exec(record)?.[1] ?? [])
     .map((data) => JSON.parse(data));
 
-/** The reply that events make up, as the API answers where no stream was asked for. */
+/** Returns the reply that events make up, as the API answers where no stream was asked for. */
 export function messageOf(events: readonly StreamEvent[]): Record<string, unknown> {
   const message = events.find(({ type }) => type === "message_start")?.message as object;
   const end = events.find(({ type }) => type === "message_delta");
@@ -101,7 +101,7 @@ export function messageOf(events: readonly StreamEvent[]): Record<string, unknow
   return { ...message, content, ...(end?.delta as object), usage: end?.usage };
 }
 
-/** A value that can be written again: one that is nested too deep can't, and is nothing. */
+/** Returns a value that can be written again: one that is nested too deep can't, and is nothing. */
 function parsed(json: string): unknown {
   try {
     const value: unknown = JSON.parse(json);

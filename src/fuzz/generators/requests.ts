@@ -136,7 +136,7 @@ const HEADERS = [
   ["If-None-Match", "*"],
 ] as const satisfies readonly [string, string][];
 
-/** A random request to any endpoint. */
+/** Returns a random request to any endpoint. */
 export function requestInput(random: Random): RequestInput {
   const endpoint = random.pick(ENDPOINTS);
   const { bodies, query } = endpoint;

@@ -324,7 +324,7 @@ export function rulesInput(random: Random): RulesInput {
   return { config, scripts, control: controlOf(config.allowedTools), prepared };
 }
 
-/** A plain command that rules allow. */
+/** Returns a plain command that rules allow. */
 function controlOf(allowed: string[] | undefined): string {
   if (allowed?.includes("Bash(echo *)") || !allowed) return "echo control";
   return "ls -la";

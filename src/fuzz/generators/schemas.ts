@@ -92,7 +92,7 @@ function schema(random: Random, depth: number): unknown {
   ])();
 }
 
-/** A schema that doubles with every step, or that leads back to itself. */
+/** Returns a schema that doubles with every step, or that leads back to itself. */
 function doubling(random: Random): unknown {
   const steps = random.pick([3, 12, 24, 40, 200]);
   const keyword = random.pick(["allOf", "anyOf", "oneOf", "properties", "items"]);
@@ -108,7 +108,7 @@ function doubling(random: Random): unknown {
   return { $defs, ...next(0) };
 }
 
-/** A chain of schemas within schemas. */
+/** Returns a chain of schemas within schemas. */
 function deep(random: Random): unknown {
   const levels = random.pick([10, 40, 90, 120]);
   const wrap = random.pick<(inner: unknown) => unknown>([
@@ -144,7 +144,7 @@ function reply(random: Random): string {
   ])();
 }
 
-/** A random config whose patterns meet random text. */
+/** Returns a random config whose patterns meet random text. */
 export function schemasInput(random: Random): SchemasInput {
   const path = `/${subject(random).slice(0, 3_000).replaceAll("\n", "/")}`;
   const stars = `${repeat(random, random.pick(["*", "* ", "a*", "*a*b", "?*"]))}b`.slice(0, 150);

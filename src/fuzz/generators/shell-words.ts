@@ -210,7 +210,7 @@ function numberOf(random: Random): string {
   ])();
 }
 
-/** What a parser does not expect: much of something, or characters that are rare. */
+/** Returns what a parser does not expect: much of something, or characters that are rare. */
 function oddOf(random: Random): string {
   return random.pick([
     () => "x".repeat(random.int(100, 5_000)),

@@ -68,7 +68,7 @@ const COUNTS = [
   [9],
 ] as const;
 
-/** What a reply says that it used: no number can be relied on. */
+/** Returns what a reply says that it used: no number can be relied on. */
 function usage(random: Random): Record<string, unknown> {
   const count = () => random.pick<unknown>(COUNTS);
   const fields: Record<string, unknown> = {
@@ -182,7 +182,7 @@ const TOOL_IDS = [
   "toolu_\ud800",
 ] as const;
 
-/** A block of a reply: text, a call, thinking, or what nobody expects. `n` tells it from all others. */
+/** Returns a block of a reply: text, a call, thinking, or what nobody expects. `n` tells it from all others. */
 function anyBlock(random: Random, n: number): Record<string, unknown> {
   const id = random.chance(0.5) ? `toolu_${n}` : random.pick(TOOL_IDS);
   const use = (name: unknown, input: unknown) => ({ type: "tool_use", id, name, input });
@@ -203,7 +203,7 @@ function anyBlock(random: Random, n: number): Record<string, unknown> {
   ])();
 }
 
-/** An input as text: so deep a value can't be serialised. */
+/** Returns an input as text: so deep a value can't be serialised. */
 const deep = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 
 /** Returns what a lying upstream sends in place of the honest reply of these events. */
@@ -238,7 +238,7 @@ export function lie(random: Random, honest: readonly StreamEvent[]): Told {
   ])();
 }
 
-/** The reply as JSON where a stream was asked for. */
+/** Returns the reply as JSON where a stream was asked for. */
 function whole(random: Random, honest: readonly StreamEvent[]): Told {
   const message = messageOf(misreport(random, honest));
   return answeredAs(random.chance(0.3) ? mutateValue(random, message) : message);
@@ -260,7 +260,7 @@ export function lieOfMoney(random: Random, honest: readonly StreamEvent[]): Told
   ])();
 }
 
-/** An error, or what a gateway makes of one; it may have been billed all the same. */
+/** Returns an error, or what a gateway makes of one; it may have been billed all the same. */
 function refusal(random: Random): Told {
   const status = random.pick(STATUSES);
   const type = random.pick(["overloaded_error", "rate_limit_error", "api_error", "x"]);
@@ -288,11 +288,11 @@ function refusal(random: Random): Told {
   return { status, headers: { ...JSON_TYPE, ...retry }, pieces: [body], pauseMs: 0, end };
 }
 
-/** An answer to the counting of tokens that can't be relied on. */
+/** Returns an answer to the counting of tokens that can't be relied on. */
 export const countOf = (random: Random): Told =>
   answeredAs(random.chance(0.3) ? {} : { input_tokens: random.pick<unknown>(COUNTS) });
 
-/** A random session with an upstream that lies for a few calls. */
+/** Returns a random session with an upstream that lies for a few calls. */
 export function upstreamInput(random: Random): UpstreamInput {
   let n = 0;
   const replies = many(random, 1, 5, () => {

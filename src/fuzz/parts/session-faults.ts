@@ -47,7 +47,7 @@ const nanos = (dollars: number): number => Math.round(dollars * 1e9);
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 const isMoney = (value: unknown): boolean => Number.isFinite(value) && Number(value) >= 0;
 
-/** What does not hold of a session at rest, whatever its upstream said: of money, order and progress. */
+/** Returns what does not hold of a session at rest, whatever its upstream said: of money, order and progress. */
 export function faultsOfSession(
   session: SessionView,
   messages: readonly MessageView[],

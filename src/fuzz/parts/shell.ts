@@ -49,6 +49,6 @@ export const shell: Part<string> = {
   },
 };
 
-/** A line of a prompt that has the offline model run a command, for `SCRIPT_MS` at most. */
+/** Returns a line of a prompt that has the offline model run a command, for `SCRIPT_MS` at most. */
 export const bashCall = (command: string, timeout = SCRIPT_MS): string =>
   `/Bash ${JSON.stringify({ command, timeout })}`;

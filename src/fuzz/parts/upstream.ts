@@ -141,7 +141,7 @@ interface Block {
   content?: unknown;
 }
 
-/** What the API would refuse of a conversation that the Worker keeps, if anything. */
+/** Returns what the API would refuse of a conversation that the Worker keeps, if anything. */
 function problemOf(body: string): string | undefined {
   const { messages = [] } = JSON.parse(body) as {
     messages?: { role: string; content: Block[] | string }[];
@@ -164,7 +164,7 @@ function problemOf(body: string): string | undefined {
   return undefined;
 }
 
-/** What an upstream says that does not lie: it shows the log when it is to finish, and then is done. */
+/** Returns what an upstream says that does not lie: it shows the log when it is to finish, and then is done. */
 function honest(body: string): Told {
   const request = JSON.parse(body) as { messages?: { content: Block[] }[]; compaction?: unknown };
   const used = { input_tokens: Math.ceil(body.length / BYTES_A_TOKEN), output_tokens: 20 };

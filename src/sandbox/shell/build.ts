@@ -79,7 +79,7 @@ export async function buildShell(): Promise<void> {
 }
 
 /**
- * The engine's module, made to ask its host whether to go on after three thousand steps instead of ten
+ * Returns the engine's module, made to ask its host whether to go on after three thousand steps instead of ten
  * thousand: a step is a call or a turn of a loop, and ten thousand of them may take milliseconds. What is
  * replaced is the constant that its counters begin with, wherever it is stored; both are three bytes long.
  */
@@ -95,7 +95,7 @@ function interruptedOften(wasm: Buffer): Buffer<ArrayBuffer> {
   return often;
 }
 
-/** The instructions `i32.const` with such a number, and `i32.store` aligned to four bytes. */
+/** Returns the instructions `i32.const` with such a number, and `i32.store` aligned to four bytes. */
 const constantStored = (...leb128: number[]): Buffer => Buffer.from([0x41, ...leb128, 0x36, 0x02]);
 
 async function loaded(module: WebAssembly.Module, code: string) {
@@ -109,7 +109,7 @@ async function loaded(module: WebAssembly.Module, code: string) {
   return { engine, addresses: engine.load(code) };
 }
 
-/** The header's length, the header as JSON, and the runs of the memory that are not zero. */
+/** Returns the header's length, the header as JSON, and the runs of the memory that are not zero. */
 function packed(memory: WebAssembly.Memory, given: object): Uint8Array {
   const bytes = new Uint8Array(memory.buffer);
   const runs: [at: number, length: number][] = [];

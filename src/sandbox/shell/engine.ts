@@ -32,7 +32,7 @@ let initial: InitialMemory | undefined;
 /** An engine whose script has ended, for the next one: its memory is there already. */
 let idle: QuickJs | undefined;
 
-/** The names of the commands that scripts can use. */
+/** Returns the names of the commands that scripts can use. */
 export const commandNames = (): readonly string[] => initialMemory().commandNames;
 
 /**

@@ -195,7 +195,7 @@ export class QuickJs {
       : this.#value(context, answer);
   }
 
-  /** A value of the guest with that content; the guest owns it. */
+  /** Returns a value of the guest with that content; the guest owns it. */
   #value(context: number, answer: Answer): number {
     const module = this.#module;
     if (typeof answer === "string") {
@@ -238,7 +238,7 @@ export class QuickJs {
     return address;
   }
 
-  /** The memory as bytes; views of it end when it grows. */
+  /** Returns the memory as bytes; views of it end when it grows. */
   #heap(): Uint8Array {
     return new Uint8Array(this.memory.buffer);
   }
@@ -246,7 +246,7 @@ export class QuickJs {
 
 export const pagesOf = (bytes: number): number => Math.ceil(bytes / PAGE_BYTES);
 
-/** The module's imports with some of its callbacks replaced by functions that may suspend it. */
+/** Returns the module's imports with some of its callbacks replaced by functions that may suspend it. */
 function replaced(
   imports: WebAssembly.Imports,
   callbacks: Record<string, unknown>,

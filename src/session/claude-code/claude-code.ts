@@ -64,7 +64,7 @@ export interface ClaudeCodeDeps {
   upstream: Upstream | null;
   sandbox(): Sandbox;
   workspace: string;
-  /** The environment of the program. Rejects where it can't be read. */
+  /** Returns the environment of the program. Rejects where it can't be read. */
   env(): Promise<Record<string, string>>;
 }
 
@@ -259,7 +259,7 @@ export class ClaudeCode {
     commit(() => store.programs.forget());
   }
 
-  /** The program as it runs; starts one with what was remembered where there is none. */
+  /** Returns the program as it runs; starts one with what was remembered where there is none. */
   async #begin(machine: string, sandbox: Sandbox, programs: Programs): Promise<StoredProgram> {
     const { store, commit } = this.#deps;
     const known = store.programs.read();
@@ -445,7 +445,7 @@ export class ClaudeCode {
   }
 }
 
-/** The same lines, given up on at once when the signal aborts. */
+/** Returns the same lines, given up on at once when the signal aborts. */
 async function* heeding<T>(signal: AbortSignal, lines: AsyncIterable<T>): AsyncGenerator<T> {
   const iterator = lines[Symbol.asyncIterator]();
   const { promise: aborted, resolve } = Promise.withResolvers<null>();
@@ -466,7 +466,7 @@ async function* heeding<T>(signal: AbortSignal, lines: AsyncIterable<T>): AsyncG
 
 const lineName = (programId: string, n: number): string => `${programId} ${n}`;
 
-/** A message's id as the UUID that its prompt goes by. */
+/** Returns a message's id as the UUID that its prompt goes by. */
 function uuidIn(messageId: string): string {
   const hex = messageId.replace(/^msg_/, "");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
@@ -475,7 +475,7 @@ function uuidIn(messageId: string): string {
 /** Why there has to be another try: the program is dead, or it may go on and only was not heard. */
 type Failed = "died" | "unheard";
 
-/** What a failure of the sandbox means: another try, or the end of the message. */
+/** Returns what a failure of the sandbox means: another try, or the end of the message. */
 function failureOf(error: unknown): Ending | Failed {
   if (!(error instanceof SandboxError)) throw error;
   if (error.lost) return "died";

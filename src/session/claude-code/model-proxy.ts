@@ -125,14 +125,14 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
 /** Says that a limit forbids a call. It is not tried again: of all refusals the program takes this one at once. */
 const refusal = (why: StopReason): Response => apiError(402, "billing_error", limitMessage(why));
 
-/** What a program's call is answered when nobody waits for it any more. */
+/** Returns what a program's call is answered when nobody waits for it any more. */
 export const stopped = (): Response =>
   apiError(402, "billing_error", "The message has ended that this was for");
 
-/** What a call is answered that nobody can see to at the moment. It is tried again. */
+/** Returns what a call is answered that nobody can see to at the moment. It is tried again. */
 export const later = (): Response => apiError(529, "overloaded_error", "Overloaded");
 
-/** The run that makes a call; undefined for an agent that nobody has heard of. */
+/** Returns the run that makes a call; undefined for an agent that nobody has heard of. */
 async function callerOf(
   { headers }: Request,
   { store, messageId, signal, settled }: ProxyDeps,
@@ -166,7 +166,7 @@ async function resultsKnown(
   if (!signal.aborted) for (const result of results.filter(isOpen)) finish(result);
 }
 
-/** A call as it is sent: a reply is thought about and formed as in the loop. */
+/** Returns a call as it is sent: a reply is thought about and formed as in the loop. */
 function bodyOf(
   { thinking: own, context_management: edits, ...body }: Record<string, unknown>,
   call: { run: Run; kind: TurnKind; priced: PricedModel; maxTokens: number },
@@ -197,7 +197,7 @@ function bodyOf(
 
 type Thinking = ReturnType<typeof thinkingFor>;
 
-/** How an agent thinks: as its session says, and as the program asks where that says nothing, but seen. */
+/** Returns how an agent thinks: as its session says, and as the program asks where that says nothing, but seen. */
 function thoughtsOf(own: unknown, run: Run, priced: PricedModel, store: SessionStore): Thinking {
   const given = setupOf(store, run.agent).thinking;
   if (given) return thinkingFor(priced, given);
@@ -251,11 +251,11 @@ function make(
   return relay(deps.upstream, call, signal, watch, settle);
 }
 
-/** The tool that starts an agent has another name in the program's own requests. */
+/** Returns the tool that starts an agent has another name in the program's own requests. */
 const asOurs = (block: Block): Block =>
   block.type === "tool_use" && block.name === "Agent" ? { ...block, name: "Task" } : block;
 
-/** A run as it is now: it may have been taken up again since. */
+/** Returns a run as it is now: it may have been taken up again since. */
 const at = (run: Run, store: SessionStore, now: number): RunChange => ({
   store,
   run: store.journal.run(run.id) ?? run,

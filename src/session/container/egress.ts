@@ -3,7 +3,7 @@ import { MODEL_HOSTS } from "../deployment";
 import { isEnded } from "../rules/lifecycle";
 import type { SessionStore } from "../storage/store";
 
-/** Where a request from the session's sandbox to a host goes, with secrets of an environment as they stand there. */
+/** Returns where a request from the session's sandbox to a host goes, with secrets of an environment as they stand there. */
 export function egressOf<Text>(
   store: SessionStore,
   host: string,

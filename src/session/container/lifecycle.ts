@@ -75,7 +75,7 @@ export class ContainerLifecycle {
     this.#bucket = new SnapshotBucket(deps.env.SNAPSHOTS);
   }
 
-  /** The session's sandbox; one stub, since calls keep their order on one only. */
+  /** Returns the session's sandbox; one stub, since calls keep their order on one only. */
   sandbox(): Sandbox {
     this.#sandbox ??= this.#machine() ? this.#wrapped() : this.#anyMachine();
     return this.#sandbox;
@@ -90,7 +90,7 @@ export class ContainerLifecycle {
     this.#deps.waitUntil(this.#work);
   }
 
-  /** Whether there is to be a machine. */
+  /** Returns whether there is to be a machine. */
   isWanted(): boolean {
     const machine = this.#machine();
     return machine !== undefined && isWanted(machine) && !this.#deps.store.state.removed;
@@ -232,7 +232,7 @@ export class ContainerLifecycle {
     });
   }
 
-  /** The name of the machine, once it is there. */
+  /** Returns the name of the machine, once it is there. */
   async #ready(): Promise<string> {
     const machine = this.#machine();
     if (machine?.phase === "ready") return machine.name;
@@ -318,7 +318,7 @@ export class ContainerLifecycle {
     return store.exists() ? store.state.machine : undefined;
   }
 
-  /** The machine, where there is something to do with it; one of a session to be forgotten is erased. */
+  /** Returns the machine, where there is something to do with it; one of a session to be forgotten is erased. */
   #pending(): Pending | undefined {
     const machine = this.#machine();
     return machine && isPending(machine) && !this.#deps.store.state.removed ? machine : undefined;
@@ -359,7 +359,7 @@ const isIn = <P extends Machine["phase"]>(
   phase: P,
 ): machine is Machine & { phase: P } => machine.phase === phase;
 
-/** Whether another try can't help. Of a machine that is gone nothing can be saved. */
+/** Returns whether another try can't help. Of a machine that is gone nothing can be saved. */
 function isHopeless(error: unknown, phase: Pending["phase"]): boolean {
   if (!(error instanceof SandboxError)) return false;
   if (phase === "saving") return error.lost || !error.transient;

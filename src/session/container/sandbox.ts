@@ -4,36 +4,36 @@ import { type CommandResult, type Sandbox, SandboxError } from "../../sandbox/sa
 export interface MachineAccess {
   /** The sandbox at the address, whatever machine stands there. */
   any: Sandbox;
-  /** The sandbox of the machine of a name, and of no other. */
+  /** Returns the sandbox of the machine of a name, and of no other. */
   of(name: string): Sandbox;
-  /** The name of the machine, once it is there. */
+  /** Returns the name of the machine, once it is there. */
   ready(): Promise<string>;
-  /** The machine that is there; null while there is none. */
+  /** Returns the machine that is there; null while there is none. */
   current(): { name: string; used: boolean } | null;
   /** Notes that something is about to change its files. */
   use(): void;
   /** Notes that a call is under way until it has settled. */
   during<T>(call: Promise<T>): Promise<T>;
-  /** What an error of that machine means to whoever called it. */
+  /** Returns what an error of that machine means to whoever called it. */
   explain(name: string, error: unknown): unknown;
   /** Saves the workspace, wherever it is at the moment. */
   copy(key: string): Promise<{ sizeBytes: number }>;
 }
 
-/** The sandbox of a session as its tools see it: calls wait for the machine, and are told of its loss. */
+/** Returns the sandbox of a session as its tools see it: calls wait for the machine, and are told of its loss. */
 export function containerSandbox(machine: MachineAccess): Sandbox {
   const { find, snapshot, programs } = machine.any;
   /** What stops the commands that wait for the machine, by their ids. */
   const waiting = new Map<string, () => void>();
 
-  /** A call that may change something is made once. */
+  /** Returns a call that may change something is made once. */
   async function change<T>(act: (sandbox: Sandbox) => Promise<T>): Promise<T> {
     const name = await machine.ready();
     machine.use();
     return answerOf(name, act);
   }
 
-  /** A call that changes nothing is made again, where the machine is lost and nothing else with it. */
+  /** Returns a call that changes nothing is made again, where the machine is lost and nothing else with it. */
   async function read<T>(act: (sandbox: Sandbox) => Promise<T>): Promise<T> {
     const name = await machine.ready();
     const unused = machine.current()?.used === false;
@@ -103,7 +103,7 @@ export function containerSandbox(machine: MachineAccess): Sandbox {
   return sandbox;
 }
 
-/** Whether an error says that a machine is gone with its files. */
+/** Returns whether an error says that a machine is gone with its files. */
 export const isLoss = (error: unknown): error is SandboxError =>
   error instanceof SandboxError && error.lost;
 

@@ -144,7 +144,7 @@ const isUsable = (tool: string, pattern: Pattern): boolean =>
 
 const refusal = (content: string) => ({ content, isError: true, refused: true });
 
-/** A run's journal over the session's store. The conversation is read once and then kept along. */
+/** Returns a run's journal over the session's store. The conversation is read once and then kept along. */
 function openJournal(run: Run, priced: PricedModel, deps: RunnerDeps): Journal {
   const { store, drafts, settled } = deps;
   const commit = <T>(change: (at: { store: SessionStore; run: Run; now: number }) => T): T =>

@@ -67,7 +67,7 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
     }
   }
 
-  /** The work of the agents that a message waits for. */
+  /** Returns the work of the agents that a message waits for. */
   function others(run: Run): Promise<unknown>[] {
     const rest = store.journal.openRuns(messageId).filter(({ id }) => id !== run.id);
     return rest.map(start);

@@ -35,7 +35,7 @@ export type Machine = Known &
 /** A machine on its way from one phase to the next. */
 export type Pending = Extract<Machine, { attempts: number }>;
 
-/** The machine of a new session: it starts with what was saved for it. */
+/** Returns the machine of a new session: it starts with what was saved for it. */
 export const newContainerState = (saved: SavedWorkspace | null): Machine => ({
   saved,
   saves: 0,
@@ -47,18 +47,18 @@ export const newContainerState = (saved: SavedWorkspace | null): Machine => ({
 
 export const isPending = (machine: Machine): machine is Pending => "attempts" in machine;
 
-/** Whether there is to be a container. */
+/** Returns whether there is to be a container. */
 export const isWanted = ({ phase }: Machine): boolean =>
   phase === "starting" || phase === "ready" || phase === "saving";
 
-/** The session has something to do: what is not there starts, and what is about to go comes back. */
+/** Returns the state in which the session needs its container: what is not there starts, and what is about to go comes back. */
 export function want(machine: Machine): Machine {
   if (machine.phase === "none") return { ...knownOf(machine), phase: "starting", attempts: 0 };
   const goes = machine.phase === "saving" || machine.phase === "releasing";
   return goes && !machine.again ? { ...machine, again: true } : machine;
 }
 
-/** The session has nothing to do. Where files are to be kept and may have changed, they are saved first. */
+/** Returns the state in which the session needs no container. Where files are to be kept and may have changed, they are saved first. */
 export function release(machine: Machine, keep: boolean): Machine {
   switch (machine.phase) {
     case "none":
@@ -90,7 +90,7 @@ export const attempt = <M extends Pending>(machine: M): M => ({
   clean: false,
 });
 
-/** The machine is there, with the files it is to begin with. */
+/** Returns the state of a container that is there, with the files it is to begin with. */
 export function started(machine: Machine, name: string): Machine {
   if (machine.phase !== "starting") return machine;
   return { ...knownOf(machine), lost: false, phase: "ready", name, used: false };
@@ -100,13 +100,13 @@ export function started(machine: Machine, name: string): Machine {
 export const use = (machine: Machine): Machine =>
   machine.phase === "ready" && !machine.used ? { ...machine, used: true } : machine;
 
-/** The workspace was saved, and the machine can go. */
+/** Returns the state in which the workspace was saved, and the container can go. */
 export function saved(machine: Machine, workspace: SavedWorkspace): Machine {
   if (machine.phase !== "saving") return machine;
   return { ...releasing(machine), saved: workspace, again: machine.again };
 }
 
-/** The machine of that name is gone with its files. A call that needs one starts another. */
+/** Returns the state after the container of that name was lost with its files. A call that needs one starts another. */
 export function lose(machine: Machine, name: string): Machine {
   const had = machine.phase === "ready" || machine.phase === "saving";
   if (!had || machine.name !== name) return machine;
@@ -118,7 +118,7 @@ export function lose(machine: Machine, name: string): Machine {
   };
 }
 
-/** The machine is gone: nothing stands where it was. */
+/** Returns the state in which the container is gone and nothing is in its place. */
 export function released(machine: Machine): Machine {
   if (machine.phase !== "releasing") return machine;
   return gone({ ...machine, clean: true });
@@ -137,7 +137,7 @@ export function giveUp(machine: Pending): Machine {
   }
 }
 
-/** What a session shows of it. */
+/** Returns what a session shows of it. */
 export function sandboxState(machine: Machine): SandboxInfo["state"] {
   switch (machine.phase) {
     case "starting":

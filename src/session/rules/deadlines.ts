@@ -37,7 +37,7 @@ export interface Deadline {
   because: NonNullable<SessionRow["expiresBecause"]>;
 }
 
-/** The earliest deadline of a session; null when nothing will ever happen to it by itself. */
+/** Returns the earliest deadline of a session; null when nothing will ever happen to it by itself. */
 export function nextDeadline(timing: Timing): Deadline | null {
   const { lifecycle, limits } = timing;
   if (timing.removed) return null;
@@ -66,14 +66,14 @@ export function nextDeadline(timing: Timing): Deadline | null {
   );
 }
 
-/** The deadline that has come; null while none has. */
+/** Returns the deadline that has come; null while none has. */
 export function dueDeadline(timing: Timing, now: number): Deadline | null {
   const next = nextDeadline(timing);
   return next !== null && next.at <= now ? next : null;
 }
 
 /**
- * When the object has to wake next, but not before `restUntil`, and for what the clock says is due not before
+ * Returns when the object has to wake next, but not before `restUntil`, and for what the clock says is due not before
  * `dueFrom`; null lets it sleep for ever.
  */
 export function nextAlarm(
@@ -89,12 +89,12 @@ export function nextAlarm(
   return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS, restUntil);
 }
 
-/** Whether work is under way that would have to be taken up after a loss. */
+/** Returns whether work is under way that would have to be taken up after a loss. */
 export const beats = ({ busy, machinePending, removed }: Timing): boolean =>
   busy || (machinePending && !removed);
 
 /**
- * When to wake for the schedules: less than a second after a run is due. Many schedules that run every second
+ * Returns when to wake for the schedules: less than a second after a run is due. Many schedules that run every second
  * are one alarm a second, which the breaker lets pass, and so are those that are overdue.
  */
 function scheduleAlarm(timing: Timing, now: number): number | null {
@@ -105,7 +105,7 @@ function scheduleAlarm(timing: Timing, now: number): number | null {
 }
 
 /**
- * The part of each second, in ms, in which a session's schedules run. Most schedules are due at full seconds;
+ * Returns the part of each second, in ms, in which a session's schedules run. Most schedules are due at full seconds;
  * by their ids, the sessions spread over the second that follows.
  */
 export function scheduleOffset(sessionId: string): number {
@@ -117,7 +117,7 @@ export function scheduleOffset(sessionId: string): number {
 }
 
 /**
- * Whether an alarm that is set will do for one that is wanted. A heartbeat moves with every change of a
+ * Returns whether an alarm that is set will do for one that is wanted. A heartbeat moves with every change of a
  * busy session, and the one that is set already comes soon enough: setting an alarm is a write.
  */
 export function keepsAlarm(

@@ -12,7 +12,7 @@ export interface Balance {
   heldNanos: number;
 }
 
-/** What is left of a budget; never negative. Infinity where there is none. */
+/** Returns what is left of a budget; never negative. Infinity where there is none. */
 export function leftNanos(balance: Balance, maxBudgetNanos: number | null): number {
   if (maxBudgetNanos === null) return Number.POSITIVE_INFINITY;
   return Math.max(0, maxBudgetNanos - balance.spentNanos - balance.heldNanos);
@@ -67,7 +67,7 @@ export function settle(
   };
 }
 
-/** The limit that a session at rest has used up, if there is one. */
+/** Returns the limit that a session at rest has used up, if there is one. */
 export function usedUp(
   used: { spentNanos: number; numTurns: number },
   limits: { maxBudgetNanos: number | null; maxTurns: number | null },
@@ -89,7 +89,7 @@ export interface Warning {
 /** The share of a limit at which a session warns. */
 const WARN_AT = 0.8;
 
-/** The warnings that fall between two moments of a session; each falls once. */
+/** Returns the warnings that fall between two moments of a session; each falls once. */
 export function warnings(
   before: { spentNanos: number; numTurns: number },
   after: { spentNanos: number; numTurns: number },

@@ -35,7 +35,7 @@ export interface EndContext {
 export const isEnded = (state: Lifecycle): state is Extract<Lifecycle, Ended> =>
   state.status === "completed" || state.status === "error" || state.status === "terminated";
 
-/** The sandbox is ready, or the first message starts, or an idle session is spoken to. */
+/** Makes a session active: its sandbox is ready, its first message starts, or it was idle and is sent a message. */
 export function activate(state: Lifecycle, now: number): Lifecycle {
   if (state.status === "initializing") return { status: "active", startedAt: now };
   if (state.status === "idle") return { status: "active", startedAt: state.startedAt };
@@ -51,13 +51,13 @@ export function expireIdle(state: Lifecycle, context: EndContext, now: number): 
   return terminate(state, "idle_timeout", context, now);
 }
 
-/** An ephemeral session's message has ended well. */
+/** Completes an ephemeral session whose message has succeeded. */
 export function complete(state: Lifecycle, context: EndContext, now: number): Lifecycle {
   if (isEnded(state)) return state;
   return { status: "completed", ...ended(state, context, now) };
 }
 
-/** The sandbox could not start, or an ephemeral session's message failed. */
+/** Fails a session: its sandbox could not start, or its only message failed. */
 export function fail(
   state: Lifecycle,
   error: PublicError,
@@ -68,7 +68,7 @@ export function fail(
   return { status: "error", error, ...ended(state, context, now) };
 }
 
-/** A limit was reached, or a caller said so. What has ended stays ended. */
+/** Terminates a session, at a limit or for a caller. Terminal states are final. */
 export function terminate(
   state: Lifecycle,
   reason: string,

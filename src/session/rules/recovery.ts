@@ -28,7 +28,7 @@ export function countRestart(before: Recovery | null, messageId: string, seq: nu
   return { ...before, restarts: before.restarts + 1 };
 }
 
-/** Whether a message is not to be run again: its step was the last thing that its object did, too often. */
+/** Returns whether a message is not to be run again: its step was the last thing that its object did, too often. */
 export const isHopeless = ({ restarts, survived }: Recovery): boolean =>
   restarts - survived >= MAX_RESTARTS || restarts >= MAX_RESTARTS_IN_ALL;
 

@@ -7,7 +7,7 @@ export type When =
   /** With the delay it was set by, if it was set by one. */
   | { kind: "once"; at: number; delayMs: number | null };
 
-/** The first run after an instant; null when there is none. */
+/** Returns the first run after an instant; null when there is none. */
 export function nextRun(when: When, after: number): number | null {
   switch (when.kind) {
     case "cron":
@@ -26,13 +26,13 @@ export function nextRun(when: When, after: number): number | null {
   }
 }
 
-/** The same schedule by a clock that was set back: a delay begins anew, the rest follows the clock. */
+/** Returns the same schedule by a clock that was set back: a delay begins anew, the rest follows the clock. */
 export function setAnew(when: When, now: number): When {
   if (when.kind !== "once" || when.delayMs === null) return when;
   return { ...when, at: Math.min(when.at, now + when.delayMs) };
 }
 
-/** What is wrong with a cron expression or its time zone; undefined when nothing is. */
+/** Returns what is wrong with a cron expression or its time zone; undefined when nothing is. */
 export function cronProblem(
   cron: string,
   timeZone: string,
@@ -56,7 +56,7 @@ export function cronProblem(
 }
 
 /**
- * Where clocks go forward, what has fixed hours and falls into the gap runs right after it; where they go
+ * Returns where clocks go forward, what has fixed hours and falls into the gap runs right after it; where they go
  * back, it runs once. What runs by the hour or the minute goes on at its pace through both.
  */
 function cronRun(cron: string, timezone: string, after: number): number | null {

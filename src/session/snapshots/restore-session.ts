@@ -48,7 +48,7 @@ export class SessionRestore {
     this.#bucket = new SnapshotBucket(deps.env.SNAPSHOTS);
   }
 
-  /** Whether a session is being made, or was and is left half made. */
+  /** Returns whether a session is being made, or was and is left half made. */
   get busy(): boolean {
     return this.#serial.busy || this.#cleanupRecord() !== undefined;
   }
@@ -183,7 +183,7 @@ export class SessionRestore {
   }
 }
 
-/** Whether a copy is of a conversation that Claude Code has not had, and could not go on with. */
+/** Returns whether a copy is of a conversation that Claude Code has not had, and could not go on with. */
 const isStrange = ({ manifest }: Copy, { config }: SessionSpec): boolean =>
   config.runtime === "claude-code" &&
   manifest.runtime !== "claude-code" &&

@@ -93,7 +93,7 @@ export class Snapshots {
     });
   }
 
-  /** The snapshots that can be used, newest first. */
+  /** Returns the snapshots that can be used, newest first. */
   list(now: number): SnapshotRow[] {
     const { sql, store } = this.#deps;
     const rows = all(

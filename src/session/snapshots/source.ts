@@ -23,7 +23,7 @@ export interface Copy {
   sessionId: string | null;
 }
 
-/** What a config asks to start from; the first that is present decides. Null for nothing. */
+/** Returns what a config asks to start from; the first that is present decides. Null for nothing. */
 export function resumeSourceOf({ config }: Pick<SessionSpec, "config">): ResumeSource | null {
   const { resumeSessionId, continueSession, snapshotId, forkSession: fork = false } = config;
   if (resumeSessionId !== undefined) return { from: "session", name: resumeSessionId, fork };
@@ -93,7 +93,7 @@ async function copySession(
   return ok({ key, manifest, temporary: true, sessionId });
 }
 
-/** The id of the session that a client names by its id or by that of its history. */
+/** Returns the id of the session that a client names by its id or by that of its history. */
 async function idOf(env: Env, caller: Caller, name: string): Promise<string | null> {
   if (/^sess_[0-9a-f]{32}$/.test(name)) return name;
   if (!name.startsWith("sdk_sess_")) return null;

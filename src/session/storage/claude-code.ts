@@ -78,7 +78,7 @@ export class ProgramTable {
 
   // The transcript
 
-  /** How many bytes of the transcript are kept. */
+  /** Returns how many bytes of the transcript are kept. */
   transcriptSize(): number {
     const query = "SELECT start + size AS size FROM program_transcript ORDER BY n DESC LIMIT 1";
     return Number(all(this.#sql, query)[0]?.size ?? 0);
@@ -97,14 +97,14 @@ export class ProgramTable {
     this.#sql.exec("DELETE FROM program_transcript");
   }
 
-  /** The newest piece that is kept. */
+  /** Returns the newest piece that is kept. */
   lastPiece(): Uint8Array | undefined {
     const query = "SELECT content FROM program_transcript ORDER BY n DESC LIMIT 1";
     const row = all(this.#sql, query)[0];
     return row && fromBase64(String(row.content));
   }
 
-  /** The whole transcript. */
+  /** Returns the whole transcript. */
   transcript(): Uint8Array {
     const whole = new Uint8Array(this.transcriptSize());
     let at = 0;

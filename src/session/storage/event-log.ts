@@ -35,7 +35,7 @@ export class EventLog {
     return logged.seq;
   }
 
-  /** The events after `after`, oldest first; of one message only, when it is given. */
+  /** Returns the events after `after`, oldest first; of one message only, when it is given. */
   after(after: number, limit: number, messageId?: string): LoggedEvent[] {
     const rows = messageId
       ? page(
@@ -51,19 +51,19 @@ export class EventLog {
     );
   }
 
-  /** The seq of the newest event; 0 before the first. */
+  /** Returns the seq of the newest event; 0 before the first. */
   lastSeq(): number {
     return Number(one(this.#sql, "SELECT coalesce(max(seq), 0) AS seq FROM events").seq);
   }
 
-  /** The seq of a message's newest event that tells of progress; 0 for none. */
+  /** Returns the seq of a message's newest event that tells of progress; 0 for none. */
   progressOf(messageId: string): number {
     const query = `SELECT seq FROM events WHERE message_id = ?
       AND type NOT IN ('turn.retried', 'sandbox.lost') ORDER BY seq DESC LIMIT 1`;
     return Number(all(this.#sql, query, messageId)[0]?.seq ?? 0);
   }
 
-  /** How many events wait to be shown. */
+  /** Returns how many events wait to be shown. */
   get untaken(): number {
     return this.#appended.length;
   }
@@ -73,7 +73,7 @@ export class EventLog {
     this.#appended.length = mark;
   }
 
-  /** The events appended since the last call, for whoever watches. */
+  /** Returns the events appended since the last call, for whoever watches. */
   take(): LoggedEvent[] {
     const taken = this.#appended;
     this.#appended = [];
@@ -87,14 +87,14 @@ const FREE_FORM = new Set<SqlStorageValue | undefined>(["tool.started", "message
 /** Neither the runtime's own serialising nor every client reads JSON that nests in more levels. */
 const MAX_DEPTH = 110;
 
-/** The body of a stored event. What nests too deep, as earlier versions stored it, is left out. */
+/** Returns the body of a stored event. What nests too deep, as earlier versions stored it, is left out. */
 function readable({ type, body }: Row): string {
   const json = String(body);
   if (!FREE_FORM.has(type) || !nestsDeeper(json, MAX_DEPTH)) return json;
   return JSON.stringify(pruned(JSON.parse(json), MAX_DEPTH));
 }
 
-/** Whether a JSON text nests objects and arrays in more levels than `max`. */
+/** Returns whether a JSON text nests objects and arrays in more levels than `max`. */
 function nestsDeeper(json: string, max: number): boolean {
   let depth = 0;
   let quoted = false;
@@ -118,7 +118,7 @@ function pruned(value: unknown, levels: number): unknown {
   return Object.fromEntries(entries);
 }
 
-/** The event of a log entry, parsed. */
+/** Returns the event of a log entry, parsed. */
 export const parseLogged = (entry: LoggedEvent): SessionEvent => JSON.parse(entry.json);
 
 function logEntry(seq: number, type: string, messageId: string | null, body: string): LoggedEvent {

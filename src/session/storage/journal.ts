@@ -122,7 +122,7 @@ export class Journal {
     this.#sql.exec("UPDATE runs SET open = 0, outcome = ? WHERE id = ?", json(outcome), id);
   }
 
-  /** How many replies a run has had. */
+  /** Returns how many replies a run has had. */
   countReplies(runId: string): number {
     const query =
       "SELECT count(*) AS n FROM calls WHERE run_id = ? AND kind = 'reply' AND ref = '' AND closed = 1";
@@ -157,7 +157,7 @@ export class Journal {
     return row && decodeCall(row);
   }
 
-  /** The newest try of a turn that another try may follow; undefined when the next turn is a new one. */
+  /** Returns the newest try of a turn that another try may follow; undefined when the next turn is a new one. */
   openTurn(runId: string, kind: TurnKind, ref: string): Call | undefined {
     const row = all(
       this.#sql,
@@ -169,7 +169,7 @@ export class Journal {
     return row && row.closed === 0 ? decodeCall(row) : undefined;
   }
 
-  /** Whether a run has called a model before: if so, it was lost and is carried on. */
+  /** Returns whether a run has called a model before: if so, it was lost and is carried on. */
   hasCalls(runId: string): boolean {
     return all(this.#sql, "SELECT 1 FROM calls WHERE run_id = ? LIMIT 1", runId).length > 0;
   }
@@ -182,13 +182,13 @@ export class Journal {
     ).map(decodeCall);
   }
 
-  /** How many replies are under way in the whole session. */
+  /** Returns how many replies are under way in the whole session. */
   countOpenReplies(): number {
     const query = "SELECT count(*) AS n FROM calls WHERE settled = 0 AND kind = 'reply'";
     return Number(one(this.#sql, query).n);
   }
 
-  /** How many calls of any kind are under way in the whole session. */
+  /** Returns how many calls of any kind are under way in the whole session. */
   countOpenCalls(): number {
     return Number(one(this.#sql, "SELECT count(*) AS n FROM calls WHERE settled = 0").n);
   }
@@ -204,7 +204,7 @@ export class Journal {
     );
   }
 
-  /** A number that no turn has had yet. */
+  /** Returns a number that no turn has had yet. */
   nextTurnNumber(): number {
     return Number(one(this.#sql, "SELECT coalesce(max(n), 0) + 1 AS n FROM calls").n);
   }
@@ -260,7 +260,7 @@ export class Journal {
   }
 
   /**
-   * An agent's conversation as a model is to see it: its newest summary, then what came after, each
+   * Returns an agent's conversation as a model is to see it: its newest summary, then what came after, each
    * reply's calls followed by their results. Thoughts of another model are left out: they are bound to
    * theirs. `n` is an entry's place in the history.
    */
@@ -294,7 +294,7 @@ export class Journal {
     return messages;
   }
 
-  /** The results of the calls in an agent's history after an entry, by turn. */
+  /** Returns the results of the calls in an agent's history after an entry, by turn. */
   #resultsByTurn(agent: string, after: number): Map<string, Block[]> {
     const rows = all(
       this.#sql,
@@ -312,7 +312,7 @@ export class Journal {
     return results;
   }
 
-  /** The results of a turn's calls as the blocks that answer them. */
+  /** Returns the results of a turn's calls as the blocks that answer them. */
   toolResults(turnId: string): Block[] {
     return all(this.#sql, "SELECT * FROM tools WHERE turn_id = ? ORDER BY n", turnId)
       .map(decodeTool)
@@ -362,7 +362,7 @@ export class Journal {
     return row && decodeTool(row);
   }
 
-  /** A call of a message that has no result yet, by any of its agents. */
+  /** Returns a call of a message that has no result yet, by any of its agents. */
   openToolOf(messageId: string, id: string): StoredTool | undefined {
     const query = `SELECT tools.* FROM tools JOIN runs ON runs.id = tools.run_id
       WHERE runs.message_id = ? AND tools.id = ? AND tools.state <> 'done'`;
@@ -370,7 +370,7 @@ export class Journal {
     return row && decodeTool(row);
   }
 
-  /** The newest turn of a kind in a run; undefined before the first. */
+  /** Returns the newest turn of a kind in a run; undefined before the first. */
   newestTurn(runId: string, kind: TurnKind): string | undefined {
     const query = "SELECT turn_id FROM calls WHERE run_id = ? AND kind = ? ORDER BY n DESC LIMIT 1";
     const row = all(this.#sql, query, runId, kind)[0];
@@ -407,7 +407,7 @@ export class Journal {
     );
   }
 
-  /** The type of an agent; undefined for one that never worked. */
+  /** Returns the type of an agent; undefined for one that never worked. */
   agentType(name: string): string | undefined {
     const row = all(this.#sql, "SELECT type FROM agents WHERE name = ?", name)[0];
     return row && String(row.type);
@@ -454,7 +454,7 @@ export class Journal {
     return told;
   }
 
-  /** What a file held when an agent last saw it, as a hash; undefined when it never did. */
+  /** Returns what a file held when an agent last saw it, as a hash; undefined when it never did. */
   seenFile(agent: string, path: string): string | undefined {
     const query = "SELECT hash FROM seen_files WHERE agent = ? AND path = ?";
     const row = all(this.#sql, query, agent, path)[0];
@@ -470,7 +470,7 @@ export class Journal {
     );
   }
 
-  /** What an agent's conversation weighs, in tokens. */
+  /** Returns what an agent's conversation weighs, in tokens. */
   contextTokens(name: string): number {
     const row = one(this.#sql, "SELECT context_tokens FROM agents WHERE name = ?", name);
     return Number(row.context_tokens);

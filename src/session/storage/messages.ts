@@ -78,12 +78,12 @@ export class MessageTable {
     ).map((row) => this.#decodeRow(row));
   }
 
-  /** The place of the newest message; 0 before the first. */
+  /** Returns the place of the newest message; 0 before the first. */
   lastPosition(): number {
     return Number(one(this.#sql, "SELECT coalesce(max(position), 0) AS n FROM messages").n);
   }
 
-  /** A message as clients see it. */
+  /** Returns a message as clients see it. */
   row(id: string): MessageRow | undefined {
     const row = all(this.#sql, "SELECT * FROM messages WHERE id = ?", id)[0];
     return row && this.#decodeRow(row);
@@ -93,13 +93,13 @@ export class MessageTable {
     return parse<Prompt>(one(this.#sql, "SELECT prompt FROM messages WHERE id = ?", id).prompt);
   }
 
-  /** The bytes that a message's prompt has in its row. */
+  /** Returns the bytes that a message's prompt has in its row. */
   promptBytes(id: string): number {
     const query = "SELECT length(CAST(prompt AS BLOB)) AS bytes FROM messages WHERE id = ?";
     return Number(one(this.#sql, query, id).bytes);
   }
 
-  /** The messages that wait, in the order in which they came. */
+  /** Returns the messages that wait, in the order in which they came. */
   queuedIds(): string[] {
     // The second term lets SQLite know that the index of live messages will do.
     const query = `SELECT id FROM messages WHERE status = 'queued'
@@ -107,14 +107,14 @@ export class MessageTable {
     return all(this.#sql, query).map((row) => String(row.id));
   }
 
-  /** The schedules whose messages wait: a message that a schedule has sent carries its id as its hash. */
+  /** Returns the schedules whose messages wait: a message that a schedule has sent carries its id as its hash. */
   queuedSchedules(): Set<string> {
     const query = `SELECT request_hash FROM messages WHERE status = 'queued'
       AND status IN ('queued', 'running') AND substr(request_hash, 1, 6) = 'sched_'`;
     return new Set(all(this.#sql, query).map((row) => String(row.request_hash)));
   }
 
-  /** The id of the newest message, leaving out inherited ones; undefined before the first. */
+  /** Returns the id of the newest message, leaving out inherited ones; undefined before the first. */
   newestId(): string | undefined {
     const newest =
       "SELECT id FROM messages WHERE session_id IS NULL ORDER BY position DESC LIMIT 1";
@@ -122,7 +122,7 @@ export class MessageTable {
     return row && String(row.id);
   }
 
-  /** The newest message before another one that has ended; undefined where there is none. */
+  /** Returns the newest message before another one that has ended; undefined where there is none. */
   endedBefore(id: string): Omit<MessageRow, "prompt"> | undefined {
     const query = `SELECT ${FACTS} FROM messages WHERE ended_at IS NOT NULL AND session_id IS NULL
       AND position < (SELECT position FROM messages WHERE id = ?) ORDER BY position DESC LIMIT 1`;

@@ -33,13 +33,13 @@ const WORKSPACES = "workspaces/";
 const MAX_ROUNDS = 10;
 const LIST_AT_ONCE = 500;
 
-/** A new snapshot's id. It begins with the time, so that keys sort by age. */
+/** Returns a new snapshot's id. It begins with the time, so that keys sort by age. */
 export const newSnapshotId = (now: number): string => `snap_${timedHex(now)}`;
 
-/** Where a snapshot is kept. */
+/** Returns where a snapshot is kept. */
 export const snapshotKey = (id: string): string => `${SNAPSHOTS}${id}`;
 
-/** Where a new copy is kept on its way from one session to another. */
+/** Returns where a new copy is kept on its way from one session to another. */
 export const newCopyKey = (now: number): string => `${COPIES}copy_${timedHex(now)}`;
 
 /** Tells a snapshot's id that is not past its time from any other text. */
@@ -47,10 +47,10 @@ export function isLiveSnapshotId(text: string, now: number): boolean {
   return /^snap_[0-9a-f]{32}$/.test(text) && madeAt(text) > now - SNAPSHOT_MS;
 }
 
-/** Where the sandbox saves the workspace. */
+/** Returns where the sandbox saves the workspace. */
 export const workspaceKey = (key: string): string => `${key}/workspace`;
 
-/** Where a session keeps its workspace while it has no machine; each save has a number of its own. */
+/** Returns where a session keeps its workspace while it has no machine; each save has a number of its own. */
 export const savedKey = (sessionId: string, save: number): string =>
   `${WORKSPACES}${sessionId}/${save}`;
 
@@ -130,6 +130,6 @@ const partKey = (key: string, part: number): string =>
 /** 48 bits of time, then 80 random ones. */
 const timedHex = (now: number): string => now.toString(16).padStart(12, "0") + randomHex(10);
 
-/** When an id was made that `timedHex` is part of. */
+/** Returns when an id was made that `timedHex` is part of. */
 const madeAt = (id: string): number =>
   Number.parseInt(id.slice(id.indexOf("_") + 1).slice(0, 12), 16);

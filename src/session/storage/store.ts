@@ -67,7 +67,7 @@ export interface State {
   removed: boolean;
 }
 
-/** The state of a session that was just made. */
+/** Returns the state of a session that was just made. */
 export function newState(spec: SessionSpec, now: number): State {
   return {
     lifecycle: { status: "initializing" },
@@ -146,7 +146,7 @@ export class SessionStore {
     }
   }
 
-  /** How many rows were written since this was last asked. */
+  /** Returns how many rows were written since this was last asked. */
   takeWritten(): number {
     const written = this.#written;
     this.#written = 0;
@@ -178,7 +178,7 @@ export class SessionStore {
     this.#identity = saved;
   }
 
-  /** Whether this id was ever created and not yet forgotten. */
+  /** Returns whether this id was ever created and not yet forgotten. */
   exists(): boolean {
     return this.#readIdentity() !== undefined;
   }
@@ -221,7 +221,7 @@ export class SessionStore {
     else this.#storage.kv.delete("outbox");
   }
 
-  /** The restarts of the message that was taken up last; null before the first. */
+  /** Returns the restarts of the message that was taken up last; null before the first. */
   get recovery(): Recovery | null {
     return this.#storage.kv.get<Recovery>("recovery") ?? null;
   }

@@ -19,7 +19,7 @@ export interface Point {
   numMessages: number;
 }
 
-/** The present, while no message runs. */
+/** Returns the present, while no message runs. */
 export function pointNow(sql: Sql): Point {
   const { position, messages } = one(
     sql,
@@ -38,7 +38,7 @@ export function pointNow(sql: Sql): Point {
 }
 
 /**
- * What was said and done up to a point, as parts of JSON lines: messages, and each agent's conversation
+ * Returns what was said and done up to a point, as parts of JSON lines: messages, and each agent's conversation
  * with the results of its tools. Costs stay behind, and thoughts too: they are bound to their conversation.
  */
 export function* exportTranscript(sql: Sql, point: Point, sessionId: string): Generator<string> {
@@ -93,7 +93,7 @@ function* rowsUpTo(sql: Sql, point: Point, sessionId: string): Generator<[Table,
   for (const row of paged(sql, pieces, "n", point.piece)) yield ["program_transcript", row];
 }
 
-/** The rows of a query whose first parameter is the key to go on after. No cursor stays open between two rows. */
+/** Returns the rows of a query whose first parameter is the key to go on after. No cursor stays open between two rows. */
 function* paged(sql: Sql, query: string, key: string, ...more: SqlStorageValue[]): Generator<Row> {
   for (let after = 0; ; ) {
     const rows = page(sql, query, after, ...more);

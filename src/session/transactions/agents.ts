@@ -23,7 +23,7 @@ interface RunChange {
   now: number;
 }
 
-/** How an agent is set up: its own way where its type says so, and the session's otherwise. */
+/** Returns how an agent is set up: its own way where its type says so, and the session's otherwise. */
 export function setupOf(store: SessionStore, agent: string): CustomAgent & { rules: Rules } {
   const { config } = store.identity;
   const { model, thinking, effort, allowedTools, disallowedTools } = config;
@@ -45,11 +45,11 @@ export function setupOf(store: SessionStore, agent: string): CustomAgent & { rul
   };
 }
 
-/** Whether a session has any agents beside the main one. */
+/** Returns whether a session has any agents beside the main one. */
 export const hasAgents = ({ identity }: SessionStore): boolean =>
   Object.keys(identity.config.customAgents ?? {}).length > 0;
 
-/** What an agent is told of the others, for its system prompt; empty where it is alone. */
+/** Returns what an agent is told of the others, for its system prompt; empty where it is alone. */
 export function introduction(store: SessionStore, agent: string): string {
   if (!hasAgents(store)) return "";
   const types = Object.entries(store.identity.config.customAgents ?? {});
@@ -71,7 +71,7 @@ const firstLine = (text: string | undefined): string | undefined =>
   text?.split("\n")[0]?.slice(0, 200);
 
 /**
- * The agent that a name means, of those at work or of the types; undefined for none. An inherited one whose
+ * Returns the agent that a name means, of those at work or of the types; undefined for none. An inherited one whose
  * type this session does not have is none: nothing says what it may do.
  */
 export function findAgent(store: SessionStore, name: string): string | undefined {
@@ -79,13 +79,13 @@ export function findAgent(store: SessionStore, name: string): string | undefined
   return typeNamed(store, store.journal.agentType(name) ?? name) && name;
 }
 
-/** A type of agents; whatever every object has besides, such as a `constructor`, is none. */
+/** Returns a type of agents; whatever every object has besides, such as a `constructor`, is none. */
 function typeNamed({ identity }: SessionStore, name: string): CustomAgent | undefined {
   const types = identity.config.customAgents ?? {};
   return Object.hasOwn(types, name) ? types[name] : undefined;
 }
 
-/** The type of the agent of that name, who may never have worked; undefined where there is none. */
+/** Returns the type of the agent of that name, who may never have worked; undefined where there is none. */
 const typeOf = (store: SessionStore, name: string): string | undefined =>
   store.journal.agentType(name) ?? (typeNamed(store, name) && name);
 
@@ -198,7 +198,7 @@ export function closeAgentRun({ store, run, now }: RunChange, outcome: Outcome):
   store.log.append({ type: "agent.completed", toolUseId, stopReason, result }, scope, now);
 }
 
-/** What an agent answers to who waits for it. */
+/** Returns what an agent answers to who waits for it. */
 export function resultOf(store: SessionStore, run: Run): ToolResult {
   const { stopReason = "interrupted", error } = store.journal.run(run.id)?.outcome ?? {};
   const text = shown(store, run);
@@ -209,7 +209,7 @@ export function resultOf(store: SessionStore, run: Run): ToolResult {
 
 const shown = (store: SessionStore, run: Run): string => lastText(store, run.id) ?? "(nothing)";
 
-/** The newest text that was said in a run: its result, whole or so far. */
+/** Returns the newest text that was said in a run: its result, whole or so far. */
 export function lastText(store: SessionStore, runId: string): string | null {
   for (const content of store.journal.repliesNewestFirst(runId)) {
     const text = textOf(content);
@@ -231,7 +231,7 @@ function starterOf({ store, run }: RunChange): string {
 const isAtWork = ({ store, run }: RunChange, agent: string): boolean =>
   store.journal.openRuns(run.messageId).some((open) => open.agent === agent);
 
-/** The type's own name, or a numbered one while that agent is at work or is another type's. */
+/** Returns the type's own name, or a numbered one while that agent is at work or is another type's. */
 function freeName(at: RunChange, type: string): string {
   const isFree = (name: string) => !isAtWork(at, name) && (typeOf(at.store, name) ?? type) === type;
   let name = type;
@@ -258,7 +258,7 @@ function openRun(
   return opened;
 }
 
-/** The id of the run that a call of a run starts. */
+/** Returns the id of the run that a call of a run starts. */
 const runIdOf = (run: Run, callId: string): string => `${run.id}/${callId}`;
 
 const nameOf = (agent: string): string => (agent === MAIN ? MAIN_ALIAS : agent);

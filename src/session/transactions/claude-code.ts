@@ -68,7 +68,7 @@ export function noteCompaction(
   store.log.append({ type: "context.compacted", turnId, tokensBefore }, scopeOf(run), now);
 }
 
-/** How a message ends whose program is done, or has failed. */
+/** Returns how a message ends whose program is done, or has failed. */
 export function endingOfMessage(
   store: SessionStore,
   messageId: string,
@@ -78,7 +78,7 @@ export function endingOfMessage(
   return run ? outcomeOf(run, failure) : { stopReason: "end_turn" };
 }
 
-/** The newest try for a reply that the program gave up on and that is to be tried for again; undefined for none. */
+/** Returns the newest try for a reply that the program gave up on and that is to be tried for again; undefined for none. */
 export function tryLeftOpen(
   store: SessionStore,
   messageId: string,
@@ -96,7 +96,7 @@ function outcomeOf(run: Run, failure: string | null): Ending {
   return { stopReason: "error", error: { type: "upstream_error", message } };
 }
 
-/** A session as its program is to know it, with the environment of its commands. */
+/** Returns a session as its program is to know it, with the environment of its commands. */
 export function setupOfProgram(
   store: SessionStore,
   workspace: string,

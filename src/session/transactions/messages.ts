@@ -157,7 +157,7 @@ export function endMessage(
   concludeSession(store, requireMessage(store, messageId), now);
 }
 
-/** A result as it fits in its message's row, and in the event of its end; the events before hold all of it. */
+/** Returns a result as it fits in its message's row, and in the event of its end; the events before hold all of it. */
 function storable(store: SessionStore, messageId: string, result: string | null): string | null {
   if (result === null || result.length <= SHORT_RESULT_CHARACTERS) return result;
   const room = MAX_ROW_BYTES - store.messages.promptBytes(messageId);
@@ -181,7 +181,7 @@ export function stopMessage(
   return running;
 }
 
-/** What an end of the session has to know: whether somebody waits for the end of a background message. */
+/** Returns what an end of the session has to know: whether somebody waits for the end of a background message. */
 export function endContext(store: SessionStore): EndContext {
   const { pattern } = store.identity;
   const newest = pattern === "ephemeral" ? store.messages.newestId() : undefined;
@@ -208,7 +208,7 @@ function concludeSession(store: SessionStore, message: StoredMessage, now: numbe
   }
 }
 
-/** Whether a message stopped at the session's budget and not at a smaller one of its own. */
+/** Returns whether a message stopped at the session's budget and not at a smaller one of its own. */
 function isSessionsOwnLimit(store: SessionStore, message: StoredMessage): boolean {
   const { maxBudgetNanos } = message.options;
   if (maxBudgetNanos === null) return true;
@@ -230,7 +230,7 @@ function statusOf(stopReason: StopReason): MessageStatus {
 }
 
 /**
- * An ending with the structured result, where the session asked for one. A reply that ended by itself and
+ * Returns an ending with the structured result, where the session asked for one. A reply that ended by itself and
  * does not fit fails its message; one that was cut short or declined has no result, and its ending says why.
  */
 function withOutput(

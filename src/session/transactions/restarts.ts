@@ -39,7 +39,7 @@ export function failLostMessage(
   }
 }
 
-/** The schedule that sent a message, if one did that is still there. */
+/** Returns the schedule that sent a message, if one did that is still there. */
 const scheduleOf = (store: SessionStore, messageId: string): string | undefined =>
   store.schedules.get(store.messages.get(messageId)?.requestHash ?? "")?.id;
 

@@ -31,13 +31,13 @@ const TRY_AGAIN_MS = 60_000;
 const MIN_WAIT_MS = 1_000;
 const MAX_WAIT_MS = 366 * 86_400_000;
 
-/** The schedules as clients see them. What has ended runs no more. */
+/** Returns the schedules as clients see them. What has ended runs no more. */
 export function scheduleRows(store: SessionStore): ScheduleRow[] {
   const ended = isEnded(store.state.lifecycle);
   return store.schedules.all().map((schedule) => rowOf(schedule, ended));
 }
 
-/** When the next run of any schedule is due; null when there is none to come. */
+/** Returns when the next run of any schedule is due; null when there is none to come. */
 export function nextRunAt(store: SessionStore): number | null {
   if (isEnded(store.state.lifecycle)) return null;
   const times = store.schedules.all().flatMap(({ nextRunAt }) => nextRunAt ?? []);
@@ -158,7 +158,7 @@ export function setWakeUp(
   return { ok: true, at: added.value.nextRunAt ?? now };
 }
 
-/** Whether a schedule is to be run, or was planned by a clock that has been set back since. */
+/** Returns whether a schedule is to be run, or was planned by a clock that has been set back since. */
 export const hasDueSchedule = (store: SessionStore, now: number): boolean =>
   !isEnded(store.state.lifecycle) &&
   store.schedules.all().some((schedule) => isDue(schedule, now) || isAhead(schedule, now));
@@ -185,7 +185,7 @@ export function runDueSchedules(store: SessionStore, now: number): void {
 const byNextRun = (one: StoredSchedule, other: StoredSchedule): number =>
   (one.nextRunAt ?? 0) - (other.nextRunAt ?? 0);
 
-/** Whether the queue has no room for the message of another schedule. */
+/** Returns whether the queue has no room for the message of another schedule. */
 export const schedulesWait = (store: SessionStore): boolean =>
   store.state.running !== null &&
   store.schedules.all().length > 0 &&
@@ -256,7 +256,7 @@ function noteChange(store: SessionStore, now: number): void {
   store.log.append({ type: "session.updated", changed: ["schedules"] }, {}, now);
 }
 
-/** A schedule that may be changed, or why it may not. */
+/** Returns a schedule that may be changed, or why it may not. */
 function changeable(store: SessionStore, id: string): StoredSchedule | Refusal {
   const schedule = store.schedules.get(id);
   if (!schedule) return refuse("not_found", `There is no schedule ${id} in this session.`);

@@ -6,7 +6,7 @@ import { isEnded } from "../rules/lifecycle";
 import type { SessionStore } from "../storage/store";
 import { nextRunAt, schedulesWait } from "./schedules";
 
-/** What the clock has to know of a session. */
+/** Returns what the clock has to know of a session. */
 export function timingOf(store: SessionStore): Timing {
   const { lifecycle, lastActivityAt, running, removed, machine } = store.state;
   const { id, createdAt, pattern } = store.identity;
@@ -28,12 +28,12 @@ export function timingOf(store: SessionStore): Timing {
   };
 }
 
-/** The names by which clients know the fields of a patch. */
+/** Returns the names by which clients know the fields of a patch. */
 export function publicNames(patch: SessionPatch): string[] {
   return Object.keys(patch).map((name) => (name === "maxBudgetNanos" ? "maxBudgetUsd" : name));
 }
 
-/** A session as it tells of itself: to clients, and to the index. */
+/** Returns a session as it tells of itself: to clients, and to the index. */
 export function toSessionRow(store: SessionStore): SessionRow {
   const { identity, metadata, state } = store;
   const { lifecycle } = state;
@@ -75,10 +75,10 @@ export function toSessionRow(store: SessionStore): SessionRow {
   };
 }
 
-/** A total as sums over sessions take it: one that earlier versions let an upstream spoil counts as 0. */
+/** Returns a total as sums over sessions take it: one that earlier versions let an upstream spoil counts as 0. */
 const whole = (total: number): number => (Number.isSafeInteger(total) && total >= 0 ? total : 0);
 
-/** Whether two rows say the same. */
+/** Returns whether two rows say the same. */
 export const rowsEqual = (one: SessionRow, other: SessionRow): boolean =>
   Object.entries(one).every(
     ([name, value]) => JSON.stringify(value) === JSON.stringify(other[name as keyof SessionRow]),

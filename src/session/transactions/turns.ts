@@ -103,14 +103,14 @@ export function beginTurn(at: RunChange, model: PricedModel, wish: TurnRequest):
   return { ok: true, turnId, attempt, maxTokens };
 }
 
-/** What other calls hold may be left over when they are settled. */
+/** Returns what other calls hold may be left over when they are settled. */
 const overBudget = (
   { store }: RunChange,
   { lowered }: TurnRequest,
 ): "over_budget" | "pending_calls" =>
   lowered && store.journal.countOpenCalls() > 0 ? "pending_calls" : "over_budget";
 
-/** The limit on turns that another reply would break, or may break once those under way are counted. */
+/** Returns the limit on turns that another reply would break, or may break once those under way are counted. */
 function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | "pending_calls" | null {
   const message = store.messages.get(run.messageId);
   const { maxTurns } = store.metadata.limits;
@@ -129,7 +129,7 @@ function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | "pen
 const least = (...limits: (number | null | undefined)[]): number =>
   Math.min(...limits.map((limit) => limit ?? Number.POSITIVE_INFINITY));
 
-/** What a call of the run may cost: the less of what the session and the message have left. */
+/** Returns what a call of the run may cost: the less of what the session and the message have left. */
 function moneyLeft({ store, run }: RunChange): number {
   const ofSession = leftNanos(store.state.balance, store.metadata.limits.maxBudgetNanos);
   const budget = store.messages.get(run.messageId)?.options.maxBudgetNanos ?? null;
@@ -465,7 +465,7 @@ function appendNotices({ store, run, now }: RunChange, call: Call, charged: Char
 
 const dollars = (nanos: number): number => nanos / 1e9;
 
-/** What a call was charged, as clients see it. */
+/** Returns what a call was charged, as clients see it. */
 function publicCharge({ model, costNanos, heldNanos, usage }: Charged): PublicCharge {
   const { cacheWrite1hTokens: _, ...shown } = usage;
   return { model, cost: dollars(costNanos), held: dollars(heldNanos), usage: shown };

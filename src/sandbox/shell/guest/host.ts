@@ -28,7 +28,7 @@ export function call(
   return value;
 }
 
-/** A buffer that holds nothing but these bytes: the host is given buffers, not views. */
+/** Returns a buffer that holds nothing but these bytes: the host is given buffers, not views. */
 function whole(bytes: Uint8Array): ArrayBufferLike {
   const { buffer, byteOffset, byteLength } = bytes;
   return byteOffset === 0 && byteLength === buffer.byteLength ? buffer : bytes.slice().buffer;

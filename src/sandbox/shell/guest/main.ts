@@ -102,7 +102,7 @@ async function run({ text, cwd, env }: Script) {
   return { exitCode, stdout, stderr, ...(known && { cwd: PWD }) };
 }
 
-/** The result of a command that was not run. */
+/** Returns the result of a command that was not run. */
 const refusal = (message: unknown) =>
   message === null ? null : { stdout: "", stderr: `bash: ${message}\n`, exitCode: 126 };
 
