@@ -199,7 +199,7 @@ process.once("SIGINT", () => leave(130));
 process.once("SIGTERM", () => leave(143));
 setTimeout(() => {
   console.error("The benchmark takes too long and stops.");
-  leave(1);
+  void leave(1);
 }, BOUND_MS);
 
 try {

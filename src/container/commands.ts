@@ -113,7 +113,7 @@ async function supervise(
   let shell: ChildProcess | undefined;
   const stop = (why: Result["ended"]) => {
     if (ended === "exited") ended = why;
-    if (shell?.pid !== undefined) killTree(folder, shell.pid);
+    if (shell?.pid !== undefined) void killTree(folder, shell.pid);
   };
   if (killed.aborted) stop("killed");
   killed.addEventListener("abort", () => stop("killed"));

@@ -42,7 +42,7 @@ export async function begin(program: AskedProgram, workspace: string, tell: Tell
   const child = start(program, workspace, folder, output, user);
   const stop = () => killTree(folder, child.pid);
   killed.signal.addEventListener("abort", stop);
-  if (killed.signal.aborted) stop();
+  if (killed.signal.aborted) void stop();
   const exit = new Promise<number>((done) => {
     child.once("exit", (code) => done(code ?? 137));
     child.once("error", () => done(127));

@@ -52,7 +52,7 @@ export function eventStream({
       start(controller) {
         breakSilenceLater(controller);
         // Not returned: nothing can be read from a stream while it starts.
-        follow(controller).finally(() => {
+        void follow(controller).finally(() => {
           clearTimeout(keepAlive);
           if (open) controller.close();
         });

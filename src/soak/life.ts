@@ -75,7 +75,7 @@ export async function live(world: World, random: Random, name: string): Promise<
   if (random.chance(0.4)) {
     life.watched = newWatched();
     const headers = { Accept: "text/event-stream" };
-    follow(api, { path: `${path}/events`, headers, signal: closed }, life.watched);
+    void follow(api, { path: `${path}/events`, headers, signal: closed }, life.watched);
   }
   const schedule = life.pattern !== "ephemeral" && random.chance(0.3);
   const scheduleId = schedule ? await addSchedule(api, random, life) : null;

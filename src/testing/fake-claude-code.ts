@@ -38,7 +38,7 @@ export function plantPrograms(): () => void {
       await wait(2);
     }
   };
-  drive();
+  void drive();
   return () => {
     over = true;
     spy.mockRestore();

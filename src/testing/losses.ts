@@ -106,8 +106,8 @@ export async function play(
   const lost = Promise.withResolvers<void>();
   const fault: Fault = { point, loss, commits: new Set(), dead: null, lost };
   faults.set(id, fault);
-  if (scenario.lose) watch(lost.promise, () => scenario.lose?.(id, loss));
-  else lost.promise.then(() => lose(id, loss));
+  if (scenario.lose) void watch(lost.promise, () => scenario.lose?.(id, loss));
+  else void lost.promise.then(() => lose(id, loss));
 
   if (scenario.machine) aMachine(id);
   await insist(() => sessionOf(id).create(ALICE, spec));
@@ -133,7 +133,7 @@ export async function play(
  */
 async function watch(promise: Promise<void>, act: () => unknown): Promise<void> {
   let over = false;
-  promise.then(() => {
+  void promise.then(() => {
     over = true;
   });
   for (let ms = 0; ms < 10_000 && !over; ms += 2) await scheduler.wait(2);

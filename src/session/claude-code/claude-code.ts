@@ -435,7 +435,7 @@ export class ClaudeCode {
   }
 
   #saveSoon(): void {
-    if (!this.#saving) this.#save(this.#deps.sandbox());
+    if (!this.#saving) void this.#save(this.#deps.sandbox());
   }
 
   #program(): StoredProgram {

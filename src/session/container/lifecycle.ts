@@ -296,7 +296,7 @@ export class ContainerLifecycle {
   async #during<T>(call: T | Promise<T>): Promise<T> {
     const settled = Promise.allSettled([call]);
     this.#calls.add(settled);
-    settled.then(() => this.#calls.delete(settled));
+    void settled.then(() => this.#calls.delete(settled));
     return call;
   }
 

@@ -37,7 +37,7 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
   for (const run of open) {
     if (store.journal.hasCalls(run.id)) commit((now) => recoverRun({ store, run, now }));
   }
-  for (const run of open) if (run.id !== messageId) start(run);
+  for (const run of open) if (run.id !== messageId) void start(run);
   const own = store.journal.run(messageId);
   if (!own) throw new Error(`the message ${messageId} has no run`);
   return follow(own);
@@ -90,7 +90,7 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
       },
       send(mail) {
         const { result, opened } = commit((now) => sendMail(at(now), mail, deps.workspace));
-        if (opened) start(opened);
+        if (opened) void start(opened);
         else posted.notify();
         return result;
       },

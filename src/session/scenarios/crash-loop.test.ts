@@ -266,7 +266,7 @@ describe("what an object does by itself", () => {
         const run = () => {
           if (values[0] !== id) return bound.run();
           count.deaths++;
-          lose(id);
+          void lose(id);
           return new Promise(() => {});
         };
         return Object.assign(Object.create(bound), { run });
