@@ -6,15 +6,15 @@ import {
   ask,
   createSession,
   eventsOf,
+  NO_LIMITS,
   objectOf,
+  read,
   sessionOf,
   value,
 } from "../testing/sessions";
 import { Breaker, MAX_ALARMS } from "./breaker";
 import { nextAlarm } from "./rules/deadlines";
 import { SessionStore } from "./storage/store";
-
-const read = async (id: string) => value(await sessionOf(id).read(ALICE));
 
 /** Has an object's alarm ring as if in a loop. */
 async function ring(id: string, times: number): Promise<void> {
@@ -105,13 +105,6 @@ describe("a session in a loop", () => {
     });
   });
 });
-
-const NO_LIMITS = {
-  maxIdleTimeMs: null,
-  maxLifetimeMs: null,
-  maxBudgetNanos: null,
-  maxTurns: null,
-};
 
 const TIMING = {
   lifecycle: { status: "active" as const, startedAt: 0 },

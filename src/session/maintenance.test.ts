@@ -12,6 +12,7 @@ import {
   createSession,
   newSessionId,
   objectOf,
+  rowOf,
   sessionOf,
   until,
   value,
@@ -22,8 +23,6 @@ const MINUTE = 60_000;
 const DAY = 86_400_000;
 const HOUR_AHEAD = () => Date.now() + 60 * MINUTE;
 
-const rowOf = (id: string) =>
-  env.DB.prepare("SELECT * FROM agent_sessions WHERE id = ?").bind(id).first();
 const set = (id: string, what: string) =>
   env.DB.prepare(`UPDATE agent_sessions SET ${what} WHERE id = ?`).bind(id).run();
 

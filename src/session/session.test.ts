@@ -4,14 +4,18 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { emptyDraft } from "../agent/assemble";
 import {
+  ADMIN,
   ALICE,
   aMessage,
   aSpec,
   ask,
+  BOB,
   createSession,
   eventsOf,
   newSessionId,
   objectOf,
+  read,
+  rowOf,
   sessionOf,
   until,
   value,
@@ -20,12 +24,6 @@ import type { SessionRpc } from "./rpc";
 import { SessionStore } from "./storage/store";
 import { replayFrames } from "./subscribers";
 
-const BOB = { owner: "bob", admin: false };
-const ADMIN = { owner: "ops", admin: true };
-
-const rowOf = (id: string) =>
-  env.DB.prepare("SELECT * FROM agent_sessions WHERE id = ?").bind(id).first();
-const read = async (id: string) => value(await sessionOf(id).read(ALICE));
 const dollars = (nanos: number) => nanos / 1e9;
 
 /** What every log must hold, whatever happened in the session. */

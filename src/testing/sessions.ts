@@ -1,4 +1,5 @@
 import { env } from "cloudflare:workers";
+import type { SessionRow } from "../db/schema";
 import type { SessionEvent } from "../events/event";
 import { defaultProvider } from "../session/deployment";
 import type {
@@ -10,9 +11,20 @@ import type {
   SessionRpc,
   SessionSpec,
 } from "../session/rpc";
+import type { Limits } from "../session/rules/ledger";
 
 /** Who owns the sessions of tests. */
 export const ALICE: Caller = { owner: "alice", admin: false };
+/** Another owner, and somebody who may see every session. */
+export const BOB: Caller = { owner: "bob", admin: false };
+export const ADMIN: Caller = { owner: "ops", admin: true };
+
+export const NO_LIMITS: Limits = {
+  maxIdleTimeMs: null,
+  maxLifetimeMs: null,
+  maxBudgetNanos: null,
+  maxTurns: null,
+};
 
 /** Returns a random id of a session. */
 export const newSessionId = (): string => `sess_${crypto.randomUUID().replaceAll("-", "")}`;
@@ -25,7 +37,7 @@ export function aSpec(changes: Partial<SessionSpec> = {}): SessionSpec {
     config: {},
     conversationId: null,
     provider: changes.config?.sandbox?.provider ?? defaultProvider,
-    limits: { maxIdleTimeMs: null, maxLifetimeMs: null, maxBudgetNanos: null, maxTurns: null },
+    limits: NO_LIMITS,
     tags: [],
     description: null,
     userId: null,
@@ -64,6 +76,14 @@ export function value<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
   return result.value;
 }
+
+/** Returns a session as its object tells it. */
+export const read = async (id: string): Promise<SessionRow> =>
+  value(await sessionOf(id).read(ALICE));
+
+/** Returns the row of a session in D1; null for none. */
+export const rowOf = (id: string) =>
+  env.DB.prepare("SELECT * FROM agent_sessions WHERE id = ?").bind(id).first();
 
 /** Makes a session and returns its id. */
 export async function createSession(changes: Partial<SessionSpec> = {}): Promise<string> {

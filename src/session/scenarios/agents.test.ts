@@ -10,6 +10,7 @@ import {
   createSession,
   eventsOf,
   objectOf,
+  read,
   sessionOf,
   until,
   value,
@@ -32,7 +33,6 @@ const task = (type: string, prompt: string, more: object = {}) =>
   call("Task", { subagent_type: type, prompt, ...more });
 const bash = (command: string) => call("Bash", { command });
 
-const read = async (id: string) => value(await sessionOf(id).read(ALICE));
 const of = (events: SessionEvent[], type: string) => events.filter((event) => event.type === type);
 
 /** Lets the model answer what a test says: calls of tools, or words and why it stopped. */

@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { machineOf, plantPrograms } from "../../testing/fake-claude-code";
-import { ALICE, ask, createSession, eventsOf, sessionOf, value } from "../../testing/sessions";
+import {
+  ALICE,
+  ask,
+  createSession,
+  eventsOf,
+  NO_LIMITS,
+  read,
+  sessionOf,
+} from "../../testing/sessions";
 import { upstream } from "../deployment";
 import type { SessionConfig, SessionSpec } from "../rpc";
 
@@ -11,18 +19,11 @@ beforeAll(() => {
 });
 afterAll(() => uproot());
 
-const NO_LIMITS = {
-  maxIdleTimeMs: null,
-  maxLifetimeMs: null,
-  maxBudgetNanos: null,
-  maxTurns: null,
-};
 const claudeCode = (limits: Partial<SessionSpec["limits"]>, config: SessionConfig = {}) =>
   createSession({
     config: { ...config, runtime: "claude-code" },
     limits: { ...NO_LIMITS, ...limits },
   });
-const read = async (id: string) => value(await sessionOf(id).read(ALICE));
 const bash = (command: string) => `/Bash ${JSON.stringify({ command })}`;
 const many = (turns: number) => Array.from({ length: turns }, () => bash("true")).join("\n");
 

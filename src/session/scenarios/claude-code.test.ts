@@ -11,6 +11,7 @@ import {
   createSession,
   eventsOf,
   objectOf,
+  read,
   sessionOf,
   until,
   value,
@@ -26,7 +27,6 @@ afterAll(() => uproot());
 
 const claudeCode = (config: SessionConfig = {}) =>
   createSession({ config: { ...config, runtime: "claude-code" } });
-const read = async (id: string) => value(await sessionOf(id).read(ALICE));
 const bash = (command: string) => `/Bash ${JSON.stringify({ command })}`;
 const task = (prompt: string, tool = "Task", type = "writer") =>
   `/${tool} ${JSON.stringify({ subagent_type: type, prompt, description: "a task" })}`;

@@ -19,6 +19,7 @@ import {
   eventsOf,
   newSessionId,
   objectOf,
+  read,
   sessionOf,
   until,
   value,
@@ -57,7 +58,6 @@ async function create(
   return { id: spec.id, machine };
 }
 
-const read = async (id: string) => value(await sessionOf(id).read(ALICE));
 const bash = async (id: string, command: string) =>
   (await ask(id, `/Bash ${JSON.stringify({ command })}`)).result ?? "";
 const typesOf = async (id: string) => (await eventsOf(id)).map(({ type }) => type);

@@ -12,6 +12,7 @@ import {
   ask,
   createSession,
   eventsOf,
+  NO_LIMITS,
   objectOf,
   sessionOf,
   until,
@@ -19,14 +20,7 @@ import {
 } from "../../testing/sessions";
 import { type Asked, booksOf, hello, reply, upstream } from "../../testing/upstream";
 import { modelOf } from "../deployment";
-import type { Limits } from "../rules/ledger";
 
-const NO_LIMITS: Limits = {
-  maxIdleTimeMs: null,
-  maxLifetimeMs: null,
-  maxBudgetNanos: null,
-  maxTurns: null,
-};
 const withBudget = (maxBudgetNanos: number) =>
   createSession({ limits: { ...NO_LIMITS, maxBudgetNanos } });
 

@@ -9,6 +9,8 @@ import {
   createSession,
   eventsOf,
   objectOf,
+  read,
+  rowOf,
   sessionOf,
   until,
   value,
@@ -17,9 +19,6 @@ import { SessionStore } from "../storage/store";
 
 afterEach(() => vi.restoreAllMocks());
 
-const read = async (id: string) => value(await sessionOf(id).read(ALICE));
-const rowOf = (id: string) =>
-  env.DB.prepare("SELECT * FROM agent_sessions WHERE id = ?").bind(id).first();
 const outboxOf = (id: string) =>
   runInDurableObject(objectOf(id), (_, state) => new SessionStore(state.storage).outbox);
 const ring = (id: string) => runDurableObjectAlarm(objectOf(id));

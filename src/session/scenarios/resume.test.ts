@@ -2,14 +2,17 @@ import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } fro
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import {
+  ADMIN,
   ALICE,
   aMessage,
   aSpec,
   ask,
+  BOB,
   createSession,
   eventsOf,
   newSessionId,
   objectOf,
+  read,
   sessionOf,
   until,
   value,
@@ -20,12 +23,9 @@ import { MAX_SNAPSHOTS } from "../snapshots/snapshots";
 import { SnapshotBucket } from "../storage/snapshot-bucket";
 import { SessionStore } from "../storage/store";
 
-const BOB = { owner: "bob", admin: false };
-const ADMIN = { owner: "ops", admin: true };
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 
-const read = async (id: string) => value(await sessionOf(id).read(ALICE));
 const bash = (id: string, command: string) =>
   ask(id, `/Bash ${JSON.stringify({ command })}`).then(({ result }) => result ?? "");
 const messagesOf = async (id: string) =>

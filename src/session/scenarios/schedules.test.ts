@@ -5,9 +5,12 @@ import {
   aMessage,
   aSchedule,
   ask,
+  BOB,
   createSession,
   eventsOf,
+  NO_LIMITS,
   objectOf,
+  read,
   sessionOf,
   until,
   value,
@@ -18,17 +21,10 @@ import { SessionStore } from "../storage/store";
 import { TABLES } from "../storage/tables";
 import { MAX_SCHEDULES } from "../transactions/schedules";
 
-const BOB = { owner: "bob", admin: false };
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const START = Date.UTC(2030, 0, 7, 12);
-const NO_LIMITS = {
-  maxIdleTimeMs: null,
-  maxLifetimeMs: null,
-  maxBudgetNanos: null,
-  maxTurns: null,
-};
 
 afterEach(() => {
   vi.useRealTimers();
@@ -41,7 +37,6 @@ function setClock(at: number): void {
   vi.setSystemTime(at);
 }
 
-const read = async (id: string) => value(await sessionOf(id).read(ALICE));
 const list = async (id: string) => value(await sessionOf(id).schedules(ALICE));
 const add = async (id: string, prompt: string, changes: Partial<ScheduleRequest> = {}) =>
   value(await sessionOf(id).addSchedule(ALICE, aSchedule(prompt, changes)));
