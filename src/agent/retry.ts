@@ -1,4 +1,4 @@
-import { backoffMs, withJitter } from "../shared/backoff";
+import { jitteredBackoffMs } from "../shared/backoff";
 import type { ModelFailure } from "./model";
 
 /** Tries of one turn, the first included, before its message fails. */
@@ -21,5 +21,5 @@ export function retryDelayMs(
   if (!failure.retryable || attempt >= MAX_ATTEMPTS) return null;
   const asked = failure.retryAfterMs ?? 0;
   if (asked > MAX_RETRY_AFTER_MS) return null;
-  return Math.max(asked, withJitter(backoffMs(attempt, BASE_DELAY_MS, MAX_DELAY_MS), random));
+  return Math.max(asked, jitteredBackoffMs(attempt, BASE_DELAY_MS, MAX_DELAY_MS, random));
 }

@@ -1,5 +1,5 @@
 import type { SessionRow } from "../db/schema";
-import { backoffMs, withJitter } from "../shared/backoff";
+import { jitteredBackoffMs } from "../shared/backoff";
 import { errorText, log } from "../shared/log";
 import { settledWithin } from "../shared/timeout";
 import type { SessionStore } from "./storage/store";
@@ -16,7 +16,7 @@ const MAX_RETRY_MS = 300_000;
 
 /** Returns when to try again after so many failures; half of the wait is jitter. */
 export function retryAt(now: number, attempts: number, random: number): number {
-  return now + withJitter(backoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS), random);
+  return now + jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, random);
 }
 
 /** What the outbox needs of the world. */

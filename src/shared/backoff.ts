@@ -3,11 +3,18 @@ export const backoffMs = (failures: number, baseMs: number, maxMs: number): numb
   Math.min(baseMs * 2 ** (failures - 1), maxMs);
 
 /**
- * Returns the ms to wait, half of it by chance, so that those that failed together do not come back
+ * Returns the same, with half of the wait by chance, so that those that failed together do not come back
  * together. `random` is from 0 to 1.
  */
-export const withJitter = (ms: number, random: number): number =>
-  Math.round(ms / 2 + (ms / 2) * random);
+export function jitteredBackoffMs(
+  failures: number,
+  baseMs: number,
+  maxMs: number,
+  random: number,
+): number {
+  const ms = backoffMs(failures, baseMs, maxMs);
+  return Math.round(ms / 2 + (ms / 2) * random);
+}
 
 /** Waits so many ms, or returns early when the signal aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {

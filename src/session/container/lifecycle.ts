@@ -1,7 +1,7 @@
 import { copyArchive } from "../../sandbox/archive";
 import { openSandbox } from "../../sandbox/providers";
 import { type Sandbox, SandboxError } from "../../sandbox/sandbox";
-import { backoffMs, withJitter } from "../../shared/backoff";
+import { jitteredBackoffMs } from "../../shared/backoff";
 import { errorText, log } from "../../shared/log";
 import { settledWithin } from "../../shared/timeout";
 import {
@@ -48,7 +48,7 @@ export interface ContainerLifecycleDeps {
 }
 
 const retryDelayMs = (attempts: number): number =>
-  withJitter(backoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS), Math.random());
+  jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, Math.random());
 
 /**
  * Keeps the machine of a session: sees to it that it comes and goes as the session's state asks for, and
