@@ -6,7 +6,7 @@ const sources = import.meta.glob<string>(["./**/*.ts", "!./**/*.test.ts", "!./**
   eager: true,
 });
 
-/** What every room of a session stands on. */
+/** Lists the rooms that every room of a session may import from. */
 const BELOW_SESSION = ["session/base", "session/rules", "agent", "sandbox", "events", "db"];
 const SESSION_ROOM = [...BELOW_SESSION, "session/storage", "session/transactions", "session/env"];
 
@@ -32,7 +32,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "session/snapshots": SESSION_ROOM,
   "session/env": [...BELOW_SESSION, "session/storage"],
   "session/transactions": [...BELOW_SESSION, "session/storage"],
-  "session/storage": ["session/base", "session/rules", "agent", "sandbox", "events", "db"],
+  "session/storage": BELOW_SESSION,
   "session/base": ["session/rules", "agent", "sandbox", "events", "db", "settings"],
   "session/rules": ["events", "db"],
   pool: ["sandbox", "settings"],
@@ -147,11 +147,11 @@ describe("the structure", () => {
     expect(strays).toEqual([]);
   });
 
-  it("only objects reach their own storage", () => {
+  it("only objects reach their own storage, by shared/sql", () => {
     const users = Object.entries(sources)
-      .filter(([, source]) => /ctx\.storage|storage\.sql/.test(source))
+      .filter(([, source]) => /ctx\.storage|storage\.sql|SqlStorage\b/.test(source))
       .map(([path]) => roomOf(withoutEnding(path.slice(2))));
-    const rooms = ["pool", "sandbox", "session", "session/snapshots", "session/storage"];
+    const rooms = ["pool", "sandbox", "session", "session/snapshots", "session/storage", "shared"];
     expect([...new Set(users)].sort()).toEqual(rooms);
   });
 

@@ -32,11 +32,10 @@ const linksOf = (page: string): string[] =>
     .map(([, target = ""]) => target)
     .filter((target) => !/^[a-z]+:/.test(target));
 
-/** What stands in code in the first column of a page's tables, under one heading or in all of it. */
-function firstColumn(path: string, heading?: string): string[] {
+/** Returns what stands in code in the first column of the tables under a page's heading. */
+function firstColumn(path: string, heading: string): string[] {
   const page = pages[path] ?? "";
-  const from = heading === undefined ? 0 : page.indexOf(`\n${heading}\n`) + 1;
-  const part = heading === undefined ? page : (page.slice(from).split(/\n#+ /)[0] ?? "");
+  const [part = ""] = page.slice(page.indexOf(`\n${heading}\n`) + 1).split(/\n#+ /);
   return [...part.matchAll(/^\| ([^|]*)\|/gm)].flatMap(([, cell = ""]) =>
     [...cell.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code),
   );

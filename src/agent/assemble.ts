@@ -8,7 +8,7 @@ import type { Block } from "./messages";
 import { checkInput, fits, isDeeperThan, MAX_DEPTH, wellFormed } from "./reply-bounds";
 import { type ReportedUsage, readUsage } from "./usage";
 
-/** What arrived of a reply, whole or not. */
+/** Holds what arrived of a reply, whole or not. */
 export interface Draft {
   content: Block[];
   usage: ReportedUsage;

@@ -13,7 +13,7 @@ export const countingWrites = (sql: Sql, onWrite: (rows: number) => void): Sql =
   },
 });
 
-/** All rows of a query. */
+/** Returns all rows of a query. */
 export const all = (sql: Sql, query: string, ...bindings: SqlStorageValue[]): Row[] =>
   sql.exec<Row>(query, ...bindings).toArray();
 
