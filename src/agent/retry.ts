@@ -21,5 +21,7 @@ export function retryDelayMs(
   if (!failure.retryable || attempt >= MAX_ATTEMPTS) return null;
   const asked = failure.retryAfterMs ?? 0;
   if (asked > MAX_RETRY_AFTER_MS) return null;
-  return Math.max(asked, jitteredBackoffMs(attempt, BASE_DELAY_MS, MAX_DELAY_MS, random));
+  return Math.round(
+    Math.max(asked, jitteredBackoffMs(attempt, BASE_DELAY_MS, MAX_DELAY_MS, random)),
+  );
 }
