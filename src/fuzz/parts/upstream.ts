@@ -18,6 +18,8 @@ interface Upstream {
   /** How often it was asked for a reply, and for a count. */
   asked: number;
   counted: number;
+  /** What it last gave for the size of a prompt; null before that. */
+  countedTokens: number | null;
   /** Dollars that calls may have cost of which it never said how much they used. */
   untoldUsd: number;
   faults: string[];
@@ -44,7 +46,14 @@ export const upstream: Part<UpstreamInput> = {
   make: upstreamInput,
   async run(origin, input) {
     const name = `case-${randomUUID()}`;
-    const self: Upstream = { input, asked: 0, counted: 0, untoldUsd: 0, faults: [] };
+    const self: Upstream = {
+      input,
+      asked: 0,
+      counted: 0,
+      countedTokens: null,
+      untoldUsd: 0,
+      faults: [],
+    };
     upstreams.set(name, self);
     const { maxBudgetUsd, prompts } = input;
     const config = { systemPrompt: name };
@@ -118,6 +127,7 @@ function answer({ path, body }: Asked): Told {
   const self = upstreams.get(/case-[0-9a-f-]{36}/.exec(body)?.[0] ?? "");
   if (path.endsWith("/count_tokens")) {
     const told = self?.input.counts[self.counted++];
+    if (self) self.countedTokens = tokensOf(told);
     return answeredAs(told ?? { input_tokens: Math.ceil(body.length / BYTES_A_TOKEN) });
   }
   const problem = self && problemOf(body);
@@ -128,9 +138,17 @@ function answer({ path, body }: Asked): Told {
   const isRefusal = REFUSALS.some((status) => status === told.status);
   if (!isRefusal && !text.includes("usage")) {
     const { max_tokens = 0 } = JSON.parse(body) as { max_tokens?: number };
-    self.untoldUsd += (body.length / BYTES_A_TOKEN) * INPUT_USD + max_tokens * OUTPUT_USD;
+    // An upstream that counts a prompt can't bill more of it than it counted.
+    const promptTokens = Math.min(body.length / BYTES_A_TOKEN, self.countedTokens ?? body.length);
+    self.untoldUsd += promptTokens * INPUT_USD + max_tokens * OUTPUT_USD;
   }
   return told;
+}
+
+/** Returns the tokens that an answer to a count gives, if it gives any. */
+function tokensOf(told: unknown): number | null {
+  const tokens = (told as { input_tokens?: unknown } | null | undefined)?.input_tokens;
+  return typeof tokens === "number" && tokens >= 0 ? tokens : null;
 }
 
 interface Block {
