@@ -35,7 +35,7 @@ function memoryJournal(prompt = "go") {
       messages.splice(0, cut, { role: "assistant", content: [summary] });
       contextTokens = 0;
     },
-    hear: () => {},
+    deliverInbox: () => {},
     otherSettled: async () => {},
     startTool: (call) => void seen.push(`start ${call.id}`),
     finishTool(call, result) {

@@ -52,8 +52,8 @@ export interface Journal {
   progress(): Progress;
   /** Returns the conversation as the model is to see it. */
   conversation(): readonly Message[];
-  /** Adds to the conversation what other agents have said since. */
-  hear(): void;
+  /** Adds the messages in the agent's inbox to the conversation. */
+  deliverInbox(): void;
   /** Resolves when another call of the session was settled, or the run is stopped. */
   otherSettled(): Promise<void>;
   /** Reserves a turn's price, its prompt bounded by `promptTokens`, and writes it down. */
@@ -117,7 +117,7 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
     }
     const ending = endingOf(lastStop);
     if (ending) return ending;
-    deps.journal.hear();
+    deps.journal.deliverInbox();
     overflowed ||= lastStop === "model_context_window_exceeded";
     if (overflowed || (mayCompact && contextTokens > COMPACT_AT_TOKENS)) {
       // A summary that failed once is not paid for again with every turn.

@@ -17,7 +17,7 @@ import type { Notifier } from "../../shared/notifier";
 import { lookup, modelOf } from "../deployment";
 import type { Run } from "../storage/journal";
 import type { SessionStore } from "../storage/store";
-import { introduction, MAIN, setupOf, takeMail } from "../transactions/agents";
+import { deliverInbox, introduction, MAIN, setupOf } from "../transactions/agents";
 import { setWakeUp } from "../transactions/schedules";
 import {
   beginTurn,
@@ -172,8 +172,8 @@ function openJournal(run: Run, priced: PricedModel, deps: RunnerDeps): Journal {
       }
       return known;
     },
-    hear() {
-      if (!store.journal.mailWaits(run.agent) || !commit(takeMail)) return;
+    deliverInbox() {
+      if (!store.journal.hasInboxMessages(run.agent) || !commit(deliverInbox)) return;
       known = undefined;
       unanswered = undefined;
     },

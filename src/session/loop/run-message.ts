@@ -10,7 +10,7 @@ import {
   type Next,
   openTask,
   resultOf,
-  sendMail,
+  sendAgentMessage,
 } from "../transactions/agents";
 import { recoverRun } from "../transactions/turns";
 import { type RunnerDeps, runAgentForSession } from "./run-agent";
@@ -88,8 +88,10 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
         await done;
         return resultOf(store, opened);
       },
-      send(mail) {
-        const { result, opened } = commit((now) => sendMail(at(now), mail, deps.workspace));
+      send(message) {
+        const { result, opened } = commit((now) =>
+          sendAgentMessage(at(now), message, deps.workspace),
+        );
         if (opened) void start(opened);
         else posted.notify();
         return result;

@@ -277,14 +277,14 @@ describe("a main agent that has nothing left to do", () => {
   });
 });
 
-describe("mail", () => {
-  it("of any size is told, in parts that can be written down", async () => {
+describe("an inbox", () => {
+  it("of any size is delivered, in parts that can be stored", async () => {
     const id = await crew();
     const large = (n: number) => `${"字".repeat(99_000)} number ${n},`;
     await runInDurableObject(objectOf(id), (_, { storage }) => {
       const { journal } = new SessionStore(storage);
       for (let n = 0; n < 30; n++) {
-        journal.addMail({ id: `mail ${n}`, from: "player1", to: "", content: large(n) });
+        journal.addToInbox({ id: `mail ${n}`, from: "player1", to: "", content: large(n) });
       }
     });
     answerWith(async () => "end_turn");

@@ -67,8 +67,8 @@ export interface StoredTool {
   startedAt: number | null;
 }
 
-/** Mail that is told at once is one row, of at most 2 MB, and one message that the model has to be able to read. */
-const MAX_TOLD_CHARACTERS = 200_000;
+/** Inbox messages delivered together are one row, of at most 2 MB, and one message of the conversation. */
+const MAX_DELIVERED_CHARACTERS = 200_000;
 
 /**
  * What the agents of a session have done, so that each can be carried on from where it was: their runs,
@@ -417,41 +417,43 @@ export class Journal {
     return all(this.#sql, "SELECT name FROM agents ORDER BY name").map(({ name }) => String(name));
   }
 
-  /** Puts something into an agent's mail; a repeat changes nothing. */
-  addMail(mail: { id: string; from: string; to: string; content: string }): void {
+  /** Adds a message to an agent's inbox. A repeat of an id changes nothing. */
+  addToInbox(message: { id: string; from: string; to: string; content: string }): void {
     this.#sql.exec(
       "INSERT OR IGNORE INTO mail (id, from_agent, to_agent, content) VALUES (?, ?, ?, ?)",
-      mail.id,
-      mail.from,
-      mail.to,
-      mail.content,
+      message.id,
+      message.from,
+      message.to,
+      message.content,
     );
   }
 
-  hasMail(id: string): boolean {
+  /** Returns whether a message of this id was ever added to an inbox, delivered or not. */
+  wasAddedToInbox(id: string): boolean {
     return all(this.#sql, "SELECT 1 FROM mail WHERE id = ?", id).length > 0;
   }
 
-  mailWaits(agent: string): boolean {
+  /** Returns whether messages wait in an agent's inbox. */
+  hasInboxMessages(agent: string): boolean {
     const query = "SELECT 1 FROM mail WHERE to_agent = ? AND taken = 0 LIMIT 1";
     return all(this.#sql, query, agent).length > 0;
   }
 
-  /** Takes what waits in an agent's mail, oldest first: as much as can be told at once, but at least one. */
-  takeMail(agent: string): string[] {
+  /** Takes messages from an agent's inbox, oldest first: as many as fit into one delivery, but at least one. */
+  takeInbox(agent: string): string[] {
     const query = "SELECT n, content FROM mail WHERE to_agent = ? AND taken = 0 ORDER BY n";
     const taken: number[] = [];
-    const told: string[] = [];
+    const delivered: string[] = [];
     let characters = 0;
     for (const row of this.#sql.exec<Row>(query, agent)) {
       const content = String(row.content);
       characters += content.length;
-      if (told.length > 0 && characters > MAX_TOLD_CHARACTERS) break;
+      if (delivered.length > 0 && characters > MAX_DELIVERED_CHARACTERS) break;
       taken.push(Number(row.n));
-      told.push(content);
+      delivered.push(content);
     }
     for (const n of taken) this.#sql.exec("UPDATE mail SET taken = 1 WHERE n = ?", n);
-    return told;
+    return delivered;
   }
 
   /** Returns what a file held when an agent last saw it, as a hash; undefined when it never did. */

@@ -125,40 +125,40 @@ export function openTask(at: RunChange, task: Assignment, workspace: string): Ru
   return openRun(at, { ...task, agent }, workspace);
 }
 
-/** Puts a message into an agent's mail, or opens a run for it where it rests. */
-export function sendMail(
+/** Adds a message to an agent's inbox, or opens a run for it if the agent has none. */
+export function sendAgentMessage(
   at: RunChange,
-  mail: { callId: string; to: string; message: string },
+  sent: { callId: string; to: string; message: string },
   workspace: string,
 ): { result: ToolResult; opened?: Run } {
   const { store, run } = at;
-  const to = findAgent(store, mail.to);
+  const to = findAgent(store, sent.to);
   if (to === undefined) {
     const names = new Set([MAIN_ALIAS, ...Object.keys(store.identity.config.customAgents ?? {})]);
     for (const name of store.journal.agentNames()) if (findAgent(store, name)) names.add(name);
     return {
-      result: failed(`There is no agent "${mail.to}". There are: ${[...names].join(", ")}.`),
+      result: failed(`There is no agent "${sent.to}". There are: ${[...names].join(", ")}.`),
     };
   }
   if (to === run.agent) return { result: failed("That is yourself.") };
-  const content = `Message from ${nameOf(run.agent)}:\n${mail.message}`;
-  const id = runIdOf(run, mail.callId);
-  const sent = { content: `Sent to ${nameOf(to)}.` };
+  const content = `Message from ${nameOf(run.agent)}:\n${sent.message}`;
+  const id = runIdOf(run, sent.callId);
+  const result = { content: `Sent to ${nameOf(to)}.` };
   const woken = store.journal.run(id);
-  if (woken) return { result: sent, opened: woken };
-  if (isAtWork(at, to) || store.journal.hasMail(id)) {
-    store.journal.addMail({ id, from: run.agent, to, content });
-    return { result: sent };
+  if (woken) return { result, opened: woken };
+  if (isAtWork(at, to) || store.journal.wasAddedToInbox(id)) {
+    store.journal.addToInbox({ id, from: run.agent, to, content });
+    return { result };
   }
-  const task = { callId: mail.callId, type: to, agent: to, prompt: content, background: true };
-  return { result: sent, opened: openRun(at, task, workspace) };
+  const task = { callId: sent.callId, type: to, agent: to, prompt: content, background: true };
+  return { result, opened: openRun(at, task, workspace) };
 }
 
-/** Adds an agent's mail to its conversation; false when there is none. */
-export function takeMail({ store, run }: RunChange): boolean {
-  const mail = store.journal.takeMail(run.agent);
-  if (mail.length === 0) return false;
-  store.journal.addPrompt({ agent: run.agent, runId: run.id, prompt: mail.join("\n\n") });
+/** Moves an agent's inbox into its conversation. Returns false if the inbox is empty. */
+export function deliverInbox({ store, run }: RunChange): boolean {
+  const messages = store.journal.takeInbox(run.agent);
+  if (messages.length === 0) return false;
+  store.journal.addPrompt({ agent: run.agent, runId: run.id, prompt: messages.join("\n\n") });
   // Whatever the newest reply stopped for, there is something to answer now.
   store.journal.saveProgress(run.id, null);
   return true;
@@ -168,12 +168,12 @@ export function takeMail({ store, run }: RunChange): boolean {
 export type Next = "ended" | "goes on" | "waits";
 
 /**
- * Ends a run, unless there is mail to answer. A message's own run is ended with its message: it `waits`
- * while agents work in the background.
+ * Ends a run, unless its agent's inbox holds a message to answer. A message's own run is ended with its
+ * message: it `waits` while agents work in the background.
  */
 export function finishRun(at: RunChange, outcome: Outcome): Next {
   const { store, run } = at;
-  if (outcome.stopReason === "end_turn" && takeMail(at)) return "goes on";
+  if (outcome.stopReason === "end_turn" && deliverInbox(at)) return "goes on";
   if (run.parentToolUseId === null) {
     const others = store.journal.openRuns(run.messageId).length > 1;
     return others && outcome.stopReason === "end_turn" ? "waits" : "ended";
@@ -182,7 +182,7 @@ export function finishRun(at: RunChange, outcome: Outcome): Next {
   if (run.background) {
     const id = `end_${run.id}`;
     const content = `${nameOf(run.agent)} has ended (${outcome.stopReason}):\n${shown(store, run)}`;
-    store.journal.addMail({ id, from: run.agent, to: starterOf(at), content });
+    store.journal.addToInbox({ id, from: run.agent, to: starterOf(at), content });
   }
   return "ended";
 }
