@@ -85,8 +85,8 @@ export interface ToolContext {
   fetch: typeof fetch;
   /** Checks where names lead before they are fetched; absent where the deployment checks none. */
   lookup?: Lookup | undefined;
-  /** Absent where an agent is alone. */
-  colleagues?: AgentMessaging | undefined;
+  /** Absent in a session with one agent. */
+  messaging?: AgentMessaging | undefined;
   files?: FileGuard | undefined;
 }
 

@@ -16,8 +16,8 @@ export const sendMessage: Tool<z.infer<typeof Input>> = {
 - There is no answer here: the other agent answers with a message of its own, if it does.`,
   input: Input,
 
-  async run({ to, message }, { callId, colleagues }) {
-    if (!colleagues) return failed("There are no other agents in this session.");
-    return colleagues.send({ callId, to, message });
+  async run({ to, message }, { callId, messaging }) {
+    if (!messaging) return failed("There are no other agents in this session.");
+    return messaging.send({ callId, to, message });
   },
 };

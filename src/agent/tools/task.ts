@@ -25,8 +25,8 @@ export const task: Tool<z.infer<typeof Input>> = {
 - An agent remembers what was said to it before. An agent that works already can't take a second task: use SendMessage, or another name.`,
   input: Input,
 
-  async run({ subagent_type: type, prompt, name, run_in_background }, { callId, colleagues }) {
-    if (!colleagues) return failed("There are no other agents in this session.");
-    return colleagues.task({ callId, type, prompt, name, background: run_in_background });
+  async run({ subagent_type: type, prompt, name, run_in_background }, { callId, messaging }) {
+    if (!messaging) return failed("There are no other agents in this session.");
+    return messaging.task({ callId, type, prompt, name, background: run_in_background });
   },
 };

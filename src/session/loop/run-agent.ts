@@ -49,8 +49,8 @@ export interface RunnerDeps {
   signal: AbortSignal;
   /** Opens whenever a call of the session was settled. */
   settled: Notifier;
-  /** Absent where an agent is alone. */
-  colleagues: AgentMessaging | undefined;
+  /** Absent in a session with one agent. */
+  messaging: AgentMessaging | undefined;
   files: FileGuard | undefined;
 }
 
@@ -62,7 +62,7 @@ export function runAgentForSession(run: Run, deps: RunnerDeps): Promise<Ending |
   const setup = setupOf(store, run.agent);
   const priced = modelOf(setup.model);
   const offered = offeredTools(setup.rules)
-    .filter(({ name }) => deps.colleagues || !MULTI_AGENT_TOOLS.has(name))
+    .filter(({ name }) => deps.messaging || !MULTI_AGENT_TOOLS.has(name))
     .filter(({ name }) => isUsable(name, pattern));
 
   return runAgent({
@@ -106,7 +106,7 @@ export function runAgentForSession(run: Run, deps: RunnerDeps): Promise<Ending |
         signal,
         fetch: (input, init) => fetch(input, init),
         lookup,
-        colleagues: deps.colleagues,
+        messaging: deps.messaging,
         files: deps.files,
         wake: async ({ when, prompt }) => {
           const id = await wakeUpId(run.id, context.callId);

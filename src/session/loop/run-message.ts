@@ -19,7 +19,7 @@ import { type RunnerDeps, runAgentForSession } from "./run-agent";
 export const MAX_AT_WORK = 16;
 
 /** What work on a message needs of its session. */
-export type RunMessageDeps = Omit<RunnerDeps, "colleagues" | "files" | "settled">;
+export type RunMessageDeps = Omit<RunnerDeps, "messaging" | "files" | "settled">;
 
 /**
  * Works on a message with all its agents, those that were lost with the object too, until it has come to
@@ -55,7 +55,7 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
       const ending = await runAgentForSession(run, {
         ...deps,
         settled,
-        colleagues: shared ? colleaguesOf(run) : undefined,
+        messaging: shared ? messagingOf(run) : undefined,
         files: shared ? filesOf(run) : undefined,
       });
       if (ending === null || signal.aborted) return null;
@@ -73,7 +73,7 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
     return rest.map(start);
   }
 
-  function colleaguesOf(run: Run): AgentMessaging {
+  function messagingOf(run: Run): AgentMessaging {
     const at = (now: number) => ({ store, run, now });
     return {
       async task(task: Assignment): Promise<ToolResult> {
