@@ -40,12 +40,12 @@ export interface AgentMessaging {
 
 /** Keeps agents that share files from undoing each other's changes. */
 export interface FileGuard {
-  /** Does something with a file while no other agent changes it. */
-  alone<T>(path: string, act: () => Promise<T>): Promise<T>;
-  /** Returns whether the agent has seen the file as it is now. */
-  knows(path: string, bytes: Uint8Array): Promise<boolean>;
-  /** Remembers that the agent has seen the file like this. */
-  note(path: string, bytes: Uint8Array): Promise<void>;
+  /** Runs `act` while it holds the file's lock: no other agent changes the file meanwhile. */
+  lock<T>(path: string, act: () => Promise<T>): Promise<T>;
+  /** Returns whether `bytes`, the file's content now, are what the agent saw last. */
+  isCurrent(path: string, bytes: Uint8Array): Promise<boolean>;
+  /** Records `bytes` as what the agent saw last of the file. */
+  record(path: string, bytes: Uint8Array): Promise<void>;
 }
 
 /** A wake-up that an agent sets for itself: when, as ms since 1970 or from now, and what it is told then. */

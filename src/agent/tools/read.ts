@@ -40,7 +40,7 @@ export const read: Tool<z.infer<typeof Input>> = {
     const path = resolveFrom(cwd, file_path);
     const bytes = await sandbox.readFile(path);
     if (!bytes) return failed(`${path} does not exist. The working directory is ${cwd}.`);
-    await files?.note(path, bytes);
+    await files?.record(path, bytes);
     if (bytes.length === 0) return { content: `${path} exists but is empty.` };
 
     const image = imageOf(bytes);

@@ -23,13 +23,13 @@ export async function changeShared(
     if (before && files) {
       // A call that was cut off may have made its change already.
       const made = interrupted && sameBytes(before, bytes);
-      if (!made && !(await files.knows(path, before))) return failed(unseen(path));
+      if (!made && !(await files.isCurrent(path, before))) return failed(unseen(path));
     }
     await sandbox.writeFile(path, bytes);
-    await files?.note(path, bytes);
+    await files?.record(path, bytes);
     return result;
   };
-  return files ? files.alone(path, act) : act();
+  return files ? files.lock(path, act) : act();
 }
 
 const unseen = (path: string): string =>

@@ -101,15 +101,15 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
 
   function filesOf({ agent }: Run): FileGuard {
     return {
-      async alone(path, act) {
+      async lock(path, act) {
         const mine = (locks.get(path) ?? Promise.resolve()).then(act, act);
         locks.set(path, mine);
         return mine;
       },
-      async knows(path, bytes) {
+      async isCurrent(path, bytes) {
         return store.journal.seenFile(agent, path) === (await hashOf(bytes));
       },
-      async note(path, bytes) {
+      async record(path, bytes) {
         const hash = await hashOf(bytes);
         if (!signal.aborted) commit(() => store.journal.saveSeenFile(agent, path, hash));
       },
