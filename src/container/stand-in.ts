@@ -126,9 +126,12 @@ function exec(id: string, asked: Asked, response: ServerResponse): void {
   hear(child, "stdout", send);
   hear(child, "stderr", send);
   child.on("close", (code) => {
-    if (generations.get(id) !== generation) return response.destroy();
-    send({ type: "complete", exitCode: code ?? 137 });
-    response.end();
+    if (generations.get(id) === generation) {
+      send({ type: "complete", exitCode: code ?? 137 });
+      response.end();
+    } else {
+      response.destroy();
+    }
   });
 }
 
