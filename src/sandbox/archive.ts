@@ -1,8 +1,8 @@
 // A workspace in a bucket: tar archives of bounded size under a key, and an index that is written last.
 // Any provider can restore what another has saved.
 
+import type { SqliteFs } from "./disk/sqlite-fs";
 import { join } from "./paths";
-import type { SqliteFs } from "./sqlite-fs";
 import { concat, readEntries, TAR_END, type TarEntry, writeEntry } from "./tar";
 
 /** Where archives are kept. */

@@ -5,7 +5,8 @@ import { Serial } from "../shared/serial";
 import { DurableObject } from "cloudflare:workers";
 import { restoreTree, saveTree } from "./archive";
 import { CommandLog } from "./command-log";
-import { FsError } from "./fs-error";
+import { FsError } from "./disk/fs-error";
+import { MAX_DISK_BYTES, MAX_FILE_BYTES, SqliteFs } from "./disk/sqlite-fs";
 import { harmless, truncateMiddle } from "./output";
 import { parentOf } from "./paths";
 import {
@@ -18,7 +19,6 @@ import {
   SandboxError,
 } from "./sandbox";
 import { runScript, systemFiles } from "./shell";
-import { MAX_DISK_BYTES, MAX_FILE_BYTES, SqliteFs } from "./sqlite-fs";
 
 /** Output that is kept of a stream, whatever is asked for: both streams of a result share one row of 2 MB. */
 const MAX_OUTPUT_BYTES = 900_000;

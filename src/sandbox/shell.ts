@@ -2,9 +2,9 @@
 
 import type { IFileSystem } from "just-bash/browser";
 import type { CommandRules } from "./command-rules";
+import type { NewFile } from "./disk/sqlite-fs";
 import { commandNames, runInEngine } from "./shell/engine";
 import type { ScriptResult } from "./shell/script";
-import type { NewFile } from "./sqlite-fs";
 
 const HOME = "/home/user";
 

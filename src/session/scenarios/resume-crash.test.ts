@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { SqliteFs } from "../../sandbox/sqlite-fs";
+import { SqliteFs } from "../../sandbox/disk/sqlite-fs";
 import {
   ALICE,
   aSpec,

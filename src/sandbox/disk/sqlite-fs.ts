@@ -11,9 +11,9 @@ import type {
   MkdirOptions,
   RmOptions,
 } from "just-bash/browser";
-import { type ByteString, toByteString, toBytes, toText } from "./bytes";
+import { type ByteString, toByteString, toBytes, toText } from "../bytes";
+import { isWithin, join, normalize, parentOf, resolveFrom } from "../paths";
 import { FsError } from "./fs-error";
-import { isWithin, join, normalize, parentOf, resolveFrom } from "./paths";
 
 /** What one disk may hold. SQLite's own bound is 10 GB an object; this keeps a runaway loop cheap. */
 export const MAX_DISK_BYTES = 1024 ** 3;
