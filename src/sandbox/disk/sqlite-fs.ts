@@ -12,8 +12,9 @@ import type {
   RmOptions,
 } from "just-bash/browser";
 import { type ByteString, toByteString, toBytes, toText } from "../bytes";
-import { isWithin, join, normalize, parentOf, resolveFrom } from "../paths";
+import { isWithin, parentOf, resolveFrom } from "../paths";
 import { FsError } from "./fs-error";
+import { resolveDirectory, resolveLinks } from "./resolve-path";
 
 /** What one disk may hold. SQLite's own bound is 10 GB an object; this keeps a runaway loop cheap. */
 export const MAX_DISK_BYTES = 1024 ** 3;
@@ -33,11 +34,6 @@ const CHUNK_BYTES = 512 * 1024;
 
 /** Up to here an append rewrites the last piece; beyond, it adds one. So a log written line by line stays linear. */
 const APPEND_BYTES = 32 * 1024;
-
-const MAX_LINKS_FOLLOWED = 40;
-
-/** As on Linux. It also bounds how deep the tree can be. */
-const MAX_PATH_LENGTH = 4096;
 
 /**
  * How much is done (one for each call, and one for each 4 KiB) between two pauses. SQLite answers at
@@ -335,45 +331,12 @@ export class SqliteFs implements IFileSystem {
     return row;
   }
 
-  /** Returns the path with the links in its directories followed, but not one at its end. */
   #locate(path: string, operation: string): string {
-    const plain = checked(path, operation);
-    if (plain === "/") return plain;
-    return join(this.#resolve(parentOf(plain), operation), plain.slice(plain.lastIndexOf("/") + 1));
+    return resolveDirectory(path, operation, (entry) => this.#row(entry));
   }
 
-  /** Returns the path with every link followed, whether or not there is something at its end. Nothing is below a file. */
   #resolve(path: string, operation: string): string {
-    const plain = checked(path, operation);
-    // A row's own path holds no links, so most paths are found at once.
-    const direct = this.#row(plain);
-    if (direct && direct.kind !== "symlink") return plain;
-
-    let resolved = "/";
-    let followed = 0;
-    const rest = plain.split("/").reverse();
-    for (let part = rest.pop(); part !== undefined; part = rest.pop()) {
-      if (part === "") continue;
-      if (part === "..") {
-        resolved = parentOf(resolved);
-        continue;
-      }
-      const next = join(resolved, part);
-      const row = this.#row(next);
-      if (row?.target != null) {
-        if (++followed > MAX_LINKS_FOLLOWED) throw new FsError("ELOOP", operation, path);
-        if (row.target.startsWith("/")) resolved = "/";
-        rest.push(
-          ...row.target
-            .split("/")
-            .filter((name) => name !== ".")
-            .reverse(),
-        );
-        continue;
-      }
-      resolved = next;
-    }
-    return resolved;
+    return resolveLinks(path, operation, (entry) => this.#row(entry));
   }
 
   /** Returns where an entry of that path is or can be made: its directory must be there. */
@@ -640,14 +603,6 @@ function rangeBelow(path: string): [string, string] {
 /** The root is no entry of itself. */
 function rowParent(path: string): string {
   return path === "/" ? "" : parentOf(path);
-}
-
-function checked(path: string, operation: string): string {
-  if (path.includes("\0")) throw new FsError("EINVAL", operation, path);
-  if (path.length > MAX_PATH_LENGTH) {
-    throw new FsError("ENAMETOOLONG", operation, `${path.slice(0, 80)}...`);
-  }
-  return normalize(path);
 }
 
 function encodingOf(option: Encoding | undefined): string | undefined {
