@@ -6,7 +6,8 @@ import { DurableObject } from "cloudflare:workers";
 import { restoreTree, saveTree } from "./archive";
 import { CommandLog } from "./command-log";
 import { FsError } from "./disk/fs-error";
-import { MAX_DISK_BYTES, MAX_FILE_BYTES, SqliteFs } from "./disk/sqlite-fs";
+import { MAX_DISK_BYTES, MAX_FILE_BYTES } from "./disk/quota";
+import { SqliteFs } from "./disk/sqlite-fs";
 import { harmless, truncateMiddle } from "./output";
 import { parentOf } from "./paths";
 import {

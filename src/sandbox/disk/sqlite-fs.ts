@@ -14,16 +14,9 @@ import type {
 import { type ByteString, toByteString, toBytes, toText } from "../bytes";
 import { isWithin, parentOf, resolveFrom } from "../paths";
 import { FsError } from "./fs-error";
+import { MAX_DISK_BYTES, MAX_FILE_BYTES, Quota, type QuotaLimits } from "./quota";
 import { resolveDirectory, resolveLinks } from "./resolve-path";
-
-/** What one disk may hold. SQLite's own bound is 10 GB an object; this keeps a runaway loop cheap. */
-export const MAX_DISK_BYTES = 1024 ** 3;
-
-/** What one file may hold. A file is read into memory whole, and just-bash's copies take several times its size. */
-export const MAX_FILE_BYTES = 8 * 1024 ** 2;
-
-/** How many files and directories one disk may hold: a rename of a directory changes all that is below it at once. */
-const MAX_ENTRIES = 50_000;
+import { Yielder } from "./yielder";
 
 /** How much of a tree is copied or removed at once. */
 const BATCH_ENTRIES = 200;
@@ -34,13 +27,6 @@ const CHUNK_BYTES = 512 * 1024;
 
 /** Up to here an append rewrites the last piece; beyond, it adds one. So a log written line by line stays linear. */
 const APPEND_BYTES = 32 * 1024;
-
-/**
- * How much is done (one for each call, and one for each 4 KiB) between two pauses. SQLite answers at
- * once, so without them a busy script would hold back every timer, kill and request until its end.
- */
-const WORK_BETWEEN_PAUSES = 64;
-const BYTES_PER_WORK = 4096;
 
 // `path` is normal and holds no link but its last part. A device reads as empty and swallows writes.
 const SCHEMA = `
@@ -78,7 +64,7 @@ type Row = {
 /** An entry of a new disk; a file begins empty. */
 export type NewFile = { path: string; kind: Kind; mode: number; target?: string };
 
-type Options = { maxBytes?: number; maxFileBytes?: number };
+type Options = Partial<QuotaLimits>;
 
 type Encoding = { encoding?: string | null } | string;
 
@@ -86,17 +72,18 @@ type Encoding = { encoding?: string | null } | string;
 export class SqliteFs implements IFileSystem {
   readonly #sql: SqlStorage;
   readonly #storage: DurableObjectStorage;
-  readonly #maxBytes: number;
-  readonly #maxFileBytes: number;
-  #work = 0;
-  /** How many files and directories there are; undefined while that is to be counted. */
-  #entries: number | undefined;
+  readonly #quota: Quota;
+  readonly #yielder = new Yielder();
 
   constructor(storage: DurableObjectStorage, options: Options = {}) {
     this.#storage = storage;
     this.#sql = storage.sql;
-    this.#maxBytes = options.maxBytes ?? MAX_DISK_BYTES;
-    this.#maxFileBytes = options.maxFileBytes ?? MAX_FILE_BYTES;
+    const { maxBytes = MAX_DISK_BYTES, maxFileBytes = MAX_FILE_BYTES } = options;
+    const usage = {
+      bytes: () => this.#sql.databaseSize,
+      countEntries: () => this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM files").one().n,
+    };
+    this.#quota = new Quota(usage, { maxBytes, maxFileBytes });
   }
 
   /** Makes an empty disk, and on it what `files` lists, parents first. */
@@ -123,15 +110,15 @@ export class SqliteFs implements IFileSystem {
   }
 
   async readFileBuffer(path: string): Promise<Uint8Array> {
-    await this.#pauseWhenDue();
+    await this.#yielder.yieldIfDue();
     const file = this.#get(path, "open");
     if (file.kind === "directory") throw new FsError("EISDIR", "read", path);
-    this.#work += file.size / BYTES_PER_WORK;
+    this.#yielder.addBytes(file.size);
     return this.#content(file);
   }
 
   async exists(path: string): Promise<boolean> {
-    await this.#pauseWhenDue();
+    await this.#yielder.yieldIfDue();
     try {
       return this.#find(path, "access") !== undefined;
     } catch (error) {
@@ -141,24 +128,24 @@ export class SqliteFs implements IFileSystem {
   }
 
   async stat(path: string): Promise<FsStat> {
-    await this.#pauseWhenDue();
+    await this.#yielder.yieldIfDue();
     return toStat(this.#get(path, "stat"));
   }
 
   async lstat(path: string): Promise<FsStat> {
-    await this.#pauseWhenDue();
+    await this.#yielder.yieldIfDue();
     return toStat(this.#getLink(path, "lstat"));
   }
 
   async readlink(path: string): Promise<string> {
-    await this.#pauseWhenDue();
+    await this.#yielder.yieldIfDue();
     const { target } = this.#getLink(path, "readlink");
     if (target === null) throw new FsError("EINVAL", "readlink", path);
     return target;
   }
 
   async realpath(path: string): Promise<string> {
-    await this.#pauseWhenDue();
+    await this.#yielder.yieldIfDue();
     return this.#get(path, "realpath").path;
   }
 
@@ -167,7 +154,7 @@ export class SqliteFs implements IFileSystem {
   }
 
   async readdirWithFileTypes(path: string) {
-    await this.#pauseWhenDue();
+    await this.#yielder.yieldIfDue();
     const directory = this.#get(path, "scandir");
     if (directory.kind !== "directory") throw new FsError("ENOTDIR", "scandir", path);
     const skip = directory.path === "/" ? 1 : directory.path.length + 1;
@@ -196,7 +183,7 @@ export class SqliteFs implements IFileSystem {
     await this.#atomically(() => {
       const file = this.#openForWriting(path);
       if (file.kind === "device") return;
-      this.#makeRoom(path, bytes.length, bytes.length);
+      this.#reserveBytes(path, bytes.length, bytes.length);
       this.#sql.exec("DELETE FROM chunks WHERE file = ?", file.id);
       this.#add(file.id, 0, bytes);
     });
@@ -207,7 +194,7 @@ export class SqliteFs implements IFileSystem {
     await this.#atomically(() => {
       const file = this.#openForWriting(path);
       if (file.kind === "device") return;
-      this.#makeRoom(path, file.size + bytes.length, bytes.length);
+      this.#reserveBytes(path, file.size + bytes.length, bytes.length);
       const last = this.#takeShortTail(file, bytes.length);
       this.#add(file.id, file.size - last.length, last.length ? concat(last, bytes) : bytes);
     });
@@ -218,7 +205,7 @@ export class SqliteFs implements IFileSystem {
   }
 
   async rm(path: string, options: RmOptions = {}): Promise<void> {
-    await this.#pauseWhenDue();
+    await this.#yielder.yieldIfDue();
     const file = this.#findLink(path, "rm");
     if (!file && options.force) return;
     if (!file) throw new FsError("ENOENT", "rm", path);
@@ -248,7 +235,7 @@ export class SqliteFs implements IFileSystem {
   }
 
   async cp(source: string, destination: string, options: CpOptions = {}): Promise<void> {
-    await this.#pauseWhenDue();
+    await this.#yielder.yieldIfDue();
     const [from, to] = this.#storage.transactionSync(() => {
       const from = options.recursive ? this.#getLink(source, "cp") : this.#get(source, "cp");
       const isTree = from.kind === "directory";
@@ -289,15 +276,8 @@ export class SqliteFs implements IFileSystem {
 
   // One operation at a time
 
-  async #pauseWhenDue(): Promise<void> {
-    this.#work += 1;
-    if (this.#work < WORK_BETWEEN_PAUSES) return;
-    this.#work = 0;
-    await scheduler.wait(0);
-  }
-
   async #atomically(operation: () => void): Promise<void> {
-    await this.#pauseWhenDue();
+    await this.#yielder.yieldIfDue();
     this.#storage.transactionSync(operation);
   }
 
@@ -370,15 +350,9 @@ export class SqliteFs implements IFileSystem {
     return file;
   }
 
-  /** Refuses what is too much for one file or for the disk. The disk's size includes what the object keeps besides files. */
-  #makeRoom(path: string, fileBytes: number, newBytes: number): void {
-    if (fileBytes > this.#maxFileBytes) {
-      throw new FsError("EFBIG", "write", path, `a file may hold ${this.#maxFileBytes} bytes`);
-    }
-    if (this.#sql.databaseSize + newBytes > this.#maxBytes) {
-      throw new FsError("ENOSPC", "write", path, `the disk may hold ${this.#maxBytes} bytes`);
-    }
-    this.#work += newBytes / BYTES_PER_WORK;
+  #reserveBytes(path: string, fileBytes: number, newBytes: number): void {
+    this.#quota.reserveBytes(path, fileBytes, newBytes);
+    this.#yielder.addBytes(newBytes);
   }
 
   /** Adds content from `at`, which is where the file now ends. */
@@ -409,8 +383,7 @@ export class SqliteFs implements IFileSystem {
   // The tree
 
   #insert(path: string, kind: Kind, mode: number, target: string | null = null): Row {
-    if (this.#sql.databaseSize > this.#maxBytes) throw new FsError("ENOSPC", "create", path);
-    this.#countEntries(path, 1);
+    this.#quota.reserveEntry(path);
     return this.#sql
       .exec<Row>(
         `INSERT INTO files (path, parent, kind, mode, mtime, target) VALUES (?, ?, ?, ?, ?, ?)
@@ -423,15 +396,6 @@ export class SqliteFs implements IFileSystem {
         target,
       )
       .one();
-  }
-
-  /** Counts entries that are about to be made, and refuses more than the disk may hold. */
-  #countEntries(path: string, more: number): void {
-    this.#entries ??= this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM files").one().n;
-    if (this.#entries + more > MAX_ENTRIES) {
-      throw new FsError("ENOSPC", "create", path, `the disk may hold ${MAX_ENTRIES} files`);
-    }
-    this.#entries += more;
   }
 
   #makeDirectory(path: string, options: MkdirOptions): void {
@@ -465,7 +429,7 @@ export class SqliteFs implements IFileSystem {
       first,
       last,
     );
-    this.#entries = undefined;
+    this.#quota.recountEntries();
   }
 
   /** Takes away what a rename replaces: a file for a file, an empty directory for a directory. */
@@ -505,8 +469,8 @@ export class SqliteFs implements IFileSystem {
         ...rangeBelow(from),
       )
       .one();
-    this.#makeRoom(destination, 0, bytes);
-    this.#countEntries(destination, entries);
+    this.#reserveBytes(destination, 0, bytes);
+    this.#quota.reserveEntries(destination, entries);
   }
 
   /** Copies the entries of a tree from one path to another, both included: directories merge, files replace files. */
@@ -537,7 +501,7 @@ export class SqliteFs implements IFileSystem {
        WHERE ${IS_MEANT}`,
       ...part,
     );
-    this.#entries = undefined;
+    this.#quota.recountEntries();
   }
 
   /**
@@ -570,9 +534,10 @@ export class SqliteFs implements IFileSystem {
       if (!first || !last) return;
       this.#storage.transactionSync(() => act(first.path, last.path));
       after = last.path;
-      this.#work += taken.length + bytes / BYTES_PER_WORK;
+      this.#yielder.addEntries(taken.length);
+      this.#yielder.addBytes(bytes);
       if (rows.length < BATCH_ENTRIES && taken.length === rows.length) return;
-      await this.#pauseWhenDue();
+      await this.#yielder.yieldIfDue();
     }
   }
 }
