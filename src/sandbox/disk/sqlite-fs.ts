@@ -13,6 +13,7 @@ import type {
 } from "just-bash/browser";
 import { type ByteString, toByteString, toBytes, toText } from "../bytes";
 import { isWithin, parentOf, resolveFrom } from "../paths";
+import { CHUNKS_SCHEMA, FileContents } from "./file-contents";
 import { FsError } from "./fs-error";
 import { MAX_DISK_BYTES, MAX_FILE_BYTES, Quota, type QuotaLimits } from "./quota";
 import { resolveDirectory, resolveLinks } from "./resolve-path";
@@ -21,12 +22,6 @@ import { Yielder } from "./yielder";
 /** How much of a tree is copied or removed at once. */
 const BATCH_ENTRIES = 200;
 const BATCH_BYTES = 8 * 1024 ** 2;
-
-/** Content is kept in pieces, since a row may hold 2 MB. */
-const CHUNK_BYTES = 512 * 1024;
-
-/** Up to here an append rewrites the last piece; beyond, it adds one. So a log written line by line stays linear. */
-const APPEND_BYTES = 32 * 1024;
 
 // `path` is normal and holds no link but its last part. A device reads as empty and swallows writes.
 const SCHEMA = `
@@ -41,12 +36,6 @@ const SCHEMA = `
     target TEXT
   );
   CREATE INDEX files_by_parent ON files (parent, path);
-  CREATE TABLE chunks (
-    file INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
-    at INTEGER NOT NULL,
-    bytes BLOB NOT NULL,
-    PRIMARY KEY (file, at)
-  );
 `;
 
 type Kind = "file" | "directory" | "symlink" | "device";
@@ -72,12 +61,14 @@ type Encoding = { encoding?: string | null } | string;
 export class SqliteFs implements IFileSystem {
   readonly #sql: SqlStorage;
   readonly #storage: DurableObjectStorage;
+  readonly #contents: FileContents;
   readonly #quota: Quota;
   readonly #yielder = new Yielder();
 
   constructor(storage: DurableObjectStorage, options: Options = {}) {
     this.#storage = storage;
     this.#sql = storage.sql;
+    this.#contents = new FileContents(storage.sql);
     const { maxBytes = MAX_DISK_BYTES, maxFileBytes = MAX_FILE_BYTES } = options;
     const usage = {
       bytes: () => this.#sql.databaseSize,
@@ -90,6 +81,7 @@ export class SqliteFs implements IFileSystem {
   static format(sql: SqlStorage, files: readonly NewFile[] = []): void {
     const all: NewFile[] = [{ path: "/", kind: "directory", mode: 0o755 }, ...files];
     sql.exec(SCHEMA);
+    sql.exec(CHUNKS_SCHEMA);
     sql.exec(
       `INSERT INTO files (path, parent, kind, mode, mtime, target)
        SELECT value ->> 'path', value ->> 'parent', value ->> 'kind', value ->> 'mode', ?, value ->> 'target'
@@ -114,7 +106,7 @@ export class SqliteFs implements IFileSystem {
     const file = this.#get(path, "open");
     if (file.kind === "directory") throw new FsError("EISDIR", "read", path);
     this.#yielder.addBytes(file.size);
-    return this.#content(file);
+    return this.#contents.read(file.id);
   }
 
   async exists(path: string): Promise<boolean> {
@@ -184,8 +176,8 @@ export class SqliteFs implements IFileSystem {
       const file = this.#openForWriting(path);
       if (file.kind === "device") return;
       this.#reserveBytes(path, bytes.length, bytes.length);
-      this.#sql.exec("DELETE FROM chunks WHERE file = ?", file.id);
-      this.#add(file.id, 0, bytes);
+      this.#contents.replace(file.id, bytes);
+      this.#setSize(file.id, bytes.length);
     });
   }
 
@@ -195,8 +187,8 @@ export class SqliteFs implements IFileSystem {
       const file = this.#openForWriting(path);
       if (file.kind === "device") return;
       this.#reserveBytes(path, file.size + bytes.length, bytes.length);
-      const last = this.#takeShortTail(file, bytes.length);
-      this.#add(file.id, file.size - last.length, last.length ? concat(last, bytes) : bytes);
+      this.#contents.append(file.id, file.size, bytes);
+      this.#setSize(file.id, file.size + bytes.length);
     });
   }
 
@@ -335,14 +327,6 @@ export class SqliteFs implements IFileSystem {
 
   // Content
 
-  #content(file: Row): Uint8Array {
-    const chunks = this.#sql
-      .exec<{ bytes: ArrayBuffer }>("SELECT bytes FROM chunks WHERE file = ? ORDER BY at", file.id)
-      .toArray()
-      .map((chunk) => new Uint8Array(chunk.bytes));
-    return chunks.length === 1 && chunks[0] ? chunks[0] : concat(...chunks);
-  }
-
   #openForWriting(path: string): Row {
     const place = this.#placeFor(this.#resolve(path, "open"), "open");
     const file = this.#row(place) ?? this.#insert(place, "file", 0o644);
@@ -355,29 +339,8 @@ export class SqliteFs implements IFileSystem {
     this.#yielder.addBytes(newBytes);
   }
 
-  /** Adds content from `at`, which is where the file now ends. */
-  #add(id: number, at: number, bytes: Uint8Array): void {
-    for (let from = 0; from < bytes.length; from += CHUNK_BYTES) {
-      const chunk = bytes.subarray(from, from + CHUNK_BYTES);
-      this.#sql.exec("INSERT INTO chunks (file, at, bytes) VALUES (?, ?, ?)", id, at + from, chunk);
-    }
-    const size = at + bytes.length;
+  #setSize(id: number, size: number): void {
     this.#sql.exec("UPDATE files SET size = ?, mtime = ? WHERE id = ?", size, Date.now(), id);
-  }
-
-  /** Takes the last piece off a file if it and what is to be appended make one short piece. */
-  #takeShortTail(file: Row, newBytes: number): Uint8Array {
-    const [tail] = this.#sql
-      .exec<{ bytes: ArrayBuffer }>(
-        `DELETE FROM chunks
-         WHERE file = ?1 AND at = (SELECT max(at) FROM chunks WHERE file = ?1) AND length(bytes) + ?2 <= ?3
-         RETURNING bytes`,
-        file.id,
-        newBytes,
-        APPEND_BYTES,
-      )
-      .toArray();
-    return tail ? new Uint8Array(tail.bytes) : new Uint8Array();
   }
 
   // The tree
@@ -572,14 +535,4 @@ function rowParent(path: string): string {
 
 function encodingOf(option: Encoding | undefined): string | undefined {
   return (typeof option === "string" ? option : option?.encoding) ?? undefined;
-}
-
-function concat(...parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
