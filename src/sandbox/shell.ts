@@ -2,7 +2,7 @@
 
 import type { IFileSystem } from "just-bash/browser";
 import type { CommandRules } from "./command-rules";
-import type { NewFile } from "./disk/sqlite-fs";
+import type { NewFile } from "./disk/file-table";
 import { commandNames, runInEngine } from "./shell/engine";
 import type { ScriptResult } from "./shell/script";
 

@@ -14,81 +14,43 @@ import type {
 import { type ByteString, toByteString, toBytes, toText } from "../bytes";
 import { isWithin, parentOf, resolveFrom } from "../paths";
 import { CHUNKS_SCHEMA, FileContents } from "./file-contents";
+import { type FileRow, FileTable, type Kind, type NewFile } from "./file-table";
+import { type Batch, FileTree, type TreeRange } from "./file-tree";
 import { FsError } from "./fs-error";
 import { MAX_DISK_BYTES, MAX_FILE_BYTES, Quota, type QuotaLimits } from "./quota";
 import { resolveDirectory, resolveLinks } from "./resolve-path";
 import { Yielder } from "./yielder";
 
-/** How much of a tree is copied or removed at once. */
-const BATCH_ENTRIES = 200;
-const BATCH_BYTES = 8 * 1024 ** 2;
-
-// `path` is normal and holds no link but its last part. A device reads as empty and swallows writes.
-const SCHEMA = `
-  CREATE TABLE files (
-    id INTEGER PRIMARY KEY,
-    path TEXT NOT NULL UNIQUE,
-    parent TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('file', 'directory', 'symlink', 'device')),
-    mode INTEGER NOT NULL,
-    mtime INTEGER NOT NULL,
-    size INTEGER NOT NULL DEFAULT 0,
-    target TEXT
-  );
-  CREATE INDEX files_by_parent ON files (parent, path);
-`;
-
-type Kind = "file" | "directory" | "symlink" | "device";
-
-type Row = {
-  id: number;
-  path: string;
-  kind: Kind;
-  mode: number;
-  mtime: number;
-  size: number;
-  target: string | null;
-};
-
-/** An entry of a new disk; a file begins empty. */
-export type NewFile = { path: string; kind: Kind; mode: number; target?: string };
-
 type Options = Partial<QuotaLimits>;
 
 type Encoding = { encoding?: string | null } | string;
 
-/** The files of one sandbox. Each operation happens as a whole or not at all. */
+/** The files of one sandbox. Each operation is atomic, but for `rm` and `cp` of a tree, which work in batches. */
 export class SqliteFs implements IFileSystem {
-  readonly #sql: SqlStorage;
   readonly #storage: DurableObjectStorage;
+  readonly #files: FileTable;
+  readonly #tree: FileTree;
   readonly #contents: FileContents;
   readonly #quota: Quota;
   readonly #yielder = new Yielder();
 
   constructor(storage: DurableObjectStorage, options: Options = {}) {
     this.#storage = storage;
-    this.#sql = storage.sql;
+    this.#files = new FileTable(storage.sql);
+    this.#tree = new FileTree(storage.sql);
     this.#contents = new FileContents(storage.sql);
     const { maxBytes = MAX_DISK_BYTES, maxFileBytes = MAX_FILE_BYTES } = options;
     const usage = {
-      bytes: () => this.#sql.databaseSize,
-      countEntries: () => this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM files").one().n,
+      bytes: () => storage.sql.databaseSize,
+      countEntries: () => this.#files.count(),
     };
     this.#quota = new Quota(usage, { maxBytes, maxFileBytes });
   }
 
-  /** Makes an empty disk, and on it what `files` lists, parents first. */
+  /** Creates the tables of a disk with the listed entries, parents first. Throws if they exist. */
   static format(sql: SqlStorage, files: readonly NewFile[] = []): void {
-    const all: NewFile[] = [{ path: "/", kind: "directory", mode: 0o755 }, ...files];
-    sql.exec(SCHEMA);
+    FileTable.create(sql, files);
     sql.exec(CHUNKS_SCHEMA);
-    sql.exec(
-      `INSERT INTO files (path, parent, kind, mode, mtime, target)
-       SELECT value ->> 'path', value ->> 'parent', value ->> 'kind', value ->> 'mode', ?, value ->> 'target'
-       FROM json_each(?)`,
-      Date.now(),
-      JSON.stringify(all.map((file) => ({ ...file, parent: rowParent(file.path) }))),
-    );
   }
 
   // Reading
@@ -150,18 +112,13 @@ export class SqliteFs implements IFileSystem {
     const directory = this.#get(path, "scandir");
     if (directory.kind !== "directory") throw new FsError("ENOTDIR", "scandir", path);
     const skip = directory.path === "/" ? 1 : directory.path.length + 1;
-    return this.#sql
-      .exec<{ path: string; kind: Kind }>(
-        "SELECT path, kind FROM files WHERE parent = ? ORDER BY path",
-        directory.path,
-      )
-      .toArray()
+    return this.#files
+      .children(directory.path)
       .map((entry) => ({ name: entry.path.slice(skip), ...kindFlags(entry.kind) }));
   }
 
   getAllPaths(): string[] {
-    const rows = this.#sql.exec<{ path: string }>("SELECT path FROM files ORDER BY path");
-    return rows.toArray().map((row) => row.path);
+    return this.#files.paths();
   }
 
   resolvePath(base: string, path: string): string {
@@ -177,7 +134,7 @@ export class SqliteFs implements IFileSystem {
       if (file.kind === "device") return;
       this.#reserveBytes(path, bytes.length, bytes.length);
       this.#contents.replace(file.id, bytes);
-      this.#setSize(file.id, bytes.length);
+      this.#files.setSize(file.id, bytes.length);
     });
   }
 
@@ -188,7 +145,7 @@ export class SqliteFs implements IFileSystem {
       if (file.kind === "device") return;
       this.#reserveBytes(path, file.size + bytes.length, bytes.length);
       this.#contents.append(file.id, file.size, bytes);
-      this.#setSize(file.id, file.size + bytes.length);
+      this.#files.setSize(file.id, file.size + bytes.length);
     });
   }
 
@@ -202,8 +159,12 @@ export class SqliteFs implements IFileSystem {
     if (!file && options.force) return;
     if (!file) throw new FsError("ENOENT", "rm", path);
     if (file.path === "/") throw new FsError("EINVAL", "rm", path);
-    if (!options.recursive && this.#hasEntries(file)) throw new FsError("ENOTEMPTY", "rm", path);
-    await this.#inBatches(file.path, "DESC", (last, first) => this.#remove(file.path, first, last));
+    if (!options.recursive && this.#files.hasChildren(file))
+      throw new FsError("ENOTEMPTY", "rm", path);
+    const tree = file.path;
+    await this.#inBatches(tree, "DESC", ({ first, last }) =>
+      this.#remove({ tree, first: last, last: first }),
+    );
   }
 
   async mv(source: string, destination: string): Promise<void> {
@@ -213,16 +174,7 @@ export class SqliteFs implements IFileSystem {
       if (to === from.path) return;
       if (isWithin(from.path, to)) throw new FsError("EINVAL", "mv", destination);
       this.#clearForRename(from, to, destination);
-      this.#sql.exec(
-        `UPDATE files SET
-           parent = CASE WHEN path = ?1 THEN ?3 ELSE ?2 || substr(parent, length(?1) + 1) END,
-           path = ?2 || substr(path, length(?1) + 1)
-         WHERE path = ?1 OR (path > ?4 AND path < ?5)`,
-        from.path,
-        to,
-        parentOf(to),
-        ...rangeBelow(from.path),
-      );
+      this.#tree.move(from.path, to);
     });
   }
 
@@ -237,14 +189,17 @@ export class SqliteFs implements IFileSystem {
       this.#checkCopy(from.path, to, destination);
       return [from.path, to];
     });
-    await this.#inBatches(from, "ASC", (first, last) => this.#copy(from, to, first, last));
+    await this.#inBatches(from, "ASC", ({ first, last }) => {
+      this.#tree.copy({ tree: from, first, last }, to);
+      this.#quota.recountEntries();
+    });
   }
 
   async symlink(target: string, path: string): Promise<void> {
     await this.#atomically(() => {
       const link = this.#placeFor(path, "symlink");
-      if (this.#row(link)) throw new FsError("EEXIST", "symlink", path);
-      this.#insert(link, "symlink", 0o777, target);
+      if (this.#files.find(link)) throw new FsError("EEXIST", "symlink", path);
+      this.#insert({ path: link, kind: "symlink", mode: 0o777, target });
     });
   }
 
@@ -255,14 +210,14 @@ export class SqliteFs implements IFileSystem {
   async chmod(path: string, mode: number): Promise<void> {
     await this.#atomically(() => {
       const { id } = this.#get(path, "chmod");
-      this.#sql.exec("UPDATE files SET mode = ? WHERE id = ?", mode & 0o7777, id);
+      this.#files.setMode(id, mode);
     });
   }
 
   async utimes(path: string, _atime: Date, mtime: Date): Promise<void> {
     await this.#atomically(() => {
       const { id } = this.#get(path, "utimes");
-      this.#sql.exec("UPDATE files SET mtime = ? WHERE id = ?", mtime.getTime(), id);
+      this.#files.setMtime(id, mtime.getTime());
     });
   }
 
@@ -275,61 +230,52 @@ export class SqliteFs implements IFileSystem {
 
   // Looking up
 
-  #row(path: string): Row | undefined {
-    return this.#sql
-      .exec<Row>("SELECT id, path, kind, mode, mtime, size, target FROM files WHERE path = ?", path)
-      .toArray()[0];
+  /** Returns the entry that a path leads to, with every link followed. */
+  #find(path: string, operation: string): FileRow | undefined {
+    return this.#files.find(this.#resolve(path, operation));
   }
 
-  /** Returns what a path means, links followed to the end. */
-  #find(path: string, operation: string): Row | undefined {
-    return this.#row(this.#resolve(path, operation));
-  }
-
-  #get(path: string, operation: string): Row {
+  #get(path: string, operation: string): FileRow {
     const row = this.#find(path, operation);
     if (!row) throw new FsError("ENOENT", operation, path);
     return row;
   }
 
-  /** Returns what a path names: a link at its end is itself what is meant. */
-  #findLink(path: string, operation: string): Row | undefined {
-    return this.#row(this.#locate(path, operation));
+  /** Returns the entry at a path; a link at its end is not followed. */
+  #findLink(path: string, operation: string): FileRow | undefined {
+    return this.#files.find(this.#locate(path, operation));
   }
 
-  #getLink(path: string, operation: string): Row {
+  #getLink(path: string, operation: string): FileRow {
     const row = this.#findLink(path, operation);
     if (!row) throw new FsError("ENOENT", operation, path);
     return row;
   }
 
   #locate(path: string, operation: string): string {
-    return resolveDirectory(path, operation, (entry) => this.#row(entry));
+    return resolveDirectory(path, operation, (entry) => this.#files.find(entry));
   }
 
   #resolve(path: string, operation: string): string {
-    return resolveLinks(path, operation, (entry) => this.#row(entry));
+    return resolveLinks(path, operation, (entry) => this.#files.find(entry));
   }
 
-  /** Returns where an entry of that path is or can be made: its directory must be there. */
+  /** Returns the path at which an entry is or can be created. Throws if its directory does not exist. */
   #placeFor(path: string, operation: string): string {
     const place = this.#locate(path, operation);
-    const parent = this.#row(parentOf(place));
+    const parent = this.#files.find(parentOf(place));
     if (!parent) throw new FsError("ENOENT", operation, path);
     if (parent.kind !== "directory") throw new FsError("ENOTDIR", operation, path);
     return place;
   }
 
-  #hasEntries(file: Row): boolean {
-    const entries = this.#sql.exec("SELECT 1 FROM files WHERE parent = ? LIMIT 1", file.path);
-    return file.kind === "directory" && entries.toArray().length > 0;
-  }
-
   // Content
 
-  #openForWriting(path: string): Row {
+  /** Returns the file at a path, created empty if there is none. Throws EISDIR for a directory. */
+  #openForWriting(path: string): FileRow {
     const place = this.#placeFor(this.#resolve(path, "open"), "open");
-    const file = this.#row(place) ?? this.#insert(place, "file", 0o644);
+    const file =
+      this.#files.find(place) ?? this.#insert({ path: place, kind: "file", mode: 0o644 });
     if (file.kind === "directory") throw new FsError("EISDIR", "open", path);
     return file;
   }
@@ -339,173 +285,89 @@ export class SqliteFs implements IFileSystem {
     this.#yielder.addBytes(newBytes);
   }
 
-  #setSize(id: number, size: number): void {
-    this.#sql.exec("UPDATE files SET size = ?, mtime = ? WHERE id = ?", size, Date.now(), id);
-  }
-
   // The tree
 
-  #insert(path: string, kind: Kind, mode: number, target: string | null = null): Row {
-    this.#quota.reserveEntry(path);
-    return this.#sql
-      .exec<Row>(
-        `INSERT INTO files (path, parent, kind, mode, mtime, target) VALUES (?, ?, ?, ?, ?, ?)
-         RETURNING id, path, kind, mode, mtime, size, target`,
-        path,
-        rowParent(path),
-        kind,
-        mode,
-        Date.now(),
-        target,
-      )
-      .one();
+  #insert(entry: NewFile): FileRow {
+    this.#quota.reserveEntry(entry.path);
+    return this.#files.insert(entry);
   }
 
   #makeDirectory(path: string, options: MkdirOptions): void {
     const place = options.recursive ? this.#resolve(path, "mkdir") : this.#locate(path, "mkdir");
-    const existing = this.#row(place);
+    const existing = this.#files.find(place);
     if (existing?.kind === "directory" && options.recursive) return;
     if (existing) throw new FsError("EEXIST", "mkdir", path);
     if (options.recursive) this.#makeParents(parentOf(place));
-    this.#insert(this.#placeFor(place, "mkdir"), "directory", 0o755);
+    this.#insertDirectory(this.#placeFor(place, "mkdir"));
   }
 
-  /** Makes a directory and those above it, from the top; the path holds no links. */
+  /** Creates a directory and the missing ones above it. The path holds no links. */
   #makeParents(path: string): void {
     const missing: string[] = [];
     let at = path;
-    let found = this.#row(at);
-    for (; !found; found = this.#row(at)) {
+    let found = this.#files.find(at);
+    for (; !found; found = this.#files.find(at)) {
       missing.push(at);
       at = parentOf(at);
     }
     if (found.kind !== "directory") throw new FsError("EEXIST", "mkdir", at);
-    for (const directory of missing.reverse()) this.#insert(directory, "directory", 0o755);
+    for (const directory of missing.reverse()) this.#insertDirectory(directory);
   }
 
-  /** Removes the entries of a tree from one path to another, both included. */
-  #remove(tree: string, first = tree, last = `${tree}0`): void {
-    this.#sql.exec(
-      `DELETE FROM files WHERE path >= ?4 AND path <= ?5 AND (path = ?1 OR (path > ?2 AND path < ?3))`,
-      tree,
-      ...rangeBelow(tree),
-      first,
-      last,
-    );
+  #insertDirectory(path: string): void {
+    this.#insert({ path, kind: "directory", mode: 0o755 });
+  }
+
+  #remove(range: TreeRange): void {
+    this.#tree.remove(range);
     this.#quota.recountEntries();
   }
 
-  /** Takes away what a rename replaces: a file for a file, an empty directory for a directory. */
-  #clearForRename(from: Row, to: string, destination: string): void {
-    const existing = this.#row(to);
+  /** Removes the entry that a rename replaces: a file by a file, an empty directory by a directory. Throws for any other. */
+  #clearForRename(from: FileRow, to: string, destination: string): void {
+    const existing = this.#files.find(to);
     if (!existing) return;
     if (existing.kind === "directory") {
       if (from.kind !== "directory") throw new FsError("EISDIR", "mv", destination);
-      if (this.#hasEntries(existing)) throw new FsError("ENOTEMPTY", "mv", destination);
+      if (this.#files.hasChildren(existing)) throw new FsError("ENOTEMPTY", "mv", destination);
     } else if (from.kind === "directory") {
       throw new FsError("ENOTDIR", "mv", destination);
     }
-    this.#remove(to);
+    this.#remove({ tree: to, first: to, last: to });
   }
 
-  /** Refuses a copy of a tree: a directory and a file don't replace each other, and the disk must have room. */
+  /** Throws if a tree cannot be copied: a directory and a file do not replace each other, and the disk must have room. */
   #checkCopy(from: string, to: string, destination: string): void {
-    const clash = this.#sql
-      .exec<{ kind: Kind }>(
-        `SELECT taken.kind FROM files AS source
-           JOIN files AS taken ON taken.path = ?2 || substr(source.path, length(?1) + 1)
-         WHERE (source.path = ?1 OR (source.path > ?3 AND source.path < ?4))
-           AND (source.kind = 'directory') <> (taken.kind = 'directory') LIMIT 1`,
-        from,
-        to,
-        ...rangeBelow(from),
-      )
-      .toArray()[0];
-    if (clash) {
-      throw new FsError(clash.kind === "directory" ? "EISDIR" : "ENOTDIR", "cp", destination);
-    }
-    const { bytes, entries } = this.#sql
-      .exec<{ bytes: number; entries: number }>(
-        `SELECT coalesce(sum(size), 0) AS bytes, count(*) AS entries FROM files
-         WHERE path = ? OR (path > ? AND path < ?)`,
-        from,
-        ...rangeBelow(from),
-      )
-      .one();
+    const clash = this.#tree.findClash(from, to);
+    if (clash) throw new FsError(clash === "directory" ? "EISDIR" : "ENOTDIR", "cp", destination);
+    const { bytes, entries } = this.#tree.measure(from);
     this.#reserveBytes(destination, 0, bytes);
     this.#quota.reserveEntries(destination, entries);
   }
 
-  /** Copies the entries of a tree from one path to another, both included: directories merge, files replace files. */
-  #copy(from: string, to: string, first: string, last: string): void {
-    const part = [from, to, ...rangeBelow(from), first, last];
-    const IS_MEANT = `source.path >= ?5 AND source.path <= ?6
-      AND (source.path = ?1 OR (source.path > ?3 AND source.path < ?4))`;
-    this.#sql.exec(
-      `DELETE FROM files WHERE kind <> 'directory' AND path IN (
-         SELECT ?2 || substr(path, length(?1) + 1) FROM files AS source WHERE ${IS_MEANT})`,
-      ...part,
-    );
-    this.#sql.exec(
-      `INSERT OR IGNORE INTO files (path, parent, kind, mode, mtime, size, target)
-       SELECT ?2 || substr(path, length(?1) + 1),
-         CASE WHEN path = ?1 THEN ?7 ELSE ?2 || substr(parent, length(?1) + 1) END,
-         kind, mode, ?8, size, target
-       FROM files AS source WHERE ${IS_MEANT}`,
-      ...part,
-      parentOf(to),
-      Date.now(),
-    );
-    this.#sql.exec(
-      `INSERT INTO chunks (file, at, bytes)
-       SELECT copy.id, chunks.at, chunks.bytes
-       FROM files AS source JOIN chunks ON chunks.file = source.id
-         JOIN files AS copy ON copy.path = ?2 || substr(source.path, length(?1) + 1)
-       WHERE ${IS_MEANT}`,
-      ...part,
-    );
-    this.#quota.recountEntries();
-  }
-
   /**
-   * Goes through a tree in the order of its paths, in batches that are small enough to happen at once, and
-   * pauses between them. `act` gets the first and the last path of each batch.
+   * Calls `act` with one batch of a tree after the other, in the order of paths, each in a transaction of its
+   * own. Pauses between batches.
    */
   async #inBatches(
     tree: string,
     order: "ASC" | "DESC",
-    act: (first: string, last: string) => void,
+    act: (batch: Batch) => void,
   ): Promise<void> {
-    const beyond = order === "ASC" ? ">" : "<";
     for (let after: string | undefined; ; ) {
-      const rows: { path: string; size: number }[] = this.#sql
-        .exec<{ path: string; size: number }>(
-          `SELECT path, size FROM files WHERE (path = ?1 OR (path > ?2 AND path < ?3))
-           ${after === undefined ? "" : `AND path ${beyond} ?4`} ORDER BY path ${order} LIMIT ${BATCH_ENTRIES}`,
-          tree,
-          ...rangeBelow(tree),
-          ...(after === undefined ? [] : [after]),
-        )
-        .toArray();
-      let bytes = 0;
-      const taken = rows.filter(({ size }, index) => {
-        bytes += size;
-        return index === 0 || bytes <= BATCH_BYTES;
-      });
-      const first = taken[0];
-      const last = taken.at(-1);
-      if (!first || !last) return;
-      this.#storage.transactionSync(() => act(first.path, last.path));
-      after = last.path;
-      this.#yielder.addEntries(taken.length);
-      this.#yielder.addBytes(bytes);
-      if (rows.length < BATCH_ENTRIES && taken.length === rows.length) return;
+      const batch = this.#tree.nextBatch(tree, order, after);
+      if (!batch) return;
+      this.#storage.transactionSync(() => act(batch));
+      after = batch.last;
+      this.#yielder.addEntries(batch.entries);
+      this.#yielder.addBytes(batch.bytes);
+      if (batch.isLast) return;
       await this.#yielder.yieldIfDue();
     }
   }
 }
 
-function toStat(row: Row): FsStat {
+function toStat(row: FileRow): FsStat {
   return {
     ...kindFlags(row.kind),
     mode: row.mode,
@@ -521,16 +383,6 @@ function kindFlags(kind: Kind) {
     isDirectory: kind === "directory",
     isSymbolicLink: kind === "symlink",
   };
-}
-
-/** Returns the bounds, both left out, between which the paths below a directory sort. "0" comes right after "/". */
-function rangeBelow(path: string): [string, string] {
-  return path === "/" ? ["/", "0"] : [`${path}/`, `${path}0`];
-}
-
-/** The root is no entry of itself. */
-function rowParent(path: string): string {
-  return path === "/" ? "" : parentOf(path);
 }
 
 function encodingOf(option: Encoding | undefined): string | undefined {
