@@ -95,7 +95,7 @@ export type Ending =
   | { stopReason: "error"; error: PublicError };
 
 /** A conversation heavier than this is summarised: it fits in every model's window with room to go on. */
-export const COMPACT_AT_TOKENS = 150_000;
+const COMPACT_AT_TOKENS = 150_000;
 
 const SEARCH_MAX_TOKENS = 4_096;
 const SUMMARY_MAX_TOKENS = 16_384;
@@ -341,7 +341,7 @@ const failed = (failure: ModelFailure): Ending | Overflow => ({
 });
 
 /** Returns a failure of the model as clients see it. */
-export function publicError(failure: ModelFailure): PublicError {
+function publicError(failure: ModelFailure): PublicError {
   return {
     type: failure.status === 401 || failure.status === 403 ? "unavailable_error" : "upstream_error",
     message: `The model failed (${failure.type}): ${failure.message}`,

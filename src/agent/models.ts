@@ -8,7 +8,7 @@ export interface Prices {
 }
 
 /** Prices that hold from a day (UTC) on, for prompts of more than so many tokens. */
-export interface PriceRow extends Prices {
+interface PriceRow extends Prices {
   from?: string;
   abovePromptTokens?: number;
 }

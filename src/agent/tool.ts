@@ -95,7 +95,7 @@ export interface ToolContext {
  * in the sandbox by its id or reported as interrupted, `journaled` is carried on from what it wrote
  * down. Calls that are not `acting` run side by side.
  */
-export type ToolEffect = "reading" | "acting" | "journaled";
+type ToolEffect = "reading" | "acting" | "journaled";
 
 /** A tool of the agent. `run` never rejects for what the model can mend: that is an error result. */
 export interface Tool<Input = unknown> {

@@ -63,7 +63,7 @@ export function readCount(value: unknown): number | null {
  * Why a report was not taken as it came: there was none, its counts are no whole numbers from 0, they
  * are less than what was sent or received, or they cost more than the call's bound.
  */
-export type Dispute = "missing" | "malformed" | "too_low" | "above_bound";
+type Dispute = "missing" | "malformed" | "too_low" | "above_bound";
 
 /** A call as its usage is judged. */
 export interface JudgedCall {

@@ -24,7 +24,7 @@ const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY,
 const TIMEOUT_MS = 60_000;
 
 /** Milliseconds since 1970, with their fractions. */
-export const now = (): number => performance.timeOrigin + performance.now();
+const now = (): number => performance.timeOrigin + performance.now();
 
 /** Sends a request to a server of this machine; an answer that is no success rejects. */
 export function send({ method = "GET", url, body, onText }: Call): Promise<Answer> {

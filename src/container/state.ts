@@ -93,7 +93,7 @@ export function machineName({ make }: { make: boolean }): string | undefined {
 }
 
 /** Returns what tells a process from a later one with the same number. */
-export function identityOf(pid: number): string | undefined {
+function identityOf(pid: number): string | undefined {
   const stat = textOf(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
   // The name in the second field may hold anything, so count from behind its parenthesis.

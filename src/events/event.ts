@@ -2,7 +2,7 @@
 export type Prompt = string | PromptBlock[];
 
 /** One block of a prompt; `source` is passed to the model as it is. */
-export type PromptBlock =
+type PromptBlock =
   | { type: "text"; text: string }
   | { type: "image"; source: Record<string, unknown> }
   | { type: "document"; source: Record<string, unknown>; title?: string; context?: string };
@@ -39,7 +39,7 @@ export interface PublicError {
 }
 
 /** Tokens of one call as clients see them. */
-export interface PublicUsage {
+interface PublicUsage {
   inputTokens: number;
   outputTokens: number;
   cacheReadTokens: number;

@@ -1,10 +1,11 @@
 import { backoffMs } from "../shared/backoff";
+
 // The Worker's side of watching a session. A session's object sends each event once to whoever is
 // connected; this makes of that one stream without a gap or a repeat, however often the object is lost
 // and however slowly the client reads. What the events mean is not its business.
 
 /** The part of a WebSocket that a stream uses. */
-export type EventSocket = Pick<WebSocket, "accept" | "addEventListener" | "close">;
+type EventSocket = Pick<WebSocket, "accept" | "addEventListener" | "close">;
 
 /** Where a stream gets its events from, and how patient it is. */
 export interface EventStreamOptions {

@@ -15,7 +15,7 @@ export const authenticate = (settings: Settings) =>
   });
 
 /** Returns who presents this `Authorization` header; throws when nobody that may call does. */
-export async function identify(header: string | undefined, settings: Settings): Promise<Caller> {
+async function identify(header: string | undefined, settings: Settings): Promise<Caller> {
   if (settings.API_KEYS.length === 0) return anonymous(settings);
   const key = header?.match(/^bearer +(\S+) *$/i)?.[1];
   if (key === undefined) throw refused("Send an API key: Authorization: Bearer <key>.");

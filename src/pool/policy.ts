@@ -31,7 +31,7 @@ export interface StartBreaker {
 /** How many sandboxes are started at once: a platform refuses a crowd. */
 export const MAX_STARTING = 5;
 /** Failed starts in a row after which the pool rests. */
-export const MAX_FAILURES = 3;
+const MAX_FAILURES = 3;
 /** A ready sandbox is looked at this often: one that died is started anew, one that lives does not fall asleep. */
 export const CHECK_MS = 60_000;
 /** A sandbox that nobody took for so long makes room for a fresh one. */

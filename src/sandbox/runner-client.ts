@@ -26,7 +26,7 @@ export interface RunnerLink {
 }
 
 /** What happens to a command: `stdout` and `stderr` come in pieces, `complete` or `error` is the last. */
-export interface RunnerEvent {
+interface RunnerEvent {
   type: string;
   data?: string;
   exitCode?: number;

@@ -76,7 +76,7 @@ export interface Sandbox {
 }
 
 /** A program for `Programs`. `id` names it for ever, as a command's does. */
-export interface Program {
+interface Program {
   id: string;
   /** For the shell, run as a user without rights to anything but the workspace and its own home. */
   command: string;

@@ -2,13 +2,13 @@ import { withTimeout } from "../shared/timeout";
 import { type Sandbox, SandboxError } from "./sandbox";
 
 /** How long a sandbox may take to answer, and beyond a command's own time limit to say how it ended. */
-export const ANSWER_MS = 60_000;
+const ANSWER_MS = 60_000;
 
 /** How long a machine may take to start: its image may have to come from afar. */
-export const START_MS = 2 * 60_000;
+const START_MS = 2 * 60_000;
 
 /** How long a workspace may take to be saved or restored: it may be a disk of a gibibyte. */
-export const COPY_MS = 5 * 60_000;
+const COPY_MS = 5 * 60_000;
 
 /**
  * Returns the same sandbox, given up on when it does not answer: a machine that hangs would hang its session.

@@ -58,7 +58,7 @@ export interface World {
 }
 
 /** What a schedule asks for, again and again. */
-export const SCHEDULED = 'on schedule\n/Glob {"pattern":"*.txt"}';
+const SCHEDULED = 'on schedule\n/Glob {"pattern":"*.txt"}';
 
 const PATTERNS = ["ephemeral", "long-running", "hybrid", "hybrid", "single-container"] as const;
 

@@ -10,7 +10,7 @@ export interface Script {
 }
 
 /** The file that every token goes to. */
-export const LOG_FILE = "log.txt";
+const LOG_FILE = "log.txt";
 
 /** The agents of sessions that have any. */
 export const AGENTS = ["left", "right"];

@@ -60,7 +60,7 @@ export async function follow(
 }
 
 /** Returns the seq of the last stored event that was seen. */
-export const lastSeq = ({ events }: Watched): number => events.at(-1)?.seq ?? 0;
+const lastSeq = ({ events }: Watched): number => events.at(-1)?.seq ?? 0;
 
 /** Keeps an event as a client would that shows replies while they are written. */
 function note({ events, shown, faults }: Watched, event: StreamedEvent): void {

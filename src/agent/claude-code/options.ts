@@ -21,7 +21,7 @@ const MAX_RETRIES = 7;
 type Effort = "low" | "medium" | "high" | "xhigh" | "max";
 
 /** An agent as the program is to know it; models are those that are sent to the API. */
-export interface ProgramAgent extends Rules {
+interface ProgramAgent extends Rules {
   model: string;
   systemPrompt?: string | undefined;
   effort?: Effort | undefined;

@@ -2,7 +2,7 @@ import type { Block, MessagesRequest } from "./request";
 import { parseScript, type Script, type Turn } from "./script";
 
 /** What a tool returned to a scripted call. */
-export interface ReturnedResult {
+interface ReturnedResult {
   tool: string;
   text: string;
   failed: boolean;

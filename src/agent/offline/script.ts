@@ -1,5 +1,5 @@
 /** One call of a tool, as a line of the prompt asked for it. */
-export interface ScriptedCall {
+interface ScriptedCall {
   name: string;
   input: unknown;
 }

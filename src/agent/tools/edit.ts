@@ -63,10 +63,7 @@ interface Edited {
 }
 
 /** Returns the text with its replacement, or why there is none. */
-export function replace(
-  text: string,
-  input: Omit<Input, "file_path">,
-): Edited | { problem: string } {
+function replace(text: string, input: Omit<Input, "file_path">): Edited | { problem: string } {
   if (input.old_string === "") {
     if (text !== "") return { problem: "old_string is empty, but the file is not." };
     return { text: input.new_string, at: 0, length: input.new_string.length, count: 1 };

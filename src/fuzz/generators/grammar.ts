@@ -1,7 +1,7 @@
 import type { Random } from "../../soak/random.ts";
 
 /** What a name in a grammar becomes: one of several texts, or what a function makes. */
-export type Rule = readonly [string, ...string[]] | ((random: Random) => string);
+type Rule = readonly [string, ...string[]] | ((random: Random) => string);
 
 /**
  * Rules by name. `@name@` in a text stands for that rule. The first text of a rule must lead to an end by

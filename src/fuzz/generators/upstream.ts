@@ -207,7 +207,7 @@ function anyBlock(random: Random, n: number): Record<string, unknown> {
 const deep = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 
 /** Returns what a lying upstream sends in place of the honest reply of these events. */
-export function lie(random: Random, honest: readonly StreamEvent[]): Told {
+function lie(random: Random, honest: readonly StreamEvent[]): Told {
   const dice = random.int(1, 100);
   if (dice <= 18) return refusal(random);
   if (dice <= 28) return whole(random, honest);

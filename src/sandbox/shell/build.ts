@@ -51,7 +51,7 @@ const guarded: Plugin = {
 };
 
 /** Builds the engine's module and its memory. Safe to run by several processes at once. */
-export async function buildShell(): Promise<void> {
+async function buildShell(): Promise<void> {
   const bundle = await build({
     entryPoints: [new URL("guest/main.ts", here).pathname],
     bundle: true,
