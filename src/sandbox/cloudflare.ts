@@ -12,7 +12,13 @@ import { fromBase64, toBase64 } from "../shared/bytes";
 import { type Bucket, countParts, getPart, partKey, putIndex } from "./archive";
 import { handleOutbound } from "./outbound";
 import { harmless } from "./output";
-import { MAX_INLINE_BYTES, pauseBefore, persistently, runnerOf, tried } from "./runner-client";
+import {
+  createRunnerClient,
+  MAX_INLINE_BYTES,
+  mapErrors,
+  waitBeforeRetry,
+  withRetries,
+} from "./runner-client";
 import type { CommandResult, FoundCommand, ProgramLine, Sandbox } from "./sandbox";
 import { concat } from "./tar";
 
@@ -153,7 +159,7 @@ interface Facts {
 /** Returns a sandbox in a container. */
 export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
   const { workspace, bucket, machine, session } = facts;
-  const runner = runnerOf(
+  const runner = createRunnerClient(
     {
       start: async (command, env, signal) =>
         parseSSEStream<ExecEvent>(await sdk.execStream(command, { env, cwd: "/" }), signal),
@@ -161,15 +167,15 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
     },
     machine,
   );
-  const { ask, askOnce } = runner;
+  const { request, requestOnce } = runner;
   /** Commands that were asked for here and have not begun yet: no question about one may overtake it. */
   const beginning = new Map<string, Promise<void>>();
 
   return {
     async start() {
-      if (session !== undefined) await tried(() => sdk.own(session));
+      if (session !== undefined) await mapErrors(() => sdk.own(session));
       // The first call after a container has gone is told of that, whatever it asks.
-      runner.machine = await ask<string>({ do: "start", workspace, machine: undefined });
+      runner.machine = await request<string>({ do: "start", workspace, machine: undefined });
       return runner.machine;
     },
 
@@ -179,7 +185,7 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
       const heard = { stdout: 0, stderr: 0 };
       const show = onOutput && harmless(onOutput);
       try {
-        return await persistently(async () => {
+        return await withRetries(async () => {
           // Another try hears everything from the beginning.
           const told = { stdout: 0, stderr: 0 };
           const pass = (stream: "stdout" | "stderr", text: string) => {
@@ -188,7 +194,7 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
             heard[stream] = Math.max(heard[stream], told[stream]);
             if (fresh !== "") show?.(stream, fresh);
           };
-          const result = await askOnce<CommandResult>(
+          const result = await requestOnce<CommandResult>(
             { do: "run", workspace, command },
             (frame) => {
               if ("begun" in frame) begun();
@@ -210,63 +216,63 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
 
     async kill(id) {
       await beginning.get(id);
-      await ask({ do: "kill", id });
+      await request({ do: "kill", id });
     },
 
     async find(id) {
       await beginning.get(id);
-      return ask<FoundCommand>({ do: "find", id });
+      return request<FoundCommand>({ do: "find", id });
     },
 
     readFile: (path) =>
-      persistently(async () => {
+      withRetries(async () => {
         const pieces: Uint8Array[] = [];
-        const found = await askOnce<boolean>({ do: "read", path }, (frame) => {
+        const found = await requestOnce<boolean>({ do: "read", path }, (frame) => {
           if ("base64" in frame) pieces.push(fromBase64(frame.base64));
         });
         return found ? concat(pieces) : null;
       }),
 
     writeFile: (path, bytes) =>
-      persistently(async () => {
+      withRetries(async () => {
         const content =
           bytes.length * 2 < MAX_INLINE_BYTES
             ? { base64: toBase64(bytes) }
-            : { file: await runner.leave(new Blob([bytes]).stream()) };
-        await askOnce({ do: "write", path, content });
+            : { file: await runner.upload(new Blob([bytes]).stream()) };
+        await requestOnce({ do: "write", path, content });
       }),
 
     async snapshot(key) {
-      const parts = await ask<SavedPart[]>({ do: "save", workspace });
+      const parts = await request<SavedPart[]>({ do: "save", workspace });
       for (const [index, { file, sizeBytes }] of parts.entries()) {
-        const { content } = await tried(() =>
+        const { content } = await mapErrors(() =>
           sdk.readFile(`${RUNNER_HOME}/${file}`, { encoding: "none" }),
         );
         const sized = content.pipeThrough(new FixedLengthStream(sizeBytes));
-        await tried(() => bucket.put(partKey(key, index + 1), sized));
+        await mapErrors(() => bucket.put(partKey(key, index + 1), sized));
       }
       await putIndex(bucket, key, parts.length);
       return { sizeBytes: parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
     },
 
     async restore(key) {
-      const count = await tried(() => countParts(bucket, key));
+      const count = await mapErrors(() => countParts(bucket, key));
       const parts: string[] = [];
       for (let part = 1; part <= count; part++) {
-        const { body } = await tried(() => getPart(bucket, key, part));
-        parts.push(await runner.leave(body));
+        const { body } = await mapErrors(() => getPart(bucket, key, part));
+        parts.push(await runner.upload(body));
       }
-      await askOnce({ do: "restore", workspace, parts });
+      await requestOnce({ do: "restore", workspace, parts });
     },
 
     programs: {
       begin: (program) =>
-        persistently(async () => {
+        withRetries(async () => {
           for await (const frame of runner.frames({ do: "begin", workspace, program })) {
             if ("begun" in frame || "answer" in frame) return;
           }
         }),
-      tell: (id, n, line) => ask({ do: "tell", id, n, line }),
+      tell: (id, n, line) => request({ do: "tell", id, n, line }),
       async *listen(id, after, signal): AsyncGenerator<ProgramLine> {
         let [at, failures] = [after, 0];
         while (!signal.aborted) {
@@ -280,13 +286,13 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
             }
           } catch (error) {
             if (signal.aborted) return;
-            await pauseBefore(error, failures);
+            await waitBeforeRetry(error, failures);
             failures += 1;
           }
         }
       },
     },
 
-    destroy: () => tried(() => sdk.destroy()),
+    destroy: () => mapErrors(() => sdk.destroy()),
   };
 }

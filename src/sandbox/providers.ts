@@ -1,7 +1,7 @@
 import { type ContainerSandbox, cloudflare, sdkObject } from "./cloudflare";
 import { type EmbeddedSandbox, embedded } from "./embedded";
 import { type Sandbox, SandboxError } from "./sandbox";
-import { patient } from "./timeouts";
+import { withTimeouts } from "./timeouts";
 
 /** Where a sandbox can come from. */
 export const PROVIDERS = ["embedded", "cloudflare"] as const;
@@ -58,7 +58,7 @@ export function openSandbox(
   options: SandboxOptions,
 ): Sandbox {
   const provider = PROVIDERS.find((name) => name === address.provider);
-  if (provider) return patient(providers[provider](env, address, options));
+  if (provider) return withTimeouts(providers[provider](env, address, options));
   throw new SandboxError(`there is no sandbox provider "${address.provider}"`, {
     transient: false,
   });

@@ -1,54 +1,57 @@
-// Asks the runner of src/container, whatever the way to its container.
+// The client of the runner in src/container. It reaches the runner through a `RunnerLink`, so it knows no vendor.
 
 import { type Ask, BEAT_MS, type Frame, RUNNER, RUNNER_HOME } from "../container/protocol";
 import { withTimeout } from "../shared/timeout";
 import { messageOf, SandboxError } from "./sandbox";
 
-/** More than this goes by a file: a variable of an environment may have 128 KiB. */
+/** The largest request that fits into an environment variable, which may have 128 KiB; a larger one goes through a file. */
 export const MAX_INLINE_BYTES = 96 * 1024;
-/** A runner that says nothing for this long is one that is not heard any more. */
+/** A runner sends a heartbeat every `BEAT_MS`: after this long without output it is unreachable. */
 const SILENCE_MS = 3 * BEAT_MS;
-/** How long to wait before each further try. Whatever the runner is asked may be asked again. */
+/** Pauses between tries. Every request is idempotent, so all of them may be repeated. */
 const PAUSES_MS = [200, 1_000, 4_000];
 
 const utf8 = new TextEncoder();
 
-/** How the runner of a container is reached. */
+/** The two abilities of a container that the client needs. */
 export interface RunnerLink {
-  /** Starts a command with these variables; tells what it says, until the signal aborts. */
+  /** Starts a command with these environment variables. Returns its events until it ends or the signal aborts. */
   start(
     command: string,
     env: Record<string, string>,
     signal: AbortSignal,
   ): Promise<AsyncIterable<RunnerEvent>>;
-  /** Writes a file, with the directories above it. */
+  /** Writes a file and creates the directories above it. */
   write(path: string, content: ReadableStream<Uint8Array>): Promise<unknown>;
 }
 
-/** What happens to a command: `stdout` and `stderr` come in pieces, `complete` or `error` is the last. */
+/** An event of a command: `stdout` and `stderr` carry a piece of output, `complete` or `error` is the last. */
 interface RunnerEvent {
   type: string;
   data?: string;
   exitCode?: number;
 }
 
-/** Ways to ask the runner of a machine; without one, the machine that is started. */
-export function runnerOf(link: RunnerLink, machine: string | undefined) {
-  const runner = { machine, frames, ask, askOnce, leave };
+/**
+ * Creates a client for the runner of one container. `machine` names the container that must answer: any other
+ * makes requests reject as lost. Without it, whichever container is started answers.
+ */
+export function createRunnerClient(link: RunnerLink, machine: string | undefined) {
+  const runner = { machine, frames, request, requestOnce, upload };
   return runner;
 
-  /** Returns what the runner says to a question, up to its answer, which is the last. */
-  async function* frames(question: Ask, signal?: AbortSignal): AsyncGenerator<Frame> {
-    const asked = JSON.stringify({ machine: runner.machine, ...question });
-    const bytes = utf8.encode(asked);
+  /** Sends a request and yields the runner's frames. The last one is the answer. */
+  async function* frames(ask: Ask, signal?: AbortSignal): AsyncGenerator<Frame> {
+    const json = JSON.stringify({ machine: runner.machine, ...ask });
+    const bytes = utf8.encode(json);
     const RIGGER_ASK =
       bytes.length <= MAX_INLINE_BYTES
-        ? asked
-        : JSON.stringify({ file: await leave(new Blob([bytes]).stream()) });
+        ? json
+        : JSON.stringify({ file: await upload(new Blob([bytes]).stream()) });
     const hangUp = new AbortController();
     const hungUp = AbortSignal.any([hangUp.signal, ...(signal ? [signal] : [])]);
     try {
-      const events = await tried(() => link.start(RUNNER, { RIGGER_ASK }, hungUp));
+      const events = await mapErrors(() => link.start(RUNNER, { RIGGER_ASK }, hungUp));
       for await (const line of linesOf(events)) {
         const frame: Frame = JSON.parse(line);
         if ("lost" in frame) throw lost();
@@ -58,44 +61,46 @@ export function runnerOf(link: RunnerLink, machine: string | undefined) {
       }
       throw new SandboxError("the machine did not answer", { transient: true });
     } finally {
-      // The runner goes on with what it was asked for.
+      // This ends the stream only: the runner finishes the request.
       hangUp.abort();
     }
   }
 
-  async function askOnce<T>(question: Ask, hear: (frame: Frame) => void = () => {}): Promise<T> {
-    for await (const frame of frames(question)) {
+  /** Sends a request and returns its answer; `onFrame` gets the frames before it. Does not retry. */
+  async function requestOnce<T>(ask: Ask, onFrame: (frame: Frame) => void = () => {}): Promise<T> {
+    for await (const frame of frames(ask)) {
       if ("answer" in frame) return frame.answer as T;
-      hear(frame);
+      onFrame(frame);
     }
     throw new SandboxError("the machine did not answer", { transient: true });
   }
 
-  function ask<T>(question: Ask): Promise<T> {
-    return persistently(() => askOnce<T>(question));
+  /** Sends a request and returns its answer. Retries transient failures. */
+  function request<T>(ask: Ask): Promise<T> {
+    return withRetries(() => requestOnce<T>(ask));
   }
 
-  /** Leaves bytes where the runner finds them; answers their place below its folder. */
-  async function leave(content: ReadableStream<Uint8Array>): Promise<string> {
+  /** Writes bytes to a file for the runner. Returns the file's path relative to the runner's folder. */
+  async function upload(content: ReadableStream<Uint8Array>): Promise<string> {
     const file = `inbox/${crypto.randomUUID()}`;
     try {
       await link.write(`${RUNNER_HOME}/${file}`, content);
     } catch (cause) {
-      // A machine that has no such folder is a new one: this tells.
-      await ask({ do: "find", id: "" });
-      throw failure(cause);
+      // The folder is missing if the container was replaced: this request then throws the precise error.
+      await request({ do: "find", id: "" });
+      throw toSandboxError(cause);
     }
     return file;
   }
 }
 
-/** Returns the lines of the runner's stdout, whatever the pieces that they come in. */
-async function* linesOf(told: AsyncIterable<RunnerEvent>): AsyncGenerator<string> {
-  const events = told[Symbol.asyncIterator]();
+/** Yields the lines of the runner's stdout. Throws if the runner fails, is cut off or goes silent. */
+async function* linesOf(output: AsyncIterable<RunnerEvent>): AsyncGenerator<string> {
+  const events = output[Symbol.asyncIterator]();
   let [rest, complaint] = ["", ""];
   for (;;) {
     const next = await withTimeout(
-      tried(() => events.next()),
+      mapErrors(() => events.next()),
       SILENCE_MS,
       silent,
     );
@@ -115,39 +120,39 @@ async function* linesOf(told: AsyncIterable<RunnerEvent>): AsyncGenerator<string
   }
 }
 
-/** Returns the outcome of something, tried again where that may help. */
-export async function persistently<T>(act: () => Promise<T>): Promise<T> {
+/** Runs `act`, and again after transient failures. Throws a `SandboxError`: the last one, or one that no retry helps. */
+export async function withRetries<T>(act: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; failures++) {
     try {
       return await act();
     } catch (error) {
-      await pauseBefore(error, failures);
+      await waitBeforeRetry(error, failures);
     }
   }
 }
 
-/** Waits before another try, or throws where there is none. */
-export async function pauseBefore(error: unknown, failures: number): Promise<void> {
-  const failed = failure(error);
+/** Waits before the retry that follows so many failures. Throws the error as a `SandboxError` if no retry is left or helps. */
+export async function waitBeforeRetry(error: unknown, failures: number): Promise<void> {
+  const failed = toSandboxError(error);
   const pause = PAUSES_MS[failures];
   if (!failed.transient || failed.lost || pause === undefined) throw failed;
   await scheduler.wait(pause);
 }
 
-/** Returns the outcome of a call of the SDK, whose failures become a sandbox's. */
-export async function tried<T>(call: () => Promise<T>): Promise<T> {
+/** Runs `call`. Throws its errors as `SandboxError`s. */
+export async function mapErrors<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
-    throw failure(error);
+    throw toSandboxError(error);
   }
 }
 
 /**
- * Returns what a failure of the SDK means here. Its classes do not survive the way between objects, and what it
- * calls retryable is about its own call: ours may be repeated, so all but a refusal passes.
+ * Returns an error as a `SandboxError`. Those of the SDK are all transient: their classes do not survive RPC, and
+ * the SDK's own idea of retryable is about its call, while our requests may all be repeated.
  */
-function failure(cause: unknown): SandboxError {
+function toSandboxError(cause: unknown): SandboxError {
   if (cause instanceof SandboxError) return cause;
   return new SandboxError(`the container failed: ${messageOf(cause)}`, { transient: true, cause });
 }

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { aFakeSandbox } from "../testing/tool-context";
 import { aCommand } from "./contract";
 import type { CommandResult, Sandbox } from "./sandbox";
-import { patient } from "./timeouts";
+import { withTimeouts } from "./timeouts";
 
 const never = () => new Promise<never>(() => {});
 const ended = { exitCode: 0, stdout: "", stderr: "", ended: "exited", truncated: false } as const;
@@ -25,7 +25,7 @@ describe("a sandbox that hangs", () => {
     ["writeFile", (sandbox) => sandbox.writeFile("/a", new Uint8Array())],
     ["destroy", (sandbox) => sandbox.destroy()],
   ])("is given up on: %s", async (_, call) => {
-    await expect(call(patient(hanging, 20))).rejects.toMatchObject({
+    await expect(call(withTimeouts(hanging, 20))).rejects.toMatchObject({
       name: "SandboxError",
       transient: true,
       message: expect.stringContaining("did not answer"),
@@ -35,7 +35,7 @@ describe("a sandbox that hangs", () => {
   it("is told to stop the command that nobody waits for any more", async () => {
     const kill = vi.fn(never);
     const command = aCommand("ls", { timeoutMs: 10 });
-    await expect(patient({ ...hanging, kill }, 10).run(command)).rejects.toThrow();
+    await expect(withTimeouts({ ...hanging, kill }, 10).run(command)).rejects.toThrow();
     expect(kill.mock.calls).toEqual([[command.id]]);
   });
 });
@@ -43,13 +43,13 @@ describe("a sandbox that hangs", () => {
 describe("a sandbox that answers", () => {
   it("has a command's own time limit, and more to tell how it ended", async () => {
     const late = () => scheduler.wait(60).then((): CommandResult => ended);
-    const sandbox = patient(aFakeSandbox({ run: late }), 1_000);
+    const sandbox = withTimeouts(aFakeSandbox({ run: late }), 1_000);
     expect(await sandbox.run(aCommand("ls", { timeoutMs: 1 }))).toEqual(ended);
   });
 
   it("is told no more than it can do, and says itself what went wrong", async () => {
     const gone = new Error("gone");
-    const sandbox = patient(aFakeSandbox({ readFile: () => Promise.reject(gone) }));
+    const sandbox = withTimeouts(aFakeSandbox({ readFile: () => Promise.reject(gone) }));
     expect("find" in sandbox).toBe(false);
     await expect(sandbox.readFile("/a")).rejects.toBe(gone);
   });

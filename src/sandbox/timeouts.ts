@@ -1,51 +1,51 @@
 import { withTimeout } from "../shared/timeout";
 import { type Sandbox, SandboxError } from "./sandbox";
 
-/** How long a sandbox may take to answer, and beyond a command's own time limit to say how it ended. */
+/** The time that a sandbox has to answer, and to report a command's end after the command's own time limit. */
 const ANSWER_MS = 60_000;
 
-/** How long a machine may take to start: its image may have to come from afar. */
+/** The time that a container has to start: its image may have to be pulled. */
 const START_MS = 2 * 60_000;
 
-/** How long a workspace may take to be saved or restored: it may be a disk of a gibibyte. */
+/** The time to save or restore a workspace, of up to a GiB. */
 const COPY_MS = 5 * 60_000;
 
 /**
- * Returns the same sandbox, given up on when it does not answer: a machine that hangs would hang its session.
- * A bound is wide, since a machine that is only slow to wake must not be taken for dead.
+ * Returns the sandbox with a timeout on every method, since a container that hangs would hang its session. Each
+ * rejects with a transient `SandboxError`. The bounds are wide: a container that is slow to wake is not dead.
  */
-export function patient(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox {
+export function withTimeouts(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox {
   const { start, find, snapshot, restore, programs } = sandbox;
   return {
-    ...(start && { start: () => within(start.call(sandbox), START_MS) }),
+    ...(start && { start: () => answerWithin(start.call(sandbox), START_MS) }),
     async run(command, onOutput) {
       const ms = command.timeoutMs + answerMs;
-      return within(sandbox.run(command, onOutput), ms, () => {
-        // Should it come back, nobody waits for the command any more.
+      return answerWithin(sandbox.run(command, onOutput), ms, () => {
+        // If the sandbox comes back, the command's result is not used any more.
         sandbox.kill(command.id).catch(() => {});
         return unanswered(ms);
       });
     },
-    kill: (id) => within(sandbox.kill(id), answerMs),
-    ...(find && { find: (id) => within(find.call(sandbox, id), answerMs) }),
-    readFile: (path) => within(sandbox.readFile(path), answerMs),
-    writeFile: (path, bytes) => within(sandbox.writeFile(path, bytes), answerMs),
-    ...(snapshot && { snapshot: (key) => within(snapshot.call(sandbox, key), COPY_MS) }),
-    ...(restore && { restore: (key) => within(restore.call(sandbox, key), COPY_MS) }),
+    kill: (id) => answerWithin(sandbox.kill(id), answerMs),
+    ...(find && { find: (id) => answerWithin(find.call(sandbox, id), answerMs) }),
+    readFile: (path) => answerWithin(sandbox.readFile(path), answerMs),
+    writeFile: (path, bytes) => answerWithin(sandbox.writeFile(path, bytes), answerMs),
+    ...(snapshot && { snapshot: (key) => answerWithin(snapshot.call(sandbox, key), COPY_MS) }),
+    ...(restore && { restore: (key) => answerWithin(restore.call(sandbox, key), COPY_MS) }),
     ...(programs && {
       programs: {
-        begin: (program) => within(programs.begin(program), answerMs),
-        tell: (id, n, line) => within(programs.tell(id, n, line), answerMs),
-        // A program may be silent for as long as it likes.
+        begin: (program) => answerWithin(programs.begin(program), answerMs),
+        tell: (id, n, line) => answerWithin(programs.tell(id, n, line), answerMs),
+        // A program may be silent for any time.
         listen: (id, after, signal) => programs.listen(id, after, signal),
       },
     }),
-    destroy: () => within(sandbox.destroy(), answerMs),
+    destroy: () => answerWithin(sandbox.destroy(), answerMs),
   };
 }
 
-/** Waits for a sandbox's answer, but no longer than `ms`: then rejects with a transient error, or with what `late` returns. */
-const within = <T>(
+/** Waits for an answer for at most `ms`, then rejects with what `late` returns: a transient error by default. */
+const answerWithin = <T>(
   answer: Promise<T>,
   ms: number,
   late: () => SandboxError = () => unanswered(ms),
