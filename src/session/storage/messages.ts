@@ -1,3 +1,4 @@
+import { NO_USAGE } from "../../agent/cost";
 import type { Usage } from "../../db/schema";
 import type { Prompt, PublicError, StopReason } from "../../events/event";
 import { all, json, number, one, page, parse, type Row, type Sql, text } from "../../shared/sql";
@@ -17,14 +18,6 @@ export interface StoredMessage extends Omit<MessageRow, "prompt"> {
   /** The seq of its first event. */
   firstSeq: number;
 }
-
-const NO_USAGE: Usage = {
-  inputTokens: 0,
-  outputTokens: 0,
-  cacheReadTokens: 0,
-  cacheWriteTokens: 0,
-  webSearchRequests: 0,
-};
 
 /** The messages of a session, in the order in which they came. */
 export class MessageTable {
