@@ -2,6 +2,8 @@
 
 import type { Block } from "./messages";
 
+/** The most tokens of one reply, unless its model allows less: enough for a long file, and what a call reserves. */
+export const MAX_OUTPUT_TOKENS = 16_384;
 /** Serialising recurses, in the runtime and in clients. */
 export const MAX_DEPTH = 100;
 /** Eight bytes for each token that a reply may have: enough for the longest file that fits in one. */

@@ -3,6 +3,7 @@
 
 import { parseRule, type Rule, type Rules } from "../permissions";
 import { DEFAULT_PROMPT } from "../prompt";
+import { MAX_OUTPUT_TOKENS } from "../reply-bounds";
 import { TOOLS } from "../tools";
 import { quote } from "../tools/quote";
 
@@ -13,8 +14,6 @@ const CONFIG_DIR = `${HOME}/.claude`;
 /** What of ours the program has not: it could not be woken, and its agents do not write to each other. */
 const WITHOUT = new Set(["SendMessage", "wake"]);
 
-/** The most a reply says; the program asks for what it is told here. */
-const MAX_OUTPUT_TOKENS = 16_384;
 /** Tries after the first, of one call; as many as the loop makes. */
 const MAX_RETRIES = 7;
 

@@ -8,6 +8,7 @@ import { type Block, toolCalls } from "../../agent/messages";
 import { type ModelOutcome, thinkingFor, thinkingWithin } from "../../agent/model";
 import type { PricedModel } from "../../agent/models";
 import { apiError, countRelayed, type RelayedCall, relay, type Upstream } from "../../agent/relay";
+import { MAX_OUTPUT_TOKENS } from "../../agent/reply-bounds";
 import { reserveTurn, type Turn } from "../../agent/reserve-turn";
 import { retryDelayMs } from "../../agent/retry";
 import type { LiveEvent, StopReason, TurnKind } from "../../events/event";
@@ -28,8 +29,6 @@ import {
   startTool,
 } from "../transactions/turns";
 
-/** The most a reply says unless its model allows less, as in the loop. */
-const MAX_OUTPUT_TOKENS = 16_384;
 /** The API takes no larger body. */
 const MAX_BODY_BYTES = 32 << 20;
 /** How long a call of an agent that nobody has heard of waits for the word that it was started. */

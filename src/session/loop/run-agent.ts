@@ -6,6 +6,7 @@ import { type Model, thinkingFor } from "../../agent/model";
 import type { PricedModel } from "../../agent/models";
 import { commandRules, mayCall, offeredTools } from "../../agent/permissions";
 import { systemPrompt } from "../../agent/prompt";
+import { MAX_OUTPUT_TOKENS } from "../../agent/reply-bounds";
 import type { AgentMessaging, FileGuard } from "../../agent/tool";
 import { findTool, runTool, toolDefinitions } from "../../agent/tools";
 import type { Pattern } from "../../db/schema";
@@ -29,9 +30,6 @@ import {
   scopeOf,
   startTool,
 } from "../transactions/turns";
-
-/** The most a reply says unless its model allows less: enough for a long file, and what a call reserves. */
-const MAX_OUTPUT_TOKENS = 16_384;
 
 /** What a run needs of its session. */
 export interface RunnerDeps {
