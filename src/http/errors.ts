@@ -1,6 +1,7 @@
 import type { ErrorHandler } from "hono";
 import { redact } from "../session/deployment";
 import type { Failure, FailureCode, MessageRow } from "../session/rpc";
+import type { Issue } from "../session/validate-config";
 import type { AppContext, AppEnv } from "./context";
 
 const STATUS = {
@@ -30,12 +31,6 @@ const FAILURES = {
   too_many_schedules: "conflict_error",
   unavailable: "unavailable_error",
 } as const satisfies Record<FailureCode, ErrorType>;
-
-/** One thing that is wrong with a request, and where: `config.model`. */
-export interface Issue {
-  path: string;
-  message: string;
-}
 
 interface ApiErrorOptions {
   /** Fields that stand beside `type` and `message`. */

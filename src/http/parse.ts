@@ -1,6 +1,7 @@
 import type { z } from "zod";
+import type { Issue } from "../session/validate-config";
 import type { AppContext } from "./context";
-import { ApiError, type Issue, invalid } from "./errors";
+import { ApiError, invalid } from "./errors";
 
 // Above the largest prompt, because JSON escapes make up to three bytes of one in ordinary text.
 const MAX_BODY_BYTES = 4 * 1024 * 1024;

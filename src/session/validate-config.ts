@@ -8,7 +8,7 @@ import type { Settings } from "../settings";
 import { defaultProviderOf } from "./deployment";
 import type { SessionConfig } from "./rpc";
 
-/** Something wrong with a request, at a path in it. */
+/** One thing that is wrong with a request, and its path in the body, such as `config.model`. */
 export interface Issue {
   path: string;
   message: string;
