@@ -1,7 +1,7 @@
 import type { Caller, Result, SessionRpc } from "../session/rpc";
+import { isSessionId } from "../shared/session-id";
 import type { AppContext } from "./context";
 import { notFound, refusal, unavailable } from "./errors";
-import { isSessionId } from "./ids";
 
 /** How long to wait before each further try. */
 const RETRY_AFTER_MS = [100, 500];

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hashOf, isMessageId, isSessionId, newMessageId, newSessionId } from "./ids";
+import { isSessionId } from "../shared/session-id";
+import { hashOf, isMessageId, newMessageId, newSessionId } from "./ids";
 
 describe("ids", () => {
   it("are the same for the same owner and key, and for no other pair", async () => {

@@ -1,8 +1,5 @@
 import { randomHex, sha256, toHex } from "../shared/bytes";
 
-/** Tells a session's id from any other text; what is none never reaches an object. */
-export const isSessionId = (text: string): boolean => /^sess_[0-9a-f]{32}$/.test(text);
-
 /** Tells a message's id from any other text. */
 export const isMessageId = (text: string): boolean => /^msg_[0-9a-f]{32}$/.test(text);
 

@@ -1,4 +1,5 @@
 import { newestBySessionId, newestOfConversation } from "../../db/sessions";
+import { isSessionId } from "../../shared/session-id";
 import { type Caller, ok, type Result, refuse, type SessionRpc, type SessionSpec } from "../rpc";
 import {
   isLiveSnapshotId,
@@ -95,7 +96,7 @@ async function copySession(
 
 /** Returns the id of the session that a client names by its id or by that of its history. */
 async function idOf(env: Env, caller: Caller, name: string): Promise<string | null> {
-  if (/^sess_[0-9a-f]{32}$/.test(name)) return name;
+  if (isSessionId(name)) return name;
   if (!name.startsWith("sdk_sess_")) return null;
   const owner = caller.admin ? null : caller.owner;
   return (await newestBySessionId(env.DB, owner, name))?.id ?? null;
