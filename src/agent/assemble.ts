@@ -2,10 +2,11 @@
 // can't be a reply is a `SyntaxError`, and what remains can be stored, shown and sent back to the API.
 
 import { z } from "zod";
+import { isDeeperThan, MAX_JSON_DEPTH } from "../shared/json-depth";
 import type { AnswerEvent } from "./answer";
 import type { Block } from "./messages";
 
-import { checkInput, fits, isDeeperThan, MAX_DEPTH, wellFormed } from "./reply-bounds";
+import { checkInput, fits, wellFormed } from "./reply-bounds";
 import { type ReportedUsage, readUsage } from "./usage";
 
 /** Holds what arrived of a reply, whole or not. */
@@ -144,7 +145,7 @@ export function assemble(draft: Draft, onDelta: DeltaListener, takenIds: () => S
       throw malformed("a block misplaced");
     }
     const { index, content_block: given } = start;
-    if (isDeeperThan(given, MAX_DEPTH)) throw malformed("a block too deep");
+    if (isDeeperThan(given, MAX_JSON_DEPTH)) throw malformed("a block too deep");
     const schema = Object.hasOwn(BLOCKS, given.type) ? BLOCKS[given.type] : undefined;
     const read = schema ? schema.safeParse(given).data : given;
     if (!read) throw malformed("a block that lacks its fields");

@@ -1,7 +1,7 @@
 import type { SchemaDraft } from "@cfworker/json-schema";
+import { isDeeperThan, MAX_JSON_DEPTH } from "../shared/json-depth";
 import type { JsonSchema } from "./compiled-schema";
 import { compileSchema, UnusableSchema } from "./compiled-schema";
-import { isDeeperThan, MAX_DEPTH } from "./reply-bounds";
 import { type Misfit, misfitOf, TooManySteps } from "./validate";
 
 /** A reply's structured result, or how it is none. */
@@ -14,8 +14,8 @@ export function readOutput(schema: JsonSchema, text: string | null): Output {
   if (text === null) return { ok: false, why: "it is empty" };
   try {
     const value: unknown = JSON.parse(text);
-    if (isDeeperThan(value, MAX_DEPTH)) {
-      return { ok: false, why: `it is nested more than ${MAX_DEPTH} levels deep` };
+    if (isDeeperThan(value, MAX_JSON_DEPTH)) {
+      return { ok: false, why: `it is nested more than ${MAX_JSON_DEPTH} levels deep` };
     }
     const misfit = misfitOf(value, compileSchema(schema), draftOf(schema));
     return misfit ? { ok: false, why: whyOf(misfit) } : { ok: true, value };

@@ -1,25 +1,14 @@
 // What a model may say, whatever it is: replies are stored, shown to clients and sent back to the API.
 
+import { isDeeperThan, MAX_JSON_DEPTH } from "../shared/json-depth";
 import type { Block } from "./messages";
 
 /** The most tokens of one reply, unless its model allows less: enough for a long file, and what a call reserves. */
 export const MAX_OUTPUT_TOKENS = 16_384;
-/** Serialising recurses, in the runtime and in clients. */
-export const MAX_DEPTH = 100;
 /** Eight bytes for each token that a reply may have: enough for the longest file that fits in one. */
 const MAX_INPUT_BYTES = 128 << 10;
 /** A reply fits in a row of SQLite, of 2 MB at most, beside other columns and events that repeat it. */
 const MAX_REPLY_BYTES = 1_500_000;
-
-/** Returns whether a value nests objects and arrays in more levels than `max`. */
-export function isDeeperThan(value: unknown, max: number): boolean {
-  let level = [value];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > max) return true;
-    level = level.flatMap((one) => (typeof one === "object" && one ? Object.values(one) : []));
-  }
-  return false;
-}
 
 /** Returns whether a value as JSON has at most so many bytes. */
 export function fits(value: unknown, maxBytes: number = MAX_REPLY_BYTES): boolean {
@@ -30,7 +19,8 @@ export function fits(value: unknown, maxBytes: number = MAX_REPLY_BYTES): boolea
 
 /** Returns the input of a call as it can be kept; with the reason where it had to be replaced by an empty one. */
 export function checkInput(input: object): { input: object; why: string | null } {
-  if (isDeeperThan(input, MAX_DEPTH)) return replaced(`nests more than ${MAX_DEPTH} levels`);
+  if (isDeeperThan(input, MAX_JSON_DEPTH))
+    return replaced(`nests more than ${MAX_JSON_DEPTH} levels`);
   if (!fits(input, MAX_INPUT_BYTES)) return replaced("is larger than 128 KiB");
   return { input, why: null };
 }

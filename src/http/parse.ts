@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Issue } from "../session/validate-config";
+import { levelsOf, MAX_JSON_DEPTH } from "../shared/json-depth";
 import type { AppContext } from "./context";
 import { ApiError, invalid } from "./errors";
 
@@ -8,8 +9,6 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 // How much of a body that is too large is still read: a client that is cut off while it sends
 // sees a broken connection and not the answer.
 const MAX_DISCARDED_BYTES = 32 * 1024 * 1024;
-// Serialising recurses, here and in the runtime.
-const MAX_DEPTH = 100;
 // Every value that is wrong makes an issue, which weighs far more than it.
 const MAX_VALUES = 20_000;
 const MAX_ISSUES = 20;
@@ -117,16 +116,16 @@ const pathOf = (keys: PropertyKey[]): string => keys.map(String).join(".").slice
 
 /** Returns how a value is more than any request has a use for; undefined when it isn't. */
 function excessOf(value: unknown): string | undefined {
-  let level = [value];
-  for (let depth = 0, values = 0; level.length > 0; depth++) {
+  let depth = 0;
+  let values = 0;
+  for (const level of levelsOf(value)) {
     values += level.length;
     if (values > MAX_VALUES) return `holds more than ${MAX_VALUES} values`;
-    if (depth > MAX_DEPTH) return `is nested more than ${MAX_DEPTH} levels deep`;
+    if (depth++ > MAX_JSON_DEPTH) return `is nested more than ${MAX_JSON_DEPTH} levels deep`;
     // Such a key would be lost on the way, without a word.
     if (level.some((one) => typeof one === "object" && one && Object.hasOwn(one, "__proto__"))) {
       return 'has a key "__proto__"';
     }
-    level = level.flatMap((one) => (typeof one === "object" && one ? Object.values(one) : []));
   }
   return undefined;
 }

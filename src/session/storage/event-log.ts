@@ -1,4 +1,5 @@
 import type { EventBody, EventScope, SessionEvent } from "../../events/event";
+import { isTextDeeperThan } from "../../shared/json-depth";
 import { all, one, page, type Row, type Sql, text } from "../../shared/sql";
 
 /** An event as it leaves the log: its record can be sent as it is. */
@@ -90,24 +91,8 @@ const MAX_DEPTH = 110;
 /** Returns the body of a stored event. What nests too deep, as earlier versions stored it, is left out. */
 function readable({ type, body }: Row): string {
   const json = String(body);
-  if (!FREE_FORM.has(type) || !nestsDeeper(json, MAX_DEPTH)) return json;
+  if (!FREE_FORM.has(type) || !isTextDeeperThan(json, MAX_DEPTH)) return json;
   return JSON.stringify(pruned(JSON.parse(json), MAX_DEPTH));
-}
-
-/** Returns whether a JSON text nests objects and arrays in more levels than `max`. */
-function nestsDeeper(json: string, max: number): boolean {
-  let depth = 0;
-  let quoted = false;
-  for (let at = 0; at < json.length; at++) {
-    const character = json[at];
-    if (character === "\\") at += 1;
-    else if (character === '"') quoted = !quoted;
-    else if (quoted) continue;
-    else if (character === "{" || character === "[") depth += 1;
-    else if (character === "}" || character === "]") depth -= 1;
-    if (depth > max) return true;
-  }
-  return false;
 }
 
 function pruned(value: unknown, levels: number): unknown {
