@@ -8,7 +8,12 @@ const sources = import.meta.glob<string>(["./**/*.ts", "!./**/*.test.ts", "!./**
 
 /** Lists the rooms that every room of a session may import from. */
 const BELOW_SESSION = ["session/base", "session/rules", "agent", "sandbox", "events", "db"];
-const SESSION_ROOM = [...BELOW_SESSION, "session/storage", "session/transactions", "session/env"];
+const SESSION_ROOM = [
+  ...BELOW_SESSION,
+  "session/storage",
+  "session/transactions",
+  "session/context",
+];
 
 /**
  * The rooms, and which other rooms each may import from; all may import from shared/. A room is a folder of
@@ -30,7 +35,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "session/claude-code": SESSION_ROOM,
   "session/container": SESSION_ROOM,
   "session/snapshots": SESSION_ROOM,
-  "session/env": [...BELOW_SESSION, "session/storage"],
+  "session/context": [...BELOW_SESSION, "session/storage", "session/transactions"],
   "session/transactions": [...BELOW_SESSION, "session/storage"],
   "session/storage": BELOW_SESSION,
   "session/base": ["session/rules", "agent", "sandbox", "events", "db", "settings"],
@@ -54,7 +59,8 @@ const ROOMS: Record<string, readonly string[]> = {
 const FILES: Record<string, string> = {
   "session/rpc": "session/base",
   "session/deployment": "session/base",
-  "session/session-env": "session/env",
+  "session/context": "session/context",
+  "session/session-env": "session/context",
 };
 
 /** The one folder, or file, in which a foreign package may be imported. */

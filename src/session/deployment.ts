@@ -69,6 +69,9 @@ export const lookup: Lookup | undefined = settings.DNS_RESOLVER
   ? createLookup({ resolver: settings.DNS_RESOLVER, fetch: (input, init) => fetch(input, init) })
   : undefined;
 
+/** The folder in which agents work: where each begins, and what is saved of a sandbox. */
+export const workspace: string = settings.AGENT_WORKSPACE;
+
 /** Returns where the sessions of a deployment work that do not say. */
 export const defaultProviderOf = ({ CONTAINERS }: Pick<Settings, "CONTAINERS">): Provider =>
   CONTAINERS ? "cloudflare" : "embedded";

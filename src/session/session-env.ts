@@ -4,10 +4,11 @@ import { type EnvValue, isSecret, takeOverEnv } from "../sandbox/egress";
 import { DecryptionError, type StoredText } from "../shared/encryption";
 import { errorText, log } from "../shared/log";
 import { redactor } from "../shared/redact";
+import type { SessionContext } from "./context";
 import { encryption } from "./deployment";
 import { type Refusal, refuse } from "./rpc";
 import type { Manifest } from "./storage/snapshot-bucket";
-import type { SessionStore, StoredEnv } from "./storage/store";
+import type { StoredEnv } from "./storage/store";
 
 /** An environment as it is given and used. */
 export type Env = Record<string, EnvValue>;
@@ -35,24 +36,18 @@ export async function newRequestHash(
   return encryption.encrypt(hash, hashPlace(id));
 }
 
-/** What is needed of the session. */
-export interface SessionEnvDeps {
-  store: SessionStore;
-  commit<T>(change: (now: number) => T): T;
-}
-
 /** The environment of a session that exists: stored encrypted, kept in memory in clear once it was needed. */
 export class SessionEnv {
-  readonly #deps: SessionEnvDeps;
+  readonly #context: SessionContext;
   #read: { stored: StoredEnv; env: Env } | undefined;
 
-  constructor(deps: SessionEnvDeps) {
-    this.#deps = deps;
+  constructor(context: SessionContext) {
+    this.#context = context;
   }
 
   /** Returns the environment in clear. Rejects with a `DecryptionError` where a key is missing. */
   async read(): Promise<Env> {
-    const { id, config } = this.#deps.store.identity;
+    const { id, config } = this.#context.store.identity;
     const stored = config.env;
     if (stored === undefined) return {};
     if (this.#read?.stored !== stored) this.#read = { stored, env: await decryptEnv(id, stored) };
@@ -61,7 +56,7 @@ export class SessionEnv {
 
   /** Returns the hash of the request that the session was made by. Rejects as `read` does. */
   async requestHash(): Promise<string | null> {
-    const { id, requestHash } = this.#deps.store.identity;
+    const { id, requestHash } = this.#context.store.identity;
     return requestHash === null ? null : encryption.decrypt(requestHash, hashPlace(id));
   }
 
@@ -70,7 +65,7 @@ export class SessionEnv {
    * Never rejects.
    */
   async renew(): Promise<void> {
-    const { store, commit } = this.#deps;
+    const { store, commit } = this.#context;
     const { identity } = store;
     const { id, config, requestHash } = identity;
     if (!config.env || isCurrent(config.env, requestHash)) return;

@@ -560,7 +560,9 @@ describe("an ending", () => {
     await runInDurableObject(objectOf(id), (_, state) => {
       const store = new SessionStore(state.storage);
       const seq = store.log.progressOf(request.id);
-      store.recovery = { messageId: request.id, seq, restarts: 1, survived: 0 };
+      store.transaction(() => {
+        store.recovery = { messageId: request.id, seq, restarts: 1, survived: 0 };
+      });
     });
     await abortAllDurableObjects();
     await until(async () => value(await sessionOf(id).message(ALICE, request.id)).endedAt !== null);

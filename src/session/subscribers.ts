@@ -29,15 +29,28 @@ interface Frame {
  */
 export class Subscribers {
   readonly #sockets: Sockets;
+  /** Calls that wait for a message's end, by its id. */
+  readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   #gathered: Frame[] = [];
 
   constructor(sockets: Sockets) {
     this.#sockets = sockets;
   }
 
-  /** Shows a stored event, and closes the sockets that have then seen everything. */
+  /** Sends a stored event, and closes the sockets that have then been sent everything. */
   show(event: LoggedEvent): void {
     this.#gather(event, storedFrame(event));
+    const { type, messageId } = event;
+    if (!isMessageEnd(type) || messageId === null) return;
+    this.#waiting.get(messageId)?.resolve();
+    this.#waiting.delete(messageId);
+  }
+
+  /** Resolves when a message that has not ended does. */
+  messageEnd(messageId: string): Promise<void> {
+    const waiting = this.#waiting.get(messageId) ?? Promise.withResolvers<void>();
+    this.#waiting.set(messageId, waiting);
+    return waiting.promise;
   }
 
   /** Shows a live event. */

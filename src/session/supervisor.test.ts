@@ -73,7 +73,8 @@ describe("a supervisor", () => {
     supervisor.drive();
     await settle();
     state.running = null;
-    await supervisor.driveAndWait();
+    supervisor.drive();
+    await supervisor.stopped();
     expect(gone).toBe(true);
     expect(did).toEqual(["work a", "stop a"]);
   });

@@ -20,6 +20,7 @@ export interface SupervisorDeps {
  */
 export class Supervisor {
   readonly #deps: SupervisorDeps;
+  #stopped: Promise<void> = Promise.resolve();
   #worker: { messageId: string; controller: AbortController; done: Promise<void> } | null = null;
 
   constructor(deps: SupervisorDeps) {
@@ -30,24 +31,25 @@ export class Supervisor {
   drive(): void {
     const messageId = this.#deps.running();
     if (messageId !== null && this.#worker?.messageId === messageId) return;
-    const follows = this.#worker !== null;
-    this.#worker?.controller.abort();
+    const stopped = this.#worker;
+    if (stopped) {
+      stopped.controller.abort();
+      this.#stopped = stopped.done;
+    }
     this.#worker = null;
     if (messageId === null) return;
     const controller = new AbortController();
     // Begun in a tick of its own, so that the worker is known before its work can change the state. Between two
     // messages of a queue whatever else the isolate has to do gets its turn, timers and sockets too.
-    const tick = follows ? scheduler.wait(0) : Promise.resolve();
+    const tick = stopped ? scheduler.wait(0) : Promise.resolve();
     const done = tick.then(() => this.#work(messageId, controller));
     this.#worker = { messageId, controller, done };
     this.#deps.waitUntil(done);
   }
 
-  /** Drives, and waits, within a bound, until the work that this stopped is over. */
-  async driveAndWait(): Promise<void> {
-    const before = this.#worker;
-    this.drive();
-    if (before && before !== this.#worker) await settledWithin(before.done, STOP_WAIT_MS);
+  /** Waits, within a bound, until the work that was stopped last is over. */
+  async stopped(): Promise<void> {
+    await settledWithin(this.#stopped, STOP_WAIT_MS);
   }
 
   /** Never rejects. */

@@ -12,15 +12,17 @@ import {
   readLine,
 } from "../../agent/claude-code/protocol";
 import type { Ending } from "../../agent/loop";
-import { apiError, type Upstream } from "../../agent/relay";
-import type { LiveEvent } from "../../events/event";
+import { apiError } from "../../agent/relay";
+import { commandEnv } from "../../sandbox/egress";
 import { type Programs, type Sandbox, SandboxError } from "../../sandbox/sandbox";
 import { backoffMs, pause } from "../../shared/backoff";
 import { errorText, log } from "../../shared/log";
 import { type Notifier, notifier } from "../../shared/notifier";
 import { settledWithin } from "../../shared/timeout";
+import type { SessionContext } from "../context";
+import { upstream, workspace } from "../deployment";
+import type { SessionEnv } from "../session-env";
 import type { StoredProgram } from "../storage/claude-code";
-import type { SessionStore } from "../storage/store";
 import { hasAgents } from "../transactions/agents";
 import {
   endingOfMessage,
@@ -32,7 +34,7 @@ import {
   startAgent,
   tryLeftOpen,
 } from "../transactions/claude-code";
-import { type LiveDraft, recoverRun } from "../transactions/turns";
+import { recoverRun } from "../transactions/turns";
 import { later, passOn, stopped } from "./model-proxy";
 import { putBackTranscript, saveTranscript } from "./transcript";
 
@@ -55,19 +57,6 @@ const GO_ON =
 /** What is said to one that has given up on a model that is to be asked again. */
 const ASK_AGAIN = "The model could not be reached for a moment. Go on where you were.";
 
-/** What is needed of the session. */
-export interface ClaudeCodeDeps {
-  store: SessionStore;
-  commit<T>(change: (now: number) => T): T;
-  publish(event: LiveEvent): void;
-  drafts: Map<string, LiveDraft>;
-  upstream: Upstream | null;
-  sandbox(): Sandbox;
-  workspace: string;
-  /** Returns the environment of the program. Rejects where it can't be read. */
-  env(): Promise<Record<string, string>>;
-}
-
 /** The message that is worked on. */
 interface Work {
   messageId: string;
@@ -89,7 +78,8 @@ interface Work {
  * with what it remembers.
  */
 export class ClaudeCode {
-  readonly #deps: ClaudeCodeDeps;
+  readonly #context: SessionContext;
+  readonly #env: SessionEnv;
   #work: Work | null = null;
   #begun = Promise.withResolvers<void>();
   /** Resolves when nobody works on a message, nor stops what was worked on. */
@@ -100,8 +90,9 @@ export class ClaudeCode {
   /** The newest line that a program is known to have. */
   #given = "";
 
-  constructor(deps: ClaudeCodeDeps) {
-    this.#deps = deps;
+  constructor(context: SessionContext, env: SessionEnv) {
+    this.#context = context;
+    this.#env = env;
   }
 
   /** Works on a message until it has come to its end. Null when it was stopped from outside. */
@@ -123,7 +114,7 @@ export class ClaudeCode {
     const settled = notifier(both);
     const program = new AbortController();
     const work: Work = { messageId, signal: both, settled, noise: "", askedAfter: null, program };
-    const { store, commit } = this.#deps;
+    const { store, commit } = this.#context;
     for (const run of store.journal.openRuns(messageId)) {
       if (store.journal.hasCalls(run.id)) commit((now) => recoverRun({ store, run, now }));
     }
@@ -149,7 +140,7 @@ export class ClaudeCode {
     if (request.method !== "POST" || pathname !== "/model/v1/messages") {
       return apiError(404, "not_found_error", "Not found");
     }
-    const { upstream, store } = this.#deps;
+    const { store } = this.#context;
     const { running } = store.state;
     if (running === null || this.#stopping || !upstream) return stopped();
     await settledWithin(this.#begun.promise, TAKE_UP_MS);
@@ -158,10 +149,10 @@ export class ClaudeCode {
     if (work.messageId !== running) return stopped();
     const hasTools = programTools(store.identity.config, hasAgents(store)).length > 0;
     const finish = (result: CallResult) =>
-      this.#deps.commit((now) => finishCall(this.#at(work.messageId, now), result));
+      this.#context.commit((now) => finishCall(this.#at(work.messageId, now), result));
     const { messageId, settled } = work;
     const signal = AbortSignal.any([work.signal, work.program.signal]);
-    const deps = { ...this.#deps, messageId, settled, signal, upstream, hasTools, finish };
+    const deps = { ...this.#context, messageId, settled, signal, upstream, hasTools, finish };
     return passOn(request, deps).catch((error) => {
       log("model_call.crashed", { session: store.identity.id, error: errorText(error) });
       return later();
@@ -170,7 +161,7 @@ export class ClaudeCode {
 
   /** Has the program work, and starts it again as often as it dies and makes sense. */
   async #untilItEnds(work: Work): Promise<Ending | null> {
-    const { store, commit } = this.#deps;
+    const { store, commit } = this.#context;
     const { messageId, signal } = work;
     for (;;) {
       const before = store.programs.read()?.id;
@@ -194,7 +185,7 @@ export class ClaudeCode {
 
   /** Clears away after a program that has died: what it asked is given up, and what it left running ends. */
   async #bury(work: Work): Promise<void> {
-    const { store, commit } = this.#deps;
+    const { store, commit } = this.#context;
     const { messageId } = work;
     const id = store.programs.read()?.id;
     commit((now) => {
@@ -208,7 +199,7 @@ export class ClaudeCode {
     // On a machine that is gone there is nothing left.
     if (id !== undefined)
       await settledWithin(
-        this.#deps
+        this.#context
           .sandbox()
           .kill(id)
           .catch(() => {}),
@@ -218,9 +209,9 @@ export class ClaudeCode {
 
   /** Makes sure that the program runs and has its prompt, and follows it. */
   async #attempt(work: Work): Promise<Ending | Failed> {
-    const { store, commit } = this.#deps;
+    const { store, commit } = this.#context;
     const { messageId, signal } = work;
-    const sandbox = this.#deps.sandbox();
+    const sandbox = this.#context.sandbox();
     const { programs } = sandbox;
     if (!programs) return NO_PROGRAMS;
     const machine = (await sandbox.start?.()) ?? "";
@@ -250,7 +241,7 @@ export class ClaudeCode {
 
   /** Ends a program that stands on another machine, or in the middle of another message. */
   async #clearAway(messageId: string, machine: string, sandbox: Sandbox): Promise<void> {
-    const { store, commit } = this.#deps;
+    const { store, commit } = this.#context;
     const left = store.programs.read();
     if (!left) return;
     const busy = left.messageId !== null && left.messageId !== messageId && left.ending === null;
@@ -261,10 +252,10 @@ export class ClaudeCode {
 
   /** Returns the program as it runs; starts one with what was remembered where there is none. */
   async #begin(machine: string, sandbox: Sandbox, programs: Programs): Promise<StoredProgram> {
-    const { store, commit } = this.#deps;
+    const { store, commit } = this.#context;
     const known = store.programs.read();
     const id = known?.id ?? `claude_${crypto.randomUUID()}`;
-    const setup = setupOfProgram(store, this.#deps.workspace, await this.#deps.env());
+    const setup = setupOfProgram(store, commandEnv(await this.#env.read()));
     const { files, command, env } = programStart(id, setup);
     if (!known) {
       await putBackTranscript(id, sandbox, store);
@@ -284,7 +275,7 @@ export class ClaudeCode {
     work: Work,
     programs: Programs,
   ): Promise<Ending | undefined> {
-    const { store } = this.#deps;
+    const { store } = this.#context;
     const { messageId } = work;
     const uuid = uuidIn(messageId);
     switch (heard?.type) {
@@ -347,20 +338,20 @@ export class ClaudeCode {
   /** Commits what a line means together with how far was heard; nothing once the work was stopped. */
   #note(work: Work, end: number, change: (now: number) => void): void {
     if (work.signal.aborted) return;
-    this.#deps.commit((now) => {
+    this.#context.commit((now) => {
       change(now);
-      this.#deps.store.programs.saveHeard(end);
+      this.#context.store.programs.saveHeard(end);
     });
   }
 
   #at(messageId: string, now: number): MessageChange {
-    const { store, drafts, workspace } = this.#deps;
-    return { store, drafts, workspace, messageId, now };
+    const { store, drafts } = this.#context;
+    return { store, drafts, messageId, now };
   }
 
   /** Waits until the reply that makes a call is written down: the program makes calls while it still reads. */
   async #toolKnown(toolUseId: string, { messageId, settled, signal }: Work): Promise<void> {
-    const { journal } = this.#deps.store;
+    const { journal } = this.#context.store;
     for (;;) {
       const next = settled.wait();
       if (signal.aborted || journal.openToolOf(messageId, toolUseId)) return;
@@ -371,11 +362,11 @@ export class ClaudeCode {
 
   /** Stops what the program does for a message that was ended from outside. Never rejects. */
   async #stop(messageId: string): Promise<void> {
-    const { store, commit } = this.#deps;
+    const { store, commit } = this.#context;
     const program = store.programs.read();
     if (program?.messageId !== messageId || program.ending !== null) return;
     try {
-      const sandbox = this.#deps.sandbox();
+      const sandbox = this.#context.sandbox();
       if (!(await this.#halt(program.id, sandbox.programs))) {
         await sandbox.kill(program.id);
         commit(() => store.programs.forget());
@@ -389,7 +380,7 @@ export class ClaudeCode {
 
   /** Asks a program to stop what it does; tells whether it has, within a bound. */
   async #halt(id: string, programs: Programs | undefined): Promise<boolean> {
-    const { store, commit } = this.#deps;
+    const { store, commit } = this.#context;
     const { told, heard } = this.#program();
     if (!programs || this.#given !== lineName(id, told)) return false;
     commit(() => store.programs.addLine(interruptLine(crypto.randomUUID())));
@@ -425,7 +416,7 @@ export class ClaudeCode {
   /** Keeps what the program remembers. A failure is left to the next time. */
   async #save(sandbox: Sandbox): Promise<void> {
     await this.#saving;
-    const { store, commit, workspace } = this.#deps;
+    const { store, commit } = this.#context;
     const path = transcriptPath(workspace, uuidOf(store.identity.sessionId));
     this.#saving = saveTranscript(path, sandbox, store, (change) => commit(change)).catch((error) =>
       log("transcript.save_failed", { session: store.identity.id, error: errorText(error) }),
@@ -435,11 +426,11 @@ export class ClaudeCode {
   }
 
   #saveSoon(): void {
-    if (!this.#saving) void this.#save(this.#deps.sandbox());
+    if (!this.#saving) void this.#save(this.#context.sandbox());
   }
 
   #program(): StoredProgram {
-    const program = this.#deps.store.programs.read();
+    const program = this.#context.store.programs.read();
     if (!program) throw new Error("the session has no program");
     return program;
   }

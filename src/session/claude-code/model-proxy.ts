@@ -11,10 +11,11 @@ import { apiError, countRelayed, type RelayedCall, relay, type Upstream } from "
 import { MAX_OUTPUT_TOKENS } from "../../agent/reply-bounds";
 import { reserveTurn, type Turn } from "../../agent/reserve-turn";
 import { retryDelayMs } from "../../agent/retry";
-import type { LiveEvent, StopReason, TurnKind } from "../../events/event";
+import type { StopReason, TurnKind } from "../../events/event";
 import { sha256, toBase64 } from "../../shared/bytes";
 import type { Notifier } from "../../shared/notifier";
 import { settledWithin } from "../../shared/timeout";
+import type { SessionContext } from "../context";
 import { knownModel } from "../deployment";
 import type { Run } from "../storage/journal";
 import type { SessionStore } from "../storage/store";
@@ -23,7 +24,6 @@ import {
   beginTurn,
   completeTurn,
   failTurn,
-  type LiveDraft,
   type RunChange,
   scopeOf,
   startTool,
@@ -41,11 +41,7 @@ const RESULT_WAIT_MS = 1_000;
 const AGENT_HEADER = "x-claude-code-agent-id";
 
 /** What is needed to pass a program's calls on while a message runs. */
-export interface ProxyDeps {
-  store: SessionStore;
-  commit<T>(change: (now: number) => T): T;
-  publish(event: LiveEvent): void;
-  drafts: Map<string, LiveDraft>;
+export interface ProxyDeps extends SessionContext {
   upstream: Upstream;
   messageId: string;
   /** Whether the session's agents have any tools. */

@@ -1,7 +1,30 @@
 import { DEFAULT_NETWORK, type Egress, type EnvValue, egressTo } from "../../sandbox/egress";
+import { errorText, log } from "../../shared/log";
 import { MODEL_HOSTS } from "../deployment";
 import { isEnded } from "../rules/lifecycle";
+import type { Env as ClearEnv } from "../session-env";
 import type { SessionStore } from "../storage/store";
+
+/**
+ * Returns where a request from the session's sandbox to a host goes. `readEnv` decrypts the session's environment, which
+ * is needed only for a host that a secret goes to; where it can't be read, the request goes nowhere.
+ */
+export async function findEgress(
+  store: SessionStore,
+  host: string,
+  readEnv: () => Promise<ClearEnv>,
+): Promise<Egress> {
+  const { env = {} } = store.exists() ? store.identity.config : {};
+  const stored = egressOf(store, host, env);
+  if (stored.to !== "host") return stored;
+  if (stored.replacements.length === 0) return { to: "host", replacements: [] };
+  try {
+    return egressOf(store, host, await readEnv());
+  } catch (error) {
+    log("egress.refused", { session: store.identity.id, error: errorText(error) });
+    return { to: "nowhere" };
+  }
+}
 
 /** Returns where a request from the session's sandbox to a host goes, with secrets of an environment as they stand there. */
 export function egressOf<Text>(

@@ -4,6 +4,8 @@ import { type Sandbox, SandboxError } from "../../sandbox/sandbox";
 import { jitteredBackoffMs } from "../../shared/backoff";
 import { errorText, log } from "../../shared/log";
 import { settledWithin } from "../../shared/timeout";
+import type { SessionContext } from "../context";
+import { workspace } from "../deployment";
 import {
   attempt,
   giveUp,
@@ -21,7 +23,6 @@ import {
 } from "../rules/container-state";
 import { activate } from "../rules/lifecycle";
 import { SnapshotBucket, savedKey } from "../storage/snapshot-bucket";
-import type { SessionStore } from "../storage/store";
 import { failSession } from "../transactions/session";
 import { setContainerState, setLifecycle, setLost } from "../transactions/state";
 import { containerSandbox, isLoss } from "./sandbox";
@@ -37,16 +38,6 @@ const CALL_WAIT_MS = 180_000;
 /** Calls that were stopped may take so long to be over before the workspace is saved. */
 const CALLS_MS = 60_000;
 
-/** What is needed of the session. */
-export interface ContainerLifecycleDeps {
-  env: Env;
-  store: SessionStore;
-  workspace: string;
-  /** Runs a change as one transaction, shows its events, and drives. */
-  commit(change: (now: number) => void): void;
-  waitUntil(work: Promise<unknown>): void;
-}
-
 const retryDelayMs = (attempts: number): number =>
   jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, Math.random());
 
@@ -55,7 +46,7 @@ const retryDelayMs = (attempts: number): number =>
  * its files with it, whatever is lost in between. A sandbox that needs no start is left as it is.
  */
 export class ContainerLifecycle {
-  readonly #deps: ContainerLifecycleDeps;
+  readonly #context: SessionContext;
   readonly #bucket: SnapshotBucket;
   /** The sandbox at the session's address, whatever machine stands there. */
   #any: Sandbox | null = null;
@@ -70,9 +61,9 @@ export class ContainerLifecycle {
   /** Calls of the machine under way, but for our own. */
   readonly #calls = new Set<Promise<unknown>>();
 
-  constructor(deps: ContainerLifecycleDeps) {
-    this.#deps = deps;
-    this.#bucket = new SnapshotBucket(deps.env.SNAPSHOTS);
+  constructor(context: SessionContext) {
+    this.#context = context;
+    this.#bucket = new SnapshotBucket(context.env.SNAPSHOTS);
   }
 
   /** Returns the session's sandbox; one stub, since calls keep their order on one only. */
@@ -87,13 +78,13 @@ export class ContainerLifecycle {
     if (this.#work || !this.#pending()) return;
     // Begun in a tick of its own: it makes changes itself.
     this.#work = Promise.resolve().then(() => this.#workOff());
-    this.#deps.waitUntil(this.#work);
+    this.#context.waitUntil(this.#work);
   }
 
   /** Returns whether there is to be a machine. */
   isWanted(): boolean {
     const machine = this.#machine();
-    return machine !== undefined && isWanted(machine) && !this.#deps.store.state.removed;
+    return machine !== undefined && isWanted(machine) && !this.#context.store.state.removed;
   }
 
   /** Leaves neither a machine nor a saved workspace. */
@@ -106,7 +97,7 @@ export class ContainerLifecycle {
         // What was under way may have come to its end in a new machine.
         await sandbox.destroy();
       }
-      await this.#bucket.removeSaved(this.#deps.store.identity.id);
+      await this.#bucket.removeSaved(this.#context.store.identity.id);
     }
     this.#any = null;
     this.#named = null;
@@ -139,7 +130,7 @@ export class ContainerLifecycle {
       return this.#giveUp(before, new Error("it was interrupted too often"));
     }
     const attempts = before.attempts + 1;
-    this.#commit((now) => setContainerState(this.#deps.store, attempt(before), now));
+    this.#commit((now) => setContainerState(this.#context.store, attempt(before), now));
     try {
       if (before.phase === "starting") await this.#start(before);
       else if (before.phase === "saving") await this.#save(before);
@@ -154,14 +145,14 @@ export class ContainerLifecycle {
     }
   }
 
-  async #start({ saved: workspace, clean }: Machine): Promise<void> {
-    const { store } = this.#deps;
+  async #start({ saved, clean }: Machine): Promise<void> {
+    const { store } = this.#context;
     const sandbox = this.#anyMachine();
     // What a try that was cut off has left is no place to begin in.
     if (!clean) await sandbox.destroy();
     const name = await sandbox.start?.();
     if (name === undefined) throw new Error("the sandbox knows no start");
-    if (workspace) await this.#machineOf(name).restore?.(workspace.key);
+    if (saved) await this.#machineOf(name).restore?.(saved.key);
     this.#change("starting", (machine, now) => {
       setContainerState(store, started(machine, name), now);
       const { lifecycle } = store.state;
@@ -170,31 +161,31 @@ export class ContainerLifecycle {
   }
 
   async #save({ name, saves }: Machine & { phase: "saving" }): Promise<void> {
-    const { store } = this.#deps;
+    const { store } = this.#context;
     await settledWithin(Promise.allSettled(this.#calls), CALLS_MS);
     const sandbox = this.#machineOf(name);
     if (!sandbox.snapshot) throw new SandboxError("it can't be saved", { transient: false });
     const { id } = store.identity;
-    const workspace = { key: savedKey(id, saves), at: Date.now() };
-    await sandbox.snapshot(workspace.key);
+    const save = { key: savedKey(id, saves), at: Date.now() };
+    await sandbox.snapshot(save.key);
     this.#change("saving", (machine, now) => {
-      setContainerState(store, saved(machine, workspace), now);
-      this.#bringHome(workspace);
+      setContainerState(store, saved(machine, save), now);
+      this.#bringHome(save);
     });
     // What stays is removed with the next one.
     await this.#bucket
-      .removeSaved(id, workspace.key)
+      .removeSaved(id, save.key)
       .catch((error) => this.#log("container.cleanup_failed", error));
   }
 
   async #release(): Promise<void> {
     await this.#anyMachine().destroy();
-    const { store } = this.#deps;
+    const { store } = this.#context;
     this.#change("releasing", (machine, now) => setContainerState(store, released(machine), now));
   }
 
   #giveUp({ phase }: Pending, error: unknown): void {
-    const { store } = this.#deps;
+    const { store, drafts } = this.#context;
     this.#log("container.given_up", error, { phase });
     const why = error instanceof SandboxError ? `: ${error.message}` : "";
     if (phase === "starting") {
@@ -207,7 +198,7 @@ export class ContainerLifecycle {
       if (phase === "saving" && store.state.machine?.lost) this.#bringHome(machine.saved);
       if (store.state.lifecycle.status !== "initializing") return;
       const message = `The sandbox could not be started${why}.`;
-      failSession(store, { type: "unavailable_error", message }, new Map(), now);
+      failSession(store, { type: "unavailable_error", message }, drafts, now);
     });
   }
 
@@ -224,7 +215,7 @@ export class ContainerLifecycle {
       use: () => {
         const machine = this.#machine();
         if (!machine || use(machine) === machine) return;
-        this.#commit((now) => setContainerState(this.#deps.store, use(machine), now));
+        this.#commit((now) => setContainerState(this.#context.store, use(machine), now));
       },
       during: (call) => this.#during(call),
       explain: (name, error) => (isLoss(error) ? this.#lost(name, error) : error),
@@ -239,14 +230,14 @@ export class ContainerLifecycle {
     if (!machine || !this.#isAwake()) throw RELEASED;
     this.#waiting ??= Promise.withResolvers<string>();
     const { promise } = this.#waiting;
-    this.#commit((now) => setContainerState(this.#deps.store, want(machine), now));
+    this.#commit((now) => setContainerState(this.#context.store, want(machine), now));
     if (!(await settledWithin(promise, CALL_WAIT_MS))) throw STILL_STARTING;
     return promise;
   }
 
   /** Notes that the machine of a name is lost, and says what that means. */
   #lost(name: string, cause: SandboxError): SandboxError {
-    const { store } = this.#deps;
+    const { store } = this.#context;
     const machine = this.#machine();
     const after = machine && lose(machine, name);
     if (after && after !== machine) {
@@ -266,14 +257,14 @@ export class ContainerLifecycle {
 
   /** Leaves no agent in a directory that the next machine does not have: no shell starts there. */
   #bringHome(saved: SavedWorkspace | null): void {
-    const { store, workspace } = this.#deps;
+    const { store } = this.#context;
     if (saved) store.journal.bringHome(workspace);
     else store.journal.bringAllHome(workspace);
   }
 
   /** Saves the workspace for another: from the machine, or what was saved of the last one. */
   async #copy(key: string): Promise<{ sizeBytes: number }> {
-    const { SNAPSHOTS } = this.#deps.env;
+    const { SNAPSHOTS } = this.#context.env;
     const phase = this.#machine()?.phase;
     if (phase === "saving" || phase === "releasing") {
       this.drive();
@@ -301,7 +292,7 @@ export class ContainerLifecycle {
   }
 
   #commit(change: (now: number) => void): void {
-    this.#deps.commit(change);
+    this.#context.commit(change);
   }
 
   /** Changes the machine, if it still stands where it is thought to. */
@@ -314,23 +305,25 @@ export class ContainerLifecycle {
   }
 
   #machine(): Machine | undefined {
-    const { store } = this.#deps;
+    const { store } = this.#context;
     return store.exists() ? store.state.machine : undefined;
   }
 
   /** Returns the machine, where there is something to do with it; one of a session to be forgotten is erased. */
   #pending(): Pending | undefined {
     const machine = this.#machine();
-    return machine && isPending(machine) && !this.#deps.store.state.removed ? machine : undefined;
+    return machine && isPending(machine) && !this.#context.store.state.removed
+      ? machine
+      : undefined;
   }
 
   #isAwake(): boolean {
-    const { store } = this.#deps;
+    const { store } = this.#context;
     return store.exists() && store.state.lifecycle.status === "active";
   }
 
   #anyMachine(): Sandbox {
-    const { env, store, workspace } = this.#deps;
+    const { env, store } = this.#context;
     const { provider, id } = store.state.sandbox;
     const session = store.identity.id;
     this.#any ??= openSandbox(env, { provider, id, session }, { workspace });
@@ -339,7 +332,7 @@ export class ContainerLifecycle {
 
   #machineOf(name: string): Sandbox {
     if (this.#named?.name !== name) {
-      const { env, store, workspace } = this.#deps;
+      const { env, store } = this.#context;
       const { provider, id } = store.state.sandbox;
       const sandbox = openSandbox(env, { provider, id, machine: name }, { workspace });
       this.#named = { name, sandbox };
@@ -348,9 +341,7 @@ export class ContainerLifecycle {
   }
 
   #log(event: string, error: unknown, fields: Record<string, unknown> = {}): void {
-    const { store } = this.#deps;
-    const session = store.exists() ? store.identity.id : undefined;
-    log(event, { session, ...fields, error: errorText(error) });
+    log(event, { session: this.#context.id, ...fields, error: errorText(error) });
   }
 }
 

@@ -10,12 +10,11 @@ import { MAX_OUTPUT_TOKENS } from "../../agent/reply-bounds";
 import type { AgentMessaging, FileGuard } from "../../agent/tool";
 import { findTool, runTool, toolDefinitions } from "../../agent/tools";
 import type { Pattern } from "../../db/schema";
-import type { LiveEvent } from "../../events/event";
 import { decidesOnCommands } from "../../sandbox/providers";
-import type { Sandbox } from "../../sandbox/sandbox";
 import { sha256, toHex } from "../../shared/bytes";
 import type { Notifier } from "../../shared/notifier";
-import { lookup, modelOf } from "../deployment";
+import type { SessionContext } from "../context";
+import { lookup, modelOf, workspace } from "../deployment";
 import type { Run } from "../storage/journal";
 import type { SessionStore } from "../storage/store";
 import { deliverInbox, introduction, MAIN, setupOf } from "../transactions/agents";
@@ -26,26 +25,17 @@ import {
   completeTurn,
   failTurn,
   finishTool,
-  type LiveDraft,
   scopeOf,
   startTool,
 } from "../transactions/turns";
 
-/** What a run needs of its session. */
-export interface RunnerDeps {
-  store: SessionStore;
-  /** Runs a change as one transaction and shows its events. */
-  commit<T>(change: (now: number) => T): T;
-  publish(event: LiveEvent): void;
+/** What a run works with. */
+export interface RunContext extends SessionContext {
   model: Model;
-  sandbox: Sandbox;
-  workspace: string;
   /** The environment of the session's commands. */
-  env: Record<string, string>;
-  /** Replies under way, for whoever joins or stops them in the middle. */
-  drafts: Map<string, LiveDraft>;
+  commandEnv: Record<string, string>;
   signal: AbortSignal;
-  /** Opens whenever a call of the session was settled. */
+  /** Notified whenever a call of the session was settled. */
   settled: Notifier;
   /** Absent in a session with one agent. */
   messaging: AgentMessaging | undefined;
@@ -53,24 +43,24 @@ export interface RunnerDeps {
 }
 
 /** Carries a run on from its journal, to its end. Null when it was stopped from outside. */
-export function runAgentForSession(run: Run, deps: RunnerDeps): Promise<Ending | null> {
-  const { store, commit, publish, drafts, signal } = deps;
+export function runAgentForSession(run: Run, context: RunContext): Promise<Ending | null> {
+  const { store, commit, publish, drafts, signal } = context;
   const { config, createdAt, pattern } = store.identity;
   const scope = scopeOf(run);
   const setup = setupOf(store, run.agent);
   const priced = modelOf(setup.model);
   const offered = offeredTools(setup.rules)
-    .filter(({ name }) => deps.messaging || !MULTI_AGENT_TOOLS.has(name))
+    .filter(({ name }) => context.messaging || !MULTI_AGENT_TOOLS.has(name))
     .filter(({ name }) => isUsable(name, pattern));
 
   return runAgent({
-    model: deps.model,
+    model: context.model,
     request: {
       model: priced.id,
       system: systemPrompt({
         given: setup.systemPrompt,
         others: introduction(store, run.agent),
-        workspace: deps.workspace,
+        workspace,
         createdAt,
       }),
       tools: toolDefinitions(offered),
@@ -83,9 +73,9 @@ export function runAgentForSession(run: Run, deps: RunnerDeps): Promise<Ending |
           : undefined,
     },
     maxTokens: Math.min(MAX_OUTPUT_TOKENS, priced.maxOutput),
-    journal: openJournal(run, priced, deps),
+    journal: openJournal(run, priced, context),
     signal,
-    runTool: (call, context) => {
+    runTool: (call, given) => {
       const tool = findTool(call.name);
       if (!tool) return Promise.resolve(refusal(`There is no tool "${call.name}".`));
       const cwd = store.journal.agentCwd(run.agent);
@@ -93,21 +83,21 @@ export function runAgentForSession(run: Run, deps: RunnerDeps): Promise<Ending |
       const verdict = mayCall(setup.rules, call.name, call.input, cwd, sandboxDecides);
       if (!verdict.allowed) return Promise.resolve(refusal(verdict.reason));
       return runTool(tool, call.input, {
-        ...context,
-        sandbox: deps.sandbox,
+        ...given,
+        sandbox: context.sandbox(),
         cwd,
         setCwd: (path) => {
           if (!signal.aborted) commit(() => store.journal.saveAgentCwd(run.agent, path));
         },
-        env: deps.env,
+        env: context.commandEnv,
         commandRules: sandboxDecides ? commandRules(setup.rules) : undefined,
         signal,
         fetch: (input, init) => fetch(input, init),
         lookup,
-        messaging: deps.messaging,
-        files: deps.files,
+        messaging: context.messaging,
+        files: context.files,
         wake: async ({ when, prompt }) => {
-          const id = await wakeUpId(run.id, context.callId);
+          const id = await wakeUpId(run.id, given.callId);
           signal.throwIfAborted();
           const agent = run.agent === MAIN ? null : run.agent;
           return commit((now) => setWakeUp(store, { id, agent, when, prompt }, now));
@@ -143,10 +133,10 @@ const isUsable = (tool: string, pattern: Pattern): boolean =>
 const refusal = (content: string) => ({ content, isError: true, refused: true });
 
 /** Returns a run's journal over the session's store. The conversation is read once and then kept along. */
-function openJournal(run: Run, priced: PricedModel, deps: RunnerDeps): Journal {
-  const { store, drafts, settled } = deps;
+function openJournal(run: Run, priced: PricedModel, context: RunContext): Journal {
+  const { store, drafts, settled } = context;
   const commit = <T>(change: (at: { store: SessionStore; run: Run; now: number }) => T): T =>
-    deps.commit((now) => change({ store, run, now }));
+    context.commit((now) => change({ store, run, now }));
   let known: (Message & { n: number })[] | undefined;
   /** The newest reply in `known`, while its results are not. */
   let unanswered: { n: number; turnId: string } | undefined;

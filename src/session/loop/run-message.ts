@@ -13,20 +13,23 @@ import {
   sendAgentMessage,
 } from "../transactions/agents";
 import { recoverRun } from "../transactions/turns";
-import { type RunnerDeps, runAgentForSession } from "./run-agent";
+import { type RunContext, runAgentForSession } from "./run-agent";
 
 /** Agents that call their models at once, besides the message's own; the others wait. */
 export const MAX_AT_WORK = 16;
 
-/** What work on a message needs of its session. */
-export type RunMessageDeps = Omit<RunnerDeps, "messaging" | "files" | "settled">;
+/** What work on a message works with. */
+export type MessageContext = Omit<RunContext, "messaging" | "files" | "settled">;
 
 /**
  * Works on a message with all its agents, those that were lost with the object too, until it has come to
  * its end. Null when it was stopped from outside. Never rejects.
  */
-export async function runMessage(messageId: string, deps: RunMessageDeps): Promise<Ending | null> {
-  const { store, commit, signal } = deps;
+export async function runMessage(
+  messageId: string,
+  context: MessageContext,
+): Promise<Ending | null> {
+  const { store, commit, signal } = context;
   const work = new Map<string, Promise<Ending | null>>();
   const settled = notifier(signal);
   const posted = notifier(signal);
@@ -53,7 +56,7 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
     const shared = hasAgents(store);
     for (;;) {
       const ending = await runAgentForSession(run, {
-        ...deps,
+        ...context,
         settled,
         messaging: shared ? messagingOf(run) : undefined,
         files: shared ? filesOf(run) : undefined,
@@ -77,7 +80,7 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
     const at = (now: number) => ({ store, run, now });
     return {
       async task(task: Assignment): Promise<ToolResult> {
-        const opened = commit((now) => openTask(at(now), task, deps.workspace));
+        const opened = commit((now) => openTask(at(now), task));
         if (!("messageId" in opened)) return opened;
         const done = start(opened);
         if (task.background) {
@@ -89,9 +92,7 @@ export async function runMessage(messageId: string, deps: RunMessageDeps): Promi
         return resultOf(store, opened);
       },
       send(message) {
-        const { result, opened } = commit((now) =>
-          sendAgentMessage(at(now), message, deps.workspace),
-        );
+        const { result, opened } = commit((now) => sendAgentMessage(at(now), message));
         if (opened) void start(opened);
         else posted.notify();
         return result;

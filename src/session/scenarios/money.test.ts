@@ -7,7 +7,7 @@ import type { TurnKind } from "../../events/event";
 import { aMessage, aSpec, objectOf } from "../../testing/sessions";
 import { modelOf } from "../deployment";
 import { newState, SessionStore } from "../storage/store";
-import { acceptMessage, startNext } from "../transactions/messages";
+import { acceptMessage } from "../transactions/messages";
 import {
   beginTurn,
   closeTurns,
@@ -111,8 +111,7 @@ function play(
     const made = { ...identity, owner: "alice", sessionId: "sdk_sess_1", createdAt: now };
     store.create(made, { limits, tags, description, userId }, newState(spec, now));
     store.state = { ...store.state, lifecycle: { status: "active", startedAt: now } };
-    acceptMessage(store, request, now);
-    startNext(store, "/workspace", now);
+    acceptMessage(store, request, new Map(), now);
     for (let n = 1; n < AGENTS; n++) {
       store.journal.addAgent(`agent ${n}`, `agent ${n}`, "/workspace");
       const run = { id: `run ${n}`, messageId: request.id, agent: `agent ${n}` };

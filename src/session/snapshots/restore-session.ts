@@ -4,10 +4,12 @@ import type { Sandbox } from "../../sandbox/sandbox";
 import { DecryptionError } from "../../shared/encryption";
 import { errorText, log } from "../../shared/log";
 import { Serial } from "../../shared/serial";
+import type { SessionContext } from "../context";
+import { workspace } from "../deployment";
 import { type Caller, ok, type Result, refuse, type SessionSpec } from "../rpc";
 import { newEnv } from "../session-env";
 import { SnapshotBucket, savedKey, workspaceKey } from "../storage/snapshot-bucket";
-import { newState, type SessionStore, type StoredEnv } from "../storage/store";
+import { newState, type StoredEnv } from "../storage/store";
 import { importTranscript } from "../storage/transcript";
 import { type Copy, copySource, resumeSourceOf } from "./source";
 
@@ -24,28 +26,19 @@ interface CleanupRecord {
 
 const CLEANUP_RECORD = "making";
 
-/** What is needed of the session's object. */
-export interface SessionRestoreDeps {
-  env: Env;
-  storage: DurableObjectStorage;
-  store: SessionStore;
-  workspace: string;
-  waitUntil(work: Promise<unknown>): void;
-}
-
 /**
  * Makes a session from a copy of another. Until its last transaction there is no session, only a note and
  * an alarm that clears away what a loss of the object left behind.
  */
 export class SessionRestore {
-  readonly #deps: SessionRestoreDeps;
+  readonly #context: SessionContext;
   readonly #bucket: SnapshotBucket;
   readonly #serial: Serial;
 
-  constructor(deps: SessionRestoreDeps) {
-    this.#deps = deps;
-    this.#serial = new Serial(deps.waitUntil);
-    this.#bucket = new SnapshotBucket(deps.env.SNAPSHOTS);
+  constructor(context: SessionContext) {
+    this.#context = context;
+    this.#serial = new Serial(context.waitUntil);
+    this.#bucket = new SnapshotBucket(context.env.SNAPSHOTS);
   }
 
   /** Returns whether a session is being made, or was and is left half made. */
@@ -75,11 +68,11 @@ export class SessionRestore {
   async sweep(): Promise<void> {
     if (!this.busy) return;
     try {
-      if (this.#serial.busy) await this.#deps.storage.setAlarm(Date.now() + SWEEP_MS);
+      if (this.#serial.busy) await this.#context.storage.setAlarm(Date.now() + SWEEP_MS);
       else await this.settle();
     } catch (error) {
       this.#logLeft(error);
-      await this.#deps.storage.setAlarm(Date.now() + SWEEP_MS);
+      await this.#context.storage.setAlarm(Date.now() + SWEEP_MS);
     }
   }
 
@@ -94,7 +87,7 @@ export class SessionRestore {
     try {
       const env = await newEnv(spec.id, spec.config.env, copy.manifest);
       await this.#fill(spec, copy);
-      finish(copy, env, () => this.#deps.storage.kv.delete(CLEANUP_RECORD));
+      finish(copy, env, () => this.#context.storage.kv.delete(CLEANUP_RECORD));
     } catch (error) {
       log("resume.failed", { session: spec.id, error: errorText(error) });
       this.#dropCopy(copy);
@@ -108,7 +101,7 @@ export class SessionRestore {
 
   /** Removes a copy that was made for this session; the housekeeping removes one that stays. */
   #dropCopy({ key, temporary }: Copy): void {
-    if (temporary) this.#deps.waitUntil(this.#bucket.remove(key).catch(() => {}));
+    if (temporary) this.#context.waitUntil(this.#bucket.remove(key).catch(() => {}));
   }
 
   async #find(caller: Caller, spec: SessionSpec): Promise<Result<Copy>> {
@@ -119,7 +112,7 @@ export class SessionRestore {
       return refuse("invalid_request", "can't take over the files of another session", { path });
     }
     try {
-      const copy = await copySource(this.#deps.env, caller, spec, origin);
+      const copy = await copySource(this.#context.env, caller, spec, origin);
       return copy.ok && isStrange(copy.value, spec) ? NOT_ITS_OWN : copy;
     } catch (error) {
       // The index is down, or the origin was lost in the middle.
@@ -130,7 +123,7 @@ export class SessionRestore {
 
   /** Takes over workspace and transcript, in transactions of bounded size. */
   async #fill(spec: SessionSpec, { key, manifest, temporary }: Copy): Promise<void> {
-    const { storage, store, workspace } = this.#deps;
+    const { storage, store } = this.#context;
     const { sandbox } = newState(spec, 0);
     const record: CleanupRecord = { session: spec.id, sandbox, copy: temporary ? key : null };
     storage.transactionSync(() => {
@@ -150,12 +143,12 @@ export class SessionRestore {
   async #takeFiles(record: CleanupRecord, from: string): Promise<void> {
     const sandbox = this.#sandbox(record.sandbox);
     if (!sandbox.start) await sandbox.restore?.(from);
-    else await copyArchive(this.#deps.env.SNAPSHOTS, from, savedKey(record.session, 0));
+    else await copyArchive(this.#context.env.SNAPSHOTS, from, savedKey(record.session, 0));
   }
 
   /** Leaves nothing of a session that did not come to be; one that did has no note any more. */
   async #discard(): Promise<void> {
-    const { storage, store } = this.#deps;
+    const { storage, store } = this.#context;
     const record = this.#cleanupRecord();
     if (!record) return;
     const sandbox = this.#sandbox(record.sandbox);
@@ -175,11 +168,11 @@ export class SessionRestore {
   }
 
   #cleanupRecord(): CleanupRecord | undefined {
-    return this.#deps.storage.kv.get<CleanupRecord>(CLEANUP_RECORD);
+    return this.#context.storage.kv.get<CleanupRecord>(CLEANUP_RECORD);
   }
 
   #sandbox(info: CleanupRecord["sandbox"]): Sandbox {
-    return openSandbox(this.#deps.env, info, { workspace: this.#deps.workspace });
+    return openSandbox(this.#context.env, info, { workspace });
   }
 }
 

@@ -1,17 +1,17 @@
-import type { Sandbox } from "../../sandbox/sandbox";
 import { errorText, log } from "../../shared/log";
 import { Serial } from "../../shared/serial";
 import { all, type Row, type Sql } from "../../shared/sql";
 import { settledWithin } from "../../shared/timeout";
+import type { SessionContext } from "../context";
 import { type Refusal, type Result, refuse, type SnapshotRow } from "../rpc";
+import type { SessionEnv } from "../session-env";
 import {
   newSnapshotId,
   SNAPSHOT_MS,
-  type SnapshotBucket,
+  SnapshotBucket,
   snapshotKey,
   workspaceKey,
 } from "../storage/snapshot-bucket";
-import type { SessionStore } from "../storage/store";
 import { exportTranscript, pointNow } from "../storage/transcript";
 
 /** As many snapshots of a session are kept; the oldest goes first. */
@@ -20,28 +20,21 @@ export const MAX_SNAPSHOTS = 10;
 /** A message waits no longer than this for a copy that is being made; the copy then fails. */
 const SAVE_TIMEOUT_MS = 300_000;
 
-/** What is needed of the session. */
-export interface SnapshotsDeps {
-  store: SessionStore;
-  sql: Sql;
-  bucket: SnapshotBucket;
-  sandbox(): Sandbox;
-  /** Encrypts the session's environment anew if need be. Never rejects. */
-  renewEnv(): Promise<void>;
-  waitUntil(work: Promise<unknown>): void;
-}
-
 /**
  * Copies of the session at one point in time: its snapshots, and those on their way into another session.
  * While one is made nothing works on a message, so that transcript and workspace belong together.
  */
 export class Snapshots {
-  readonly #deps: SnapshotsDeps;
+  readonly #context: SessionContext;
+  readonly #env: SessionEnv;
+  readonly #bucket: SnapshotBucket;
   readonly #serial: Serial;
 
-  constructor(deps: SnapshotsDeps) {
-    this.#deps = deps;
-    this.#serial = new Serial(deps.waitUntil);
+  constructor(context: SessionContext, env: SessionEnv) {
+    this.#context = context;
+    this.#env = env;
+    this.#bucket = new SnapshotBucket(context.env.SNAPSHOTS);
+    this.#serial = new Serial(context.waitUntil);
   }
 
   /** Resolves when no copy is being made. */
@@ -52,7 +45,8 @@ export class Snapshots {
   /** Makes a snapshot, and removes those that are one too many. */
   take(): Promise<Result<SnapshotRow>> {
     return this.#serial.run(async () => {
-      const { store, sql } = this.#deps;
+      const { store } = this.#context;
+      const sql = this.#sql;
       const refused = this.#refusal();
       if (refused) return refused;
       const createdAt = Date.now();
@@ -95,7 +89,8 @@ export class Snapshots {
 
   /** Returns the snapshots that can be used, newest first. */
   list(now: number): SnapshotRow[] {
-    const { sql, store } = this.#deps;
+    const { store } = this.#context;
+    const sql = this.#sql;
     const rows = all(
       sql,
       `SELECT * FROM snapshots WHERE size_bytes IS NOT NULL AND created_at > ?
@@ -108,7 +103,7 @@ export class Snapshots {
   /** Removes every snapshot of the session. */
   async removeAll(): Promise<void> {
     await this.settled();
-    await this.#remove(all(this.#deps.sql, "SELECT id FROM snapshots"));
+    await this.#remove(all(this.#sql, "SELECT id FROM snapshots"));
   }
 
   /** Saves the session as it is. Nothing is to be found under the key until everything is. */
@@ -116,10 +111,12 @@ export class Snapshots {
     key: string,
     createdAt: number,
   ): Promise<Result<{ sizeBytes: number; numMessages: number }>> {
-    const { store, sql, bucket } = this.#deps;
+    const { store } = this.#context;
+    const sql = this.#sql;
+    const bucket = this.#bucket;
     const begunAt = Date.now();
     const { id, owner, sessionId } = store.identity;
-    const sandbox = this.#deps.sandbox();
+    const sandbox = this.#context.sandbox();
     const point = pointNow(sql);
     const { numMessages } = point;
     const save = async () => {
@@ -129,7 +126,7 @@ export class Snapshots {
         transcriptParts += 1;
         sizeBytes += await bucket.putPart(key, transcriptParts, part);
       }
-      await this.#deps.renewEnv();
+      await this.#env.renew();
       const { env = {}, runtime = "loop" } = store.identity.config;
       const facts = { owner, id, sessionId, env, runtime, createdAt };
       const manifest = { ...facts, transcriptParts, numMessages, sizeBytes };
@@ -147,8 +144,12 @@ export class Snapshots {
     }
   }
 
+  get #sql(): Sql {
+    return this.#context.storage.sql;
+  }
+
   #refusal(): Refusal | undefined {
-    const { store } = this.#deps;
+    const { store } = this.#context;
     if (store.identity.pattern === "ephemeral") {
       return refuse(
         "invalid_request",
@@ -159,20 +160,20 @@ export class Snapshots {
     if (running !== null) {
       return refuse("session_busy", "A message is running in the session.", { messageId: running });
     }
-    if (this.#deps.sandbox().snapshot) return undefined;
+    if (this.#context.sandbox().snapshot) return undefined;
     const { provider } = store.state.sandbox;
     return refuse("invalid_request", `A sandbox of "${provider}" can't be saved.`);
   }
 
   /** Removes what was begun and not finished: the object was lost meanwhile, or it failed. */
   #removeLost(): Promise<void> {
-    const lost = all(this.#deps.sql, "SELECT id FROM snapshots WHERE size_bytes IS NULL");
+    const lost = all(this.#sql, "SELECT id FROM snapshots WHERE size_bytes IS NULL");
     return this.#tryToRemove(lost);
   }
 
   #removeOld(now: number): Promise<void> {
     const old = all(
-      this.#deps.sql,
+      this.#sql,
       `SELECT id FROM snapshots WHERE created_at <= ? OR id NOT IN (
          SELECT id FROM snapshots ORDER BY created_at DESC, id DESC LIMIT ?)`,
       now - SNAPSHOT_MS,
@@ -185,14 +186,15 @@ export class Snapshots {
   #tryToRemove(rows: Row[]): Promise<void> {
     return this.#remove(rows).catch((error) => {
       log("snapshot.cleanup_failed", {
-        session: this.#deps.store.identity.id,
+        session: this.#context.store.identity.id,
         error: errorText(error),
       });
     });
   }
 
   async #remove(rows: Row[]): Promise<void> {
-    const { sql, bucket } = this.#deps;
+    const sql = this.#sql;
+    const bucket = this.#bucket;
     for (const row of rows) {
       await bucket.remove(snapshotKey(String(row.id)));
       sql.exec("DELETE FROM snapshots WHERE id = ?", row.id ?? null);

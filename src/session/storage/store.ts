@@ -110,7 +110,8 @@ export class SessionStore {
   /** The state, kept so that a transition that changed nothing is known by its identity. */
   #state: State | undefined;
   #written = 0;
-  /** Whether the transaction under way has changed the state: it changes often, and is written once. */
+  #inTransaction = false;
+  /** Whether the open transaction has changed the state, which is written once, at its end. */
   #changed = false;
 
   constructor(storage: DurableObjectStorage) {
@@ -125,8 +126,13 @@ export class SessionStore {
     this.programs = new ProgramTable(sql);
   }
 
-  /** Runs `change` as one transaction and returns what it returned; a throw undoes all of it. */
+  /**
+   * Runs `change` as one transaction and returns what it returned; a throw undoes all of it. Throws inside of another
+   * transaction.
+   */
   transaction<T>(change: () => T): T {
+    if (this.#inTransaction) throw new Error("a transaction is open already");
+    this.#inTransaction = true;
     const mark = this.log.untaken;
     try {
       return this.#storage.transactionSync(() => {
@@ -142,6 +148,7 @@ export class SessionStore {
       this.#dropKept();
       throw error;
     } finally {
+      this.#inTransaction = false;
       this.#changed = false;
     }
   }
@@ -174,6 +181,7 @@ export class SessionStore {
   saveEnv(env: StoredEnv, requestHash: StoredText | null): void {
     const { identity } = this;
     const saved = { ...identity, requestHash, config: { ...identity.config, env } };
+    this.#requireTransaction();
     this.#storage.kv.put("identity", saved);
     this.#identity = saved;
   }
@@ -194,7 +202,9 @@ export class SessionStore {
     return this.#metadata;
   }
 
+  /** Throws outside of a transaction, as all of these setters do but that of the outbox. */
   set metadata(metadata: Metadata) {
+    this.#requireTransaction();
     this.#metadata = metadata;
     this.#storage.kv.put("metadata", metadata);
   }
@@ -204,8 +214,8 @@ export class SessionStore {
     return this.#state;
   }
 
-  /** Only within a transaction. */
   set state(state: State) {
+    this.#requireTransaction();
     this.#state = state;
     this.#changed = true;
   }
@@ -215,6 +225,7 @@ export class SessionStore {
     return this.#outbox;
   }
 
+  /** May be written on its own: it says how far the index is, which is no part of the session. */
   set outbox(outbox: Outbox | null) {
     this.#outbox = outbox;
     if (outbox) this.#storage.kv.put("outbox", outbox);
@@ -227,6 +238,7 @@ export class SessionStore {
   }
 
   set recovery(recovery: Recovery) {
+    this.#requireTransaction();
     this.#storage.kv.put("recovery", recovery);
   }
 
@@ -234,6 +246,10 @@ export class SessionStore {
   forget(): void {
     this.#dropKept();
     this.log.take();
+  }
+
+  #requireTransaction(): void {
+    if (!this.#inTransaction) throw new Error("the session is only changed in a transaction");
   }
 
   #dropKept(): void {

@@ -2,6 +2,7 @@ import { textOf } from "../../agent/messages";
 import type { Rules } from "../../agent/permissions";
 import type { ToolResult } from "../../agent/tool";
 import { failed } from "../../agent/tools/result";
+import { workspace } from "../deployment";
 import type { CustomAgent } from "../rpc";
 import type { Outcome, Run } from "../storage/journal";
 import type { SessionStore } from "../storage/store";
@@ -103,7 +104,7 @@ export interface Assignment {
  * Opens the run of an agent on a task, or finds it open or ended already. Answers what is wrong where
  * there can't be one.
  */
-export function openTask(at: RunChange, task: Assignment, workspace: string): Run | ToolResult {
+export function openTask(at: RunChange, task: Assignment): Run | ToolResult {
   const { store, run } = at;
   const known = store.journal.run(runIdOf(run, task.callId));
   if (known) return known;
@@ -122,14 +123,13 @@ export function openTask(at: RunChange, task: Assignment, workspace: string): Ru
   if (type === undefined && store.journal.agentNames().length >= MAX_AGENTS) {
     return failed(`A session may have ${MAX_AGENTS} agents. Give the task to one that is there.`);
   }
-  return openRun(at, { ...task, agent }, workspace);
+  return openRun(at, { ...task, agent });
 }
 
 /** Adds a message to an agent's inbox, or opens a run for it if the agent has none. */
 export function sendAgentMessage(
   at: RunChange,
   sent: { callId: string; to: string; message: string },
-  workspace: string,
 ): { result: ToolResult; opened?: Run } {
   const { store, run } = at;
   const to = findAgent(store, sent.to);
@@ -151,7 +151,7 @@ export function sendAgentMessage(
     return { result };
   }
   const task = { callId: sent.callId, type: to, agent: to, prompt: content, background: true };
-  return { result, opened: openRun(at, task, workspace) };
+  return { result, opened: openRun(at, task) };
 }
 
 /** Moves an agent's inbox into its conversation. Returns false if the inbox is empty. */
@@ -242,7 +242,6 @@ function freeName(at: RunChange, type: string): string {
 function openRun(
   { store, run, now }: RunChange,
   { callId, type, agent, prompt, background }: Assignment & { agent: string },
-  workspace: string,
 ): Run {
   const { messageId } = run;
   const id = runIdOf(run, callId);

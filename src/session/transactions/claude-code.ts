@@ -1,7 +1,7 @@
 import { type ProgramSetup, uuidOf } from "../../agent/claude-code/options";
 import { type CallResult, type Heard, limitIn } from "../../agent/claude-code/protocol";
 import { type Ending, endingOf } from "../../agent/loop";
-import { modelOf } from "../deployment";
+import { modelOf, workspace } from "../deployment";
 import type { Call, Run } from "../storage/journal";
 import type { SessionStore } from "../storage/store";
 import { closeAgentRun, openTask, setupOf } from "./agents";
@@ -13,7 +13,6 @@ import { closeTurns, type Drafts, finishTool, scopeOf } from "./turns";
 export interface MessageChange {
   store: SessionStore;
   drafts: Drafts;
-  workspace: string;
   messageId: string;
   now: number;
 }
@@ -23,13 +22,13 @@ const MAX_WORDS_CHARACTERS = 500;
 
 /** Opens the run of an agent that the program has started. */
 export function startAgent(at: MessageChange, heard: Extract<Heard, { type: "agent" }>): void {
-  const { store, messageId, now, workspace } = at;
+  const { store, messageId, now } = at;
   const tool = store.journal.openToolOf(messageId, heard.toolUseId);
   const run = store.journal.run(tool?.runId ?? messageId);
   if (!run) return;
   const { toolUseId, agentType: type, prompt } = heard;
   const task = { callId: tool?.callId ?? toolUseId, type, prompt, background: false };
-  const opened = openTask({ store, run, now }, task, workspace);
+  const opened = openTask({ store, run, now }, task);
   if ("messageId" in opened) store.programs.addAgent(heard.agentId, opened.id);
 }
 
@@ -97,11 +96,7 @@ function outcomeOf(run: Run, failure: string | null): Ending {
 }
 
 /** Returns a session as its program is to know it, with the environment of its commands. */
-export function setupOfProgram(
-  store: SessionStore,
-  workspace: string,
-  env: Record<string, string>,
-): ProgramSetup {
+export function setupOfProgram(store: SessionStore, env: Record<string, string>): ProgramSetup {
   const { config, sessionId } = store.identity;
   const { systemPrompt, effort, allowedTools, disallowedTools } = config;
   const names = Object.keys(config.customAgents ?? {});

@@ -1,6 +1,7 @@
 import { readOutput } from "../../agent/output";
 import { fits } from "../../agent/reply-bounds";
 import type { PublicError, StopReason } from "../../events/event";
+import { workspace } from "../deployment";
 import { type MessageRequest, type MessageStatus, type Refusal, type Result, refuse } from "../rpc";
 import { leftNanos } from "../rules/ledger";
 import { activate, complete, type EndContext, fail, isEnded, terminate } from "../rules/lifecycle";
@@ -19,22 +20,37 @@ const SHORT_RESULT_CHARACTERS = 5_000;
 export const MAX_QUEUED = 100;
 
 /**
- * Takes a message into the queue, or says why not. A repeat answers with the first one. `scheduleId` says
- * which schedule sends it, if one does.
+ * Takes a message into the queue and starts it if it need not wait, or says why not. A repeat answers with the first
+ * one and changes nothing. `scheduleId` names the schedule that sends it, if one does.
  */
 export function acceptMessage(
   store: SessionStore,
   request: MessageRequest,
+  drafts: Drafts,
   now: number,
   scheduleId?: string,
 ): Result<StoredMessage> {
-  const known = store.messages.get(request.id);
+  const { id, prompt, agent, requestHash, background, maxTurns, maxBudgetNanos } = request;
+  const known = store.messages.get(id);
   if (known) {
-    if (known.requestHash === request.requestHash) return { ok: true, value: known };
+    if (known.requestHash === requestHash) return { ok: true, value: known };
     return refuse("idempotency_mismatch", "This Idempotency-Key was used with another body.", {
       messageId: known.id,
     });
   }
+  const refused = refusalOf(store, request);
+  if (refused) return refused;
+  const received = { type: "message.received", prompt, ...(scheduleId && { scheduleId }) } as const;
+  const firstSeq = store.log.append(received, { messageId: id }, now);
+  const options = { background, maxTurns, maxBudgetNanos };
+  store.messages.add({ id, requestHash, prompt, agent, options, firstSeq, createdAt: now });
+  if (request.onBusy === "interrupt") interruptMessage(store, drafts, now, id);
+  startNext(store, now);
+  return { ok: true, value: requireMessage(store, id) };
+}
+
+/** Returns why a message can't be taken; undefined where it can. */
+function refusalOf(store: SessionStore, request: MessageRequest): Refusal | undefined {
   const { lifecycle, running } = store.state;
   const { pattern } = store.identity;
   if (isEnded(lifecycle)) return refuseEnded(store);
@@ -58,12 +74,7 @@ export function acceptMessage(
   if (store.messages.queuedIds().length >= MAX_QUEUED) {
     return refuse("queue_full", `${MAX_QUEUED} messages wait already.`);
   }
-  const { id, prompt, agent, requestHash, background, maxTurns, maxBudgetNanos } = request;
-  const received = { type: "message.received", prompt, ...(scheduleId && { scheduleId }) } as const;
-  const firstSeq = store.log.append(received, { messageId: id }, now);
-  const options = { background, maxTurns, maxBudgetNanos };
-  store.messages.add({ id, requestHash, prompt, agent, options, firstSeq, createdAt: now });
-  return { ok: true, value: requireMessage(store, id) };
+  return undefined;
 }
 
 const runsProgram = ({ identity }: SessionStore): boolean =>
@@ -96,14 +107,11 @@ export function refuseEnded(store: SessionStore): Refusal {
  * Starts a message when none runs: the one named, or the one that has waited longest. Does nothing
  * when there is none to start.
  */
-export function startNext(
-  store: SessionStore,
-  workspace: string,
-  now: number,
-  id: string | undefined = store.messages.queuedIds()[0],
-): void {
+export function startNext(store: SessionStore, now: number, named?: string): void {
   const { running, lifecycle } = store.state;
-  if (id === undefined || running !== null || isEnded(lifecycle)) return;
+  if (running !== null || isEnded(lifecycle)) return;
+  const id = named ?? store.messages.queuedIds()[0];
+  if (id === undefined) return;
   setLifecycle(store, activate(lifecycle, now), now);
   change(store, { running: id, lastActivityAt: now }, now);
   store.messages.start(id, now);
@@ -116,17 +124,31 @@ export function startNext(
   store.journal.addPrompt({ agent, runId: id, prompt: store.messages.prompt(id) });
 }
 
-/** How a message ends: by itself, by a limit, or by somebody's word. */
+/** How a message ends: by itself, by a limit, or by a call. */
 export interface MessageEnding {
   stopReason: StopReason;
   error?: PublicError | undefined;
 }
 
-/**
- * Ends a message in good order and draws what follows for its session: whatever is open of its runs is
- * settled and answered, what arrived is kept. A message that does not run stays as it is.
- */
+/** Ends a message as `closeMessage` does, and starts the next one: `next`, or the one that has waited longest. */
 export function endMessage(
+  store: SessionStore,
+  messageId: string,
+  ending: MessageEnding,
+  drafts: Drafts,
+  now: number,
+  next?: string,
+): void {
+  closeMessage(store, messageId, ending, drafts, now);
+  startNext(store, now, next);
+}
+
+/**
+ * Ends a message and starts no other, for a caller that goes on to end the session or what waits in its queue. Open
+ * calls of its runs are settled and answered, and what arrived of a reply is kept. Ends the session where that follows
+ * from the message's end. A message that does not run stays as it is.
+ */
+export function closeMessage(
   store: SessionStore,
   messageId: string,
   ending: MessageEnding,
@@ -169,15 +191,17 @@ function storable(store: SessionStore, messageId: string, result: string | null)
   return `${beginning}\n[The result is too large. The rest is in the events.]`;
 }
 
-/** Ends the running message from outside; returns its id, or null when none runs. */
-export function stopMessage(
+/** Interrupts the running message and starts the next one, as `endMessage` does. Returns its id; null when none runs. */
+export function interruptMessage(
   store: SessionStore,
-  stopReason: "interrupted" | "terminated" | "lifetime_limit",
   drafts: Drafts,
   now: number,
+  next?: string,
 ): string | null {
   const { running } = store.state;
-  if (running !== null) endMessage(store, running, { stopReason }, drafts, now);
+  if (running !== null) {
+    endMessage(store, running, { stopReason: "interrupted" }, drafts, now, next);
+  }
   return running;
 }
 

@@ -2,7 +2,7 @@ import type { PublicError } from "../../events/event";
 import { isEnded } from "../rules/lifecycle";
 import { countRestart, isHopeless } from "../rules/recovery";
 import type { SessionStore } from "../storage/store";
-import { endMessage } from "./messages";
+import { closeMessage, startNext } from "./messages";
 import { pauseSchedules } from "./schedules";
 import type { Drafts } from "./turns";
 
@@ -19,7 +19,7 @@ export function noteRestart(store: SessionStore, messageId: string): boolean {
 /**
  * Fails a message that was lost too often at the same step, pauses the schedule that sent it, and fails what waits of
  * that. Where the message before it failed so, too, the session does nothing more by itself: all that waits in its
- * queue fails, and all its schedules are paused.
+ * queue fails, and all its schedules are paused. Starts the next message.
  */
 export function failLostMessage(
   store: SessionStore,
@@ -29,7 +29,7 @@ export function failLostMessage(
 ): void {
   const sentBy = scheduleOf(store, messageId);
   const again = store.messages.endedBefore(messageId)?.error?.reason === CRASH_LOOP.reason;
-  endMessage(store, messageId, { stopReason: "error", error: CRASH_LOOP }, drafts, now);
+  closeMessage(store, messageId, { stopReason: "error", error: CRASH_LOOP }, drafts, now);
   if (isEnded(store.state.lifecycle)) return;
   const isLikeIt = (schedule: string | undefined) =>
     again || (schedule !== undefined && schedule === sentBy);
@@ -37,6 +37,7 @@ export function failLostMessage(
   for (const id of store.messages.queuedIds()) {
     if (isLikeIt(scheduleOf(store, id))) failQueued(store, id, now);
   }
+  startNext(store, now);
 }
 
 /** Returns the schedule that sent a message, if one did that is still there. */

@@ -14,6 +14,7 @@ import type { StoredSchedule } from "../storage/schedules";
 import type { SessionStore } from "../storage/store";
 import { acceptMessage, refuseEnded } from "./messages";
 import { change } from "./state";
+import type { Drafts } from "./turns";
 
 /** Schedules that a session may have, its agent's wake-ups among them. */
 export const MAX_SCHEDULES = 20;
@@ -226,6 +227,9 @@ function moveOn(
   change(store, {}, now);
 }
 
+/** A schedule's message interrupts none, so none is open that could have a draft. */
+const NO_DRAFTS: Drafts = new Map();
+
 function send(store: SessionStore, { id, when, prompt, agent }: StoredSchedule, now: number) {
   const random = () => `msg_${randomHex()}`;
   const request = {
@@ -238,7 +242,7 @@ function send(store: SessionStore, { id, when, prompt, agent }: StoredSchedule, 
     onBusy: "queue",
     requestHash: id,
   } as const;
-  return acceptMessage(store, request, now, id);
+  return acceptMessage(store, request, NO_DRAFTS, now, id);
 }
 
 function planAnew(store: SessionStore, schedule: StoredSchedule, now: number): void {

@@ -8,7 +8,7 @@ import { activate, expireIdle, fail, isEnded, terminate } from "../rules/lifecyc
 import { savedKey } from "../storage/snapshot-bucket";
 import type { StoredEnv } from "../storage/store";
 import { newState, type SessionStore } from "../storage/store";
-import { endContext, endMessage, stopMessage } from "./messages";
+import { closeMessage, endContext } from "./messages";
 import { publicNames } from "./session-row";
 import { change, endSession, setContainerState, setLifecycle } from "./state";
 import type { Drafts } from "./turns";
@@ -101,7 +101,8 @@ export function terminateSession(
   drafts: Drafts,
   now: number,
 ): void {
-  stopMessage(store, stopReason, drafts, now);
+  const { running } = store.state;
+  if (running !== null) closeMessage(store, running, { stopReason }, drafts, now);
   endSession(store, terminate(store.state.lifecycle, reason, endContext(store), now), now);
 }
 
@@ -113,7 +114,7 @@ export function failSession(
   now: number,
 ): void {
   const { running } = store.state;
-  if (running !== null) endMessage(store, running, { stopReason: "error", error }, drafts, now);
+  if (running !== null) closeMessage(store, running, { stopReason: "error", error }, drafts, now);
   endSession(store, fail(store.state.lifecycle, error, endContext(store), now), now);
 }
 

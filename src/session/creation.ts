@@ -1,0 +1,72 @@
+import { takeWarmSandbox } from "../pool/client";
+import { openSandbox } from "../sandbox/providers";
+import type { SessionContext } from "./context";
+import { workspace } from "./deployment";
+import { type Caller, ok, type Result, refuse, type SessionSpec } from "./rpc";
+import { newEnv, newRequestHash, refusalOf, type SessionEnv } from "./session-env";
+import type { SessionRestore } from "./snapshots/restore-session";
+import { resumeSourceOf } from "./snapshots/source";
+import { newState } from "./storage/store";
+import { createSession } from "./transactions/session";
+
+/** The parts of a session that its creation uses. */
+export interface CreationDeps {
+  env: SessionEnv;
+  restore: SessionRestore;
+}
+
+/**
+ * Creates the session of a spec, empty or from a copy of another. A repeat with the same request changes nothing; one
+ * with another is refused.
+ */
+export async function create(
+  caller: Caller,
+  given: SessionSpec,
+  context: SessionContext,
+  deps: CreationDeps,
+): Promise<Result<null>> {
+  const { store, commit } = context;
+  const { restore } = deps;
+  const spec = store.exists() ? given : await withWarmSandbox(context.env, given);
+  const { id, config } = spec;
+  const isEmpty = resumeSourceOf(spec) === null;
+  // Awaited before the storage is read: the transaction must follow without a pause.
+  const env = isEmpty && config.env ? await newEnv(id, config.env) : {};
+  const requestHash = await newRequestHash(id, spec.requestHash, config.env);
+  while (restore.busy) await restore.settle();
+  if (store.exists()) return repeat(spec, context, deps);
+  const { start } = openSandbox(context.env, newState(spec, 0).sandbox, { workspace });
+  const beginning = { caller, spec, requestHash, starts: start !== undefined };
+  if (isEmpty) {
+    commit((now) => createSession(store, { ...beginning, env, source: null }, now));
+    return ok(null);
+  }
+  return restore.make(caller, spec, ({ sessionId, manifest }, env, done) => {
+    const source = { sessionId, createdAt: manifest.createdAt };
+    commit((now) => {
+      createSession(store, { ...beginning, env, source }, now);
+      done();
+    });
+  });
+}
+
+/** Returns the same spec, with a sandbox of the warm pool if it has one ready. */
+async function withWarmSandbox(env: Env, spec: SessionSpec): Promise<SessionSpec> {
+  const sandboxId = await takeWarmSandbox(env, spec.id, spec.provider);
+  return sandboxId === null ? spec : { ...spec, sandboxId };
+}
+
+async function repeat(
+  spec: SessionSpec,
+  { store }: SessionContext,
+  { env }: CreationDeps,
+): Promise<Result<null>> {
+  if (store.state.removed) return refuse("unavailable", "The session is being deleted.");
+  const compared = await env.requestHash().then((hash) => ok(hash), refusalOf);
+  if (!compared.ok) return compared;
+  if (!store.exists()) return refuse("unavailable", "The session was deleted.");
+  if (compared.value === spec.requestHash) return ok(null);
+  return refuse("idempotency_mismatch", "This Idempotency-Key was used with another body.", {
+    sessionId: spec.id,
+  });
+}
