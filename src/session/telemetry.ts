@@ -90,7 +90,7 @@ export function reportMessage(
     stopReason,
     numTurns,
     cost: message.costNanos / 1e9,
-    held: store.journal.messageBalance(messageId).heldNanos / 1e9,
+    held: store.calls.balanceOf(messageId).heldNanos / 1e9,
     ...(error && { error: error.type, upstreamRequestId: error.upstreamRequestId }),
   });
 }

@@ -176,11 +176,11 @@ async function outcomeOf(id: string, messageIds: string[]): Promise<Outcome> {
       known({ status, stopReason, result, numTurns, toolsUsed }),
     ),
     conversations: await runInDurableObject(objectOf(id), (_, { storage }) => {
-      const { journal } = new SessionStore(storage);
-      return journal
-        .agentNames()
+      const { agents, history } = new SessionStore(storage);
+      return agents
+        .names()
         .map((agent) =>
-          journal
+          history
             .conversation(agent, "claude-sonnet-5-5")
             .map(({ role, content }) => known({ role, content })),
         );

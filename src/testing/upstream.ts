@@ -84,11 +84,9 @@ export const hello = { type: "text", text: "Hello." };
 /** Returns the books of a session, which must be right: its ledger, its totals and its events say the same. */
 export async function booksOf(id: string) {
   return runInDurableObject(objectOf(id), (_, { storage }) => {
-    const { state, metadata, log, journal } = new SessionStore(storage);
-    const tries = Array.from({ length: journal.nextTurnNumber() }, (_, n) =>
-      Array.from({ length: MAX_ATTEMPTS }, (_, attempt) =>
-        journal.call(`turn_${n}.${attempt + 1}`),
-      ),
+    const { state, metadata, log, calls: table } = new SessionStore(storage);
+    const tries = Array.from({ length: table.nextTurnNumber() }, (_, n) =>
+      Array.from({ length: MAX_ATTEMPTS }, (_, attempt) => table.get(`turn_${n}.${attempt + 1}`)),
     );
     const calls = tries
       .flat()

@@ -115,8 +115,8 @@ export class ClaudeCode {
     const program = new AbortController();
     const work: Work = { messageId, signal: both, settled, noise: "", askedAfter: null, program };
     const { store, commit } = this.#context;
-    for (const run of store.journal.openRuns(messageId)) {
-      if (store.journal.hasCalls(run.id)) commit((now) => recoverRun({ store, run, now }));
+    for (const run of store.runs.openOf(messageId)) {
+      if (store.calls.hasAny(run.id)) commit((now) => recoverRun({ store, run, now }));
     }
     this.#work = work;
     this.#begun.resolve();
@@ -171,10 +171,10 @@ export class ClaudeCode {
       });
       if (signal.aborted) return null;
       if (typeof ending === "object") return ending;
-      const run = store.journal.run(messageId);
+      const run = store.runs.get(messageId);
       if (!run || run.restarts >= MAX_DEATHS) return diedTooOften(work.noise);
       if (ending === "died") await this.#bury(work);
-      commit(() => store.journal.saveRestarts(run.id, run.restarts + 1));
+      commit(() => store.runs.saveRestarts(run.id, run.restarts + 1));
       // One that was left from an earlier message may have been dead for long.
       if (run.restarts > 0 || before === undefined || ending === "unheard") {
         await pause(backoffMs(run.restarts + 1, DEATH_PAUSE_MS, MAX_DEATH_PAUSE_MS), signal);
@@ -190,7 +190,7 @@ export class ClaudeCode {
     const id = store.programs.read()?.id;
     commit((now) => {
       store.programs.forget();
-      for (const run of store.journal.openRuns(messageId)) recoverRun({ store, run, now });
+      for (const run of store.runs.openOf(messageId)) recoverRun({ store, run, now });
       giveUpCalls(this.#at(messageId, now));
     });
     work.program.abort();
@@ -351,11 +351,11 @@ export class ClaudeCode {
 
   /** Waits until the reply that makes a call is written down: the program makes calls while it still reads. */
   async #toolKnown(toolUseId: string, { messageId, settled, signal }: Work): Promise<void> {
-    const { journal } = this.#context.store;
+    const { runs, calls, tools } = this.#context.store;
     for (;;) {
       const next = settled.wait();
-      if (signal.aborted || journal.openToolOf(messageId, toolUseId)) return;
-      if (!journal.openRuns(messageId).some(({ id }) => journal.openCalls(id).length > 0)) return;
+      if (signal.aborted || tools.openInMessage(messageId, toolUseId)) return;
+      if (!runs.openOf(messageId).some(({ id }) => calls.openOf(id).length > 0)) return;
       await next;
     }
   }

@@ -17,17 +17,13 @@ import type { Notifier } from "../../shared/notifier";
 import { settledWithin } from "../../shared/timeout";
 import type { SessionContext } from "../context";
 import { knownModel } from "../deployment";
-import type { Run } from "../storage/journal";
+import { MAIN } from "../storage/agents";
+import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
-import { MAIN, setupOf } from "../transactions/agents";
-import {
-  beginTurn,
-  completeTurn,
-  failTurn,
-  type RunChange,
-  scopeOf,
-  startTool,
-} from "../transactions/turns";
+import { setupOf } from "../transactions/agents";
+import { type RunChange, scopeOf } from "../transactions/state";
+import { startTool } from "../transactions/tool-calls";
+import { beginTurn, completeTurn, failTurn } from "../transactions/turns";
 
 /** The API takes no larger body. */
 const MAX_BODY_BYTES = 32 << 20;
@@ -69,7 +65,7 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
   const caller = await callerOf(request, deps);
   if (signal.aborted) return later();
   // What nobody knows of is paid for all the same, and shown to nobody.
-  const run = caller ?? store.journal.run(deps.messageId);
+  const run = caller ?? store.runs.get(deps.messageId);
   const kind = caller || call.kind !== "reply" ? call.kind : "helper";
   if (!run) return later();
   await resultsKnown(call.results, deps);
@@ -133,12 +129,12 @@ async function callerOf(
   { store, messageId, signal, settled }: ProxyDeps,
 ): Promise<Run | undefined> {
   const agentId = headers.get(AGENT_HEADER);
-  if (agentId === null) return store.journal.run(messageId);
+  if (agentId === null) return store.runs.get(messageId);
   const giveUpAt = Date.now() + AGENT_WAIT_MS;
   for (;;) {
     const next = settled.wait();
     const runId = store.programs.runOfAgent(agentId);
-    if (runId !== undefined) return store.journal.run(runId);
+    if (runId !== undefined) return store.runs.get(runId);
     if (!(await settledWithin(next, giveUpAt - Date.now())) || signal.aborted) return undefined;
   }
 }
@@ -151,7 +147,7 @@ async function resultsKnown(
   results: readonly CallResult[],
   { store, messageId, signal, settled, finish }: ProxyDeps,
 ): Promise<void> {
-  const isOpen = ({ toolUseId }: CallResult) => store.journal.openToolOf(messageId, toolUseId);
+  const isOpen = ({ toolUseId }: CallResult) => store.tools.openInMessage(messageId, toolUseId);
   const giveUpAt = Date.now() + RESULT_WAIT_MS;
   for (;;) {
     const next = settled.wait();
@@ -253,7 +249,7 @@ const asOurs = (block: Block): Block =>
 /** Returns a run as it is now: it may have been taken up again since. */
 const at = (run: Run, store: SessionStore, now: number): RunChange => ({
   store,
-  run: store.journal.run(run.id) ?? run,
+  run: store.runs.get(run.id) ?? run,
   now,
 });
 

@@ -258,8 +258,8 @@ export class ContainerLifecycle {
   /** Leaves no agent in a directory that the next machine does not have: no shell starts there. */
   #bringHome(saved: SavedWorkspace | null): void {
     const { store } = this.#context;
-    if (saved) store.journal.bringHome(workspace);
-    else store.journal.bringAllHome(workspace);
+    if (saved) store.agents.moveInto(workspace);
+    else store.agents.moveAllTo(workspace);
   }
 
   /** Saves the workspace for another: from the machine, or what was saved of the last one. */

@@ -15,19 +15,13 @@ import { sha256, toHex } from "../../shared/bytes";
 import type { Notifier } from "../../shared/notifier";
 import type { SessionContext } from "../context";
 import { lookup, modelOf, workspace } from "../deployment";
-import type { Run } from "../storage/journal";
+import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
-import { deliverInbox, introduction, MAIN, setupOf } from "../transactions/agents";
+import { deliverInbox, introduction, setupOf } from "../transactions/agents";
 import { setWakeUp } from "../transactions/schedules";
-import {
-  beginTurn,
-  compactTurn,
-  completeTurn,
-  failTurn,
-  finishTool,
-  scopeOf,
-  startTool,
-} from "../transactions/turns";
+import { scopeOf } from "../transactions/state";
+import { finishTool, startTool } from "../transactions/tool-calls";
+import { beginTurn, compactTurn, completeTurn, failTurn } from "../transactions/turns";
 
 /** What a run works with. */
 export interface RunContext extends SessionContext {
@@ -78,7 +72,7 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
     runTool: (call, given) => {
       const tool = findTool(call.name);
       if (!tool) return Promise.resolve(refusal(`There is no tool "${call.name}".`));
-      const cwd = store.journal.agentCwd(run.agent);
+      const cwd = store.agents.cwdOf(run.agent);
       const sandboxDecides = decidesOnCommands(store.state.sandbox.provider);
       const verdict = mayCall(setup.rules, call.name, call.input, cwd, sandboxDecides);
       if (!verdict.allowed) return Promise.resolve(refusal(verdict.reason));
@@ -87,7 +81,7 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
         sandbox: context.sandbox(),
         cwd,
         setCwd: (path) => {
-          if (!signal.aborted) commit(() => store.journal.saveAgentCwd(run.agent, path));
+          if (!signal.aborted) commit(() => store.agents.saveCwd(run.agent, path));
         },
         env: context.commandEnv,
         commandRules: sandboxDecides ? commandRules(setup.rules) : undefined,
@@ -99,8 +93,7 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
         wake: async ({ when, prompt }) => {
           const id = await wakeUpId(run.id, given.callId);
           signal.throwIfAborted();
-          const agent = run.agent === MAIN ? null : run.agent;
-          return commit((now) => setWakeUp(store, { id, agent, when, prompt }, now));
+          return commit((now) => setWakeUp(store, { id, agent: run.agent, when, prompt }, now));
         },
         output: (stream, text) => {
           const { id: toolUseId, name } = call;
@@ -143,25 +136,25 @@ function openJournal(run: Run, priced: PricedModel, context: RunContext): Journa
 
   return {
     progress() {
-      const lastStop = store.journal.run(run.id)?.lastStop ?? null;
-      const contextTokens = store.journal.contextTokens(run.agent);
-      const pending = store.journal.openTools(run.id).map(({ state, ...call }) => {
+      const lastStop = store.runs.get(run.id)?.lastStop ?? null;
+      const contextTokens = store.agents.contextTokens(run.agent);
+      const pending = store.tools.openOf(run.id).map(({ state, ...call }) => {
         const { id, callId, name, input, turnId } = call;
         return { id, callId, name, input, turnId, interrupted: state === "started" };
       });
       return { lastStop, contextTokens, pending };
     },
     conversation() {
-      known ??= store.journal.conversation(run.agent, priced.id);
+      known ??= store.history.conversation(run.agent, priced.id);
       if (unanswered) {
-        const content = store.journal.toolResults(unanswered.turnId);
+        const content = store.tools.resultsOf(unanswered.turnId);
         if (content.length > 0) known.push({ n: unanswered.n, role: "user", content });
         unanswered = undefined;
       }
       return known;
     },
     deliverInbox() {
-      if (!store.journal.hasInboxMessages(run.agent) || !commit(deliverInbox)) return;
+      if (!store.agents.hasInboxMessages(run.agent) || !commit(deliverInbox)) return;
       known = undefined;
       unanswered = undefined;
     },

@@ -2,7 +2,7 @@ import type { Ending } from "../../agent/loop";
 import type { AgentMessaging, FileGuard, ToolResult } from "../../agent/tool";
 import { sha256, toBase64 } from "../../shared/bytes";
 import { notifier } from "../../shared/notifier";
-import type { Run } from "../storage/journal";
+import type { Run } from "../storage/runs";
 import {
   type Assignment,
   finishRun,
@@ -36,12 +36,12 @@ export async function runMessage(
   const slots = limiter(MAX_AT_WORK);
   const locks = new Map<string, Promise<unknown>>();
 
-  const open = store.journal.openRuns(messageId);
+  const open = store.runs.openOf(messageId);
   for (const run of open) {
-    if (store.journal.hasCalls(run.id)) commit((now) => recoverRun({ store, run, now }));
+    if (store.calls.hasAny(run.id)) commit((now) => recoverRun({ store, run, now }));
   }
   for (const run of open) if (run.id !== messageId) void start(run);
-  const own = store.journal.run(messageId);
+  const own = store.runs.get(messageId);
   if (!own) throw new Error(`the message ${messageId} has no run`);
   return follow(own);
 
@@ -72,7 +72,7 @@ export async function runMessage(
 
   /** Returns the work of the agents that a message waits for. */
   function others(run: Run): Promise<unknown>[] {
-    const rest = store.journal.openRuns(messageId).filter(({ id }) => id !== run.id);
+    const rest = store.runs.openOf(messageId).filter(({ id }) => id !== run.id);
     return rest.map(start);
   }
 
@@ -108,11 +108,11 @@ export async function runMessage(
         return mine;
       },
       async isCurrent(path, bytes) {
-        return store.journal.seenFile(agent, path) === (await hashOf(bytes));
+        return store.agents.seenFile(agent, path) === (await hashOf(bytes));
       },
       async record(path, bytes) {
         const hash = await hashOf(bytes);
-        if (!signal.aborted) commit(() => store.journal.saveSeenFile(agent, path, hash));
+        if (!signal.aborted) commit(() => store.agents.saveSeenFile(agent, path, hash));
       },
     };
   }

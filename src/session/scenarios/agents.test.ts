@@ -59,7 +59,7 @@ afterEach(() => vi.restoreAllMocks());
 /** What an agent's model would be shown of its conversation. */
 const conversationOf = (id: string, agent: string): Promise<string> =>
   runInDurableObject(objectOf(id), (_, { storage }) =>
-    JSON.stringify(new SessionStore(storage).journal.conversation(agent, "claude-sonnet-5-5")),
+    JSON.stringify(new SessionStore(storage).history.conversation(agent, "claude-sonnet-5-5")),
   );
 
 async function checkTotals(id: string): Promise<void> {
@@ -282,9 +282,9 @@ describe("an inbox", () => {
     const id = await crew();
     const large = (n: number) => `${"字".repeat(99_000)} number ${n},`;
     await runInDurableObject(objectOf(id), (_, { storage }) => {
-      const { journal } = new SessionStore(storage);
+      const { agents } = new SessionStore(storage);
       for (let n = 0; n < 30; n++) {
-        journal.addToInbox({ id: `mail ${n}`, from: "player1", to: "", content: large(n) });
+        agents.addToInbox({ id: `mail ${n}`, from: "player1", to: "main", content: large(n) });
       }
     });
     answerWith(async () => "end_turn");

@@ -90,7 +90,7 @@ describe("a message that ends its object", () => {
 
       vi.restoreAllMocks();
       expect(await ask(id, "go on")).toMatchObject({ status: "completed", stopReason: "end_turn" });
-      expect(await inside(id, ({ journal }) => journal.countOpenCalls())).toBe(0);
+      expect(await inside(id, ({ calls }) => calls.countOpen())).toBe(0);
       const events = await eventsOf(id);
       expect(events.filter(({ type }) => type === "message.failed")).toHaveLength(1);
       expect(events.map(({ seq }) => seq)).toEqual(events.map((_, n) => n + 1));
@@ -102,9 +102,7 @@ describe("a message that ends its object", () => {
     const messageId = await send(id, "/delay 60000\nhello");
     const calls = (count: number) =>
       until(() =>
-        inside(id, ({ journal }) => journal.openCalls(messageId)[0]?.attempt === count).catch(
-          () => false,
-        ),
+        inside(id, ({ calls }) => calls.openOf(messageId)[0]?.attempt === count).catch(() => false),
       );
     await calls(1);
     await abortAllDurableObjects();

@@ -45,9 +45,9 @@ async function live(id: string, turns: number): Promise<void> {
           scope.messageId,
         );
         const run = { id: scope.messageId, messageId: scope.messageId, agent: "" };
-        store.journal.addRun({ ...run, parentToolUseId: null, background: false });
-        store.journal.closeRun(run.id);
-        store.journal.addCall({
+        store.runs.add({ ...run, parentToolUseId: null, background: false });
+        store.runs.close(run.id);
+        store.calls.add({
           ...{
             id: `past_${n}.1`,
             turnId: `past_${n}`,
@@ -66,16 +66,16 @@ async function live(id: string, turns: number): Promise<void> {
           ...{ boundNanos: 0, heldNanos: 0, costNanos: 0, settled: false },
         });
         const settled = { boundNanos: 0, heldNanos: 0, costNanos: 0, settled: true };
-        store.journal.settleCall(`past_${n}.1`, settled, true);
-        store.journal.addPrompt({ agent: "", runId: run.id, prompt: "hello" });
+        store.calls.settle(`past_${n}.1`, settled, true);
+        store.history.addPrompt({ agent: "", runId: run.id, prompt: "hello" });
         const said = {
           role: "assistant" as const,
           content: [{ type: "text" as const, text: "hi" }],
         };
         const place = { agent: "", runId: run.id, turnId: `past_${n}`, model: "claude-sonnet-5-5" };
-        const upTo = store.journal.addHistory({ ...place, ...said });
+        const upTo = store.history.add({ ...place, ...said });
         const summary = { type: "compaction" as const, content: "so far", encrypted_content: null };
-        if (n === turns - 5) store.journal.saveSummary("", summary, upTo);
+        if (n === turns - 5) store.history.saveSummary("", summary, upTo);
       }
     });
   });

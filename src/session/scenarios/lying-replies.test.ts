@@ -89,7 +89,7 @@ describe("an id of a call that comes again", () => {
       const store = new SessionStore(storage);
       store.transaction(() => {
         const summary = { type: "text", text: "They said one." } as const;
-        store.journal.saveSummary("", summary, 1_000);
+        store.history.saveSummary("", summary, 1_000);
       });
     });
     upstream(making([bash("echo two")]));

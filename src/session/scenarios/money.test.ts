@@ -8,14 +8,8 @@ import { aMessage, aSpec, objectOf } from "../../testing/sessions";
 import { modelOf } from "../deployment";
 import { newState, SessionStore } from "../storage/store";
 import { acceptMessage } from "../transactions/messages";
-import {
-  beginTurn,
-  closeTurns,
-  completeTurn,
-  failTurn,
-  type RunChange,
-  recoverRun,
-} from "../transactions/turns";
+import type { RunChange } from "../transactions/state";
+import { beginTurn, closeTurns, completeTurn, failTurn, recoverRun } from "../transactions/turns";
 
 // The session's ledger under whatever may happen to it: agents that call models side by side, replies,
 // failures, retries, answers that come twice, and the object lost between any two of these.
@@ -113,9 +107,9 @@ function play(
     store.state = { ...store.state, lifecycle: { status: "active", startedAt: now } };
     acceptMessage(store, request, new Map(), now);
     for (let n = 1; n < AGENTS; n++) {
-      store.journal.addAgent(`agent ${n}`, `agent ${n}`, "/workspace");
+      store.agents.add(`agent ${n}`, `agent ${n}`, "/workspace");
       const run = { id: `run ${n}`, messageId: request.id, agent: `agent ${n}` };
-      store.journal.addRun({ ...run, parentToolUseId: null, background: false });
+      store.runs.add({ ...run, parentToolUseId: null, background: false });
     }
   });
   const runIds = [request.id, ...Array.from({ length: AGENTS - 1 }, (_, n) => `run ${n + 1}`)];
@@ -124,7 +118,7 @@ function play(
   let replies = 0;
 
   const at = (agent: number): RunChange => {
-    const run = store.journal.run(runIds[agent] ?? "");
+    const run = store.runs.get(runIds[agent] ?? "");
     if (!run) throw new Error("there is no such run");
     return { store, run, now };
   };
@@ -213,7 +207,7 @@ function check(
   expect(spentNanos + heldNanos).toBeLessThanOrEqual(model.maxBudgetNanos);
   expect(Math.min(spentNanos, heldNanos)).toBeGreaterThanOrEqual(0);
   expect(Number.isSafeInteger(spentNanos) && Number.isSafeInteger(heldNanos)).toBe(true);
-  expect(store.journal.messageBalance(messageId)).toEqual(balance);
+  expect(store.calls.balanceOf(messageId)).toEqual(balance);
   expect(numTurns).toBe(model.replies);
   const events = store.log.after(0, 10_000).map(({ json }) => JSON.parse(json));
   const costs = events.map(({ cost }) => Math.round((cost ?? 0) * 1e9));

@@ -84,7 +84,7 @@ async function anOrigin(): Promise<string> {
 
 const insides = (id: string) =>
   runInDurableObject(objectOf(id), async (_, { storage }) => ({
-    conversation: new SessionStore(storage).journal
+    conversation: new SessionStore(storage).history
       .conversation("", "claude-sonnet-5-5")
       .map(({ role, content }) => ({ role, content })),
     messages: storage.sql.exec("SELECT id FROM messages ORDER BY position").toArray(),

@@ -50,7 +50,7 @@ const tryFrom = (config: SessionConfig, changes: Partial<SessionSpec> = {}, call
 
 const conversationOf = (id: string, model = "claude-sonnet-5-5") =>
   runInDurableObject(objectOf(id), (_, { storage }) =>
-    new SessionStore(storage).journal
+    new SessionStore(storage).history
       .conversation("", model)
       .map(({ role, content }) => ({ role, content })),
   );
@@ -273,17 +273,17 @@ describe("much to take over", () => {
     const origin = await createSession({ pattern: "hybrid" });
     await ask(origin, "begin");
     await runInDurableObject(objectOf(origin), (_, { storage }) => {
-      const { journal } = new SessionStore(storage);
+      const { history, tools } = new SessionStore(storage);
       for (let n = 0; n < 600; n++) {
         const turnId = `turn_${n + 1_000}`;
         const run = { agent: "", runId: "run" };
         const text = `thing ${n} ${n % 100 === 0 ? 'ü\\"'.repeat(200_000) : ""}`;
         const tool = { id: `toolu_${n}`, name: "Bash", input: { command: text } };
         const content = [{ type: "tool_use" as const, ...tool }];
-        journal.addPrompt({ ...run, prompt: text });
-        journal.addHistory({ ...run, turnId, model: "m", role: "assistant", content });
-        journal.addTool({ ...tool, runId: "run", turnId });
-        journal.finishTool("run", tool.id, { content: text });
+        history.addPrompt({ ...run, prompt: text });
+        history.add({ ...run, turnId, model: "m", role: "assistant", content });
+        tools.add({ ...tool, runId: "run", turnId });
+        tools.finish("run", tool.id, { content: text });
       }
     });
     const { id: snapshotId, sizeBytes } = value(await sessionOf(origin).snapshot(ALICE));

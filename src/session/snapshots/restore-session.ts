@@ -136,7 +136,7 @@ export class SessionRestore {
       const text = await this.#bucket.part(key, part);
       storage.transactionSync(() => importTranscript(storage.sql, text));
     }
-    store.journal.bringHome(workspace);
+    store.agents.moveInto(workspace);
   }
 
   /** What a machine is to begin with waits for its start; a sandbox without one has it at once. */

@@ -7,12 +7,16 @@ import type { Machine } from "../rules/container-state";
 import type { Balance, Limits } from "../rules/ledger";
 import type { Lifecycle } from "../rules/lifecycle";
 import type { Recovery } from "../rules/recovery";
+import { AgentTable } from "./agents";
+import { CallTable } from "./calls";
 import { ProgramTable } from "./claude-code";
 import { EventLog } from "./event-log";
-import { Journal } from "./journal";
+import { HistoryTable } from "./history";
 import { MessageTable } from "./messages";
+import { RunTable } from "./runs";
 import { ScheduleTable } from "./schedules";
 import { TABLES } from "./tables";
+import { ToolTable } from "./tools";
 
 /** An environment as it is stored. */
 export type StoredEnv = Record<string, EnvValue<StoredText>>;
@@ -98,7 +102,11 @@ export interface Outbox {
 export class SessionStore {
   readonly log: EventLog;
   readonly messages: MessageTable;
-  readonly journal: Journal;
+  readonly runs: RunTable;
+  readonly calls: CallTable;
+  readonly tools: ToolTable;
+  readonly history: HistoryTable;
+  readonly agents: AgentTable;
   readonly schedules: ScheduleTable;
   readonly programs: ProgramTable;
   readonly #storage: DurableObjectStorage;
@@ -121,7 +129,11 @@ export class SessionStore {
     });
     this.log = new EventLog(sql);
     this.messages = new MessageTable(sql, () => this.identity.id);
-    this.journal = new Journal(sql);
+    this.runs = new RunTable(sql);
+    this.calls = new CallTable(sql);
+    this.tools = new ToolTable(sql);
+    this.history = new HistoryTable(sql, this.tools);
+    this.agents = new AgentTable(sql);
     this.schedules = new ScheduleTable(sql);
     this.programs = new ProgramTable(sql);
   }

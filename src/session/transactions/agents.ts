@@ -4,25 +4,16 @@ import type { ToolResult } from "../../agent/tool";
 import { failed } from "../../agent/tools/result";
 import { workspace } from "../deployment";
 import type { CustomAgent } from "../rpc";
-import type { Outcome, Run } from "../storage/journal";
+import { MAIN } from "../storage/agents";
+import type { Outcome, Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
+import { type RunChange, scopeOf } from "./state";
 
 // The agents of a session. The main one has no name; the others are of the types in `config.customAgents`
 // and share the sandbox with it. Every function here that changes something runs within a transaction.
 
-/** The name of the main agent in the journal, and how other agents call it. */
-export const MAIN = "";
-const MAIN_ALIAS = "main";
-
 /** Agents that a session may have come to have, whatever their types. */
 export const MAX_AGENTS = 64;
-
-/** A run's change, and when it happens. */
-interface RunChange {
-  store: SessionStore;
-  run: Run;
-  now: number;
-}
 
 /** Returns how an agent is set up: its own way where its type says so, and the session's otherwise. */
 export function setupOf(store: SessionStore, agent: string): CustomAgent & { rules: Rules } {
@@ -32,7 +23,7 @@ export function setupOf(store: SessionStore, agent: string): CustomAgent & { rul
   if (agent === MAIN) {
     return { model, thinking, effort, systemPrompt: config.systemPrompt, rules: config };
   }
-  const own = typeNamed(store, store.journal.agentType(agent) ?? agent) ?? {};
+  const own = typeNamed(store, store.agents.typeOf(agent) ?? agent) ?? {};
   return {
     model,
     thinking,
@@ -76,8 +67,8 @@ const firstLine = (text: string | undefined): string | undefined =>
  * type this session does not have is none: nothing says what it may do.
  */
 export function findAgent(store: SessionStore, name: string): string | undefined {
-  if (name === MAIN_ALIAS) return MAIN;
-  return typeNamed(store, store.journal.agentType(name) ?? name) && name;
+  if (name === MAIN) return MAIN;
+  return typeNamed(store, store.agents.typeOf(name) ?? name) && name;
 }
 
 /** Returns a type of agents; whatever every object has besides, such as a `constructor`, is none. */
@@ -88,7 +79,7 @@ function typeNamed({ identity }: SessionStore, name: string): CustomAgent | unde
 
 /** Returns the type of the agent of that name, who may never have worked; undefined where there is none. */
 const typeOf = (store: SessionStore, name: string): string | undefined =>
-  store.journal.agentType(name) ?? (typeNamed(store, name) && name);
+  store.agents.typeOf(name) ?? (typeNamed(store, name) && name);
 
 /** A task for an agent. */
 export interface Assignment {
@@ -106,7 +97,7 @@ export interface Assignment {
  */
 export function openTask(at: RunChange, task: Assignment): Run | ToolResult {
   const { store, run } = at;
-  const known = store.journal.run(runIdOf(run, task.callId));
+  const known = store.runs.get(runIdOf(run, task.callId));
   if (known) return known;
   const types = Object.keys(store.identity.config.customAgents ?? {});
   if (!types.includes(task.type)) {
@@ -114,13 +105,13 @@ export function openTask(at: RunChange, task: Assignment): Run | ToolResult {
   }
   const agent = task.name ?? freeName(at, task.type);
   const type = typeOf(store, agent);
-  if (agent === MAIN_ALIAS || (type !== undefined && type !== task.type)) {
+  if (agent === MAIN || (type !== undefined && type !== task.type)) {
     return failed(`"${agent}" is another agent's name. Choose another one.`);
   }
   if (isAtWork(at, agent)) {
     return failed(`"${agent}" is at work. Use SendMessage, or another name.`);
   }
-  if (type === undefined && store.journal.agentNames().length >= MAX_AGENTS) {
+  if (type === undefined && store.agents.names().length >= MAX_AGENTS) {
     return failed(`A session may have ${MAX_AGENTS} agents. Give the task to one that is there.`);
   }
   return openRun(at, { ...task, agent });
@@ -134,20 +125,20 @@ export function sendAgentMessage(
   const { store, run } = at;
   const to = findAgent(store, sent.to);
   if (to === undefined) {
-    const names = new Set([MAIN_ALIAS, ...Object.keys(store.identity.config.customAgents ?? {})]);
-    for (const name of store.journal.agentNames()) if (findAgent(store, name)) names.add(name);
+    const names = new Set([MAIN, ...Object.keys(store.identity.config.customAgents ?? {})]);
+    for (const name of store.agents.names()) if (findAgent(store, name)) names.add(name);
     return {
       result: failed(`There is no agent "${sent.to}". There are: ${[...names].join(", ")}.`),
     };
   }
   if (to === run.agent) return { result: failed("That is yourself.") };
-  const content = `Message from ${nameOf(run.agent)}:\n${sent.message}`;
+  const content = `Message from ${run.agent}:\n${sent.message}`;
   const id = runIdOf(run, sent.callId);
-  const result = { content: `Sent to ${nameOf(to)}.` };
-  const woken = store.journal.run(id);
+  const result = { content: `Sent to ${to}.` };
+  const woken = store.runs.get(id);
   if (woken) return { result, opened: woken };
-  if (isAtWork(at, to) || store.journal.wasAddedToInbox(id)) {
-    store.journal.addToInbox({ id, from: run.agent, to, content });
+  if (isAtWork(at, to) || store.agents.wasAddedToInbox(id)) {
+    store.agents.addToInbox({ id, from: run.agent, to, content });
     return { result };
   }
   const task = { callId: sent.callId, type: to, agent: to, prompt: content, background: true };
@@ -156,11 +147,11 @@ export function sendAgentMessage(
 
 /** Moves an agent's inbox into its conversation. Returns false if the inbox is empty. */
 export function deliverInbox({ store, run }: RunChange): boolean {
-  const messages = store.journal.takeInbox(run.agent);
+  const messages = store.agents.takeInbox(run.agent);
   if (messages.length === 0) return false;
-  store.journal.addPrompt({ agent: run.agent, runId: run.id, prompt: messages.join("\n\n") });
+  store.history.addPrompt({ agent: run.agent, runId: run.id, prompt: messages.join("\n\n") });
   // Whatever the newest reply stopped for, there is something to answer now.
-  store.journal.saveProgress(run.id, null);
+  store.runs.saveProgress(run.id, null);
   return true;
 }
 
@@ -175,43 +166,43 @@ export function finishRun(at: RunChange, outcome: Outcome): Next {
   const { store, run } = at;
   if (outcome.stopReason === "end_turn" && deliverInbox(at)) return "goes on";
   if (run.parentToolUseId === null) {
-    const others = store.journal.openRuns(run.messageId).length > 1;
+    const others = store.runs.openOf(run.messageId).length > 1;
     return others && outcome.stopReason === "end_turn" ? "waits" : "ended";
   }
   closeAgentRun(at, outcome);
   if (run.background) {
     const id = `end_${run.id}`;
-    const content = `${nameOf(run.agent)} has ended (${outcome.stopReason}):\n${shown(store, run)}`;
-    store.journal.addToInbox({ id, from: run.agent, to: starterOf(at), content });
+    const content = `${run.agent} has ended (${outcome.stopReason}):\n${shown(store, run)}`;
+    store.agents.addToInbox({ id, from: run.agent, to: starterOf(at), content });
   }
   return "ended";
 }
 
 /** Closes the run of an agent that another one had started. */
 export function closeAgentRun({ store, run, now }: RunChange, outcome: Outcome): void {
-  store.journal.closeRun(run.id, outcome);
+  store.runs.close(run.id, outcome);
   if (run.parentToolUseId === null) return;
   const { stopReason } = outcome;
   const result = lastText(store, run.id);
-  const scope = { messageId: run.messageId, agent: run.agent };
+  const scope = scopeOf(run);
   const toolUseId = run.parentToolUseId;
   store.log.append({ type: "agent.completed", toolUseId, stopReason, result }, scope, now);
 }
 
 /** Returns what an agent answers to who waits for it. */
 export function resultOf(store: SessionStore, run: Run): ToolResult {
-  const { stopReason = "interrupted", error } = store.journal.run(run.id)?.outcome ?? {};
+  const { stopReason = "interrupted", error } = store.runs.get(run.id)?.outcome ?? {};
   const text = shown(store, run);
   if (stopReason === "end_turn") return { content: text };
   const why = error?.message ?? stopReason;
-  return failed(`${nameOf(run.agent)} did not come to its end (${why}). It said last:\n${text}`);
+  return failed(`${run.agent} did not come to its end (${why}). It said last:\n${text}`);
 }
 
 const shown = (store: SessionStore, run: Run): string => lastText(store, run.id) ?? "(nothing)";
 
 /** Returns the newest text that was said in a run: its result, whole or so far. */
 export function lastText(store: SessionStore, runId: string): string | null {
-  for (const content of store.journal.repliesNewestFirst(runId)) {
+  for (const content of store.history.repliesNewestFirst(runId)) {
     const text = textOf(content);
     if (text !== "") return text;
   }
@@ -220,16 +211,16 @@ export function lastText(store: SessionStore, runId: string): string | null {
 
 /** Whom to tell of a run's end: the agent that started it while it works, and the message's own otherwise. */
 function starterOf({ store, run }: RunChange): string {
-  const open = store.journal.openRuns(run.messageId);
+  const open = store.runs.openOf(run.messageId);
   // The ids of all above it begin its own.
   const starter = open.find(
     (one) => run.id.startsWith(`${one.id}/`) && !run.id.includes("/", one.id.length + 1),
   );
-  return starter?.agent ?? store.journal.run(run.messageId)?.agent ?? MAIN;
+  return starter?.agent ?? store.runs.get(run.messageId)?.agent ?? MAIN;
 }
 
 const isAtWork = ({ store, run }: RunChange, agent: string): boolean =>
-  store.journal.openRuns(run.messageId).some((open) => open.agent === agent);
+  store.runs.openOf(run.messageId).some((open) => open.agent === agent);
 
 /** Returns the type's own name, or a numbered one while that agent is at work or is another type's. */
 function freeName(at: RunChange, type: string): string {
@@ -245,19 +236,17 @@ function openRun(
 ): Run {
   const { messageId } = run;
   const id = runIdOf(run, callId);
-  store.journal.addAgent(agent, type, workspace);
-  const call = store.journal.openTools(run.id).find((tool) => tool.callId === callId);
+  store.agents.add(agent, type, workspace);
+  const call = store.tools.openOf(run.id).find((tool) => tool.callId === callId);
   const toolUseId = call?.id ?? callId;
-  store.journal.addRun({ id, messageId, agent, parentToolUseId: toolUseId, background });
-  store.journal.addPrompt({ agent, runId: id, prompt });
-  const scope = { messageId, ...(agent !== MAIN && { agent }) };
+  store.runs.add({ id, messageId, agent, parentToolUseId: toolUseId, background });
+  store.history.addPrompt({ agent, runId: id, prompt });
+  const scope = scopeOf({ messageId, agent });
   store.log.append({ type: "agent.started", toolUseId, prompt }, scope, now);
-  const opened = store.journal.run(id);
+  const opened = store.runs.get(id);
   if (!opened) throw new Error(`there is no run ${id}`);
   return opened;
 }
 
 /** Returns the id of the run that a call of a run starts. */
 const runIdOf = (run: Run, callId: string): string => `${run.id}/${callId}`;
-
-const nameOf = (agent: string): string => (agent === MAIN ? MAIN_ALIAS : agent);

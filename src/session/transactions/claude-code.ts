@@ -2,10 +2,13 @@ import { type ProgramSetup, uuidOf } from "../../agent/claude-code/options";
 import { type CallResult, type Heard, limitIn } from "../../agent/claude-code/protocol";
 import { type Ending, endingOf } from "../../agent/loop";
 import { modelOf, workspace } from "../deployment";
-import type { Call, Run } from "../storage/journal";
+import type { Call } from "../storage/calls";
+import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { closeAgentRun, openTask, setupOf } from "./agents";
-import { closeTurns, type Drafts, finishTool, scopeOf } from "./turns";
+import { scopeOf } from "./state";
+import { finishTool } from "./tool-calls";
+import { closeTurns, type Drafts } from "./turns";
 
 // What the words of a session's program change. What changes something runs within a transaction.
 
@@ -23,8 +26,8 @@ const MAX_WORDS_CHARACTERS = 500;
 /** Opens the run of an agent that the program has started. */
 export function startAgent(at: MessageChange, heard: Extract<Heard, { type: "agent" }>): void {
   const { store, messageId, now } = at;
-  const tool = store.journal.openToolOf(messageId, heard.toolUseId);
-  const run = store.journal.run(tool?.runId ?? messageId);
+  const tool = store.tools.openInMessage(messageId, heard.toolUseId);
+  const run = store.runs.get(tool?.runId ?? messageId);
   if (!run) return;
   const { toolUseId, agentType: type, prompt } = heard;
   const task = { callId: tool?.callId ?? toolUseId, type, prompt, background: false };
@@ -35,10 +38,10 @@ export function startAgent(at: MessageChange, heard: Extract<Heard, { type: "age
 /** Writes down the result of a call, and the end of the agent that it had started; a second one changes nothing. */
 export function finishCall(at: MessageChange, { toolUseId, result }: CallResult): void {
   const { store, messageId, now, drafts } = at;
-  const tool = store.journal.openToolOf(messageId, toolUseId);
-  const run = tool && store.journal.run(tool.runId);
+  const tool = store.tools.openInMessage(messageId, toolUseId);
+  const run = tool && store.runs.get(tool.runId);
   if (!run) return;
-  const agent = store.journal.run(`${run.id}/${tool.callId}`);
+  const agent = store.runs.get(`${run.id}/${tool.callId}`);
   if (agent?.open) {
     const text = typeof result.content === "string" ? result.content : JSON.stringify(result);
     const ending = outcomeOf(agent, result.isError ? text : null);
@@ -50,7 +53,7 @@ export function finishCall(at: MessageChange, { toolUseId, result }: CallResult)
 
 /** Answers the calls that a dead program has not, and closes its agents, which nobody carries on. */
 export function giveUpCalls({ store, messageId, now, drafts }: MessageChange): void {
-  for (const run of store.journal.openRuns(messageId)) {
+  for (const run of store.runs.openOf(messageId)) {
     closeTurns({ store, run, now }, "restarted", drafts);
     if (run.id !== messageId) closeAgentRun({ store, run, now }, { stopReason: "interrupted" });
   }
@@ -61,8 +64,8 @@ export function noteCompaction(
   { store, messageId, now }: MessageChange,
   tokensBefore: number,
 ): void {
-  const run = store.journal.run(messageId);
-  const turnId = store.journal.newestTurn(messageId, "compaction");
+  const run = store.runs.get(messageId);
+  const turnId = store.calls.newestTurn(messageId, "compaction");
   if (!run || turnId === undefined) return;
   store.log.append({ type: "context.compacted", turnId, tokensBefore }, scopeOf(run), now);
 }
@@ -73,7 +76,7 @@ export function endingOfMessage(
   messageId: string,
   failure: string | null,
 ): Ending {
-  const run = store.journal.run(messageId);
+  const run = store.runs.get(messageId);
   return run ? outcomeOf(run, failure) : { stopReason: "end_turn" };
 }
 
@@ -84,7 +87,7 @@ export function tryLeftOpen(
   failure: string | null,
 ): Call | undefined {
   if (failure === null || limitIn(failure)) return undefined;
-  return store.journal.openTurn(messageId, "reply", "");
+  return store.calls.openTurn(messageId, "reply", "");
 }
 
 function outcomeOf(run: Run, failure: string | null): Ending {

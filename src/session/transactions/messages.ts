@@ -5,9 +5,10 @@ import { workspace } from "../deployment";
 import { type MessageRequest, type MessageStatus, type Refusal, type Result, refuse } from "../rpc";
 import { leftNanos } from "../rules/ledger";
 import { activate, complete, type EndContext, fail, isEnded, terminate } from "../rules/lifecycle";
+import { MAIN } from "../storage/agents";
 import type { StoredMessage } from "../storage/messages";
 import type { SessionStore } from "../storage/store";
-import { closeAgentRun, findAgent, lastText, MAIN } from "./agents";
+import { closeAgentRun, findAgent, lastText } from "./agents";
 import { change, endSession, setLifecycle } from "./state";
 import { closeTurns, type Drafts } from "./turns";
 
@@ -118,10 +119,10 @@ export function startNext(store: SessionStore, now: number, named?: string): voi
   store.log.append({ type: "message.started" }, { messageId: id }, now);
   const asked = store.messages.get(id)?.agent ?? null;
   const agent = (asked === null ? undefined : findAgent(store, asked)) ?? MAIN;
-  store.journal.addAgent(agent, agent, workspace);
+  store.agents.add(agent, agent, workspace);
   // A message's own run carries its id.
-  store.journal.addRun({ id, messageId: id, agent, parentToolUseId: null, background: false });
-  store.journal.addPrompt({ agent, runId: id, prompt: store.messages.prompt(id) });
+  store.runs.add({ id, messageId: id, agent, parentToolUseId: null, background: false });
+  store.history.addPrompt({ agent, runId: id, prompt: store.messages.prompt(id) });
 }
 
 /** How a message ends: by itself, by a limit, or by a call. */
@@ -156,7 +157,7 @@ export function closeMessage(
   now: number,
 ): void {
   if (store.messages.get(messageId)?.status !== "running") return;
-  for (const run of store.journal.openRuns(messageId)) {
+  for (const run of store.runs.openOf(messageId)) {
     closeTurns({ store, run, now }, ending.stopReason, drafts);
     closeAgentRun({ store, run, now }, { stopReason: ending.stopReason });
   }
@@ -236,7 +237,7 @@ function concludeSession(store: SessionStore, message: StoredMessage, now: numbe
 function isSessionsOwnLimit(store: SessionStore, message: StoredMessage): boolean {
   const { maxBudgetNanos } = message.options;
   if (maxBudgetNanos === null) return true;
-  const ofMessage = leftNanos(store.journal.messageBalance(message.id), maxBudgetNanos);
+  const ofMessage = leftNanos(store.calls.balanceOf(message.id), maxBudgetNanos);
   return leftNanos(store.state.balance, store.metadata.limits.maxBudgetNanos) < ofMessage;
 }
 

@@ -10,6 +10,7 @@ import {
 } from "../rpc";
 import { isEnded } from "../rules/lifecycle";
 import { nextRun, setAnew, type When } from "../rules/schedule-times";
+import { MAIN } from "../storage/agents";
 import type { StoredSchedule } from "../storage/schedules";
 import type { SessionStore } from "../storage/store";
 import { acceptMessage, refuseEnded } from "./messages";
@@ -46,14 +47,13 @@ export function nextRunAt(store: SessionStore): number | null {
 }
 
 /**
- * Makes a schedule, or says why not. A repeat answers with the first one. `agent` is whom it is to tell,
- * if that is not the main one.
+ * Makes a schedule whose messages are for an agent, or says why not. A repeat answers with the first one.
  */
 export function addSchedule(
   store: SessionStore,
   request: ScheduleRequest,
   now: number,
-  agent: string | null = null,
+  agent: string = MAIN,
 ): Result<ScheduleRow> {
   const { id, requestHash, prompt } = request;
   const known = store.schedules.get(id);
@@ -83,7 +83,8 @@ export function addSchedule(
     lastRunAt: null,
     lastMessageId: null,
     createdAt: now,
-    agent,
+    // The messages of the main agent's schedules name no agent, as most of a client's do.
+    agent: agent === MAIN ? null : agent,
   };
   store.schedules.add(schedule);
   noteChange(store, now);
@@ -135,8 +136,7 @@ export function removeSchedule(store: SessionStore, id: string, now: number): Re
 /** A wake-up that the agent sets for itself. */
 export interface WakeUp {
   id: string;
-  /** Null for the main agent. */
-  agent: string | null;
+  agent: string;
   when: { delayMs: number } | { at: number };
   prompt: string;
 }

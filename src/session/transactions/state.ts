@@ -1,10 +1,25 @@
-import type { EventBody } from "../../events/event";
+import type { EventBody, EventScope } from "../../events/event";
 import { type Machine, release, sandboxState, want } from "../rules/container-state";
 import { isEnded, type Lifecycle } from "../rules/lifecycle";
+import { MAIN } from "../storage/agents";
+import type { Run } from "../storage/runs";
 import type { SessionStore, State } from "../storage/store";
 
 /** The index is told of a change this much later at the latest, should the object be lost before. */
 const OUTBOX_DELAY_MS = 5_000;
+
+/** The run that a change belongs to, and when it happens. */
+export interface RunChange {
+  store: SessionStore;
+  run: Run;
+  now: number;
+}
+
+/** Returns what the events of an agent's work on a message belong to. The main agent's name no agent. */
+export const scopeOf = ({ messageId, agent }: Pick<Run, "messageId" | "agent">): EventScope => ({
+  messageId,
+  ...(agent !== MAIN && { agent }),
+});
 
 /** What a change of the state may change. */
 export type Changes = Partial<Omit<State, "version" | "updatedAt">>;

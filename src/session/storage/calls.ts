@@ -1,0 +1,142 @@
+import type { TurnKind } from "../../events/event";
+import { all, one, type Row, type Sql } from "../../shared/sql";
+import type { Balance, Reservation } from "../rules/ledger";
+
+/** One call of a model: a try of a turn, and its line in the ledger. */
+export interface Call extends Reservation {
+  /** Turn and attempt. */
+  id: string;
+  turnId: string;
+  attempt: number;
+  runId: string;
+  kind: TurnKind;
+  /** Tells apart turns of one kind that run side by side. */
+  ref: string;
+  model: string;
+  /** The tokens of its prompt as near as they are known; its bound is no less. */
+  likelyTokens: number;
+  /** The fewest tokens that its prompt can have. */
+  leastTokens: number;
+  /** Its price is that of this instant. */
+  begunAt: number;
+}
+
+/** The session's calls of its models, each with what was reserved and charged for it. */
+export class CallTable {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  add(call: Call & { messageId: string }): void {
+    this.#sql.exec(
+      `INSERT INTO calls (id, turn_id, attempt, run_id, message_id, kind, ref, model, likely_tokens,
+         least_tokens, begun_at, bound_nanos, held_nanos)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      call.id,
+      call.turnId,
+      call.attempt,
+      call.runId,
+      call.messageId,
+      call.kind,
+      call.ref,
+      call.model,
+      call.likelyTokens,
+      call.leastTokens,
+      call.begunAt,
+      call.boundNanos,
+      call.heldNanos,
+    );
+  }
+
+  get(id: string): Call | undefined {
+    const row = all(this.#sql, "SELECT * FROM calls WHERE id = ?", id)[0];
+    return row && decode(row);
+  }
+
+  /** Settles a call. With `closed`, no other try of its turn follows. */
+  settle(id: string, reservation: Reservation, closed: boolean): void {
+    this.#sql.exec(
+      "UPDATE calls SET held_nanos = ?, cost_nanos = ?, settled = 1, closed = ? WHERE id = ?",
+      reservation.heldNanos,
+      reservation.costNanos,
+      closed ? 1 : 0,
+      id,
+    );
+  }
+
+  /** Returns the newest try of a turn that another try may follow; undefined when the next turn is a new one. */
+  openTurn(runId: string, kind: TurnKind, ref: string): Call | undefined {
+    const query =
+      "SELECT * FROM calls WHERE run_id = ? AND kind = ? AND ref = ? ORDER BY n DESC LIMIT 1";
+    const row = all(this.#sql, query, runId, kind, ref)[0];
+    return row && row.closed === 0 ? decode(row) : undefined;
+  }
+
+  /** Returns the newest turn of a kind in a run; undefined before the first. */
+  newestTurn(runId: string, kind: TurnKind): string | undefined {
+    const query = "SELECT turn_id FROM calls WHERE run_id = ? AND kind = ? ORDER BY n DESC LIMIT 1";
+    const row = all(this.#sql, query, runId, kind)[0];
+    return row && String(row.turn_id);
+  }
+
+  /** Returns a number that no turn has had yet. */
+  nextTurnNumber(): number {
+    return Number(one(this.#sql, "SELECT coalesce(max(n), 0) + 1 AS n FROM calls").n);
+  }
+
+  /** Returns whether a run has called a model before: if so, it is resumed after a loss. */
+  hasAny(runId: string): boolean {
+    return all(this.#sql, "SELECT 1 FROM calls WHERE run_id = ? LIMIT 1", runId).length > 0;
+  }
+
+  /** Returns the calls of a run that are not settled, oldest first. */
+  openOf(runId: string): Call[] {
+    const query = "SELECT * FROM calls WHERE run_id = ? AND settled = 0 ORDER BY n";
+    return all(this.#sql, query, runId).map(decode);
+  }
+
+  /** Returns how many calls of the session are not settled. */
+  countOpen(): number {
+    return Number(one(this.#sql, "SELECT count(*) AS n FROM calls WHERE settled = 0").n);
+  }
+
+  /** Returns how many replies of the session are not settled. */
+  countOpenReplies(): number {
+    const query = "SELECT count(*) AS n FROM calls WHERE settled = 0 AND kind = 'reply'";
+    return Number(one(this.#sql, query).n);
+  }
+
+  /** Returns how many replies a run has had. */
+  countReplies(runId: string): number {
+    const query =
+      "SELECT count(*) AS n FROM calls WHERE run_id = ? AND kind = 'reply' AND ref = '' AND closed = 1";
+    return Number(one(this.#sql, query, runId).n);
+  }
+
+  /** Returns what the calls of a message have cost, and what is still held for them. */
+  balanceOf(messageId: string): Balance {
+    const query = `SELECT coalesce(sum(cost_nanos), 0) AS spent, coalesce(sum(held_nanos), 0) AS held
+      FROM calls WHERE message_id = ?`;
+    const row = one(this.#sql, query, messageId);
+    return { spentNanos: Number(row.spent), heldNanos: Number(row.held) };
+  }
+}
+
+const decode = (row: Row): Call => ({
+  id: String(row.id),
+  turnId: String(row.turn_id),
+  attempt: Number(row.attempt),
+  runId: String(row.run_id),
+  kind: String(row.kind) as TurnKind,
+  ref: String(row.ref),
+  model: String(row.model),
+  likelyTokens: Number(row.likely_tokens),
+  leastTokens: Number(row.least_tokens),
+  begunAt: Number(row.begun_at),
+  boundNanos: Number(row.bound_nanos),
+  heldNanos: Number(row.held_nanos),
+  costNanos: Number(row.cost_nanos),
+  settled: row.settled === 1,
+});

@@ -1,0 +1,104 @@
+import { type Block, type Message, promptBlocks, withoutThoughts } from "../../agent/messages";
+import type { Prompt } from "../../events/event";
+import { all, one, parse, type Row, type Sql } from "../../shared/sql";
+import { columnOf } from "./agents";
+import type { ToolTable } from "./tools";
+
+/** The conversations of a session's agents. */
+export class HistoryTable {
+  readonly #sql: Sql;
+  readonly #tools: ToolTable;
+
+  constructor(sql: Sql, tools: ToolTable) {
+    this.#sql = sql;
+    this.#tools = tools;
+  }
+
+  /** Adds an entry to an agent's conversation and returns its place. */
+  add(entry: {
+    agent: string;
+    runId: string;
+    turnId: string | null;
+    /** The model that wrote it; null for a prompt. */
+    model: string | null;
+    role: Message["role"];
+    content: Block[];
+  }): number {
+    const { n } = one(
+      this.#sql,
+      `INSERT INTO history (agent, run_id, turn_id, model, role, content)
+       VALUES (?, ?, ?, ?, ?, ?) RETURNING n`,
+      columnOf(entry.agent),
+      entry.runId,
+      entry.turnId,
+      entry.model,
+      entry.role,
+      JSON.stringify(entry.content),
+    );
+    return Number(n);
+  }
+
+  /** Adds a prompt to an agent's conversation. */
+  addPrompt(entry: { agent: string; runId: string; prompt: Prompt }): void {
+    const content = promptBlocks(entry.prompt);
+    this.add({ ...entry, turnId: null, model: null, role: "user", content });
+  }
+
+  /** Yields the replies of a run, newest first. */
+  *repliesNewestFirst(runId: string): Generator<Block[]> {
+    const rows = this.#sql.exec<Row>(
+      "SELECT content FROM history WHERE run_id = ? AND role = 'assistant' ORDER BY n DESC",
+      runId,
+    );
+    for (const row of rows) yield parse<Block[]>(row.content);
+  }
+
+  /**
+   * Returns an agent's conversation as a model is to see it: its newest summary, then what came after, each
+   * reply's calls followed by their results. Thoughts of another model are left out: they are bound to
+   * theirs. `n` is an entry's place in the history.
+   */
+  conversation(agent: string, model: string): (Message & { n: number })[] {
+    const { summary, summary_upto } = one(
+      this.#sql,
+      "SELECT summary, summary_upto FROM agents WHERE name = ?",
+      columnOf(agent),
+    );
+    const messages: (Message & { n: number })[] = [];
+    if (summary !== null) {
+      messages.push({
+        n: Number(summary_upto),
+        role: "assistant",
+        content: [parse<Block>(summary)],
+      });
+    }
+    const entries = all(
+      this.#sql,
+      "SELECT n, role, content, turn_id, model FROM history WHERE agent = ? AND n > ? ORDER BY n",
+      columnOf(agent),
+      summary_upto ?? 0,
+    );
+    const results = this.#tools.resultsByTurn(agent, Number(summary_upto));
+    for (const row of entries) {
+      const n = Number(row.n);
+      const role = String(row.role) as Message["role"];
+      const stored = parse<Block[]>(row.content);
+      const isForeign = role === "assistant" && row.model !== model;
+      const content = isForeign ? withoutThoughts(stored) : stored;
+      if (content.length > 0) messages.push({ n, role, content });
+      const answers = row.turn_id === null ? undefined : results.get(String(row.turn_id));
+      if (answers) messages.push({ n, role: "user", content: answers });
+    }
+    return messages;
+  }
+
+  /** Lets a summary stand for an agent's history up to and including entry `upTo`. */
+  saveSummary(agent: string, summary: Block, upTo: number): void {
+    this.#sql.exec(
+      "UPDATE agents SET summary = ?, summary_upto = ? WHERE name = ?",
+      JSON.stringify(summary),
+      upTo,
+      columnOf(agent),
+    );
+  }
+}

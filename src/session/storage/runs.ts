@@ -1,0 +1,88 @@
+import type { PublicError, StopReason } from "../../events/event";
+import { all, json, parse, type Row, type Sql, text } from "../../shared/sql";
+import { agentOf, columnOf } from "./agents";
+
+/** One agent's work on a message. The run that a message starts with has the message's id. */
+export interface Run {
+  id: string;
+  messageId: string;
+  agent: string;
+  /** The tool call that started it; null for the run that a message starts with. */
+  parentToolUseId: string | null;
+  open: boolean;
+  /** Stop reason of the newest reply; null before the first. */
+  lastStop: string | null;
+  /** How often its Claude Code process, or the container of that, was lost since its message last made progress. */
+  restarts: number;
+  /** Whether the agent that started it goes on meanwhile, and gets the result in its inbox. */
+  background: boolean;
+  /** How it ended; null while it is open, and for the run that a message starts with. */
+  outcome: Outcome | null;
+}
+
+/** How the run of an agent ended that another one had started. */
+export interface Outcome {
+  stopReason: StopReason;
+  error?: PublicError | undefined;
+}
+
+/** The runs of a session's messages. */
+export class RunTable {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  add(run: Omit<Run, "open" | "lastStop" | "restarts" | "outcome">): void {
+    this.#sql.exec(
+      `INSERT INTO runs (id, message_id, agent, parent_tool_use_id, background)
+       VALUES (?, ?, ?, ?, ?)`,
+      run.id,
+      run.messageId,
+      columnOf(run.agent),
+      run.parentToolUseId,
+      run.background ? 1 : 0,
+    );
+  }
+
+  get(id: string): Run | undefined {
+    const row = all(this.#sql, "SELECT * FROM runs WHERE id = ?", id)[0];
+    return row && decode(row);
+  }
+
+  /** Returns the runs of a message that have not ended. */
+  openOf(messageId: string): Run[] {
+    const query = "SELECT * FROM runs WHERE message_id = ? AND open = 1";
+    return all(this.#sql, query, messageId).map(decode);
+  }
+
+  saveProgress(id: string, lastStop: string | null): void {
+    this.#sql.exec("UPDATE runs SET last_stop = ? WHERE id = ?", lastStop, id);
+  }
+
+  saveRestarts(id: string, restarts: number): void {
+    this.#sql.exec("UPDATE runs SET restarts = ? WHERE id = ?", restarts, id);
+  }
+
+  /** Sets the restarts of a message's runs to 0: one of its agents has made progress. */
+  resetRestarts(messageId: string): void {
+    this.#sql.exec("UPDATE runs SET restarts = 0 WHERE message_id = ? AND restarts > 0", messageId);
+  }
+
+  close(id: string, outcome: Outcome | null = null): void {
+    this.#sql.exec("UPDATE runs SET open = 0, outcome = ? WHERE id = ?", json(outcome), id);
+  }
+}
+
+const decode = (row: Row): Run => ({
+  id: String(row.id),
+  messageId: String(row.message_id),
+  agent: agentOf(row.agent),
+  parentToolUseId: text(row.parent_tool_use_id),
+  open: row.open === 1,
+  lastStop: text(row.last_stop),
+  restarts: Number(row.restarts),
+  background: row.background === 1,
+  outcome: row.outcome === null ? null : parse<Outcome>(row.outcome),
+});

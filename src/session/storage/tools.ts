@@ -1,0 +1,117 @@
+import { type Block, toolResultBlock } from "../../agent/messages";
+import type { ToolResult } from "../../agent/tool";
+import { all, number, parse, type Row, type Sql } from "../../shared/sql";
+import { columnOf } from "./agents";
+
+/** A tool call of a reply. */
+export interface StoredTool {
+  /** The model's own id of it, unlike any other in the conversation. */
+  id: string;
+  /** Names it within the session, whatever the model calls it. */
+  callId: string;
+  runId: string;
+  turnId: string;
+  name: string;
+  input: unknown;
+  state: "pending" | "started" | "done";
+  result: ToolResult | null;
+  startedAt: number | null;
+}
+
+/** The calls of tools, with their results. */
+export class ToolTable {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  add(tool: Pick<StoredTool, "id" | "runId" | "turnId" | "name" | "input">): void {
+    this.#sql.exec(
+      `INSERT INTO tools (id, call_id, run_id, turn_id, name, input, state)
+       VALUES (?, ?, ?, ?, ?, ?, 'pending')`,
+      tool.id,
+      `${tool.turnId}.${tool.id}`,
+      tool.runId,
+      tool.turnId,
+      tool.name,
+      JSON.stringify(tool.input ?? null),
+    );
+  }
+
+  /** Returns the calls of a run that have no result yet, in their order. */
+  openOf(runId: string): StoredTool[] {
+    const query = "SELECT * FROM tools WHERE run_id = ? AND state <> 'done' ORDER BY n";
+    return all(this.#sql, query, runId).map(decode);
+  }
+
+  /** Returns a call of a run that has no result yet. */
+  open(runId: string, id: string): StoredTool | undefined {
+    const query = "SELECT * FROM tools WHERE run_id = ? AND state <> 'done' AND id = ?";
+    const row = all(this.#sql, query, runId, id)[0];
+    return row && decode(row);
+  }
+
+  /** Returns a call of a message that has no result yet, by any of its agents. */
+  openInMessage(messageId: string, id: string): StoredTool | undefined {
+    const query = `SELECT tools.* FROM tools JOIN runs ON runs.id = tools.run_id
+      WHERE runs.message_id = ? AND tools.id = ? AND tools.state <> 'done'`;
+    const row = all(this.#sql, query, messageId, id)[0];
+    return row && decode(row);
+  }
+
+  start(runId: string, id: string, now: number): void {
+    this.#sql.exec(
+      "UPDATE tools SET state = 'started', started_at = ? WHERE run_id = ? AND id = ? AND state = 'pending'",
+      now,
+      runId,
+      id,
+    );
+  }
+
+  finish(runId: string, id: string, result: ToolResult): void {
+    this.#sql.exec(
+      "UPDATE tools SET state = 'done', result = ? WHERE run_id = ? AND id = ? AND state <> 'done'",
+      JSON.stringify(result),
+      runId,
+      id,
+    );
+  }
+
+  /** Returns the results of a turn's calls as the blocks that answer them. */
+  resultsOf(turnId: string): Block[] {
+    return all(this.#sql, "SELECT * FROM tools WHERE turn_id = ? ORDER BY n", turnId)
+      .map(decode)
+      .flatMap((tool) => (tool.result ? [toolResultBlock(tool.id, tool.result)] : []));
+  }
+
+  /** Returns the results of the calls in an agent's history after an entry, by turn. */
+  resultsByTurn(agent: string, after: number): Map<string, Block[]> {
+    const rows = all(
+      this.#sql,
+      `SELECT tools.* FROM history JOIN tools ON tools.turn_id = history.turn_id
+       WHERE history.agent = ? AND history.n > ? ORDER BY tools.n`,
+      columnOf(agent),
+      after,
+    );
+    const results = new Map<string, Block[]>();
+    for (const tool of rows.map(decode)) {
+      if (!tool.result) continue;
+      const block = toolResultBlock(tool.id, tool.result);
+      results.set(tool.turnId, [...(results.get(tool.turnId) ?? []), block]);
+    }
+    return results;
+  }
+}
+
+const decode = (row: Row): StoredTool => ({
+  id: String(row.id),
+  callId: String(row.call_id ?? row.id),
+  runId: String(row.run_id),
+  turnId: String(row.turn_id),
+  name: String(row.name),
+  input: parse(row.input),
+  state: String(row.state) as StoredTool["state"],
+  result: row.result === null ? null : parse<ToolResult>(row.result),
+  startedAt: number(row.started_at),
+});

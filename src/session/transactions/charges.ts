@@ -1,0 +1,146 @@
+import type { Draft } from "../../agent/assemble";
+import { addUsage, type CallUsage, costOf, NO_USAGE, totalTokens } from "../../agent/cost";
+import { type Judgement, judgeUsage } from "../../agent/usage";
+import type { PublicCharge } from "../../events/event";
+import { modelOf } from "../deployment";
+import { type Rest, settle, type Warning, warnings } from "../rules/ledger";
+import type { Call } from "../storage/calls";
+import { change, type RunChange, scopeOf } from "./state";
+
+// What calls of models cost: each is settled once, and counted for the session and its message. All of it runs within a
+// transaction.
+
+/** Decides what a call is charged: at what its model cost when it began, whatever has changed since. */
+export const judge = (call: Call, reported: Draft["usage"], whole: boolean): Judgement =>
+  judgeUsage(reported, call, whole, (usage) =>
+    costOf(modelOf(call.model, call.begunAt), usage, call.begunAt),
+  );
+
+/** Returns whether a call counts as a turn of its agent. */
+export const isReply = (call: Call): boolean => call.kind === "reply";
+
+/** The charge of a call of whose reply nothing arrived: nothing yet. */
+export const NOTHING_HEARD: Judgement = {
+  usage: { ...NO_USAGE, cacheWrite1hTokens: 0 },
+  costNanos: 0,
+  dispute: null,
+};
+
+/** What a call was charged, what stays held of it, and which limits that brought near. */
+interface Charged {
+  model: string;
+  costNanos: number;
+  heldNanos: number;
+  usage: CallUsage;
+  dispute: Judgement["dispute"];
+  warnings: Warning[];
+}
+
+/** How a call is settled. */
+interface Settlement {
+  judged: Judgement;
+  /** What becomes of the part of its bound that was not used. */
+  rest: Rest;
+  /** No other try of its turn follows. */
+  closed: boolean;
+  /** It counts among the session's turns: it is a reply of the agent's model. */
+  counts: boolean;
+}
+
+/** Settles a call in the ledger and counts it in the session's and the message's totals. */
+export function charge(
+  { store, run, now }: RunChange,
+  call: Call,
+  settlement: Settlement,
+): Charged {
+  const { usage, costNanos, dispute } = settlement.judged;
+  const state = store.state;
+  const settled = settle(state.balance, call, costNanos, settlement.rest);
+  const { costNanos: cost, heldNanos } = settled.reservation;
+  store.calls.settle(call.id, settled.reservation, settlement.closed);
+
+  const turns = settlement.counts ? 1 : 0;
+  const numTurns = state.numTurns + turns;
+  const ofModel = state.usage[call.model] ?? { ...NO_USAGE, costNanos: 0 };
+  const grown = { ...addUsage(ofModel, usage), costNanos: ofModel.costNanos + cost };
+  change(
+    store,
+    {
+      balance: settled.balance,
+      numTurns,
+      totalTokens: state.totalTokens + totalTokens(usage),
+      usage:
+        cost === 0 && totalTokens(usage) === 0
+          ? state.usage
+          : { ...state.usage, [call.model]: grown },
+    },
+    now,
+  );
+  const message = store.messages.get(run.messageId);
+  if (message) {
+    store.messages.saveTotals(message.id, {
+      costNanos: message.costNanos + cost,
+      usage: addUsage(message.usage, usage),
+      numTurns: message.numTurns + turns,
+      toolsUsed: message.toolsUsed,
+    });
+  }
+  const before = { spentNanos: state.balance.spentNanos, numTurns: state.numTurns };
+  const after = { spentNanos: settled.balance.spentNanos, numTurns };
+  const fallen = warnings(before, after, store.metadata.limits);
+  return { model: call.model, costNanos: cost, heldNanos, usage, dispute, warnings: fallen };
+}
+
+/** Logs the end of a turn with what it cost. */
+export function appendTurnCompleted(
+  at: RunChange,
+  call: Call,
+  stopReason: string,
+  charged: Charged,
+): void {
+  const { store, run, now } = at;
+  const { turnId, kind } = call;
+  store.log.append(
+    { type: "turn.completed", turnId, kind, stopReason, ...publicCharge(charged) },
+    scopeOf(run),
+    now,
+  );
+  appendNotices(at, call, charged);
+}
+
+/** Logs that a try of a turn has failed and another follows after a delay, in ms. */
+export function appendTurnRetried(
+  at: RunChange,
+  call: Call,
+  retry: { reason: string; delayMs: number },
+  charged: Charged,
+): void {
+  const { turnId, attempt, kind } = call;
+  const withdrawn = { turnId, kind, attempt, ...retry };
+  const event = { type: "turn.retried", ...withdrawn, ...publicCharge(charged) } as const;
+  at.store.log.append(event, scopeOf(at.run), at.now);
+  appendNotices(at, call, charged);
+}
+
+/** Logs a report of usage that was not taken as it came, and the limits that have come near. */
+function appendNotices({ store, run, now }: RunChange, call: Call, charged: Charged): void {
+  const { model, dispute } = charged;
+  if (dispute) {
+    const { turnId, attempt, boundNanos } = call;
+    const { reason, reportedNanos } = dispute;
+    const reported = reportedNanos === null ? null : dollars(reportedNanos);
+    const disputed = { turnId, attempt, model, reason, reported, bound: dollars(boundNanos) };
+    store.log.append({ type: "usage.disputed", ...disputed }, scopeOf(run), now);
+  }
+  for (const warning of charged.warnings) {
+    store.log.append({ type: "limit.warned", ...warning }, scopeOf(run), now);
+  }
+}
+
+const dollars = (nanos: number): number => nanos / 1e9;
+
+/** Returns what a call was charged, as clients see it. */
+function publicCharge({ model, costNanos, heldNanos, usage }: Charged): PublicCharge {
+  const { cacheWrite1hTokens: _, ...shown } = usage;
+  return { model, cost: dollars(costNanos), held: dollars(heldNanos), usage: shown };
+}

@@ -1,0 +1,68 @@
+import type { ToolCall } from "../../agent/messages";
+import { fits } from "../../agent/reply-bounds";
+import type { ToolResult } from "../../agent/tool";
+import { change, type RunChange, scopeOf } from "./state";
+
+// The calls of tools: each is started at most once and gets one result. All of it runs within a transaction.
+
+/** What fits in a row beside its other columns, the call's input among them: rows are bounded to 2 MB. */
+const MAX_RESULT_BYTES = 1_800_000;
+
+/** Writes down that a tool is about to run. */
+export function startTool({ store, run, now }: RunChange, call: ToolCall): void {
+  const tool = store.tools.open(run.id, call.id);
+  if (tool?.state !== "pending") return;
+  store.tools.start(run.id, call.id, now);
+  const { turnId } = tool;
+  store.log.append(
+    { type: "tool.started", turnId, toolUseId: call.id, name: call.name, input: call.input },
+    scopeOf(run),
+    now,
+  );
+}
+
+/** Writes down a tool's result; a second one changes nothing. */
+export function finishTool(at: RunChange, call: ToolCall, given: ToolResult): void {
+  const { store, run, now } = at;
+  const tool = store.tools.open(run.id, call.id);
+  if (!tool) return;
+  if (tool.state === "pending") startTool(at, call);
+  const result = bounded(given);
+  store.tools.finish(run.id, call.id, result);
+  store.runs.resetRestarts(run.messageId);
+  if (!result.refused) noteToolUse(at, call.name);
+  store.log.append(
+    {
+      type: "tool.completed",
+      turnId: tool.turnId,
+      toolUseId: call.id,
+      name: call.name,
+      isError: result.isError ?? false,
+      content: shownContent(result),
+      durationMs: tool.startedAt === null ? 0 : now - tool.startedAt,
+    },
+    scopeOf(run),
+    now,
+  );
+}
+
+function bounded(result: ToolResult): ToolResult {
+  if (fits(result, MAX_RESULT_BYTES)) return result;
+  return { content: "The result is too large to be kept. Ask for a part of it.", isError: true };
+}
+
+function shownContent({ content }: ToolResult): string {
+  if (typeof content === "string") return content;
+  return content
+    .map((block) => (block.type === "text" ? block.text : `[${block.type}]`))
+    .join("\n");
+}
+
+/** Counts a tool among those that the session and the message have used. */
+function noteToolUse({ store, run, now }: RunChange, name: string): void {
+  const { toolsUsed } = store.state;
+  if (!toolsUsed.includes(name)) change(store, { toolsUsed: [...toolsUsed, name] }, now);
+  const message = store.messages.get(run.messageId);
+  if (!message || message.toolsUsed.includes(name)) return;
+  store.messages.saveTotals(message.id, { ...message, toolsUsed: [...message.toolsUsed, name] });
+}
