@@ -4,10 +4,9 @@
 import { z } from "zod";
 import { isDeeperThan, MAX_JSON_DEPTH } from "../shared/json-depth";
 import type { AnswerEvent } from "./answer";
+import { type ReportedUsage, readUsage } from "./judge-usage";
 import type { Block } from "./messages";
-
 import { checkInput, fits, wellFormed } from "./reply-bounds";
-import { type ReportedUsage, readUsage } from "./usage";
 
 /** Holds what arrived of a reply, whole or not. */
 export interface Draft {

@@ -2,9 +2,9 @@ import Anthropic from "@anthropic-ai/sdk";
 import { type Redact, redactor } from "../shared/redact";
 import { readAnswer, textOfAnswer } from "./answer";
 import { assemble, CutOff, callIdsIn, type DeltaListener, type Draft } from "./assemble";
+import { type ReportedUsage, readCount } from "./judge-usage";
 import type { Block, Message } from "./messages";
 import type { PricedModel } from "./models";
-import { type ReportedUsage, readCount } from "./usage";
 
 /** One request to the model. */
 export interface ModelCall {

@@ -1,6 +1,6 @@
 import type { Draft } from "../../agent/assemble";
 import { addUsage, type CallUsage, costOf, NO_USAGE, totalTokens } from "../../agent/cost";
-import { type Judgement, judgeUsage } from "../../agent/usage";
+import { type Judgement, judgeUsage } from "../../agent/judge-usage";
 import type { PublicCharge } from "../../events/event";
 import { modelOf } from "../deployment";
 import { type Rest, settle, type Warning, warnings } from "../rules/ledger";

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { aReport } from "../testing/lying-upstream";
 import { boundOf, costOf } from "./cost";
+import { judgeUsage, readCount, readUsage } from "./judge-usage";
 import { knownModels, resolveModel } from "./models";
-import { judgeUsage, readCount, readUsage } from "./usage";
 
 const NOW = Date.parse("2026-11-23T12:00:00Z");
 const model = (name: string) => {
