@@ -1,18 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  addUsage,
-  affordableMaxTokens,
-  boundOf,
-  type CallUsage,
-  costOf,
-  NO_USAGE,
-  promptBound,
-  totalTokens,
-  usageOf,
-  WEB_SEARCH_NANOS,
-} from "./cost";
+import { affordableMaxTokens, boundOf, costOf, WEB_SEARCH_NANOS } from "./cost";
 import { knownModels, resolveModel } from "./models";
+import { addUsage, type CallUsage, NO_USAGE, totalTokens } from "./usage";
 
 const NOW = Date.parse("2026-11-23T12:00:00Z");
 const NANOS = 1_000_000_000;
@@ -162,103 +152,5 @@ describe("affordableMaxTokens", () => {
     const sonnet = model("claude-sonnet-5-5");
     expect(affordableMaxTokens(sonnet, 2_499_999, 1000, 16_384, NOW)).toBe(0);
     expect(affordableMaxTokens(sonnet, -5, 0, 16_384, NOW)).toBe(0);
-  });
-});
-
-describe("usageOf", () => {
-  const start = {
-    input_tokens: 10,
-    output_tokens: 1,
-    cache_read_input_tokens: 500,
-    cache_creation_input_tokens: 30,
-    cache_creation: { ephemeral_5m_input_tokens: 10, ephemeral_1h_input_tokens: 20 },
-  };
-
-  it("keeps the start's split of cache writes and takes the delta's totals", () => {
-    const delta = {
-      input_tokens: 12,
-      output_tokens: 99,
-      server_tool_use: { web_search_requests: 2 },
-    };
-    expect(usageOf({ start, delta })).toEqual({
-      inputTokens: 12,
-      outputTokens: 99,
-      cacheReadTokens: 500,
-      cacheWriteTokens: 30,
-      cacheWrite1hTokens: 20,
-      webSearchRequests: 2,
-    });
-  });
-
-  it("takes writes beyond the split for the dearer kind only if there was any of it", () => {
-    const delta = { output_tokens: 1, cache_creation_input_tokens: 50 };
-    expect(usageOf({ start, delta }).cacheWrite1hTokens).toBe(40);
-    const short = { ephemeral_5m_input_tokens: 30, ephemeral_1h_input_tokens: 0 };
-    expect(usageOf({ start: { ...start, cache_creation: short }, delta })).toMatchObject({
-      cacheWriteTokens: 50,
-      cacheWrite1hTokens: 0,
-    });
-  });
-
-  it("counts a compaction, which is told in iterations only", () => {
-    const iterations = [
-      { type: "compaction", input_tokens: 144, output_tokens: 276, cache_read_input_tokens: 9 },
-      { type: "message", input_tokens: 5, output_tokens: 5 },
-    ];
-    const delta = { input_tokens: 0, output_tokens: 0, iterations };
-    expect(usageOf({ start: { input_tokens: 0, output_tokens: 0 }, delta })).toMatchObject({
-      inputTokens: 144,
-      outputTokens: 276,
-      cacheReadTokens: 9,
-    });
-  });
-
-  it("is nothing when nothing was said", () => {
-    expect(usageOf({ start: null, delta: null })).toMatchObject(NO_USAGE);
-    expect(usageOf({ start, delta: null })).toMatchObject({ inputTokens: 10, outputTokens: 1 });
-  });
-});
-
-describe("promptBound", () => {
-  const bound = (content: unknown, tools?: unknown[]) =>
-    promptBound({ messages: [{ role: "user", content }], ...(tools && { tools }) });
-
-  it("is at least the bytes of the request, beyond ASCII too", () => {
-    fc.assert(
-      fc.property(fc.string({ unit: "grapheme", maxLength: 200 }), (text) => {
-        const bytes = new TextEncoder().encode(text).length;
-        expect(bound(text)).toBeGreaterThanOrEqual(bytes + 2000);
-      }),
-    );
-  });
-
-  it("takes an image for what images cost, not for its bytes, in a tool's result too", () => {
-    const source = { type: "base64", media_type: "image/png", data: "A".repeat(1_000_000) };
-    const image = { type: "image", source };
-    const result = { type: "tool_result", tool_use_id: "t", content: [image] };
-    expect(bound([image])).toBeGreaterThan(5000);
-    expect(bound([image, result])).toBeLessThan(13_000);
-  });
-
-  it("is not fooled by a tool's input that looks like an image", () => {
-    const input = { content: [{ type: "image", source: { data: "A".repeat(50_000) } }] };
-    expect(bound([{ type: "tool_use", id: "t", name: "Write", input }])).toBeGreaterThan(50_000);
-  });
-
-  it("allows for the hidden description of the API's own tools", () => {
-    const search = { type: "web_search_20250305", name: "web_search" };
-    const own = { name: "Bash", input_schema: { type: "object" } };
-    const tokens = (tool: unknown) => bound("hi", [tool]) ?? 0;
-    expect(tokens(search)).toBeGreaterThan(tokens(own) + 4000);
-  });
-
-  it.each(["base64", "url", "file"])("can't bound a document that is a %s", (type) => {
-    expect(bound([{ type: "document", source: { type } }])).toBeNull();
-    const nested = [{ type: "document", source: { type } }];
-    expect(bound([{ type: "tool_result", tool_use_id: "t", content: nested }])).toBeNull();
-  });
-
-  it("bounds a document of plain text", () => {
-    expect(bound([{ type: "document", source: { type: "text", data: "abc" } }])).not.toBeNull();
   });
 });

@@ -2,15 +2,15 @@
 // against what we know ourselves: what the call was bounded by, what was sent and what was received.
 
 import { z } from "zod";
+import { leastTokensOf } from "./prompt-bounds";
 import {
   type ApiUsage,
   type CallUsage,
-  leastTokensOf,
   NO_USAGE,
   promptTokens,
   totalTokens,
   usageOf,
-} from "./cost";
+} from "./usage";
 
 /** The tokens of a call as they were reported, at the start and as the output grew, and as we saw them. */
 export interface ReportedUsage {

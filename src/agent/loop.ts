@@ -1,7 +1,6 @@
 import { z } from "zod";
 import type { PublicError, StopReason, TurnKind } from "../events/event";
 import { pause } from "../shared/backoff";
-import { leastTokens, promptBound } from "./cost";
 import {
   type Block,
   compactionCut,
@@ -22,6 +21,7 @@ import {
   type ModelReply,
   weighedParts,
 } from "./model";
+import { leastTokens, promptBound } from "./prompt-bounds";
 import { reserveTurn, type Turn, type TurnRequest, type TurnReservation } from "./reserve-turn";
 import { retryDelayMs } from "./retry";
 import type { SearchOutcome, ToolContext, ToolResult } from "./tool";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { emptyDraft } from "./assemble";
-import { usageOf } from "./cost";
 import { toolCalls, toolResultBlock } from "./messages";
 import { createModel, type ModelCall, type ModelOutcome, thinkingFor } from "./model";
 import { resolveModel } from "./models";
+import { usageOf } from "./usage";
 
 const aCall = (changes: Partial<ModelCall> = {}): ModelCall => ({
   model: "claude-sonnet-5-5",

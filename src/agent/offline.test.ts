@@ -1,8 +1,9 @@
 import Anthropic from "@anthropic-ai/sdk";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { promptBound, totalTokens, usageOf } from "./cost";
 import { ATTEMPT_HEADER, type OfflineOptions, offlineFetch } from "./offline";
+import { promptBound } from "./prompt-bounds";
+import { totalTokens, usageOf } from "./usage";
 
 type Params = Anthropic.Beta.Messages.MessageCreateParamsNonStreaming;
 type Message = Anthropic.Beta.Messages.BetaMessage;

@@ -1,5 +1,5 @@
-import { totalTokens } from "../agent/cost";
 import { DEFAULT_MODEL } from "../agent/models";
+import { totalTokens } from "../agent/usage";
 import type { SessionRow } from "../db/schema";
 import { log } from "../shared/log";
 import { type LoggedEvent, parseLogged } from "./storage/event-log";

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import type { TurnKind } from "../../events/event";
-import { leastTokens, promptBound } from "../cost";
+import { leastTokens, promptBound } from "../prompt-bounds";
 import { type CallResult, resultsIn } from "./protocol";
 
 /** A call of the program, read. */

@@ -1,6 +1,7 @@
 import type { Draft } from "../../agent/assemble";
-import { addUsage, type CallUsage, costOf, NO_USAGE, totalTokens } from "../../agent/cost";
+import { costOf } from "../../agent/cost";
 import { type Judgement, judgeUsage } from "../../agent/judge-usage";
+import { addUsage, type CallUsage, NO_USAGE, totalTokens } from "../../agent/usage";
 import type { PublicCharge } from "../../events/event";
 import { modelOf } from "../deployment";
 import { type Rest, settle, type Warning, warnings } from "../rules/ledger";

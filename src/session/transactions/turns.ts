@@ -1,11 +1,12 @@
 import { type Draft, emptyDraft } from "../../agent/assemble";
-import { affordableMaxTokens, boundOf, totalTokens } from "../../agent/cost";
+import { affordableMaxTokens, boundOf } from "../../agent/cost";
 import type { StoredReply } from "../../agent/loop";
 import { type Block, sendable, toolCalls } from "../../agent/messages";
 import { type FailedCall, type ModelReply, wasNotRun } from "../../agent/model";
 import type { PricedModel } from "../../agent/models";
 import { keptTexts } from "../../agent/reply-bounds";
 import type { Turn, TurnRequest, TurnReservation } from "../../agent/reserve-turn";
+import { totalTokens } from "../../agent/usage";
 import type { EventScope } from "../../events/event";
 import { leftNanos, reserve } from "../rules/ledger";
 import type { Call } from "../storage/calls";
