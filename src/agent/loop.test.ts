@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { emptyDraft } from "./assemble";
 import { type AgentDeps, type Journal, type Progress, runAgent } from "./loop";
 import { type Block, type Message, toolCalls, toolResultBlock } from "./messages";
-import type { Model, ModelCall, ModelFailure } from "./model";
+import type { Model, ModelCall } from "./model";
+import type { ModelFailure } from "./model-failure";
 import type { ToolResult } from "./tool";
 
 /** A journal in memory, with nothing but what a run reads back. */

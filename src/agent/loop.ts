@@ -17,10 +17,10 @@ import {
   type FailedCall,
   type Model,
   type ModelCall,
-  type ModelFailure,
   type ModelReply,
   weighedParts,
 } from "./model";
+import type { ModelFailure } from "./model-failure";
 import { leastTokens, promptBound } from "./prompt-bounds";
 import { reserveTurn, type Turn, type TurnRequest, type TurnReservation } from "./reserve-turn";
 import { retryDelayMs } from "./retry";

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { emptyDraft } from "./assemble";
 import { toolCalls, toolResultBlock } from "./messages";
-import { createModel, type ModelCall, type ModelOutcome, thinkingFor } from "./model";
+import { createModel, type ModelCall, type ModelOutcome } from "./model";
 import { resolveModel } from "./models";
+import { thinkingFor } from "./thinking";
 import { usageOf } from "./usage";
 
 const aCall = (changes: Partial<ModelCall> = {}): ModelCall => ({

@@ -1,18 +1,11 @@
 import { type Redact, redactor } from "../shared/redact";
 import { type AnswerRecord, readAnswer, recordOf, textOfAnswer } from "./answer";
 import { assemble, CutOff, callIdsIn } from "./assemble";
-import {
-  type CallWatch,
-  classify,
-  countedTokens,
-  errorInStream,
-  failureOfResponse,
-  type ModelFailure,
-  type ModelOutcome,
-  STALL_MS,
-  startWatchdog,
-} from "./model";
-import type { Counted } from "./reserve-turn";
+import type { CallWatch, ModelOutcome } from "./model";
+import { classify, errorInStream, failureOfResponse, type ModelFailure } from "./model-failure";
+import type { Counted } from "./token-count";
+import { countedTokens } from "./token-count";
+import { STALL_MS, startWatchdog } from "./watchdog";
 
 /** The API as others' calls are passed on to it: with our key, and nothing else of ours. */
 export interface Upstream {

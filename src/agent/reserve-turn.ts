@@ -1,8 +1,9 @@
 import type { StopReason, TurnKind } from "../events/event";
 import { pause } from "../shared/backoff";
 
-import { type ModelFailure, NO_COUNT } from "./model";
+import type { ModelFailure } from "./model-failure";
 import { retryDelayMs } from "./retry";
+import { type Counted, NO_COUNT } from "./token-count";
 
 /** A turn that may be made: its price is reserved, and `maxTokens` is what it may say. */
 export interface Turn {
@@ -45,9 +46,6 @@ const MAX_PROMPT_TOKENS = 1_000_000;
 
 /** What a token of a prompt weighs, where nobody counted. */
 const BYTES_PER_TOKEN = 4;
-
-/** The tokens of a prompt as the API counts them, or why it does not. */
-export type Counted = { ok: true; tokens: number } | { ok: false; failure: ModelFailure };
 
 /** A turn that is wanted, and how it may be had. */
 export interface TurnToReserve {

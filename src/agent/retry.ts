@@ -1,5 +1,5 @@
 import { jitteredBackoffMs } from "../shared/backoff";
-import type { ModelFailure } from "./model";
+import type { ModelFailure } from "./model-failure";
 
 /** Tries of one turn, the first included, before its message fails. */
 export const MAX_ATTEMPTS = 8;

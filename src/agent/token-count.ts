@@ -1,0 +1,25 @@
+import { readCount } from "./judge-usage";
+import { type ModelFailure, parseObject } from "./model-failure";
+
+/** The tokens of a prompt as the API counts them, or why it does not. */
+export type Counted = { ok: true; tokens: number } | { ok: false; failure: ModelFailure };
+
+/** Reads the answer of `count_tokens`. One that is no count is not asked for again. */
+export function countedTokens(body: string): Counted {
+  const tokens = readCount(parseObject(body));
+  return tokens === null ? NO_COUNT : { ok: true, tokens };
+}
+
+/** The failure of a count that can't be one. */
+export const NO_COUNT: Counted & { ok: false } = {
+  ok: false,
+  failure: {
+    type: "malformed",
+    message: "the tokens of the prompt were not counted",
+    status: null,
+    requestId: null,
+    retryable: false,
+    retryAfterMs: null,
+    began: false,
+  },
+};
