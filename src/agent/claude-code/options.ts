@@ -1,9 +1,9 @@
 // How Claude Code is started for a session: the same config as the loop's, as options of the program. What
 // counts money, turns and thoughts is not told to it: its model calls are held to that where they are made.
 
-import { parseRule, type Rule, type Rules } from "../permissions";
 import { DEFAULT_PROMPT } from "../prompt";
 import { MAX_OUTPUT_TOKENS } from "../reply-bounds";
+import { parseRule, type Rule, type Rules } from "../rules";
 import { TOOLS } from "../tools";
 import { quote } from "../tools/quote";
 
