@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { AgentDeps, Journal, Progress } from "./agent-deps";
 import { emptyDraft } from "./assemble";
-import { type AgentDeps, type Journal, type Progress, runAgent } from "./loop";
+import { runAgent } from "./loop";
 import { type Block, type Message, toolCalls, toolResultBlock } from "./messages";
 import type { Model, ModelCall } from "./model";
 import type { ModelFailure } from "./model-failure";

@@ -1,4 +1,4 @@
-import type { Ending } from "../agent/loop";
+import type { Ending } from "../agent/agent-deps";
 import type { PublicError } from "../events/event";
 import { type EnvValue, isSecret, takeOverEnv } from "../sandbox/egress";
 import { DecryptionError, type StoredText } from "../shared/encryption";

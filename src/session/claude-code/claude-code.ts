@@ -1,3 +1,4 @@
+import type { Ending } from "../../agent/agent-deps";
 import {
   programStart,
   programTools,
@@ -11,7 +12,6 @@ import {
   promptLine,
   readLine,
 } from "../../agent/claude-code/protocol";
-import type { Ending } from "../../agent/loop";
 import { apiError } from "../../agent/relay";
 import { commandEnv } from "../../sandbox/egress";
 import { type Programs, type Sandbox, SandboxError } from "../../sandbox/sandbox";

@@ -3,7 +3,6 @@ import type { CallResult } from "../../agent/claude-code/protocol";
 import { limitMessage } from "../../agent/claude-code/protocol";
 import { readProgramCall } from "../../agent/claude-code/request";
 import { wireSchema } from "../../agent/json-schema";
-import { replyToStore } from "../../agent/loop";
 import { type Block, toolCalls } from "../../agent/messages";
 import type { ModelOutcome } from "../../agent/model";
 import type { PricedModel } from "../../agent/models";
@@ -11,6 +10,7 @@ import { apiError, countRelayed, type RelayedCall, relay, type Upstream } from "
 import { MAX_OUTPUT_TOKENS } from "../../agent/reply-bounds";
 import { reserveTurn, type Turn } from "../../agent/reserve-turn";
 import { retryDelayMs } from "../../agent/retry";
+import { replyToStore } from "../../agent/stored-reply";
 import { thinkingFor, thinkingWithin } from "../../agent/thinking";
 import type { StopReason, TurnKind } from "../../events/event";
 import { sha256, toBase64 } from "../../shared/bytes";

@@ -1,6 +1,7 @@
+import type { Ending, Journal } from "../../agent/agent-deps";
 import { emptyDraft } from "../../agent/assemble";
 import { wireSchema } from "../../agent/json-schema";
-import { type Ending, type Journal, runAgent } from "../../agent/loop";
+import { runAgent } from "../../agent/loop";
 import type { Message } from "../../agent/messages";
 import type { Model } from "../../agent/model";
 import type { PricedModel } from "../../agent/models";

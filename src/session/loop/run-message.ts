@@ -1,4 +1,4 @@
-import type { Ending } from "../../agent/loop";
+import type { Ending } from "../../agent/agent-deps";
 import type { AgentMessaging, FileGuard, ToolResult } from "../../agent/tool";
 import { sha256, toBase64 } from "../../shared/bytes";
 import { notifier } from "../../shared/notifier";

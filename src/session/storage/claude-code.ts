@@ -1,4 +1,4 @@
-import type { Ending } from "../../agent/loop";
+import type { Ending } from "../../agent/agent-deps";
 import { fromBase64, toBase64 } from "../../shared/bytes";
 import { all, json, parse, type Row, type Sql, text } from "../../shared/sql";
 

@@ -1,6 +1,7 @@
+import type { Ending } from "../../agent/agent-deps";
 import { type ProgramSetup, uuidOf } from "../../agent/claude-code/options";
 import { type CallResult, type Heard, limitIn } from "../../agent/claude-code/protocol";
-import { type Ending, endingOf } from "../../agent/loop";
+import { endingOf } from "../../agent/loop";
 import { modelOf, workspace } from "../deployment";
 import type { Call } from "../storage/calls";
 import type { Run } from "../storage/runs";

@@ -1,12 +1,12 @@
 import { type Draft, emptyDraft } from "../../agent/assemble";
 import { affordableMaxTokens, boundOf } from "../../agent/cost";
-import type { StoredReply } from "../../agent/loop";
 import { type Block, sendable, toolCalls } from "../../agent/messages";
 import type { FailedCall, ModelReply } from "../../agent/model";
 import { wasNotRun } from "../../agent/model-failure";
 import type { PricedModel } from "../../agent/models";
 import { keptTexts } from "../../agent/reply-bounds";
 import type { Turn, TurnRequest, TurnReservation } from "../../agent/reserve-turn";
+import type { StoredReply } from "../../agent/stored-reply";
 import { totalTokens } from "../../agent/usage";
 import type { EventScope } from "../../events/event";
 import { leftNanos, reserve } from "../rules/ledger";

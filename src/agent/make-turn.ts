@@ -1,0 +1,99 @@
+import type { PublicError, TurnKind } from "../events/event";
+import { pause } from "../shared/backoff";
+import type { AgentDeps, Ending } from "./agent-deps";
+import { type ModelCall, type ModelReply, weighedParts } from "./model";
+import type { ModelFailure } from "./model-failure";
+import { leastTokens, promptBound } from "./prompt-bounds";
+import { reserveTurn, type Turn } from "./reserve-turn";
+import { retryDelayMs } from "./retry";
+
+/** How a turn came out. */
+type MadeTurn =
+  | { ok: true; turn: Turn; outcome: ModelReply }
+  | { ok: false; ending: Ending | Overflow };
+
+/** The model refused the prompt: it does not fit in its window. */
+export interface Overflow {
+  stopReason: "overflow";
+  error: PublicError;
+}
+
+/** Makes one turn within its limits, trying again as long as it makes sense. */
+export async function makeTurn(
+  wanted: { kind: TurnKind; ref: string; call: ModelCall; live: boolean },
+  deps: AgentDeps,
+): Promise<MadeTurn> {
+  let failure: ModelFailure | undefined;
+  for (;;) {
+    // From before it is asked: one that settles while the answer is on its way counts, too.
+    const otherSettled = deps.journal.otherSettled();
+    const granted = await grant(wanted, deps);
+    if (granted === "pending_calls") {
+      await otherSettled;
+      if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
+      continue;
+    }
+    if (!granted.ok) {
+      // What the failed tries hold is not spent: that ends the message, and not the session.
+      const isHeld = granted.ending.stopReason === "budget_limit";
+      return failure && isHeld ? { ok: false, ending: failed(failure) } : granted;
+    }
+    const turn = granted.turn;
+    const call = { ...wanted.call, maxTokens: turn.maxTokens, attempt: turn.attempt };
+    const watch = deps.watch(turn.turnId, wanted.live);
+    const outcome = await deps.model.call(call, deps.signal, watch);
+    if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
+    if (outcome.ok) return { ok: true, turn, outcome };
+
+    failure = outcome.failure;
+    const delayMs = retryDelayMs(failure, turn.attempt, deps.random());
+    deps.journal.fail(turn, outcome, delayMs);
+    if (delayMs === null) return { ok: false, ending: failed(failure) };
+    await pause(delayMs, deps.signal);
+    if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
+  }
+}
+
+/** Gets a turn granted, or says how the run ends without. */
+async function grant(
+  wanted: { kind: TurnKind; ref: string; call: ModelCall },
+  deps: AgentDeps,
+): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending | Overflow } | "pending_calls"> {
+  const { kind, ref, call } = wanted;
+  const { maxTokens } = call;
+  const parts = weighedParts(call);
+  const granted = await reserveTurn(
+    { kind, ref, maxTokens, promptBound: promptBound(parts), leastTokens: leastTokens(parts) },
+    {
+      begin: (wish) => deps.journal.begin(wish),
+      count: () => deps.model.count(call, deps.signal),
+      signal: deps.signal,
+      random: deps.random,
+    },
+  );
+  if (granted.ok) return { ok: true, turn: granted };
+  if ("failure" in granted) return { ok: false, ending: failed(granted.failure) };
+  if (granted.why === "pending_calls") return "pending_calls";
+  const why = granted.why === "over_budget" ? "budget_limit" : granted.why;
+  return { ok: false, ending: { stopReason: why } as Ending };
+}
+
+/** Returns how a call's failure ends its run. */
+const failed = (failure: ModelFailure): Ending | Overflow => ({
+  stopReason: isOverflow(failure) ? "overflow" : "error",
+  error: publicError(failure),
+});
+
+/** Returns a failure of the model as clients see it. */
+function publicError(failure: ModelFailure): PublicError {
+  return {
+    type: failure.status === 401 || failure.status === 403 ? "unavailable_error" : "upstream_error",
+    message: `The model failed (${failure.type}): ${failure.message}`,
+    ...(failure.requestId && { upstreamRequestId: failure.requestId }),
+  };
+}
+
+/** Returns whether a prompt was refused for its length. The API tells it in words only. */
+const isOverflow = ({ status, message }: ModelFailure): boolean =>
+  status === 413 ||
+  (status === 400 && /prompt is too long|exceeds? (the )?context (limit|window)/i.test(message));
