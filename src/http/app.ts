@@ -13,7 +13,7 @@ import { schedules } from "./schedules";
 import { sessions } from "./sessions";
 import { snapshots } from "./snapshots";
 
-/** Returns the Worker's HTTP side: every request that clients can make. */
+/** Returns the Hono app with every route of the API. */
 export function createApp(settings: Settings = deployed): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
     .onError(onError)
@@ -45,7 +45,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
   });
 }
 
-/** Returns the methods that a path answers to; middleware answers to none. */
+/** Returns the methods that a path supports. Middleware does not count as a route. */
 function methodsOf(app: Hono<AppEnv>, path: string): string[] {
   const methods = METHODS.map((method) => method.toUpperCase()).filter((method) =>
     app.router.match(method, path)[0].some(([[, route]]) => route.method === method),

@@ -7,21 +7,27 @@ import { sha256Hex } from "./ids";
 
 const encoder = new TextEncoder();
 
-/** Lets a request through only with a key of the deployment, and says whose it is. */
+/**
+ * Returns middleware that identifies the caller by its API key and sets `c.var.caller`. Throws an `ApiError`
+ * for a request without a known key.
+ */
 export const authenticate = (settings: Settings) =>
   createMiddleware<AppEnv>(async (c, next) => {
     c.set("caller", await identify(c.req.header("Authorization"), settings));
     await next();
   });
 
-/** Returns who presents this `Authorization` header; throws when nobody that may call does. */
+/**
+ * Returns the caller that an `Authorization` header identifies. Throws an `ApiError` if the key is missing or
+ * unknown.
+ */
 async function identify(header: string | undefined, settings: Settings): Promise<Caller> {
   if (settings.API_KEYS.length === 0) return anonymous(settings);
   const key = header?.match(/^bearer +(\S+) *$/i)?.[1];
   if (key === undefined) throw refused("Send an API key: Authorization: Bearer <key>.");
 
   const presented = encoder.encode(await sha256Hex(key));
-  // Every entry is compared, so that the time taken tells nothing about which one matched.
+  // Every entry is compared, so that the response time does not depend on the entry that matched.
   const matching = settings.API_KEYS.filter(({ sha256 }) =>
     crypto.subtle.timingSafeEqual(presented, encoder.encode(sha256)),
   );

@@ -3,22 +3,22 @@ import { isSessionId } from "../shared/session-id";
 import type { AppContext } from "./context";
 import { notFound, refusal, unavailable } from "./errors";
 
-/** How long to wait before each further try. */
+/** Delay before each further attempt, in ms. */
 const RETRY_AFTER_MS = [100, 500];
 
 interface CallOptions {
-  /** The session, when it is not the one of the request's path. */
+  /** The session's id; the one in the request's path when absent. */
   id?: string;
-  /** How often to try. Once, for what must not happen twice. */
+  /** Maximum number of attempts. Use 1 for a call that must not run twice. */
   attempts?: 1 | 3;
-  /** What stands in the error when the object can't be reached. */
+  /** Additional fields of the error if the object cannot be reached. */
   details?: Record<string, string>;
 }
 
 /**
- * Calls a session's object and answers what it answered, or throws what it refused. An object that was
- * lost in the middle (a deploy, a crash) is called again: calls are harmless to repeat, unless
- * `attempts` says otherwise.
+ * Calls a session's object and returns its answer. Throws an `ApiError` if the object refuses. A call during
+ * which the object was lost (a deploy, a crash) is repeated: calls are idempotent, unless `attempts` says
+ * otherwise.
  */
 export async function callSession<T>(
   c: AppContext,
@@ -27,7 +27,7 @@ export async function callSession<T>(
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      // A stub is of no more use once a call of it has failed.
+      // A stub cannot be used again after a failed call.
       const result = await call(sessionObject(c.env, id), c.var.caller);
       if (!result.ok) throw refusal(result.failure);
       return result.value;
@@ -44,17 +44,20 @@ export async function callSession<T>(
   }
 }
 
-/** Returns the session's id in the path. What can't be one is not found without asking any object. */
+/**
+ * Returns the session id in the path. Throws "not found" for text that is not a session id, without a call of
+ * any object.
+ */
 export function sessionIdOf(c: AppContext): string {
   const id = c.req.param("id");
   if (id === undefined || !isSessionId(id)) throw notFound("session");
   return id;
 }
 
-// The stub's own type rewrites what methods return, and makes `never` of what is `unknown` in it.
+// The type of the stub rewrites what methods return, and turns `unknown` inside it into `never`.
 const sessionObject = (env: Env, id: string) => env.SESSIONS.getByName(id) as unknown as SessionRpc;
 
-/** Returns what the runtime says of a call that threw: the object was lost, has too much to do, or has a bug. */
+/** Returns why a call threw: the object was lost, is overloaded, or failed by a defect. */
 function fateOf(error: unknown): "lost" | "overloaded" | "failed" {
   if (typeof error !== "object" || error === null) return "failed";
   if ("overloaded" in error && error.overloaded === true) return "overloaded";

@@ -1,11 +1,11 @@
 import type { Context } from "hono";
 import type { Caller } from "../session/rpc";
 
-/** What every handler finds on its context. */
+/** The bindings and variables on the context of every handler. */
 export interface AppEnv {
   Bindings: Env;
   Variables: { requestId: string; caller: Caller };
 }
 
-/** A request on its way through the app. */
+/** The context of a request. */
 export type AppContext = Context<AppEnv>;

@@ -8,7 +8,7 @@ import { parse, readQuery } from "./parse";
 import { ConversationId, ReadConversation } from "./queries";
 import { conversationView, sessionView } from "./views";
 
-/** Conversations: the sessions that a client put under one number. */
+/** Routes of conversations: the sessions with the same `conversationId`. */
 export const conversations = new Hono<AppEnv>().get("/:id", async (c) => {
   const id = parse(ConversationId, c.req.param("id"), "id");
   const query = readQuery(c, ReadConversation);

@@ -18,7 +18,7 @@ const STATUS = {
   unavailable_error: 503,
 } as const;
 
-/** What `error.type` can say; each has one status. */
+/** A value of `error.type`. Each has one HTTP status. */
 export type ErrorType = keyof typeof STATUS;
 
 const FAILURES = {
@@ -33,13 +33,13 @@ const FAILURES = {
 } as const satisfies Record<FailureCode, ErrorType>;
 
 interface ApiErrorOptions {
-  /** Fields that stand beside `type` and `message`. */
+  /** Additional fields of `error`, next to `type` and `message`. */
   details?: Record<string, unknown>;
   headers?: Record<string, string>;
   cause?: unknown;
 }
 
-/** A refusal on its way to the client: throwing it answers the request. */
+/** An error of the API. Throw it to answer the request with it. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly type: ErrorType;
@@ -53,22 +53,25 @@ export class ApiError extends Error {
   }
 }
 
-/** Returns a request that does not parse. */
+/** Returns the error of an invalid request. */
 export function invalid(issues: Issue[], others: Record<string, string> = {}): ApiError {
   const [first] = issues;
   const message = first ? [first.path, first.message].filter(Boolean).join(": ") : "is not valid";
   return new ApiError("invalid_request_error", message, { details: { ...others, issues } });
 }
 
-/** There is no such thing, or it is not the caller's: nobody learns which. */
+/**
+ * Returns the same error for an object that does not exist and for one of another owner, so that a caller
+ * cannot tell them apart.
+ */
 export const notFound = (what: string): ApiError =>
   new ApiError("not_found_error", `There is no such ${what}.`);
 
-/** Something that the answer needs is out of reach for now. */
+/** Returns the error of a request that needs something that is not available at the moment. */
 export const unavailable = (message: string, options: ApiErrorOptions = {}): ApiError =>
   new ApiError("unavailable_error", message, { headers: { "Retry-After": "2" }, ...options });
 
-/** Returns what a session object refused, as the client hears it. */
+/** Returns the API error for a refusal of a session's object. */
 export function refusal({ code, message, details = {} }: Failure): ApiError {
   const type = FAILURES[code];
   switch (type) {
@@ -86,27 +89,33 @@ export function refusal({ code, message, details = {} }: Failure): ApiError {
   }
 }
 
-/** Returns a message that ended failed, as the client that waited for it hears it. */
+/** Returns the API error for a failed message, for a client that waited for it. */
 export function failedMessage({ id, error }: MessageRow): ApiError {
   const type = error?.type === "unavailable_error" ? "unavailable_error" : "upstream_error";
   const { type: _, message = "The message failed.", ...rest } = error ?? {};
   return new ApiError(type, message, { details: { messageId: id, ...rest } });
 }
 
-/** Answers with an error. */
+/** Answers a request with an error. */
 export function respond(c: AppContext, { type, message, details, headers }: ApiError): Response {
   const body = { type: "error", error: { type, message, ...details }, requestId: c.var.requestId };
   return c.json(body, STATUS[type], headers);
 }
 
-/** Answers for whatever was thrown. What is no `ApiError` is our own fault, and stays in the log. */
+/**
+ * Answers a request whose handler threw. An error that is not an `ApiError` is an internal error; its details
+ * appear only in the log.
+ */
 export const onError: ErrorHandler<AppEnv> = (error, c) => {
   if (error instanceof ApiError) return respond(c, error);
   const message = "Something went wrong on our side. The request id helps to find out what.";
   return respond(c, new ApiError("api_error", message));
 };
 
-/** A word or an id, as our own paths have them; in any other part may be anybody's text. */
+/**
+ * A path segment that is a word or an id, as in the API's own paths. Any other segment may contain text of a
+ * caller.
+ */
 const KNOWN_PART = /^([a-z-]{1,20}|[a-z]{3,5}_[0-9a-f]{32}|-?\d{1,16})$/;
 
 /** Logs a request that failed, as one line of JSON: no body, no prompt, no query. */

@@ -12,19 +12,19 @@ const SSE_HEADERS = {
   "X-Accel-Buffering": "no",
 };
 
-/** The event log of a session: a page of it, or all of it and then live. */
+/** Routes of a session's event log: a page of it, or a stream of the whole log that continues live. */
 export const events = new Hono<AppEnv>().get("/:id/events", async (c) => {
   const { after, limit } = readQuery(c, ReadEvents);
   if (!c.req.header("Accept")?.includes("text/event-stream")) {
     return c.json(await callSession(c, (s, caller) => s.events(caller, { after, limit })));
   }
   const from = lastEventId(c) ?? after;
-  // Once a stream has begun it is too late to answer that there is no such session.
+  // After a stream has begun, the response can no longer be a 404.
   await callSession(c, (s, caller) => s.read(caller));
   return watch(c, { after: from });
 });
 
-/** Streams the events of a session, or of one of its messages, after a seq. */
+/** Returns a stream of the events of a session, or of one of its messages, after a seq. */
 export function watch(c: AppContext, what: { after: number; messageId?: string }): Response {
   if (c.req.method === "HEAD") return c.body(null, 200, SSE_HEADERS);
   const id = sessionIdOf(c);
@@ -32,13 +32,16 @@ export function watch(c: AppContext, what: { after: number; messageId?: string }
   return c.body(eventStream({ connect, after: what.after }), 200, SSE_HEADERS);
 }
 
-/** Returns what a reader that comes back has seen: it says so in a header. */
+/** Returns the seq in the header `Last-Event-ID` of a client that reconnects; undefined without the header. */
 export function lastEventId(c: AppContext): number | undefined {
   const header = c.req.header("Last-Event-ID");
   return header ? parse(Seq, header, "Last-Event-ID") : undefined;
 }
 
-/** Opens a session's own stream; null when it refuses, rejects when it can't be reached. */
+/**
+ * Opens the WebSocket of a session's object. Returns null if the object refuses, and rejects if it cannot be
+ * reached.
+ */
 async function openSocket(
   c: AppContext,
   id: string,
@@ -55,7 +58,7 @@ async function openSocket(
   throw new Error(`the session answered a watcher with ${response.status}`);
 }
 
-/** JSON for a header, which holds no character beyond Latin-1; an owner's name may. */
+/** Returns JSON for a header. Headers contain only Latin-1 characters, but an owner's name may contain others. */
 const headerJson = (caller: Caller): string =>
   JSON.stringify(caller).replaceAll(
     /[^\x20-\x7e]/g,

@@ -1,10 +1,10 @@
 import type { Caller } from "../session/rpc";
 import { unavailable } from "./errors";
 
-/** Whose sessions a caller sees; null for everybody's. */
+/** Returns the owner whose sessions a caller may read; null for all owners. */
 export const ownerSeenBy = ({ owner, admin }: Caller): string | null => (admin ? null : owner);
 
-/** Waits for an answer of the index, which may be down while every session goes on. */
+/** Waits for a query of the index. Throws an `unavailable_error` if the index cannot be reached. */
 export async function fromIndex<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;

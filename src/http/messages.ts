@@ -11,10 +11,10 @@ import { messageRequest, SendMessage } from "./schemas";
 import { messageView } from "./views";
 
 const MAX_PROMPT_BYTES = 1024 * 1024;
-/** A prompt is kept as JSON in a row of at most 2 MB, where a control character takes six bytes. */
+/** A prompt is stored as JSON in a row of at most 2 MB, where a control character takes six bytes. */
 const MAX_PROMPT_JSON_BYTES = 1_900_000;
 
-/** Messages of a session: send them, and read what came of them. */
+/** Routes of a session's messages: send, list and read them. */
 export const messages = new Hono<AppEnv>()
   .post("/:id/message", async (c) => {
     const sessionId = sessionIdOf(c);
@@ -24,7 +24,7 @@ export const messages = new Hono<AppEnv>()
     const after = lastEventId(c) ?? 0;
     const id = await newMessageId(sessionId, key);
     const request = messageRequest(body, { id, requestHash: await hashOf(body) });
-    // Whoever does not hear how the message ended can ask for it.
+    // A client that disconnects can read the ended message later.
     const details = { messageId: id };
 
     if (!body.streaming && !body.background) {

@@ -1,6 +1,6 @@
 /**
- * Dollars as integer nano-dollars, rounded down; null stays null. `0.29 * 1e9` is a little less than
- * what was meant, so the nearest integer is taken unless it is worth more than was given.
+ * Converts dollars to integer nano-dollars, rounded down; null stays null. `0.29 * 1e9` is slightly less than
+ * the intended value, so the nearest integer is used unless it is more than the given amount.
  */
 export function nanos(dollars: number | null): number | null {
   if (dollars === null) return null;
@@ -8,5 +8,5 @@ export function nanos(dollars: number | null): number | null {
   return nearest / 1e9 > dollars ? nearest - 1 : nearest;
 }
 
-/** Nano-dollars as dollars. */
+/** Converts nano-dollars to dollars. */
 export const dollars = (nanos: number): number => nanos / 1e9;

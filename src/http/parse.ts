@@ -4,24 +4,27 @@ import { levelsOf, MAX_JSON_DEPTH } from "../shared/json-depth";
 import type { AppContext } from "./context";
 import { ApiError, invalid } from "./errors";
 
-// Above the largest prompt, because JSON escapes make up to three bytes of one in ordinary text.
+// Larger than the largest prompt, because JSON escapes encode one byte of ordinary text in up to three.
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
-// How much of a body that is too large is still read: a client that is cut off while it sends
-// sees a broken connection and not the answer.
+// The number of bytes of an oversized body that are still read: a client that is cut off while it sends sees a
+// broken connection instead of the response.
 const MAX_DISCARDED_BYTES = 32 * 1024 * 1024;
-// Every value that is wrong makes an issue, which weighs far more than it.
+// Every invalid value creates an issue, which needs much more memory than the value.
 const MAX_VALUES = 20_000;
 const MAX_ISSUES = 20;
-// Several times as many as any query has.
+// Several times the number of parameters that a valid query has.
 const MAX_PARAMETERS = 100;
 
-/** Reads a request's body as JSON, whatever its Content-Type; an empty one is undefined to `schema`. */
+/**
+ * Parses a request's body as JSON, regardless of its Content-Type, and validates it. An empty body is undefined
+ * for `schema`.
+ */
 export async function readBody<T extends z.ZodType>(c: AppContext, schema: T) {
   const text = await readText(c.req.raw.body);
   return parse(schema, text.trim() === "" ? undefined : parseJson(text));
 }
 
-/** Reads the query string: every parameter at most once, no unknown ones. */
+/** Parses and validates the query string. Throws for a repeated or an unknown parameter. */
 export function readQuery<T extends z.ZodType>(c: AppContext, schema: T) {
   const { searchParams } = new URL(c.req.url);
   if (searchParams.size > MAX_PARAMETERS) {
@@ -36,14 +39,14 @@ export function readQuery<T extends z.ZodType>(c: AppContext, schema: T) {
   return parse(schema, Object.fromEntries(searchParams));
 }
 
-/** Returns the `Idempotency-Key` of a request, if it has one. */
+/** Returns the `Idempotency-Key` of a request; undefined without one. */
 export function idempotencyKey(c: AppContext): string | undefined {
   const key = c.req.header("Idempotency-Key");
   if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
   throw invalid([{ path: "Idempotency-Key", message: "must be 1 to 255 printable characters" }]);
 }
 
-/** Holds a value against a schema, or throws every way in which it fails; `name` says where it stood. */
+/** Validates a value. Throws an `ApiError` that lists every issue. `name` is the value's own path. */
 export function parse<T extends z.ZodType>(schema: T, value: unknown, ...name: string[]) {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -93,14 +96,14 @@ function parseJson(text: string): unknown {
   return value;
 }
 
-/** The body is decoded from UTF-8, which can't hold half a character: only an escape can. */
+/** A lone surrogate cannot occur in a body decoded from UTF-8, only in an escape. */
 const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
 
 const HALF_CHARACTER = "holds half a character (a lone surrogate)";
 
 /**
- * Yields the path of each text and key that holds a lone surrogate. SQLite would store another text, one that
- * its session never finds again.
+ * Yields the path of each text and key that contains a lone surrogate. SQLite would store a different text,
+ * which its session could not find again.
  */
 function* brokenTexts(value: unknown, path: PropertyKey[]): Generator<PropertyKey[]> {
   if (typeof value === "string" && !value.isWellFormed()) yield path;
@@ -114,7 +117,7 @@ function* brokenTexts(value: unknown, path: PropertyKey[]): Generator<PropertyKe
 
 const pathOf = (keys: PropertyKey[]): string => keys.map(String).join(".").slice(0, 200);
 
-/** Returns how a value is more than any request has a use for; undefined when it isn't. */
+/** Returns how a value exceeds the limits of a request; undefined if it does not. */
 function excessOf(value: unknown): string | undefined {
   let depth = 0;
   let values = 0;
@@ -122,7 +125,7 @@ function excessOf(value: unknown): string | undefined {
     values += level.length;
     if (values > MAX_VALUES) return `holds more than ${MAX_VALUES} values`;
     if (depth++ > MAX_JSON_DEPTH) return `is nested more than ${MAX_JSON_DEPTH} levels deep`;
-    // Such a key would be lost on the way, without a word.
+    // Such a key would be dropped silently.
     if (level.some((one) => typeof one === "object" && one && Object.hasOwn(one, "__proto__"))) {
       return 'has a key "__proto__"';
     }
@@ -148,7 +151,7 @@ function toIssues(issue: z.core.$ZodIssue, parents: PropertyKey[]): Issue[] {
   return [{ path: pathOf(path), message: issue.message }];
 }
 
-/** Returns the branch of a union that got furthest into the value: the one that was meant. */
+/** Returns the issues of the union branch that matched the most of the value: the branch that was probably meant. */
 function closest(branches: z.core.$ZodIssue[][]): z.core.$ZodIssue[] | undefined {
   const depth = (branch: z.core.$ZodIssue[]) => branch[0]?.path.length ?? 0;
   return branches.filter((branch) => depth(branch) > 0).sort((a, b) => depth(b) - depth(a))[0];

@@ -3,7 +3,7 @@ import { poolState } from "../pool/client";
 import type { AppEnv } from "./context";
 import { unavailable } from "./errors";
 
-/** The warm pool, as any key may see it: how many sandboxes there are, and whether starts fail. */
+/** Route of the warm pool: its numbers of sandboxes, and the state of its circuit breaker. Any key may read it. */
 export const pool = new Hono<AppEnv>().get("/", async (c) => {
   const { breaker, ...counts } = await poolState(c.env).catch((cause) => {
     throw unavailable("The pool can't be reached at the moment. Try again.", { cause });

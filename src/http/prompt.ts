@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-// The model refuses text of nothing but white space.
+// The Messages API rejects text that contains only white space.
 const text = z.string().refine((value) => value.trim() !== "", "must not be empty");
 const url = z.strictObject({
   type: z.literal("url"),
@@ -38,7 +38,7 @@ const Block = z.discriminatedUnion("type", [
   Document,
 ]);
 
-/** What a client asks: text, or content blocks as the Messages API takes them. */
+/** A prompt of a client: text, or content blocks as in the Messages API. */
 export const Prompt = z.union([text, z.array(Block).min(1)], {
   error: "must be text, or a list of content blocks",
 });

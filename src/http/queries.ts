@@ -2,7 +2,7 @@ import { z } from "zod";
 import { readCursor, SORTS, type Sort } from "../db/cursor";
 import { PATTERNS, STATUSES } from "../db/schema";
 
-// Each tag is a parameter of the index's query, which has a hundred at most.
+// Each tag is a parameter of the index's query, and D1 allows at most a hundred.
 const MAX_TAGS = 20;
 
 const integer = (min: number, max: number) =>
@@ -12,7 +12,10 @@ const integer = (min: number, max: number) =>
     .transform(Number)
     .pipe(z.int().min(min).max(max));
 
-/** Returns a comma list; what is wrong with an item is said of the parameter, which is what has a name. */
+/**
+ * Returns the schema of a comma-separated list. An issue of an item has the path of the parameter, because
+ * items have no names.
+ */
 const commaList = <T>(item: z.ZodType<T>) =>
   z.string().transform((text, context): T[] => {
     const parsed = z.array(item).safeParse(text.split(","));
@@ -23,7 +26,7 @@ const commaList = <T>(item: z.ZodType<T>) =>
 
 const instant = z
   .string()
-  // The "+" of a zone, where it was not escaped, arrives as a space.
+  // An unescaped "+" of a time zone arrives as a space.
   .transform((text) => text.replace(" ", "+"))
   .pipe(
     z.union([z.iso.datetime({ offset: true }), z.iso.date()], {
@@ -36,7 +39,7 @@ const page = integer(1, 1_000_000_000);
 const pageSize = integer(1, 100).default(20);
 const userId = z.string().min(1).max(255);
 
-/** A conversation's number, as a path or a query has it. */
+/** A conversation's number in a path or a query. */
 export const ConversationId = integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 
 /** `GET /api/sessions` */
@@ -72,7 +75,7 @@ interface Walk {
   cursor?: string | undefined;
 }
 
-/** Reads the cursor of a list's query, where it has one. */
+/** Decodes the cursor of a list's query, if it has one. */
 function withCursor<Q extends Walk>({ cursor: text, ...query }: Q, context: z.RefinementCtx) {
   if (text === undefined) return query;
   const refuse = (message: string) => {
@@ -97,7 +100,7 @@ export const ListMessages = z.strictObject({
   limit: integer(1, 100).default(50),
 });
 
-/** The number of an event: of the last one that a reader has seen. */
+/** The seq of the last event that a reader has received. */
 export const Seq = integer(0, Number.MAX_SAFE_INTEGER);
 
 /** `GET /api/sessions/:id/events` */

@@ -7,10 +7,10 @@ import { byteLength, idempotencyKey, readBody } from "./parse";
 import { CreateSchedule, PatchSchedule, scheduleRequest } from "./schemas";
 import { scheduleView } from "./views";
 
-/** A schedule's prompt is written down anew with each of its runs. */
+/** Each run of a schedule stores its prompt again. */
 const MAX_PROMPT_BYTES = 64 * 1024;
 
-/** Schedules of a session: what it does by itself. */
+/** Routes of a session's schedules. */
 export const schedules = new Hono<AppEnv>()
   .post("/:id/schedules", async (c) => {
     const sessionId = sessionIdOf(c);

@@ -7,9 +7,9 @@ import type { Settings } from "../settings";
 import { nanos } from "./money";
 import { Prompt } from "./prompt";
 
-// A century: what is added to any date to come is still a date.
+// A century, so that the sum with any realistic date is still a valid date.
 const MAX_DURATION_MS = 100 * 366 * 24 * 60 * 60 * 1000;
-// In nano-dollars still far from what an integer can hold.
+// In nano-dollars this is far below the largest safe integer.
 const MAX_BUDGET_USD = 1_000_000;
 
 const name = z.string().min(1).max(200);
@@ -43,7 +43,7 @@ const EnvName = z.string().regex(/^[A-Za-z_]\w*$/, "must be the name of an envir
 const EnvText = z.string().refine((text) => !text.includes("\0"), "must not contain a NUL");
 const hosts = z.array(z.string().max(255)).max(100);
 const Secret = z.strictObject({
-  // It is sent in headers, which can hold nothing else.
+  // The value is sent in headers, which allow no other characters.
   secret: z
     .string()
     .regex(/^[\x20-\x7e]{1,16384}$/, "must be 1 to 16384 printable ASCII characters"),
@@ -77,14 +77,14 @@ const Config = z
   })
   .transform(withoutNulls);
 
-// Lists filter by a comma list of tags.
+// Lists filter by a comma-separated list of tags.
 const tag = z
   .string()
   .min(1)
   .max(100)
   .refine((text) => !text.includes(","), "must not contain a comma");
 
-/** Null means no limit; what is absent at creation is the deployment's to say. */
+/** Null means no limit. A limit that is absent at creation has the default of the deployment. */
 const limits = {
   maxIdleTimeMs: durationMs.nullish(),
   maxLifetimeMs: durationMs.nullish(),
@@ -116,7 +116,7 @@ export const PatchSession = z
   .strictObject({ ...limits, ...metadata })
   .refine((patch) => Object.keys(patch).length > 0, {
     error: "The patch changes nothing.",
-    // A key that is not known is reason enough.
+    // An unknown key is already an issue.
     when: ({ issues }) => issues.length === 0,
   });
 
@@ -169,13 +169,13 @@ export const Terminate = z
   .prefault({})
   .transform(({ reason }) => ({ reason: reason ?? "user_requested" }));
 
-/** `POST /api/sessions/:id/interrupt`, which has nothing to say; the body may be empty. */
+/** `POST /api/sessions/:id/interrupt`. It has no fields; the body may be empty. */
 export const Interrupt = z.strictObject({}).prefault({});
 
-/** `POST /api/sessions/:id/snapshots`, which has nothing to say; the body may be empty. */
+/** `POST /api/sessions/:id/snapshots`. It has no fields; the body may be empty. */
 export const TakeSnapshot = z.strictObject({}).prefault({});
 
-/** Returns a request to create a session as its object gets it. */
+/** Returns the argument of the object's RPC method for a request to create a session. */
 export function sessionSpec(
   request: z.output<typeof CreateSession>,
   ids: Pick<SessionSpec, "id" | "requestHash">,
@@ -201,7 +201,7 @@ export function sessionSpec(
   };
 }
 
-/** Returns a patch as a session object gets it. */
+/** Returns the argument of the object's RPC method for a patch. */
 export function sessionPatch(request: z.output<typeof PatchSession>): SessionPatch {
   const { maxBudgetUsd, tags, description, userId, ...rest } = request;
   const given = Object.entries({
@@ -214,7 +214,7 @@ export function sessionPatch(request: z.output<typeof PatchSession>): SessionPat
   return Object.fromEntries(given);
 }
 
-/** Returns a message as a session object gets it. */
+/** Returns the argument of the object's RPC method for a message. */
 export function messageRequest(
   request: z.output<typeof SendMessage>,
   ids: Pick<MessageRequest, "id" | "requestHash">,
@@ -230,7 +230,7 @@ export function messageRequest(
   };
 }
 
-/** Returns a schedule as a session object gets it. */
+/** Returns the argument of the object's RPC method for a schedule. */
 export const scheduleRequest = (
   request: z.output<typeof CreateSchedule>,
   ids: Pick<ScheduleRequest, "id" | "requestHash">,

@@ -22,7 +22,7 @@ import { messageView, sessionView } from "./views";
 
 const MAX_CONFIG_BYTES = 256 * 1024;
 
-/** Sessions: create, list, read, change, stop and delete them. */
+/** Routes of sessions: create, list, read, change, terminate and delete them. */
 export const sessions = (settings: Settings) =>
   new Hono<AppEnv>()
     .post("/", async (c) => {
@@ -48,7 +48,7 @@ export const sessions = (settings: Settings) =>
         listSessions(c.env.DB, { owner, ...query }),
       );
       const { pageSize } = query;
-      // Whoever follows cursors is on no numbered page.
+      // A page found by cursor has no number.
       const page = "cursor" in query ? null : (query.page ?? 1);
       const paging = { page, pageSize, total, totalPages: Math.ceil(total / pageSize), nextCursor };
       return c.json({ sessions: rows.map(sessionView), ...paging });
@@ -83,7 +83,7 @@ export const sessions = (settings: Settings) =>
 
     .post("/:id/interrupt", async (c) => {
       await readBody(c, Interrupt);
-      // A repeat would stop the message after the one that was meant.
+      // A repeat could stop the next message instead of the intended one.
       const once = { attempts: 1 } as const;
       const row = await callSession(c, (s, caller) => s.interrupt(caller), once);
       return c.json({ message: row && messageView(row) });

@@ -5,7 +5,7 @@ import { readBody } from "./parse";
 import { TakeSnapshot } from "./schemas";
 import { snapshotView } from "./views";
 
-/** Snapshots of a session: take one, and list those that there are. */
+/** Routes of a session's snapshots: create and list them. */
 export const snapshots = new Hono<AppEnv>()
   .post("/:id/snapshots", async (c) => {
     await readBody(c, TakeSnapshot);

@@ -11,10 +11,10 @@ const Session = z.looseObject({
 });
 const Message = z.looseObject({ messageId: z.string(), status: z.string() });
 
-/** The settings of a deployment where everybody may call. */
+/** The settings of a deployment that allows anonymous requests. */
 export const local: Settings = readSettings({ ALLOW_ANONYMOUS: "true" });
 
-/** Returns the API as a client uses it: bodies go out as JSON with no Content-Type, answers come parsed. */
+/** Returns a client of the API. It sends bodies as JSON without a Content-Type and parses responses. */
 export function aClient(settings: Settings = local, headers: Record<string, string> = {}) {
   const app = createApp(settings);
 
@@ -47,7 +47,7 @@ export function aClient(settings: Settings = local, headers: Record<string, stri
       send("POST", path, { ...options, body }),
     patch: (path: string, body: unknown) => send("PATCH", path, { body }),
     delete: (path: string) => send("DELETE", path),
-    /** Creates a session, a long-running one unless told otherwise. */
+    /** Creates a session with the pattern `long-running` by default. */
     create: async (body: object = {}) => {
       const created = await send("POST", "/api/sessions", {
         body: { pattern: "long-running", ...body },

@@ -3,9 +3,9 @@ import type { SessionRow, Usage, UsageByModel } from "../db/schema";
 import type { MessageRow, ScheduleRow, SnapshotRow } from "../session/rpc";
 import { dollars } from "./money";
 
-/** Returns a session as clients see it. */
+/** Returns the JSON of a session in the API. */
 export function sessionView(row: SessionRow) {
-  // Values of `env` are secrets, and a fork is made once: a config is accepted again as it is shown.
+  // Values of `env` are secrets, and `forkSession` applies once. So a returned config can be sent again.
   const { env: _env, forkSession: _forkSession, ...config } = row.config;
   return {
     id: row.id,
@@ -40,7 +40,7 @@ export function sessionView(row: SessionRow) {
   };
 }
 
-/** Returns a message as clients see it. */
+/** Returns the JSON of a message in the API. */
 export function messageView(row: MessageRow) {
   return {
     messageId: row.id,
@@ -64,7 +64,7 @@ export function messageView(row: MessageRow) {
   };
 }
 
-/** Returns a conversation as clients see it, without its sessions. */
+/** Returns the JSON of a conversation in the API, without its sessions. */
 export function conversationView(conversation: Conversation) {
   return {
     id: conversation.id,
@@ -76,7 +76,7 @@ export function conversationView(conversation: Conversation) {
   };
 }
 
-/** Returns a schedule as clients see it. */
+/** Returns the JSON of a schedule in the API. */
 export function scheduleView({ when, ...row }: ScheduleRow) {
   return {
     id: row.id,
@@ -93,7 +93,7 @@ export function scheduleView({ when, ...row }: ScheduleRow) {
   };
 }
 
-/** Returns a snapshot as clients see it. */
+/** Returns the JSON of a snapshot in the API. */
 export function snapshotView(row: SnapshotRow) {
   return { ...row, createdAt: instant(row.createdAt), expiresAt: instant(row.expiresAt) };
 }
