@@ -7,7 +7,7 @@ type PromptBlock =
   | { type: "image"; source: Record<string, unknown> }
   | { type: "document"; source: Record<string, unknown>; title?: string; context?: string };
 
-/** Why a message ended. */
+/** The reasons why a message ended. */
 export const STOP_REASONS = [
   "end_turn",
   "max_tokens",
@@ -23,8 +23,8 @@ export const STOP_REASONS = [
 export type StopReason = (typeof STOP_REASONS)[number];
 
 /**
- * What a turn was for: the agent's own reply, a summary of its context, a web search, or something else
- * that its program asks a model for, such as reading a page.
+ * The purpose of a turn: the agent's own reply, a summary of its context, a web search, or another model call
+ * of Claude Code, such as reading a page.
  */
 export type TurnKind = "reply" | "compaction" | "web_search" | "helper";
 
@@ -32,9 +32,9 @@ export type TurnKind = "reply" | "compaction" | "web_search" | "helper";
 export interface PublicError {
   type: string;
   message: string;
-  /** The upstream's own request id, where there is one. */
+  /** The upstream's own request id, if it gave one. */
   upstreamRequestId?: string;
-  /** What to tell this failure by, where its type is not enough. */
+  /** A code for the failure, if its type is not specific enough. */
   reason?: "output_mismatch" | "crash_loop";
 }
 
@@ -47,17 +47,17 @@ interface PublicUsage {
   webSearchRequests: number;
 }
 
-/** What a call of the model cost, as clients see it; money in dollars. */
+/** The cost of a model call, as clients see it; money in dollars. */
 export interface PublicCharge {
   /** The model that ran. */
   model: string;
   cost: number;
-  /** What of the price reserved for the call stays held, since it may have been billed unseen. */
+  /** The part of the call's reservation that stays held, because the call may have been billed. */
   held: number;
   usage: PublicUsage;
 }
 
-/** What can happen in a session, without its place in the log. Types are dotted and past tense. */
+/** An event of a session, without its position in the log. Types are dotted and past tense. */
 export type EventBody =
   | { type: "session.created"; pattern: string }
   | { type: "session.started" }
@@ -67,14 +67,14 @@ export type EventBody =
   | { type: "session.completed" }
   | { type: "session.terminated"; reason: string }
   | { type: "session.failed"; error: PublicError }
-  /** `scheduleId` tells which schedule sent it, if one did. */
+  /** `scheduleId` is the schedule that sent the message, if one did. */
   | { type: "message.received"; prompt: Prompt; scheduleId?: string }
   | { type: "message.started" }
   | {
       type: "message.completed";
       stopReason: StopReason;
       result: string | null;
-      /** The structured result, where the session asked for one. */
+      /** The structured result, if the session has an `outputSchema`. */
       output?: unknown;
     }
   | { type: "message.interrupted"; stopReason: StopReason; result: string | null }
@@ -82,7 +82,7 @@ export type EventBody =
   | { type: "turn.started"; turnId: string; kind: TurnKind; attempt: number }
   | ({ type: "turn.completed"; turnId: string; kind: TurnKind; stopReason: string } & PublicCharge)
   | ({
-      /** Withdraws the deltas shown since this attempt began. */
+      /** Invalidates the deltas sent since this attempt began. */
       type: "turn.retried";
       turnId: string;
       kind: TurnKind;
@@ -91,15 +91,15 @@ export type EventBody =
       delayMs: number;
     } & PublicCharge)
   | {
-      /** The upstream's report of a call's usage was not taken as it came. */
+      /** The upstream reported missing or impossible usage for a call. */
       type: "usage.disputed";
       turnId: string;
       attempt: number;
       model: string;
       reason: "missing" | "malformed" | "too_low" | "above_bound";
-      /** What the report would have cost in dollars; null where it can't be read. */
+      /** The cost of the reported usage in dollars; null if the report is unreadable. */
       reported: number | null;
-      /** What was reserved for the call, in dollars. */
+      /** The amount reserved for the call, in dollars. */
       bound: number;
     }
   | { type: "assistant.text"; turnId: string; block: number; text: string }
@@ -117,28 +117,31 @@ export type EventBody =
       toolUseId: string;
       name: string;
       isError: boolean;
-      /** The text of the result; what is not text is named, not repeated. */
+      /** The text of the result. Content that is not text is replaced by its name, such as `[image]`. */
       content: string;
       durationMs: number;
     }
   | {
-      /** An agent begins to work: on a task, or woken by a message. */
+      /** An agent starts, with a task or because of a message. */
       type: "agent.started";
-      /** The call that asked for it. */
+      /** The tool call that started it. */
       toolUseId: string;
       prompt: string;
     }
   | { type: "agent.completed"; toolUseId: string; stopReason: StopReason; result: string | null }
-  /** A run found the queue full. */
+  /** A run was skipped because the queue is full. */
   | { type: "schedule.skipped"; scheduleId: string; reason: string }
-  /** A schedule sends no more messages until it is resumed. */
+  /** A schedule was paused. It sends no messages until it is resumed. */
   | { type: "schedule.paused"; scheduleId: string; reason: "crash_loop" }
-  /** The machine and the files in it are gone. The next one begins with what was saved then, if anything was. */
+  /**
+   * The container and its files were lost. The next container starts with the workspace saved at `savedAt`;
+   * null for an empty workspace.
+   */
   | { type: "sandbox.lost"; savedAt: string | null }
   | { type: "limit.warned"; limit: "budget" | "turns"; used: number; max: number }
   | { type: "context.compacted"; turnId: string; tokensBefore: number };
 
-/** Who and what an event belongs to; `agent` is absent for the main one. */
+/** The message and the agent that an event belongs to; `agent` is absent for the main agent. */
 export interface EventScope {
   messageId?: string;
   agent?: string;
@@ -147,7 +150,10 @@ export interface EventScope {
 /** An event in the log: `seq` counts from 1 without gaps, `at` is an ISO 8601 instant. */
 export type SessionEvent = { seq: number; at: string } & EventScope & EventBody;
 
-/** Shown to whoever watches, never stored: no seq, so a reader's cursor never rests on one. */
+/**
+ * An event that is sent to watchers and never stored. It has no seq, so a reader's cursor always names a stored
+ * event.
+ */
 export type LiveEvent = EventScope &
   (
     | {
@@ -155,7 +161,7 @@ export type LiveEvent = EventScope &
         turnId: string;
         block: number;
         kind: "text" | "thinking";
-        /** Characters of the block before this piece. */
+        /** The number of characters of the block before this piece. */
         offset: number;
         text: string;
       }
@@ -168,15 +174,15 @@ export type LiveEvent = EventScope &
       }
   );
 
-/** Types after which a session's log has no more events. */
+/** Returns whether a type ends a session's log. */
 export const isLastEvent = (type: string): boolean =>
   type === "session.completed" || type === "session.terminated" || type === "session.failed";
 
-/** Types that end a message. */
+/** Returns whether a type ends a message. */
 export const isMessageEnd = (type: string): boolean =>
   type === "message.completed" || type === "message.failed" || type === "message.interrupted";
 
-/** Returns an event as a record of a server-sent-events stream; only stored ones carry an id. */
+/** Returns an event as a record of a server-sent-events stream. Only stored events have an id. */
 export function sseRecord(event: SessionEvent | LiveEvent): string {
   const id = "seq" in event ? `id: ${event.seq}\n` : "";
   return `${id}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;

@@ -1,31 +1,36 @@
 import { backoffMs } from "../shared/backoff";
 
-// The Worker's side of watching a session. A session's object sends each event once to whoever is
-// connected; this makes of that one stream without a gap or a repeat, however often the object is lost
-// and however slowly the client reads. What the events mean is not its business.
+// The Worker's side of a stream of a session's events. The session's object sends each event once to its
+// connected subscribers. This file turns that into one stream without gaps or duplicates, even if the object is
+// lost or the client reads slowly. It does not interpret the events.
 
 /** The part of a WebSocket that a stream uses. */
 type EventSocket = Pick<WebSocket, "accept" | "addEventListener" | "close">;
 
-/** Where a stream gets its events from, and how patient it is. */
+/** The source of a stream's events, and its timing. */
 export interface EventStreamOptions {
   /**
-   * Opens a socket whose frames are whole SSE records: those after a seq, then live ones. It is not
-   * accepted yet. Null says that there is nothing to watch and won't be, a rejection that another try
-   * may help.
+   * Opens a socket whose frames are complete SSE records: those after a seq, then live ones. The socket is not
+   * accepted yet. Returns null if there is nothing to stream; rejects if another attempt may succeed.
    */
   connect(after: number): Promise<EventSocket | null>;
-  /** The last seq that the client has. */
+  /** The last seq that the client has received. */
   after: number;
-  /** The length of a silence that a comment breaks: proxies cut a connection that seems dead. */
+  /**
+   * Time without an event after which a comment is sent, because proxies close idle connections. In ms; 15,000
+   * by default.
+   */
   keepAliveMs?: number;
-  /** The wait before a reconnect. It doubles with each one in a row that brings nothing. */
+  /** Delay before a reconnect, in ms; 100 by default. It doubles after each reconnect in a row without an event. */
   retryMs?: number;
-  /** What may wait for a slow reader. Beyond it, events stay in the session's log until it is read. */
+  /**
+   * Maximum number of bytes that wait for a slow reader; 1 MiB by default. Further events stay in the session's
+   * log until these are read.
+   */
   maxWaitingBytes?: number;
 }
 
-/** Why a wait is over: no events will come, the socket broke, the reader is behind, or it has left. */
+/** Why a wait ended: no events follow, the socket broke, the reader is behind, or the reader disconnected. */
 type End = "finished" | "lost" | "full" | "left";
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
@@ -33,7 +38,7 @@ const KEEP_ALIVE = ": keep-alive\n\n";
 const MAX_RETRY_MS = 5_000;
 const MAX_FAILURES = 10;
 
-/** Streams a session's events until they end or the reader leaves: each stored one once, in order. */
+/** Streams a session's events until the last one or until the reader disconnects: each stored event once, in order. */
 export function eventStream({
   connect,
   after,
@@ -52,7 +57,7 @@ export function eventStream({
     {
       start(controller) {
         breakSilenceLater(controller);
-        // Not returned: nothing can be read from a stream while it starts.
+        // Not returned, because a stream cannot be read while it starts.
         void follow(controller).finally(() => {
           clearTimeout(keepAlive);
           if (open) controller.close();
@@ -79,13 +84,13 @@ export function eventStream({
       if (end === "finished") return;
       if (end === "full") await drain(controller);
       if (end !== "lost") continue;
-      // An object that falls over whenever it is watched must not be asked without a pause.
+      // Delays the reconnect if the object fails whenever it is watched.
       failures = seq > from || Date.now() - since >= keepAliveMs ? 0 : failures + 1;
       if (failures > 0) await pause(backoffMs(failures, retryMs, MAX_RETRY_MS));
     }
   }
 
-  /** Passes a socket's frames on until no more are to be had, or wanted. */
+  /** Forwards a socket's frames until the socket ends, or the reader is behind or disconnects. */
   async function relay(socket: EventSocket, controller: Controller): Promise<End> {
     let listening = true;
     const end = await wait((done) => {
@@ -128,7 +133,7 @@ export function eventStream({
     clearTimeout(timer);
   }
 
-  /** Waits until `done` is called, or the reader leaves; there is one wait at a time. */
+  /** Waits until `done` is called or the reader disconnects. There is one wait at a time. */
   function wait(begin: (done: (end: End) => void) => void): Promise<End> {
     const { promise, resolve } = Promise.withResolvers<End>();
     endWait = resolve;
@@ -141,7 +146,7 @@ export function eventStream({
     clearTimeout(keepAlive);
     keepAlive = setTimeout(() => {
       breakSilenceLater(controller);
-      // A reader that has not read what waits for it needs no more of it.
+      // A reader with unread data needs no comment.
       if (!isDrained(controller)) return;
       onDrained();
       controller.enqueue(encoder.encode(KEEP_ALIVE));
@@ -157,7 +162,10 @@ export function eventStream({
   }
 }
 
-/** Returns the seq of the last stored event in a frame. JSON holds no line break, so none is mistaken. */
+/**
+ * Returns the seq of the last stored event in a frame. JSON contains no line breaks, so the pattern matches
+ * only ids.
+ */
 function lastSeqOf(frame: string): number | undefined {
   const last = [...frame.matchAll(/(?:^|\n)id: (\d+)\n/g)].at(-1)?.[1];
   return last === undefined ? undefined : Number(last);
