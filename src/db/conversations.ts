@@ -12,7 +12,10 @@ export interface Conversation {
   totalTokens: number;
 }
 
-/** Reads a conversation; null if no session ever named it. Without an owner, everybody's with this number. */
+/**
+ * Reads a conversation; null if no session was ever created with its number. With `owner` null, sums over the
+ * conversations of all owners with this number.
+ */
 export async function readConversation(
   d1: D1Database,
   owner: string | null,

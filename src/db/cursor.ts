@@ -12,8 +12,8 @@ export const SORTS = [
 export type Sort = (typeof SORTS)[number];
 
 /**
- * Where a walk of a list stands: after this key. It carries the total, which was counted when the
- * walk began: counting again for every page would make deep walks slow.
+ * A position in a list: after this key. It carries the total as counted at the first page, because counting for
+ * every page would be slow.
  */
 export interface Cursor {
   value: number;
@@ -23,13 +23,13 @@ export interface Cursor {
 
 const Encoded = z.tuple([z.enum(SORTS), z.int(), z.string(), z.int().nonnegative()]);
 
-/** Returns the cursor as clients hold it: opaque, and safe in a URL. */
+/** Encodes a cursor for clients: opaque, and safe in a URL. */
 export function writeCursor(sort: Sort, { value, id, total }: Cursor): string {
   const text = btoa(JSON.stringify([sort, value, id, total]));
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** Reads a client's cursor; null if it is none, or if it was given for another sort. */
+/** Decodes a client's cursor; null if it is invalid or was created for another sort. */
 export function readCursor(text: string, sort: Sort): Cursor | null {
   const encoded = Encoded.safeParse(parse(text));
   if (!encoded.success) return null;

@@ -10,33 +10,33 @@ import {
   sessionTags,
 } from "./schema";
 
-/** Which sessions are meant. What is absent or empty filters nothing. */
+/** Filters of a list of sessions. An absent or empty filter matches every session. */
 export interface Filters {
-  /** Null means the sessions of every owner. */
+  /** Null means the sessions of all owners. */
   owner: string | null;
   status?: readonly Status[] | undefined;
   pattern?: readonly Pattern[] | undefined;
   userId?: string | undefined;
   conversationId?: number | undefined;
   tags?: readonly string[] | undefined;
-  /** Whether a session needs all of the tags, as by default, or any one. */
+  /** Whether a session must have all of the tags (the default) or any one of them. */
   tagsMode?: "all" | "any" | undefined;
-  /** From this instant on, and until before that one: spans side by side share no session. */
+  /** From `createdAfter` (inclusive) to `createdBefore` (exclusive), so that adjacent spans share no session. */
   createdAfter?: number | undefined;
   createdBefore?: number | undefined;
-  /** A part of the description, in upper or lower case. */
+  /** A substring of the description, case-insensitive. */
   search?: string | undefined;
 }
 
 /** The columns that a list may be sorted by. */
 export type SortKey = "createdAt" | "lastActivityAt" | "totalCostNanos";
 
-/** What a query walks along: the index of a filter, or that of the sort. */
+/** What determines the index that a query follows: a filter, or the sort. */
 export type Lead = "conversationId" | "userId" | "tag" | "anyTag" | "status" | "pattern" | SortKey;
 
 type Column = "id" | "owner" | "conversationId" | "userId" | "status" | "pattern" | SortKey;
 
-/** What the index of a lead is ordered by. */
+/** The columns of each lead's index, in order. */
 const INDEXES: Record<Lead, readonly Column[]> = {
   conversationId: ["owner", "conversationId", "createdAt", "id"],
   userId: ["owner", "userId", "createdAt", "id"],
@@ -49,7 +49,7 @@ const INDEXES: Record<Lead, readonly Column[]> = {
   totalCostNanos: ["owner", "totalCostNanos", "id"],
 };
 
-/** Drops what filters nothing, and repeated values. */
+/** Removes filters that match every session, and repeated values. */
 export function simplify<F extends Filters>(filters: F): F {
   return {
     ...filters,
@@ -67,8 +67,9 @@ function chosen<T>(values: readonly T[] | undefined, all?: readonly T[]): readon
 }
 
 /**
- * Chooses the index. A narrow filter leads whatever the sort: its few sessions can be sorted. A broad
- * one leads by creation, the order of its index; in other orders it is tested along the way.
+ * Chooses the index. A selective filter leads regardless of the sort, because its few sessions can be sorted. A
+ * broad filter leads only for a sort by creation, which is the order of its index; for other sorts it is tested
+ * on each row.
  */
 export function leadOf(filters: Filters, sortKey: SortKey): Lead {
   if (filters.conversationId !== undefined) return "conversationId";
@@ -80,8 +81,8 @@ export function leadOf(filters: Filters, sortKey: SortKey): Lead {
 }
 
 /**
- * Returns a column, as a query says it. SQLite follows no index through a "+": so what is walked is our choice,
- * and not the planner's, which has to guess how many sessions a filter leaves.
+ * Returns the SQL of a column. SQLite uses no index for a column with a "+". So this code chooses the index,
+ * and not SQLite's planner, which can only guess how many sessions a filter matches.
  */
 export function term(column: Column, lead: Lead): SQL {
   const { id, owner, createdAt } = sessionTags;
@@ -91,7 +92,7 @@ export function term(column: Column, lead: Lead): SQL {
   return INDEXES[lead].includes(column) ? sql`${place}` : sql`+${place}`;
 }
 
-/** Returns what a session must be. For the lead "tag", `session_tags` is joined to it. */
+/** Returns the condition of the filters. For the lead "tag", `session_tags` must be joined. */
 export function conditions(filters: Filters, lead: Lead): SQL | undefined {
   const at = (column: Column) => term(column, lead);
   return and(
@@ -121,7 +122,7 @@ function tagged(tags: readonly string[], filters: Filters, lead: Lead): SQL | un
   return filters.tagsMode === "any" ? hasAny(tags) : hasAll(tags);
 }
 
-// One parameter for the whole list: D1 allows a hundred.
+// One parameter for the whole list, because D1 allows a hundred.
 const listOf = (tags: readonly string[]) => sql`json_each(${JSON.stringify(tags)})`;
 
 const has = (tag: SQL) => sql`exists (
@@ -138,12 +139,16 @@ const hasAll = (tags: readonly string[]) =>
     : sql`not exists (select 1 from ${listOf(tags)} as wanted where not ${has(sql`wanted.value`)})`;
 
 /**
- * Letters that are folded for one search: more than those of any word, and few enough for D1, which takes terms
- * that nest 100 deep. Of a search that needs more, the rarest letters are found only as they are written.
+ * Maximum number of letters that are folded for one search: more than any word has, and few enough for D1,
+ * which limits terms to a nesting of 100. In a search that needs more, the rarest letters match only as
+ * written.
  */
 export const FOLDED_AT_MOST = 80;
 
-/** SQLite's lower() knows ASCII only: other letters are folded one by one, those that can matter. */
+/**
+ * SQLite's lower() supports ASCII only. Other letters are folded one by one, and only those that can affect the
+ * match.
+ */
 function contains(column: SQLiteColumn, text: string): SQL {
   const wanted = fold(text);
   const lowered = sql`lower(${column})`;
@@ -153,11 +158,11 @@ function contains(column: SQLiteColumn, text: string): SQL {
     (all, { from, to }) => sql`replace(${all}, ${char(from)}, ${char(to)})`,
     lowered,
   );
-  // Text in ASCII, which has a byte a character, is spared that.
+  // ASCII text, which has one byte per character, skips the folding.
   const isAscii = sql`octet_length(${column}) = length(${column})`;
   return sql`instr(case when ${isAscii} then ${lowered} else ${folded} end, ${wanted}) > 0`;
 }
 
-// By numbers and not as a parameter, of which D1 allows a hundred.
+// As character codes and not as a parameter, because D1 allows a hundred parameters.
 const char = (text: string) =>
   sql.raw(`char(${Array.from(text, (letter) => letter.codePointAt(0)).join(", ")})`);

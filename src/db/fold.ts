@@ -1,30 +1,30 @@
-// Text compared without regard to upper and lower case, which SQLite can do for ASCII only.
+// Case-insensitive comparison of text. SQLite supports it for ASCII only.
 
-/** Makes texts equal that differ in upper and lower case only: "Straße" and "STRASSE" are both "strasse". */
+/** Folds the case of a text: "Straße" and "STRASSE" both become "strasse". */
 export const fold = (text: string): string => Array.from(text, foldOne).join("");
 
-/** A character, and what it folds to. */
+/** A character and its folded form. */
 export interface Folding {
   from: string;
   to: string;
 }
 
 /**
- * Returns the foldings beyond ASCII that can matter for finding a folded text within another one: in a text in
- * which no other character is folded, it is found in the same places. The plain capitals come first.
+ * Returns the non-ASCII foldings that can affect a search for a folded text: if a text is folded with these
+ * only, the wanted text is found at the same positions. Foldings of simple capital letters come first.
  */
 export function foldingsFor(wanted: string): Folding[] {
   return foldings().filter(({ to }) => canOverlap(to, wanted));
 }
 
-// From lower case, since the capital "ẞ" has no upper case but itself. Each character is lowered on its own:
-// within a word "Σ" would become "ς" at its end.
+// Starts from lower case, because the upper case of the capital "ẞ" is itself. Each character is lowered
+// separately, because "Σ" at the end of a word would become "ς".
 const foldOne = (character: string): string => lower(lower(character).toUpperCase());
 
 const lower = (text: string): string =>
   text.length === 1 ? text.toLowerCase() : Array.from(text, (one) => one.toLowerCase()).join("");
 
-/** Returns whether one text can stand in a place where it and the other one overlap and agree. */
+/** Returns whether an occurrence of one text can overlap an occurrence of the other. */
 const canOverlap = (one: string, other: string): boolean =>
   other.includes(one) ||
   one.includes(other) ||
@@ -32,12 +32,12 @@ const canOverlap = (one: string, other: string): boolean =>
     (at) => at > 0 && (other.endsWith(one.slice(0, at)) || other.startsWith(one.slice(at))),
   );
 
-// No letter beyond has an upper and a lower case.
+// No code point above this has an upper and a lower case.
 const LAST_LETTER = 0x1ffff;
 const BLOCK = 0x80;
 let known: Folding[] | undefined;
 
-/** All foldings beyond ASCII. Made at the first use: it takes some milliseconds. */
+/** Returns all non-ASCII foldings. They are computed at the first use, which takes some milliseconds. */
 function foldings(): Folding[] {
   if (known) return known;
   const found: Folding[] = [];

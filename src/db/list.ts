@@ -14,16 +14,16 @@ import {
 import { agentSessions, type SessionRow, sessionTags, sessionTotals } from "./schema";
 import { totalsOf } from "./totals";
 
-/** Which sessions to list, in which order, and which part of them. */
+/** The filters, the order and the page of a list of sessions. */
 export interface ListQuery extends Filters {
   sort: Sort;
   pageSize: number;
-  /** From 1. A cursor takes its place. */
+  /** Page number, from 1. Ignored if there is a cursor. */
   page?: number | undefined;
   cursor?: Cursor | undefined;
 }
 
-/** A part of a list; `total` counts all of it. */
+/** One page of a list; `total` is the number of sessions in the whole list. */
 export interface SessionList {
   rows: SessionRow[];
   total: number;
@@ -39,7 +39,7 @@ const KEYS: Record<Sort, SortKey> = {
   "-totalCost": "totalCostNanos",
 };
 
-/** Lists sessions, in one round trip. With a cursor, a page costs the same however deep it lies. */
+/** Lists sessions in one round trip. With a cursor, every page costs the same. */
 export async function listSessions(d1: D1Database, asked: ListQuery): Promise<SessionList> {
   const db = drizzle(d1);
   const query = simplify(asked);
@@ -60,7 +60,7 @@ async function withTotal(db: DrizzleD1Database, query: ListQuery): Promise<[Sess
   return [rows, counted?.total ?? 0];
 }
 
-/** Returns a page and one row more, which tells whether another page follows. */
+/** Queries a page plus one row, which shows whether another page follows. */
 function pageOf(db: DrizzleD1Database, query: ListQuery) {
   const lead = leadOf(query, KEYS[query.sort]);
   const { after, order } = keyOf(query, lead);
@@ -76,8 +76,9 @@ function pageOf(db: DrizzleD1Database, query: ListQuery) {
 }
 
 /**
- * Several values of the filter that leads are walked side by side and merged, each in order. They are
- * five at most, as many as D1 merges: all six statuses filter nothing.
+ * Splits a query with several values of the leading filter into one query for each value; the results are
+ * merged in order. There are at most five, the maximum that D1 merges, because all six statuses match every
+ * session.
  */
 function branches(query: ListQuery, lead: Lead): ListQuery[] {
   const { status, pattern } = query;
@@ -86,7 +87,7 @@ function branches(query: ListQuery, lead: Lead): ListQuery[] {
   return [query];
 }
 
-/** Returns the order of a list, and the condition that holds for what comes after its cursor. */
+/** Returns the order of a list, and the condition for rows after its cursor. */
 function keyOf({ sort, cursor }: ListQuery, lead: Lead) {
   const value = term(KEYS[sort], lead);
   const id = term("id", lead);
@@ -95,7 +96,7 @@ function keyOf({ sort, cursor }: ListQuery, lead: Lead) {
   return { after, order: [direction(value), direction(id)] };
 }
 
-/** Returns how many sessions the list has: from the totals, where they can tell. */
+/** Counts the sessions of a list, from the totals if they can answer. */
 function totalOf(db: DrizzleD1Database, query: ListQuery) {
   const { owner, userId, status, pattern, tags, search } = query;
   if (countedInTotals(query)) {
@@ -112,7 +113,7 @@ function totalOf(db: DrizzleD1Database, query: ListQuery) {
   }
   const lead = leadOf(query, "createdAt");
   const where = conditions(query, lead);
-  // The sessions of a tag that many have are not read to be counted.
+  // Counts the tag's rows, so that the sessions of a common tag are not read.
   if (lead === "tag" && tags?.length === 1 && !status && !pattern && !search) {
     return db.select({ total: count() }).from(sessionTags).where(where);
   }

@@ -5,9 +5,9 @@ import { AWAITED, agentSessions, rounds, type SessionRow } from "./schema";
 const NAME = "reconcile";
 
 /**
- * Returns the next rows of the round over all sessions that are not at rest for good, leaving out those written
- * since `before`: their objects are at work. Those written beyond `after`, by a clock that has been set
- * back, are not left out. After the last row the round begins anew.
+ * Returns the next rows to reconcile and advances the stored position. Sessions that are final are left out,
+ * and so are rows written since `before`, because their objects are active. Rows written after `after`, by a
+ * clock that was set back since, are included. After the last row it starts again with the first.
  */
 export async function nextReconcileBatch(
   d1: D1Database,

@@ -5,7 +5,7 @@ import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlit
 export const PATTERNS = ["ephemeral", "long-running", "hybrid", "single-container"] as const;
 export type Pattern = (typeof PATTERNS)[number];
 
-/** Where a session stands. The last three are ends: what has ended stays ended. */
+/** The status of a session. The last three are final. */
 export const STATUSES = [
   "initializing",
   "active",
@@ -16,7 +16,7 @@ export const STATUSES = [
 ] as const;
 export type Status = (typeof STATUSES)[number];
 
-/** Tokens of one model; the prompt is input + cache read + cache write. */
+/** Tokens of one model. The prompt's tokens are input + cache read + cache write. */
 export interface Usage {
   inputTokens: number;
   outputTokens: number;
@@ -25,28 +25,28 @@ export interface Usage {
   webSearchRequests: number;
 }
 
-/** What one model used and cost; money in nano-dollars. */
+/** Tokens and cost by model; money in nano-dollars. */
 export type UsageByModel = Record<string, Usage & { costNanos: number }>;
 
-/** A sandbox as a session's metadata shows it. */
+/** The sandbox in a session's metadata. */
 export interface SandboxInfo {
   provider: string;
   id: string;
   state: "none" | "starting" | "ready" | "saving" | "suspended" | "lost";
 }
 
-/** Whether something is still to happen to a session by itself. */
+/** The condition for sessions that may still change without a request. */
 export const AWAITED = sql`(status in ('initializing', 'active', 'idle') or pattern = 'ephemeral') is true`;
 
 /**
- * One row a session: the index that lists and statistics are answered from, and the shape in which a
- * session object tells about itself. Instants are ms since 1970, money is nano-dollars.
+ * One row per session: the index for lists and statistics, and the form in which a session's object reports its
+ * state. Instants are ms since 1970, money is nano-dollars.
  */
 export const agentSessions = sqliteTable(
   "agent_sessions",
   {
     id: text().primaryKey(),
-    /** Grows with every change of the session: a late write never undoes a newer one. */
+    /** Increases with every change of the session, so that a late write never overwrites a newer one. */
     version: integer().notNull(),
     owner: text().notNull(),
     sessionId: text("session_id").notNull(),
@@ -67,7 +67,7 @@ export const agentSessions = sqliteTable(
     expiresBecause: text("expires_because", {
       enum: ["idle_timeout", "lifetime_limit", "cleanup"],
     }),
-    /** `startedAt` to the end; null while the session lives. */
+    /** Time from `startedAt` to the end in ms; null until the session ends. */
     durationMs: integer("duration_ms"),
 
     totalCostNanos: integer("total_cost_nanos").notNull(),
@@ -86,13 +86,13 @@ export const agentSessions = sqliteTable(
     description: text(),
     userId: text("user_id"),
   },
-  // A walk of the list follows one index: its filter, then its sort. Those by activity and by cost end
-  // with the columns of the broad filters, so that a row skipped on the way is not read.
+  // A list follows one index: its filter, then its sort. Indexes by activity and by cost end with the columns
+  // of the broad filters, so that a row that does not match is not read.
   (t) => [
     index("sessions_created").on(t.createdAt, t.id),
     index("sessions_activity").on(t.lastActivityAt, t.id, t.status, t.pattern, t.createdAt),
     index("sessions_cost").on(t.totalCostNanos, t.id, t.status, t.pattern, t.createdAt),
-    // Those that something is to happen to by itself: an ephemeral one is removed after its end.
+    // Sessions that may still change without a request: an ephemeral one is removed after its end.
     index("sessions_awaited").on(t.id).where(AWAITED),
     index("sessions_status").on(t.status, t.createdAt, t.id, t.pattern),
     index("sessions_pattern").on(t.pattern, t.createdAt, t.id),
@@ -109,15 +109,15 @@ export const agentSessions = sqliteTable(
     index("owner_conversation")
       .on(t.owner, t.conversationId, t.createdAt, t.id)
       .where(sql`conversation_id is not null`),
-    // For one owner and for all: those of one history are few, and the owner is in the index.
+    // For one owner and for all owners: one history has few sessions, and the owner is in the index.
     index("sessions_history").on(t.sessionId, t.createdAt, t.id, t.owner),
   ],
 );
 
-/** A session as its object tells it and as the index keeps it. */
+/** A session's row, as its object reports it and as the index stores it. */
 export type SessionRow = typeof agentSessions.$inferSelect;
 
-/** The tags of the listed sessions, kept by triggers; `owner` and `createdAt` are the session's. */
+/** The tags of the listed sessions, maintained by triggers. `owner` and `createdAt` are those of the session. */
 export const sessionTags = sqliteTable(
   "session_tags",
   {
@@ -134,8 +134,8 @@ export const sessionTags = sqliteTable(
 );
 
 /**
- * Sums over the sessions of an owner, kept by triggers. `userId` "" sums over every user and `day` ""
- * over all time, so that any question about totals is answered from a few rows.
+ * Sums over the sessions of an owner, maintained by triggers. `userId` "" sums over all users, and `day` ""
+ * over all time, so that every query of totals reads few rows.
  */
 export const sessionTotals = sqliteTable(
   "session_totals",
@@ -146,12 +146,12 @@ export const sessionTotals = sqliteTable(
     day: text().notNull(),
     pattern: text({ enum: PATTERNS }).notNull(),
     status: text({ enum: STATUSES }).notNull(),
-    /** Sessions ever created; those removed keep the status that they had last. */
+    /** All sessions ever created. A removed session counts with its last status. */
     created: integer().notNull(),
     listed: integer().notNull(),
     costNanos: integer("cost_nanos").notNull(),
     tokens: integer().notNull(),
-    /** Sessions with a duration, and the sum of their durations. */
+    /** The number of sessions with a duration, and the sum of their durations. */
     ended: integer().notNull(),
     endedMs: integer("ended_ms").notNull(),
   },
@@ -162,27 +162,27 @@ export const sessionTotals = sqliteTable(
 );
 
 /**
- * The conversations of an owner, by the number that the owner gave them: made by the first session that
- * names one, and kept by triggers. What its sessions were and cost stays when they are removed.
+ * The conversations of an owner, by the owner's number for them: created by the first session with the number,
+ * and maintained by triggers. The sums still include removed sessions.
  */
 export const conversations = sqliteTable(
   "conversations",
   {
     id: integer().notNull(),
     owner: text().notNull(),
-    /** Of its first session. */
+    /** When its first session was created. */
     createdAt: integer("created_at").notNull(),
     lastActivityAt: integer("last_activity_at").notNull(),
-    /** Sessions ever created. */
+    /** All sessions ever created. */
     sessionCount: integer("session_count").notNull(),
     totalCostNanos: integer("total_cost_nanos").notNull(),
     totalTokens: integer("total_tokens").notNull(),
   },
-  // The number comes first: an admin asks for it without an owner.
+  // The number comes first, because an admin queries it without an owner.
   (t) => [primaryKey({ columns: [t.id, t.owner] })],
 );
 
-/** What is left of a removed session, so that a late write does not bring it back. */
+/** A record of a removed session, so that a late write does not restore it. */
 export const sessionTombstones = sqliteTable(
   "session_tombstones",
   {
@@ -193,9 +193,9 @@ export const sessionTombstones = sqliteTable(
   (t) => [index("tombstones_removed").on(t.removedAt)],
 );
 
-/** How far the rounds of the housekeeping have come. */
+/** The positions of periodic tasks that process a few rows in each run. */
 export const rounds = sqliteTable("rounds", {
   name: text().primaryKey(),
-  /** The id of the last row that was looked at. */
+  /** The id of the last processed row. */
   after: text().notNull(),
 });

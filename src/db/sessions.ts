@@ -2,11 +2,11 @@ import { getTableColumns } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { agentSessions, type SessionRow } from "./schema";
 
-// One delete stays far below D1's bound on the time of a query.
+// One delete of this size stays far below D1's time limit for a query.
 const PURGE_AT_MOST = 1_000;
 
-// The text of the write is made once. It is on the way of every create, and a query builder takes
-// longer to put it together than the database takes to run it.
+// The SQL is built once. Every create uses it, and a query builder needs more time to build it than the
+// database needs to run it.
 const columns: Record<keyof SessionRow, SQLiteColumn> = getTableColumns(agentSessions);
 const keys = Object.keys(columns) as (keyof SessionRow)[];
 const names = keys.map((key) => columns[key].name);
@@ -27,14 +27,14 @@ const PURGE = `
 
 const REMOVE = "delete from agent_sessions where id = ? and version <= ?";
 
-/** Writes a session's row. One no newer than what is there, or than its tombstone, changes nothing. */
+/** Writes a session's row. Does nothing if the stored row, or the session's tombstone, is at least as new. */
 export async function putSession(d1: D1Database, row: SessionRow): Promise<void> {
   await put(d1, row).run();
 }
 
 /**
- * Takes a session off the list and leaves a tombstone. Its last row is written first, so that a
- * session whose row never arrived is counted too. A row newer than this one stays.
+ * Removes a session from the index and leaves a tombstone. Writes the session's last row first, so that a
+ * session whose row was never written is counted too. A newer row stays.
  */
 export async function removeSession(d1: D1Database, row: SessionRow, now: number): Promise<void> {
   await d1.batch([
@@ -44,27 +44,30 @@ export async function removeSession(d1: D1Database, row: SessionRow, now: number
   ]);
 }
 
-/** Forgets tombstones left before an instant, a bounded number at a time; answers how many. */
+/** Deletes tombstones that are older than an instant, at most 1,000 at a time. Returns the number deleted. */
 export async function purgeTombstones(d1: D1Database, before: number): Promise<number> {
   const purged = await d1.prepare(PURGE).bind(before, PURGE_AT_MOST).run();
   return purged.meta.changes;
 }
 
 /**
- * Returns the newest listed session of a conversation history; with an owner, that owner's newest. One that can't be
- * resumed is so only where there is no other.
+ * Returns the newest listed session with a `sessionId`; with an owner, that owner's newest. Returns a session
+ * that cannot be resumed only if there is no other.
  */
 export async function newestBySessionId(
   d1: D1Database,
   owner: string | null,
   sessionId: string,
 ): Promise<{ id: string } | null> {
-  // With the "+" no index of the owner's sessions is walked: those of one history are few.
+  // The "+" prevents the use of an index of the owner's sessions: one history has few sessions.
   const of = (belongs: string) => newest(d1, [belongs, "+owner = ?"], owner, sessionId);
   return (await of("session_id = ? and +pattern <> 'ephemeral'")) ?? (await of("session_id = ?"));
 }
 
-/** Returns the newest listed session of a conversation that can be resumed; with an owner, of that owner's conversation. */
+/**
+ * Returns the newest listed session of a conversation that can be resumed; with an owner, of that owner's
+ * conversation.
+ */
 export function newestOfConversation(
   d1: D1Database,
   owner: string | null,

@@ -33,7 +33,7 @@ interface Cell extends Sums {
   status: Status;
 }
 
-/** Sums up sessions, those removed included, at a cost that does not grow with their number. */
+/** Returns the summary of sessions, removed ones included. The cost does not grow with their number. */
 export async function summarize(d1: D1Database, query: TotalsQuery): Promise<Summary> {
   const { pattern, status, created, costNanos, tokens, ended, endedMs } = sessionTotals;
   const cells = await drizzle(d1)

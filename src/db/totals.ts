@@ -1,16 +1,19 @@
 import { and, between, eq, type SQL } from "drizzle-orm";
 import { sessionTotals } from "./schema";
 
-/** Whose sessions are summed up, and the UTC dates (YYYY-MM-DD) between which they were created. */
+/** The sessions that a sum includes; `from` and `to` are UTC dates of creation (YYYY-MM-DD), both inclusive. */
 export interface TotalsQuery {
-  /** Null sums over every owner. */
+  /** Null sums over all owners. */
   owner: string | null;
   userId?: string | undefined;
   from?: string | undefined;
   to?: string | undefined;
 }
 
-/** Returns the rows of `session_totals` that answer a question, each session being in exactly one of them. */
+/**
+ * Returns the condition for the rows of `session_totals` that answer a query. Each session is counted in
+ * exactly one of them.
+ */
 export function totalsOf({ owner, userId, from, to }: TotalsQuery): SQL | undefined {
   const always = from === undefined && to === undefined;
   return and(
