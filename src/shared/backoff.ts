@@ -1,10 +1,10 @@
-/** Returns the ms to wait after so many failures in a row, from 1: they double up to a maximum. */
+/** Returns the delay in ms after a number of failures in a row, counted from 1. It doubles up to a maximum. */
 export const backoffMs = (failures: number, baseMs: number, maxMs: number): number =>
   Math.min(baseMs * 2 ** (failures - 1), maxMs);
 
 /**
- * Returns the same, with half of the wait by chance, so that those that failed together do not come back
- * together. `random` is from 0 to 1.
+ * Returns the delay of `backoffMs` with its second half random, so that clients that failed together do not
+ * retry together. `random` is from 0 to 1.
  */
 export function jitteredBackoffMs(
   failures: number,
@@ -16,7 +16,7 @@ export function jitteredBackoffMs(
   return Math.round(ms / 2 + (ms / 2) * random);
 }
 
-/** Waits so many ms, or returns early when the signal aborts. */
+/** Waits `ms` milliseconds; returns early if the signal aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();

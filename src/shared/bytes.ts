@@ -1,6 +1,6 @@
-/** Returns bytes as base64. */
+/** Encodes bytes as base64. */
 export function toBase64(bytes: Uint8Array): string {
-  // Whole groups of three, so that the pieces join without padding; small, as each byte is an argument.
+  // Multiples of three, so that the pieces join without padding; small, because each byte is an argument.
   const size = 3 * 4096;
   const pieces: string[] = [];
   for (let at = 0; at < bytes.length; at += size) {
@@ -9,7 +9,7 @@ export function toBase64(bytes: Uint8Array): string {
   return pieces.join("");
 }
 
-/** Returns the bytes that were written as base64. */
+/** Decodes base64. */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
@@ -17,11 +17,11 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Returns bytes as lower-case hex. */
+/** Encodes bytes as lower-case hex. */
 export const toHex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** Returns so many random bytes as lower-case hex; 16 bytes unless said otherwise. */
+/** Returns random bytes as lower-case hex; 16 bytes by default. */
 export const randomHex = (bytes = 16): string =>
   toHex(crypto.getRandomValues(new Uint8Array(bytes)));
 

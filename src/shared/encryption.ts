@@ -1,20 +1,20 @@
 import { fromBase64, toBase64 } from "./bytes";
 
-/** A key of the deployment: 32 bytes in base64, and the name by which texts say that they need it. */
+/** A key of the deployment: 32 bytes in base64, and the id by which ciphertexts name it. */
 export interface EncryptionKey {
   id: string;
   base64: string;
 }
 
-/** A text that only a key of the deployment can read: the key's id, a colon, then IV and ciphertext in base64. */
+/** An encrypted text: the key's id, a colon, then IV and ciphertext in base64. */
 export interface Encrypted {
   encrypted: string;
 }
 
-/** A text as it is stored: in clear where it was written without a key. */
+/** A text as it is stored: plaintext if it was written without a key. */
 export type StoredText = string | Encrypted;
 
-/** Why a text can't be read; the message holds no secret. */
+/** An error that says why a text cannot be decrypted. The message contains no secret. */
 export class DecryptionError extends Error {
   override readonly name = "DecryptionError";
 }
@@ -23,8 +23,9 @@ const IV_BYTES = 12;
 const encoder = new TextEncoder();
 
 /**
- * Encrypts texts with AES-256-GCM. The first key encrypts, every key decrypts; without keys texts stay in
- * clear. A ciphertext is bound to its place, such as a session and a variable's name, and can't be read in another.
+ * Encrypts texts with AES-256-GCM. The first key encrypts, every key decrypts; without keys texts stay
+ * plaintext. A ciphertext is bound to its place, such as a session and a variable's name, and cannot be
+ * decrypted for another place.
  */
 export class Encryption {
   keys: readonly EncryptionKey[];
@@ -50,7 +51,7 @@ export class Encryption {
     return { encrypted: `${key.id}:${toBase64(bytes)}` };
   }
 
-  /** Reads a text; rejects with a `DecryptionError` where its key is missing, or where it is of another place. */
+  /** Decrypts a text. Rejects with a `DecryptionError` if its key is missing or if it belongs to another place. */
   async decrypt(stored: StoredText, place: readonly string[]): Promise<string> {
     if (typeof stored === "string") return stored;
     const id = keyIdOf(stored);
@@ -67,14 +68,17 @@ export class Encryption {
     }
   }
 
-  /** Returns whether a text is stored as it would be now: under the first key, or in clear where there is none. */
+  /**
+   * Returns whether a text is stored as it would be stored now: under the first key, or as plaintext if there
+   * are no keys.
+   */
   isCurrent(stored: StoredText): boolean {
     const [key] = this.keys;
     if (!key) return true;
     return typeof stored === "object" && keyIdOf(stored) === key.id;
   }
 
-  /** The key itself is kept, and not the promise of it, which would belong to one request. */
+  /** Caches the key itself and not its promise, because a promise belongs to the request that created it. */
   async #import(key: EncryptionKey): Promise<CryptoKey> {
     const known = this.#imported.get(key);
     if (known) return known;
@@ -90,7 +94,7 @@ export class Encryption {
 
 const keyIdOf = ({ encrypted }: Encrypted): string => encrypted.slice(0, encrypted.indexOf(":"));
 
-// JSON keeps the parts of a place apart.
+// JSON separates the parts of a place.
 const algorithmOf = (iv: Uint8Array<ArrayBuffer>, place: readonly string[]) => ({
   name: "AES-GCM",
   iv,

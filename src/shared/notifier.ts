@@ -1,12 +1,12 @@
-/** A notification that repeats. */
+/** A repeating notification. */
 export interface Notifier {
-  /** Wakes all who wait. */
+  /** Wakes all waiting callers. */
   notify(): void;
   /** Resolves at the next notification, or when the signal aborts. */
   wait(): Promise<void>;
 }
 
-/** Makes a notifier. After an abort of the signal, every wait resolves at once. */
+/** Creates a notifier. After the signal aborts, every wait resolves immediately. */
 export function notifier(signal: AbortSignal): Notifier {
   let { promise, resolve } = Promise.withResolvers<void>();
   signal.addEventListener("abort", () => resolve());

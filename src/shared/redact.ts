@@ -1,10 +1,10 @@
-/** Takes secrets out of a text that others will read. */
+/** Replaces secrets in a text. */
 export type Redact = (text: string) => string;
 
-/** A shorter one could be any word, and is no secret. */
+/** A shorter text could be an ordinary word, and is not treated as a secret. */
 const MIN_CHARACTERS = 8;
 
-/** Returns a function that puts `[redacted]` in the place of each of the secrets, as text, in JSON and in a URL. */
+/** Returns a function that replaces each of the secrets by `[redacted]`, as plain text, in JSON and in a URL. */
 export function redactor(secrets: readonly string[]): Redact {
   const forms = secrets
     .filter((secret) => secret.length >= MIN_CHARACTERS)
@@ -13,7 +13,8 @@ export function redactor(secrets: readonly string[]): Redact {
       JSON.stringify(secret).slice(1, -1),
       encodeURIComponent(secret.toWellFormed()),
     ])
-    // One that holds another one goes first, or a part of it would stay.
+    // Longest first: a secret that contains another one must be replaced before it, or a part of it would
+    // remain.
     .sort((a, b) => b.length - a.length);
   const distinct = [...new Set(forms)];
   return (text) => distinct.reduce((rest, form) => rest.replaceAll(form, "[redacted]"), text);

@@ -1,4 +1,4 @@
-/** Runs one piece of work at a time. Work goes on when whoever asked for it goes away. */
+/** Runs one task at a time. A task continues even if its caller goes away. */
 export class Serial {
   readonly #waitUntil: (work: Promise<unknown>) => void;
   #running: Promise<void> | null = null;
@@ -11,12 +11,12 @@ export class Serial {
     return this.#running !== null;
   }
 
-  /** Resolves when nothing runs. Never rejects. */
+  /** Resolves when no task runs. Never rejects. */
   async idle(): Promise<void> {
     while (this.#running) await this.#running;
   }
 
-  /** Runs some work when nothing else runs, at once if nothing does. Settles as the work does. */
+  /** Runs a task after the current ones, immediately if there are none. Settles as the task does. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     while (this.#running) await this.#running;
     const running = work();

@@ -1,10 +1,10 @@
-/** A row as SQLite gives it. */
+/** A row of a query's result. */
 export type Row = Record<string, SqlStorageValue>;
 
-/** The part of an object's SQLite that is used. */
+/** The part of a Durable Object's SQLite API that is used. */
 export type Sql = Pick<SqlStorage, "exec">;
 
-/** Returns the same SQLite, with the rows told that each statement wrote. */
+/** Wraps SQLite so that `onWrite` receives the number of rows that each statement wrote. */
 export const countingWrites = (sql: Sql, onWrite: (rows: number) => void): Sql => ({
   exec(query, ...bindings) {
     const cursor = sql.exec(query, ...bindings);
@@ -17,10 +17,10 @@ export const countingWrites = (sql: Sql, onWrite: (rows: number) => void): Sql =
 export const all = (sql: Sql, query: string, ...bindings: SqlStorageValue[]): Row[] =>
   sql.exec<Row>(query, ...bindings).toArray();
 
-/** A page may weigh this much: an answer over RPC is bounded to 32 MiB. */
+/** Maximum size of a page in characters: an RPC response is limited to 32 MiB. */
 const MAX_PAGE_CHARACTERS = 8 << 20;
 
-/** Returns the first rows of a query, as many as fit in a page, but at least one. */
+/** Returns the first rows of a query: as many as fit into a page, and at least one. */
 export function page(sql: Sql, query: string, ...bindings: SqlStorageValue[]): Row[] {
   const rows: Row[] = [];
   let characters = 0;
@@ -32,7 +32,7 @@ export function page(sql: Sql, query: string, ...bindings: SqlStorageValue[]): R
   return rows;
 }
 
-/** Returns the one row of a query; throws where there is none or more. */
+/** Returns the single row of a query. Throws if there is no row or more than one. */
 export const one = (sql: Sql, query: string, ...bindings: SqlStorageValue[]): Row =>
   sql.exec<Row>(query, ...bindings).one();
 
@@ -44,10 +44,10 @@ export const text = (value: SqlStorageValue | undefined): string | null =>
 export const number = (value: SqlStorageValue | undefined): number | null =>
   value === null || value === undefined ? null : Number(value);
 
-/** Returns a value as a column keeps it; null for nothing. */
+/** Returns the JSON of a value for a column; null for null or undefined. */
 export const json = (value: unknown): string | null =>
   value === null || value === undefined ? null : JSON.stringify(value);
 
-/** Returns a column of JSON. Only this folder writes such columns, so their shapes are known. */
+/** Parses a column of JSON. Only the object's own code writes such columns, so their shapes are known. */
 export const parse = <T = unknown>(value: SqlStorageValue | undefined): T =>
   JSON.parse(String(value)) as T;

@@ -1,4 +1,7 @@
-/** Waits for some work, but no longer than `ms`. Returns whether it succeeded in time; it goes on all the same. */
+/**
+ * Waits for a promise for at most `ms` milliseconds. Returns whether it succeeded in time. The work continues
+ * in any case.
+ */
 export async function settledWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
   const over = new AbortController();
   const late = scheduler.wait(ms, { signal: over.signal }).then(
@@ -12,7 +15,7 @@ export async function settledWithin(work: Promise<unknown>, ms: number): Promise
   }
 }
 
-/** Waits for an answer, but no longer than `ms`: then rejects with what `late` returns. */
+/** Waits for a promise for at most `ms` milliseconds, then rejects with the error that `late` returns. */
 export async function withTimeout<T>(
   answer: Promise<T>,
   ms: number,
