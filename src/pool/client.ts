@@ -4,12 +4,15 @@ import { CLOSED, standing } from "./policy";
 import { warmPool } from "./setup";
 import type { PoolState } from "./warm-pool";
 
-/** A session does not wait longer for the pool than a start would gain it. */
+/** Maximum time that a session waits for the pool: a longer wait would take as long as a start of its own. */
 const TAKE_MS = 1_000;
 
 const poolOf = (env: Env) => env.WARM_POOL.getByName("pool");
 
-/** Takes a started sandbox of a provider for a session, for good. Null when there is none; without a pool nobody is asked. */
+/**
+ * Takes a started sandbox from the pool for a session, permanently. Returns null if none is ready, if the pool
+ * does not answer in time, or if there is no pool.
+ */
 export async function takeWarmSandbox(
   env: Env,
   sessionId: string,
@@ -25,12 +28,12 @@ export async function takeWarmSandbox(
   }
 }
 
-/** Has the pool start and destroy what it has to; without one nobody is asked. */
+/** Makes the pool start and destroy sandboxes as planned. Does nothing if there is no pool. */
 export async function maintainPool(env: Env): Promise<void> {
   if (warmPool.target > 0) await poolOf(env).tend();
 }
 
-/** Returns how the pool stands; without one nobody is asked. */
+/** Returns the state of the pool; an empty state if there is no pool. */
 export async function poolState(env: Env): Promise<PoolState> {
   if (warmPool.target > 0) return poolOf(env).state();
   return { ...standing([], warmPool, CLOSED), handedOut: 0, missed: 0 };

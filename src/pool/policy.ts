@@ -1,48 +1,55 @@
-// What a pool of started sandboxes does next. Decided here from what it holds and the time; done elsewhere.
+// Decides what a pool of started sandboxes does next, from its content and the time. `warm-pool.ts` executes
+// it.
 
 import { backoffMs } from "../shared/backoff";
 
-/** What a pool is to hold: so many sandboxes of a provider, of one version of what is in them. */
+/** The target of a pool: the number of sandboxes of a provider, with one version of their content. */
 export interface PoolSetup {
   provider: string;
   version: string;
   target: number;
 }
 
-/** A sandbox of the pool: on its way to be ready, ready to be handed out, or to be destroyed. */
+/** A sandbox of the pool: starting, ready to be handed out, or being destroyed. */
 export interface PooledSandbox {
   id: string;
   provider: string;
   version: string;
   state: "starting" | "ready" | "leaving";
   madeAt: number;
-  /** When there is next something to do for it. */
+  /** When the sandbox needs attention next. */
   dueAt: number;
-  /** How often it could not be destroyed. */
+  /** The number of failed attempts to destroy it. */
   failures: number;
 }
 
-/** Starts that failed one after the other, and until when no other is tried. */
+/**
+ * The state of the circuit breaker: the number of failed starts in a row, and the time before which no other
+ * start is tried.
+ */
 export interface StartBreaker {
   failures: number;
   retryAt: number;
 }
 
-/** How many sandboxes are started at once: a platform refuses a crowd. */
+/** Maximum number of parallel starts, because the platform rejects too many at once. */
 export const MAX_STARTING = 5;
-/** Failed starts in a row after which the pool rests. */
+/** Number of failed starts in a row after which the pool pauses. */
 const MAX_FAILURES = 3;
-/** A ready sandbox is looked at this often: one that died is started anew, one that lives does not fall asleep. */
+/**
+ * Interval at which a ready sandbox is checked: one that died is started again, and one that runs does not fall
+ * asleep.
+ */
 export const CHECK_MS = 60_000;
-/** A sandbox that nobody took for so long makes room for a fresh one. */
+/** Age at which a ready sandbox is replaced by a new one. */
 export const MAX_AGE_MS = 6 * 3_600_000;
-/** What is under way is looked at again after this, should whoever does it be lost. */
+/** Delay after which work in progress is checked again, in case it was lost. */
 const RECOVERY_MS = 30_000;
 
 const FIRST_REST_MS = 15_000;
 const MAX_REST_MS = 5 * 60_000;
 
-/** Returns which sandboxes are to be destroyed, and how many new ones to be started now. */
+/** Returns the ids of the sandboxes to destroy, and the number of sandboxes to start now. */
 export function planPool(
   all: readonly PooledSandbox[],
   setup: PoolSetup,
@@ -51,13 +58,13 @@ export function planPool(
 ): { leave: string[]; start: number } {
   const staying = all.filter(({ state }) => state !== "leaving");
   const [fitting, wrong] = partition(staying, (one) => fits(one, setup));
-  // Whoever would be ready last goes first.
+  // The sandboxes that would be ready last are destroyed first.
   const order = fitting.toSorted(
     (a, b) => Number(a.state === "ready") - Number(b.state === "ready") || b.madeAt - a.madeAt,
   );
   const leave = [...wrong, ...order.slice(0, Math.max(0, fitting.length - setup.target))];
   if (leave.length === 0 && fitting.every(({ state }) => state === "ready")) {
-    // One at a time, so that the pool is never emptied by its age.
+    // One at a time, so that the pool is never emptied because of age.
     const oldest = order.at(-1);
     if (oldest && now - oldest.madeAt > MAX_AGE_MS) leave.push(oldest);
   }
@@ -68,7 +75,7 @@ export function planPool(
   return { leave: leave.map(({ id }) => id), start };
 }
 
-/** Returns when the pool has to look again by itself; null when nothing is to happen any more. */
+/** Returns when the pool must run again without a request; null if there is nothing left to do. */
 export function nextLook(
   all: readonly PooledSandbox[],
   setup: PoolSetup,
@@ -82,24 +89,27 @@ export function nextLook(
   return looks.length === 0 ? null : Math.min(...looks);
 }
 
-/** Returns whether a sandbox is what the pool is to hold. */
+/** Returns whether a sandbox has the provider and the version of the target. */
 export const fits = (one: PooledSandbox, { provider, version }: PoolSetup): boolean =>
   one.provider === provider && one.version === version;
 
-/** Returns the breaker after one more failed start: from the third in a row on it rests, ever longer. */
+/**
+ * Returns the breaker after one more failed start: from the third failure in a row it pauses, with increasing
+ * delays.
+ */
 export function afterFailure({ failures: before }: StartBreaker, now: number): StartBreaker {
   const failures = before + 1;
   const restMs = backoffMs(failures - MAX_FAILURES + 1, FIRST_REST_MS, MAX_REST_MS);
   return { failures, retryAt: failures < MAX_FAILURES ? now : now + restMs };
 }
 
-/** A breaker that lets every start through. */
+/** The closed breaker, which allows every start. */
 export const CLOSED: StartBreaker = { failures: 0, retryAt: 0 };
 
-/** Returns whether starts have failed too often. Until one succeeds they are tried one by one. */
+/** Returns whether too many starts failed in a row. Until one succeeds, starts are tried one at a time. */
 const isOpen = ({ failures }: StartBreaker): boolean => failures >= MAX_FAILURES;
 
-/** How a pool stands; those that are wrong for it by now count as leaving. */
+/** The state of a pool. Sandboxes that no longer match the target count as leaving. */
 export interface PoolStanding {
   target: number;
   ready: number;
@@ -108,7 +118,7 @@ export interface PoolStanding {
   breaker: { state: "closed" | "open"; failures: number; retryAt: number | null };
 }
 
-/** Tells how a pool stands. */
+/** Returns the state of a pool. */
 export function standing(
   all: readonly PooledSandbox[],
   setup: PoolSetup,

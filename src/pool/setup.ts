@@ -1,7 +1,7 @@
 import { settings } from "../settings";
 import type { PoolSetup } from "./policy";
 
-/** What the warm pool is to hold; the version changes with what is in a sandbox when it starts. */
+/** The target of the warm pool. Change `version` when the content of a newly started sandbox changes. */
 export const warmPool: PoolSetup = {
   provider: "cloudflare",
   version: "1",

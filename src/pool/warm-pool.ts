@@ -18,12 +18,15 @@ import {
 } from "./policy";
 import { warmPool } from "./setup";
 
-/** How much is done side by side. */
+/** Maximum number of parallel operations. */
 const MAX_WORK = 10;
-/** A sandbox that can't be destroyed is tried again after this, so often; then it is left to fall asleep. */
+/** Delay and maximum number of attempts to destroy a sandbox. After that it is left to fall asleep. */
 const RETRY_MS = 60_000;
 const MAX_TRIES = 10;
-/** For so long a session that asks again, its object having been lost, gets what it was given. */
+/**
+ * How long the pool remembers a handed-out sandbox, so that a session that lost its object and asks again gets
+ * the same one.
+ */
 const REMEMBERED_MS = 3_600_000;
 
 const TABLES = [
@@ -33,16 +36,19 @@ const TABLES = [
   "CREATE TABLE IF NOT EXISTS handed_out (session TEXT PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL)",
 ];
 
-/** How the pool stands, and how many sessions found a sandbox ready since it was first used, and how many none. */
+/**
+ * The state of the pool. `handedOut` and `missed` count the sessions, since the pool was first used, that found
+ * a ready sandbox and that found none.
+ */
 export interface PoolState extends PoolStanding {
   handedOut: number;
   missed: number;
 }
 
 /**
- * Keeps sandboxes started, for sessions to come. What is to happen to a sandbox is written down before it
- * is done, so a loss of the object loses none: work is taken up again by the next alarm. What was handed
- * out is no longer the pool's.
+ * Keeps sandboxes started for future sessions. Every operation on a sandbox is stored before it begins, so a
+ * loss of the object loses no sandbox: the next alarm continues. A handed-out sandbox no longer belongs to the
+ * pool.
  */
 export class WarmPool extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
@@ -54,14 +60,17 @@ export class WarmPool extends DurableObject<Env> {
     for (const table of TABLES) this.#sql.exec(table);
   }
 
-  /** Hands out a ready sandbox to a session, for good; null when there is none. Never waits for one. */
+  /**
+   * Hands out a ready sandbox to a session, permanently; null if none is ready. Never waits for one. Idempotent
+   * for an hour.
+   */
   async take(session: string): Promise<string | null> {
     const id = this.ctx.storage.transactionSync(() => this.#handOut(session, Date.now()));
     this.#tend();
     return id;
   }
 
-  /** Sees to it that the pool comes to hold what it is to hold. */
+  /** Starts and destroys sandboxes to reach the target. */
   async tend(): Promise<void> {
     this.#tend();
   }
@@ -90,7 +99,7 @@ export class WarmPool extends DurableObject<Env> {
     return oldest.id;
   }
 
-  /** Decides, writes down and begins what there is to do, and sets the alarm. */
+  /** Plans, stores and starts the due operations, and sets the alarm. */
   #tend(): void {
     const now = Date.now();
     const plan = planPool(this.#held(), warmPool, this.#breaker, now);
@@ -120,7 +129,7 @@ export class WarmPool extends DurableObject<Env> {
     else this.ctx.storage.setAlarm(at);
   }
 
-  /** Does what is due for a sandbox. Never rejects. */
+  /** Runs the due operation of a sandbox. Never rejects. */
   async #do(one: PooledSandbox): Promise<void> {
     this.#work.add(one.id);
     if (one.state === "leaving") await this.#destroy(one);
@@ -129,7 +138,7 @@ export class WarmPool extends DurableObject<Env> {
     this.#tend();
   }
 
-  /** Starts a sandbox, or finds that it still runs; one that was handed out meanwhile is let alone. */
+  /** Starts a sandbox, or checks that it still runs. Does not change one that was handed out meanwhile. */
   async #start({ id, provider, state }: PooledSandbox): Promise<void> {
     try {
       await this.#open(provider, id).start?.();
