@@ -31,15 +31,16 @@ import {
 } from "./state.ts";
 import { killTree, MARK } from "./tree.ts";
 
-// Commands. The first process that is asked for an id runs it; a later one reads along, or finds the result.
+// Commands. The first process for an id runs the command. A later process for the same id follows its output,
+// or returns its stored result.
 
-/** How long output may come after the shell has ended: what it left running in the background may hold the pipes. */
+/** How long output is read after the shell has ended, because background processes may keep the pipes open. */
 const DRAIN_MS = 100;
 const POLL_MS = 25;
-/** How long a process may take from claiming an id to signing on. */
+/** Maximum time from claiming an id to writing the supervisor file. */
 const SIGN_ON_MS = 5_000;
 
-/** Runs a command, or reads along with the one of its id. */
+/** Runs a command, or follows the one with the same id. */
 export function run(command: AskedCommand, workspace: string, tell: Tell): Promise<Result> {
   const folder = folderOf("commands", command.id);
   if (!claim(folder)) return follow(folder, command.id, tell);
@@ -53,11 +54,11 @@ export function run(command: AskedCommand, workspace: string, tell: Tell): Promi
   };
   tellAll({ begun: true });
   const begin = () => supervise(command, workspace, folder, killed.signal, tellAll);
-  // One that was killed before it began has nothing to wait for.
+  // A command that was killed before it began does not wait.
   return whileNotSaving(begin, killed.signal);
 }
 
-/** Returns what is known of a command. */
+/** Returns the state of a command: running, finished with its result, or unknown. */
 export function find(
   id: string,
 ): { state: "running" } | { state: "finished"; result: Result } | { state: "unknown" } {
@@ -67,7 +68,7 @@ export function find(
   return isSupervised(folder) ? { state: "running" } : { state: "unknown" };
 }
 
-/** HeadTailBuffer a command or a program, and all it started, and waits until it has ended. */
+/** Ends a command or a program and all processes that it started, and waits until they have ended. */
 export async function kill(id: string): Promise<void> {
   const folder = ["commands" as const, "programs" as const]
     .map((kind) => folderOf(kind, id))
@@ -82,11 +83,14 @@ export async function kill(id: string): Promise<void> {
     const until = Date.now() + 8_000;
     while (!ended() && isSupervised(folder) && Date.now() < until) await pause(POLL_MS);
   }
-  // One whose supervisor is gone may run on.
+  // The processes of a command may outlive its supervisor.
   if (!ended()) await killTree(folder);
 }
 
-/** Waits until whoever claimed a folder looks after it; false where it must have died before that. */
+/**
+ * Waits until the process that claimed a folder has written its supervisor file. Returns false if that process
+ * must have died before.
+ */
 export async function signedOn(folder: string): Promise<boolean> {
   const giveUp = Date.now() + SIGN_ON_MS;
   while (!existsSync(join(folder, "supervisor"))) {
@@ -96,7 +100,7 @@ export async function signedOn(folder: string): Promise<boolean> {
   return true;
 }
 
-/** Returns what a shell starts with besides what was asked for. */
+/** Returns the environment of a shell: the inherited variables, its own ones, and the mark of its folder. */
 export function environment(folder: string, own: Record<string, string> | undefined) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("RIGGER_"));
   return { HOME: "/root", ...Object.fromEntries(inherited), ...own, [MARK]: folder };
@@ -127,7 +131,7 @@ async function supervise(
   const cwd = command.cwd ?? workspace;
   let exitCode = 1;
   if (killed.aborted) {
-    // Nothing of it was begun.
+    // Killed before it began: no shell is started.
   } else if (isFolder(cwd)) {
     shell = startShell(command, folder, cwd);
     const timer = setTimeout(() => stop("timed_out"), Math.min(timeoutMs, 2 ** 31 - 1));
@@ -157,11 +161,15 @@ async function supervise(
   return result;
 }
 
-/** Returns a shell in a session of its own. It reads the script from a file, since an argument has a bound. */
+/**
+ * Starts a shell in its own process session. It reads the script from a file, because the length of an argument
+ * is limited.
+ */
 function startShell({ command, env }: AskedCommand, folder: string, cwd: string): ChildProcess {
   const script = join(folder, "script");
   roomFor(() => writeFileSync(script, command));
-  // How a script ends is its own; where it stood is asked for by a trap that it may replace.
+  // The script determines the exit code. A trap, which the script may replace, stores the final working
+  // directory.
   const wrapper = `trap 'pwd 2>/dev/null >"${join(folder, "cwd")}"' EXIT; . "${script}"`;
   return spawn("bash", ["-c", wrapper, "bash"], {
     cwd,
@@ -171,7 +179,7 @@ function startShell({ command, env }: AskedCommand, folder: string, cwd: string)
   });
 }
 
-/** Hears a shell to its end; answers its exit code. */
+/** Reads a shell's output until the shell ends. Returns its exit code. */
 async function outcomeOf(
   shell: ChildProcess,
   listenerOf: (stream: "stdout" | "stderr") => (bytes: Buffer) => void,
@@ -190,8 +198,9 @@ async function outcomeOf(
 }
 
 /**
- * Lets go of what a program in the background may go on writing to: nobody reads it, but it must be stopped neither
- * by a full pipe nor by a closed one. Done here, it would keep the runner, and whoever started it, from ending.
+ * Passes a pipe that a background process may still write to on to `cat`: its output is discarded, but neither
+ * a full nor a closed pipe may stop it. Reading in this process would keep the runner, and its caller, from
+ * ending.
  */
 function leave(stream: Readable): void {
   if (stream.closed) return;
@@ -206,7 +215,7 @@ function leave(stream: Readable): void {
   stream.destroy();
 }
 
-/** Keeps what comes and shows as much of it as is kept. */
+/** Returns a listener that stores output, and forwards as many bytes as are stored. */
 function listener(stream: "stdout" | "stderr", kept: HeadTailBuffer, maxBytes: number, tell: Tell) {
   const decoder = new StringDecoder("utf8");
   let shown = 0;
@@ -225,7 +234,7 @@ async function follow(folder: string, id: string, tell: Tell): Promise<Result> {
   for (;;) {
     const supervised = isSupervised(folder);
     const result = resultIn(folder);
-    // What was written before the result: nothing comes after it.
+    // Frames are written before the result, so none can follow it.
     for (const line of frames.lines()) tell(JSON.parse(line));
     if (result) return result;
     if (!supervised) {
@@ -235,7 +244,10 @@ async function follow(folder: string, id: string, tell: Tell): Promise<Result> {
   }
 }
 
-/** Reads the whole lines that a file has gained, also when it was removed meanwhile. */
+/**
+ * Returns a reader of the complete lines that were appended to a file since the last read, even if the file was
+ * removed meanwhile.
+ */
 function reader(path: string): { lines(): string[] } {
   let file: number | undefined;
   let offset = 0;
@@ -259,7 +271,7 @@ function resultIn(folder: string): Result | undefined {
 
 const supervisorOf = (folder: string) => livingPid(textOf(join(folder, "supervisor")));
 
-/** Returns whether somebody looks after a command or program. */
+/** Returns whether the supervisor of a command or program is alive. */
 export const isSupervised = (folder: string): boolean => supervisorOf(folder) !== undefined;
 
 const isFolder = (path: string): boolean =>

@@ -19,14 +19,14 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { AskFile, SavedPart, Tell } from "./protocol.ts";
 import { codeOf, HOME, Refusal, whileNotSaving, whileSaving } from "./state.ts";
 
-/** Larger files are read in parts, by commands. */
+/** Maximum size of a file that is read at once. Larger files must be read in parts, by commands. */
 const MAX_READ_BYTES = 32 * 1024 ** 2;
 const PIECE_BYTES = 96 * 1024;
 
-/** An archive of a saved workspace is closed once it holds this much. */
+/** Size from which an archive of a saved workspace is completed and the next one begins. */
 const PART_BYTES = 4 * 1024 ** 2;
 
-/** Says a file's bytes; answers whether there is such a file. */
+/** Sends the bytes of a file. Returns whether the file exists. */
 export function read(path: string, tell: Tell): boolean {
   const stat = statOf(path);
   if (!stat) return false;
@@ -43,12 +43,12 @@ export function read(path: string, tell: Tell): boolean {
   return true;
 }
 
-/** Writes a whole file, with the directories above it. Others find the old content or the new. */
+/** Writes a complete file and creates missing directories. Other processes see either the old or the new content. */
 export function write(path: string, content: { base64: string } | AskFile): Promise<void> {
   return whileNotSaving(async () => {
     const before = statOf(path);
     if (before && !before.isFile()) throw new Refusal(`${path} is ${nameOf(before)}`);
-    // Where a link stands it is the file behind it that is written.
+    // If the path is a symbolic link, its target is written.
     const place = before ? realpathSync(path) : resolve(path);
     const draft = join(dirname(place), `.${basename(place).slice(0, 40)}.${randomUUID()}`);
     try {
@@ -71,7 +71,7 @@ export function write(path: string, content: { base64: string } | AskFile): Prom
   });
 }
 
-/** Puts the workspace into archives of bounded size, each a whole one, in place of those of the last time. */
+/** Saves the workspace as archives of bounded size, each a complete tar file. Replaces those of the previous save. */
 export function save(workspace: string): Promise<SavedPart[]> {
   return whileSaving(async () => {
     rmSync(join(HOME, SAVED), { recursive: true, force: true });
@@ -95,19 +95,19 @@ export function save(workspace: string): Promise<SavedPart[]> {
 
 const SAVED = "saved";
 
-// Links to the same file become files of their own: not every provider has such links.
+// Hard links become separate files, because not every provider supports them.
 const SAVE_OPTIONS = [
   "--format=pax",
   "--pax-option=delete=atime,delete=ctime",
   "--numeric-owner",
   "--hard-dereference",
   "--no-recursion",
-  // What is gone by now, as what runs in the background may remove it, is left out.
+  // Skips files that background processes removed meanwhile.
   "--ignore-failed-read",
   "--verbatim-files-from",
 ];
 
-/** Empties the workspace and fills it from archives, which are removed. */
+/** Empties the workspace and restores it from archives. Removes the archives. */
 export function restore(workspace: string, parts: string[]): Promise<void> {
   return whileSaving(async () => {
     mkdirSync(workspace, { recursive: true });
@@ -121,8 +121,8 @@ export function restore(workspace: string, parts: string[]): Promise<void> {
 }
 
 /**
- * Returns the paths below the workspace, each directory before what it holds, in groups of about the same size. A name
- * may be any bytes, so a letter of a path is a byte.
+ * Yields the paths below the workspace in groups of similar size, each directory before its content. A name may
+ * consist of any bytes, so each character of a path represents one byte.
  */
 function* groups(workspace: string): Generator<string[]> {
   const root = Buffer.from(workspace).toString("latin1");
@@ -132,7 +132,7 @@ function* groups(workspace: string): Generator<string[]> {
   for (let path = rest.pop(); path !== undefined; path = rest.pop()) {
     const place = bytesOf(join(root, path));
     const stat = lstatSync(place, { throwIfNoEntry: false });
-    // What runs in the background may remove it meanwhile.
+    // A background process may have removed it meanwhile.
     if (!stat) continue;
     if (path !== "") {
       group.push(path);
@@ -172,24 +172,25 @@ async function call(program: "tar" | "find", args: string[], input?: Buffer): Pr
     child.once("close", (code) => done(code ?? 137));
     child.once("error", () => done(127));
   });
-  // Of tar, 1 means that a file changed while it was read, as what runs in the background may do at any time.
+  // Exit code 1 of tar means that a file changed while it was read, which background processes may cause at any
+  // time.
   const isFine = code === 0 || (program === "tar" && code === 1);
   if (!isFine) throw new Error(`${program} failed with ${code}: ${complaint}`);
 }
 
-/** Returns the nearest directory above a path that is there: what is made below it belongs to whom it belongs. */
+/** Returns the nearest existing directory above a path. New files and directories below it get its owner. */
 function ownerAbove(path: string): Stats {
   const above = dirname(path);
   return statOf(above) ?? ownerAbove(above);
 }
 
-/** Gives a path and those above it, up to `from`, to an owner. */
+/** Changes the owner of a path and of its parents up to `from`. */
 function giveTo(owner: Stats, from: string, path: string): void {
   if (process.getuid?.() === 0) chownSync(path, owner.uid, owner.gid);
   if (path !== from) giveTo(owner, from, dirname(path));
 }
 
-/** Returns what something is that is no file. A pipe or a device would be waited for, or never end. */
+/** Describes something that is not a regular file. Reading a pipe or a device could block or never end. */
 const nameOf = (stat: Stats): string =>
   stat.isDirectory() ? "a directory" : "no regular file, but a device, a pipe or a socket";
 

@@ -1,4 +1,4 @@
-/** Keeps the head and the tail of a stream of bytes, so that its memory is bounded however much there is. */
+/** Keeps the head and the tail of a stream of bytes in bounded memory. */
 export class HeadTailBuffer {
   readonly #maxTail: number;
   readonly #maxHead: number;
@@ -24,7 +24,7 @@ export class HeadTailBuffer {
     if (this.#inTail > 2 * this.#maxTail + 65_536) this.#trim();
   }
 
-  /** Returns what was kept, as text; a line between the two tells how much is missing. */
+  /** Returns the stored bytes as text. A line between head and tail states the number of omitted bytes. */
   text(): { text: string; truncated: boolean } {
     this.#trim();
     const head = Buffer.concat(this.#head);
@@ -45,7 +45,7 @@ export class HeadTailBuffer {
   }
 }
 
-/** Returns how many bytes of UTF-8 there are up to a character that is cut off at the end. */
+/** Returns the number of bytes before an incomplete UTF-8 character at the end. */
 function wholeCharacters(bytes: Buffer): number {
   let start = bytes.length - 1;
   while (start > 0 && isInside(bytes[start])) start -= 1;
@@ -54,6 +54,6 @@ function wholeCharacters(bytes: Buffer): number {
   return start + needed > bytes.length ? start : bytes.length;
 }
 
-/** Returns whether a byte goes on with a character that an earlier one began. */
+/** Returns whether a byte continues a UTF-8 character. */
 const isInside = (byte: number | undefined): boolean =>
   byte !== undefined && (byte & 0xc0) === 0x80;

@@ -16,14 +16,15 @@ import { claim, folderOf, pause, publish, Refusal, signOn, textOf } from "./stat
 import { killTree } from "./tree.ts";
 import { findUser, type User } from "./users.ts";
 
-// Programs that go on. Their input is a folder of numbered lines, their output a file: whoever asks may come and go.
+// Long-running programs. The input is a folder of numbered lines, the output a file, so that callers may
+// disconnect and reconnect.
 
-/** Whom programs run as, where there is such a user. */
+/** The user that programs run as, if it exists. */
 const USER = "agent";
 const POLL_MS = 25;
 const PIECE_BYTES = 256 * 1024;
 
-/** Runs a program to its end, unless one of that id was begun before. */
+/** Runs a program to its end. If a program with the id was already started, returns once it runs or has ended. */
 export async function begin(program: AskedProgram, workspace: string, tell: Tell): Promise<void> {
   const folder = folderOf("programs", program.id);
   const output = join(folder, "output");
@@ -37,7 +38,7 @@ export async function begin(program: AskedProgram, workspace: string, tell: Tell
   mkdirSync(join(folder, "input"));
   mkdirSync(workspace, { recursive: true });
   const user = findUser(USER);
-  // Files may come from elsewhere, or from commands, which have another user.
+  // Files may come from a restore, or from commands, which run as another user.
   if (user) await giveTo(user, workspace);
   const child = start(program, workspace, folder, output, user);
   const stop = () => killTree(folder, child.pid);
@@ -56,16 +57,19 @@ export async function begin(program: AskedProgram, workspace: string, tell: Tell
   await fed;
 }
 
-/** Puts the `n`-th line into a program's input; a second time changes nothing. */
+/** Adds the `n`-th line to a program's input. A repeat has no effect. */
 export function tellProgram(id: string, n: number, line: string): void {
   const folder = folderOf("programs", id);
   if (!existsSync(folder)) throw new Refusal(`there is no program ${id}`);
   const path = join(folder, "input", String(n));
-  // Those that were given to the program are gone, with a word that they were.
+  // A line that was passed to the program is removed, and a marker file is left.
   if (!existsSync(path) && !existsSync(`${path}.given`)) publish(path, line);
 }
 
-/** Says every line of a program's output that ends beyond `after` bytes, until the program has ended. */
+/**
+ * Sends every line of a program's output that ends beyond `after` bytes, until the program has ended. Returns
+ * its exit code.
+ */
 export async function listen(id: string, after: number, tell: Tell): Promise<{ exitCode: number }> {
   const folder = folderOf("programs", id);
   if (!existsSync(folder)) throw new Refusal(`there is no program ${id}`);
@@ -89,7 +93,10 @@ export async function listen(id: string, after: number, tell: Tell): Promise<{ e
   }
 }
 
-/** Gives a directory and all below it to a user; what goes meanwhile, or can't be given, stays as it is. */
+/**
+ * Changes the owner of a directory and everything below it. Skips files that disappear meanwhile or cannot be
+ * changed.
+ */
 async function giveTo({ uid, gid }: User, directory: string): Promise<void> {
   const child = spawn("chown", ["-R", `${uid}:${gid}`, directory], { stdio: "ignore" });
   await new Promise((done) => child.once("exit", done).once("error", done));
@@ -114,12 +121,12 @@ function start(
   });
   closeSync(output);
   closeSync(errors);
-  // It may end before it has read all.
+  // The program may end before it has read all input.
   child.stdin?.on("error", () => {});
   return child;
 }
 
-/** Gives a program its lines in their order, as they come. */
+/** Passes the input lines to a program in order, as they arrive. */
 async function feed(child: ChildProcess, input: string, signal: AbortSignal): Promise<void> {
   for (let n = 1; !signal.aborted; ) {
     const path = join(input, String(n));
@@ -135,7 +142,7 @@ async function feed(child: ChildProcess, input: string, signal: AbortSignal): Pr
   }
 }
 
-/** Returns how a program ended, or undefined while it goes on. One whose supervisor is gone was killed with it. */
+/** Returns the exit code of a program; undefined while it runs. A program without a supervisor was killed with it. */
 function endOf(folder: string): { exitCode: number } | undefined {
   const supervised = isSupervised(folder);
   const result = textOf(join(folder, "result"));

@@ -1,12 +1,12 @@
-// What the Worker asks of the runner in a container, and what it answers. A question is the environment
-// variable RIGGER_ASK of one start of the runner; answers are lines of JSON on its stdout.
+// The protocol between the Worker and the runner in a container. A request is the environment variable
+// RIGGER_ASK of one start of the runner. Responses are lines of JSON on its stdout.
 
-/** What is too long for an environment: a file below the runner's folder, which it removes. */
+/** Content that is too long for an environment variable: a file in the runner's folder, which the runner removes. */
 export interface AskFile {
   file: string;
 }
 
-/** A question. With the name of a machine, only that one answers it; another one says `lost`. */
+/** A request. If `machine` is set, only the container with this name executes it; another one responds with `lost`. */
 export type Ask = { machine?: string | undefined } & (
   | { do: "start"; workspace: string }
   | { do: "run"; workspace: string; command: AskedCommand }
@@ -21,7 +21,7 @@ export type Ask = { machine?: string | undefined } & (
   | { do: "listen"; id: string; after: number }
 );
 
-/** A command, as `Command` of the sandbox has it. */
+/** A command: see `Command` of the sandbox. */
 export interface AskedCommand {
   id: string;
   command: string;
@@ -31,14 +31,14 @@ export interface AskedCommand {
   maxOutputBytes: number;
 }
 
-/** A program, as `Program` of the sandbox has it. */
+/** A program: see `Program` of the sandbox. */
 export interface AskedProgram {
   id: string;
   command: string;
   env?: Record<string, string> | undefined;
 }
 
-/** How a command ended, as `CommandResult` of the sandbox has it. */
+/** The result of a command: see `CommandResult` of the sandbox. */
 export interface Result {
   exitCode: number;
   stdout: string;
@@ -48,13 +48,13 @@ export interface Result {
   cwd?: string;
 }
 
-/** An archive of a part of the workspace, below the runner's folder. */
+/** An archive with a part of the workspace, in the runner's folder. */
 export interface SavedPart {
   file: string;
   sizeBytes: number;
 }
 
-/** A line of the runner. The last one is an `answer`, a refusal, or the word that the machine is another one. */
+/** A line of the runner's output. The last one is an `answer`, a refusal, or `lost` if the container is another one. */
 export type Frame =
   | { beat: true }
   | { begun: true }
@@ -66,12 +66,15 @@ export type Frame =
   | { refused: string }
   | { lost: true };
 
-/** Says what happens meanwhile. */
+/** Sends a frame. */
 export type Tell = (frame: Frame) => void;
 
-/** The runner's name, and its folder in a container. Files for it are left below `inbox`, which a start makes. */
+/**
+ * The runner's name, and its folder in a container. Files for the runner are placed in `inbox` below it, which
+ * `start` creates.
+ */
 export const RUNNER = "rigger-run";
 export const RUNNER_HOME = "/var/lib/rigger";
 
-/** How often the runner says that it is there while it has nothing else to say. */
+/** Interval of heartbeat frames. */
 export const BEAT_MS = 10_000;

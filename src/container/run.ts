@@ -7,16 +7,16 @@ import { begin, listen, tellProgram } from "./programs.ts";
 import { type Ask, type AskFile, BEAT_MS, type Frame, RUNNER, type Tell } from "./protocol.ts";
 import { HOME, machineName, Refusal } from "./state.ts";
 
-// The runner: what the Worker starts in a container for whatever is to be done there.
+// The runner: the program that the Worker starts in a container for every operation.
 
 const tell: Tell = (frame) => {
   process.stdout.write(`${asciiJson(frame)}\n`);
 };
 
 async function main(): Promise<void> {
-  // A command that ends every `node` it finds means its own.
+  // Renames the process, so that `pkill node` in a user's command does not kill the runner.
   process.title = RUNNER;
-  // Whoever asked may go away; what was asked for goes on.
+  // The caller may disconnect; the operation continues.
   process.stdout.on("error", () => {});
   process.on("SIGHUP", () => {});
   const beat = setInterval(() => tell({ beat: true }), BEAT_MS);
@@ -71,7 +71,7 @@ function readAsk(): Ask {
   return JSON.parse(text);
 }
 
-/** JSON without any letter that is more than a byte: pieces of it may be decoded one by one. */
+/** Returns JSON in ASCII only, so that it can be decoded in arbitrary pieces. */
 function asciiJson(frame: Frame): string {
   return JSON.stringify(frame).replace(
     /[\u007f-\uffff]/g,

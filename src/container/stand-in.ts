@@ -17,16 +17,16 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RUNNER, RUNNER_HOME } from "./protocol.ts";
 
-// Stands for containers in the tests: folders of this machine in which the real runner starts real processes. It
-// answers what the SDK's object would, over HTTP, since the Worker under test can start no process.
+// Replaces containers in the tests: local folders in which the real runner starts real processes. It serves the
+// methods of the SDK's object over HTTP, because the Worker under test cannot start processes.
 
 const BASE = mkdtempSync(join(tmpdir(), "rigger-containers-"));
 const BIN = join(BASE, "bin");
-/** Those of a container that was killed end without a word. */
+/** Counts the kills of each container. A process of an older generation ends without a final event. */
 const generations = new Map<string, number>();
 
 mkdirSync(BIN);
-// As in the image, the runner is plain JavaScript: it starts twice as fast.
+// As in the image, the runner is plain JavaScript, which starts twice as fast.
 const here = fileURLToPath(new URL(".", import.meta.url));
 for (const name of readdirSync(here).filter((name) => name.endsWith(".ts"))) {
   const script = stripTypeScriptTypes(readFileSync(join(here, name), "utf8"));
@@ -39,7 +39,7 @@ process.on("exit", () => {
   rmSync(BASE, { recursive: true, force: true });
 });
 
-/** Returns whether this machine has what the runner needs: the kernel's `/proc`, a bash and GNU's tar. */
+/** Returns whether this computer has what the runner needs: Linux's `/proc`, bash and GNU tar. */
 export function canStandIn(): boolean {
   const says = (program: string) =>
     String(spawnSync(program, ["--version"], { encoding: "utf8" }).stdout);
@@ -48,7 +48,7 @@ export function canStandIn(): boolean {
   );
 }
 
-/** Starts to answer calls of containers, `/<id>/<what>`; answers the address. */
+/** Starts the server for calls of containers, `/<id>/<method>`. Returns its address. */
 export async function serveContainers(): Promise<string> {
   const server = createServer((request, response) => {
     answer(request, response).catch((error) => response.writeHead(500).end(String(error)));
@@ -103,7 +103,7 @@ interface Asked {
   cwd: string;
 }
 
-/** Runs a command as the SDK's server does without a session: bash, a group of its own, events as they come. */
+/** Runs a command like the SDK's server without a session: in bash, in its own process group, with live events. */
 function exec(id: string, asked: Asked, response: ServerResponse): void {
   const generation = generations.get(id);
   const child = spawn("/bin/bash", ["-c", asked.command], {
@@ -117,7 +117,7 @@ function exec(id: string, asked: Asked, response: ServerResponse): void {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
-  // What is left running must not keep the tests from ending, nor end when nobody listens any more.
+  // Background processes must not keep the tests from ending, and must not end when the listener disconnects.
   child.unref();
   for (const stream of [child.stdout, child.stderr]) (stream as Socket).unref();
   const send = (event: object) => response.write(`data: ${JSON.stringify(event)}\n\n`);
@@ -140,7 +140,7 @@ function hear(child: ChildProcess, type: "stdout" | "stderr", send: (event: obje
   child[type]?.on("data", (bytes) => send({ type, data: decoder.decode(bytes, { stream: true }) }));
 }
 
-/** Kills every process of a container, as the end of one does. */
+/** Kills every process of a container, as its destruction does. */
 function killAll(id: string): void {
   generations.set(id, (generations.get(id) ?? 0) + 1);
   const mark = `RIGGER_HOME=${homeOf(id)}`;
@@ -151,7 +151,7 @@ function killAll(id: string): void {
       const own = environment.some((entry) => entry === mark || entry.startsWith(call));
       if (own) process.kill(Number(pid), "SIGKILL");
     } catch {
-      // It is gone, or not ours.
+      // The process has ended, or belongs to another user.
     }
   }
 }

@@ -12,19 +12,23 @@ import {
 import { join } from "node:path";
 import { RUNNER_HOME } from "./protocol.ts";
 
-// What the runner writes down. Each of its processes may be killed at any point, and others look at the same files.
+// The runner's files. Each of its processes may be killed at any point, and several processes use the same
+// files.
 
-/** The runner's own folder. */
+/** The runner's folder. */
 export const HOME = process.env.RIGGER_HOME ?? RUNNER_HOME;
 
-/** Something that was asked for cannot be done, and could not be done again. */
+/** An error for a request that cannot be executed, now or later. */
 export class Refusal extends Error {}
 
-/** Returns the folder of a command or program. Its name has no letter that a path or a shell could take amiss. */
+/**
+ * Returns the folder of a command or program. The name is a hash, so it has no characters that are special in a
+ * path or a shell.
+ */
 export const folderOf = (kind: "commands" | "programs", id: string): string =>
   join(HOME, kind, createHash("sha256").update(id).digest("hex").slice(0, 32));
 
-/** Makes a folder that was not there, below others that may not be there; false where it was. */
+/** Creates a folder and its parents. Returns false if the folder already exists. */
 export function claim(folder: string): boolean {
   return roomFor(() => {
     mkdirSync(join(folder, ".."), { recursive: true });
@@ -38,7 +42,7 @@ export function claim(folder: string): boolean {
   });
 }
 
-/** Writes a file so that others find all of it or none. */
+/** Writes a file atomically: other processes see all of it or nothing. */
 export function publish(path: string, content: string): void {
   const draft = `${path}.${randomUUID()}`;
   roomFor(() => writeFileSync(draft, content));
@@ -48,7 +52,7 @@ export function publish(path: string, content: string): void {
 const SPARE = join(HOME, "spare");
 const SPARE_BYTES = 16 * 1024 ** 2;
 
-/** Sets room aside, so that where the disk is full commands can still be run that make some. */
+/** Reserves disk space, so that commands that free space can still run when the disk is full. */
 export function spareRoom(): void {
   try {
     writeFileSync(SPARE, Buffer.alloc(SPARE_BYTES), { flag: "wx" });
@@ -57,7 +61,7 @@ export function spareRoom(): void {
   }
 }
 
-/** Writes something of ours, where there is no room in what was set aside. */
+/** Runs a write of the runner. If the disk is full, frees the reserved space and retries. */
 export function roomFor<T>(write: () => T): T {
   try {
     return write();
@@ -68,7 +72,7 @@ export function roomFor<T>(write: () => T): T {
   }
 }
 
-/** Returns the text of a file, or undefined where there is none. */
+/** Returns the text of a file; undefined if it does not exist. */
 export function textOf(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
@@ -78,7 +82,7 @@ export function textOf(path: string): string | undefined {
   }
 }
 
-/** Returns the machine's name; with `make`, one that has none is given one. */
+/** Returns the name of the container. With `make`, creates one if there is none. */
 export function machineName({ make }: { make: boolean }): string | undefined {
   const path = join(HOME, "machine");
   mkdirSync(HOME, { recursive: true });
@@ -92,22 +96,26 @@ export function machineName({ make }: { make: boolean }): string | undefined {
   return textOf(path);
 }
 
-/** Returns what tells a process from a later one with the same number. */
+/**
+ * Returns the identity of a process: its number and its start time, which distinguish it from a later process
+ * with the same number. Undefined if it does not run.
+ */
 function identityOf(pid: number): string | undefined {
   const stat = textOf(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
-  // The name in the second field may hold anything, so count from behind its parenthesis.
+  // The name in the second field may contain any character, so the fields are counted from its closing
+  // parenthesis.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return fields[0] === "Z" ? undefined : `${pid} ${fields[19]}`;
 }
 
-/** Returns the number of the process of an identity, while it lives. */
+/** Returns the number of the process with an identity; undefined if it has ended. */
 export function livingPid(identity: string | undefined): number | undefined {
   const pid = Number(identity?.split(" ")[0]);
   return identity !== undefined && identityOf(pid) === identity ? pid : undefined;
 }
 
-/** Says in a folder that this process is the one that looks after it. */
+/** Records this process as the supervisor of a folder. */
 export function signOn(folder: string): void {
   publish(join(folder, "supervisor"), identityOf(process.pid) ?? "");
 }
@@ -115,11 +123,15 @@ export function signOn(folder: string): void {
 const SAVING = join(HOME, "saving");
 const BUSY = join(HOME, "busy");
 
-/** Does something that changes files, never while the workspace is being saved; at once where that is given up. */
+/**
+ * Runs an operation that changes files. Waits until no save of the workspace runs; stops waiting if `givenUp`
+ * aborts.
+ */
 export async function whileNotSaving<T>(act: () => Promise<T>, givenUp?: AbortSignal): Promise<T> {
   roomFor(() => mkdirSync(BUSY, { recursive: true }));
   const sign = join(BUSY, randomUUID());
-  // Whoever saves looks at the signs after putting up its own, so that one of the two always sees the other.
+  // Both sides first publish their own file and then check the other's, so at least one of the two sees the
+  // other.
   for (;;) {
     publish(sign, identityOf(process.pid) ?? "");
     if (givenUp?.aborted || !isSaving()) break;
@@ -133,13 +145,14 @@ export async function whileNotSaving<T>(act: () => Promise<T>, givenUp?: AbortSi
   }
 }
 
-/** Does something while nobody changes files: what is under way is waited for. */
+/** Runs an operation while no files change. Waits for running operations and blocks new ones. */
 export async function whileSaving<T>(act: () => Promise<T>): Promise<T> {
   const draft = `${SAVING}.${randomUUID()}`;
   for (;;) {
     roomFor(() => writeFileSync(draft, identityOf(process.pid) ?? ""));
     try {
-      // A link, so that nobody finds the sign without its name, and takes it for one that was left behind.
+      // A hard link creates the file with its content in one step, so that no process mistakes it for the file
+      // of a dead process.
       linkSync(draft, SAVING);
       break;
     } catch (error) {
@@ -165,9 +178,9 @@ function isBusy(): boolean {
   return readdirSync(BUSY).some((name) => livingPid(textOf(join(BUSY, name))) !== undefined);
 }
 
-/** Waits. */
+/** Waits `ms` milliseconds. */
 export const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
-/** Returns the code of an error of the system. */
+/** Returns the code of a system error. */
 export const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && "code" in error ? String(error.code) : undefined;

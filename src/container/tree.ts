@@ -1,17 +1,17 @@
 import { readdirSync } from "node:fs";
 import { pause, textOf } from "./state.ts";
 
-// Processes and all they started, also what left its group or was orphaned.
+// Finds and ends process trees, including processes that left their group or were orphaned.
 
-/** The variable that marks every process of a command or program: with its folder, which no other one has. */
+/** The environment variable that marks every process of a command or program with its folder, which is unique. */
 export const MARK = "RIGGER_CALL";
 
 const POLITE_MS = 500;
 const FIRM_MS = 3_000;
 
 /**
- * HeadTailBuffer all that carries a mark, all it started, and a process with its group and all it started; first
- * politely, then at once.
+ * Ends all processes with a mark, a process with its group, and all their descendants: first with SIGTERM, then
+ * with SIGKILL.
  */
 export async function killTree(mark: string, root?: number): Promise<void> {
   const stop = Date.now() + POLITE_MS + FIRM_MS;
@@ -53,7 +53,7 @@ function signal(pid: number, name: "SIGTERM" | "SIGKILL"): void {
   quietly(() => process.kill(pid, name));
 }
 
-/** Returns the outcome of something that fails where a process is gone by now, or is not ours. */
+/** Returns the result of an action; undefined if it fails, because the process has ended or belongs to another user. */
 function quietly<T>(act: () => T): T | undefined {
   try {
     return act();

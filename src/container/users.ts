@@ -1,13 +1,13 @@
 import { textOf } from "./state.ts";
 
-/** A user of the machine. */
+/** A user of the container. */
 export interface User {
   uid: number;
   gid: number;
   home: string;
 }
 
-/** Returns the user of a name, where there is one of that name and this process may become another. */
+/** Returns the user with a name; undefined if there is none or this process may not change its user. */
 export function findUser(name: string): User | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const line = textOf("/etc/passwd")
