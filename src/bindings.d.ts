@@ -1,5 +1,5 @@
-// The Worker's bindings, as `wrangler.toml` declares them. They are ambient: nobody imports this file, so
-// that the objects' types reach everything that is bound to them without an import.
+// The Worker's bindings, as `wrangler.toml` declares them. They are ambient and never imported, so that files
+// that use the bindings do not depend on the files of all Durable Objects.
 
 declare namespace Cloudflare {
   interface Env {
@@ -13,5 +13,5 @@ declare namespace Cloudflare {
   }
 }
 
-/** The Worker's bindings and its variables. Settings are read from it once, by `readSettings`. */
+/** The Worker's bindings and its variables. `readSettings` parses the settings from it once. */
 interface Env extends Cloudflare.Env {}

@@ -12,12 +12,12 @@ const sources = import.meta.glob<string>(["./**/*.ts", "!./**/*.test.ts"], {
   import: "default",
   eager: true,
 });
-/** Every file that a page may link to, by its path from here. */
+/** Every file that a page may link to, as a path relative to this file. */
 const files = Object.keys(
   import.meta.glob(["../*", "../docs/*", "../migrations/*", "./**/*", "!./**/node_modules/**"]),
 );
 
-/** The anchors of a page: its headings, as forges turn them into ids. */
+/** Returns the anchors of a page: its headings, converted to ids as on GitHub. */
 const anchorsOf = (page: string): string[] =>
   [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
     heading
@@ -26,13 +26,13 @@ const anchorsOf = (page: string): string[] =>
       .replaceAll(" ", "-"),
   );
 
-/** The links of a page without code, but those to other sites. */
+/** Returns the links of a page outside of code blocks, except links to other sites. */
 const linksOf = (page: string): string[] =>
   [...page.replace(/```.*?```/gs, "").matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, target = ""]) => target)
     .filter((target) => !/^[a-z]+:/.test(target));
 
-/** Returns what stands in code in the first column of the tables under a page's heading. */
+/** Returns the code spans in the first column of the tables below a page's heading. */
 function firstColumn(path: string, heading: string): string[] {
   const page = pages[path] ?? "";
   const [part = ""] = page.slice(page.indexOf(`\n${heading}\n`) + 1).split(/\n#+ /);
@@ -45,7 +45,7 @@ const matches = (source: string, pattern: RegExp): string[] =>
   [...source.matchAll(pattern)].map(([, name = ""]) => name);
 const distinct = (names: readonly string[]): string[] => [...new Set(names)].sort();
 
-/** A link of a page as a path from here. */
+/** Returns a page's link as a path relative to this file. */
 function inRepository(page: string, link: string): string {
   const { pathname } = new URL(link, `file:///${page.slice("../".length)}`);
   const path = pathname.slice(1).replace(/\/$/, "");
@@ -91,7 +91,7 @@ describe("the docs", () => {
   it("name every event, and no other", () => {
     const known = matches(sources["./events/event.ts"] ?? "", /type: "([a-z]+\.[a-z]+)"/g);
     const documented = firstColumn("../docs/api.md", "### Event types");
-    // What only watchers see, and nobody stores, is described with the streams.
+    // Live events, which are not stored, are documented with the streams.
     const live = ["assistant.delta", "tool.output"];
     expect(distinct(documented)).toEqual(distinct(known.filter((type) => !live.includes(type))));
   });

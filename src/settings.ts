@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { z } from "zod";
 
-/** Returns a number or null from a variable; "null" and "none" mean no limit. */
+/** Returns the schema of a limit: a number, or null for "null" and "none", which mean no limit. */
 const limit = (fallback: number, kind: "integer" | "amount") =>
   z
     .string()
@@ -15,7 +15,7 @@ const limit = (fallback: number, kind: "integer" | "amount") =>
       return z.NEVER;
     });
 
-/** True for "true" or "1", false for "false", "0", "" or nothing. */
+/** True for "true" or "1"; false for "false", "0", "" or an absent variable. */
 const flag = z
   .enum(["true", "1", "false", "0", ""])
   .default("false")
@@ -43,7 +43,7 @@ const ApiKeys = z.array(
   }),
 );
 
-/** Keys with their names: `2026-11:<32 bytes in base64>,older:<…>`. */
+/** Encryption keys with their ids: `2026-11:<32 bytes in base64>,older:<…>`. */
 const EncryptionKeys = z
   .string()
   .regex(
@@ -70,33 +70,36 @@ const ModelPrices = z.record(
 );
 
 const Settings = z.object({
-  /** Who may call. Empty: everybody is refused, unless `ALLOW_ANONYMOUS` is set. */
+  /** Keys of clients. If empty, every request is refused, unless `ALLOW_ANONYMOUS` is set. */
   API_KEYS: jsonText(ApiKeys).default([]),
   ALLOW_ANONYMOUS: flag,
   ANTHROPIC_API_KEY: z.string().min(1).optional(),
   ANTHROPIC_BASE_URL: z.url().optional(),
-  /** Encrypt secrets of sessions: the first encrypts, all decrypt. Empty: they are stored in clear. */
+  /**
+   * Keys that encrypt secrets of sessions: the first one encrypts, all decrypt. If empty, secrets are stored as
+   * plaintext.
+   */
   ENCRYPTION_KEYS: EncryptionKeys.default([]),
-  /** Answer with the offline model while there is no `ANTHROPIC_API_KEY`. */
+  /** Whether the offline model answers while there is no `ANTHROPIC_API_KEY`. */
   OFFLINE_MODEL: flag,
-  /** A resolver of names by DNS over HTTPS that answers in JSON; null for none. */
+  /** The URL of a DNS-over-HTTPS resolver that answers in JSON; null for none. */
   DNS_RESOLVER: z
     .string()
     .default("https://cloudflare-dns.com/dns-query")
     .transform((text) => (text === "none" ? null : text))
     .pipe(z.url({ protocol: /^https?$/, error: 'must be a URL or "none"' }).nullable()),
-  /** Dollars per million tokens of models that the price table does not know. */
+  /** Prices, in dollars per million tokens, of models that are not in the price table. */
   MODEL_PRICES: jsonText(ModelPrices).default({}),
   DEFAULT_MAX_IDLE_TIME_MS: limit(1_800_000, "integer"),
   DEFAULT_MAX_LIFETIME_MS: limit(86_400_000, "integer"),
   DEFAULT_MAX_BUDGET_USD: limit(5, "amount"),
-  /** Whether sessions work in containers; without, in embedded sandboxes. */
+  /** Whether sessions run in containers by default; if not, in embedded sandboxes. */
   CONTAINERS: flag,
   AGENT_WORKSPACE: z
     .string()
     .regex(/^(\/[\w.-]+)+$/, "must be an absolute path")
     .default("/workspace"),
-  /** Sandboxes that are kept started for sessions to come; 0 for none. */
+  /** Number of containers in the warm pool; 0 for none. */
   WARM_POOL_TARGET: z
     .string()
     .regex(/^\d{1,3}$/, "must be an integer from 0 to 999")
@@ -104,10 +107,10 @@ const Settings = z.object({
     .transform(Number),
 });
 
-/** The deployment's settings, parsed. */
+/** The parsed settings of a deployment. */
 export type Settings = z.infer<typeof Settings>;
 
-/** Parses the settings out of the Worker's variables; throws one error that names every bad one. */
+/** Parses the settings from the Worker's variables. Throws one error that names every invalid setting. */
 export function readSettings(variables: object): Settings {
   const parsed = Settings.safeParse(variables);
   if (parsed.success) return parsed.data;
@@ -115,5 +118,5 @@ export function readSettings(variables: object): Settings {
   throw new Error(`Rigger can't start, its settings are wrong. ${problems.join("; ")}`);
 }
 
-/** The settings of this deployment. Reading them here makes a bad one fail at start. */
+/** The settings of this deployment, parsed at start so that an invalid one prevents the start. */
 export const settings: Settings = readSettings(env);
