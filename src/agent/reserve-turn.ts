@@ -1,6 +1,5 @@
-import type { StopReason, TurnKind } from "../events/event";
+import type { TurnKind } from "../events/event";
 import { pause } from "../shared/backoff";
-
 import type { ModelFailure } from "./model-failure";
 import { retryDelayMs } from "./retry";
 import { type Counted, NO_COUNT } from "./token-count";
@@ -18,7 +17,10 @@ export interface Turn {
  */
 export type TurnReservation =
   | ({ ok: true } & Turn)
-  | { ok: false; why: StopReason | "over_budget" | "pending_calls" };
+  | {
+      ok: false;
+      why: "interrupted" | "turn_limit" | "max_turns" | "over_budget" | "pending_calls";
+    };
 
 /** A turn that a run would like to make. */
 export interface TurnRequest {

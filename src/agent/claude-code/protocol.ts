@@ -2,7 +2,7 @@
 // heard here: they pass through us as its model calls, and are written down there.
 
 import { z } from "zod";
-import { type Prompt, STOP_REASONS, type StopReason } from "../../events/event";
+import type { Prompt } from "../../events/event";
 import type { ToolContent, ToolResult } from "../tool";
 
 /** A line that is longer says only which tool's result it is. */
@@ -177,14 +177,4 @@ function parse(line: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Returns the words in which a program is told that a limit forbids a call. They come back as why it failed. */
-export const limitMessage = (why: StopReason): string =>
-  `A limit of the session is reached [${why}]`;
-
-/** Returns the limit that a program names as the reason of its failure; undefined for any other one. */
-export function limitIn(failure: string): StopReason | undefined {
-  const named = /A limit of the session is reached \[(\w+)\]/.exec(failure)?.[1];
-  return STOP_REASONS.find((reason) => reason === named);
 }

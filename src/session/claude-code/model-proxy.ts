@@ -1,6 +1,5 @@
 import { emptyDraft } from "../../agent/assemble";
 import type { CallResult } from "../../agent/claude-code/protocol";
-import { limitMessage } from "../../agent/claude-code/protocol";
 import { readProgramCall } from "../../agent/claude-code/request";
 import { wireSchema } from "../../agent/json-schema";
 import { type Block, toolCalls } from "../../agent/messages";
@@ -22,6 +21,7 @@ import { MAIN } from "../storage/agents";
 import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { setupOf } from "../transactions/agents";
+import { noteLimit } from "../transactions/claude-code";
 import { type RunChange, scopeOf } from "../transactions/state";
 import { startTool } from "../transactions/tool-calls";
 import { beginTurn, completeTurn, failTurn } from "../transactions/turns";
@@ -107,7 +107,9 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
     }
     if (granted.why === "interrupted") return later();
     if (granted.why !== "pending_calls") {
-      return refusal(granted.why === "over_budget" ? "budget_limit" : granted.why);
+      const limit = granted.why === "over_budget" ? "budget_limit" : granted.why;
+      if (kind !== "helper") deps.commit(() => noteLimit(store, run, limit));
+      return refusal(limit);
     }
     await otherSettled;
     if (signal.aborted) return later();
@@ -115,7 +117,8 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
 }
 
 /** Says that a limit forbids a call. It is not tried again: of all refusals the program takes this one at once. */
-const refusal = (why: StopReason): Response => apiError(402, "billing_error", limitMessage(why));
+const refusal = (limit: StopReason): Response =>
+  apiError(402, "billing_error", `A limit of the session is reached [${limit}]`);
 
 /** Returns what a program's call is answered when nobody waits for it any more. */
 export const stopped = (): Response =>

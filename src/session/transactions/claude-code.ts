@@ -1,7 +1,8 @@
 import type { Ending } from "../../agent/agent-deps";
 import { type ProgramSetup, uuidOf } from "../../agent/claude-code/options";
-import { type CallResult, type Heard, limitIn } from "../../agent/claude-code/protocol";
+import type { CallResult, Heard } from "../../agent/claude-code/protocol";
 import { endingOf } from "../../agent/loop";
+import type { StopReason } from "../../events/event";
 import { modelOf, workspace } from "../deployment";
 import type { Call } from "../storage/calls";
 import type { Run } from "../storage/runs";
@@ -87,14 +88,25 @@ export function tryLeftOpen(
   messageId: string,
   failure: string | null,
 ): Call | undefined {
-  if (failure === null || limitIn(failure)) return undefined;
+  const run = store.runs.get(messageId);
+  if (failure === null || !run || limitOf(run)) return undefined;
   return store.calls.openTurn(messageId, "reply", "");
 }
 
+/** Notes that a limit has forbidden a call of a run. It is how the run ends if the program then fails. */
+export const noteLimit = (store: SessionStore, run: Run, limit: Limit): void =>
+  store.runs.saveProgress(run.id, limit);
+
+const LIMITS = ["budget_limit", "turn_limit", "max_turns"] as const satisfies StopReason[];
+type Limit = (typeof LIMITS)[number];
+
+const limitOf = ({ lastStop }: Run): Limit | undefined =>
+  LIMITS.find((limit) => limit === lastStop);
+
 function outcomeOf(run: Run, failure: string | null): Ending {
-  const limit = failure === null ? undefined : limitIn(failure);
-  if (limit) return { stopReason: limit } as Ending;
   if (failure === null) return endingOf(run.lastStop) ?? { stopReason: "end_turn" };
+  const limit = limitOf(run);
+  if (limit) return { stopReason: limit };
   const message = `Claude Code failed: ${failure.slice(0, MAX_WORDS_CHARACTERS)}`;
   return { stopReason: "error", error: { type: "upstream_error", message } };
 }
