@@ -95,7 +95,7 @@ export interface Programs {
   begin(program: Program): Promise<void>;
   /** Gives a program its `n`-th line of input, counted from 1; the same `n` again changes nothing. */
   tell(id: string, n: number, line: string): Promise<void>;
-  /** Returns the lines of a program's output beyond so many bytes, as they come. HeadTailBuffer when the program has. */
+  /** Returns the lines of a program's output beyond so many bytes, as they come. Ends when the program has. */
   listen(id: string, after: number, signal: AbortSignal): AsyncIterable<ProgramLine>;
 }
 

@@ -9,7 +9,7 @@ import type { ToolContent, ToolResult } from "../tool";
 const MAX_LINE_CHARACTERS = 8 << 20;
 
 /** What a line means. Whatever means nothing to a session is null. */
-export type Heard =
+export type OutputEvent =
   /** A prompt is worked on from here. */
   | { type: "begun"; uuid: string }
   /** A prompt is done with; without having begun, it is one that the transcript knows already. */
@@ -90,7 +90,7 @@ const ImageBlock = z.object({
 });
 
 /** Returns what a line of the program's output means; null for what is of no interest. Never throws. */
-export function readLine(line: string): Heard | null {
+export function readLine(line: string): OutputEvent | null {
   if (line.length > MAX_LINE_CHARACTERS) return tooLong(line);
   const json = parse(line);
   if (json === undefined) return line.trim() === "" ? null : { type: "noise", text: line };
@@ -119,7 +119,10 @@ export function readLine(line: string): Heard | null {
   }
 }
 
-function heardResults({ message, tool_result_meta: meta }: z.infer<typeof Results>): Heard | null {
+function heardResults({
+  message,
+  tool_result_meta: meta,
+}: z.infer<typeof Results>): OutputEvent | null {
   const results = resultsIn(message.content, meta);
   return results.length === 0 ? null : { type: "results", results };
 }
@@ -164,7 +167,7 @@ function failureOf({ result, errors, subtype }: z.infer<typeof Ended>): string {
   return result || errors?.join(" ") || subtype || "it did not say why";
 }
 
-function tooLong(line: string): Heard | null {
+function tooLong(line: string): OutputEvent | null {
   const toolUseId = /"tool_use_id":"([\w-]+)"/.exec(line.slice(0, 2_000))?.[1];
   if (toolUseId === undefined) return null;
   const content = "The result is too large to be kept.";

@@ -137,7 +137,7 @@ async function callerOf(
   const giveUpAt = Date.now() + AGENT_WAIT_MS;
   for (;;) {
     const next = settled.wait();
-    const runId = store.programs.runOfAgent(agentId);
+    const runId = store.process.runOfAgent(agentId);
     if (runId !== undefined) return store.runs.get(runId);
     if (!(await settledWithin(next, giveUpAt - Date.now())) || signal.aborted) return undefined;
   }

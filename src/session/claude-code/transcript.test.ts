@@ -4,7 +4,7 @@ import type { Sandbox } from "../../sandbox/sandbox";
 import { toBase64 } from "../../shared/bytes";
 import { createSession, objectOf } from "../../testing/sessions";
 import { aFakeSandbox } from "../../testing/tool-context";
-import { ProgramTable } from "../storage/claude-code";
+import { ProcessTable } from "../storage/claude-code";
 import { SessionStore } from "../storage/store";
 import { putBackTranscript, saveTranscript } from "./transcript";
 
@@ -40,7 +40,7 @@ async function kept(...contents: (string | null)[]): Promise<string[]> {
     for (const content of contents) {
       file.content = content;
       await saveTranscript(PATH, aMachine(file), store, (change) => store.transaction(change));
-      found.push(new TextDecoder().decode(store.programs.transcript()));
+      found.push(new TextDecoder().decode(store.process.transcript()));
     }
     return found;
   });
@@ -50,9 +50,9 @@ async function kept(...contents: (string | null)[]): Promise<string[]> {
 async function rowsReadAfter(pieces: number): Promise<number> {
   const id = await createSession();
   return runInDurableObject(objectOf(id), async (_, { storage }) => {
-    const { programs } = new SessionStore(storage);
+    const { process: table } = new SessionStore(storage);
     storage.transactionSync(() => {
-      for (let n = 0; n < pieces; n++) programs.addTranscript(bytes("a line\n"));
+      for (let n = 0; n < pieces; n++) table.addTranscript(bytes("a line\n"));
     });
     let read = 0;
     const sql = {
@@ -63,7 +63,7 @@ async function rowsReadAfter(pieces: number): Promise<number> {
         return Object.assign(rows, { toArray: () => rows });
       },
     };
-    const counted = new ProgramTable(sql as never);
+    const counted = new ProcessTable(sql as never);
     expect(counted.transcriptSize()).toBe(pieces * 7);
     counted.addTranscript(bytes("another\n"));
     expect(counted.transcriptSize()).toBe(pieces * 7 + 8);
@@ -111,7 +111,7 @@ describe("a transcript", () => {
         },
       });
       await putBackTranscript("claude_0", sandbox, store);
-      store.transaction(() => store.programs.addTranscript(bytes("a\nb\nhalf a l")));
+      store.transaction(() => store.process.addTranscript(bytes("a\nb\nhalf a l")));
       await putBackTranscript("claude_1", sandbox, store);
       return files;
     });

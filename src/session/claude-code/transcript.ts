@@ -26,13 +26,13 @@ export async function saveTranscript(
   commit: <T>(change: () => T) => T,
 ): Promise<void> {
   for (let again = true; again; ) {
-    const kept = store.programs.transcriptSize();
-    const last = store.programs.lastPiece();
+    const kept = store.process.transcriptSize();
+    const last = store.process.lastPiece();
     const overlap = last?.subarray(-OVERLAP_BYTES) ?? new Uint8Array();
     const piece = await readPiece(path, kept - overlap.length, sandbox);
-    if (piece === null || store.programs.transcriptSize() !== kept) return;
+    if (piece === null || store.process.transcriptSize() !== kept) return;
     if (!startsWith(piece, overlap)) {
-      commit(() => store.programs.forgetTranscript());
+      commit(() => store.process.forgetTranscript());
       continue;
     }
     const added = piece.subarray(overlap.length);
@@ -40,7 +40,7 @@ export async function saveTranscript(
     again = piece.length >= PIECE_BYTES;
     // A line that is longer than a piece is kept in several.
     const whole = lines.length === 0 && again ? added : lines;
-    if (whole.length > 0) commit(() => store.programs.addTranscript(whole));
+    if (whole.length > 0) commit(() => store.process.addTranscript(whole));
   }
 }
 
@@ -50,7 +50,7 @@ export async function putBackTranscript(
   sandbox: Sandbox,
   store: SessionStore,
 ): Promise<void> {
-  const transcript = store.programs.transcript();
+  const transcript = store.process.transcript();
   const lines = transcript.subarray(0, transcript.lastIndexOf(NEWLINE) + 1);
   if (lines.length > 0) await sandbox.writeFile(savedTranscriptPath(programId), lines);
 }

@@ -2,64 +2,65 @@ import type { Ending } from "../../agent/agent-deps";
 import { fromBase64, toBase64 } from "../../shared/bytes";
 import { all, json, parse, type Row, type Sql, text } from "../../shared/sql";
 
-/** The program of a session, and how far we are with it. */
-export interface StoredProgram {
+/** The Claude Code process of a session, and how far its output is processed. */
+export interface StoredProcess {
   id: string;
-  /** The machine it was started on; empty where machines have no names. */
-  machine: string;
+  /** The container it was started in; empty where containers have no names. */
+  container: string;
   /** The message it works on, or has worked on last; null before the first. */
   messageId: string | null;
-  /** How many lines it was given, and the newest of them: that one may have to be given again. */
-  told: number;
-  line: string;
-  /** Whether it has begun with the message. */
-  begun: boolean;
-  /** How many bytes of its output are written down. */
-  heard: number;
+  /** How many lines of input it has. */
+  inputCount: number;
+  /** The newest line of input, which may have to be sent again. */
+  lastInput: string;
+  /** Whether it has begun to work on the message's prompt. */
+  promptStarted: boolean;
+  /** How many bytes of its output are processed. */
+  outputOffset: number;
   /** How its work on the message ended; null while it goes on. */
   ending: Ending | null;
 }
 
-/** The program of a session, its agents, and what it remembers. */
-export class ProgramTable {
+/** The Claude Code process of a session, its agents, and its transcript. */
+export class ProcessTable {
   readonly #sql: Sql;
 
   constructor(sql: Sql) {
     this.#sql = sql;
   }
 
-  read(): StoredProgram | undefined {
+  read(): StoredProcess | undefined {
     const row = all(this.#sql, "SELECT * FROM programs")[0];
     return row && decode(row);
   }
 
-  /** Puts a program in the place of the one there was. */
-  start(id: string, machine: string): void {
+  /** Puts a process in the place of the one there was. */
+  start(id: string, container: string): void {
     this.forget();
-    this.#sql.exec("INSERT INTO programs (id, machine) VALUES (?, ?)", id, machine);
+    this.#sql.exec("INSERT INTO programs (id, machine) VALUES (?, ?)", id, container);
   }
 
-  /** Forgets the program; what it remembers stays. */
+  /** Forgets the process; its transcript stays. */
   forget(): void {
     this.#sql.exec("DELETE FROM programs");
     this.#sql.exec("DELETE FROM program_agents");
   }
 
-  /** Begins a message with a first line, which is still to be given. */
+  /** Begins a message with a first line of input, which is still to be sent. */
   beginMessage(messageId: string, line: string): void {
     this.#sql.exec("UPDATE programs SET message_id = ?, begun = 0, ending = NULL", messageId);
-    this.addLine(line);
+    this.addInput(line);
   }
 
-  addLine(line: string): void {
+  addInput(line: string): void {
     this.#sql.exec("UPDATE programs SET told = told + 1, line = ?", line);
   }
 
-  saveBegun(): void {
+  savePromptStarted(): void {
     this.#sql.exec("UPDATE programs SET begun = 1");
   }
 
-  saveHeard(bytes: number): void {
+  saveOutputOffset(bytes: number): void {
     this.#sql.exec("UPDATE programs SET heard = ? WHERE heard < ?", bytes, bytes);
   }
 
@@ -118,13 +119,13 @@ export class ProgramTable {
   }
 }
 
-const decode = (row: Row): StoredProgram => ({
+const decode = (row: Row): StoredProcess => ({
   id: String(row.id),
-  machine: String(row.machine),
+  container: String(row.machine),
   messageId: text(row.message_id),
-  told: Number(row.told),
-  line: String(row.line),
-  begun: row.begun === 1,
-  heard: Number(row.heard),
+  inputCount: Number(row.told),
+  lastInput: String(row.line),
+  promptStarted: row.begun === 1,
+  outputOffset: Number(row.heard),
   ending: row.ending === null ? null : parse<Ending>(row.ending),
 });

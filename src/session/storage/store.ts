@@ -9,7 +9,7 @@ import type { Lifecycle } from "../rules/lifecycle";
 import type { Recovery } from "../rules/recovery";
 import { AgentTable } from "./agents";
 import { CallTable } from "./calls";
-import { ProgramTable } from "./claude-code";
+import { ProcessTable } from "./claude-code";
 import { EventLog } from "./event-log";
 import { HistoryTable } from "./history";
 import { MessageTable } from "./messages";
@@ -108,7 +108,7 @@ export class SessionStore {
   readonly history: HistoryTable;
   readonly agents: AgentTable;
   readonly schedules: ScheduleTable;
-  readonly programs: ProgramTable;
+  readonly process: ProcessTable;
   readonly #storage: DurableObjectStorage;
   /** Both are read with every change, so they are kept. */
   #metadata: Metadata | undefined;
@@ -135,7 +135,7 @@ export class SessionStore {
     this.history = new HistoryTable(sql, this.tools);
     this.agents = new AgentTable(sql);
     this.schedules = new ScheduleTable(sql);
-    this.programs = new ProgramTable(sql);
+    this.process = new ProcessTable(sql);
   }
 
   /**

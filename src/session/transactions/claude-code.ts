@@ -1,6 +1,6 @@
 import type { Ending } from "../../agent/agent-deps";
 import { type ProgramSetup, uuidOf } from "../../agent/claude-code/options";
-import type { CallResult, Heard } from "../../agent/claude-code/protocol";
+import type { CallResult, OutputEvent } from "../../agent/claude-code/protocol";
 import { endingOf } from "../../agent/loop";
 import type { StopReason } from "../../events/event";
 import { modelOf, workspace } from "../deployment";
@@ -26,15 +26,18 @@ export interface MessageChange {
 const MAX_WORDS_CHARACTERS = 500;
 
 /** Opens the run of an agent that the program has started. */
-export function startAgent(at: MessageChange, heard: Extract<Heard, { type: "agent" }>): void {
+export function startAgent(
+  at: MessageChange,
+  started: Extract<OutputEvent, { type: "agent" }>,
+): void {
   const { store, messageId, now } = at;
-  const tool = store.tools.openInMessage(messageId, heard.toolUseId);
+  const tool = store.tools.openInMessage(messageId, started.toolUseId);
   const run = store.runs.get(tool?.runId ?? messageId);
   if (!run) return;
-  const { toolUseId, agentType: type, prompt } = heard;
+  const { toolUseId, agentType: type, prompt } = started;
   const task = { callId: tool?.callId ?? toolUseId, type, prompt, background: false };
   const opened = openTask({ store, run, now }, task);
-  if ("messageId" in opened) store.programs.addAgent(heard.agentId, opened.id);
+  if ("messageId" in opened) store.process.addAgent(started.agentId, opened.id);
 }
 
 /** Writes down the result of a call, and the end of the agent that it had started; a second one changes nothing. */

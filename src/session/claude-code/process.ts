@@ -1,0 +1,201 @@
+import { programStart, transcriptPath, uuidOf } from "../../agent/claude-code/options";
+import { interruptLine, promptLine, readLine } from "../../agent/claude-code/protocol";
+import { commandEnv } from "../../sandbox/egress";
+import { type ProgramLine, type Programs, type Sandbox, SandboxError } from "../../sandbox/sandbox";
+import { errorText, log } from "../../shared/log";
+import { settledWithin } from "../../shared/timeout";
+import type { SessionContext } from "../context";
+import { workspace } from "../deployment";
+import type { SessionEnv } from "../session-env";
+import type { StoredProcess } from "../storage/claude-code";
+import { setupOfProgram } from "../transactions/claude-code";
+import { putBackTranscript, saveTranscript } from "./transcript";
+
+/** How long the process may take to stop what it does before it is killed. */
+const STOP_MS = 3_000;
+/** How long a message's end waits for the transcript. What is missed then is saved the next time. */
+const SAVE_MS = 20_000;
+
+/**
+ * The Claude Code process of a session: one in its container, started at need with the transcript of the last one.
+ * Which process there is, its newest input and how far its output is processed are stored.
+ */
+export class ClaudeCodeProcess {
+  readonly #context: SessionContext;
+  readonly #env: SessionEnv;
+  #saving: Promise<unknown> | null = null;
+  /** The newest line of input that the process is known to have. */
+  #sent = "";
+
+  constructor(context: SessionContext, env: SessionEnv) {
+    this.#context = context;
+    this.#env = env;
+  }
+
+  /** Returns the process as it is stored. Throws where there is none. */
+  get stored(): StoredProcess {
+    const stored = this.#context.store.process.read();
+    if (!stored) throw new Error("the session has no process");
+    return stored;
+  }
+
+  /** Makes sure that a process runs that has a message's prompt as its newest one, sent or to be sent. */
+  async start(messageId: string, signal: AbortSignal): Promise<void> {
+    const { store, commit } = this.#context;
+    const sandbox = this.#context.sandbox();
+    const programs = programsOf(sandbox);
+    const container = (await sandbox.start?.()) ?? "";
+    await this.#removeUnusable(messageId, container, sandbox);
+    await this.#startIn(container, sandbox, programs);
+    if (signal.aborted || this.stored.messageId === messageId) return;
+    const line = promptLine(uuidIn(messageId), store.messages.prompt(messageId));
+    commit(() => store.process.beginMessage(messageId, line));
+  }
+
+  /** Yields the lines of output that are not processed yet, until the process ends or the signal aborts. */
+  output(signal: AbortSignal): AsyncGenerator<ProgramLine> {
+    const { id, outputOffset } = this.stored;
+    const programs = programsOf(this.#context.sandbox());
+    return untilAborted(signal, programs.listen(id, outputOffset, signal));
+  }
+
+  /** Sends the newest line of input, which may have been sent before. */
+  async sendInput(): Promise<void> {
+    const { id, inputCount, lastInput } = this.stored;
+    await programsOf(this.#context.sandbox()).tell(id, inputCount, lastInput);
+    this.#sent = inputName(id, inputCount);
+  }
+
+  /** Kills the process of an id, and all it has started, within a bound. Never rejects. */
+  async kill(id: string): Promise<void> {
+    const killed = this.#context.sandbox().kill(id);
+    await settledWithin(
+      // In a container that is lost there is nothing left.
+      killed.catch(() => {}),
+      STOP_MS,
+    );
+  }
+
+  /** Stops what the process does for a message that was ended from outside. Never rejects. */
+  async stop(messageId: string): Promise<void> {
+    const { store, commit } = this.#context;
+    const stored = store.process.read();
+    if (stored?.messageId !== messageId || stored.ending !== null) return;
+    try {
+      const sandbox = this.#context.sandbox();
+      if (!(await this.#interrupt(stored, sandbox))) {
+        await sandbox.kill(stored.id);
+        commit(() => store.process.forget());
+      }
+      await this.saveTranscript();
+    } catch (error) {
+      // The next message finds it in the middle of this one, and kills it.
+      log("program.stop_failed", { session: store.identity.id, error: errorText(error) });
+    }
+  }
+
+  /** Saves the transcript, within a bound. A failure is left to the next time. */
+  async saveTranscript(): Promise<void> {
+    await this.#saving;
+    const { store, commit } = this.#context;
+    const path = transcriptPath(workspace, uuidOf(store.identity.sessionId));
+    const sandbox = this.#context.sandbox();
+    this.#saving = saveTranscript(path, sandbox, store, (change) => commit(change)).catch((error) =>
+      log("transcript.save_failed", { session: store.identity.id, error: errorText(error) }),
+    );
+    await settledWithin(this.#saving, SAVE_MS);
+    this.#saving = null;
+  }
+
+  /** Saves the transcript behind what goes on, unless it is being saved. */
+  saveTranscriptSoon(): void {
+    if (!this.#saving) void this.saveTranscript();
+  }
+
+  /** Removes a process of another container, or one that is in the middle of another message. */
+  async #removeUnusable(messageId: string, container: string, sandbox: Sandbox): Promise<void> {
+    const { store, commit } = this.#context;
+    const left = store.process.read();
+    if (!left) return;
+    const busy = left.messageId !== null && left.messageId !== messageId && left.ending === null;
+    if (left.container === container && !busy) return;
+    if (left.container === container) await sandbox.kill(left.id);
+    commit(() => store.process.forget());
+  }
+
+  /** Starts a process with the transcript, unless one runs. */
+  async #startIn(container: string, sandbox: Sandbox, programs: Programs): Promise<void> {
+    const { store, commit } = this.#context;
+    const known = store.process.read();
+    const id = known?.id ?? `claude_${crypto.randomUUID()}`;
+    const setup = setupOfProgram(store, commandEnv(await this.#env.read()));
+    const { files, command, env } = programStart(id, setup);
+    if (!known) {
+      await putBackTranscript(id, sandbox, store);
+      for (const { path, text } of files) {
+        await sandbox.writeFile(path, new TextEncoder().encode(text));
+      }
+      commit(() => store.process.start(id, container));
+    }
+    await programs.begin({ id, command, env });
+  }
+
+  /** Asks the process to stop what it does. Returns whether it has, within a bound. */
+  async #interrupt({ id, inputCount }: StoredProcess, { programs }: Sandbox): Promise<boolean> {
+    const { store, commit } = this.#context;
+    // One that may lack its prompt can't be asked to stop working on it.
+    if (!programs || this.#sent !== inputName(id, inputCount)) return false;
+    commit(() => store.process.addInput(interruptLine(crypto.randomUUID())));
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(), STOP_MS);
+    const interrupted = async () => {
+      await this.sendInput();
+      for await (const { line, end } of this.output(over.signal)) {
+        if (readLine(line)?.type !== "ended") continue;
+        commit(() => {
+          store.process.saveOutputOffset(end);
+          store.process.saveEnding({ stopReason: "interrupted" });
+        });
+        return;
+      }
+    };
+    try {
+      await settledWithin(interrupted(), STOP_MS);
+    } finally {
+      clearTimeout(timer);
+    }
+    return store.process.read()?.ending != null;
+  }
+}
+
+const inputName = (processId: string, n: number): string => `${processId} ${n}`;
+
+/** Returns a message's id as the UUID that its prompt goes by. */
+export function uuidIn(messageId: string): string {
+  const hex = messageId.replace(/^msg_/, "");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+function programsOf({ programs }: Sandbox): Programs {
+  if (!programs) throw new SandboxError("it can't run Claude Code", { transient: false });
+  return programs;
+}
+
+/** Yields the same, and stops at once when the signal aborts. */
+async function* untilAborted<T>(signal: AbortSignal, values: AsyncIterable<T>): AsyncGenerator<T> {
+  const iterator = values[Symbol.asyncIterator]();
+  const { promise: aborted, resolve } = Promise.withResolvers<null>();
+  const stop = () => resolve(null);
+  signal.addEventListener("abort", stop);
+  try {
+    while (!signal.aborted) {
+      const next = await Promise.race([iterator.next(), aborted]);
+      if (next === null || next.done) return;
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+    // Not awaited: an iterator that hangs would hold up its reader.
+    iterator.return?.().catch(() => {});
+  }
+}
