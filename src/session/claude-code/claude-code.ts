@@ -1,6 +1,6 @@
+import type { Ending } from "../../agent/agent-deps";
 import { programTools } from "../../agent/claude-code/options";
 import { type CallResult, readLine } from "../../agent/claude-code/protocol";
-import type { Ending } from "../../agent/agent-deps";
 import { apiError } from "../../agent/relay";
 import { SandboxError } from "../../sandbox/sandbox";
 import { backoffMs, pause } from "../../shared/backoff";
