@@ -7,7 +7,8 @@ import { type CommandRules, refuseCommand, refuseRedirection } from "../command-
 import { messageOf } from "../sandbox";
 import memoryFile from "./generated/memory.bin";
 import wasm from "./generated/quickjs.wasm";
-import { answerCall } from "./host-calls";
+import type { Operation } from "./host-api";
+import { fileHandlers, type Handlers, platformHandlers } from "./host-calls";
 import { enter, type Pace } from "./pace";
 import { type Addresses, type Answer, type Host, pagesOf, QuickJs } from "./quickjs";
 import type { Script, ScriptResult } from "./script";
@@ -65,9 +66,7 @@ export async function runInEngine(
 }
 
 class Run implements Host {
-  readonly #script: Script;
-  readonly #files: IFileSystem;
-  readonly #rules: CommandRules | undefined;
+  readonly #handlers: Handlers;
   readonly #signal: AbortSignal;
   readonly #pace: Pace;
   #result: ScriptResult | undefined;
@@ -81,11 +80,23 @@ class Run implements Host {
     signal: AbortSignal,
     pace: Pace,
   ) {
-    this.#script = script;
-    this.#files = files;
-    this.#rules = rules;
     this.#signal = signal;
     this.#pace = pace;
+    this.#handlers = {
+      ...fileHandlers(files),
+      ...platformHandlers(pace),
+      script: () => script,
+      finish: ([result]) => {
+        this.#result = result;
+        return null;
+      },
+      wake: ([ms]) => {
+        this.#wakeMs = ms;
+        return null;
+      },
+      refuseCommand: ([name, args]) => (rules ? refuseCommand(rules, name, args) : null),
+      refuseRedirection: () => (rules ? refuseRedirection(rules) : null),
+    };
   }
 
   /** Runs the script to its end. Rejects when it is stopped before, once its last call of the host has settled. */
@@ -117,36 +128,21 @@ class Run implements Host {
     return false;
   }
 
-  call(text: string, bytes: Uint8Array | undefined): Answer | Promise<Answer> {
+  call(text: string, bytes: Uint8Array = new Uint8Array()): Answer | Promise<Answer> {
     this.#goOn();
     const [operation, ...args] = JSON.parse(text);
-    switch (operation) {
-      case "script":
-        return answerOf(this.#script);
-      case "finish":
-        this.#result = args[0];
-        return answerOf(null);
-      case "wake":
-        this.#wakeMs = args[0];
-        return answerOf(null);
-      case "refuseCommand":
-        return answerOf(this.#rules ? refuseCommand(this.#rules, args[0], args[1]) : null);
-      case "refuseRedirection":
-        return answerOf(this.#rules ? refuseRedirection(this.#rules) : null);
-      default:
-        return this.#hostCall(operation, args, bytes);
-    }
-  }
-
-  #hostCall(operation: string, args: never[], bytes: Uint8Array | undefined) {
     try {
-      const value = answerCall(operation, args, bytes, this.#files, this.#pace);
+      // The guest's own calls are typed by the same table.
+      const handler: AnyHandler = this.#handlers[operation as Operation];
+      const value = handler(args as never, bytes);
       return value instanceof Promise ? value.then(answerOf, refusalOf) : answerOf(value);
     } catch (error) {
       return refusalOf(error);
     }
   }
 }
+
+type AnyHandler = (args: never, bytes: Uint8Array) => unknown;
 
 const answerOf = (value: unknown): Answer =>
   value instanceof Uint8Array ? value : JSON.stringify({ value });

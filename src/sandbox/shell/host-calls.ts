@@ -1,80 +1,92 @@
-// What a guest may ask of its host besides its own script: files, and what a JavaScript platform has.
+// Answers the operations of `HostApi` that need nothing of the engine: files, and what a JavaScript platform has.
 
 import type { IFileSystem } from "just-bash/browser";
+import type { HostApi, HostStat, Operation } from "./host-api";
 import type { Pace } from "./pace";
 
-/** Bytes that are compressed or decompressed between two rests. */
+/** Bytes that are compressed or decompressed between two pauses. */
 const PIECE_BYTES = 64 * 1024;
 
-/** Answers a call: a value that JSON can hold, or bytes. Throws, or rejects with, what the guest is to throw. */
-export function answerCall(
-  operation: string,
-  args: readonly never[],
-  bytes: Uint8Array = new Uint8Array(),
-  files: IFileSystem,
-  pace: Pace,
-): unknown {
-  const [first, second, third] = args;
-  switch (operation) {
-    case "readFileBuffer":
-    case "exists":
-    case "readlink":
-    case "realpath":
-    case "readdir":
-    case "readdirWithFileTypes":
-      return (files[operation] as (path: string) => Promise<unknown>)(first as never);
-    case "stat":
-    case "lstat":
-      return files[operation](first as never).then((found) => ({
-        ...found,
-        mtime: found.mtime.getTime(),
-      }));
-    case "getAllPaths":
-      return files.getAllPaths();
-    case "writeFile":
-    case "appendFile":
-      return files[operation](first as never, bytes);
-    case "mkdir":
-    case "rm":
-    case "mv":
-    case "chmod":
-    case "symlink":
-    case "link":
-      return files[operation](first as never, (second ?? undefined) as never);
-    case "cp":
-      return files.cp(first as never, second as never, (third ?? {}) as never);
-    case "utimes":
-      return files.utimes(first as never, new Date(second as never), new Date(third as never));
-    case "encode":
-      return new TextEncoder().encode(first);
-    case "decode":
-      return new TextDecoder(first, second).decode(bytes);
-    case "atob":
-      return atob(first as never);
-    case "btoa":
-      return btoa(first as never);
-    case "random":
-      return Math.random();
-    case "randomUUID":
-      return crypto.randomUUID();
-    case "digest":
-      return crypto.subtle.digest(first as never, bytes).then((digest) => new Uint8Array(digest));
-    case "dateFormat":
-      return new Intl.DateTimeFormat(first ?? undefined, second).formatToParts(third);
-    case "gzip":
-      return piped(new CompressionStream("gzip"), bytes, first ?? Number.POSITIVE_INFINITY, pace);
-    case "gunzip":
-      return piped(new DecompressionStream("gzip"), bytes, first ?? Number.POSITIVE_INFINITY, pace);
-    default:
-      throw new Error(`the host has no operation ${operation}`);
-  }
+/** Answers one operation. Throws, or rejects with, what the guest's call is to throw. */
+type Handler<K extends Operation> = (
+  args: Parameters<HostApi[K]>,
+  bytes: Uint8Array,
+) => ReturnType<HostApi[K]> | Promise<ReturnType<HostApi[K]>>;
+
+/** The handlers of operations, by their names. */
+export type Handlers<K extends Operation = Operation> = { [Name in K]: Handler<Name> };
+
+/** Returns the handlers of files. */
+export function fileHandlers(files: IFileSystem): Handlers<FileOperation> {
+  const readEntries = files.readdirWithFileTypes?.bind(files);
+  return {
+    readFileBuffer: ([path]) => files.readFileBuffer(path),
+    writeFile: ([path], bytes) => files.writeFile(path, bytes),
+    appendFile: ([path], bytes) => files.appendFile(path, bytes),
+    exists: ([path]) => files.exists(path),
+    stat: async ([path]) => toHostStat(await files.stat(path)),
+    lstat: async ([path]) => toHostStat(await files.lstat(path)),
+    readlink: ([path]) => files.readlink(path),
+    realpath: ([path]) => files.realpath(path),
+    readdir: ([path]) => files.readdir(path),
+    readdirWithFileTypes: ([path]) => {
+      if (!readEntries) throw new Error("the file system does not tell the types of entries");
+      return readEntries(path);
+    },
+    getAllPaths: () => files.getAllPaths(),
+    mkdir: ([path, options]) => files.mkdir(path, options ?? undefined),
+    rm: ([path, options]) => files.rm(path, options ?? undefined),
+    cp: ([source, destination, options]) => files.cp(source, destination, options ?? {}),
+    mv: ([source, destination]) => files.mv(source, destination),
+    chmod: ([path, mode]) => files.chmod(path, mode),
+    symlink: ([target, path]) => files.symlink(target, path),
+    link: ([existing, path]) => files.link(existing, path),
+    utimes: ([path, atime, mtime]) => files.utimes(path, new Date(atime), new Date(mtime)),
+  };
 }
+
+type FileOperation = Operation & keyof IFileSystem;
+
+/** Returns the handlers of what a JavaScript platform has. */
+export function platformHandlers(pace: Pace): Handlers<PlatformOperation> {
+  return {
+    encode: ([text]) => new TextEncoder().encode(text),
+    decode: ([encoding, options], bytes) => new TextDecoder(encoding, options).decode(bytes),
+    atob: ([text]) => atob(text),
+    btoa: ([text]) => btoa(text),
+    random: () => Math.random(),
+    randomUUID: () => crypto.randomUUID(),
+    digest: async ([algorithm], bytes) =>
+      new Uint8Array(await crypto.subtle.digest(algorithm, bytes)),
+    dateFormat: ([locale, options, at]) =>
+      new Intl.DateTimeFormat(locale ?? undefined, options ?? undefined).formatToParts(at),
+    gzip: ([maxBytes], bytes) => piped(new CompressionStream("gzip"), bytes, maxBytes, pace),
+    gunzip: ([maxBytes], bytes) => piped(new DecompressionStream("gzip"), bytes, maxBytes, pace),
+  };
+}
+
+type PlatformOperation =
+  | "encode"
+  | "decode"
+  | "atob"
+  | "btoa"
+  | "random"
+  | "randomUUID"
+  | "digest"
+  | "dateFormat"
+  | "gzip"
+  | "gunzip";
+
+const toHostStat = (found: Awaited<ReturnType<IFileSystem["stat"]>>): HostStat => ({
+  ...found,
+  mtime: found.mtime.getTime(),
+});
 
 /** Pipes bytes through a stream piece by piece; rejects when more than `maxBytes` come out. */
 async function piped(
   stream: CompressionStream | DecompressionStream,
   bytes: Uint8Array,
-  maxBytes: number,
+  maxBytes: number | null | undefined,
   pace: Pace,
 ): Promise<Uint8Array> {
   const writer = stream.writable.getWriter();
@@ -92,7 +104,9 @@ async function piped(
   let size = 0;
   for await (const piece of stream.readable as ReadableStream<Uint8Array>) {
     size += piece.length;
-    if (size > maxBytes) throw new RangeError(`more than ${maxBytes} bytes`);
+    if (size > (maxBytes ?? Number.POSITIVE_INFINITY)) {
+      throw new RangeError(`more than ${maxBytes} bytes`);
+    }
     pieces.push(piece);
   }
   await writing;

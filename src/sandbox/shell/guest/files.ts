@@ -12,9 +12,6 @@ import { call } from "./host";
 
 type Encoding = { encoding?: string | null } | string;
 
-/** A file's state as the host tells it. */
-type HostStat = Omit<FsStat, "mtime"> & { mtime: number };
-
 /** The host's file system as just-bash takes it. */
 export const hostFiles: IFileSystem = {
   async readFile(path, encoding?: Encoding) {
@@ -28,17 +25,14 @@ export const hostFiles: IFileSystem = {
   async appendFile(path, content: FileContent, encoding?: Encoding) {
     call("appendFile", [path], toBytes(content, encodingOf(encoding)));
   },
-  exists: async (path) => call("exists", [path]) as boolean,
+  exists: async (path) => call("exists", [path]),
   stat: async (path) => stat("stat", path),
   lstat: async (path) => stat("lstat", path),
-  readlink: async (path) => call("readlink", [path]) as string,
-  realpath: async (path) => call("realpath", [path]) as string,
-  readdir: async (path) => call("readdir", [path]) as string[],
-  readdirWithFileTypes: async (path) =>
-    call("readdirWithFileTypes", [path]) as Awaited<
-      ReturnType<NonNullable<IFileSystem["readdirWithFileTypes"]>>
-    >,
-  getAllPaths: () => call("getAllPaths") as string[],
+  readlink: async (path) => call("readlink", [path]),
+  realpath: async (path) => call("realpath", [path]),
+  readdir: async (path) => call("readdir", [path]),
+  readdirWithFileTypes: async (path) => call("readdirWithFileTypes", [path]),
+  getAllPaths: () => call("getAllPaths", []),
   resolvePath: resolveFrom,
   async mkdir(path, options?: MkdirOptions) {
     call("mkdir", [path, options]);
@@ -66,10 +60,10 @@ export const hostFiles: IFileSystem = {
   },
 };
 
-const read = (path: string) => call("readFileBuffer", [path]) as Uint8Array;
+const read = (path: string) => call("readFileBuffer", [path]);
 
 function stat(operation: "stat" | "lstat", path: string): FsStat {
-  const found = call(operation, [path]) as HostStat;
+  const found = call(operation, [path]);
   return { ...found, mtime: new Date(found.mtime) };
 }
 

@@ -36,13 +36,13 @@ scope.performance = { timeOrigin: 0, now: () => Date.now() };
 
 scope.TextEncoder = class {
   encode(text = ""): Uint8Array {
-    return call("encode", [String(text).toWellFormed()]) as Uint8Array;
+    return call("encode", [String(text).toWellFormed()]);
   }
 };
 
 scope.TextDecoder = class {
   readonly #encoding: string;
-  readonly #options: { fatal?: boolean; ignoreBOM?: boolean };
+  readonly #options: { fatal: boolean; ignoreBOM: boolean };
   constructor(encoding = "utf-8", { fatal = false, ignoreBOM = false } = {}) {
     this.#encoding = encoding;
     this.#options = { fatal, ignoreBOM };
@@ -52,7 +52,7 @@ scope.TextDecoder = class {
       bytes instanceof ArrayBuffer
         ? new Uint8Array(bytes)
         : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return call("decode", [this.#encoding, this.#options], view) as string;
+    return call("decode", [this.#encoding, this.#options], view);
   }
 };
 
@@ -60,26 +60,30 @@ scope.atob = (text: string) => call("atob", [String(text)]);
 scope.btoa = (text: string) => call("btoa", [String(text)]);
 
 scope.crypto = {
-  randomUUID: () => call("randomUUID"),
+  randomUUID: () => call("randomUUID", []),
   subtle: {
     digest: async (algorithm: string, data: ArrayBuffer) =>
-      (call("digest", [algorithm], new Uint8Array(data)) as Uint8Array).buffer,
+      call("digest", [algorithm], new Uint8Array(data)).buffer,
   },
 };
 
 /** The platform's formats of dates, which need its table of time zones. */
 scope.Intl = {
   DateTimeFormat: class {
-    readonly #format: readonly unknown[];
+    readonly #locale: string | undefined;
+    readonly #options: object | undefined;
     constructor(locale?: string, options?: object) {
-      this.#format = [locale, options];
-      call("dateFormat", [...this.#format, 0]);
+      this.#locale = locale;
+      this.#options = options;
+      call("dateFormat", [locale, options, 0]);
     }
     formatToParts(date: Date = new Date()) {
-      return call("dateFormat", [...this.#format, date.getTime()]);
+      return call("dateFormat", [this.#locale, this.#options, date.getTime()]);
     }
     format(date?: Date): string {
-      return (this.formatToParts(date) as { value: string }[]).map(({ value }) => value).join("");
+      return this.formatToParts(date)
+        .map(({ value }) => value)
+        .join("");
     }
   },
 };

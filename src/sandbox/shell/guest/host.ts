@@ -1,5 +1,7 @@
 // The guest's only way out of the engine: one synchronous function that the host provides.
 
+import type { HostApi, Operation } from "../host-api";
+
 /** Implemented by the host. Takes a call as JSON and bytes that go with it; answers JSON text or bytes. */
 declare const __host: (call: string, bytes?: ArrayBufferLike) => string | ArrayBuffer;
 
@@ -16,13 +18,13 @@ class HostError extends Error {
  * Calls an operation of the host and waits for its answer; the whole engine is suspended meanwhile.
  * Throws what the host refuses with.
  */
-export function call(
-  operation: string,
-  args: readonly unknown[] = [],
+export function call<K extends Operation>(
+  operation: K,
+  args: Parameters<HostApi[K]>,
   bytes?: Uint8Array,
-): unknown {
+): ReturnType<HostApi[K]> {
   const answer = __host(JSON.stringify([operation, ...args]), bytes && whole(bytes));
-  if (typeof answer !== "string") return new Uint8Array(answer);
+  if (typeof answer !== "string") return new Uint8Array(answer) as ReturnType<HostApi[K]>;
   const { error, value } = JSON.parse(answer);
   if (error) throw new HostError(error.message, error.code);
   return value;

@@ -65,13 +65,13 @@ const UNCHECKED = () => null;
 
 scope.__main = () => {
   // The engine's own generator was seeded while it loaded: all scripts would draw the same numbers.
-  Math.random = () => call("random") as number;
-  const script = call("script") as Script;
+  Math.random = () => call("random", []);
+  const script = call("script", []);
   if (script.restricted) {
     scope.__refuseCommand = (name: string, args: string[]) =>
       refusal(call("refuseCommand", [name, args]));
     scope.__refuseRedirections = (redirections: Redirection[] = []) =>
-      redirections.some(writesFile) ? refusal(call("refuseRedirection")) : null;
+      redirections.some(writesFile) ? refusal(call("refuseRedirection", [])) : null;
   }
   run(script).then(
     (result) => call("finish", [result]),
@@ -103,7 +103,7 @@ async function run({ text, cwd, env }: Script) {
 }
 
 /** Returns the result of a command that was not run. */
-const refusal = (message: unknown) =>
+const refusal = (message: string | null) =>
   message === null ? null : { stdout: "", stderr: `bash: ${message}\n`, exitCode: 126 };
 
 /** Tells redirections that may write a file: all but reading, duplicating a descriptor, and /dev/null. */

@@ -7,7 +7,7 @@ export const constants = { Z_BEST_COMPRESSION: 9, Z_BEST_SPEED: 1, Z_DEFAULT_COM
 type Options = { maxOutputLength?: number };
 
 export const gzipSync = (bytes: Uint8Array, { maxOutputLength }: Options = {}): Uint8Array =>
-  call("gzip", [maxOutputLength], bytes) as Uint8Array;
+  call("gzip", [maxOutputLength], bytes);
 
 export const gunzipSync = (bytes: Uint8Array, { maxOutputLength }: Options = {}): Uint8Array =>
-  call("gunzip", [maxOutputLength], bytes) as Uint8Array;
+  call("gunzip", [maxOutputLength], bytes);
