@@ -1,7 +1,8 @@
-import { listDurableObjectIds, runInDurableObject } from "cloudflare:test";
+import { listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { bash } from "../agent/tools/bash";
+import { alarmOf, objectOf, tablesOf } from "../testing/sessions";
 import { newSessionId } from "./ids";
 import { aClient } from "./test-client";
 
@@ -228,10 +229,8 @@ describe("an id of no session", () => {
     const answer = await client.raw(method, `/api/sessions/${id}${path}`, { body, ...more });
     expect(answer.status).toBe(404);
     await answer.text();
-    await runInDurableObject(env.SESSIONS.getByName(id), async (_, { storage }) => {
-      expect(storage.sql.exec("SELECT name FROM sqlite_master").toArray()).toEqual([]);
-      expect(await storage.getAlarm()).toBeNull();
-    });
+    expect(await tablesOf(objectOf(id))).toEqual([]);
+    expect(await alarmOf(objectOf(id))).toBeNull();
     const sandboxes = await listDurableObjectIds(env.EMBEDDED_SANDBOXES);
     expect(sandboxes.map(String)).not.toContain(String(env.EMBEDDED_SANDBOXES.idFromName(id)));
     expect(

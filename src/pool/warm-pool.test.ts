@@ -1,4 +1,4 @@
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { housekeep } from "../session/maintenance";
@@ -6,10 +6,12 @@ import { at, withoutPauses } from "../testing/faults";
 import { aFleet, emptyPool, failing } from "../testing/fleet";
 import {
   ALICE,
+  alarmOf,
   ask,
   createSession,
+  lose,
+  loseObject,
   newSessionId,
-  objectOf,
   sessionOf,
   until,
   value,
@@ -22,9 +24,7 @@ let fleet: ReturnType<typeof aFleet>;
 let name = "";
 const pool = () => env.WARM_POOL.getByName(name);
 const state = () => pool().state();
-const lose = (object: DurableObjectStub = pool()) =>
-  runInDurableObject(object, (_, state) => state.abort("lost")).catch(() => {});
-const alarmAt = () => runInDurableObject(pool(), (_, { storage }) => storage.getAlarm());
+const alarmAt = () => alarmOf(pool());
 const ring = () => runDurableObjectAlarm(pool());
 const settles = (expected: object) =>
   until(async () => {
@@ -82,7 +82,7 @@ describe("a warm pool", () => {
     await aPool(2);
     const session = newSessionId();
     const taken = await pool().take(session);
-    await lose();
+    await loseObject(pool());
     expect(await pool().take(session)).toBe(taken);
     expect(await state()).toMatchObject({ handedOut: 1 });
     await at(Date.now() + 61 * MINUTE, () => pool().tend());
@@ -226,7 +226,7 @@ describe("a loss of the pool's object", () => {
     await pool().tend();
     await until(() => fleet.started.length === 3);
     const begun = fleet.started.toSorted();
-    await lose();
+    await loseObject(pool());
     fleet.before.start = async () => {};
     expect(await alarmAt()).toBeLessThan(Date.now() + 31_000);
     await ring();
@@ -241,7 +241,7 @@ describe("a loss of the pool's object", () => {
     warmPool.target = 0;
     await ring();
     await until(() => fleet.destroyed.length === 2);
-    await lose();
+    await loseObject(pool());
     fleet.before.destroy = async () => {};
     await ring();
     await until(() => fleet.running.size === 0);
@@ -261,7 +261,7 @@ describe("a loss of the pool's object", () => {
     };
     const losing = (async () => {
       for (let times = 0; times < 8; times++) {
-        await lose();
+        await loseObject(pool());
         await scheduler.wait(3);
       }
     })();
@@ -334,7 +334,7 @@ describe("a new session", () => {
     const getByName = env.WARM_POOL.getByName.bind(env.WARM_POOL);
     const asked = poolThat(async (session) => {
       taken = await getByName(name).take(session);
-      await lose(objectOf(id));
+      await lose(id);
       return taken;
     });
     await expect(createSession({ id })).rejects.toThrow();

@@ -1,6 +1,7 @@
-import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { abortAllDurableObjects, evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { keysUnder, tablesOf } from "../testing/sessions";
 import { aCommand, testSandbox } from "./contract";
 import { embedded } from "./embedded";
 import type { Sandbox } from "./sandbox";
@@ -56,7 +57,7 @@ describe("an embedded sandbox", () => {
     expect(await sandbox.readFile("/workspace/file")).toBeNull();
     await sandbox.kill("some");
     await sandbox.destroy();
-    expect(await tablesOf(id)).toEqual([]);
+    expect(await tablesOf(namespace.getByName(id))).toEqual([]);
   });
 
   it("begins anew, empty, where it was destroyed", async () => {
@@ -65,7 +66,7 @@ describe("an embedded sandbox", () => {
     const command = aCommand("echo x >> file; cat file");
     await sandbox.run(command);
     await sandbox.destroy();
-    expect(await tablesOf(id)).toEqual([]);
+    expect(await tablesOf(namespace.getByName(id))).toEqual([]);
     expect((await sandbox.run(command)).stdout).toBe("x\n");
   });
 
@@ -170,9 +171,6 @@ describe("an embedded sandbox", () => {
 });
 
 describe("a snapshot of an embedded sandbox", () => {
-  const keysUnder = async (prefix: string) =>
-    (await env.SNAPSHOTS.list({ prefix })).objects.map(({ key }) => key);
-
   it("holds large files and many, in parts of bounded size", async () => {
     const [origin, copy] = [make(), make()];
     const key = `test/${crypto.randomUUID()}`;
@@ -232,7 +230,7 @@ describe("a snapshot of an embedded sandbox", () => {
     await origin.destroy();
     await taken;
     expect(await keysUnder(key)).toHaveLength(2);
-    expect(await tablesOf(id)).toEqual([]);
+    expect(await tablesOf(namespace.getByName(id))).toEqual([]);
   });
 });
 
@@ -283,9 +281,3 @@ describe("the limits of an embedded sandbox end", () => {
     30_000,
   );
 });
-
-async function tablesOf(id: string): Promise<unknown[]> {
-  return runInDurableObject(namespace.getByName(id), (_, { storage }) =>
-    storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
-  );
-}

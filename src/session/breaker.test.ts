@@ -6,6 +6,7 @@ import {
   ask,
   createSession,
   eventsOf,
+  lose,
   NO_LIMITS,
   objectOf,
   read,
@@ -60,7 +61,7 @@ describe("a session in a loop", () => {
   it("of alarms is known also when it is lost between them", async () => {
     const id = await createSession({ limits: { ...NO_LIMITS, maxIdleTimeMs: 3_600_000 } });
     await ring(id, MAX_ALARMS);
-    runInDurableObject(objectOf(id), (_, state) => state.abort("lost")).catch(() => {});
+    void lose(id);
     await vi.waitFor(() => runDurableObjectAlarm(objectOf(id)), { timeout: 2_000 });
     expect(await read(id)).toMatchObject({ status: "error" });
   });

@@ -6,6 +6,7 @@ import { putSession } from "../db/sessions";
 import { aSessionRow, emptyMirror } from "../testing/rows";
 import {
   ALICE,
+  alarmOf,
   aMessage,
   aSchedule,
   ask,
@@ -120,7 +121,7 @@ describe("a round", () => {
     await until(async () => (await rowOf(id))?.updated_at === Date.now());
     vi.useRealTimers();
     await housekeep(env, Date.now());
-    const alarm = await runInDurableObject(objectOf(id), (_, { storage }) => storage.getAlarm());
+    const alarm = await alarmOf(objectOf(id));
     expect(alarm).toBeLessThan(Date.now() + 3_700_000);
   });
 

@@ -6,6 +6,7 @@ import { emptyDraft } from "../agent/assemble";
 import {
   ADMIN,
   ALICE,
+  alarmOf,
   aMessage,
   aSpec,
   ask,
@@ -17,6 +18,7 @@ import {
   read,
   rowOf,
   sessionOf,
+  tablesOf,
   until,
   value,
 } from "../testing/sessions";
@@ -74,11 +76,8 @@ describe("creating", () => {
     });
     expect(watched.status).toBe(404);
     await watched.text();
-    await runInDurableObject(objectOf(id), async (_, state) => {
-      const tables = state.storage.sql.exec("SELECT name FROM sqlite_master").toArray();
-      expect(tables).toEqual([]);
-      expect(await state.storage.getAlarm()).toBeNull();
-    });
+    expect(await tablesOf(objectOf(id))).toEqual([]);
+    expect(await alarmOf(objectOf(id))).toBeNull();
   });
 
   it("hides a session from other owners, and shows it to an admin", async () => {
@@ -296,10 +295,8 @@ describe("interrupting and ending", () => {
     value(await sessionOf(id).remove(ALICE));
     expect(await sessionOf(id).read(ALICE)).toMatchObject({ failure: { code: "not_found" } });
     expect(await rowOf(id)).toBeNull();
-    await runInDurableObject(objectOf(id), async (_, state) => {
-      expect(state.storage.sql.exec("SELECT name FROM sqlite_master").toArray()).toEqual([]);
-      expect(await state.storage.getAlarm()).toBeNull();
-    });
+    expect(await tablesOf(objectOf(id))).toEqual([]);
+    expect(await alarmOf(objectOf(id))).toBeNull();
   });
 });
 

@@ -5,7 +5,7 @@ import type { Message } from "../agent/messages";
 import type { MessageRow, Result, SessionConfig } from "../session/rpc";
 import { SessionStore } from "../session/storage/store";
 import { aMachine } from "./machines";
-import { ALICE, aMessage, aSpec, objectOf, sessionOf, until, value } from "./sessions";
+import { ALICE, aMessage, aSpec, loseObject, objectOf, sessionOf, until, value } from "./sessions";
 
 // Sessions that are lost after one of their commits. A commit is known by what it appended to the log, and how
 // often that was so: "tool.started Bash #2".
@@ -145,10 +145,7 @@ function lose(id: string, loss: Loss): void {
     objectOf(id),
     ...(loss === "everything" ? [env.EMBEDDED_SANDBOXES.getByName(id)] : []),
   ];
-  for (const object of objects) {
-    // Whoever asks an object that dies is not answered.
-    runInDurableObject(object, (_, state) => state.abort("lost")).catch(() => {});
-  }
+  for (const object of objects) void loseObject(object);
 }
 
 async function outcomeOf(id: string, messageIds: string[]): Promise<Outcome> {

@@ -1,8 +1,7 @@
-import { runInDurableObject } from "cloudflare:test";
 import { vi } from "vitest";
 import type { SessionEvent } from "../events/event";
 import { SessionStore } from "../session/storage/store";
-import { objectOf } from "./sessions";
+import { lose } from "./sessions";
 
 /**
  * Lets a session's object be lost whenever it is about to commit events of that kind, again and again: what it
@@ -34,7 +33,3 @@ export function poison(
   });
   return count;
 }
-
-/** Loses a session's object, as a crash does. Whoever asks it meanwhile is not answered. */
-export const lose = (id: string): Promise<void> =>
-  runInDurableObject(objectOf(id), (_, state) => state.abort("lost")).catch(() => {});

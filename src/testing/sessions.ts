@@ -1,3 +1,4 @@
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { SessionRow } from "../db/schema";
 import type { SessionEvent } from "../events/event";
@@ -105,6 +106,36 @@ export async function ask(
 export async function eventsOf(id: string): Promise<SessionEvent[]> {
   return value(await sessionOf(id).events(ALICE, { after: 0, limit: 100_000 })).events;
 }
+
+/** Returns the types of a session's events, in their order. */
+export const typesOf = async (id: string): Promise<SessionEvent["type"][]> =>
+  (await eventsOf(id)).map(({ type }) => type);
+
+/** Returns the line of a prompt that has the offline model call a tool, and that for a command. */
+export const call = (tool: string, input: object): string => `/${tool} ${JSON.stringify(input)}`;
+export const bash = (command: string): string => call("Bash", { command });
+
+/** Loses an object, or that of a session, as a crash does. Whoever asks it meanwhile is not answered. */
+export const loseObject = (object: DurableObjectStub): Promise<void> =>
+  runInDurableObject(object, (_, state) => state.abort("lost")).catch(() => {});
+export const lose = (id: string): Promise<void> => loseObject(objectOf(id));
+
+/** Returns the names of the tables that an object has: none, where it was never used or is removed. */
+export const tablesOf = (object: DurableObjectStub): Promise<unknown[]> =>
+  runInDurableObject(object, (_, { storage }) =>
+    storage.sql
+      .exec("SELECT name FROM sqlite_master")
+      .toArray()
+      .map(({ name }) => name),
+  );
+
+/** Returns when an object's alarm rings; null for never. */
+export const alarmOf = (object: DurableObjectStub): Promise<number | null> =>
+  runInDurableObject(object, (_, { storage }) => storage.getAlarm());
+
+/** Returns the keys of the bucket that begin so. */
+export const keysUnder = async (prefix: string): Promise<string[]> =>
+  (await env.SNAPSHOTS.list({ prefix })).objects.map(({ key }) => key);
 
 /** Waits until something holds; fails after two seconds. */
 export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {

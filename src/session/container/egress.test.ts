@@ -1,13 +1,14 @@
-import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import {
   ALICE,
   ask,
   createSession,
+  lose,
   newSessionId,
   objectOf,
   sessionOf,
+  tablesOf,
   value,
 } from "../../testing/sessions";
 import { SnapshotBucket, snapshotKey } from "../storage/snapshot-bucket";
@@ -44,10 +45,7 @@ describe("a session's outgoing requests", () => {
   it("of one that was never made, has ended or is removed go nowhere, and leave nothing behind", async () => {
     const unknown = newSessionId();
     expect(await egress(unknown, "github.com")).toEqual(NOWHERE);
-    const tables = await runInDurableObject(objectOf(unknown), (_, { storage }) =>
-      storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
-    );
-    expect(tables).toEqual([]);
+    expect(await tablesOf(objectOf(unknown))).toEqual([]);
 
     const id = await createSession({ config: { env: { TOKEN } } });
     expect(await egress(id, "api.github.com")).toMatchObject({ to: "host" });
@@ -74,7 +72,7 @@ describe("a secret of a session", () => {
     const placeholder = await seen(id, "TOKEN");
     expect(placeholder).toMatch(/^rigger_secret_/);
     expect(await seen(id, "PLAIN")).toBe("plain");
-    await runInDurableObject(objectOf(id), (_, state) => state.abort("lost")).catch(() => {});
+    await lose(id);
     expect(await seen(id, "TOKEN")).toBe(placeholder);
     expect(await egress(id, "api.github.com")).toEqual({
       to: "host",

@@ -7,11 +7,14 @@ import {
   ALICE,
   aMessage,
   ask,
+  bash,
+  call,
   createSession,
   eventsOf,
   objectOf,
   read,
   sessionOf,
+  typesOf,
   until,
   value,
 } from "../../testing/sessions";
@@ -27,11 +30,8 @@ const PLAYERS: SessionConfig["customAgents"] = {
 const crew = (config: SessionConfig = {}) =>
   createSession({ pattern: "single-container", config: { customAgents: PLAYERS, ...config } });
 
-/** A line that makes a call, of the offline model. */
-const call = (name: string, input: object) => `/${name} ${JSON.stringify(input)}`;
 const task = (type: string, prompt: string, more: object = {}) =>
   call("Task", { subagent_type: type, prompt, ...more });
-const bash = (command: string) => call("Bash", { command });
 
 const of = (events: SessionEvent[], type: string) => events.filter((event) => event.type === type);
 
@@ -150,7 +150,7 @@ describe("a task", () => {
     const message = await ask(id, task("player1", `${bash("sleep 0.2")}\nfinally`, inBackground));
     expect(message.status).toBe("completed");
     expect(message.result).toContain("player1 has ended (end_turn)");
-    const events = (await eventsOf(id)).map(({ type }) => type);
+    const events = await typesOf(id);
     expect(events.indexOf("agent.completed")).toBeLessThan(events.indexOf("message.completed"));
     expect(events.at(-1)).toBe("message.completed");
     await checkTotals(id);
@@ -314,7 +314,7 @@ describe("the end of a message", () => {
       });
       const id = await crew();
       expect(await ask(id, "go")).toMatchObject({ stopReason: "refusal" });
-      const types = (await eventsOf(id)).map(({ type }) => type);
+      const types = await typesOf(id);
       expect(types.at(-1), `after ${steps} steps`).toBe("message.completed");
       expect(types.filter((type) => type === "agent.completed")).toHaveLength(1);
     }

@@ -4,6 +4,7 @@ import { machineOf, plantPrograms } from "../../testing/fake-claude-code";
 import {
   ALICE,
   ask,
+  bash,
   createSession,
   eventsOf,
   NO_LIMITS,
@@ -24,7 +25,6 @@ const claudeCode = (limits: Partial<SessionSpec["limits"]>, config: SessionConfi
     config: { ...config, runtime: "claude-code" },
     limits: { ...NO_LIMITS, ...limits },
   });
-const bash = (command: string) => `/Bash ${JSON.stringify({ command })}`;
 const many = (turns: number) => Array.from({ length: turns }, () => bash("true")).join("\n");
 
 /** A model that charges what a test says, whatever is asked. */

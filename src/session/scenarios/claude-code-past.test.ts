@@ -1,9 +1,17 @@
-import { runInDurableObject } from "cloudflare:test";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { machineOf, plantPrograms } from "../../testing/fake-claude-code";
 import { withoutPauses } from "../../testing/faults";
 import { faults, outlineOf, plantFaults, play, type Scenario } from "../../testing/losses";
-import { ALICE, ask, createSession, objectOf, sessionOf, value } from "../../testing/sessions";
+import {
+  ALICE,
+  ask,
+  bash,
+  call,
+  createSession,
+  lose,
+  sessionOf,
+  value,
+} from "../../testing/sessions";
 import type { SessionConfig } from "../rpc";
 
 // What Claude Code remembers, whatever is lost: the object, the machine, or both; and in another session.
@@ -17,7 +25,6 @@ afterEach(() => faults.clear());
 
 const claudeCode = (config: SessionConfig = {}) =>
   createSession({ config: { ...config, runtime: "claude-code" } });
-const bash = (command: string) => `/Bash ${JSON.stringify({ command })}`;
 const told = (id: string) => JSON.stringify(machineOf(id).sent.at(-1)?.messages);
 
 describe("another session of Claude Code", () => {
@@ -66,8 +73,7 @@ describe("another session of Claude Code", () => {
   });
 });
 
-const line = (tool: string, input: object) => `/${tool} ${JSON.stringify(input)}`;
-const TASK = line("Agent", {
+const TASK = call("Agent", {
   subagent_type: "writer",
   prompt: `${bash("echo once >> log")}\nwritten`,
 });
@@ -80,7 +86,7 @@ const SCENARIO: Scenario = {
   commits: 0,
   async lose(id, loss) {
     if (loss === "everything") machineOf(id).replace();
-    runInDurableObject(objectOf(id), (_, state) => state.abort("lost")).catch(() => {});
+    void lose(id);
   },
 };
 

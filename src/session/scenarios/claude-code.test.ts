@@ -8,11 +8,14 @@ import {
   ALICE,
   aMessage,
   ask,
+  bash,
+  call,
   createSession,
   eventsOf,
   objectOf,
   read,
   sessionOf,
+  typesOf,
   until,
   value,
 } from "../../testing/sessions";
@@ -27,9 +30,8 @@ afterAll(() => uproot());
 
 const claudeCode = (config: SessionConfig = {}) =>
   createSession({ config: { ...config, runtime: "claude-code" } });
-const bash = (command: string) => `/Bash ${JSON.stringify({ command })}`;
 const task = (prompt: string, tool = "Task", type = "writer") =>
-  `/${tool} ${JSON.stringify({ subagent_type: type, prompt, description: "a task" })}`;
+  call(tool, { subagent_type: type, prompt, description: "a task" });
 
 /** An event without what differs from one session to the next. */
 function wordsOf(event: SessionEvent): string {
@@ -88,7 +90,7 @@ describe("a message to Claude Code", () => {
     const id = await claudeCode();
     const message = await withoutPauses(() => ask(id, "/cut times=3\nall done"));
     expect(message).toMatchObject({ status: "completed", numTurns: 1 });
-    const types = (await eventsOf(id)).map(({ type }) => type);
+    const types = await typesOf(id);
     expect(types.filter((type) => type === "turn.retried")).toHaveLength(2);
     expect(types.filter((type) => type === "turn.started")).toHaveLength(1);
     expect(JSON.stringify(machineOf(id).sent.at(-1)?.messages)).toContain("could not be reached");

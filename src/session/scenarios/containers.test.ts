@@ -1,4 +1,4 @@
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { HAS_CONTAINERS, killContainer } from "../../testing/containers";
@@ -13,14 +13,20 @@ import {
 } from "../../testing/machines";
 import {
   ALICE,
+  alarmOf,
   aMessage,
   aSpec,
   ask,
+  call,
   eventsOf,
+  keysUnder,
+  lose,
   newSessionId,
   objectOf,
   read,
   sessionOf,
+  tablesOf,
+  typesOf,
   until,
   value,
 } from "../../testing/sessions";
@@ -59,17 +65,13 @@ async function create(
 }
 
 const bash = async (id: string, command: string) =>
-  (await ask(id, `/Bash ${JSON.stringify({ command })}`)).result ?? "";
-const typesOf = async (id: string) => (await eventsOf(id)).map(({ type }) => type);
+  (await ask(id, call("Bash", { command }))).result ?? "";
 const losses = async (id: string) =>
   (await eventsOf(id)).filter(({ type }) => type === "sandbox.lost");
 const sandboxState = async (id: string) => (await read(id)).sandbox.state;
 const comesToBe = (id: string, state: string) =>
   until(async () => (await sandboxState(id)) === state);
-const savedKeys = async (id: string) =>
-  (await env.SNAPSHOTS.list({ prefix: `workspaces/${id}/` })).objects.map(({ key }) => key);
-const loseObject = (id: string) =>
-  runInDurableObject(objectOf(id), (_, state) => state.abort("lost")).catch(() => {});
+const savedKeys = (id: string) => keysUnder(`workspaces/${id}/`);
 
 /** Lets the session fall asleep. */
 async function idle(id: string): Promise<void> {
@@ -206,7 +208,7 @@ describe("a session whose sandbox is a machine", () => {
       machine.before = (step) => (step === "start" ? new Promise(() => {}) : undefined);
     });
     await until(() => machine.steps.length > 0);
-    await loseObject(id);
+    await lose(id);
     machine.before = () => {};
     await runDurableObjectAlarm(objectOf(id));
     await comesToBe(id, "ready");
@@ -415,8 +417,8 @@ describe("a hybrid session that sleeps", () => {
   });
 
   it.each<[string, "before" | "after", (made: Made) => unknown, boolean]>([
-    ["its object is lost before", "before", ({ id }) => loseObject(id), true],
-    ["its object is lost after", "after", ({ id }) => loseObject(id), true],
+    ["its object is lost before", "before", ({ id }) => lose(id), true],
+    ["its object is lost after", "after", ({ id }) => lose(id), true],
     ["its machine is lost before", "before", ({ machine }) => loseMachine(machine), false],
     ["its machine is lost after", "after", ({ machine }) => loseMachine(machine), false],
     ["both are lost before", "before", (made) => loseBoth(made), false],
@@ -458,7 +460,7 @@ describe("a hybrid session that sleeps", () => {
   const saveOf = (key: string) => key.split("/")[2];
   const loseBoth = ({ id, machine }: Made) => {
     loseMachine(machine);
-    return loseObject(id);
+    return lose(id);
   };
 
   /** Has a file, sleeps and wakes; disturbed from when it is to fall asleep. */
@@ -528,7 +530,7 @@ describe("a session that ends", () => {
     machine.before = (step) => (step === "snapshot" ? new Promise(() => {}) : undefined);
     value(await sessionOf(id).terminate(ALICE, "enough"));
     await until(() => machine.steps.includes("snapshot"));
-    await loseObject(id);
+    await lose(id);
     machine.before = () => {};
     await runDurableObjectAlarm(objectOf(id));
     await comesToBe(id, "suspended");
@@ -663,11 +665,8 @@ describe("a machine that asks whether it is needed", () => {
   it("is not by a session that nobody knows, which stays unknown", async () => {
     const id = newSessionId();
     expect(await sessionOf(id).needsContainer(id)).toBe(false);
-    const traces = await runInDurableObject(objectOf(id), async (_, { storage }) => ({
-      tables: storage.sql.exec("SELECT name FROM sqlite_master").toArray().length,
-      alarm: await storage.getAlarm(),
-    }));
-    expect(traces).toEqual({ tables: 0, alarm: null });
+    expect(await tablesOf(objectOf(id))).toEqual([]);
+    expect(await alarmOf(objectOf(id))).toBeNull();
   });
 });
 

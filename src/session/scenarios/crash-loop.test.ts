@@ -3,14 +3,16 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { SessionEvent } from "../../events/event";
 import { at } from "../../testing/faults";
-import { lose, poison } from "../../testing/poison";
+import { poison } from "../../testing/poison";
 import {
   ALICE,
+  alarmOf,
   aMessage,
   aSchedule,
   ask,
   createSession,
   eventsOf,
+  lose,
   objectOf,
   sessionOf,
   until,
@@ -287,7 +289,7 @@ describe("what an object does by itself", () => {
     }
     expect(poisoned.deaths).toBe(2);
     await ring(id, due + 10);
-    const alarm = await runInDurableObject(objectOf(id), (_, { storage }) => storage.getAlarm());
+    const alarm = await alarmOf(objectOf(id));
     expect(alarm).toBeGreaterThanOrEqual(due + HOUR);
     expect(logged("task.given_up")[0]).toMatchObject({ session: id, task: "alarm", deaths: 2 });
     expect(await ask(id, "hello")).toMatchObject({ status: "completed" });

@@ -8,10 +8,9 @@ import {
   type Scenario,
 } from "../../testing/losses";
 import { installMachines } from "../../testing/machines";
+import { call } from "../../testing/sessions";
 
 // A session is lost after every one of its commits in turn, and has to end as one that was never disturbed.
-
-const line = (name: string, input: object) => `/${name} ${JSON.stringify(input)}`;
 
 const ALONE: Scenario = {
   config: {},
@@ -29,11 +28,11 @@ const ALONE: Scenario = {
 };
 
 // The offline model follows what it was told last: the main agent goes on with what it hears.
-const NEWS = `${line("Task", { subagent_type: "player1", prompt: "who are you?" })}\nall is done`;
+const NEWS = `${call("Task", { subagent_type: "player1", prompt: "who are you?" })}\nall is done`;
 
 const FIRST_TASK = [
   '/Write {"file_path":"/workspace/one.txt","content":"one\\n"}',
-  line("SendMessage", { to: "main", message: NEWS }),
+  call("SendMessage", { to: "main", message: NEWS }),
   '/Bash {"command":"echo once >> log.txt; sleep 0.05; echo said"}',
   "I am one",
 ].join("\n");
@@ -43,8 +42,8 @@ const AGENTS: Scenario = {
   prompts: [
     [
       [
-        line("Task", { subagent_type: "player1", prompt: FIRST_TASK }),
-        line("Task", { subagent_type: "player2", prompt: '/Read {"file_path":"x"}\nI am two' }),
+        call("Task", { subagent_type: "player1", prompt: FIRST_TASK }),
+        call("Task", { subagent_type: "player2", prompt: '/Read {"file_path":"x"}\nI am two' }),
       ].join(" & "),
       "never said",
     ].join("\n"),

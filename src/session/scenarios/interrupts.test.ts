@@ -10,6 +10,7 @@ import {
   eventsOf,
   objectOf,
   sessionOf,
+  tablesOf,
   until,
   value,
 } from "../../testing/sessions";
@@ -49,12 +50,8 @@ describe("a command that is stopped", () => {
     value(await sessionOf(id).send(ALICE, aMessage(`/Bash {"command":"${ticking}"}`)));
     await until(async () => (await sizeOf(id, "/workspace/ticks")) > 0);
     value(await sessionOf(id).remove(ALICE));
-    const tables = () =>
-      runInDurableObject(env.EMBEDDED_SANDBOXES.getByName(id), (_, { storage }) =>
-        storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
-      );
     await scheduler.wait(50);
-    expect(await tables()).toEqual([]);
+    expect(await tablesOf(env.EMBEDDED_SANDBOXES.getByName(id))).toEqual([]);
   });
 });
 

@@ -1,6 +1,14 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { ALICE, ask, createSession, objectOf, sessionOf, value } from "../../testing/sessions";
+import {
+  ALICE,
+  ask,
+  createSession,
+  lose,
+  objectOf,
+  sessionOf,
+  value,
+} from "../../testing/sessions";
 import { SessionStore } from "../storage/store";
 
 /** Rows that an object reads and writes for something: what it costs, whatever the machine is doing. */
@@ -88,7 +96,7 @@ describe("a session of ten thousand turns", () => {
       const id = await createSession();
       await ask(id, "hello");
       await live(id, turns);
-      runInDurableObject(objectOf(id), (_, state) => state.abort("asleep")).catch(() => {});
+      void lose(id);
       await scheduler.wait(20);
       const session = sessionOf(id);
       costs.push({

@@ -1,4 +1,3 @@
-import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -13,8 +12,8 @@ import {
   ask,
   createSession,
   eventsOf,
+  lose,
   NO_LIMITS,
-  objectOf,
   sessionOf,
   until,
   value,
@@ -285,7 +284,7 @@ describe("a count that can't be true", () => {
 /** Loses a session's object once something holds, in the tests' own time: an object must not end itself. */
 async function loseWhen(id: string, holds: () => boolean): Promise<void> {
   while (!holds()) await scheduler.wait(1);
-  await runInDurableObject(objectOf(id), (_, state) => state.abort("lost")).catch(() => {});
+  await lose(id);
 }
 
 it("whatever an upstream answers, the books are right, messages end and the session goes on", async () => {

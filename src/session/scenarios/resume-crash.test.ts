@@ -4,11 +4,15 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { SqliteFs } from "../../sandbox/disk/sqlite-fs";
 import {
   ALICE,
+  alarmOf,
   aSpec,
   ask,
   createSession,
+  keysUnder,
+  loseObject,
   objectOf,
   sessionOf,
+  tablesOf,
   value,
 } from "../../testing/sessions";
 import type { Result } from "../rpc";
@@ -43,7 +47,7 @@ function plantFault(at: number | null, victims: () => DurableObjectStub[]): void
     vi.spyOn(methods, name).mockImplementation(async function (this: unknown, ...args) {
       steps.push(name);
       if (steps.length === at) {
-        await Promise.all(victims().map(lose));
+        await Promise.all(victims().map(loseObject));
         // Whoever is lost does not go on.
         await scheduler.wait(5);
       }
@@ -51,9 +55,6 @@ function plantFault(at: number | null, victims: () => DurableObjectStub[]): void
     });
   }
 }
-
-const lose = (object: DurableObjectStub): Promise<unknown> =>
-  runInDurableObject(object, (_, state) => state.abort("lost")).catch(() => {});
 
 const objectsOf = (id: string, victim: Victim): DurableObjectStub[] =>
   victim === "session" ? [objectOf(id)] : [env.EMBEDDED_SANDBOXES.getByName(id)];
@@ -93,19 +94,12 @@ const insides = (id: string) =>
 const filesOf = async (id: string) =>
   (await ask(id, '/Bash {"command":"cat a.txt d/b.txt; find . | sort"}')).result;
 
-const tracesOf = async (id: string) => {
-  const tables = (_: unknown, { storage }: DurableObjectState) =>
-    storage.sql.exec("SELECT name FROM sqlite_master").toArray().length;
-  return {
-    session: await runInDurableObject(objectOf(id), tables),
-    alarm: await runInDurableObject(objectOf(id), (_, { storage }) => storage.getAlarm()),
-    sandbox: await runInDurableObject(env.EMBEDDED_SANDBOXES.getByName(id), tables),
-  };
-};
-const NO_TRACES = { session: 0, alarm: null, sandbox: 0 };
-
-const keysUnder = async (prefix: string) =>
-  (await env.SNAPSHOTS.list({ prefix })).objects.map(({ key }) => key);
+const tracesOf = async (id: string) => ({
+  session: await tablesOf(objectOf(id)),
+  alarm: await alarmOf(objectOf(id)),
+  sandbox: await tablesOf(env.EMBEDDED_SANDBOXES.getByName(id)),
+});
+const NO_TRACES = { session: [], alarm: null, sandbox: [] };
 
 describe("a session that is made from another", () => {
   const VICTIMS: [string, (origin: string, id: string) => DurableObjectStub[]][] = [

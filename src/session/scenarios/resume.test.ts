@@ -4,16 +4,22 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import {
   ADMIN,
   ALICE,
+  alarmOf,
   aMessage,
   aSpec,
   ask,
   BOB,
+  call,
   createSession,
   eventsOf,
+  keysUnder,
   newSessionId,
   objectOf,
   read,
+  rowOf,
   sessionOf,
+  tablesOf,
+  typesOf,
   until,
   value,
 } from "../../testing/sessions";
@@ -26,8 +32,8 @@ import { SessionStore } from "../storage/store";
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 
-const bash = (id: string, command: string) =>
-  ask(id, `/Bash ${JSON.stringify({ command })}`).then(({ result }) => result ?? "");
+const bash = async (id: string, command: string) =>
+  (await ask(id, call("Bash", { command }))).result ?? "";
 const messagesOf = async (id: string) =>
   value(await sessionOf(id).messages(ALICE, { after: 0, limit: 100 })).messages;
 const promptsOf = async (id: string) => (await messagesOf(id)).map(({ prompt }) => prompt);
@@ -56,23 +62,13 @@ const conversationOf = (id: string, model = "claude-sonnet-5-5") =>
   );
 
 /** Everything that is kept of an id, but for what only its object knows. */
-const tracesOf = async (id: string) => {
-  const ofSession = await runInDurableObject(objectOf(id), async (_, { storage }) => ({
-    tables: storage.sql.exec("SELECT name FROM sqlite_master").toArray().length,
-    alarm: await storage.getAlarm(),
-  }));
-  const sandbox = env.EMBEDDED_SANDBOXES.getByName(id);
-  const ofSandbox = await runInDurableObject(
-    sandbox,
-    (_, { storage }) => storage.sql.exec("SELECT name FROM sqlite_master").toArray().length,
-  );
-  const row = await env.DB.prepare("SELECT 1 FROM agent_sessions WHERE id = ?").bind(id).first();
-  return { ...ofSession, sandbox: ofSandbox, row };
-};
-const NO_TRACES = { tables: 0, alarm: null, sandbox: 0, row: null };
-
-const keysUnder = async (prefix: string) =>
-  (await env.SNAPSHOTS.list({ prefix })).objects.map(({ key }) => key);
+const tracesOf = async (id: string) => ({
+  tables: await tablesOf(objectOf(id)),
+  alarm: await alarmOf(objectOf(id)),
+  sandbox: await tablesOf(env.EMBEDDED_SANDBOXES.getByName(id)),
+  row: await rowOf(id),
+});
+const NO_TRACES = { tables: [], alarm: null, sandbox: [], row: null };
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -111,10 +107,7 @@ describe("a resumed session", () => {
       usage: {},
       config: { resumeSessionId: origin },
     });
-    expect((await eventsOf(id)).map(({ type }) => type)).toEqual([
-      "session.created",
-      "session.started",
-    ]);
+    expect(await typesOf(id)).toEqual(["session.created", "session.started"]);
     const message = await ask(id, "again");
     expect(await read(id)).toMatchObject({ totalCostNanos: message.costNanos, numTurns: 1 });
   });
@@ -261,7 +254,7 @@ describe("a resumed session", () => {
     });
     await ask(origin, `long\n${"word ".repeat(120_000)}`);
     await ask(origin, "more");
-    expect((await eventsOf(origin)).map(({ type }) => type)).toContain("context.compacted");
+    expect(await typesOf(origin)).toContain("context.compacted");
     const id = await startFrom({ resumeSessionId: origin, model: "claude-haiku-4-5" });
     expect(await conversationOf(id)).toEqual(await conversationOf(origin));
     expect(await ask(id, "again")).toMatchObject({ status: "completed" });

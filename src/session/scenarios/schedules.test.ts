@@ -2,16 +2,19 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import {
   ALICE,
+  alarmOf,
   aMessage,
   aSchedule,
   ask,
   BOB,
   createSession,
   eventsOf,
+  lose,
   NO_LIMITS,
   objectOf,
   read,
   sessionOf,
+  typesOf,
   until,
   value,
 } from "../../testing/sessions";
@@ -42,9 +45,7 @@ const add = async (id: string, prompt: string, changes: Partial<ScheduleRequest>
   value(await sessionOf(id).addSchedule(ALICE, aSchedule(prompt, changes)));
 /** Waits until the object's alarm is set to an instant: that of the index comes before it. */
 const alarmIs = (id: string, at: number | null) =>
-  until(() =>
-    runInDurableObject(objectOf(id), async (_, { storage }) => (await storage.getAlarm()) === at),
-  );
+  until(async () => (await alarmOf(objectOf(id))) === at);
 
 /** The alarm for a schedule's run: each session has its own part of a second. */
 const alarmRuns = (id: string, at: number) => alarmIs(id, at + scheduleOffset(id));
@@ -72,11 +73,6 @@ const atRest = (id: string) =>
       return store.state.running === null && store.messages.queuedIds().length === 0;
     }),
   );
-
-/** Loses the object, as a deploy or a crash does. */
-async function lose(id: string): Promise<void> {
-  await runInDurableObject(objectOf(id), (_, state) => state.abort("lost")).catch(() => {});
-}
 
 /** A session with a schedule of one message an hour. */
 async function hourly(changes: Partial<SessionSpec> = {}): Promise<string> {
@@ -338,7 +334,7 @@ describe("a run", () => {
     const due = (await list(id)).filter(({ nextRunAt }) => (nextRunAt ?? 0) < Date.now());
     expect(due.map(({ prompt }) => prompt)).toEqual(["c", "d", "b"]);
     // The end of a message is what makes room: until then, the alarm rings for the message alone.
-    const alarm = () => runInDurableObject(objectOf(id), (_, { storage }) => storage.getAlarm());
+    const alarm = () => alarmOf(objectOf(id));
     expect(await alarm()).toBeGreaterThanOrEqual(Date.now() + 1_000);
 
     await sessionOf(id).interrupt(ALICE);
@@ -433,7 +429,7 @@ describe("the life of a session with a schedule", () => {
     setClock(START + HOUR);
     await ring(id);
     expect(await read(id)).toMatchObject({ status: "active", numTurns: 1 });
-    const types = (await eventsOf(id)).map(({ type }) => type);
+    const types = await typesOf(id);
     expect(types.filter((type) => /idled|resumed|received/.test(type))).toEqual([
       "session.idled",
       "message.received",
