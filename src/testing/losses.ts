@@ -16,8 +16,6 @@ export interface Scenario {
   machine?: boolean;
   config: SessionConfig;
   prompts: string[];
-  /** How many commits it takes. */
-  commits: number;
   /** How the object and what is with it are lost, where they are not simply aborted. */
   lose?(id: string, loss: Loss): Promise<void>;
 }

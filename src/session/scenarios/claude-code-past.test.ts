@@ -83,7 +83,6 @@ const SCENARIO: Scenario = {
     `${TASK}\n${bash("echo once >> log; echo said")}\nall is done`,
     `${bash("cat log")}\nthat is all`,
   ],
-  commits: 0,
   async lose(id, loss) {
     if (loss === "everything") machineOf(id).replace();
     void lose(id);

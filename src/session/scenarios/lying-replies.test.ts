@@ -121,7 +121,7 @@ describe("an id of a call that comes again", () => {
     plantFaults();
     const log = (word: string) => `echo ${word} >> log.txt; echo said ${word}; cat log.txt`;
     upstream(making([bash(log("one"))], [bash(log("two"))]));
-    const scenario = { config: {}, prompts: ["go"], commits: 0 };
+    const scenario = { config: {}, prompts: ["go"] };
     const { fault, outcome: undisturbed } = await play(scenario, null, "object at once");
     expect(JSON.stringify(undisturbed.conversations)).toContain("said two\\none\\ntwo");
     const points = [...fault.commits];
