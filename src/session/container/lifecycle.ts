@@ -7,19 +7,19 @@ import { settledWithin } from "../../shared/timeout";
 import type { SessionContext } from "../context";
 import { workspace } from "../deployment";
 import {
-  attempt,
+  type ContainerState,
   giveUp,
   isPending,
   isWanted,
-  lose,
-  type Machine,
+  markDirty,
+  markLost,
+  markReleased,
+  markSaved,
+  markStarted,
   type Pending,
-  released,
+  requestStart,
   type SavedWorkspace,
-  saved,
-  started,
-  use,
-  want,
+  startAttempt,
 } from "../rules/container-state";
 import { activate } from "../rules/lifecycle";
 import { SnapshotBucket, savedKey } from "../storage/snapshot-bucket";
@@ -32,7 +32,7 @@ export const MAX_ATTEMPTS = 5;
 const BASE_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 300_000;
 
-/** A call waits no longer than this for its machine; the start goes on without it. */
+/** A call waits no longer than this for its container; the start goes on without it. */
 const CALL_WAIT_MS = 180_000;
 
 /** Calls that were stopped may take so long to be over before the workspace is saved. */
@@ -42,23 +42,23 @@ const retryDelayMs = (attempts: number): number =>
   jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, Math.random());
 
 /**
- * Keeps the machine of a session: sees to it that it comes and goes as the session's state asks for, and
+ * Keeps the container of a session: sees to it that it comes and goes as the session's state asks for, and
  * its files with it, whatever is lost in between. A sandbox that needs no start is left as it is.
  */
 export class ContainerLifecycle {
   readonly #context: SessionContext;
   readonly #bucket: SnapshotBucket;
-  /** The sandbox at the session's address, whatever machine stands there. */
+  /** The sandbox at the session's address, whatever container stands there. */
   #any: Sandbox | null = null;
-  /** The sandbox of the machine of a name. */
-  #named: { name: string; sandbox: Sandbox } | null = null;
+  /** The sandbox of the container of a name. */
+  #current: { name: string; sandbox: Sandbox } | null = null;
   /** The sandbox as the session's tools see it. */
   #sandbox: Sandbox | null = null;
-  /** Whoever brings the machine to where it rests. */
+  /** Whoever brings the container to where it rests. */
   #work: Promise<void> | null = null;
-  /** Those who wait for the machine. */
+  /** Those who wait for the container. */
   #waiting: PromiseWithResolvers<string> | null = null;
-  /** Calls of the machine under way, but for our own. */
+  /** Calls of the container under way, but for our own. */
   readonly #calls = new Set<Promise<unknown>>();
 
   constructor(context: SessionContext) {
@@ -68,7 +68,7 @@ export class ContainerLifecycle {
 
   /** Returns the session's sandbox; one stub, since calls keep their order on one only. */
   sandbox(): Sandbox {
-    this.#sandbox ??= this.#machine() ? this.#wrapped() : this.#anyMachine();
+    this.#sandbox ??= this.#container() ? this.#wrapped() : this.#atAddress();
     return this.#sandbox;
   }
 
@@ -81,38 +81,38 @@ export class ContainerLifecycle {
     this.#context.waitUntil(this.#work);
   }
 
-  /** Returns whether there is to be a machine. */
+  /** Returns whether there is to be a container. */
   isWanted(): boolean {
-    const machine = this.#machine();
-    return machine !== undefined && isWanted(machine) && !this.#context.store.state.removed;
+    const container = this.#container();
+    return container !== undefined && isWanted(container) && !this.#context.store.state.removed;
   }
 
-  /** Leaves neither a machine nor a saved workspace. */
+  /** Leaves neither a container nor a saved workspace. */
   async erase(): Promise<void> {
-    const sandbox = this.#anyMachine();
+    const sandbox = this.#atAddress();
     await sandbox.destroy();
-    if (this.#machine()) {
+    if (this.#container()) {
       if (this.#work) {
         await this.#work;
-        // What was under way may have come to its end in a new machine.
+        // What was under way may have come to its end in a new container.
         await sandbox.destroy();
       }
       await this.#bucket.removeSaved(this.#context.store.identity.id);
     }
     this.#any = null;
-    this.#named = null;
+    this.#current = null;
     this.#sandbox = null;
   }
 
   #answerWaiting(): void {
-    const machine = this.#machine();
-    if (machine?.phase === "ready") this.#waiting?.resolve(machine.name);
+    const container = this.#container();
+    if (container?.phase === "ready") this.#waiting?.resolve(container.name);
     else if (!this.#isAwake()) this.#waiting?.reject(RELEASED);
     else return;
     this.#waiting = null;
   }
 
-  /** Brings the machine, phase by phase, to where it rests. Never rejects. */
+  /** Brings the container, phase by phase, to where it rests. Never rejects. */
   async #workOff(): Promise<void> {
     try {
       for (let next = this.#pending(); next; next = this.#pending()) await this.#step(next);
@@ -130,7 +130,7 @@ export class ContainerLifecycle {
       return this.#giveUp(before, new Error("it was interrupted too often"));
     }
     const attempts = before.attempts + 1;
-    this.#commit((now) => setContainerState(this.#context.store, attempt(before), now));
+    this.#commit((now) => setContainerState(this.#context.store, startAttempt(before), now));
     try {
       if (before.phase === "starting") await this.#start(before);
       else if (before.phase === "saving") await this.#save(before);
@@ -145,31 +145,31 @@ export class ContainerLifecycle {
     }
   }
 
-  async #start({ saved, clean }: Machine): Promise<void> {
+  async #start({ saved, clean }: ContainerState): Promise<void> {
     const { store } = this.#context;
-    const sandbox = this.#anyMachine();
+    const sandbox = this.#atAddress();
     // What a try that was cut off has left is no place to begin in.
     if (!clean) await sandbox.destroy();
     const name = await sandbox.start?.();
     if (name === undefined) throw new Error("the sandbox knows no start");
-    if (saved) await this.#machineOf(name).restore?.(saved.key);
-    this.#change("starting", (machine, now) => {
-      setContainerState(store, started(machine, name), now);
+    if (saved) await this.#named(name).restore?.(saved.key);
+    this.#change("starting", (container, now) => {
+      setContainerState(store, markStarted(container, name), now);
       const { lifecycle } = store.state;
       if (lifecycle.status === "initializing") setLifecycle(store, activate(lifecycle, now), now);
     });
   }
 
-  async #save({ name, saves }: Machine & { phase: "saving" }): Promise<void> {
+  async #save({ name, saves }: ContainerState & { phase: "saving" }): Promise<void> {
     const { store } = this.#context;
     await settledWithin(Promise.allSettled(this.#calls), CALLS_MS);
-    const sandbox = this.#machineOf(name);
+    const sandbox = this.#named(name);
     if (!sandbox.snapshot) throw new SandboxError("it can't be saved", { transient: false });
     const { id } = store.identity;
     const save = { key: savedKey(id, saves), at: Date.now() };
     await sandbox.snapshot(save.key);
-    this.#change("saving", (machine, now) => {
-      setContainerState(store, saved(machine, save), now);
+    this.#change("saving", (container, now) => {
+      setContainerState(store, markSaved(container, save), now);
       this.#bringHome(save);
     });
     // What stays is removed with the next one.
@@ -179,9 +179,11 @@ export class ContainerLifecycle {
   }
 
   async #release(): Promise<void> {
-    await this.#anyMachine().destroy();
+    await this.#atAddress().destroy();
     const { store } = this.#context;
-    this.#change("releasing", (machine, now) => setContainerState(store, released(machine), now));
+    this.#change("releasing", (container, now) =>
+      setContainerState(store, markReleased(container), now),
+    );
   }
 
   #giveUp({ phase }: Pending, error: unknown): void {
@@ -193,9 +195,9 @@ export class ContainerLifecycle {
       this.#waiting?.reject(new SandboxError(message, { transient: true, cause: error }));
       this.#waiting = null;
     }
-    this.#change(phase, (machine, now) => {
-      setLost(store, giveUp(machine), now);
-      if (phase === "saving" && store.state.machine?.lost) this.#bringHome(machine.saved);
+    this.#change(phase, (container, now) => {
+      setLost(store, giveUp(container), now);
+      if (phase === "saving" && store.state.machine?.lost) this.#bringHome(container.saved);
       if (store.state.lifecycle.status !== "initializing") return;
       const message = `The sandbox could not be started${why}.`;
       failSession(store, { type: "unavailable_error", message }, drafts, now);
@@ -204,18 +206,18 @@ export class ContainerLifecycle {
 
   #wrapped(): Sandbox {
     return containerSandbox({
-      any: this.#anyMachine(),
-      of: (name) => this.#machineOf(name),
+      any: this.#atAddress(),
+      of: (name) => this.#named(name),
       ready: () => this.#ready(),
       current: () => {
-        const machine = this.#machine();
-        if (machine?.phase === "ready") return machine;
-        return machine?.phase === "saving" ? { name: machine.name, used: true } : null;
+        const container = this.#container();
+        if (container?.phase === "ready") return container;
+        return container?.phase === "saving" ? { name: container.name, used: true } : null;
       },
       use: () => {
-        const machine = this.#machine();
-        if (!machine || use(machine) === machine) return;
-        this.#commit((now) => setContainerState(this.#context.store, use(machine), now));
+        const container = this.#container();
+        if (!container || markDirty(container) === container) return;
+        this.#commit((now) => setContainerState(this.#context.store, markDirty(container), now));
       },
       during: (call) => this.#during(call),
       explain: (name, error) => (isLoss(error) ? this.#lost(name, error) : error),
@@ -223,30 +225,30 @@ export class ContainerLifecycle {
     });
   }
 
-  /** Returns the name of the machine, once it is there. */
+  /** Returns the name of the container, once it is there. */
   async #ready(): Promise<string> {
-    const machine = this.#machine();
-    if (machine?.phase === "ready") return machine.name;
-    if (!machine || !this.#isAwake()) throw RELEASED;
+    const container = this.#container();
+    if (container?.phase === "ready") return container.name;
+    if (!container || !this.#isAwake()) throw RELEASED;
     this.#waiting ??= Promise.withResolvers<string>();
     const { promise } = this.#waiting;
-    this.#commit((now) => setContainerState(this.#context.store, want(machine), now));
+    this.#commit((now) => setContainerState(this.#context.store, requestStart(container), now));
     if (!(await settledWithin(promise, CALL_WAIT_MS))) throw STILL_STARTING;
     return promise;
   }
 
-  /** Notes that the machine of a name is lost, and says what that means. */
+  /** Notes that the container of a name is lost, and says what that means. */
   #lost(name: string, cause: SandboxError): SandboxError {
     const { store } = this.#context;
-    const machine = this.#machine();
-    const after = machine && lose(machine, name);
-    if (after && after !== machine) {
+    const container = this.#container();
+    const after = container && markLost(container, name);
+    if (after && after !== container) {
       this.#commit((now) => {
         setLost(store, after, now);
         this.#bringHome(after.saved);
       });
     }
-    const at = machine?.saved?.at;
+    const at = container?.saved?.at;
     const next =
       at === undefined
         ? "A new, empty one takes its place"
@@ -255,29 +257,29 @@ export class ContainerLifecycle {
     return new SandboxError(message, { transient: true, lost: true, cause });
   }
 
-  /** Leaves no agent in a directory that the next machine does not have: no shell starts there. */
+  /** Leaves no agent in a directory that the next container does not have: no shell starts there. */
   #bringHome(saved: SavedWorkspace | null): void {
     const { store } = this.#context;
     if (saved) store.agents.moveInto(workspace);
     else store.agents.moveAllTo(workspace);
   }
 
-  /** Saves the workspace for another: from the machine, or what was saved of the last one. */
+  /** Saves the workspace for another: from the container, or what was saved of the last one. */
   async #copy(key: string): Promise<{ sizeBytes: number }> {
     const { SNAPSHOTS } = this.#context.env;
-    const phase = this.#machine()?.phase;
+    const phase = this.#container()?.phase;
     if (phase === "saving" || phase === "releasing") {
       this.drive();
       await this.#work;
     }
-    const machine = this.#machine();
-    if (machine?.phase === "saving") throw new SandboxError("it is being saved", TRANSIENT);
-    if (machine?.phase !== "ready" || !machine.used) {
-      return copyArchive(SNAPSHOTS, machine?.saved?.key ?? null, key);
+    const container = this.#container();
+    if (container?.phase === "saving") throw new SandboxError("it is being saved", TRANSIENT);
+    if (container?.phase !== "ready" || !container.used) {
+      return copyArchive(SNAPSHOTS, container?.saved?.key ?? null, key);
     }
-    const { name } = machine;
+    const { name } = container;
     try {
-      const copied = await this.#during(this.#machineOf(name).snapshot?.(key));
+      const copied = await this.#during(this.#named(name).snapshot?.(key));
       return copied ?? { sizeBytes: 0 };
     } catch (error) {
       throw isLoss(error) ? this.#lost(name, error) : error;
@@ -295,25 +297,25 @@ export class ContainerLifecycle {
     this.#context.commit(change);
   }
 
-  /** Changes the machine, if it still stands where it is thought to. */
-  #change<P extends Machine["phase"]>(
+  /** Changes the container, if it still stands where it is thought to. */
+  #change<P extends ContainerState["phase"]>(
     phase: P,
-    change: (machine: Machine & { phase: P }, now: number) => void,
+    change: (container: ContainerState & { phase: P }, now: number) => void,
   ): void {
-    const machine = this.#machine();
-    if (machine && isIn(machine, phase)) this.#commit((now) => change(machine, now));
+    const container = this.#container();
+    if (container && isIn(container, phase)) this.#commit((now) => change(container, now));
   }
 
-  #machine(): Machine | undefined {
+  #container(): ContainerState | undefined {
     const { store } = this.#context;
     return store.exists() ? store.state.machine : undefined;
   }
 
-  /** Returns the machine, where there is something to do with it; one of a session to be forgotten is erased. */
+  /** Returns the container, where there is something to do with it; one of a session to be forgotten is erased. */
   #pending(): Pending | undefined {
-    const machine = this.#machine();
-    return machine && isPending(machine) && !this.#context.store.state.removed
-      ? machine
+    const container = this.#container();
+    return container && isPending(container) && !this.#context.store.state.removed
+      ? container
       : undefined;
   }
 
@@ -322,7 +324,7 @@ export class ContainerLifecycle {
     return store.exists() && store.state.lifecycle.status === "active";
   }
 
-  #anyMachine(): Sandbox {
+  #atAddress(): Sandbox {
     const { env, store } = this.#context;
     const { provider, id } = store.state.sandbox;
     const session = store.identity.id;
@@ -330,14 +332,14 @@ export class ContainerLifecycle {
     return this.#any;
   }
 
-  #machineOf(name: string): Sandbox {
-    if (this.#named?.name !== name) {
+  #named(name: string): Sandbox {
+    if (this.#current?.name !== name) {
       const { env, store } = this.#context;
       const { provider, id } = store.state.sandbox;
       const sandbox = openSandbox(env, { provider, id, machine: name }, { workspace });
-      this.#named = { name, sandbox };
+      this.#current = { name, sandbox };
     }
-    return this.#named.sandbox;
+    return this.#current.sandbox;
   }
 
   #log(event: string, error: unknown, fields: Record<string, unknown> = {}): void {
@@ -345,12 +347,12 @@ export class ContainerLifecycle {
   }
 }
 
-const isIn = <P extends Machine["phase"]>(
-  machine: Machine,
+const isIn = <P extends ContainerState["phase"]>(
+  container: ContainerState,
   phase: P,
-): machine is Machine & { phase: P } => machine.phase === phase;
+): container is ContainerState & { phase: P } => container.phase === phase;
 
-/** Returns whether another try can't help. Of a machine that is gone nothing can be saved. */
+/** Returns whether another try can't help. Of a container that is gone nothing can be saved. */
 function isHopeless(error: unknown, phase: Pending["phase"]): boolean {
   if (!(error instanceof SandboxError)) return false;
   if (phase === "saving") return error.lost || !error.transient;

@@ -6,24 +6,24 @@ export interface SavedWorkspace {
   at: number;
 }
 
-/** What is known of a session's machine whatever it does. */
+/** What is known of a session's container whatever it does. */
 interface Known {
-  /** What the next machine begins with; null for an empty workspace. */
+  /** What the next container begins with; null for an empty workspace. */
   saved: SavedWorkspace | null;
   /** How many saves were begun: each has a key of its own. */
   saves: number;
-  /** Whether nothing can stand where a new machine is to be. */
+  /** Whether no container can be left at the session's address. */
   clean: boolean;
-  /** Whether the files of the last machine went with it. */
+  /** Whether the last container was lost with files that were not saved. */
   lost: boolean;
 }
 
 /**
- * Where the machine of a session stands, for a sandbox that is one. `attempts` counts the tries that were
- * begun; `again` says that the session wants a machine once this one is gone. A transition that does not
- * apply returns the same object.
+ * The state of a session's container, for a provider of containers. It is stored as it is here. `attempts` counts the
+ * tries of a phase; `used` says that files may have changed since the start; `again` asks for another start once this
+ * container is gone. A transition that does not apply returns the same object.
  */
-export type Machine = Known &
+export type ContainerState = Known &
   (
     | { phase: "none" }
     | { phase: "starting"; attempts: number }
@@ -32,11 +32,11 @@ export type Machine = Known &
     | { phase: "releasing"; attempts: number; again: boolean }
   );
 
-/** A machine on its way from one phase to the next. */
-export type Pending = Extract<Machine, { attempts: number }>;
+/** A container on its way from one phase to the next. */
+export type Pending = Extract<ContainerState, { attempts: number }>;
 
-/** Returns the machine of a new session: it starts with what was saved for it. */
-export const newContainerState = (saved: SavedWorkspace | null): Machine => ({
+/** Returns the container of a new session: it starts with what was saved for it. */
+export const newContainerState = (saved: SavedWorkspace | null): ContainerState => ({
   saved,
   saves: 0,
   clean: true,
@@ -45,119 +45,120 @@ export const newContainerState = (saved: SavedWorkspace | null): Machine => ({
   attempts: 0,
 });
 
-export const isPending = (machine: Machine): machine is Pending => "attempts" in machine;
+export const isPending = (container: ContainerState): container is Pending =>
+  "attempts" in container;
 
 /** Returns whether there is to be a container. */
-export const isWanted = ({ phase }: Machine): boolean =>
+export const isWanted = ({ phase }: ContainerState): boolean =>
   phase === "starting" || phase === "ready" || phase === "saving";
 
 /** Returns the state in which the session needs its container: what is not there starts, and what is about to go comes back. */
-export function want(machine: Machine): Machine {
-  if (machine.phase === "none") return { ...knownOf(machine), phase: "starting", attempts: 0 };
-  const goes = machine.phase === "saving" || machine.phase === "releasing";
-  return goes && !machine.again ? { ...machine, again: true } : machine;
+export function requestStart(container: ContainerState): ContainerState {
+  if (container.phase === "none") return { ...knownOf(container), phase: "starting", attempts: 0 };
+  const goes = container.phase === "saving" || container.phase === "releasing";
+  return goes && !container.again ? { ...container, again: true } : container;
 }
 
 /** Returns the state in which the session needs no container. Where files are to be kept and may have changed, they are saved first. */
-export function release(machine: Machine, keep: boolean): Machine {
-  switch (machine.phase) {
+export function requestRelease(container: ContainerState, keep: boolean): ContainerState {
+  switch (container.phase) {
     case "none":
-      return machine;
+      return container;
     case "ready":
-      if (!keep || !machine.used) return releasing(machine);
+      if (!keep || !container.used) return releasing(container);
       return {
-        ...knownOf(machine),
-        saves: machine.saves + 1,
+        ...knownOf(container),
+        saves: container.saves + 1,
         phase: "saving",
-        name: machine.name,
+        name: container.name,
         attempts: 0,
         again: false,
       };
     case "starting":
-      return releasing(machine);
+      return releasing(container);
     case "saving":
-      if (!keep) return releasing(machine);
-      return machine.again ? { ...machine, again: false } : machine;
+      if (!keep) return releasing(container);
+      return container.again ? { ...container, again: false } : container;
     case "releasing":
-      return machine.again ? { ...machine, again: false } : machine;
+      return container.again ? { ...container, again: false } : container;
   }
 }
 
-/** Another try begins. From the first start on something may stand where the machine is to be. */
-export const attempt = <M extends Pending>(machine: M): M => ({
-  ...machine,
-  attempts: machine.attempts + 1,
+/** Returns the state in which another try begins. From the first start on, a container may be left at the address. */
+export const startAttempt = <C extends Pending>(container: C): C => ({
+  ...container,
+  attempts: container.attempts + 1,
   clean: false,
 });
 
 /** Returns the state of a container that is there, with the files it is to begin with. */
-export function started(machine: Machine, name: string): Machine {
-  if (machine.phase !== "starting") return machine;
-  return { ...knownOf(machine), lost: false, phase: "ready", name, used: false };
+export function markStarted(container: ContainerState, name: string): ContainerState {
+  if (container.phase !== "starting") return container;
+  return { ...knownOf(container), lost: false, phase: "ready", name, used: false };
 }
 
-/** Something is about to change its files. */
-export const use = (machine: Machine): Machine =>
-  machine.phase === "ready" && !machine.used ? { ...machine, used: true } : machine;
+/** Returns the state of a container whose files are about to change. */
+export const markDirty = (container: ContainerState): ContainerState =>
+  container.phase === "ready" && !container.used ? { ...container, used: true } : container;
 
 /** Returns the state in which the workspace was saved, and the container can go. */
-export function saved(machine: Machine, workspace: SavedWorkspace): Machine {
-  if (machine.phase !== "saving") return machine;
-  return { ...releasing(machine), saved: workspace, again: machine.again };
+export function markSaved(container: ContainerState, workspace: SavedWorkspace): ContainerState {
+  if (container.phase !== "saving") return container;
+  return { ...releasing(container), saved: workspace, again: container.again };
 }
 
 /** Returns the state after the container of that name was lost with its files. A call that needs one starts another. */
-export function lose(machine: Machine, name: string): Machine {
-  const had = machine.phase === "ready" || machine.phase === "saving";
-  if (!had || machine.name !== name) return machine;
-  const saving = machine.phase === "saving";
+export function markLost(container: ContainerState, name: string): ContainerState {
+  const had = container.phase === "ready" || container.phase === "saving";
+  if (!had || container.name !== name) return container;
+  const saving = container.phase === "saving";
   return {
-    ...releasing(machine),
-    lost: saving || machine.used,
-    again: saving && machine.again,
+    ...releasing(container),
+    lost: saving || container.used,
+    again: saving && container.again,
   };
 }
 
 /** Returns the state in which the container is gone and nothing is in its place. */
-export function released(machine: Machine): Machine {
-  if (machine.phase !== "releasing") return machine;
-  return gone({ ...machine, clean: true });
+export function markReleased(container: ContainerState): ContainerState {
+  if (container.phase !== "releasing") return container;
+  return gone({ ...container, clean: true });
 }
 
-/** No more is tried. A machine that can't be saved stays if it is wanted again, or is lost. */
-export function giveUp(machine: Pending): Machine {
-  switch (machine.phase) {
+/** Returns the state after the last try failed. A container that can't be saved stays if it is needed again, or is lost. */
+export function giveUp(container: Pending): ContainerState {
+  switch (container.phase) {
     case "starting":
-      return releasing(machine);
+      return releasing(container);
     case "saving":
-      if (!machine.again) return lose(machine, machine.name);
-      return { ...knownOf(machine), phase: "ready", name: machine.name, used: true };
+      if (!container.again) return markLost(container, container.name);
+      return { ...knownOf(container), phase: "ready", name: container.name, used: true };
     case "releasing":
-      return gone(machine);
+      return gone(container);
   }
 }
 
-/** Returns what a session shows of it. */
-export function sandboxState(machine: Machine): SandboxInfo["state"] {
-  switch (machine.phase) {
+/** Returns the sandbox's state as clients see it. */
+export function sandboxState(container: ContainerState): SandboxInfo["state"] {
+  switch (container.phase) {
     case "starting":
     case "ready":
     case "saving":
-      return machine.phase;
+      return container.phase;
     case "none":
     case "releasing":
-      if (machine.lost) return "lost";
-      return machine.saved ? "suspended" : "none";
+      if (container.lost) return "lost";
+      return container.saved ? "suspended" : "none";
   }
 }
 
 const knownOf = ({ saved, saves, clean, lost }: Known): Known => ({ saved, saves, clean, lost });
 
-function releasing(machine: Machine): Machine & { phase: "releasing" } {
-  return { ...knownOf(machine), phase: "releasing", attempts: 0, again: false };
+function releasing(container: ContainerState): ContainerState & { phase: "releasing" } {
+  return { ...knownOf(container), phase: "releasing", attempts: 0, again: false };
 }
 
-function gone(machine: Machine & { phase: "releasing" }): Machine {
-  if (!machine.again) return { ...knownOf(machine), phase: "none" };
-  return { ...knownOf(machine), phase: "starting", attempts: 0 };
+function gone(container: ContainerState & { phase: "releasing" }): ContainerState {
+  if (!container.again) return { ...knownOf(container), phase: "none" };
+  return { ...knownOf(container), phase: "starting", attempts: 0 };
 }

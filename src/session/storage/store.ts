@@ -3,7 +3,7 @@ import type { EnvValue } from "../../sandbox/egress";
 import type { StoredText } from "../../shared/encryption";
 import { countingWrites } from "../../shared/sql";
 import type { SessionConfig, SessionSpec } from "../rpc";
-import type { Machine } from "../rules/container-state";
+import type { ContainerState } from "../rules/container-state";
 import type { Balance, Limits } from "../rules/ledger";
 import type { Lifecycle } from "../rules/lifecycle";
 import type { Recovery } from "../rules/recovery";
@@ -65,8 +65,8 @@ export interface State {
   /** The message that runs; null when the session waits. */
   running: string | null;
   sandbox: SandboxInfo;
-  /** Absent for a sandbox that needs no start. */
-  machine?: Machine | undefined;
+  /** The state of its container; absent for a sandbox that needs no start. */
+  machine?: ContainerState | undefined;
   /** True once it is to be forgotten: it exists for nobody any more. */
   removed: boolean;
 }

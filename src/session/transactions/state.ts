@@ -1,5 +1,10 @@
 import type { EventBody, EventScope } from "../../events/event";
-import { type Machine, release, sandboxState, want } from "../rules/container-state";
+import {
+  type ContainerState,
+  requestRelease,
+  requestStart,
+  sandboxState,
+} from "../rules/container-state";
 import { isEnded, type Lifecycle } from "../rules/lifecycle";
 import { MAIN } from "../storage/agents";
 import type { Run } from "../storage/runs";
@@ -38,13 +43,17 @@ export function change(store: SessionStore, changes: Changes, now: number): void
 
 /** Moves the session on and logs it; the same state changes nothing. */
 export function setLifecycle(store: SessionStore, after: Lifecycle, now: number): void {
-  const { lifecycle: before, sandbox, machine } = store.state;
+  const { lifecycle: before, sandbox, machine: container } = store.state;
   if (after === before) return;
   const awake = after.status === "active";
-  if (machine) {
+  if (container) {
     const keep = store.identity.pattern !== "ephemeral";
     change(store, { lifecycle: after }, now);
-    setContainerState(store, awake ? want(machine) : release(machine, keep), now);
+    setContainerState(
+      store,
+      awake ? requestStart(container) : requestRelease(container, keep),
+      now,
+    );
   } else {
     // Files at rest: whoever wakes the session finds them where they were.
     const state = awake ? "ready" : "suspended";
@@ -54,20 +63,20 @@ export function setLifecycle(store: SessionStore, after: Lifecycle, now: number)
   if (event) store.log.append(event, {}, now);
 }
 
-/** Moves the session's machine on; the index is told of what shows. */
-export function setContainerState(store: SessionStore, machine: Machine, now: number): void {
+/** Changes the state of the session's container. The index gets what clients see of it. */
+export function setContainerState(store: SessionStore, after: ContainerState, now: number): void {
   const { sandbox } = store.state;
-  if (machine === store.state.machine) return;
-  store.state = { ...store.state, machine };
-  const state = sandboxState(machine);
+  if (after === store.state.machine) return;
+  store.state = { ...store.state, machine: after };
+  const state = sandboxState(after);
   if (state !== sandbox.state) change(store, { sandbox: { ...sandbox, state } }, now);
 }
 
 /**
- * Moves on a machine that may be lost, with an event where its files went with it. Nothing comes after a
- * session's last event.
+ * Changes the state of a container that may be lost, with an event if unsaved files were lost with it. A session that
+ * has ended gets no more events.
  */
-export function setLost(store: SessionStore, after: Machine, now: number): void {
+export function setLost(store: SessionStore, after: ContainerState, now: number): void {
   const before = store.state.machine;
   setContainerState(store, after, now);
   const { lifecycle, running } = store.state;
