@@ -3,8 +3,8 @@ import { LLMock } from "@copilotkit/aimock";
 declare const process: { env: Record<string, string | undefined> };
 
 /**
- * Starts an independent fake of the Messages API for the time of a test run, in Node. Tests reach it as
- * http://aimock.test.
+ * Starts an independent fake of the Messages API in Node for the duration of a test run. Tests reach it at
+ * http://aimock.test. Returns a function that stops it.
  */
 export async function setup(): Promise<() => Promise<void>> {
   const aimock = new LLMock({ port: 0 });

@@ -2,10 +2,13 @@ import { env } from "cloudflare:workers";
 import { cloudflare, type SdkObject } from "../sandbox/cloudflare";
 import type { Sandbox } from "../sandbox/sandbox";
 
-/** Whether there is something to stand for containers: elsewhere than on Linux, `npm run test:containers` has them. */
+/**
+ * Whether the tests can replace containers by local processes. This needs Linux; `npm run test:containers` uses
+ * real containers.
+ */
 export const HAS_CONTAINERS = env.TEST_HAS_CONTAINERS;
 
-/** Returns what stands for the SDK's object of a container: it runs the real runner, in a folder of this machine. */
+/** Returns a replacement for the SDK's object of a container. It runs the real runner in a local folder. */
 export function aContainer(id: string = crypto.randomUUID()): SdkObject {
   return {
     async execStream(command, options) {
@@ -23,22 +26,22 @@ export function aContainer(id: string = crypto.randomUUID()): SdkObject {
       await call(id, "destroy");
     },
     async own() {
-      // What stands in for a container has no network of its own.
+      // The replacement of a container has no separate network.
     },
   };
 }
 
-/** Returns the workspace of a container: not `/workspace`, which this machine has no room for. */
+/** Returns the path of a container's workspace: a local folder, not `/workspace`. */
 export async function workspaceOf(id: string): Promise<string> {
   return (await call(id, "workspace")).text();
 }
 
-/** A container ends as by a `kill -9`, and with it all that runs in it and its files. */
+/** Kills all processes of a container and removes its files, like `kill -9`. */
 export async function killContainer(id: string): Promise<void> {
   await call(id, "die");
 }
 
-/** Returns a sandbox in a container that the tests stand in for. */
+/** Returns a sandbox in a replaced container. */
 export async function aContainerSandbox(
   options: { id?: string; machine?: string } = {},
 ): Promise<{ sandbox: Sandbox; workspace: string; id: string }> {

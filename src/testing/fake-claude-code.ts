@@ -10,21 +10,22 @@ import {
 import { toBase64 } from "../shared/bytes";
 import { FakeProgram } from "./fake-program";
 
-// A stand-in of Claude Code, as far as a session can tell: told a line, it asks the model through the session's
-// own `fetch`, makes the calls of the reply in the session's sandbox, and says what the real one was heard to
-// say, abbreviated. It lives in the tests, as a program does in a machine of its own: an object that is lost
-// does not take it along. What a session calls only leaves notes, and what works is driven from the tests.
+// A fake of Claude Code, as a session sees it. For each input line, it calls the model through the session's
+// own `fetch`, runs the tool calls of the reply in the session's sandbox, and writes the same output lines as
+// the real program, abbreviated. It runs in the test process, as the real program runs in its own container: if
+// the object is lost, the fake continues. Calls of a session only record requests; the test process does the
+// work.
 
 const machines = new Map<string, FakeMachine>();
 
-/** Returns the machine of a session. */
+/** Returns the fake container of a session. */
 export function machineOf(id: string): FakeMachine {
   const machine = machines.get(id) ?? new FakeMachine(id);
   machines.set(id, machine);
   return machine;
 }
 
-/** Lets every embedded sandbox keep programs, and drives these, until what it returns is called. */
+/** Makes every embedded sandbox support programs and runs them until the returned function is called. */
 export function plantPrograms(): () => void {
   const spy = vi
     .spyOn(providers, "embedded")
@@ -46,31 +47,34 @@ export function plantPrograms(): () => void {
   };
 }
 
-// Tests make the waits of those who are tested shorter.
+// The original function: tests shorten the waits of the code under test.
 const wait = scheduler.wait.bind(scheduler);
 
-/** A machine: its programs, and the transcripts in its files. Another machine knows nothing of either. */
+/** A fake container: its programs, and the transcripts in its files. Containers share neither. */
 export class FakeMachine {
   readonly programs = new Map<string, FakeProgram>();
-  /** Programs that were started here, in their order. */
+  /** Programs that were started here, in order. */
   readonly started: string[] = [];
-  /** The environments that they were started with. */
+  /** The environments of the started programs. */
   readonly environments: Readonly<Record<string, string>>[] = [];
-  /** Files outside of the workspace, by their paths. */
+  /** Files outside the workspace, by path. */
   readonly files = new Map<string, Uint8Array>();
   name = `machine_${crypto.randomUUID()}`;
-  /** The bodies of the model calls that were made, as they were sent. */
+  /** The bodies of the model calls, as sent. */
   readonly sent: Record<string, unknown>[] = [];
-  /** Does not stop when it is asked to. */
+  /** If true, programs ignore requests to stop. */
   deaf = false;
-  /** So many times whoever listens hears three lines and no more. */
+  /** The number of times that a listener receives only three lines. */
   cut = 0;
-  /** Dies as soon as it is started. */
+  /** If true, programs die as soon as they are started. */
   broken = false;
 
   constructor(readonly sessionId: string) {}
 
-  /** Returns the sandbox of a session with programs in it; with a name, for the machine of that name only. */
+  /**
+   * Returns a session's sandbox with support for programs. With a name, it works only for the container with
+   * that name.
+   */
   inside(sandbox: Sandbox, name: string | undefined): Sandbox {
     const stands = () => {
       if (name === undefined || name === this.name) return;
@@ -118,7 +122,7 @@ export class FakeMachine {
     };
   }
 
-  /** Returns what the command says that reads on in a transcript. */
+  /** Returns the result of the command that reads a transcript from an offset. */
   #tail(path: string, from: number): CommandResult {
     const file = this.files.get(path);
     const stdout = file ? toBase64(file.subarray(from - 1, from - 1 + 512 * 1024)) : "";
@@ -126,12 +130,12 @@ export class FakeMachine {
     return { exitCode, stdout, stderr: "", ended: "exited", truncated: false };
   }
 
-  /** Returns the program that runs; undefined when none does. */
+  /** Returns the running program; undefined if there is none. */
   get program(): FakeProgram | undefined {
     return [...this.programs.values()].findLast((program) => !program.dead);
   }
 
-  /** The machine is gone, with all on it, and another stands in its place. */
+  /** Replaces the container by a new one. Its programs and files are lost. */
   replace(): void {
     for (const program of this.programs.values()) program.dead = true;
     this.step();
@@ -140,7 +144,7 @@ export class FakeMachine {
     this.name = `machine_${crypto.randomUUID()}`;
   }
 
-  /** Has the programs do what there is to do. */
+  /** Makes the programs process their pending work. */
   step(): void {
     for (const program of this.programs.values()) program.step();
   }

@@ -19,17 +19,17 @@ interface Reply {
   stopReason: string;
 }
 
-/** What the real one writes into its transcript: here, the conversation itself. */
+/** An entry of the transcript. The fake stores the conversation itself. */
 interface Entry {
   type: string;
   uuid?: string;
   message: Message;
 }
 
-// Tests make the waits of those who are tested shorter.
+// The original function: tests shorten the waits of the code under test.
 const wait = scheduler.wait.bind(scheduler);
 
-/** What a process uses of the machine that it runs on. */
+/** The parts of a fake container that a program uses. */
 export interface ProgramHost {
   readonly sessionId: string;
   readonly files: Map<string, Uint8Array>;
@@ -38,7 +38,7 @@ export interface ProgramHost {
   readonly broken: boolean;
 }
 
-/** One process. */
+/** One process of the fake Claude Code. */
 export class FakeProgram {
   readonly output: ProgramLine[] = [];
   readonly lines = new Map<number, string>();
@@ -51,7 +51,7 @@ export class FakeProgram {
   #busy = false;
   #turn: AbortController | undefined;
   #transcript: Entry[] = [];
-  /** Where it keeps what it remembers. */
+  /** The path of its transcript. */
   transcriptPath = "";
 
   constructor(machine: ProgramHost, command: string) {
@@ -59,7 +59,7 @@ export class FakeProgram {
     this.#command = command;
   }
 
-  /** Does what there is to do. */
+  /** Processes the pending work. */
   step(): void {
     if (this.dead) {
       this.#turn?.abort();
@@ -84,7 +84,7 @@ export class FakeProgram {
       });
   }
 
-  /** Does what the command's script does: takes the transcript that was put back, and resumes it if it can. */
+  /** Does what the start script does: restores the saved transcript, and resumes it if possible. */
   #start(): void {
     const { sessionId, files, broken } = this.#machine;
     this.#sandbox = embedded(env.EMBEDDED_SANDBOXES, sessionId, { workspace: "/workspace" });
@@ -141,7 +141,7 @@ export class FakeProgram {
     lifecycle("completed");
   }
 
-  /** Asks the model until it asks for no tool. Answers what failed. */
+  /** Calls the model until it requests no tool. Returns what failed. */
   async #work(
     conversation: Entry[],
     agentId: string | undefined,
@@ -214,7 +214,7 @@ export class FakeProgram {
     };
   }
 
-  /** Returns a call of the model that is no reply of an agent. */
+  /** Makes a model call that is not an agent's reply. */
   async #aside(name: string): Promise<{ content: string; isError: boolean }> {
     const tools = [{ type: "web_search_20250305", name: "web_search", max_uses: 8 }];
     const response = await this.call({
@@ -264,7 +264,7 @@ export class FakeProgram {
       const read = response && (await readReply(response, this.#turn?.signal));
       if (this.#stopped) return "aborted";
       if (read && typeof read !== "string") return read;
-      // A stream without an end is asked for once more only.
+      // A stream without an end is retried only once.
       if (response?.ok) cutOff += 1;
       if (cutOff === 2) return "API Error: Connection to the API was lost (StreamTruncated)";
       const final = response && response.status >= 400 && response.status < 500;
@@ -273,7 +273,7 @@ export class FakeProgram {
     }
   }
 
-  /** One call of the model, through the session. */
+  /** Makes one model call through the session. */
   async call(body: Record<string, unknown>, agentId?: string): Promise<Response> {
     this.#machine.sent.push(body);
     const response = await env.SESSIONS.getByName(this.#machine.sessionId).fetch(
@@ -290,7 +290,7 @@ export class FakeProgram {
     return response;
   }
 
-  /** Calls without a result are answered, as the real one does when it resumes. */
+  /** Adds results to tool calls without one, as the real program does when it resumes. */
   #answerCutOffCalls(): void {
     const last = this.#transcript.at(-1)?.message;
     if (last?.role !== "assistant" || !Array.isArray(last.content)) return;
@@ -318,7 +318,7 @@ export class FakeProgram {
   }
 }
 
-/** Returns the reply in a stream, or what went wrong with it. */
+/** Returns the reply of a stream, or its error. */
 async function readReply(response: Response, signal?: AbortSignal): Promise<Reply | string> {
   const text = await textOf(response, signal).catch(String);
   if (!response.ok) return (JSON.parse(text).error?.message as string) ?? text;
@@ -347,7 +347,7 @@ async function readReply(response: Response, signal?: AbortSignal): Promise<Repl
   return "the stream ended";
 }
 
-/** Returns the text of a response, as far as it came before the signal aborted. */
+/** Returns the text of a response, up to the point where the signal aborted. */
 async function textOf(response: Response, signal?: AbortSignal): Promise<string> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   const stop = () => reader?.cancel().catch(() => {});

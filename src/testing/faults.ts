@@ -1,11 +1,11 @@
 import { vi } from "vitest";
 
-/** Waits of more than this are pauses and bounds of ours; shorter ones belong to what is tested. */
+/** Waits longer than this are retry delays and timeouts of the product. Shorter ones belong to the test. */
 const PAUSE_MS = 200;
 
 /**
- * Lets the pauses between tries, and the bounds of those who wait, be over in a moment while `work` is done.
- * Their order is kept: a longer one is still longer than a shorter one.
+ * Shortens retry delays and timeouts to almost nothing while `work` runs. Their order is kept: a longer wait
+ * still ends after a shorter one.
  */
 export async function withoutPauses<T>(work: () => Promise<T>, factor = 1 / 1_000): Promise<T> {
   const shorter = (ms = 0) => (ms < PAUSE_MS ? ms : ms * factor);
@@ -26,7 +26,7 @@ export async function withoutPauses<T>(work: () => Promise<T>, factor = 1 / 1_00
   }
 }
 
-/** Does `work` as if it were that time. */
+/** Runs `work` with the clock at `ms`. */
 export async function at<T>(ms: number, work: () => Promise<T>): Promise<T> {
   const now = vi.spyOn(Date, "now").mockReturnValue(ms);
   try {

@@ -6,19 +6,19 @@ import { providers } from "../sandbox/providers";
 import { SandboxError } from "../sandbox/sandbox";
 import { until } from "./sessions";
 
-/** Machines of a pretended provider: those that run, by the id of their sandbox, with their names. */
+/** The containers of a fake provider: the names of the running ones, by sandbox id. */
 export interface Fleet {
   running: Map<string, string>;
-  /** Ids in the order in which they were started, or asked whether they run. */
+  /** Ids in the order of their starts and checks. */
   started: string[];
   destroyed: string[];
-  /** What happens before a start or a destruction comes about: a wait, or a failure. */
+  /** Hooks that run before a start or a destruction takes effect: they may wait or fail. */
   before: { start(id: string): Promise<void>; destroy(id: string): Promise<void> };
 }
 
 /**
- * Has the warm pool's sandboxes be machines of a fleet, and the pool keep so many, until mocks are restored and
- * `stop` is called. All other sandboxes stay what they are.
+ * Replaces the sandboxes of the warm pool by fake containers and sets the pool's target, until mocks are
+ * restored and `stop` is called. Other sandboxes do not change.
  */
 export function aFleet(target: number): Fleet & { stop(): void } {
   const fleet: Fleet = {
@@ -54,7 +54,7 @@ export function aFleet(target: number): Fleet & { stop(): void } {
   return Object.assign(fleet, { stop: () => Object.assign(warmPool, before) });
 }
 
-/** Has the deployment's pool forget what it was and give back what it holds. */
+/** Resets the deployment's pool: it destroys its sandboxes and clears its state. */
 export async function emptyPool(): Promise<void> {
   const pool = env.WARM_POOL.getByName("pool");
   warmPool.target = 0;
@@ -64,6 +64,6 @@ export async function emptyPool(): Promise<void> {
   await runInDurableObject(pool, (_, state) => state.abort("emptied")).catch(() => {});
 }
 
-/** Returns a start or a destruction that fails. */
+/** A hook that fails. */
 export const failing = (): Promise<never> =>
   Promise.reject(new SandboxError("no capacity", { transient: true }));

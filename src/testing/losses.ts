@@ -7,23 +7,23 @@ import { SessionStore } from "../session/storage/store";
 import { aMachine } from "./machines";
 import { ALICE, aMessage, aSpec, loseObject, objectOf, sessionOf, until, value } from "./sessions";
 
-// Sessions that are lost after one of their commits. A commit is known by what it appended to the log, and how
-// often that was so: "tool.started Bash #2".
+// Loses sessions after one of their commits. A commit is identified by the event that it appended to the log,
+// and by the count of such events: "tool.started Bash #2".
 
-/** What is asked of a session, one message after the other. */
+/** A session's config and the prompts of its messages, in order. */
 export interface Scenario {
-  /** Its sandbox is a machine. */
+  /** Whether its sandbox is a fake container. */
   machine?: boolean;
   config: SessionConfig;
   prompts: string[];
-  /** How the object and what is with it are lost, where they are not simply aborted. */
+  /** Loses the object and everything with it; by default the object is aborted. */
   lose?(id: string, loss: Loss): Promise<void>;
 }
 
-/** What is lost, and when: what the work goes on to do before it next commits may happen yet, or not. */
+/** What is lost, and when. With "before its next commit", work that follows the commit may still run. */
 export type Loss = "object at once" | "object before its next commit" | "everything";
 
-/** Where a session is to be lost, and what has become of it. */
+/** The point at which a session is lost, and the state of the loss. */
 export interface Fault {
   point: string | null;
   loss: Loss;
@@ -33,12 +33,12 @@ export interface Fault {
   lost: PromiseWithResolvers<void>;
 }
 
-/** The sessions that are to be lost, by their ids. Empty it, and restore the mocks, after each test. */
+/** The sessions to lose, by id. Clear it, and restore the mocks, after each test. */
 export const faults = new Map<string, Fault>();
 
 /**
- * Lets the sessions in `faults` die after their appointed commit: nothing that they do is kept any more. What
- * it returns ends that.
+ * Makes the sessions in `faults` die after their commit: nothing that they do afterwards is stored. Returns a
+ * function that ends this.
  */
 export function plantFaults(): () => void {
   const { transaction } = SessionStore.prototype;
@@ -72,7 +72,7 @@ export function plantFaults(): () => void {
 
 const wordsOf = (...words: (string | undefined)[]): string => words.filter(Boolean).join(" ");
 
-/** Asks until it is answered, as a client does with an idempotency key. */
+/** Repeats a call until it is answered, as a client does with an idempotency key. */
 async function insist<T>(ask: () => Promise<Result<T>>): Promise<T> {
   for (let tries = 0; tries < 100; tries++) {
     const answer = await ask().catch(() => undefined);
@@ -82,17 +82,17 @@ async function insist<T>(ask: () => Promise<Result<T>>): Promise<T> {
   throw new Error("there was no answer");
 }
 
-/** What a session has become, without what differs from one to the next. */
+/** The final state of a session, without values that differ between runs. */
 export interface Outcome {
   messages: Pick<MessageRow, "status" | "stopReason" | "result" | "numTurns" | "toolsUsed">[];
-  /** Of every agent. */
+  /** The conversations of every agent. */
   conversations: Message[][];
   events: string[];
-  /** What was paid for all but the calls that were lost. */
+  /** The cost of all calls except the lost ones. */
   costNanos: number;
 }
 
-/** Runs the scenario, with the session lost after the commit `point`; null for an undisturbed one. */
+/** Runs a scenario and loses the session after the commit `point`; null for an undisturbed run. Returns its outcome. */
 export async function play(
   scenario: Scenario,
   point: string | null,
@@ -120,14 +120,14 @@ export async function play(
   if (point !== null) expect(fault.dead, `it was not lost after ${point}`).not.toBeNull();
   const messageIds = requests.map((request) => request.id);
   const outcome = await outcomeOf(id, messageIds);
-  // Which of several agents is the first to use a tool is as open as the order of their events.
+  // With several agents, the order of tools depends on timing, as the order of their events does.
   if (config.customAgents) for (const { toolsUsed } of outcome.messages) toolsUsed.sort();
   return { fault, outcome };
 }
 
 /**
- * Does something after a promise was resolved, in the tests' own time: who resolves it is an object, and what
- * follows at once is done in its name.
+ * Runs an action after a promise resolves, in the context of the test. The promise is resolved by an object,
+ * whose context would otherwise run the action.
  */
 async function watch(promise: Promise<void>, act: () => unknown): Promise<void> {
   let over = false;
@@ -148,7 +148,7 @@ function lose(id: string, loss: Loss): void {
 
 async function outcomeOf(id: string, messageIds: string[]): Promise<Outcome> {
   const names = new Map<string, string>();
-  // Ids are made anew each time; what matters is which of them are the same.
+  // Ids differ in each run. Only their equality matters.
   const known = <T>(found: T): T =>
     JSON.parse(
       JSON.stringify(found).replaceAll(/(toolu|msg|sess)_\w+/g, (name) => {
@@ -188,7 +188,7 @@ async function outcomeOf(id: string, messageIds: string[]): Promise<Outcome> {
   };
 }
 
-/** Returns what of an outcome no loss may change, not even that of a sandbox in the middle of a command. */
+/** Returns the part of an outcome that no loss may change, not even a loss of the sandbox during a command. */
 export const outlineOf = ({ messages, conversations, events }: Outcome) => ({
   messages: messages.map(({ status, stopReason, numTurns }) => ({ status, stopReason, numTurns })),
   conversations: conversations.map((conversation) =>

@@ -1,27 +1,27 @@
 import fc from "fast-check";
 
-// A Messages API, or a gateway before it, that answers with anything: any status, any usage, events in any
-// order, cut anywhere. An answer is plain data, so that it can be shrunk, printed and given again.
+// Generates answers of a faulty Messages API or gateway: any status, any usage, events in any order, cut
+// anywhere. An answer is plain data, so that it can be shrunk, printed and replayed.
 
 /** One answer to one call. */
 export interface Lie {
   status: number;
   headers: Record<string, string>;
   body: string;
-  /** After how many bytes the connection breaks; null for never. */
+  /** The number of bytes after which the connection breaks; null for never. */
   breaksAfter: number | null;
-  /** The size of the pieces in which it comes. */
+  /** The size of the chunks, in bytes. */
   pieceBytes: number;
 }
 
-/** A count as reports have it, and as no report should. */
+/** A token count, valid or invalid. */
 const aCount: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 6, arbitrary: fc.nat(20_000) },
   fc.constantFrom(0, 1, -1, -1_000, 0.5, 1e9, 1e15, 1e300, Number.MAX_SAFE_INTEGER),
   fc.constantFrom(null, "12", "NaN", true, [], {}, [5], undefined),
 );
 
-/** A report of usage. */
+/** A usage report. */
 export const aReport: fc.Arbitrary<unknown> = fc.oneof(
   {
     weight: 8,
@@ -47,13 +47,13 @@ export const aReport: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom<unknown>(null, undefined, "many", 7, []),
 );
 
-/** What `count_tokens` answers. */
+/** An answer of `count_tokens`. */
 export const aCountAnswer: fc.Arbitrary<string> = fc.oneof(
   aCount.map((input_tokens) => JSON.stringify({ input_tokens })),
   fc.constantFrom("{}", "", "<html>", "null", "[]", '{"input_tokens":'),
 );
 
-/** Text as no model should write it, too. */
+/** Text, including text that no model should write. */
 const aText = fc.oneof(
   fc.string({ maxLength: 40 }),
   fc.constantFrom(
@@ -69,7 +69,7 @@ const aText = fc.oneof(
 
 const nested = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 
-/** The input of a call, as JSON. */
+/** The input of a tool call, as JSON. */
 const anInput = fc.oneof(
   {
     weight: 4,
@@ -101,7 +101,7 @@ const anId = fc.constantFrom<unknown>(
   "é",
 );
 
-/** A block of a reply with its whole content. */
+/** A block of a reply with its complete content. */
 const aBlock: fc.Arbitrary<Record<string, unknown>> = fc.oneof(
   { weight: 4, arbitrary: aText.map((text) => ({ type: "text", text })) },
   {
@@ -125,7 +125,7 @@ const aBlock: fc.Arbitrary<Record<string, unknown>> = fc.oneof(
   fc.record({
     type: fc.constant("thinking"),
     thinking: aText,
-    // The API itself would refuse a forged one, and rightly.
+    // The API would reject a forged signature.
     signature: fc.constant(""),
   }),
   fc.constantFrom<Record<string, unknown>>(
@@ -154,7 +154,7 @@ const aStopReason = fc.oneof(
   ),
 );
 
-/** A reply whose events are in order, whatever they say. */
+/** A reply with its events in order, with any content. */
 const aReply = fc.record({
   start: aReport,
   delta: aReport,
@@ -204,14 +204,14 @@ function deltasOf({ type, text, thinking, signature, json }: Record<string, unkn
   }
 }
 
-/** Returns a text in two pieces, maybe through the middle of a character. */
+/** Splits a text into two pieces, possibly in the middle of a character. */
 function halves(text: unknown): unknown[] {
   if (typeof text !== "string") return [text];
   const middle = Math.floor(text.length / 2);
   return [text.slice(0, middle), text.slice(middle)];
 }
 
-/** What becomes of events on their way. */
+/** A distortion of a stream's events. */
 const aTwist = fc.oneof(
   { weight: 6, arbitrary: fc.constant({ do: "nothing" as const }) },
   fc.record({
@@ -276,7 +276,7 @@ const aStream = fc
       .join(""),
   );
 
-/** A reply in plain JSON, in place of a stream. */
+/** A reply in plain JSON instead of a stream. */
 const aPlainReply = aReply.map(({ start, blocks, stopReason }) => {
   const content = blocks.map(({ json, ...block }) =>
     typeof json === "string" ? { ...block, input: JSON.parse(json) } : block,
@@ -316,7 +316,7 @@ const aFailure = fc.constantFrom(
   529,
 );
 
-/** An answer to a call. */
+/** An answer to a model call. */
 export const aLie: fc.Arbitrary<Lie> = fc.record({
   status: fc.oneof({ weight: 7, arbitrary: fc.constant(200) }, aFailure),
   headers: fc.constantFrom<Record<string, string>>(
@@ -330,11 +330,11 @@ export const aLie: fc.Arbitrary<Lie> = fc.record({
   pieceBytes: fc.constantFrom(7, 1_000, 1 << 20),
 });
 
-/** Returns the answer as a response. */
+/** Returns an answer as a `Response`. */
 export function answerWith({ status, headers, body, breaksAfter, pieceBytes }: Lie): Response {
   const bytes = new TextEncoder().encode(body);
   const end = Math.min(breaksAfter ?? bytes.length, bytes.length);
-  // Large answers need not come in tiny pieces.
+  // Limits the number of chunks of a large answer.
   const size = Math.max(pieceBytes, Math.ceil(end / 500));
   let at = 0;
   const stream = new ReadableStream<Uint8Array>({

@@ -4,25 +4,25 @@ import { type ProviderEnv, providers, type SandboxAddress } from "../sandbox/pro
 import { type Sandbox, SandboxError } from "../sandbox/sandbox";
 import { aContainer, workspaceOf } from "./containers";
 
-/** A machine under a session, as a test sees it: it can be looked at, disturbed and lost. */
+/** A session's fake container: tests can inspect it, inject faults and lose it. */
 export interface FakeMachine {
-  /** The machine that stands there; null while none does. */
+  /** The name of the current container; null if there is none. */
   name: string | null;
-  /** Every machine that ever stood there. */
+  /** The names of all containers so far. */
   names: string[];
-  /** What was asked of it, in order. */
+  /** The calls of the container, in order. */
   steps: string[];
-  /** Called before each step, which fails as it does. */
+  /** Called before each step. If it throws, the step fails with its error. */
   before: (step: string) => void | Promise<void>;
-  /** The same after each step that was done. */
+  /** Called after each successful step. If it throws, the step fails with its error. */
   after: (step: string) => void | Promise<void>;
 }
 
 const machines = new Map<string, FakeMachine>();
-/** Workspaces of the sessions in containers. */
+/** The workspaces of sessions in containers, by session id. */
 const containers = new Map<string, string>();
 
-/** Returns a machine for the session of that id, which has to be started. Call `installMachines` first. */
+/** Creates a fake container for the session with an id. It is not started. Call `installMachines` first. */
 export function aMachine(id: string): FakeMachine {
   const machine: FakeMachine = {
     name: null,
@@ -35,23 +35,23 @@ export function aMachine(id: string): FakeMachine {
   return machine;
 }
 
-/** A container for the session of that id, as the tests have them. Call `installMachines` first. */
+/** Gives the session with an id a replaced container with the real runner. Call `installMachines` first. */
 export async function useContainer(id: string): Promise<void> {
   containers.set(id, await workspaceOf(id));
 }
 
-/** Loses a machine: what runs in it fails at once, and its files are gone. */
+/** Loses a container: running calls fail immediately, and its files are lost. */
 export function loseMachine(machine: FakeMachine): void {
   machine.name = null;
 }
 
-/** Returns an error of a machine. */
+/** Returns an error of a container. */
 export const machineError = (message: string, transient = true): SandboxError =>
   new SandboxError(message, { transient });
 
 /**
- * Has the embedded sandboxes of all sessions that were given a machine stand for the disks of such: each
- * machine has one of its own. Those of other sessions stay as they are.
+ * Makes the embedded sandboxes of sessions with a fake container act as the disks of containers: each container
+ * has its own. Sandboxes of other sessions do not change.
  */
 export function installMachines(): void {
   const { embedded } = providers;
@@ -116,7 +116,7 @@ export function installMachines(): void {
   });
 }
 
-/** Returns a sandbox in a container that has its workspace in another place than the session thinks. */
+/** Returns a sandbox in a container whose workspace has a different path than the session expects. */
 function inContainer(
   env: ProviderEnv,
   { id, machine }: SandboxAddress,

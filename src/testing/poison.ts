@@ -4,8 +4,8 @@ import { SessionStore } from "../session/storage/store";
 import { lose } from "./sessions";
 
 /**
- * Lets a session's object be lost whenever it is about to commit events of that kind, again and again: what it
- * does at this step ends it. Restore the mocks after each test.
+ * Loses a session's object each time it is about to commit events of a type, so that this step crashes it.
+ * Restore the mocks after each test.
  */
 export function poison(
   id: string,

@@ -7,9 +7,9 @@ type TracedError = typeof Error & {
 };
 
 /**
- * Leaves a library's frames out of the stacks of errors. Vitest maps every frame through source maps,
- * and workerd takes the stack of each abort's reason, of which just-bash has one for every command:
- * that is 30 ms apiece in tests, and nothing elsewhere.
+ * Removes a library's frames from the stacks of errors. Vitest maps every frame through source maps, and
+ * workerd reads the stack of each abort reason; just-bash creates one for every command. That takes 30 ms each
+ * in tests only.
  */
 export function leaveOutFramesOf(directory: string): void {
   const errors: TracedError = Error;

@@ -3,7 +3,7 @@ import { putSession } from "../db/sessions";
 
 let made = 0;
 
-/** Returns a session's row with everything filled in, and an id of its own. */
+/** Returns a session's row with all fields set and a unique id. */
 export function aSessionRow(changes: Partial<SessionRow> = {}): SessionRow {
   made += 1;
   const createdAt = changes.createdAt ?? Date.UTC(2026, 10, 20, 12) + made;
@@ -44,7 +44,7 @@ export function aSessionRow(changes: Partial<SessionRow> = {}): SessionRow {
   };
 }
 
-/** Puts many rows in one round trip. */
+/** Writes many rows in one round trip. */
 export async function putSessions(d1: D1Database, rows: SessionRow[]): Promise<void> {
   const statements: D1PreparedStatement[] = [];
   const later = {
@@ -58,7 +58,7 @@ export async function putSessions(d1: D1Database, rows: SessionRow[]): Promise<v
   await d1.batch(statements);
 }
 
-/** Returns a database that passes everything on and keeps the queries that it was asked. */
+/** Wraps a database so that it records its queries. */
 export function recording(d1: D1Database) {
   const queries: { sql: string; params: unknown[] }[] = [];
   const database = {
@@ -73,7 +73,7 @@ export function recording(d1: D1Database) {
   return { queries, database: database as unknown as D1Database };
 }
 
-/** Empties the mirror. */
+/** Empties the index. */
 export async function emptyMirror(d1: D1Database): Promise<void> {
   const tables = [
     "agent_sessions",

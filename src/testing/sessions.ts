@@ -14,9 +14,9 @@ import type {
 } from "../session/rpc";
 import type { Limits } from "../session/rules/ledger";
 
-/** Who owns the sessions of tests. */
+/** The owner of the sessions in tests. */
 export const ALICE: Caller = { owner: "alice", admin: false };
-/** Another owner, and somebody who may see every session. */
+/** Another owner, and an admin. */
 export const BOB: Caller = { owner: "bob", admin: false };
 export const ADMIN: Caller = { owner: "ops", admin: true };
 
@@ -27,10 +27,10 @@ export const NO_LIMITS: Limits = {
   maxTurns: null,
 };
 
-/** Returns a random id of a session. */
+/** Returns a random session id. */
 export const newSessionId = (): string => `sess_${crypto.randomUUID().replaceAll("-", "")}`;
 
-/** Returns what a session is made from; a long-running one without limits, unless `changes` says otherwise. */
+/** Returns the spec of a session: long-running and without limits by default. */
 export function aSpec(changes: Partial<SessionSpec> = {}): SessionSpec {
   return {
     id: newSessionId(),
@@ -47,7 +47,7 @@ export function aSpec(changes: Partial<SessionSpec> = {}): SessionSpec {
   };
 }
 
-/** Returns a client's message. */
+/** Returns a message request. */
 export function aMessage(prompt: string, changes: Partial<MessageRequest> = {}): MessageRequest {
   return {
     id: `msg_${crypto.randomUUID().replaceAll("-", "")}`,
@@ -62,31 +62,31 @@ export function aMessage(prompt: string, changes: Partial<MessageRequest> = {}):
   };
 }
 
-/** Returns a client's schedule: one message an hour, unless `changes` says otherwise. */
+/** Returns a schedule request: one message per hour by default. */
 export function aSchedule(prompt: string, changes: Partial<ScheduleRequest> = {}): ScheduleRequest {
   const id = `sched_${crypto.randomUUID().replaceAll("-", "")}`;
   return { id, when: { everyMs: 3_600_000 }, prompt, requestHash: "hash", ...changes };
 }
 
-/** Returns the object of a session; its stub's own type can't tell what `unknown` becomes on the way. */
+/** Returns the stub of a session's object. The stub's own type mistranslates `unknown`. */
 export const objectOf = (id: string) => env.SESSIONS.getByName(id);
 export const sessionOf = (id: string) => objectOf(id) as unknown as SessionRpc;
 
-/** Returns the value of an answer that must not be a refusal. */
+/** Returns the value of a result; throws for a refusal. */
 export function value<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
   return result.value;
 }
 
-/** Returns a session as its object tells it. */
+/** Reads a session's row from its object. */
 export const read = async (id: string): Promise<SessionRow> =>
   value(await sessionOf(id).read(ALICE));
 
-/** Returns the row of a session in D1; null for none. */
+/** Reads a session's row from D1; null if there is none. */
 export const rowOf = (id: string) =>
   env.DB.prepare("SELECT * FROM agent_sessions WHERE id = ?").bind(id).first();
 
-/** Makes a session and returns its id. */
+/** Creates a session and returns its id. */
 export async function createSession(changes: Partial<SessionSpec> = {}): Promise<string> {
   const spec = aSpec(changes);
   value(await sessionOf(spec.id).create(ALICE, spec));
@@ -102,7 +102,7 @@ export async function ask(
   return value(await sessionOf(id).ask(ALICE, aMessage(prompt, changes)));
 }
 
-/** Returns the whole log of a session. */
+/** Returns all events of a session. */
 export async function eventsOf(id: string): Promise<SessionEvent[]> {
   return value(await sessionOf(id).events(ALICE, { after: 0, limit: 100_000 })).events;
 }
@@ -137,7 +137,7 @@ export const alarmOf = (object: DurableObjectStub): Promise<number | null> =>
 export const keysUnder = async (prefix: string): Promise<string[]> =>
   (await env.SNAPSHOTS.list({ prefix })).objects.map(({ key }) => key);
 
-/** Waits until something holds; fails after two seconds. */
+/** Waits until a condition is true; fails after two seconds. */
 export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
     if (await holds()) return;

@@ -9,7 +9,7 @@ export function aSandbox(): Sandbox {
   return embedded(env.EMBEDDED_SANDBOXES, id, { workspace: "/workspace" });
 }
 
-/** Returns what a tool may touch: a call of its own in a new sandbox, and no network. */
+/** Returns the context of a tool call, with a new sandbox and no network. */
 export function aContext(parts: Partial<ToolContext> = {}): ToolContext {
   return {
     sandbox: parts.sandbox ?? aSandbox(),
@@ -27,7 +27,7 @@ export function aContext(parts: Partial<ToolContext> = {}): ToolContext {
   };
 }
 
-/** Returns a sandbox that does only what a test says. */
+/** Returns a sandbox with the given methods only. */
 export function aFakeSandbox(parts: Partial<Sandbox> = {}): Sandbox {
   return {
     run: () => Promise.reject(new Error("no commands in this test")),
@@ -39,7 +39,7 @@ export function aFakeSandbox(parts: Partial<Sandbox> = {}): Sandbox {
   };
 }
 
-/** Returns the text of a result. */
+/** Returns the text of a tool result. */
 export function textOf({ content }: ToolResult): string {
   if (typeof content === "string") return content;
   return content.map((block) => (block.type === "text" ? block.text : "[image]")).join("\n");

@@ -7,15 +7,15 @@ import { model } from "../session/deployment";
 import { SessionStore } from "../session/storage/store";
 import { objectOf } from "./sessions";
 
-/** What was asked of the upstream of a test. */
+/** The calls that a test's upstream received. */
 export interface Asked {
   body: { model: string; max_tokens: number; messages: unknown[] };
   text: string;
 }
 
 /**
- * Puts something in the place of the model's API: what `answer` makes of each call, and the API itself where it
- * makes nothing. Restore the mocks after each test.
+ * Replaces the Messages API: `answer` may answer each call; other calls go to the original. Restore the mocks
+ * after each test.
  */
 export function upstream(
   answer: (n: number, call: Asked) => Response | Promise<Response> | undefined,
@@ -47,7 +47,7 @@ export function upstream(
 const event = (type: string, fields: object = {}) =>
   `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
 
-/** Returns a reply of some blocks, with reports of usage that are right unless others are given. */
+/** Returns a reply with some blocks, with correct usage unless other reports are given. */
 export function reply(
   blocks: { type: string; [field: string]: unknown }[],
   { start, delta }: { start?: unknown; delta?: unknown } = {},
@@ -81,7 +81,7 @@ export function reply(
 }
 export const hello = { type: "text", text: "Hello." };
 
-/** Returns the books of a session, which must be right: its ledger, its totals and its events say the same. */
+/** Returns the accounts of a session, after checking that its ledger, its totals and its events agree. */
 export async function booksOf(id: string) {
   return runInDurableObject(objectOf(id), (_, { storage }) => {
     const { state, metadata, log, calls: table } = new SessionStore(storage);
