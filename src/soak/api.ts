@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionEvent, StopReason } from "../events/event.ts";
 
-/** A session as the API shows it: the fields that are looked at here. */
+/** The fields of an API session that the soak test reads. */
 export interface SessionView {
   id: string;
   status: string;
@@ -15,10 +15,10 @@ export interface SessionView {
   toolsUsed: string[];
 }
 
-/** A message as the API shows it, likewise. */
+/** The fields of an API message that the soak test reads. */
 export interface MessageView {
   messageId: string;
-  /** The session that it was sent to. */
+  /** The session that the message was sent to. */
   sessionId: string;
   prompt: string;
   status: string;
@@ -33,7 +33,7 @@ export interface MessageView {
   endedAt: string | null;
 }
 
-/** A request; a body goes as JSON. */
+/** A request; the body is sent as JSON. */
 export interface Request {
   method?: string;
   path: string;
@@ -42,33 +42,33 @@ export interface Request {
   signal?: AbortSignal;
 }
 
-/** An answer with its body read. */
+/** A response with its parsed body. */
 export interface Answer<T> {
   status: number;
   body: T;
 }
 
-/** What an error of the API says. */
+/** The error object of the API. */
 export interface ErrorBody {
   error: { type: string; message: string; reason?: string; messageId?: string };
 }
 
-/** The server as a client sees it: sometimes it is not there. */
+/** The server under test, which may be down at times. */
 export interface Api {
   url: string;
-  /** When it was last started, in ms since 1970; Infinity while it is not there. */
+  /** When it was last started, in ms since 1970; Infinity while it is down. */
   startedAt: number;
   count(what: string): void;
   violation(where: string, what: string): void;
 }
 
 const RETRY_MS = 250;
-/** No request takes longer than the work that it waits for. */
+/** Timeout of a request, longer than any work that it may wait for. */
 const ANSWER_MS = 150_000;
-/** How long after a restart connections may break, and it may say that it can't be reached. */
+/** How long after a restart connections may break and the server may answer that it is unavailable. */
 const DISTURBED_MS = 10_000;
 
-/** Sends a request until it is answered, however often the server is killed meanwhile. */
+/** Repeats a request until it is answered, across restarts of the server. */
 export async function ask<T>(api: Api, request: Request): Promise<Answer<T>> {
   for (;;) {
     try {
@@ -82,7 +82,7 @@ export async function ask<T>(api: Api, request: Request): Promise<Answer<T>> {
   }
 }
 
-/** Reads what must be there. */
+/** Reads a path that must exist. */
 export async function read<T>(api: Api, path: string): Promise<T> {
   const { status, body } = await ask<T>(api, { path });
   if (status !== 200) throw new Error(`${path} was answered with ${status}`);
@@ -90,8 +90,8 @@ export async function read<T>(api: Api, path: string): Promise<T> {
 }
 
 /**
- * Sends a request once, and looks at the status of its answer: no fault of the server is ever in order.
- * Undefined when the server asks to try again.
+ * Sends a request once and checks the status of its response: a server error is never acceptable. Returns
+ * undefined if the server asks to try again.
  */
 export async function open(api: Api, request: Request): Promise<Response | undefined> {
   const { method = "GET", path, body, headers, signal } = request;
@@ -119,7 +119,7 @@ export async function open(api: Api, request: Request): Promise<Response | undef
   return undefined;
 }
 
-/** A connection breaks when the server is killed, and at no other time. */
+/** Records a broken connection as a fault, unless the server was killed at that time. */
 export function noteLoss(api: Api, { method = "GET", path }: Request, error: unknown): void {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   if (Date.now() - api.startedAt > DISTURBED_MS) {
@@ -133,17 +133,17 @@ async function bodyOf<T>(response: Response): Promise<T> {
   return text === "" ? (undefined as T) : JSON.parse(text);
 }
 
-/** Everything that can be read of a session at rest. */
+/** Everything that the API returns for a session at rest. */
 export interface Story {
   session: SessionView;
   messages: MessageView[];
   events: SessionEvent[];
 }
 
-/** Reads a session with all of its messages and events. */
+/** Reads a session with all its messages and events. */
 export async function readStory(api: Api, id: string): Promise<Story> {
   const path = `/api/sessions/${id}`;
-  // Once it has ended, nothing that is read after it changes any more.
+  // Once the session has ended, later reads cannot differ.
   const session = await read<SessionView>(api, path);
   const messages: MessageView[] = [];
   for (let cursor: string | null = "0"; cursor !== null; ) {

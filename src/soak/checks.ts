@@ -5,15 +5,15 @@ import type { Life, Sent } from "./life.ts";
 import { readCommand } from "./script.ts";
 import type { StreamedEvent, Watched } from "./streams.ts";
 
-/** What the sessions' upstream was like. */
+/** The behaviour of the sessions' upstream. */
 export interface Upstream {
-  /** It fails now and then for no reason of the prompt's, which may fail a message. */
+  /** Whether it fails at random, which may fail a message. */
   isLying: boolean;
 }
 
-/** Everything that is not as it should be with a session at rest. */
+/** Returns the faults of a session at rest. */
 export function faultsOf(life: Life, whole: Story, upstream: Upstream): string[] {
-  // What it has inherited was another session's, and is looked at there.
+  // Copied messages belong to another session and are checked there.
   const messages = whole.messages.filter(({ sessionId }) => sessionId === life.id);
   const story = { ...whole, messages };
   return [
@@ -25,7 +25,7 @@ export function faultsOf(life: Life, whole: Story, upstream: Upstream): string[]
   ];
 }
 
-/** Seqs without gaps, one message at a time, and one of everything. */
+/** Returns faults of the log: gaps between seqs, parallel messages, duplicate events. */
 function faultsOfLog({ events }: Story): string[] {
   const faults: string[] = [];
   const seen = new Set<string>();
@@ -67,7 +67,7 @@ function faultsOfLog({ events }: Story): string[] {
   return [...faults, ...open.map((what) => `the log has ${what} without its end`)];
 }
 
-/** Every message that was accepted is there once, and as it was answered; no other is. */
+/** Returns faults of messages: each accepted message must exist once, as it was answered, and no other. */
 function faultsOfMessages(life: Life, { messages, events }: Story, upstream: Upstream): string[] {
   const faults: string[] = [];
   for (const sent of life.sent) {
@@ -129,7 +129,7 @@ function faultsOfMessage(
   if (status === "failed" && !script.refused && !isLying) fault(JSON.stringify(message.error));
   if (stopReason === "interrupted" && life.interrupts === 0) fault("nobody stopped it");
   const calls = events.filter(({ type }) => type === "tool.started").length;
-  // An agent that a limit has stopped leaves out the rest of its task.
+  // An agent that was stopped by a limit does not finish its task.
   const cut = events.some((e) => e.type === "agent.completed" && e.stopReason !== "end_turn");
   if (stopReason === "end_turn" && !cut && calls !== script.calls) {
     fault(`${calls} of ${script.calls}`);
@@ -137,7 +137,7 @@ function faultsOfMessage(
   return faults;
 }
 
-/** Returns the money of the events, the messages and the session is the same, and within the limits. */
+/** Returns faults of money: events, messages and the session must agree, within the limits. */
 function faultsOfMoney(life: Life, { session, messages, events }: Story): string[] {
   const faults: string[] = [];
   const { totalCost, totalTokens, numTurns } = session;
@@ -152,7 +152,7 @@ function faultsOfMoney(life: Life, { session, messages, events }: Story): string
   return faults;
 }
 
-/** Returns what a command has appended is in the file once, whatever happened meanwhile. */
+/** Returns faults of effects: the output of each command must be in the file exactly once. */
 function faultsOfEffects({ id }: Life, { events }: Story): string[] {
   const faults: string[] = [];
   const commands = new Map<string, string>();
@@ -174,7 +174,7 @@ function faultsOfEffects({ id }: Life, { events }: Story): string[] {
     const lines = isEmpty ? [] : content.split("\n");
     const known = new Set(lines);
     const lost = done.filter((line) => !known.has(line));
-    // A file that was inherited holds what other sessions have written.
+    // A copied file contains lines of other sessions.
     const own = lines.filter((line) => line.includes(id.slice(-8)));
     const strange = own.filter((line) => !begun.has(line));
     if (known.size !== lines.length) faults.push(`a line is there twice at ${seq}: ${lines}`);
@@ -184,7 +184,7 @@ function faultsOfEffects({ id }: Life, { events }: Story): string[] {
   return faults;
 }
 
-/** Whoever watched has seen the log, from where they began and without a gap or a repeat. */
+/** Returns faults of streams: each watcher must have received the log from its start, without gaps or duplicates. */
 function faultsOfStreams({ watched, sent }: Life, { events }: Story): string[] {
   const faults = watched ? faultsOfWatched("the watcher", watched, events) : [];
   for (const { marker, ids, streams } of sent) {
@@ -203,7 +203,7 @@ function faultsOfWatched(who: string, seen: Watched, events: readonly StreamedEv
   return [...faults, `${who} saw ${JSON.stringify(got)} for ${JSON.stringify(wanted)}`];
 }
 
-/** Money as the ledger keeps it: a whole number. */
+/** Converts dollars to the ledger's integer nano-dollars. */
 export const nanos = (dollars: number): number => Math.round(dollars * 1e9);
 
 const costOf = (events: SessionEvent[]): number =>
@@ -216,7 +216,7 @@ const tokensOf = (events: SessionEvent[]): number =>
     return sum + inputTokens + outputTokens + cacheReadTokens + cacheWriteTokens;
   }, 0);
 
-/** Why a turn was cut off; what it had said by then makes it count. */
+/** Reasons why a turn was cut off. Such a turn counts if it has text. */
 const CUT = ["interrupted", "terminated", "lifetime_limit", "error"];
 
 function turnsOf(events: SessionEvent[]): number {

@@ -11,7 +11,7 @@ interface Summary {
   byStatus: Record<string, number>;
 }
 
-/** Returns where the lists and the statistics differ from what the sessions say of themselves. */
+/** Returns the differences between the sessions and the lists and statistics of the index. */
 export async function faultsOfIndex(api: Api, lives: readonly Life[]): Promise<string[]> {
   const faults: string[] = [];
   const listed = await list(api);

@@ -13,60 +13,63 @@ import type { Random } from "./random.ts";
 import { AGENTS, randomScript, type Script, showLog, slowScript } from "./script.ts";
 import { follow, newWatched, type Watched } from "./streams.ts";
 
-/** A message as its client knows it. */
+/** A message, with what its client knows of it. */
 export interface Sent {
   marker: string;
   script: Script;
   body: Record<string, unknown>;
-  /** The id that each of its requests was answered with. */
+  /** The message ids that its requests returned. */
   ids: Set<string>;
-  /** The messages that its requests were answered with after its end. */
+  /** The ended messages that its requests returned. */
   answers: MessageView[];
-  /** What the streams saw that it was sent with. */
+  /** The events that its streams received. */
   streams: Watched[];
 }
 
-/** A session as its client knows it. */
+/** A session, with what its client knows of it. */
 export interface Life {
   id: string;
   pattern: string;
-  /** It is deleted in the middle of whatever it does, so that nobody can say what it had cost. */
+  /** Whether it is deleted during its work, so that its final cost is unknown. */
   doomed: boolean;
-  /** The greatest limits it ever had. */
+  /** The highest limits that it ever had. */
   maxBudgetUsd: number;
   maxTurns: number;
-  /** How often somebody stopped a message. */
+  /** The number of interrupted messages. */
   interrupts: number;
   sent: Sent[];
-  /** What somebody saw who watched the session all the time. */
+  /** The events that a permanent watcher received; null without one. */
   watched: Watched | null;
-  /** Snapshots of it that others may start from. */
+  /** Its snapshots, from which other sessions may start. */
   snapshots: string[];
-  /** What an ephemeral session was before it was removed. */
+  /** The data of an ephemeral session before its removal. */
   story: Story | null;
 }
 
-/** What every life has to know. */
+/** The shared state of all simulated sessions. */
 export interface World {
   api: Api;
-  /** Sessions that others may start from. */
+  /** Sessions that other sessions may start from. */
   origins: Life[];
-  /** Aborted when nothing more is to begin. */
+  /** Aborted when no new work may begin. */
   over: AbortSignal;
-  /** Aborted when nobody watches any more. */
+  /** Aborted when all watchers must disconnect. */
   closed: AbortSignal;
 }
 
-/** What a schedule asks for, again and again. */
+/** The prompt of schedules. */
 const SCHEDULED = 'on schedule\n/Glob {"pattern":"*.txt"}';
 
 const PATTERNS = ["ephemeral", "long-running", "hybrid", "hybrid", "single-container"] as const;
 
-/** Whose sessions they are; the doomed ones are another's, so that the sums of these can be known. */
+/**
+ * The users of the sessions. Sessions that are deleted early have another user, so that the sums of these users
+ * are known.
+ */
 export const USERS = ["ada", "bob", "cyd"] as const;
 export const DOOMED_USER = "doomed";
 
-/** Lives a session's life, with as much of it by chance as can be. Ends when every request is answered. */
+/** Simulates one session with random actions. Ends when every request is answered. */
 export async function live(world: World, random: Random, name: string): Promise<Life> {
   const { api, over, closed } = world;
   const life = await create(world, random, name);
@@ -80,7 +83,7 @@ export async function live(world: World, random: Random, name: string): Promise<
   const schedule = life.pattern !== "ephemeral" && random.chance(0.3);
   const scheduleId = schedule ? await addSchedule(api, random, life) : null;
   const open: Promise<void>[] = [];
-  // An ephemeral session is removed a minute after its message, and is read before.
+  // An ephemeral session is removed a minute after its message ends, so it must be read before.
   const most = life.pattern === "ephemeral" ? 4 : 16;
   for (let steps = random.int(3, most); steps > 0 && !over.aborted; steps--) {
     const step = act(api, random, life).catch((error) => api.violation(life.id, `${error}`));
@@ -99,7 +102,7 @@ export async function live(world: World, random: Random, name: string): Promise<
   return life;
 }
 
-/** Has a session act on its own; null when it has ended already. */
+/** Adds a schedule to a session; null if the session has already ended. */
 async function addSchedule(api: Api, random: Random, life: Life): Promise<string | null> {
   const body = { everyMs: random.int(1_000, 6_000), prompt: SCHEDULED };
   const headers = { "Idempotency-Key": `schedule-${life.id}` };
@@ -119,13 +122,13 @@ async function pauseSchedule(api: Api, life: Life, id: string): Promise<void> {
   await check(api, life, { method: "PATCH", path, body: { paused: true } }, 200, 409);
 }
 
-/** Sends a message that nobody waits for, and that runs when the server is killed for the last time. */
+/** Sends a background message that runs when the server is killed for the last time. */
 async function sendUnattended(api: Api, life: Life): Promise<void> {
   const marker = `slow-${life.id.slice(-8)}`;
   await send(api, life, newMessage(marker, slowScript(marker), { background: true }));
 }
 
-/** Asks a session that lives still for what its commands have left. */
+/** Sends a live session a last message that shows the effects of its commands. */
 export async function sendLast(api: Api, life: Life): Promise<void> {
   const marker = `last-${life.id.slice(-8)}`;
   await send(api, life, newMessage(marker, showLog(marker), {}));
@@ -176,7 +179,7 @@ async function create(world: World, random: Random, name: string): Promise<Life>
 
 type Body = Record<string, unknown> & { config: Record<string, unknown> };
 
-/** Something to start from: an earlier session, or a snapshot of one; null when there is none yet. */
+/** Returns a random source: an earlier session or a snapshot of one; null if there is none yet. */
 function randomOrigin({ origins }: World, random: Random): Record<string, unknown> | null {
   const origin = origins[random.int(0, origins.length - 1)];
   if (!origin) return null;
@@ -186,7 +189,7 @@ function randomOrigin({ origins }: World, random: Random): Record<string, unknow
   return { resumeSessionId: id, ...(random.chance(0.5) && { forkSession: true }) };
 }
 
-/** Makes a session from an earlier one; undefined when that is at work, or its snapshot is gone. */
+/** Creates a session from an earlier one; undefined if that one is busy or its snapshot was removed. */
 async function createFrom(
   api: Api,
   random: Random,
@@ -269,7 +272,7 @@ const newMessage = (marker: string, script: Script, options: Record<string, unkn
   streams: [],
 });
 
-/** Sends a message until it is answered, and notes what the answer says of it. */
+/** Repeats a message until it is answered, and records the response. */
 async function send(api: Api, life: Life, message: Sent): Promise<void> {
   if (!life.sent.includes(message)) life.sent.push(message);
   const { body, marker } = message;
@@ -330,7 +333,7 @@ async function terminate(api: Api, life: Life): Promise<void> {
 
 async function remove(api: Api, life: Life): Promise<void> {
   api.count("deletes");
-  // The first answer may have been lost.
+  // The first response may have been lost.
   await check(api, life, { method: "DELETE", path: of(life).path }, 204, 404);
 }
 
@@ -345,7 +348,7 @@ async function check(
   api.violation(life.id, `${request.method} was answered with ${status} ${JSON.stringify(body)}`);
 }
 
-/** Reads an ephemeral session as soon as its message has ended: a minute later it is gone. */
+/** Reads an ephemeral session right after its message ended; a minute later it is removed. */
 async function lastWords(api: Api, life: Life): Promise<Story> {
   for (;;) {
     const story = await readStory(api, life.id);
@@ -354,7 +357,7 @@ async function lastWords(api: Api, life: Life): Promise<Story> {
   }
 }
 
-/** Does the same thing once, or twice side by side, or again after the first answer. */
+/** Runs an action once, twice in parallel, or again after the first answer. */
 async function severalTimes<T>(random: Random, act: () => Promise<T>): Promise<T[]> {
   const dice = random.int(1, 10);
   if (dice === 1) return Promise.all([act(), act()]);

@@ -1,13 +1,13 @@
-/** Numbers that a seed determines. */
+/** A random number generator with a seed. */
 export interface Random {
-  /** Returns an integer between two, both included. */
+  /** Returns an integer from `least` to `most`, both inclusive. */
   int(least: number, most: number): number;
-  /** True as often as a probability says. */
+  /** Returns true with a probability. */
   chance(probability: number): boolean;
   pick<T>(list: readonly [T, ...T[]]): T;
 }
 
-/** Makes random numbers from a seed (mulberry32). */
+/** Creates a random number generator from a seed (mulberry32). */
 export function randomFrom(seed: number): Random {
   let state = seed >>> 0;
   const next = (): number => {

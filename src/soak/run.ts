@@ -10,15 +10,15 @@ import { type Life, live, sendLast, type World } from "./life.ts";
 import { startLyingModel } from "./lying-model.ts";
 import { type Random, randomFrom } from "./random.ts";
 
-// Lets a crowd of sessions live on a server that is killed again and again, and then looks from outside
-// whether Rigger has kept its word. What the sessions do is determined by the seed, when it happens is not.
+// Runs many sessions on a server that is killed repeatedly, then checks from outside that Rigger kept its
+// rules. The seed determines what the sessions do, but not when it happens.
 
 const { values: options } = parseArgs({
   options: {
     seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
     seconds: { type: "string", default: "120" },
     sessions: { type: "string", default: "100" },
-    /** `lying`: the model's API misreports what calls cost, fails after it has billed, and breaks off. */
+    /** `lying`: the Messages API misreports usage, fails after it has billed, and cuts replies off. */
     upstream: { type: "string", default: "honest" },
   },
 });
@@ -29,17 +29,20 @@ const IS_LYING = options.upstream === "lying";
 
 const vars: Record<string, string> = { ALLOW_ANONYMOUS: "true", OFFLINE_MODEL: "true" };
 const KILL_EVERY_S = [10, 25] as const;
-/** The time for a last message before the last kill. */
+/** Time for a last message before the last kill. */
 const LAST_WORDS_MS = 1_500;
-/** The longest that anybody waits for an answer once the server stays. */
+/** Maximum time until every request is answered, once the server is no longer killed. */
 const ANSWERED_MS = 120_000;
-/** A message that was lost with its server is taken up within half a minute, though nobody asks for it. */
+/**
+ * Maximum time until a message that was lost with its server continues without a request: half a minute, plus a
+ * margin.
+ */
 const UNATTENDED_MS = 40_000;
-/** The longest that what waits then may still take. */
+/** Maximum time for the waiting messages after that. */
 const REST_MS = 90_000;
-/** By then what is idle for too long has ended, and who watches has heard of it. */
+/** Time after which idle sessions have ended and their watchers have received it. */
 const IDLE_MS = 8_000;
-/** The longest that the index may lag. */
+/** Maximum lag of the index. */
 const INDEX_MS = 30_000;
 
 const counts = new Map<string, number>();
@@ -76,7 +79,7 @@ async function main(): Promise<void> {
 let current: Server | null = null;
 const closing = new AbortController();
 
-/** Lets all sessions live, and the server die, until the time is over and every request is answered. */
+/** Runs all sessions and kills the server repeatedly, until the time is over and every request is answered. */
 async function liveAll(first: Server, state: string): Promise<Life[]> {
   const random = randomFrom(SEED);
   const over = new AbortController();
@@ -129,9 +132,9 @@ async function killAndStart(state: string, random: Random): Promise<void> {
   current = await begin(state, port);
 }
 
-/** Waits until a session has nothing more to do. */
+/** Waits until a session has no more work. */
 async function comeToRest(life: Life): Promise<void> {
-  // Any request wakes it: the log, asked for first, is as it was.
+  // The log is read first, because any request wakes the session.
   const path = `/api/sessions/${life.id}/events?limit=1000`;
   const { events } = await read<Pick<Story, "events">>(api, path);
   const newestAt = Date.parse(events.at(-1)?.at ?? "");
@@ -172,7 +175,7 @@ async function compareIndex(lives: readonly Life[]): Promise<void> {
   for (const fault of faults) api.violation("the index", fault);
 }
 
-/** Leaves what is on disk to be looked at. */
+/** Keeps the data on disk for inspection. */
 async function keep(server: Server, state: string): Promise<void> {
   await stop(server);
   await rename(state, `${state}-kept`);

@@ -1,21 +1,21 @@
 import type { Random } from "./random.ts";
 
-/** A prompt for the offline model, and what must come of it when nothing interferes. */
+/** A prompt for the offline model, and its expected outcome without interference. */
 export interface Script {
   prompt: string;
-  /** How many calls of tools it makes. */
+  /** The number of its tool calls. */
   calls: number;
-  /** Whether the model is told to refuse it. */
+  /** Whether the model is instructed to refuse it. */
   refused: boolean;
 }
 
-/** The file that every token goes to. */
+/** The file to which every token is appended. */
 const LOG_FILE = "log.txt";
 
-/** The agents of sessions that have any. */
+/** The names of additional agents. */
 export const AGENTS = ["left", "right"];
 
-/** Makes a prompt of random turns and faults. The marker is its text, and is in the name of each token. */
+/** Creates a prompt with random turns and faults. The marker is its text and part of each token's name. */
 export function randomScript(random: Random, marker: string, withAgents: boolean): Script {
   const lines = [marker];
   let calls = 0;
@@ -32,21 +32,21 @@ export function randomScript(random: Random, marker: string, withAgents: boolean
   return { prompt: lines.join("\n"), calls, refused };
 }
 
-/** Returns a prompt that takes some seconds. */
+/** Returns a prompt that runs for some seconds. */
 export const slowScript = (marker: string): Script => ({
   prompt: `${marker}\n/delay 3000\n${bash(`echo T-${marker} >> ${LOG_FILE}; sleep 2`)}`,
   calls: 1,
   refused: false,
 });
 
-/** Returns a prompt that shows what the file holds. */
+/** Returns a prompt that shows the content of the file. */
 export const showLog = (marker: string): Script => ({
   prompt: `${marker}\n${bash(`cat ${LOG_FILE}`)}`,
   calls: 1,
   refused: false,
 });
 
-/** Returns the token that a command appends, and whether it shows the file in the end. */
+/** Returns the token that a command appends, and whether it then shows the file. */
 export function readCommand(command: string): { token?: string | undefined; shows: boolean } {
   return {
     token: new RegExp(`echo (\\S+) >> ${LOG_FILE}`).exec(command)?.[1],
@@ -54,7 +54,7 @@ export function readCommand(command: string): { token?: string | undefined; show
   };
 }
 
-/** Tasks that are done side by side. They only write, since what they would see depends on the others. */
+/** Creates parallel tasks. They only write, because what they would read depends on the other tasks. */
 function randomTasks(random: Random, token: string): { line: string; calls: number } {
   const tasks = AGENTS.slice(0, random.int(1, AGENTS.length)).map((type) => {
     const append = `sleep ${random.int(0, 9) / 10}; echo T-${token}-${type} >> ${LOG_FILE}`;
@@ -85,7 +85,7 @@ function randomToolCalls(random: Random, token: string): string[] {
   ])();
 }
 
-/** Fewer faults than a turn has tries, so that they alone never fail a message. */
+/** Fewer faults than a turn has attempts, so that faults alone never fail a message. */
 function randomFaults(random: Random): string[] {
   const lines: string[] = [];
   if (random.chance(0.35)) lines.push(`/delay ${random.int(10, random.pick([300, 1500, 4000]))}`);

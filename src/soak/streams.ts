@@ -13,24 +13,24 @@ export interface StreamedEvent {
   text?: string;
 }
 
-/** What a client has seen that comes back whenever its stream breaks. */
+/** What a client that reconnects after each break has received. */
 export interface Watched {
-  /** The stored events, in the order in which they came. */
+  /** The stored events, in order of arrival. */
   events: StreamedEvent[];
-  /** The pieces of replies, each put at its offset, by turn and block. */
+  /** The text of replies by turn and block, with each piece put at its offset. */
   shown: Map<string, string>;
-  /** What was not as it should be at the time it came. */
+  /** Faults that were found on arrival. */
   faults: string[];
 }
 
-/** Returns a client that has seen nothing. */
+/** Returns the state of a new client. */
 export const newWatched = (): Watched => ({ events: [], shown: new Map(), faults: [] });
 
 const COME_BACK_MS = 200;
 
 /**
- * Follows a stream until its last event, across all restarts. Returns the answer if the request was
- * refused, and null after the end.
+ * Follows a stream until its last event, across restarts. Returns the response if the request was refused, and
+ * null after the last event.
  */
 export async function follow(
   api: Api,
@@ -59,10 +59,10 @@ export async function follow(
   }
 }
 
-/** Returns the seq of the last stored event that was seen. */
+/** Returns the seq of the last stored event that was received. */
 const lastSeq = ({ events }: Watched): number => events.at(-1)?.seq ?? 0;
 
-/** Keeps an event as a client would that shows replies while they are written. */
+/** Records an event like a client that shows replies while they are written. */
 function note({ events, shown, faults }: Watched, event: StreamedEvent): void {
   if (event.seq !== undefined) events.push(event);
   const { type, turnId } = event;
@@ -75,7 +75,7 @@ function note({ events, shown, faults }: Watched, event: StreamedEvent): void {
   } else if (type === "turn.retried") {
     for (const block of shown.keys()) if (block.startsWith(`${turnId}.`)) shown.delete(block);
   } else if (type === "assistant.text") {
-    // Whoever was away for its end has seen a beginning of it.
+    // A client that was disconnected at the end has received only the beginning.
     const seen = shown.get(`${turnId}.text`) ?? "";
     if (!String(event.text).startsWith(seen)) faults.push(`${turnId} was shown as "${seen}"`);
   }
