@@ -1,6 +1,6 @@
 import { Agent, request } from "node:http";
 
-/** One request's answer, and when its parts arrived, in milliseconds of `now()`. */
+/** A response, and when its parts arrived, in ms of `now()`. */
 export interface Answer {
   status: number;
   text: string;
@@ -8,25 +8,25 @@ export interface Answer {
   endedAt: number;
 }
 
-/** What to send; a body goes as JSON. */
+/** A request; the body is sent as JSON. */
 export interface Call {
   method?: "GET" | "POST" | "PUT";
   url: string;
   body?: unknown;
-  /** Hears each piece of the answer as it arrives. */
+  /** Called with each piece of the response as it arrives. */
   onText?: (text: string, at: number) => void;
 }
 
-// Connections are kept, so that setting them up is not measured.
-// Idle ones are dropped before workerd does it, which may be in the middle of the next request.
+// Connections are reused, so that connecting is not measured. Idle ones are closed before workerd closes them,
+// which could happen during the next request.
 const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, timeout: 3_000 });
 
 const TIMEOUT_MS = 60_000;
 
-/** Milliseconds since 1970, with their fractions. */
+/** Returns the time in ms since 1970, with fractions. */
 const now = (): number => performance.timeOrigin + performance.now();
 
-/** Sends a request to a server of this machine; an answer that is no success rejects. */
+/** Sends a request to a local server. Rejects if the response is not a success. */
 export function send({ method = "GET", url, body, onText }: Call): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const json = body === undefined ? undefined : JSON.stringify(body);
@@ -52,5 +52,5 @@ export function send({ method = "GET", url, body, onText }: Call): Promise<Answe
   });
 }
 
-/** Closes the connections that are kept. */
+/** Closes the open connections. */
 export const hangUp = (): void => agent.destroy();

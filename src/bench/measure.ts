@@ -2,16 +2,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "./client.ts";
 import type { Mode, Prompt, Target } from "./targets.ts";
 
-/** Something of Rigger, and the same of what it is compared with. */
+/** A value for Rigger, and the same for the baseline. */
 export type Pair<T> = Record<"base" | "rigger", T>;
 
-/** Samples of one thing, summarised; `p95` is absent where there is only one number. */
+/** A summary of samples; `p95` is absent if there is only one. */
 export interface Sample {
   p50: number;
   p95?: number;
 }
 
-/** What it took to answer many messages; the CPU time is a message's, and null where it can't be had. */
+/** The load of many messages. CPU time is per message, and null if it cannot be measured. */
 export interface Load {
   latencyMs: Sample;
   perSecond: Sample;
@@ -19,31 +19,31 @@ export interface Load {
   otherCpuMs: Sample | null;
 }
 
-/** How often and how much to measure, one server after the other in each round. */
+/** How often and how much to measure; the servers take turns in each round. */
 export interface Rounds {
   rounds: number;
   each: number;
 }
 
-/** What a server does after it has answered is the message's too: the index is told 2 s later at most. */
+/** Work after the response belongs to the message too: the index is updated after 2 s at most. */
 const SETTLE_MS = 2_500;
 
-/** Sessions that are made at once. */
+/** Number of sessions that are created in parallel. */
 const MADE_AT_ONCE = 8;
 
-/** Summarises values by their median and 95th percentile. */
+/** Returns the median and the 95th percentile of values. */
 export function sampleOf(values: readonly number[]): Sample {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
   return { p50: at(0.5), p95: at(0.95) };
 }
 
-/** Does the same for both. */
+/** Runs an action for both servers. */
 export async function forBoth<T, R>(pair: Pair<T>, act: (one: T) => Promise<R>): Promise<Pair<R>> {
   return { base: await act(pair.base), rigger: await act(pair.rigger) };
 }
 
-/** Measures both in turns, so that a machine that gets slower or faster does so for both. */
+/** Measures both servers in turns, so that changes in the computer's speed affect both. */
 export async function inTurns<T, R>(
   pair: Pair<T>,
   rounds: number,
@@ -57,7 +57,7 @@ export async function inTurns<T, R>(
   return results;
 }
 
-/** Times a request of both. */
+/** Compares the latency of a request on both servers. */
 export async function compareLatency(
   targets: Pair<Target>,
   { rounds, each }: Rounds,
@@ -67,7 +67,7 @@ export async function compareLatency(
   return { base: sampleOf(taken.base.flat()), rigger: sampleOf(taken.rigger.flat()) };
 }
 
-/** Makes sessions, which is not measured. */
+/** Creates sessions; this is not measured. */
 export async function newSessions(target: Target, count: number): Promise<string[]> {
   const ids: string[] = [];
   while (ids.length < count) {
@@ -78,7 +78,7 @@ export async function newSessions(target: Target, count: number): Promise<string
   return ids;
 }
 
-/** Has sessions answer messages at once, each session's own one after the other; new ones every round. */
+/** Sends messages to parallel sessions, one at a time within each session, with new sessions in every round. */
 export async function compareMessages(
   targets: Pair<Target>,
   { rounds, each, ...what }: Rounds & { sessions: number; mode: Mode; prompt: Prompt },

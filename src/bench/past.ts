@@ -5,7 +5,10 @@ import { printTable, row } from "./table.ts";
 
 const AGENTS = 16;
 
-/** Compares a session that has lived long with a new one, and many agents at once with one; answers the aims missed. */
+/**
+ * Compares a session with a long history with a new one, and many parallel agents with one. Returns the number
+ * of missed aims.
+ */
 export async function withLongPast({
   turns,
   progress,
@@ -32,7 +35,7 @@ export async function withLongPast({
   };
   for (let round = 0; round < 4; round++) {
     progress(`waking, ${round + 1}`);
-    // Nothing but a new process makes the objects forget what they hold in memory.
+    // Only a new process clears what the objects hold in memory.
     await stop(server);
     server = await startRigger(state, model.url);
     await say(server, await crewed(server), "/tokens 10\nhi");
@@ -64,14 +67,14 @@ export async function withLongPast({
 
 const PER_MESSAGE = 50;
 
-/** Returns a prompt of so many turns, each of which writes a file. */
+/** Returns a prompt with `count` turns, each of which writes a file. */
 const someTurns = (from: number, count: number): string => {
   const write = (n: number) =>
     `/Write ${JSON.stringify({ file_path: `notes/${from + n}.txt`, content: `note ${n}` })}`;
   return `${Array.from({ length: count }, (_, n) => write(n)).join("\n")}\n/tokens 10\ndone`;
 };
 
-/** Returns a prompt by which so many agents run a command each. */
+/** Returns a prompt that makes `count` agents run a command each. */
 const tasks = (count: number): string => {
   const prompt = '/Bash {"command":"true"}\n/tokens 10\nok';
   const task = (n: number) =>
@@ -86,7 +89,7 @@ async function crewed({ url }: Server): Promise<string> {
   return (JSON.parse(answer.text) as { id: string }).id;
 }
 
-/** Sends a prompt and answers how long its message took. */
+/** Sends a prompt. Returns the duration of its message. */
 async function say({ url }: Server, id: string, prompt: string): Promise<number> {
   const target = `${url}/api/sessions/${id}/message`;
   const { text, startedAt, endedAt } = await send({

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
-/** What a server has used so far: its Worker's own process, and wrangler's that stand around it. */
+/** The resources that a server has used so far: the Worker's own process, and the processes of wrangler around it. */
 export interface Usage {
   workerCpuMs: number;
   otherCpuMs: number;
@@ -19,7 +19,7 @@ interface Process {
 const TICK_MS = 10;
 const PAGE_BYTES = 4096;
 
-/** Returns what the processes below (and with) a process have used; null where there is no /proc to read. */
+/** Returns the usage of a process and its descendants; null without /proc. */
 export function usageOf(root: number, port: number): Usage | null {
   if (!existsSync("/proc/self/stat")) return null;
   const members = family(root);
@@ -44,7 +44,7 @@ function family(root: number): Process[] {
 
 function readProcess(pid: number): Process[] {
   const stat = read(`/proc/${pid}/stat`);
-  // The second field is the name, in parentheses, and may hold anything.
+  // The second field is the name in parentheses, which may contain any character.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   if (fields.length < 22) return [];
   const field = (number: number) => Number(fields[number - 3]);
@@ -58,7 +58,10 @@ function readProcess(pid: number): Process[] {
   ];
 }
 
-/** Wrangler runs a workerd of its own on the server's port, which passes requests on to the Worker's. */
+/**
+ * Returns whether a process is the Worker's workerd. Wrangler runs another one on the server's port, which
+ * forwards requests.
+ */
 function runsWorker(pid: number, port: number): boolean {
   const [program = "", ...options] = read(`/proc/${pid}/cmdline`).split("\0");
   return program.endsWith("/workerd") && !options.some((option) => option.endsWith(`:${port}`));

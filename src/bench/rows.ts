@@ -2,19 +2,19 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-/** Puts sessions into the index of a Rigger that does not run, as fast as SQLite and the triggers allow. */
+/** Inserts sessions into the index of a stopped Rigger, as fast as SQLite and the triggers allow. */
 export function insertSessions(state: string, count: number): void {
   const database = new DatabaseSync(indexOf(state));
   try {
     database.prepare(INSERT).run(count);
-    // What `wrangler dev` finds is one file, and not a journal to be read through first.
+    // Merges the journal into the database file, so that `wrangler dev` does not have to read it first.
     database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   } finally {
     database.close();
   }
 }
 
-/** Returns the file in which the local D1 of a state directory lives. */
+/** Returns the path of the local D1 database in a state directory. */
 function indexOf(state: string): string {
   const directory = join(state, "v3/d1/miniflare-D1DatabaseObject");
   const name = readdirSync(directory).find((file) => /^[0-9a-f]{64}\.sqlite$/.test(file));
@@ -22,7 +22,7 @@ function indexOf(state: string): string {
   return join(directory, name);
 }
 
-/** Sessions of 30 days: a session every 26 s at 100,000, of every pattern and status, of 50 users. */
+/** Sessions over 30 days: one every 26 s at 100,000, of every pattern and status, of 50 users. */
 const INSERT = `
   WITH RECURSIVE
     numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ?1),

@@ -16,8 +16,8 @@ import { type Crowd, compareFirstByte, crowd } from "./streams.ts";
 import { type Aim, printTable, type Row, row } from "./table.ts";
 import { floor, type Mode, type Prompt, rigger, type Target } from "./targets.ts";
 
-// Measures Rigger against a bare Worker that only passes the model's streams on, and prints by how much
-// it is slower. The two take turns on one machine, so that the ratios say more than the numbers.
+// Measures Rigger against a minimal Worker that only forwards the model's streams, and prints how much slower
+// Rigger is. The two take turns on one computer, so the ratios matter more than the absolute numbers.
 
 const { values: options } = parseArgs({
   options: { quick: { type: "boolean", default: false }, only: { type: "string" } },
@@ -27,13 +27,13 @@ const scaled = (count: number) => (options.quick ? Math.ceil(count / 4) : count)
 const BOUND_MS = 10 * 60_000;
 const AT_ONCE = 32;
 const CROWD = 200;
-/** Twenty deltas make a reply of two seconds. */
+/** Delay between deltas: twenty of them make a reply of two seconds. */
 const PACE_MS = 100;
 const [FEW, MANY] = [1_000, 100_000];
-/** What differs by less does not grow with the number of rows. */
+/** A smaller ratio counts as independent of the number of rows. */
 const FLAT = { atMost: 1.5 };
 
-/** What is measured, by the name that `--only` takes. Each answers how many aims were missed. */
+/** The parts of the benchmark, by the name for `--only`. Each returns the number of missed aims. */
 const PARTS: Record<string, () => Promise<number>> = {
   floor: againstFloor,
   rows: withManyRows,
@@ -169,11 +169,11 @@ async function startWithRows(count: number): Promise<Server> {
   progress(`starting with ${count} sessions`);
   const state = await newState();
   insertSessions(state, count);
-  // No message is sent, so no model is asked.
+  // No message is sent, so no model is called.
   return startRigger(state, "http://127.0.0.1:9");
 }
 
-/** One field of what was measured of both. */
+/** Returns one field of both measurements. */
 const fieldOf = <K extends string>(both: Pair<Record<K, Sample | null>>, field: K) => ({
   base: both.base[field],
   rigger: both.rigger[field],

@@ -6,21 +6,21 @@ import { type Aim, printTable, row } from "./table.ts";
 
 const SESSIONS = 30;
 const SCHEDULES = 20;
-/** Schedules that are made at once, as by several clients. */
+/** Number of schedules that are created in parallel, as by several clients. */
 const MADE_AT_ONCE = 4;
-/** The schedules have all begun to run after this. */
+/** Time after which all schedules have started to run. */
 const SETTLE_MS = 3_000;
-/** A reader and a writer that are slowed down a lot take this long at most. */
+/** Maximum duration for a reader and a writer, even if they are slow. */
 const BOUND_MS = 60_000;
-/** Between two requests of the bystander, so that they fall on every part of a second. */
+/** Delay between two requests of the measured client, so that they fall on every part of a second. */
 const PAUSE_MS = 37;
 
-/** Twice as long as while nothing else runs. */
+/** At most twice the time on an idle server. */
 const AIM: Aim = { atMost: 2 };
 
 /**
- * Compares what a session's client waits for while nothing else runs, and while 30 other sessions run 20
- * schedules of one second each, on one server. Returns the number of aims that were missed.
+ * Compares the response times of a session's client on an idle server and while 30 other sessions run 20
+ * schedules of one second each. Returns the number of missed aims.
  */
 export async function withSchedules({
   each,
@@ -72,13 +72,13 @@ export async function withSchedules({
   );
 }
 
-/** How long each of a client's requests took, in milliseconds. */
+/** The duration of each of a client's requests, in ms. */
 interface Waits {
   read: Sample;
   message: Sample;
 }
 
-/** Reads a session and sends it messages in turns. Ends early when that takes too long. */
+/** Reads a session and sends it messages in turns. Ends early after `BOUND_MS`. */
 async function waits({ url }: Server, id: string, each: number): Promise<Waits> {
   const taken = { read: [] as number[], message: [] as number[] };
   const giveUpAt = performance.now() + BOUND_MS;
@@ -107,7 +107,7 @@ async function newCrowd(server: Server): Promise<string[]> {
   return ids;
 }
 
-/** Makes the schedules of all sessions. Returns the seconds it took. */
+/** Creates the schedules of all sessions. Returns the time it took in seconds. */
 async function makeSchedules({ url }: Server, ids: string[], everyMs: number): Promise<number> {
   const rest = ids.flatMap((id) => Array.from({ length: SCHEDULES }, () => id));
   const beganAt = performance.now();
@@ -121,7 +121,7 @@ async function makeSchedules({ url }: Server, ids: string[], everyMs: number): P
   return (performance.now() - beganAt) / 1_000;
 }
 
-/** Returns how many messages the sessions have ended so far. */
+/** Returns the number of messages that the sessions have ended so far. */
 async function countMessages({ url }: Server, ids: string[]): Promise<number> {
   const counts = await Promise.all(
     ids.map(async (id) => {

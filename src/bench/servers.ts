@@ -15,14 +15,14 @@ export interface Server {
   usage(): Usage | null;
 }
 
-/** Which Worker to start, and how. */
+/** The Worker to start, and its options. */
 export interface ServerOptions {
-  /** Its wrangler.toml, from the repository's root. */
+  /** The path of its wrangler.toml, relative to the root of the repository. */
   config: string;
   vars?: Record<string, string>;
-  /** Where it keeps its data; a new place when absent. */
+  /** The directory of its data; a new one when absent. */
   state?: string;
-  /** Where it listens; a free port when absent. */
+  /** The port that it listens on; a free one when absent. */
   port?: number;
   /** Whether it runs containers, for which the first start builds an image. */
   containers?: boolean;
@@ -35,12 +35,12 @@ const BUILD_MS = 30 * 60_000;
 const STOP_MS = 5_000;
 const KEPT_OUTPUT = 4_000;
 
-// Wrangler keeps a trace of every query and every call of an object in a database of its own, which
-// takes as long as Rigger itself; nothing of the kind exists where Rigger is deployed.
+// Wrangler stores a trace of every query and every call of an object in its own database, which takes as long
+// as Rigger itself. A deployed Rigger has nothing of the kind.
 const ENV = {
   X_LOCAL_OBSERVABILITY: "false",
   ...process.env,
-  // Nothing here asks anything of the network.
+  // No network access.
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
@@ -50,12 +50,12 @@ const running = new Set<ChildProcess>();
 const processOf = new WeakMap<Server, ChildProcess>();
 const directories: string[] = [];
 
-/** Starts a Worker and waits until it answers. */
+/** Starts a Worker and waits until it responds. */
 export async function start(options: ServerOptions): Promise<Server> {
   const { config, vars = {}, containers = false } = options;
   const directory = options.state ?? (await newDirectory());
   const [port, inspectorPort] = [options.port ?? (await freePort()), await freePort()];
-  // An empty file in place of .dev.vars: no key of a developer gets in here.
+  // An empty file instead of .dev.vars, so that no key of a developer is used.
   const secrets = join(directory, "no.env");
   await writeFile(secrets, "");
   const settings = Object.entries({ ...vars, CONTAINERS: `${containers}` }).flatMap(
@@ -79,7 +79,7 @@ export async function start(options: ServerOptions): Promise<Server> {
   return server;
 }
 
-/** Starts Rigger as `npm start` does, but with a model of another process. */
+/** Starts Rigger as `npm start` does, but with the model at `modelUrl`. */
 export const startRigger = (state: string, modelUrl: string): Promise<Server> =>
   start({
     config: "wrangler.toml",
@@ -97,18 +97,18 @@ export async function stop(server: Server): Promise<void> {
   if (child) await end(child);
 }
 
-/** Kills a server and all its processes in the middle of whatever they do. */
+/** Kills a server and all its processes with SIGKILL. */
 export async function kill(server: Server): Promise<void> {
   const child = processOf.get(server);
   if (!child) return;
-  // The group's last process frees the port and the data.
+  // The port and the data are free when the last process of the group has ended.
   for (const giveUpAt = Date.now() + STOP_MS; Date.now() < giveUpAt; await sleep(20)) {
     if (!signal(child, "SIGKILL")) return;
   }
   throw new Error("the server can't be killed");
 }
 
-/** Stops everything and leaves nothing behind. */
+/** Stops all servers and removes their data. */
 export async function stopAll(): Promise<void> {
   await Promise.all([...running].map(end));
   directories.push(join(ROOT, "src/bench/workers/.wrangler"));
@@ -117,7 +117,7 @@ export async function stopAll(): Promise<void> {
   }
 }
 
-/** Makes a place for Rigger's data, with its D1 tables. */
+/** Creates a directory for Rigger's data, with its D1 tables. */
 export async function newState(): Promise<string> {
   const directory = await newDirectory();
   const child = wrangler(
@@ -136,7 +136,7 @@ async function newDirectory(): Promise<string> {
 }
 
 function wrangler(...options: string[]): { process: ChildProcess; output: () => string } {
-  // A group of its own, so that whatever wrangler starts is stopped with it.
+  // Its own process group, so that everything that wrangler starts is stopped with it.
   const child = spawn(process.execPath, [WRANGLER, ...options], {
     cwd: ROOT,
     env: ENV,
@@ -162,7 +162,7 @@ async function end(child: ChildProcess): Promise<void> {
   signal(child, "SIGKILL");
 }
 
-/** Signals a whole group; false once it has ended. */
+/** Sends a signal to a process group. Returns false if the group has ended. */
 function signal(child: ChildProcess, name: NodeJS.Signals): boolean {
   try {
     return process.kill(-(child.pid ?? Number.NaN), name);

@@ -1,20 +1,20 @@
 import { inTurns, newSessions, type Pair, type Rounds, type Sample, sampleOf } from "./measure.ts";
 import type { Listener, Target } from "./targets.ts";
 
-/** How many streams at once ended, and how evenly they flowed. */
+/** The number of parallel streams that ended, and how evenly they flowed. */
 export interface Crowd {
   finished: Sample;
   tookMs: Sample;
   firstDeltaMs: Sample;
-  /** The longest that any stream was silent between its first delta and its end. */
+  /** The longest time without data of any stream, between its first delta and its end. */
   longestGapMs: Sample;
-  /** The most memory that the Worker's process had; null where it can't be had. */
+  /** Maximum memory of the Worker's process; null if it cannot be measured. */
   megabytes: Sample | null;
 }
 
 const MEMORY_EVERY_MS = 200;
 
-/** Measures the time from the model's first byte to the client's: the model says in it when it left. */
+/** Measures the time from the model's first byte, which contains the time of sending, to its arrival at the client. */
 export async function compareFirstByte(
   targets: Pair<Target>,
   { rounds, each }: Rounds,
@@ -32,7 +32,7 @@ export async function compareFirstByte(
   return { base: sampleOf(taken.base.flat()), rigger: sampleOf(taken.rigger.flat()) };
 }
 
-/** Streams a slow reply to each of many sessions at once. */
+/** Streams a slow reply to each of many parallel sessions. */
 export async function crowd(target: Target, count: number, paceMs: number): Promise<Crowd> {
   const ids = await newSessions(target, count);
   const memory: number[] = [];
@@ -61,7 +61,7 @@ export async function crowd(target: Target, count: number, paceMs: number): Prom
   }
 }
 
-/** Notes when the parts of a stream arrive. */
+/** Records when the parts of a stream arrive. */
 function watchStream() {
   let text = "";
   let firstAt = Number.NaN;

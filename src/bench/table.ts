@@ -1,6 +1,6 @@
 import type { Pair, Sample } from "./measure.ts";
 
-/** What Rigger's value is to be: at most or at least so many times the other's, or so much more at most. */
+/** The aim for Rigger's value: at most or at least a multiple of the baseline's, or at most an amount more. */
 export type Aim = { atMost: number } | { atLeast: number } | { more: number };
 
 /** One line of the result. */
@@ -16,7 +16,7 @@ export function row(measure: string, unit: string, values: Pair<Sample | null>, 
   return { measure, unit, values, aim };
 }
 
-/** Prints lines under a heading, with a mark where an aim was missed; answers how many were. */
+/** Prints rows below a heading and marks missed aims. Returns the number of missed aims. */
 export function printTable(title: string, names: Pair<string>, rows: readonly Row[]): number {
   const judged = rows.map((row) => ({ row, verdict: judge(row) }));
   const lines = judged.map(({ row, verdict }) => [

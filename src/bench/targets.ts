@@ -2,35 +2,35 @@ import { randomUUID } from "node:crypto";
 import { type Answer, send } from "./client.ts";
 import type { Server } from "./servers.ts";
 
-/** The ways in which a message is answered. */
+/** The forms of a message's response. */
 export type Mode = "json" | "stream";
 
-/** What a message has its agent do. */
+/** The work that a message requests. */
 export interface Prompt {
-  /** Whether a tool is called first: that is two calls of the model. */
+  /** Whether a tool is called first, which needs two model calls. */
   tool?: boolean;
-  /** Milliseconds between the deltas of the reply; they come at once when absent. */
+  /** Delay between the deltas of the reply, in ms; none when absent. */
   paceMs?: number;
 }
 
-/** Hears the pieces of an answer as they arrive. */
+/** Receives the pieces of a response as they arrive. */
 export type Listener = (text: string, at: number) => void;
 
-/** One of the two servers that are compared, behind the same few requests. */
+/** One of the two compared servers, with the same operations. */
 export interface Target {
   server: Server;
-  /** Makes a session and answers its id. */
+  /** Creates a session and returns its id. */
   create(): Promise<{ id: string; answer: Answer }>;
   read(id: string): Promise<Answer>;
-  /** Sends a message and waits for the end of its answer. */
+  /** Sends a message and waits for the end of the response. */
   message(id: string, mode: Mode, prompt: Prompt, onText?: Listener): Promise<Answer>;
 }
 
-// A reply of 400 characters, which 20 deltas share evenly.
+// A reply of 400 characters, in 20 deltas of equal size.
 const plain = ({ paceMs }: Prompt) => `/tokens 100\nhi${paceMs ? ` pace ${paceMs}` : ""}`;
 const TOOL = '/Bash {"command":"true"}';
 
-/** Returns the floor: an object that passes the model's streams on. Two calls are two streams. */
+/** Returns the baseline: an object that forwards the model's streams. Two calls are two streams. */
 export const floor = (server: Server): Target => ({
   server,
   async create() {
@@ -47,7 +47,7 @@ export const floor = (server: Server): Target => ({
   },
 });
 
-/** Rigger itself. */
+/** Returns Rigger as a target. */
 export const rigger = (server: Server): Target => ({
   server,
   async create() {
@@ -65,7 +65,7 @@ export const rigger = (server: Server): Target => ({
   },
 });
 
-/** Holds an answer to being a whole one: the stream of a broken message ends too. */
+/** Throws if a response is incomplete, because the stream of a broken message ends too. */
 function ended(answer: Answer): Answer {
   const { text } = answer;
   const whole = /message_stop|"characters":\d{3}|message\.completed|"status":"completed"/.test(

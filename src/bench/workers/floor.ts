@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 
-// The least that anything with one object a session can do: what Rigger's numbers are divided by.
+// The baseline: the minimum that a service with one object per session must do. Rigger's numbers are divided by
+// its numbers.
 
 interface Env {
   OBJECTS: DurableObjectNamespace<FloorObject>;
@@ -8,12 +9,12 @@ interface Env {
   MODEL_URL: string;
 }
 
-/** What a pass asks the model: one request after the other. */
+/** The model requests of one message, in order. */
 interface Pass {
   prompts: string[];
 }
 
-/** One object a session: it keeps a row, and passes the model's streams on. */
+/** One object per session. It stores a row and forwards the model's streams. */
 export class FloorObject extends DurableObject<Env> {
   readonly #kv: SyncKvStorage;
 
@@ -32,12 +33,12 @@ export class FloorObject extends DurableObject<Env> {
     return this.#kv.get<object>("row") ?? null;
   }
 
-  /** Streams what the model says, or reads it to its end and answers with its length. */
+  /** Streams the model's reply, or reads it to its end and returns its length. */
   override async fetch(request: Request): Promise<Response> {
     const { prompts } = await request.json<Pass>();
     if (new URL(request.url).pathname.startsWith("/pass")) {
       const [prompt, ...more] = prompts;
-      // One stream is passed on as it is, as cheaply as the platform can.
+      // A single stream is forwarded unchanged, as cheaply as the platform can.
       if (more.length === 0) return this.#ask(prompt ?? "");
       const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
       this.ctx.waitUntil(this.#passAll(prompts, writable));

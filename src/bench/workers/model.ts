@@ -1,7 +1,7 @@
 import { offlineFetch } from "../../agent/offline";
 
-// The model of both servers, in a process of its own. Every block comes in 20 deltas, and the first delta
-// of text says when it left: `@<ms since 1970> `. A prompt with `pace <ms>` gets them that far apart.
+// The model of both servers, in its own process. Every block comes in 20 deltas, and the first delta of text
+// contains the time of sending: `@<ms since 1970> `. `pace <ms>` in a prompt sets the delay between deltas.
 
 const answer = offlineFetch({ deltas: 20 });
 
@@ -24,7 +24,7 @@ function stamped(paceMs: number): TransformStream<Uint8Array, Uint8Array> {
     async transform(chunk, controller) {
       const record = decoder.decode(chunk);
       if (!record.includes('"text_delta"')) return controller.enqueue(chunk);
-      // A Worker's clock stands still until something comes from outside, be it a timer.
+      // A Worker's clock advances only with I/O, such as a timer.
       if (first || paceMs > 0) await scheduler.wait(first ? 1 : paceMs);
       const stamp = first ? `"text":"@${Date.now()} ` : '"text":"';
       first = false;
