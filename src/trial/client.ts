@@ -1,26 +1,26 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { kill, newState, type Server, start } from "../bench/servers.ts";
 
-/** What the service answers. */
+/** A JSON response of the service. */
 export type Json = Record<string, unknown>;
 
-/** A service with containers, and what is tried with it. */
+/** A service with containers, and the operations of a trial. */
 export interface Trial {
   call(method: string, path: string, body?: object): Promise<Json>;
   create(body: object): Promise<string>;
-  /** Has a session's agent run a command; answers its reply. */
+  /** Makes a session's agent run a command. Returns its reply. */
   bash(id: string, command: string): Promise<string>;
-  /** Has it run one in the background; answers the message's id. */
+  /** Makes it run a command in a background message. Returns the message's id. */
   begin(id: string, command: string): Promise<string>;
-  /** Tries a rule, and prints whether it holds. */
+  /** Checks a rule and prints whether it holds. */
   rule(title: string, holds: () => Promise<void>): Promise<void>;
-  /** Kills the service as the kernel would, and starts it again where it was. */
+  /** Kills the service with SIGKILL and restarts it with the same data. */
   restart(): Promise<void>;
-  /** Returns how many rules did not hold. */
+  /** Returns the number of rules that did not hold. */
   broken(): number;
 }
 
-/** Starts the service as it is deployed, but for some variables. */
+/** Starts the service as it is deployed, with some variables changed. */
 export async function openTrial(vars: Record<string, string>): Promise<Trial> {
   const settings = { ALLOW_ANONYMOUS: "true", ...vars };
   const place = {
@@ -65,7 +65,7 @@ export async function openTrial(vars: Record<string, string>): Promise<Trial> {
   };
 }
 
-/** Waits until something holds. */
+/** Waits until a condition is true. */
 export async function until(holds: () => Promise<boolean>, seconds = 60): Promise<void> {
   for (const giveUpAt = Date.now() + seconds * 1_000; Date.now() < giveUpAt; await sleep(200)) {
     if (await holds()) return;

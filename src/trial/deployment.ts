@@ -4,9 +4,12 @@ import { start } from "../bench/servers.ts";
 import { type Json, openTrial, until } from "./client.ts";
 import { containers, docker } from "./docker.ts";
 
-// What takes settings of a deployment: a key for the model, and a pool of containers.
+// Trials that need settings of a deployment: a key for the Messages API, and a pool of containers.
 
-/** Tries that the deployment's key is nowhere in a container in which Claude Code works with it. */
+/**
+ * Checks that the deployment's key is nowhere in a container in which Claude Code runs. Returns the number of
+ * rules that did not hold.
+ */
 export async function tryKey(): Promise<number> {
   const model = await start({ config: "src/bench/workers/model.toml" });
   const key = `sk-trial-${randomUUID()}`;
@@ -20,12 +23,12 @@ export async function tryKey(): Promise<number> {
       const [container = ""] = containers();
       const inside = (script: string, user = "root") =>
         docker("exec", "-u", user, container, "bash", "-c", script).said;
-      // The key is taken apart, so that the search does not find itself.
+      // The key is split, so that the search does not find itself.
       const parts = `${key.slice(0, 12)}''${key.slice(12)}`;
       const everywhere = `grep -rlsaF -e ${parts} / --exclude-dir=proc --exclude-dir=sys`;
       assert.equal(inside(`${everywhere}; echo searched`), "searched\n");
       const look = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'";
-      // Without rights over others' processes, root does not see all of what another user has.
+      // Without privileges over other users' processes, root does not see everything of another user.
       const processes = inside(look) + inside(look, "agent");
       assert.match(processes, /^ANTHROPIC_API_KEY=none$/m);
       assert(!processes.includes(key));
@@ -38,7 +41,7 @@ export async function tryKey(): Promise<number> {
   return trial.broken();
 }
 
-/** Has a program's requests end within the container, and says what they hold. */
+/** Redirects a program's requests to a server within the container, which prints their content. */
 const CAPTURE = [
   'node -e \'require("http").createServer((q, r) => { console.log(JSON.stringify(q.headers));',
   "r.writeHead(400); r.end() }).listen(9999)' & server=$!; trap 'kill $server' EXIT; sleep 1;",
@@ -46,7 +49,7 @@ const CAPTURE = [
   "ANTHROPIC_BASE_URL=http://127.0.0.1:9999 timeout 20",
 ].join(" ");
 
-/** Tries that a session finds a container ready where the deployment keeps some. */
+/** Checks that a session finds a ready container if the deployment has a pool. */
 export async function tryPool(): Promise<number> {
   const trial = await openTrial({ OFFLINE_MODEL: "true", WARM_POOL_TARGET: "1" });
   const pool = () => trial.call("GET", "/pool");

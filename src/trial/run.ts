@@ -4,8 +4,8 @@ import { tryKey, tryPool } from "./deployment.ts";
 import { docker } from "./docker.ts";
 import { trySessions } from "./sessions.ts";
 
-// Tries the contract of sandboxes, and sessions, with real containers. This needs a Docker engine, and the network
-// for the image.
+// Tests the contract of sandboxes, and whole sessions, with real containers. This needs a Docker engine, and
+// network access for the image.
 
 async function main(): Promise<number> {
   if (!docker("info").ok) {
@@ -20,7 +20,7 @@ async function main(): Promise<number> {
   return broken;
 }
 
-/** Runs the tests of the provider against real containers in place of those that stand in for them. */
+/** Runs the provider's tests against real containers instead of their replacements. */
 async function tryContract(): Promise<number> {
   const config = "src/trial/workers/containers.toml";
   const server = await start({ config, containers: true });

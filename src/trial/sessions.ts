@@ -3,9 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Json, openTrial, type Trial, until } from "./client.ts";
 import { containers, killContainers } from "./docker.ts";
 
-// Sessions as a client sees them, with real containers and the offline model.
+// Trials of whole sessions through the API, with real containers and the offline model.
 
-/** Tries sessions in containers, one rule after the other; answers how many do not hold. */
+/** Checks sessions in containers, one rule after the other. Returns the number of rules that did not hold. */
 export async function trySessions(): Promise<number> {
   const trial = await openTrial({ OFFLINE_MODEL: "true" });
   await tryPatterns(trial);
@@ -72,7 +72,7 @@ async function tryPatterns({ rule, create, call, bash }: Trial): Promise<void> {
   );
 }
 
-/** What holds whatever the agent is. */
+/** Checks the rules that hold for every runtime. */
 async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
   const { create, call, bash, begin } = trial;
   const rule = (title: string, holds: () => Promise<void>) =>
@@ -88,7 +88,7 @@ async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
     const { events } = await call("GET", `/sessions/${id}/events?limit=1000`);
     return (events as Json[]).map(({ type }) => type);
   };
-  /** The offline model takes a command that was stopped for what the next message asks. */
+  /** After a stopped command, the offline model first answers its result; an extra message consumes that. */
   const settle = (id: string) => bash(id, "true");
 
   await rule("tools, events and totals", async () => {
