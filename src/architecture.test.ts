@@ -6,7 +6,7 @@ const sources = import.meta.glob<string>(["./**/*.ts", "!./**/*.test.ts", "!./**
   eager: true,
 });
 
-/** Lists the rooms that every room of a session may import from. */
+/** The parts of the source that every subfolder of `session` may import from. */
 const BELOW_SESSION = ["session/base", "session/rules", "agent", "sandbox", "events", "db"];
 const SESSION_ROOM = [
   ...BELOW_SESSION,
@@ -16,8 +16,8 @@ const SESSION_ROOM = [
 ];
 
 /**
- * The rooms, and which other rooms each may import from; all may import from shared/. A room is a folder of
- * `src`, a folder of `src/session`, or one of FILES.
+ * The parts of the source, and the parts that each may import from; all may import from shared/. A part is a
+ * folder of `src`, a folder of `src/session`, or one of FILES.
  */
 const ROOMS: Record<string, readonly string[]> = {
   index: ["http", "session", "sandbox", "pool"],
@@ -55,7 +55,7 @@ const ROOMS: Record<string, readonly string[]> = {
   trial: ["bench", "sandbox"],
 };
 
-/** Files that are a room of their own. */
+/** Files that are a part of their own. */
 const FILES: Record<string, string> = {
   "session/rpc": "session/base",
   "session/deployment": "session/base",
@@ -63,7 +63,7 @@ const FILES: Record<string, string> = {
   "session/session-env": "session/context",
 };
 
-/** The one folder, or file, in which a foreign package may be imported. */
+/** The only folder or file that may import a foreign package. */
 const HOME: Record<string, string> = {
   "@anthropic-ai/sdk": "agent/",
   "@cfworker/json-schema": "agent/",
@@ -77,7 +77,10 @@ const HOME: Record<string, string> = {
   "@cloudflare/sandbox": "sandbox/cloudflare.ts",
 };
 
-/** What a file imports, types included; our own files by their path from `src`, without its ending. */
+/**
+ * All imports of each file, type imports included. Imports of our own files are paths relative to `src`,
+ * without extension.
+ */
 const imports = Object.entries(sources).flatMap(([path, source]) =>
   [...source.matchAll(/(?:from|import)\s+"([^"]+)"/g)].map(([, target = ""]) => ({
     path: withoutEnding(path.slice(2)),
@@ -98,7 +101,7 @@ function roomOf(path: string): string {
   return first === "session" && rest.length > 0 ? `session/${second}` : first;
 }
 
-/** Returns the files of one circle of imports, in order; undefined where there is none. */
+/** Returns the files of an import cycle, in order; undefined if there is none. */
 function findCycle(): string[] | undefined {
   const targets = Map.groupBy(
     imports.filter(({ isOurs }) => isOurs),
@@ -123,12 +126,12 @@ function findCycle(): string[] | undefined {
 }
 
 describe("the structure", () => {
-  it("has a rule for every room", () => {
+  it("has a rule for every folder", () => {
     const rooms = new Set(Object.keys(sources).map((path) => roomOf(withoutEnding(path.slice(2)))));
     expect([...rooms].sort()).toEqual(Object.keys(ROOMS).sort());
   });
 
-  it.each(Object.keys(ROOMS))("%s imports only from the rooms below it", (room) => {
+  it.each(Object.keys(ROOMS))("%s imports only from the folders that its rule allows", (room) => {
     const strays = imports
       .filter(({ path, isOurs }) => isOurs && roomOf(path) === room)
       .map(({ path, target }) => ({ path, target, to: roomOf(target) }))
@@ -136,12 +139,12 @@ describe("the structure", () => {
     expect(strays).toEqual([]);
   });
 
-  it("has no circle of imports", () => {
+  it("has no import cycle", () => {
     expect(findCycle()).toBeUndefined();
   });
 
-  it("imports the bindings nowhere", () => {
-    // The bindings are ambient: their types would tie every file to every other.
+  it("never imports the bindings", () => {
+    // The bindings are ambient: importing them would make every file depend on all Durable Objects.
     expect(imports.filter(({ target }) => target === "bindings.d")).toEqual([]);
   });
 
@@ -153,7 +156,7 @@ describe("the structure", () => {
     expect(strays).toEqual([]);
   });
 
-  it("only objects reach their own storage, by shared/sql", () => {
+  it("only Durable Objects access their storage, through shared/sql", () => {
     const users = Object.entries(sources)
       .filter(([path]) => !path.startsWith("./testing/"))
       .filter(([, source]) => /ctx\.storage|storage\.sql|SqlStorage\b/.test(source))
@@ -166,7 +169,7 @@ describe("the structure", () => {
     Object.entries(sources).filter(([path]) => path.startsWith(`./${room}/`));
 
   it.each(of("session/rules"))(
-    "%s knows no clock, no chance, no storage and no platform",
+    "%s uses no clock, no randomness, no storage and no platform API",
     (_, s) => {
       expect(s).not.toMatch(/Date\.now|Math\.random|cloudflare:|storage|fetch\(/);
     },
@@ -176,7 +179,7 @@ describe("the structure", () => {
     expect(source).not.toMatch(/\basync\b|\bawait\b|Promise|fetch\(/);
   });
 
-  it("has no barrels but the entry", () => {
+  it("has no barrel files except the entry", () => {
     const barrels = Object.keys(sources).filter((path) => /\/index\.ts$/.test(path));
     expect(barrels).toEqual(["./index.ts"]);
   });
