@@ -1,14 +1,14 @@
-/** A request to the server under test; a body that is text or bytes goes as it is, all else as JSON. */
+/** A request to the server under test. A body that is text or bytes is sent unchanged, any other as JSON. */
 export interface Call {
   method?: string;
   path: string;
   body?: unknown;
   headers?: Record<string, string>;
-  /** Milliseconds after which an answer that still goes on is cut; all of it is read when absent. */
+  /** Time in ms after which reading of a response stops; when absent, the whole response is read. */
   readMs?: number;
 }
 
-/** An answer with its body read: `json` is the body parsed, undefined where it is no JSON. */
+/** A response with its body: `json` is the parsed body, undefined if it is not JSON. */
 export interface Answer {
   status: number;
   headers: Headers;
@@ -16,7 +16,7 @@ export interface Answer {
   json: unknown;
 }
 
-/** Where requests go, and the signal that ends them when that is gone. */
+/** The address of a server, and a signal that aborts its requests when it is lost. */
 export interface Origin {
   url: string;
   lost: AbortSignal;
@@ -42,7 +42,7 @@ export async function call(origin: Origin, request: Call): Promise<Answer> {
   return { status: response.status, headers: response.headers, text, json: parsed(text) };
 }
 
-/** Sends a request that must be answered with a status; what is another one rejects with the answer. */
+/** Sends a request whose response must have a status. Rejects with the response if the status differs. */
 export async function must<T>(origin: Origin, status: number, request: Call): Promise<T> {
   const answer = await call(origin, request);
   if (answer.status === status) return answer.json as T;
@@ -50,7 +50,7 @@ export async function must<T>(origin: Origin, status: number, request: Call): Pr
   throw new Fault(`${method} ${path} was answered with ${answer.status}: ${answer.text}`);
 }
 
-/** Something that is not as it must be, found while a case ran. */
+/** A violated rule, found while a case ran. */
 export class Fault extends Error {}
 
 async function readFor(response: Response, ms: number): Promise<string> {

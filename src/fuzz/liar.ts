@@ -11,19 +11,19 @@ export interface Asked {
   headers: Record<string, string>;
 }
 
-/** A server that stands for the Messages API, and answers what it is told to. */
+/** A fake of the Messages API that gives arbitrary answers. */
 export interface Liar {
   url: string;
   close(): void;
 }
 
-/** A stalled connection is let go after this time; the Worker gives up before. */
+/** Time after which a stalled connection is closed; the Worker gives up before. */
 const STALL_MS = 180_000;
 
-/** Starts a server on this machine that answers every request as `answer` says. */
+/** Starts a local server that answers every request as `answer` says. */
 export async function startLiar(answer: (asked: Asked) => Told | Promise<Told>): Promise<Liar> {
   const server = createServer((request, response) => {
-    // A Worker that is killed leaves its requests in the middle.
+    // A killed Worker leaves its requests unfinished.
     tell(request, response, answer).catch(() => response.destroy());
   });
   server.listen(0, "127.0.0.1");
@@ -60,7 +60,7 @@ async function tell(
     if (pauseMs > 0) await sleep(pauseMs);
   }
   if (end === "stall") await sleep(STALL_MS, undefined, { ref: false });
-  // What was written must have left before the connection breaks.
+  // Written data must be sent before the connection breaks.
   if (end === "cut") await sleep(5);
   if (end === "whole") response.end();
   else response.destroy();

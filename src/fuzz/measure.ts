@@ -12,24 +12,27 @@ import { progress, summaryOf } from "./report.ts";
 import { open, reopen, type Target } from "./target.ts";
 
 const COMMANDS = 200;
-/** What a hostile command may take, in milliseconds. */
+/** Time limit of a hostile command, in ms. */
 const COMMAND_MS = 2_000;
-/** The machine is measured quiet for so long before each few commands. */
+/** The time in ms for which the idle server is measured, and the number of commands between these measurements. */
 const [QUIET_MS, COMMANDS_BETWEEN] = [1_500, 10];
-/** Others ask about as often as people do, and are not themselves the load. */
+/**
+ * Delay between requests of the other session, about that of real users, so that the requests are no load
+ * themselves.
+ */
 const PAUSE_MS = 20;
-/** Others may notice at most this much of it. */
+/** The maximum slowdown of other sessions. */
 const AIM = { atMost: 2 };
 
-/** Milliseconds that requests of another session took. */
+/** Durations of another session's requests, in ms. */
 interface Taken {
   reads: number[];
   messages: number[];
 }
 
 /**
- * Measures the reads and messages of one session while hostile commands run in others, and while none
- * does, on one server and in turns. Prints a table; answers nothing.
+ * Measures the reads and messages of one session while hostile commands run in others and while none run, on
+ * one server and in turns. Prints a table.
  */
 export async function measure(random: Random): Promise<void> {
   const more = Array.from({ length: COMMANDS - HOSTILE_COMMANDS.length }, () =>
@@ -63,7 +66,7 @@ export async function measure(random: Random): Promise<void> {
 
 const newTaken = (): Taken => ({ reads: [], messages: [] });
 
-/** Has another session read and send in turns until some work is done, or the server is lost. */
+/** Makes another session read and send in turns until some work is done or the server is lost. */
 async function during(
   target: Target,
   path: string,
@@ -91,7 +94,7 @@ async function timed(
   taken: number[],
 ): Promise<void> {
   const beganAt = performance.now();
-  // A server that is lost has its own line; how long nobody was served until then counts.
+  // A lost server is reported separately. The time without service until then counts.
   await call(target, request).catch(() => {});
   taken.push(performance.now() - beganAt);
 }

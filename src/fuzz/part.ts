@@ -1,24 +1,24 @@
 import type { Random } from "../soak/random.ts";
 import type { Origin } from "./client.ts";
 
-/** One kind of cases: how their inputs are made from chance alone, and how one is run. */
+/** A part of the fuzzer: generates inputs from random numbers only, and runs cases. */
 export interface Part<Input = unknown> {
   name: string;
-  /** How many cases run side by side. */
+  /** Number of parallel cases. */
   atOnce: number;
-  /** A case must have ended within so many milliseconds. */
+  /** Time limit of a case, in ms. */
   limitMs: number;
-  /** Returns the settings of the server that the cases are run on. */
+  /** Returns the settings of the server under test. */
   vars(): Promise<Record<string, string>>;
-  /** Makes what the cases need of a server that has just started. */
+  /** Prepares a newly started server for the cases. */
   begin?(origin: Origin): Promise<void>;
-  /** Makes the input of a case; the same random numbers make the same input. */
+  /** Generates the input of a case. The same random numbers give the same input. */
   make(random: Random): Input;
-  /** Runs a case and returns what is not as it must be. */
+  /** Runs a case. Returns the violated rules. */
   run(origin: Origin, input: Input): Promise<string[]>;
-  /** Ends what `vars` started. */
+  /** Stops what `vars` started. */
   end?(): void;
 }
 
-/** Settings of a server that has the offline model and lets everybody in. */
+/** Settings of a server with the offline model that allows anonymous requests. */
 export const OFFLINE = { ALLOW_ANONYMOUS: "true", OFFLINE_MODEL: "true" };

@@ -1,10 +1,10 @@
 import { sampleOf } from "../bench/measure.ts";
 import type { Target } from "./target.ts";
 
-/** Says what is done at the moment. */
+/** Prints the current activity. */
 export const progress = (what: string): void => console.error(`… ${what}`);
 
-/** Summarises how servers fared: restarts, the latency of `/health`, and memory. */
+/** Summarises the servers: restarts, the latency of `/health`, and memory. */
 export function summaryOf(targets: readonly Target[]): string {
   const health = targets.flatMap(({ healthMs }) => healthMs);
   const { p50, p95 = Number.NaN } = sampleOf(health);

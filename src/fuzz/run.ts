@@ -13,8 +13,8 @@ import { upstream } from "./parts/upstream.ts";
 import { progress, summaryOf } from "./report.ts";
 import { HANG_MS, open, reopen, type Target } from "./target.ts";
 
-// Sends random hostile input to a server of its own, and looks from outside whether it keeps its word. The
-// seed determines every input. A server that dies or hangs is a finding, and is started again.
+// Sends random hostile input to its own server and checks from outside that the server keeps its rules. The
+// seed determines every input. A server that crashes or hangs is a finding and is restarted.
 
 const PARTS: readonly Part[] = [shell, rules, requests, schemas, upstream] as Part[];
 
@@ -23,9 +23,9 @@ const { values: options } = parseArgs({
     seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
     minutes: { type: "string", default: "5" },
     only: { type: "string", default: PARTS.map(({ name }) => name).join(",") },
-    /** Runs this one case of one part, and no other. */
+    /** Runs only this case of one part. */
     case: { type: "string" },
-    /** Measures what others notice of hostile commands, and looks for nothing. */
+    /** Only measures how hostile commands affect other sessions. */
     measure: { type: "boolean", default: false },
   },
 });
@@ -33,7 +33,7 @@ const SEED = Number(options.seed);
 const MAX_SHOWN_CHARS = 3_000;
 
 let findings = 0;
-/** Servers that are stopped from here on are no findings. */
+/** From here on, stopped servers are not findings. */
 let isLeaving = false;
 
 async function main(): Promise<void> {
@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   for (const part of parts) await fuzz(part, eachMs);
 }
 
-/** Runs cases of one part for a while, on as many servers as it takes. */
+/** Runs cases of one part for a time, on as many servers as needed. */
 async function fuzz(part: Part, durationMs: number): Promise<void> {
   const vars = await part.vars();
   const only = options.case === undefined ? undefined : Number(options.case);
@@ -77,7 +77,7 @@ async function fuzz(part: Part, durationMs: number): Promise<void> {
 
 interface Run {
   part: Part;
-  /** The next case, and the last one. */
+  /** The numbers of the next and the last case. */
   next: number;
   last: number;
   /** In ms since 1970. */
@@ -85,7 +85,7 @@ interface Run {
   done: number;
 }
 
-/** Runs one case after the other until there are no more, or the server is lost; those are left in `running`. */
+/** Runs one case after the other until there are no more, or the server is lost. Unfinished cases stay in `running`. */
 async function work(run: Run, target: Target, running: Map<number, unknown>): Promise<void> {
   const { part } = run;
   while (run.next <= run.last && Date.now() < run.endsAt && !target.lost.aborted) {
@@ -113,7 +113,7 @@ async function faultsOf(part: Part, target: Target, input: unknown): Promise<str
     return await Promise.race([part.run(target, input), limit, gone]);
   } catch (error) {
     if (error instanceof Fault) return [error.message];
-    // A connection that breaks is told of a moment before the server is found dead.
+    // A broken connection is noticed a moment before the server is found dead.
     await Promise.race([sleep(HANG_MS), gone]);
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     return [`it broke off: ${cause}`];

@@ -2,26 +2,26 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { kill, newState, type Server, start } from "../bench/servers.ts";
 import type { Origin } from "./client.ts";
 
-/** A server under test: it is looked at all the time, and it may die. */
+/** A server under test. Its health is checked continuously, and it may crash. */
 export interface Target extends Origin {
   server: Server;
-  /** Where it keeps its data. */
+  /** The directory of its data. */
   state: string;
-  /** Milliseconds that each look at its health took. */
+  /** Durations of its health checks, in ms. */
   healthMs: number[];
-  /** The most memory that its Worker was seen with, in megabytes. */
+  /** The highest memory use of its Worker, in megabytes. */
   megabytes: number;
-  /** Ends the looking; the server goes on. */
+  /** Stops the health checks; the server continues. */
   leave(): void;
 }
 
-/** A server that does not answer for this long is taken for hung. */
+/** A server that does not answer for this time counts as hung. */
 export const HANG_MS = 5_000;
 const LOOK_EVERY_MS = 250;
-/** What was cut off is taken up again soon after a start, and may hang the server again. */
+/** Interrupted work continues soon after a start, and may hang the server again. */
 const RECOVERY_MS = 10_000;
 
-/** Starts a server with settings, and looks at its health until it is left or lost. */
+/** Starts a server with settings and checks its health until it is left or lost. */
 export async function open(vars: Record<string, string>, state?: string): Promise<Target> {
   const place = state ?? (await newState());
   const server = await start({ config: "wrangler.toml", vars, state: place });
@@ -40,10 +40,7 @@ export async function open(vars: Record<string, string>, state?: string): Promis
   return target;
 }
 
-/**
- * Kills a server that was lost, and starts it with the same data. Returns undefined when it is lost again
- * before anybody asks it for anything.
- */
+/** Kills a lost server and restarts it with the same data. Returns undefined if it is lost again before any request. */
 export async function reopen(
   { server, state }: Target,
   vars: Record<string, string>,

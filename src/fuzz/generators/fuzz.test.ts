@@ -18,7 +18,7 @@ import { schemasInput } from "./schemas.ts";
 import { shellScript } from "./shell.ts";
 import { upstreamInput } from "./upstream.ts";
 
-// The first cases of `npm run fuzz`, held against the real thing. Each is named by its number, and can be run
+// Runs the first cases of `npm run fuzz` against the real code. Each case is named by its number and can be run
 // alone.
 
 const SEED = 1;
@@ -115,7 +115,7 @@ describe("an upstream that lies", { timeout: 60_000 }, () => {
   });
 });
 
-/** An answer as `fetch` gives it; a stall is no more than a pause here. */
+/** Returns an answer as a `Response`. A stall is only a pause here. */
 function responseOf({ status, headers, pieces, end }: Told): Response {
   const encoder = new TextEncoder();
   const left = [...pieces];

@@ -1,21 +1,21 @@
 import type { Random } from "../../soak/random.ts";
 
-/** What a name in a grammar becomes: one of several texts, or what a function makes. */
+/** The expansion of a name: one of several texts, or the result of a function. */
 type Rule = readonly [string, ...string[]] | ((random: Random) => string);
 
 /**
- * Rules by name. `@name@` in a text stands for that rule. The first text of a rule must lead to an end by
- * itself: it is taken where an expansion gets too large.
+ * Rules by name. `@name@` in a text refers to a rule. The first text of a rule must not recurse: it is used
+ * when an expansion becomes too large.
  */
 export type Grammar = Readonly<Record<string, Rule>>;
 
-/** Bounds of one expansion: how deep rules may be nested, and how many may be used. */
+/** Limits of one expansion: the nesting depth of rules, and the number of rules used. */
 export interface Bounds {
   maxDepth: number;
   maxRules: number;
 }
 
-/** Returns a random text of a grammar, beginning with the rule `start`. */
+/** Returns a random text of a grammar, starting with the rule `start`. */
 export function expand(grammar: Grammar, start: string, random: Random, bounds: Bounds): string {
   let left = bounds.maxRules;
   const follow = (name: string, depth: number): string => {
@@ -29,15 +29,15 @@ export function expand(grammar: Grammar, start: string, random: Random, bounds: 
   return follow(start, 0);
 }
 
-/** Returns several values that `make` makes. */
+/** Returns a random number of values that `make` creates. */
 export const many = <T>(random: Random, least: number, most: number, make: () => T): T[] =>
   Array.from({ length: random.int(least, most) }, make);
 
-/** Characters that end words, expand, escape, or are more than one byte. */
+/** Characters that end words, expand, escape, or have more than one byte. */
 const SPECIAL =
   " \n\t;&|<>(){}[]$`'\"\\*?!#~=+-/%^,.:@0123456789aZ_\u0000\u001b\u00a0\u00e9\u200b\u2028\ufeff\ud83d\ude00";
 
-/** Returns a text with a few random changes: characters and pieces taken out, put in, doubled or swapped. */
+/** Returns a text with a few random changes: characters and pieces are removed, inserted, doubled or swapped. */
 export function mutate(random: Random, text: string): string {
   let changed = text;
   for (let changes = random.int(1, 4); changes > 0; changes--) {

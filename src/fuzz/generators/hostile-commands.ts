@@ -1,11 +1,11 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are expansions of the shell.
 
-// Commands that once took a shell's time or memory, or that are of their kind. Each is bounded by what runs
-// it, not by itself.
+// Commands that once used up a shell's time or memory, or similar ones. The shell limits each command; the
+// commands do not limit themselves.
 
 const times = (text: string, count: number) => text.repeat(count);
 
-/** Commands that take as much as they are given. */
+/** Commands that use all resources that they get. */
 export const HOSTILE_COMMANDS = [
   // Parsers that do not advance, and those that recurse.
   "echo $(( $ 5 ))",
@@ -53,7 +53,7 @@ export const HOSTILE_COMMANDS = [
   "cat",
   "tail -f /dev/null",
 
-  // Awk, sed and jq go around by themselves.
+  // Awk, sed and jq loop by themselves.
   "awk 'function f(n) { return f(n+1) } BEGIN { f(0) }'",
   "awk 'function f(n) { if (n == 0) return 1; return f(n-1) + f(n-1) } BEGIN { print f(40) }'",
   "awk 'BEGIN { while (1) x = x \"aaaaaaaa\" }'",
@@ -75,7 +75,7 @@ export const HOSTILE_COMMANDS = [
   "jq -n '\"a\" * 1000000000 | length'",
   "jq -n '[range(2000)] | [combinations(5)]'",
 
-  // Patterns that go back and forth.
+  // Patterns that cause backtracking.
   `printf '%s' ${times("a", 40)} | grep -E '^(a+)+$'`,
   `printf '%s!' ${times("a", 40)} | grep -E '^(a|a)*$'`,
   `printf '%s!' ${times("a", 40)} | sed -E 's/^(a+)+$/x/'`,
@@ -91,7 +91,7 @@ export const HOSTILE_COMMANDS = [
   `find / -name '${times("*a", 25)}b'`,
   `echo '${times("a", 60)}' | jq -R 'test("^(a+)+$")'`,
 
-  // Much of something.
+  // Very large values.
   "for i in $(seq 1 99999); do a+=($i); done; echo ${#a[@]}",
   "for ((i=0;i<99999;i++)); do a[i]=$i; done; echo ${a[*]} | wc -c",
   "a=x; for i in $(seq 1 40); do a=$a$a; done; echo ${#a}",

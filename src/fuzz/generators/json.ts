@@ -60,7 +60,7 @@ const KEYS = [
   ),
 ] as const;
 
-/** Any JSON value, nested a little. */
+/** Returns a random JSON value, slightly nested. */
 export function anyValue(random: Random, depth = 0): unknown {
   const dice = random.int(1, depth > 3 ? 70 : 100);
   if (dice === 1 && depth === 0) return "x".repeat(300_000);
@@ -90,7 +90,7 @@ function nested(depth: number, asList: boolean): unknown {
   return value;
 }
 
-/** Returns a value with one part of it replaced, left out, renamed or added. */
+/** Returns a value with one part replaced, removed, renamed or added. */
 export function mutateValue(random: Random, value: unknown): unknown {
   if (typeof value !== "object" || value === null || random.chance(0.15)) return anyValue(random);
   if (Array.isArray(value)) {

@@ -1,13 +1,13 @@
-// Replies of the Messages API, whole and true, in the forms that they are sent in.
+// Correct and complete replies of the Messages API, in each format.
 
-/** An answer of the Messages API, as it goes over the wire. */
+/** A response of the Messages API, as it is sent. */
 export interface Told {
   status: number;
   headers: Record<string, string>;
-  /** The body in pieces, `pauseMs` apart. */
+  /** The body in pieces, with `pauseMs` between them. */
   pieces: string[];
   pauseMs: number;
-  /** `cut` breaks the connection, `stall` keeps it open and says nothing more. */
+  /** `cut` breaks the connection; `stall` keeps it open without data. */
   end: "whole" | "cut" | "stall";
 }
 
@@ -16,10 +16,10 @@ export type StreamEvent = { type: string } & Record<string, unknown>;
 
 const SSE = { "content-type": "text/event-stream" };
 
-/** The headers of an answer that is JSON. */
+/** The headers of a JSON response. */
 export const JSON_TYPE = { "content-type": "application/json" };
 
-/** Returns the events of a whole reply of blocks, with what it used. */
+/** Returns the events of a complete reply with some blocks and their usage. */
 export function streamOf(
   blocks: readonly Record<string, unknown>[],
   used: { input_tokens: number; output_tokens: number },
@@ -35,7 +35,7 @@ export function streamOf(
   ];
 }
 
-/** A call's input is streamed as `json` where a block has that. */
+/** Returns the events of a block. If the block has `json`, that is streamed as the tool input. */
 function blockEvents(given: Record<string, unknown>, index: number): StreamEvent[] {
   const { json: written, ...block } = given;
   const { type, text, input, thinking } = block;
@@ -55,7 +55,7 @@ function blockEvents(given: Record<string, unknown>, index: number): StreamEvent
   return [start({ ...block, input: {} }), ...parts, stop];
 }
 
-/** Returns an answer that streams events, as they should be. */
+/** Returns a correct response that streams events. */
 export const streamed = (events: readonly (StreamEvent | null)[]): Told => ({
   status: 200,
   headers: SSE,
@@ -64,7 +64,7 @@ export const streamed = (events: readonly (StreamEvent | null)[]): Told => ({
   end: "whole",
 });
 
-/** Returns an answer that is JSON. */
+/** Returns a JSON response. */
 export const answeredAs = (value: unknown): Told => ({
   status: 200,
   headers: JSON_TYPE,
@@ -80,7 +80,7 @@ export const eventsIn = (text: string): StreamEvent[] =>
     .flatMap((record) => /^data: (.*)$/m.exec(record)?.[1] ?? [])
     .map((data) => JSON.parse(data));
 
-/** Returns the reply that events make up, as the API answers where no stream was asked for. */
+/** Returns the reply of a stream's events, as the API returns it without streaming. */
 export function messageOf(events: readonly StreamEvent[]): Record<string, unknown> {
   const message = events.find(({ type }) => type === "message_start")?.message as object;
   const end = events.find(({ type }) => type === "message_delta");
@@ -101,7 +101,7 @@ export function messageOf(events: readonly StreamEvent[]): Record<string, unknow
   return { ...message, content, ...(end?.delta as object), usage: end?.usage };
 }
 
-/** Returns a value that can be written again: one that is nested too deep can't, and is nothing. */
+/** Parses JSON; a value that is nested too deeply to be serialised again is undefined. */
 function parsed(json: string): unknown {
   try {
     const value: unknown = JSON.parse(json);

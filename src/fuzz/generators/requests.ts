@@ -3,9 +3,8 @@ import { many, mutate } from "./grammar.ts";
 import { anyValue, mutateValue } from "./json.ts";
 
 /**
- * A request that is wrong in some way, as often as not. `{mine}` and `{theirs}` in its path stand for
- * sessions of the caller and of somebody else, `{message}`, `{schedule}` and `{snapshot}` for what those
- * others have.
+ * A request that is often invalid. In its path, `{mine}` and `{theirs}` are replaced by sessions of the caller
+ * and of another owner; `{message}`, `{schedule}` and `{snapshot}` by objects of the other owner.
  */
 export interface RequestInput {
   method: string;

@@ -3,17 +3,17 @@
 import type { Random } from "../../soak/random.ts";
 import { expand, type Grammar, mutate } from "./grammar.ts";
 
-/** Rules of a session, and scripts that try to get around them. */
+/** Rules of a session, and scripts that try to circumvent them. */
 export interface RulesInput {
   config: { allowedTools?: string[]; disallowedTools?: string[] };
   scripts: { command: string; canary: string }[];
   /** A script that the rules allow. */
   control: string;
-  /** What the file holds that scripts may try to run: a refused command. */
+  /** The content of the file that scripts may try to run: a refused command. */
   prepared: string;
 }
 
-/** The file that scripts of the workspace make when somebody runs them. */
+/** A script in the workspace, and the file that it creates when it is run. */
 export const PREPARED = { path: "/workspace/run.sh", canary: "PWNEDbyFile" };
 
 const ALLOWED: readonly [string[], ...string[][]] = [
@@ -25,10 +25,10 @@ const ALLOWED: readonly [string[], ...string[][]] = [
   ["Bash(ls -la)", "Bash(ls *)", "Bash(wc *)", "Bash(head *)"],
 ];
 
-/** Programs that leave a file or a directory of the name that they are given. */
+/** Programs that create a file or a directory with the given name. */
 const REFUSED = ["touch", "mkdir", "tee"] as const;
 
-/** Ways to have a command run that a reading of the text may not see. `@run@` is that command. */
+/** Ways to run a command that a check of the script's text may not detect. `@run@` is that command. */
 const EVASIONS: Grammar = {
   script: [
     "@run@",
@@ -274,7 +274,7 @@ const EVASIONS: Grammar = {
   ],
 };
 
-/** Ways to write a word that is the same to the shell. */
+/** Returns a word in a form that is equivalent for the shell. */
 function quoted(random: Random, word: string): string {
   const at = random.int(1, word.length - 1);
   const [head, tail] = [word.slice(0, at), word.slice(at)];
@@ -296,7 +296,7 @@ function quoted(random: Random, word: string): string {
   ])();
 }
 
-/** Random rules, and scripts that each try to make a file which only a refused command can make. */
+/** Returns random rules, and scripts that each try to create a file that only a refused command can create. */
 export function rulesInput(random: Random): RulesInput {
   const isAllowing = random.chance(0.6);
   const program = random.pick(REFUSED);
@@ -316,7 +316,7 @@ export function rulesInput(random: Random): RulesInput {
     };
     const bounds = { maxDepth: random.pick([4, 8, 14]), maxRules: random.pick([8, 40]) };
     const script = expand(grammar, "script", random, bounds);
-    // Where only some commands are disallowed, a changed script may make the file in an allowed way.
+    // If only some commands are disallowed, a mutated script could create the file in an allowed way.
     const command = isAllowing && random.chance(0.2) ? mutate(random, script) : script;
     return { command, canary };
   });

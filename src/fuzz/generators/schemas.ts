@@ -2,18 +2,18 @@ import type { Random } from "../../soak/random.ts";
 import { many } from "./grammar.ts";
 import { anyValue, mutateValue } from "./json.ts";
 
-/** A config with patterns and schemas of a client, and what is held against them. */
+/** A config with patterns and schemas of a client, and the text to match. */
 export interface SchemasInput {
   config: Record<string, unknown>;
-  /** The reply that is held against the schema. */
+  /** The reply to validate. */
   reply: string;
-  /** Calls of tools that are held against the rules, or search with patterns. */
+  /** Tool calls that are checked against the rules, or search with patterns. */
   calls: { name: string; input: unknown }[];
 }
 
 const repeat = (random: Random, text: string) => text.repeat(random.pick([1, 3, 12, 25, 30, 60]));
 
-/** Regular expressions that a backtracking matcher takes for ever over, and some that are none. */
+/** Returns a regular expression that is extremely slow for a backtracking matcher, or invalid. */
 function regex(random: Random): string {
   const atom = random.pick([
     "a",
@@ -42,7 +42,7 @@ function regex(random: Random): string {
   ])();
 }
 
-/** Globs of paths that match in very many ways. */
+/** Returns a path glob with a very large number of possible matches. */
 const glob = (random: Random): string =>
   random
     .pick([
@@ -58,7 +58,7 @@ const glob = (random: Random): string =>
     ])()
     .slice(0, 190);
 
-/** A schema, as deep as chance has it; names refer to `$defs` that may not be there. */
+/** Returns a random schema. References may point to `$defs` that do not exist. */
 function schema(random: Random, depth: number): unknown {
   const inner = () => schema(random, depth + 1);
   if (depth > 4) return { type: "string", pattern: regex(random) };
@@ -92,7 +92,7 @@ function schema(random: Random, depth: number): unknown {
   ])();
 }
 
-/** Returns a schema that doubles with every step, or that leads back to itself. */
+/** Returns a schema whose size doubles with every step, or that is recursive. */
 function doubling(random: Random): unknown {
   const steps = random.pick([3, 12, 24, 40, 200]);
   const keyword = random.pick(["allOf", "anyOf", "oneOf", "properties", "items"]);
@@ -108,7 +108,7 @@ function doubling(random: Random): unknown {
   return { $defs, ...next(0) };
 }
 
-/** Returns a chain of schemas within schemas. */
+/** Returns a chain of nested schemas. */
 function deep(random: Random): unknown {
   const levels = random.pick([10, 40, 90, 120]);
   const wrap = random.pick<(inner: unknown) => unknown>([
@@ -144,7 +144,7 @@ function reply(random: Random): string {
   ])();
 }
 
-/** Returns a random config whose patterns meet random text. */
+/** Returns a random config, with random text for its patterns. */
 export function schemasInput(random: Random): SchemasInput {
   const path = `/${subject(random).slice(0, 3_000).replaceAll("\n", "/")}`;
   const stars = `${repeat(random, random.pick(["*", "* ", "a*", "*a*b", "?*"]))}b`.slice(0, 150);

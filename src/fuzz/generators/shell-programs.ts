@@ -2,7 +2,7 @@
 
 import type { Grammar } from "./grammar.ts";
 
-/** Programs with their own languages, for a grammar that has words, names, numbers and globs. */
+/** Rules for programs with their own languages. Used in a grammar that defines words, names, numbers and globs. */
 export const PROGRAMS: Grammar = {
   program: [
     "cat @path@",

@@ -3,7 +3,7 @@
 import type { Random } from "../../soak/random.ts";
 import type { Grammar } from "./grammar.ts";
 
-/** The words of a shell, its expressions and redirections, for a grammar that has commands. */
+/** Rules for the shell's words, expressions and redirections. Used in a grammar that defines commands. */
 export const WORDS: Grammar = {
   word: [
     "@plain@",
@@ -210,7 +210,7 @@ function numberOf(random: Random): string {
   ])();
 }
 
-/** Returns what a parser does not expect: much of something, or characters that are rare. */
+/** Returns unusual text: long repetitions, or rare characters. */
 function oddOf(random: Random): string {
   return random.pick([
     () => "x".repeat(random.int(100, 5_000)),

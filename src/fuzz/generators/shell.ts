@@ -6,7 +6,7 @@ import { HOSTILE_COMMANDS } from "./hostile-commands.ts";
 import { PROGRAMS } from "./shell-programs.ts";
 import { WORDS } from "./shell-words.ts";
 
-/** A bash whose every construct may hold every other, malformed ones among them. */
+/** A grammar of bash in which every construct may contain every other, including malformed ones. */
 const SHELL: Grammar = {
   ...PROGRAMS,
   ...WORDS,
@@ -120,10 +120,10 @@ const SHELL: Grammar = {
   ],
 };
 
-/** What is longer than this would not fit in a model's reply. */
+/** Maximum length: a longer script does not fit into a model's reply. */
 const MAX_CHARS = 50_000;
 
-/** One random script, hostile as often as not. */
+/** Returns a random script, often a hostile one. */
 export const shellScript = (random: Random): string => anyScript(random).slice(0, MAX_CHARS);
 
 function anyScript(random: Random): string {
@@ -140,7 +140,7 @@ function anyScript(random: Random): string {
   return random.chance(0.25) ? mutate(random, script) : script;
 }
 
-/** One construct, nested or repeated far more often than anybody would. */
+/** Returns one construct, nested or repeated many times. */
 function repeated(random: Random): string {
   const count = random.pick([50, 500, 5_000]);
   const small = { maxDepth: 5, maxRules: 12 };

@@ -11,19 +11,22 @@ import {
   type Told,
 } from "./replies.ts";
 
-/** A session's budget, what it is asked, and what its upstream answers, call after call; after that it is honest. */
+/**
+ * A session's budget, its prompts, and the answers of its upstream in order of the calls. After them, the
+ * upstream is honest.
+ */
 export interface UpstreamInput {
   maxBudgetUsd: number;
   prompts: Record<string, unknown>[];
   replies: Told[];
-  /** What the counting of tokens answers; null is the truth. */
+  /** The answers of `count_tokens`; null for a correct count. */
   counts: unknown[];
 }
 
-/** The file that a call appends its own token to. */
+/** The file to which each call appends its token. */
 export const LOG_FILE = "log.txt";
 
-/** Statuses by which the API says that a call was not run, so that it costs nothing. */
+/** Statuses that prove that a call did not run and cost nothing. */
 export const REFUSALS = [400, 401, 403, 404, 413, 429, 529] as const;
 const STATUSES = [
   ...REFUSALS,
@@ -68,7 +71,7 @@ const COUNTS = [
   [9],
 ] as const;
 
-/** Returns what a reply says that it used: no number can be relied on. */
+/** Returns a usage report in which no number is reliable. */
 function usage(random: Random): Record<string, unknown> {
   const count = () => random.pick<unknown>(COUNTS);
   const fields: Record<string, unknown> = {
@@ -94,7 +97,7 @@ function usage(random: Random): Record<string, unknown> {
   return Object.fromEntries(kept);
 }
 
-/** Returns events with other reports of usage in them. */
+/** Returns events with changed usage reports. */
 const misreport = (random: Random, events: readonly StreamEvent[]): StreamEvent[] =>
   events.map((event) => {
     if (event.type === "message_delta") return { ...event, usage: usageLike(random, event.usage) };
@@ -103,7 +106,7 @@ const misreport = (random: Random, events: readonly StreamEvent[]): StreamEvent[
     return { ...event, message: { ...message, usage: usageLike(random, message.usage) } };
   });
 
-/** Most reports are nearly true: one number of them is not. */
+/** Returns a usage report that mostly differs from the correct one in one number. */
 const usageLike = (random: Random, honest: unknown): unknown =>
   random.pick<() => unknown>([
     () => honest,
@@ -112,7 +115,7 @@ const usageLike = (random: Random, honest: unknown): unknown =>
     () => random.pick<unknown>([null, undefined, "none", []]),
   ])();
 
-/** Returns a stream that an API would not send: in another order, with other values, or with strange events. */
+/** Returns a stream that a correct API would not send: reordered, with changed values, or with unknown events. */
 function distort(random: Random, events: readonly StreamEvent[]): StreamEvent[] {
   let told = random.chance(0.6) ? misreport(random, events) : [...events];
   for (let changes = random.pick([0, 0, 1, 2, 5]); changes > 0; changes--) {
@@ -182,7 +185,7 @@ const TOOL_IDS = [
   "toolu_\ud800",
 ] as const;
 
-/** Returns a block of a reply: text, a call, thinking, or what nobody expects. `n` tells it from all others. */
+/** Returns a block of a reply: text, a tool call, thinking, or an unknown type. `n` makes it unique. */
 function anyBlock(random: Random, n: number): Record<string, unknown> {
   const id = random.chance(0.5) ? `toolu_${n}` : random.pick(TOOL_IDS);
   const use = (name: unknown, input: unknown) => ({ type: "tool_use", id, name, input });
@@ -203,10 +206,10 @@ function anyBlock(random: Random, n: number): Record<string, unknown> {
   ])();
 }
 
-/** Returns an input as text: so deep a value can't be serialised. */
+/** Returns a deeply nested input as text, because such a value cannot be serialised. */
 const deep = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 
-/** Returns what a lying upstream sends in place of the honest reply of these events. */
+/** Returns the answer of a faulty upstream instead of an honest reply. */
 function lie(random: Random, honest: readonly StreamEvent[]): Told {
   const dice = random.int(1, 100);
   if (dice <= 18) return refusal(random);
@@ -238,15 +241,15 @@ function lie(random: Random, honest: readonly StreamEvent[]): Told {
   ])();
 }
 
-/** Returns the reply as JSON where a stream was asked for. */
+/** Returns the reply as JSON although a stream was requested. */
 function whole(random: Random, honest: readonly StreamEvent[]): Told {
   const message = messageOf(misreport(random, honest));
   return answeredAs(random.chance(0.3) ? mutateValue(random, message) : message);
 }
 
 /**
- * Returns what an upstream sends that lies of money only: what arrives whole says what the honest reply says,
- * and reports another usage, or comes as JSON; the rest is an error, or breaks off.
+ * Returns the answer of an upstream that misreports only usage: a complete reply has the honest content with
+ * other usage, possibly as JSON; otherwise it is an error, or breaks off.
  */
 export function lieOfMoney(random: Random, honest: readonly StreamEvent[]): Told {
   const told = streamed(misreport(random, honest));
@@ -260,7 +263,7 @@ export function lieOfMoney(random: Random, honest: readonly StreamEvent[]): Told
   ])();
 }
 
-/** Returns an error, or what a gateway makes of one; it may have been billed all the same. */
+/** Returns an error of the API or of a gateway. The call may have been billed. */
 function refusal(random: Random): Told {
   const status = random.pick(STATUSES);
   const type = random.pick(["overloaded_error", "rate_limit_error", "api_error", "x"]);
@@ -288,11 +291,11 @@ function refusal(random: Random): Told {
   return { status, headers: { ...JSON_TYPE, ...retry }, pieces: [body], pauseMs: 0, end };
 }
 
-/** Returns an answer to the counting of tokens that can't be relied on. */
+/** Returns an unreliable answer of `count_tokens`. */
 export const countOf = (random: Random): Told =>
   answeredAs(random.chance(0.3) ? {} : { input_tokens: random.pick<unknown>(COUNTS) });
 
-/** Returns a random session with an upstream that lies for a few calls. */
+/** Returns a random session whose upstream is faulty for a few calls. */
 export function upstreamInput(random: Random): UpstreamInput {
   let n = 0;
   const replies = many(random, 1, 5, () => {

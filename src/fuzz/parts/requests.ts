@@ -4,7 +4,7 @@ import { type Answer, call, Fault, must, type Origin } from "../client.ts";
 import { type RequestInput, requestInput } from "../generators/requests.ts";
 import type { Part } from "../part.ts";
 
-// Two owners: one has sessions that nobody else may see or change, the other sends whatever comes.
+// Two owners: one has sessions that must stay private and unchanged, the other sends the requests.
 
 const [THEIR_KEY, OUR_KEY] = ["key-of-the-victim", "key-of-the-attacker"];
 const SECRET = "text-of-the-victim-only";
@@ -17,7 +17,7 @@ const keyOf = (owner: string, key: string) => ({
   sha256: createHash("sha256").update(key).digest("hex"),
 });
 
-/** Which status each type of error has, by the API's documentation. */
+/** The status of each error type, as documented. */
 const STATUS: Record<string, number> = {
   invalid_request_error: 400,
   authentication_error: 401,
@@ -31,14 +31,14 @@ const STATUS: Record<string, number> = {
   unavailable_error: 503,
 };
 
-/** A session of ours is used for so many requests. */
+/** Number of requests after which a new session is used. */
 const RENEW_AFTER = 150;
-/** A stream is looked at for so long. */
+/** How long a stream is read, in ms. */
 const READ_MS = 1_500;
 
 const world = { ids: {} as Record<string, string>, before: undefined as unknown, sent: 0 };
 
-/** Requests to every endpoint: no fault is the server's own, and nothing of another owner is told or changed. */
+/** Requests to every endpoint: the server never fails, and no data of another owner is revealed or changed. */
 export const requests: Part<RequestInput> = {
   name: "requests",
   atOnce: 2,
@@ -100,7 +100,7 @@ export const requests: Part<RequestInput> = {
   },
 };
 
-/** Makes a new session of ours, and looks whether the other owner's is as it was. */
+/** Creates a new session of the sender, and checks that the other owner's data is unchanged. */
 async function renew(origin: Origin): Promise<void> {
   if (world.ids.mine !== undefined) {
     await call(origin, {

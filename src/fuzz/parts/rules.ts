@@ -4,7 +4,7 @@ import { OFFLINE, type Part } from "../part.ts";
 import { readEvents } from "./session-faults.ts";
 import { bashCall, SCRIPT_MS } from "./shell.ts";
 
-/** Rules of Bash in the embedded sandbox: no command runs that they refuse, and what they allow does. */
+/** Bash rules in the embedded sandbox: refused commands do not run, and allowed commands do. */
 export const rules: Part<RulesInput> = {
   name: "rules",
   atOnce: 1,

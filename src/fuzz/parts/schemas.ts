@@ -3,10 +3,10 @@ import { type SchemasInput, schemasInput } from "../generators/schemas.ts";
 import { OFFLINE, type Part } from "../part.ts";
 import { readEvents } from "./session-faults.ts";
 
-/** A creation is answered within so many milliseconds, whatever it asks for. */
+/** Time limit for any creation, in ms. */
 const CREATION_MS = 5_000;
 
-/** Schemas, patterns and rules: a creation is answered soon with 201 or a refusal, and messages end. */
+/** Schemas, patterns and rules: a creation is soon answered with 201 or a refusal, and messages end. */
 export const schemas: Part<SchemasInput> = {
   name: "schemas",
   atOnce: 1,
@@ -27,7 +27,7 @@ export const schemas: Part<SchemasInput> = {
     const prompt = [...lines, `/say ${reply}`].join("\n");
     const sent = { method: "POST", path: `${path}/message`, body: { prompt } };
     const answer = await call(origin, sent);
-    // What the model's API does not take fails the message, and so does a reply that does not fit.
+    // A schema that the Messages API rejects fails the message, and so does a reply that does not match.
     if (![200, 400, 413, 502].includes(answer.status))
       faults.push(`it was answered ${answer.text}`);
     const events = await readEvents(origin, path);

@@ -1,7 +1,7 @@
 import { isMessageEnd } from "../../events/event.ts";
 import { must, type Origin } from "../client.ts";
 
-/** A session, a message and an event as the API shows them: what is looked at here. */
+/** The fields of a session, a message and an event that are checked. */
 export interface SessionView {
   id: string;
   status: string;
@@ -30,7 +30,7 @@ export interface Event {
   usage?: Record<string, unknown>;
 }
 
-/** Reads the whole log of a session, page after page. */
+/** Reads the complete log of a session, page by page. */
 export async function readEvents(origin: Origin, path: string): Promise<Event[]> {
   const events: Event[] = [];
   for (let hasMore = true; hasMore; ) {
@@ -47,7 +47,10 @@ const nanos = (dollars: number): number => Math.round(dollars * 1e9);
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 const isMoney = (value: unknown): boolean => Number.isFinite(value) && Number(value) >= 0;
 
-/** Returns what does not hold of a session at rest, whatever its upstream said: of money, order and progress. */
+/**
+ * Returns the violated rules of a session at rest, whatever its upstream answered: rules of money, order and
+ * progress.
+ */
 export function faultsOfSession(
   session: SessionView,
   messages: readonly MessageView[],

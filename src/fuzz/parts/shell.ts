@@ -3,9 +3,9 @@ import { shellScript } from "../generators/shell.ts";
 import { OFFLINE, type Part } from "../part.ts";
 import { readEvents } from "./session-faults.ts";
 
-/** What a script may take, in milliseconds, by the tool's own `timeout`. */
+/** The `timeout` of a script, in ms. */
 export const SCRIPT_MS = 1_000;
-/** What it may take beyond that until its message has ended, on a machine that does other things too. */
+/** Additional time until its message must end, in ms, on a busy computer. */
 const GRACE_MS = 10_000;
 
 interface Message {
@@ -14,7 +14,7 @@ interface Message {
   stopReason: string | null;
 }
 
-/** Scripts for the embedded shell: each ends, and its session takes the next message. */
+/** Scripts for the embedded shell: each script ends, and its session accepts the next message. */
 export const shell: Part<string> = {
   name: "shell",
   atOnce: 1,
@@ -41,7 +41,7 @@ export const shell: Part<string> = {
     const faults = next.result?.includes("alive") ? [] : [`the next one says "${next.result}"`];
     const events = await readEvents(origin, path);
     const ends = events.filter(({ type }) => type === "tool.completed");
-    // A script of more tokens than a reply may have is never called.
+    // A script with more tokens than a reply may have is never called.
     const calls = ran.stopReason === "max_tokens" ? 1 : 2;
     if (ends.length !== calls) faults.push(`${ends.length} calls of ${calls} have ended`);
     await must(origin, 204, { method: "DELETE", path });
@@ -49,6 +49,6 @@ export const shell: Part<string> = {
   },
 };
 
-/** Returns a line of a prompt that has the offline model run a command, for `SCRIPT_MS` at most. */
+/** Returns a prompt line that makes the offline model run a command, for `SCRIPT_MS` at most. */
 export const bashCall = (command: string, timeout = SCRIPT_MS): string =>
   `/Bash ${JSON.stringify({ command, timeout })}`;

@@ -12,15 +12,15 @@ import {
   type SessionView,
 } from "./session-faults.ts";
 
-/** A session's upstream: what it still has to say, and what it has been asked. */
+/** A session's upstream: its remaining answers, and the calls that it received. */
 interface Upstream {
   input: UpstreamInput;
-  /** How often it was asked for a reply, and for a count. */
+  /** The number of requests for a reply, and for a count. */
   asked: number;
   counted: number;
-  /** What it last gave for the size of a prompt; null before that. */
+  /** The last prompt size that it returned, in tokens; null before that. */
   countedTokens: number | null;
-  /** Dollars that calls may have cost of which it never said how much they used. */
+  /** The maximum cost, in dollars, of calls without a usage report. */
   untoldUsd: number;
   faults: string[];
 }
@@ -28,14 +28,14 @@ interface Upstream {
 const upstreams = new Map<string, Upstream>();
 let liar: Liar | undefined;
 
-/** Dollars a token of the default model, at its cheapest. */
+/** Price of a token of the default model in dollars, at its lowest rate. */
 const [INPUT_USD, OUTPUT_USD] = [2e-6, 1e-5];
 const BYTES_A_TOKEN = 4;
 
-/** A Messages API that lies: messages end, no more is spent than may be, and what happened stays readable. */
+/** A faulty Messages API: messages end, no more than the budget is spent, and the log stays readable. */
 export const upstream: Part<UpstreamInput> = {
   name: "upstream",
-  // Most of the time passes in pauses between tries.
+  // Most of the time is spent in delays between attempts.
   atOnce: 12,
   limitMs: 300_000,
   async vars() {
@@ -86,7 +86,7 @@ export const upstream: Part<UpstreamInput> = {
 
 const FINISH = "finish";
 
-/** Sends a message and looks at how it ended; once the upstream is honest, it may fail no more. */
+/** Sends a message and checks how it ended. Once the upstream is honest, messages must succeed. */
 async function send(
   origin: Origin,
   path: string,
@@ -99,7 +99,7 @@ async function send(
   return status === 200 || isEnded || failed ? [] : [`${status} for a message: ${text}`];
 }
 
-/** Each call that did not fail has done its work once: a reused id does not answer for another call. */
+/** Returns faults of effects: each successful call ran exactly once, even if its id was reused. */
 function faultsOfEffects(events: readonly Event[]): string[] {
   const commands = events.flatMap((event) => {
     const token = /echo (T\d+\.) >> /.exec(String(event.input?.command))?.[1];
@@ -122,7 +122,7 @@ function faultsOfEffects(events: readonly Event[]): string[] {
 
 const SHOW_LOG = `cat ${LOG_FILE}; echo .`;
 
-/** Answers the Worker: what the case of the request has made up, and the truth after that. */
+/** Answers the Worker with the prepared answers of the request's case, and honestly after them. */
 function answer({ path, body }: Asked): Told {
   const self = upstreams.get(/case-[0-9a-f-]{36}/.exec(body)?.[0] ?? "");
   if (path.endsWith("/count_tokens")) {
@@ -138,14 +138,14 @@ function answer({ path, body }: Asked): Told {
   const isRefusal = REFUSALS.some((status) => status === told.status);
   if (!isRefusal && !text.includes("usage")) {
     const { max_tokens = 0 } = JSON.parse(body) as { max_tokens?: number };
-    // An upstream that counts a prompt can't bill more of it than it counted.
+    // An upstream that counted a prompt cannot bill more tokens for it than it counted.
     const promptTokens = Math.min(body.length / BYTES_A_TOKEN, self.countedTokens ?? body.length);
     self.untoldUsd += promptTokens * INPUT_USD + max_tokens * OUTPUT_USD;
   }
   return told;
 }
 
-/** Returns the tokens that an answer to a count gives, if it gives any. */
+/** Returns the tokens in an answer of `count_tokens`, if any. */
 function tokensOf(told: unknown): number | null {
   const tokens = (told as { input_tokens?: unknown } | null | undefined)?.input_tokens;
   return typeof tokens === "number" && tokens >= 0 ? tokens : null;
@@ -159,7 +159,7 @@ interface Block {
   content?: unknown;
 }
 
-/** Returns what the API would refuse of a conversation that the Worker keeps, if anything. */
+/** Returns the reason why the API would reject the Worker's conversation, if any. */
 function problemOf(body: string): string | undefined {
   const { messages = [] } = JSON.parse(body) as {
     messages?: { role: string; content: Block[] | string }[];
@@ -182,7 +182,7 @@ function problemOf(body: string): string | undefined {
   return undefined;
 }
 
-/** Returns what an upstream says that does not lie: it shows the log when it is to finish, and then is done. */
+/** Returns the answer of an honest upstream: it shows the log if the prompt asks to finish, and then ends. */
 function honest(body: string): Told {
   const request = JSON.parse(body) as { messages?: { content: Block[] }[]; compaction?: unknown };
   const used = { input_tokens: Math.ceil(body.length / BYTES_A_TOKEN), output_tokens: 20 };
