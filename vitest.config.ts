@@ -64,6 +64,13 @@ export default defineConfig({
     maxWorkers: 2,
     // What the Worker logs is of interest where a test fails.
     silent: "passed-only",
+    // Istanbul's: V8's needs an inspector that the Workers runtime does not offer.
+    coverage: {
+      provider: "istanbul",
+      include: ["src/**/*.ts"],
+      exclude: ["src/{bench,soak,testing,trial}/**"],
+      reporter: ["text-summary", "html"],
+    },
     globalSetup: ["./src/testing/aimock.ts", "./src/sandbox/shell/build.ts"],
   },
 });
