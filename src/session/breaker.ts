@@ -1,6 +1,6 @@
 /** What a session may do within a minute. More is a fault of ours that would cost its owner money. */
 export const MAX_ALARMS = 120;
-export const MAX_ROWS_WRITTEN = 100_000;
+const MAX_ROWS_WRITTEN = 100_000;
 
 const WINDOW_MS = 60_000;
 

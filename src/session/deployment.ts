@@ -19,7 +19,7 @@ export const redact: Redact = redactor(secrets);
 redactErrors(redact);
 
 /** Returns what no text for clients or logs may hold. Of clients' keys only the hashes are known. */
-export function secretsOf({
+function secretsOf({
   ANTHROPIC_API_KEY: apiKey,
   ANTHROPIC_BASE_URL: baseURL,
   API_KEYS,

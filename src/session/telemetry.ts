@@ -24,7 +24,7 @@ export const reportedReason = (reason: string | null): string | null =>
  * Returns the data point of a message's end. Columns: index1 owner; blob1 kind, 2 pattern, 3 model, 4 status,
  * 5 reason, 6 session; double1 dollars, 2 tokens, 3 turns, 4 duration ms, 5 wait ms.
  */
-export function messagePoint(
+function messagePoint(
   session: SessionRow,
   message: StoredMessage,
   model: string,

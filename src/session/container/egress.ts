@@ -27,7 +27,7 @@ export async function findEgress(
 }
 
 /** Returns where a request from the session's sandbox to a host goes, with secrets of an environment as they stand there. */
-export function egressOf<Text>(
+function egressOf<Text>(
   store: SessionStore,
   host: string,
   env: Readonly<Record<string, EnvValue<Text>>>,

@@ -16,7 +16,7 @@ import { recoverRun } from "../transactions/turns";
 import { type RunContext, runAgentForSession } from "./run-agent";
 
 /** Agents that call their models at once, besides the message's own; the others wait. */
-export const MAX_AT_WORK = 16;
+const MAX_AT_WORK = 16;
 
 /** What work on a message works with. */
 export type MessageContext = Omit<RunContext, "messaging" | "files" | "settled">;

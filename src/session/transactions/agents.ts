@@ -13,7 +13,7 @@ import { type RunChange, scopeOf } from "./state";
 // and share the sandbox with it. Every function here that changes something runs within a transaction.
 
 /** Agents that a session may have come to have, whatever their types. */
-export const MAX_AGENTS = 64;
+const MAX_AGENTS = 64;
 
 /** Returns how an agent is set up: its own way where its type says so, and the session's otherwise. */
 export function setupOf(store: SessionStore, agent: string): CustomAgent & { rules: Rules } {

@@ -18,7 +18,7 @@ const MAX_ROW_BYTES = 1_960_000;
 const SHORT_RESULT_CHARACTERS = 5_000;
 
 /** Messages that may wait behind a running one. */
-export const MAX_QUEUED = 100;
+const MAX_QUEUED = 100;
 
 /**
  * Takes a message into the queue and starts it if it need not wait, or says why not. A repeat answers with the first

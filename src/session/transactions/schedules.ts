@@ -21,7 +21,7 @@ import type { Drafts } from "./turns";
 export const MAX_SCHEDULES = 20;
 
 /** Messages of schedules that wait in the queue at once; what is due beyond that waits to be sent. */
-export const MAX_WAITING_RUNS = 1;
+const MAX_WAITING_RUNS = 1;
 
 /** A clock that is this much behind what it was has been set back; less is what clocks differ by. */
 const SET_BACK_MS = 60_000;
