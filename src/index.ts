@@ -4,9 +4,9 @@ export { EmbeddedSandbox } from "./sandbox/embedded";
 export { Session } from "./session/session";
 
 import { createApp } from "./http/app";
-import { housekeep } from "./session/maintenance";
+import { maintain } from "./session/maintenance";
 
 export default {
   fetch: createApp().fetch,
-  scheduled: (event, env) => housekeep(env, event.scheduledTime),
+  scheduled: (event, env) => maintain(env, event.scheduledTime),
 } satisfies ExportedHandler<Env>;

@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { housekeep } from "../session/maintenance";
+import { maintain } from "../session/maintenance";
 import { at, withoutPauses } from "../testing/faults";
 import { aFleet, emptyPool, failing } from "../testing/fleet";
 import {
@@ -358,11 +358,11 @@ describe("a new session", () => {
 it("the housekeeping fills the pool after a deploy, and asks nobody where there is none", async () => {
   name = "pool";
   const asked = vi.spyOn(env.WARM_POOL, "getByName");
-  await housekeep(env, Date.now());
+  await maintain(env, Date.now());
   expect(asked).not.toHaveBeenCalled();
   asked.mockRestore();
   warmPool.target = 2;
-  await housekeep(env, Date.now());
+  await maintain(env, Date.now());
   await settles({ ready: 2 });
   await emptyPool();
 });

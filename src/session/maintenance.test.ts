@@ -18,7 +18,7 @@ import {
   until,
   value,
 } from "../testing/sessions";
-import { housekeep } from "./maintenance";
+import { maintain } from "./maintenance";
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -44,9 +44,9 @@ const tombstones = async (id: string) =>
 it("a tombstone is kept for seven days and then forgotten", async () => {
   const id = await createSession();
   value(await sessionOf(id).remove(ALICE));
-  await housekeep(env, Date.now() + 6 * DAY);
+  await maintain(env, Date.now() + 6 * DAY);
   expect(await tombstones(id)).toHaveLength(1);
-  await housekeep(env, Date.now() + 8 * DAY);
+  await maintain(env, Date.now() + 8 * DAY);
   expect(await tombstones(id)).toEqual([]);
 });
 
@@ -60,7 +60,7 @@ describe("a row whose object says otherwise", () => {
       "description = 'of the same version'",
     ]) {
       await set(id, wrong);
-      await housekeep(env, HOUR_AHEAD());
+      await maintain(env, HOUR_AHEAD());
       const session = value(await sessionOf(id).read(ALICE));
       expect(await rowOf(id)).toMatchObject({
         status: "active",
@@ -76,14 +76,14 @@ describe("a row whose object says otherwise", () => {
   it("is right for a session whose texts no database keeps as they are", async () => {
     const id = await createSession({ description: "a\ud800", userId: "\udc00", tags: ["\ud800"] });
     const row = await rowOf(id);
-    for (let round = 0; round < 2; round++) await housekeep(env, HOUR_AHEAD());
+    for (let round = 0; round < 2; round++) await maintain(env, HOUR_AHEAD());
     expect(await rowOf(id)).toEqual(row);
   });
 
   it("goes when there is no such object, and its totals keep what it cost", async () => {
     const row = aSessionRow({ id: newSessionId(), totalCostNanos: 5 });
     await putSession(env.DB, row);
-    await housekeep(env, HOUR_AHEAD());
+    await maintain(env, HOUR_AHEAD());
     expect(await rowOf(row.id)).toBeNull();
     expect(await tombstones(row.id)).toHaveLength(1);
   });
@@ -91,7 +91,7 @@ describe("a row whose object says otherwise", () => {
   it("is left alone while its object is at work on it", async () => {
     const id = await createSession();
     await set(id, "num_turns = 99");
-    await housekeep(env, Date.now());
+    await maintain(env, Date.now());
     expect(await rowOf(id)).toMatchObject({ num_turns: 99 });
   });
 });
@@ -106,7 +106,7 @@ describe("a round", () => {
       state.abort("lost");
     }).catch(() => {});
     await scheduler.wait(50);
-    await housekeep(env, HOUR_AHEAD());
+    await maintain(env, HOUR_AHEAD());
     await until(async () => {
       const row = await rowOf(id);
       return row?.num_turns === 1;
@@ -120,7 +120,7 @@ describe("a round", () => {
     value(await sessionOf(id).addSchedule(ALICE, aSchedule("tick")));
     await until(async () => (await rowOf(id))?.updated_at === Date.now());
     vi.useRealTimers();
-    await housekeep(env, Date.now());
+    await maintain(env, Date.now());
     const alarm = await alarmOf(objectOf(id));
     expect(alarm).toBeLessThan(Date.now() + 3_700_000);
   });

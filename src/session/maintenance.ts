@@ -11,17 +11,17 @@ const TOMBSTONE_MS = 7 * 86_400_000;
 
 /** The work of one run is bounded; the next one goes on. */
 const MAX_PURGES = 10;
-const MAX_LOOKS = 100;
-const LOOKS_AT_ONCE = 10;
+const MAX_ROWS = 100;
+const ROWS_AT_ONCE = 10;
 
-/** A row that was written since then is being looked after by its object. */
+/** A row that was written within this time is still being written by its object. */
 const QUIET_MS = 5 * 60_000;
 
 /**
- * Forgets what is kept for a time only, and sees to it that rows and objects agree. Runs every few
- * minutes; never rejects.
+ * Removes what is kept for a time only, and repairs rows of the index that differ from their objects. Runs every few
+ * minutes. Never rejects.
  */
-export async function housekeep(env: Env, now: number): Promise<void> {
+export async function maintain(env: Env, now: number): Promise<void> {
   await attempt("pool", () => maintainPool(env));
   await attempt("purge", () => purge(env.DB, now));
   await attempt("reconcile", () => reconcile(env, now));
@@ -36,16 +36,16 @@ async function purge(d1: D1Database, now: number): Promise<void> {
 
 async function reconcile(env: Env, now: number): Promise<void> {
   const quiet = { before: now - QUIET_MS, after: now + QUIET_MS };
-  const rows = await nextReconcileBatch(env.DB, { ...quiet, limit: MAX_LOOKS });
+  const rows = await nextReconcileBatch(env.DB, { ...quiet, limit: MAX_ROWS });
   while (rows.length > 0) {
-    const some = rows.splice(0, LOOKS_AT_ONCE);
-    // One object that cannot be reached does not keep the others from being looked at.
-    await Promise.all(some.map((row) => attempt("reconcile", () => look(env, row, now))));
+    const some = rows.splice(0, ROWS_AT_ONCE);
+    // One object that cannot be reached does not keep the others from being reconciled.
+    await Promise.all(some.map((row) => attempt("reconcile", () => reconcileRow(env, row, now))));
   }
 }
 
-/** Shows a row to its object, which repairs it; a row without an object goes. */
-async function look(env: Env, row: SessionRow, now: number): Promise<void> {
+/** Lets the object of a row compare it and repair it. Removes a row that has no object. */
+async function reconcileRow(env: Env, row: SessionRow, now: number): Promise<void> {
   const session = env.SESSIONS.getByName(row.id) as unknown as Pick<SessionRpc, "reconcile">;
   const verdict = await session.reconcile(row);
   if (verdict === "unknown") await removeSession(env.DB, row, now);

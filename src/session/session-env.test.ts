@@ -17,7 +17,7 @@ import {
   value,
 } from "../testing/sessions";
 import { encryption, model } from "./deployment";
-import { housekeep } from "./maintenance";
+import { maintain } from "./maintenance";
 import type { SessionConfig, SessionSpec } from "./rpc";
 import { SnapshotBucket, snapshotKey } from "./storage/snapshot-bucket";
 import { SessionStore } from "./storage/store";
@@ -254,7 +254,7 @@ describe("an environment that was stored in clear", () => {
   it.each(["a round", "a snapshot", "a copy"])("is encrypted by %s", async (by) => {
     const id = await create();
     useKeys("k1");
-    if (by === "a round") await housekeep(env, Date.now() + 3_600_000);
+    if (by === "a round") await maintain(env, Date.now() + 3_600_000);
     if (by === "a snapshot") value(await sessionOf(id).snapshot(ALICE));
     if (by === "a copy") await create({}, { env: undefined, resumeSessionId: id });
     expectNoClearText(await stored(objectOf(id)));
@@ -305,7 +305,7 @@ describe("after a rotation", () => {
     await lose(idle);
     useKeys("k2", "k1");
     expect(await works(used)).toBe(true);
-    await housekeep(env, Date.now() + 3_600_000);
+    await maintain(env, Date.now() + 3_600_000);
     for (const id of [used, idle]) {
       expect(keysIn(await stored(objectOf(id)))).toEqual(["k2"]);
       await lose(id);
@@ -355,7 +355,7 @@ describe("without its key, a session", () => {
     expect(await typesOf(id)).not.toContain("turn.started");
     value(await session.update(ALICE, { description: "changed" }));
     value(await session.snapshot(ALICE));
-    await housekeep(env, Date.now() + 3_600_000);
+    await maintain(env, Date.now() + 3_600_000);
     expect(await egress(id, "github.com")).toEqual({ to: "host", replacements: [] });
     expect(await egress(id)).toEqual({ to: "nowhere" });
     useKeys("k2", "k1");

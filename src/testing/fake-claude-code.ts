@@ -16,11 +16,11 @@ import { FakeProgram } from "./fake-program";
 // the object is lost, the fake continues. Calls of a session only record requests; the test process does the
 // work.
 
-const machines = new Map<string, FakeMachine>();
+const machines = new Map<string, FakeContainer>();
 
 /** Returns the fake container of a session. */
-export function machineOf(id: string): FakeMachine {
-  const machine = machines.get(id) ?? new FakeMachine(id);
+export function containerOf(id: string): FakeContainer {
+  const machine = machines.get(id) ?? new FakeContainer(id);
   machines.set(id, machine);
   return machine;
 }
@@ -30,7 +30,7 @@ export function plantPrograms(): () => void {
   const spy = vi
     .spyOn(providers, "embedded")
     .mockImplementation((env, { id, machine }, options) =>
-      machineOf(id).inside(embedded(env.EMBEDDED_SANDBOXES, id, options), machine),
+      containerOf(id).inside(embedded(env.EMBEDDED_SANDBOXES, id, options), machine),
     );
   let over = false;
   const drive = async () => {
@@ -51,7 +51,7 @@ export function plantPrograms(): () => void {
 const wait = scheduler.wait.bind(scheduler);
 
 /** A fake container: its programs, and the transcripts in its files. Containers share neither. */
-export class FakeMachine {
+export class FakeContainer {
   readonly programs = new Map<string, FakeProgram>();
   /** Programs that were started here, in order. */
   readonly started: string[] = [];

@@ -4,7 +4,7 @@ import { expect, vi } from "vitest";
 import type { Message } from "../agent/messages";
 import type { MessageRow, Result, SessionConfig } from "../session/rpc";
 import { SessionStore } from "../session/storage/store";
-import { aMachine } from "./machines";
+import { addFakeContainer } from "./fake-containers";
 import { ALICE, aMessage, aSpec, loseObject, objectOf, sessionOf, until, value } from "./sessions";
 
 // Loses sessions after one of their commits. A commit is identified by the event that it appended to the log,
@@ -107,7 +107,7 @@ export async function play(
   if (scenario.lose) void watch(lost.promise, () => scenario.lose?.(id, loss));
   else void lost.promise.then(() => lose(id, loss));
 
-  if (scenario.machine) aMachine(id);
+  if (scenario.machine) addFakeContainer(id);
   await insist(() => sessionOf(id).create(ALICE, spec));
   const status = () => insist(() => sessionOf(id).read(ALICE)).then((session) => session.status);
   await until(async () => (await status()) === "active");

@@ -12,7 +12,7 @@ const PATH = "/home/agent/t.jsonl";
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** A sandbox with one file that is read as the command says. */
-function aMachine(file: { content: string | null }): Sandbox {
+function addFakeContainer(file: { content: string | null }): Sandbox {
   return aFakeSandbox({
     run: async ({ command }) => {
       const from = Number(/tail -c \+(\d+)/.exec(command)?.[1]);
@@ -39,7 +39,9 @@ async function kept(...contents: (string | null)[]): Promise<string[]> {
     const found: string[] = [];
     for (const content of contents) {
       file.content = content;
-      await saveTranscript(PATH, aMachine(file), store, (change) => store.transaction(change));
+      await saveTranscript(PATH, addFakeContainer(file), store, (change) =>
+        store.transaction(change),
+      );
       found.push(new TextDecoder().decode(store.process.transcript()));
     }
     return found;

@@ -43,7 +43,7 @@ export function reserve(
 }
 
 /** What becomes of the part of its bound that a call was not charged. */
-export type Rest = "released" | "kept";
+export type Remainder = "released" | "kept";
 
 /**
  * Turns what was held into what was spent, never more than the bound. The rest is `released` for a call whose
@@ -53,7 +53,7 @@ export function settle(
   balance: Balance,
   reservation: Reservation,
   costNanos: number,
-  rest: Rest,
+  rest: Remainder,
 ): { balance: Balance; reservation: Reservation } {
   if (reservation.settled) return { balance, reservation };
   const cost = Math.min(costNanos, reservation.boundNanos);

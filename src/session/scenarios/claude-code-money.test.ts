@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { machineOf, plantPrograms } from "../../testing/fake-claude-code";
+import { containerOf, plantPrograms } from "../../testing/fake-claude-code";
 import {
   ALICE,
   ask,
@@ -81,7 +81,7 @@ describe("the budget of a session of Claude Code", () => {
       terminationReason: "budget_limit",
       totalCostNanos: 0,
     });
-    expect(machineOf(id).sent).toHaveLength(1);
+    expect(containerOf(id).sent).toHaveLength(1);
   });
 
   it("of one message ends that message only", async () => {
@@ -182,7 +182,7 @@ describe("a model that is not priced", () => {
       requestHash: "h",
     });
     await scheduler.wait(50);
-    const response = await machineOf(id).program?.call(body);
+    const response = await containerOf(id).program?.call(body);
     expect(response?.status).toBe(404);
     expect(await response?.text()).toContain("gpt-9");
     await session.terminate(ALICE, "over");

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { machineOf, plantPrograms } from "../../testing/fake-claude-code";
+import { containerOf, plantPrograms } from "../../testing/fake-claude-code";
 import { withoutPauses } from "../../testing/faults";
 import { faults, outlineOf, plantFaults, play, type Scenario } from "../../testing/losses";
 import {
@@ -25,7 +25,7 @@ afterEach(() => faults.clear());
 
 const claudeCode = (config: SessionConfig = {}) =>
   createSession({ config: { ...config, runtime: "claude-code" } });
-const told = (id: string) => JSON.stringify(machineOf(id).sent.at(-1)?.messages);
+const told = (id: string) => JSON.stringify(containerOf(id).sent.at(-1)?.messages);
 
 describe("another session of Claude Code", () => {
   it.each([true, false])("goes on where the first one was (fork: %s)", async (forkSession) => {
@@ -40,7 +40,7 @@ describe("another session of Claude Code", () => {
     );
     expect(ids[0] === ids[1]).toBe(!forkSession);
     // What it remembers goes by the session's own name.
-    const [program] = machineOf(id).programs.values();
+    const [program] = containerOf(id).programs.values();
     expect(program?.transcriptPath).toContain(String(ids[1]).replace("sdk_sess_", ""));
   });
 
@@ -84,7 +84,7 @@ const SCENARIO: Scenario = {
     `${bash("cat log")}\nthat is all`,
   ],
   async lose(id, loss) {
-    if (loss === "everything") machineOf(id).replace();
+    if (loss === "everything") containerOf(id).replace();
     void lose(id);
   },
 };

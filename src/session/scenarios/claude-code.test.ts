@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { SessionEvent } from "../../events/event";
 import { createApp } from "../../http/app";
-import { machineOf, plantPrograms } from "../../testing/fake-claude-code";
+import { containerOf, plantPrograms } from "../../testing/fake-claude-code";
 import { withoutPauses } from "../../testing/faults";
 import {
   ALICE,
@@ -75,7 +75,7 @@ describe("a message to Claude Code", () => {
       const TOKEN = { secret: "a secret", hosts: ["api.github.com"] };
       const id = await claudeCode({ env: { PLAIN: "plain", TOKEN } });
       expect(await ask(id, "hello")).toMatchObject({ status: "completed" });
-      expect(machineOf(id).environments).toEqual([
+      expect(containerOf(id).environments).toEqual([
         expect.objectContaining({
           PLAIN: "plain",
           TOKEN: expect.stringMatching(/^rigger_secret_/),
@@ -93,7 +93,7 @@ describe("a message to Claude Code", () => {
     const types = await typesOf(id);
     expect(types.filter((type) => type === "turn.retried")).toHaveLength(2);
     expect(types.filter((type) => type === "turn.started")).toHaveLength(1);
-    expect(JSON.stringify(machineOf(id).sent.at(-1)?.messages)).toContain("could not be reached");
+    expect(JSON.stringify(containerOf(id).sent.at(-1)?.messages)).toContain("could not be reached");
   });
 
   it("has the events of the loop when agents work for it", async () => {
@@ -126,7 +126,7 @@ describe("a message to Claude Code", () => {
     await ask(id, "two");
     const third = await ask(id, "three");
     expect(third).toMatchObject({ status: "completed", numTurns: 1 });
-    const machine = machineOf(id);
+    const machine = containerOf(id);
     expect(machine.started).toHaveLength(1);
     expect(JSON.stringify(machine.sent.at(-1)?.messages)).toMatch(/one.*two.*three/s);
   });
@@ -185,7 +185,7 @@ describe("a message to Claude Code", () => {
   it("that begins with a stroke is no command of the program", async () => {
     const id = await claudeCode();
     await ask(id, "/compact now");
-    expect(JSON.stringify(machineOf(id).sent[0]?.messages)).toContain("\\n/compact now");
+    expect(JSON.stringify(containerOf(id).sent[0]?.messages)).toContain("\\n/compact now");
   });
 });
 
@@ -207,7 +207,7 @@ describe("Claude Code that is stopped", () => {
       stopReason: "interrupted",
     });
     expect(await ask(id, "go on")).toMatchObject({ status: "completed", stopReason: "end_turn" });
-    const machine = machineOf(id);
+    const machine = containerOf(id);
     expect(machine.started).toHaveLength(1);
     expect(JSON.stringify(machine.sent.at(-1)?.messages)).toContain("Request interrupted");
   });
@@ -215,7 +215,7 @@ describe("Claude Code that is stopped", () => {
   it("is killed where it does not listen, and remembers what was before", async () => {
     const id = await claudeCode();
     await ask(id, "the first");
-    machineOf(id).deaf = true;
+    containerOf(id).deaf = true;
     value(await sessionOf(id).send(ALICE, aMessage(bash("while :; do sleep 0.01; done"))));
     await running(id, "tool.started");
     const message = await withoutPauses(async () => {
@@ -223,7 +223,7 @@ describe("Claude Code that is stopped", () => {
       return ask(id, "go on");
     }, 1 / 10);
     expect(message).toMatchObject({ status: "completed", stopReason: "end_turn" });
-    const machine = machineOf(id);
+    const machine = containerOf(id);
     expect(machine.started).toHaveLength(2);
     expect(JSON.stringify(machine.sent.at(-1)?.messages)).toMatch(/the first.*interrupted.*go on/s);
   });
@@ -241,7 +241,7 @@ describe("Claude Code that is stopped", () => {
     const id = await claudeCode();
     await ask(id, "one");
     const cost = (await read(id)).totalCostNanos;
-    const { program } = machineOf(id);
+    const { program } = containerOf(id);
     const body = {
       model: "claude-sonnet-5-5",
       max_tokens: 10,
@@ -260,40 +260,40 @@ describe("Claude Code that dies", () => {
     const request = aMessage(`${bash("sleep 60")}\nnever`);
     value(await sessionOf(id).send(ALICE, request));
     await until(async () => (await eventsOf(id)).some(({ type }) => type === "tool.started"));
-    const { program } = machineOf(id);
+    const { program } = containerOf(id);
     if (program) program.dead = true;
     const end = async () => value(await sessionOf(id).message(ALICE, request.id));
     await until(async () => (await end()).endedAt !== null);
     expect(await end()).toMatchObject({ status: "completed", numTurns: 2 });
     const events = await eventsOf(id);
     expect(events.find(({ type }) => type === "tool.completed")).toMatchObject({ isError: true });
-    expect(JSON.stringify(machineOf(id).sent.at(-1)?.messages)).toContain("Go on where you were");
+    expect(JSON.stringify(containerOf(id).sent.at(-1)?.messages)).toContain("Go on where you were");
   });
 
   it("with its machine remembers what was kept of it", async () => {
     const id = await claudeCode();
     await ask(id, "the first");
-    machineOf(id).replace();
+    containerOf(id).replace();
     const message = await ask(id, "the second");
     expect(message).toMatchObject({ status: "completed", numTurns: 1 });
-    const machine = machineOf(id);
+    const machine = containerOf(id);
     expect(machine.started).toHaveLength(2);
     expect(JSON.stringify(machine.sent.at(-1)?.messages)).toMatch(/the first.*the second/s);
   });
 
   it("only for those who listen goes on, and nothing is heard twice", async () => {
     const id = await claudeCode();
-    machineOf(id).cut = 3;
+    containerOf(id).cut = 3;
     const message = await withoutPauses(() => ask(id, `${bash("echo a")}\n${bash("echo b")}\nend`));
     expect(message).toMatchObject({ status: "completed", numTurns: 3 });
-    expect(machineOf(id).started).toHaveLength(1);
+    expect(containerOf(id).started).toHaveLength(1);
     const ends = (await eventsOf(id)).filter(({ type }) => type === "tool.completed");
     expect(ends).toHaveLength(2);
   });
 
   it("again and again fails its message, and says what it said", async () => {
     const id = await claudeCode();
-    machineOf(id).broken = true;
+    containerOf(id).broken = true;
     const message = await withoutPauses(() => ask(id, "hi"));
     expect(message).toMatchObject({ status: "failed", error: { type: "unavailable_error" } });
     expect(message.error?.message).toContain("claude: not found");

@@ -2,15 +2,15 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { HAS_CONTAINERS, killContainer } from "../../testing/containers";
-import { at, withoutPauses } from "../../testing/faults";
 import {
-  aMachine,
-  type FakeMachine,
-  installMachines,
-  loseMachine,
-  machineError,
-  useContainer,
-} from "../../testing/machines";
+  addFakeContainer,
+  containerError,
+  type FakeContainer,
+  installFakeContainers,
+  loseContainer,
+  useRealContainer,
+} from "../../testing/fake-containers";
+import { at, withoutPauses } from "../../testing/faults";
 import {
   ALICE,
   alarmOf,
@@ -31,7 +31,7 @@ import {
   value,
 } from "../../testing/sessions";
 import { MAX_ATTEMPTS } from "../container/lifecycle";
-import { housekeep } from "../maintenance";
+import { maintain } from "../maintenance";
 import type { SessionSpec } from "../rpc";
 
 const MINUTE = 60_000;
@@ -42,23 +42,23 @@ const IDLE_AFTER_A_MINUTE = {
   maxTurns: null,
 };
 
-beforeAll(installMachines);
+beforeAll(installFakeContainers);
 afterAll(() => {
   vi.restoreAllMocks();
 });
 
 interface Made {
   id: string;
-  machine: FakeMachine;
+  machine: FakeContainer;
 }
 
 /** A session whose sandbox is a machine; `disturb` sees it before its session does. */
 async function create(
   changes: Partial<SessionSpec> = {},
-  disturb: (machine: FakeMachine) => void = () => {},
+  disturb: (machine: FakeContainer) => void = () => {},
 ): Promise<Made> {
   const spec = aSpec({ pattern: "hybrid", limits: IDLE_AFTER_A_MINUTE, ...changes });
-  const machine = aMachine(spec.id);
+  const machine = addFakeContainer(spec.id);
   disturb(machine);
   value(await sessionOf(spec.id).create(ALICE, spec));
   return { id: spec.id, machine };
@@ -128,7 +128,7 @@ describe("a session whose sandbox is a machine", () => {
       let left = 3;
       const made = await create({}, (machine) => {
         machine.before = (step) => {
-          if (step === "start" && left-- > 0) throw machineError("there is no room");
+          if (step === "start" && left-- > 0) throw containerError("there is no room");
         };
       });
       await comesToBe(made.id, "ready");
@@ -139,7 +139,7 @@ describe("a session whose sandbox is a machine", () => {
   });
 
   it.each<[string, () => Promise<never>, RegExp]>([
-    ["fails", () => Promise.reject(machineError("there is no room")), /there is no room/],
+    ["fails", () => Promise.reject(containerError("there is no room")), /there is no room/],
     ["hangs", () => new Promise(() => {}), /did not answer for 120 seconds/],
   ])("ends with an error where every start %s", async (_, fault, message) => {
     await withoutPauses(async () => {
@@ -161,7 +161,7 @@ describe("a session whose sandbox is a machine", () => {
   it("has no second try where none can help", async () => {
     const { id, machine } = await create({}, (machine) => {
       machine.before = (step) => {
-        if (step === "start") throw machineError("there is no such image", false);
+        if (step === "start") throw containerError("there is no such image", false);
       };
     });
     await until(async () => (await read(id)).status === "error");
@@ -173,7 +173,7 @@ describe("a session whose sandbox is a machine", () => {
       let broken = true;
       const { id } = await create({}, (machine) => {
         machine.before = (step) => {
-          if (broken && step === "start") throw machineError("there is no room");
+          if (broken && step === "start") throw containerError("there is no room");
         };
       });
       const message = await ask(id, '/Bash {"command":"echo done"}');
@@ -237,7 +237,7 @@ describe("a machine that is lost", () => {
     await bash(id, "echo one > a.txt");
     const asked = ask(id, '/Bash {"command":"sleep 60"} & /Read {"file_path":"a.txt"}');
     await until(() => machine.steps.filter((step) => step === "run").length === 2);
-    loseMachine(machine);
+    loseContainer(machine);
     const { result } = await asked;
     expect(result).toContain(
       "its machine is lost, and every file in it. A new, empty one takes its place",
@@ -253,7 +253,7 @@ describe("a machine that is lost", () => {
     const { id, machine } = await create();
     await bash(id, "mkdir d; cd d");
     expect(await bash(id, "pwd")).toContain("/workspace/d");
-    loseMachine(machine);
+    loseContainer(machine);
     await bash(id, "pwd");
     expect(await bash(id, "pwd")).toMatch(/\/workspace$/);
   });
@@ -270,7 +270,7 @@ describe("a machine that is lost", () => {
   it("between two commands is told by the next one", async () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
-    loseMachine(machine);
+    loseContainer(machine);
     expect(await sandboxState(id)).toBe("ready");
     expect(await bash(id, "cat a.txt")).toContain("its machine is lost");
     expect(await bash(id, "echo again")).toContain("again");
@@ -281,9 +281,9 @@ describe("a machine that is lost", () => {
     await withoutPauses(async () => {
       const { id, machine } = await create();
       await bash(id, "echo one > a.txt");
-      loseMachine(machine);
+      loseContainer(machine);
       machine.before = (step) => {
-        if (step === "destroy") throw machineError("the host is away");
+        if (step === "destroy") throw containerError("the host is away");
       };
       expect(await bash(id, "cat a.txt")).toContain("its machine is lost");
       await until(() => machine.steps.filter((step) => step === "destroy").length === MAX_ATTEMPTS);
@@ -298,7 +298,7 @@ describe("a machine that is lost", () => {
   it("before anything was changed in it is not missed by who reads", async () => {
     const { id, machine } = await create();
     await comesToBe(id, "ready");
-    loseMachine(machine);
+    loseContainer(machine);
     await ask(id, '/Read {"file_path":"a.txt"}');
     const told = (await eventsOf(id)).find(({ type }) => type === "tool.completed");
     expect(told).toMatchObject({ content: expect.stringContaining("a.txt") });
@@ -312,7 +312,7 @@ describe("a machine that is lost", () => {
     await bash(id, "echo one > a.txt");
     await sleep(id);
     await bash(id, "echo two > a.txt");
-    loseMachine(machine);
+    loseContainer(machine);
     expect(await bash(id, "cat a.txt")).toMatch(/lost.* with the files as they were at 20/);
     expect(await bash(id, "cat a.txt")).toContain("one");
     expect(await losses(id)).toMatchObject([{ savedAt: expect.stringMatching(/^20.*Z$/) }]);
@@ -376,7 +376,7 @@ describe("a hybrid session that sleeps", () => {
     const { id } = await create();
     await bash(id, "echo one > a.txt");
     await sleep(id);
-    await at(Date.now() + 400 * 86_400_000, () => housekeep(env, Date.now()));
+    await at(Date.now() + 400 * 86_400_000, () => maintain(env, Date.now()));
     expect(await bash(id, "cat a.txt")).toContain("one");
   });
 
@@ -385,7 +385,7 @@ describe("a hybrid session that sleeps", () => {
       const { id, machine } = await create();
       await bash(id, "echo one > a.txt");
       machine.before = (step) => {
-        if (step === "snapshot") throw machineError("the bucket is away");
+        if (step === "snapshot") throw containerError("the bucket is away");
       };
       await idle(id);
       await comesToBe(id, "lost");
@@ -404,7 +404,7 @@ describe("a hybrid session that sleeps", () => {
       machine.before = async (step) => {
         if (step !== "snapshot") return;
         await until(() => open);
-        throw machineError("the bucket is away");
+        throw containerError("the bucket is away");
       };
       await idle(id);
       await until(() => machine.steps.includes("snapshot"));
@@ -419,8 +419,8 @@ describe("a hybrid session that sleeps", () => {
   it.each<[string, "before" | "after", (made: Made) => unknown, boolean]>([
     ["its object is lost before", "before", ({ id }) => lose(id), true],
     ["its object is lost after", "after", ({ id }) => lose(id), true],
-    ["its machine is lost before", "before", ({ machine }) => loseMachine(machine), false],
-    ["its machine is lost after", "after", ({ machine }) => loseMachine(machine), false],
+    ["its machine is lost before", "before", ({ machine }) => loseContainer(machine), false],
+    ["its machine is lost after", "after", ({ machine }) => loseContainer(machine), false],
     ["both are lost before", "before", (made) => loseBoth(made), false],
     ["both are lost after", "after", (made) => loseBoth(made), false],
   ])(
@@ -459,14 +459,14 @@ describe("a hybrid session that sleeps", () => {
 
   const saveOf = (key: string) => key.split("/")[2];
   const loseBoth = ({ id, machine }: Made) => {
-    loseMachine(machine);
+    loseContainer(machine);
     return lose(id);
   };
 
   /** Has a file, sleeps and wakes; disturbed from when it is to fall asleep. */
   async function round(
     { id, machine }: Made,
-    disturb: (machine: FakeMachine) => void,
+    disturb: (machine: FakeContainer) => void,
   ): Promise<void> {
     await bash(id, "echo one > a.txt");
     disturb(machine);
@@ -496,7 +496,7 @@ describe("a session that ends", () => {
       status: "terminated",
     });
     const spec = aSpec({ config: { resumeSessionId: id } });
-    const next = aMachine(spec.id);
+    const next = addFakeContainer(spec.id);
     value(await sessionOf(spec.id).create(ALICE, spec));
     expect(machine.name).toBeNull();
     expect(machine.steps.join(" ")).toBe("start run snapshot destroy");
@@ -540,7 +540,7 @@ describe("a session that ends", () => {
   it("says that its files are lost where they could not be saved", async () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
-    loseMachine(machine);
+    loseContainer(machine);
     value(await sessionOf(id).terminate(ALICE, "enough"));
     await comesToBe(id, "lost");
     expect((await typesOf(id)).at(-1)).toBe("session.terminated");
@@ -589,7 +589,7 @@ describe("a session that is deleted", () => {
     [
       "while it starts",
       async ({ id, machine }) => {
-        loseMachine(machine);
+        loseContainer(machine);
         await bash(id, "echo lost");
         machine.before = (step) => (step === "start" ? scheduler.wait(50) : undefined);
         value(await sessionOf(id).send(ALICE, aMessage('/Bash {"command":"ls"}')));
@@ -610,7 +610,7 @@ describe("a session that is deleted", () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
     machine.before = (step) => {
-      if (step === "destroy") throw machineError("the host is away");
+      if (step === "destroy") throw containerError("the host is away");
     };
     value(await sessionOf(id).remove(ALICE));
     expect(machine.name).not.toBeNull();
@@ -627,12 +627,12 @@ describe("a session without a machine of its own at the moment", () => {
     await sleep(id);
     const before = machine.steps.length;
     const spec = aSpec({ config: { resumeSessionId: id, forkSession: true } });
-    aMachine(spec.id);
+    addFakeContainer(spec.id);
     value(await sessionOf(spec.id).create(ALICE, spec));
     const snapshot = value(await sessionOf(id).snapshot(ALICE));
     expect(snapshot.sizeBytes).toBeGreaterThan(1_000);
     const other = aSpec({ config: { snapshotId: snapshot.id } });
-    aMachine(other.id);
+    addFakeContainer(other.id);
     value(await sessionOf(other.id).create(ALICE, other));
     expect(machine.steps).toHaveLength(before);
     for (const made of [spec.id, other.id, id]) {
@@ -645,7 +645,7 @@ describe("a session without a machine of its own at the moment", () => {
     await comesToBe(id, "ready");
     const { id: snapshotId } = value(await sessionOf(id).snapshot(ALICE));
     const spec = aSpec({ config: { snapshotId } });
-    aMachine(spec.id);
+    addFakeContainer(spec.id);
     value(await sessionOf(spec.id).create(ALICE, spec));
     expect(await bash(spec.id, "ls -A | wc -l")).toContain("0");
     expect(machine.steps).toEqual(["start"]);
@@ -675,7 +675,7 @@ describe("a session in a container", () => {
     "keeps its files in its sleep, and is told of their loss where it is killed in a command",
     async () => {
       const id = newSessionId();
-      await useContainer(id);
+      await useRealContainer(id);
       const spec = aSpec({ id, pattern: "hybrid", limits: IDLE_AFTER_A_MINUTE });
       value(await sessionOf(id).create(ALICE, spec));
       await bash(id, "echo one > a.txt; echo started");

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { installFakeContainers } from "../../testing/fake-containers";
 import {
   faults,
   type Loss,
@@ -7,7 +8,6 @@ import {
   play,
   type Scenario,
 } from "../../testing/losses";
-import { installMachines } from "../../testing/machines";
 import { call } from "../../testing/sessions";
 
 // A session is lost after every one of its commits in turn, and has to end as one that was never disturbed.
@@ -84,7 +84,7 @@ describe("a session that is lost", () => {
   ])(
     "after any commit (%s, %s) ends as if nothing had happened",
     async (_, loss, scenario) => {
-      installMachines();
+      installFakeContainers();
       plantFaults();
       const { points, undisturbed } = await faultPoints(scenario);
       await forEachSideBySide(points, async (point) => {
@@ -101,7 +101,7 @@ describe("a session that is lost", () => {
   ])(
     "with its sandbox and everything else, after any commit (%s), does nothing twice",
     async (_, scenario) => {
-      installMachines();
+      installFakeContainers();
       plantFaults();
       const { points, undisturbed } = await faultPoints(scenario);
       await forEachSideBySide(points, async (point) => {

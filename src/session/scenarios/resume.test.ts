@@ -23,7 +23,7 @@ import {
   until,
   value,
 } from "../../testing/sessions";
-import { housekeep } from "../maintenance";
+import { maintain } from "../maintenance";
 import type { SessionConfig, SessionRpc, SessionSpec } from "../rpc";
 import { MAX_SNAPSHOTS } from "../snapshots/snapshots";
 import { SnapshotBucket } from "../storage/snapshot-bucket";
@@ -558,7 +558,7 @@ describe("a snapshot", () => {
     expect(value(await sessionOf(origin).snapshots(ALICE))).toEqual([]);
     expect(await tryFrom({ snapshotId: id })).toMatchObject({ failure: { code: "not_found" } });
     vi.restoreAllMocks();
-    await housekeep(env, later);
+    await maintain(env, later);
     expect(await keysUnder(`snapshots/${id}/`)).toEqual([]);
   });
 

@@ -4,7 +4,7 @@ import { type Judgement, judgeUsage } from "../../agent/judge-usage";
 import { addUsage, type CallUsage, NO_USAGE, totalTokens } from "../../agent/usage";
 import type { PublicCharge } from "../../events/event";
 import { modelOf } from "../deployment";
-import { type Rest, settle, type Warning, warnings } from "../rules/ledger";
+import { type Remainder, settle, type Warning, warnings } from "../rules/ledger";
 import type { Call } from "../storage/calls";
 import { change, type RunChange, scopeOf } from "./state";
 
@@ -41,7 +41,7 @@ interface Charged {
 interface Settlement {
   judged: Judgement;
   /** What becomes of the part of its bound that was not used. */
-  rest: Rest;
+  rest: Remainder;
   /** No other try of its turn follows. */
   closed: boolean;
   /** It counts among the session's turns: it is a reply of the agent's model. */

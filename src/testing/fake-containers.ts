@@ -5,7 +5,7 @@ import { type Sandbox, SandboxError } from "../sandbox/sandbox";
 import { aContainer, workspaceOf } from "./containers";
 
 /** A session's fake container: tests can inspect it, inject faults and lose it. */
-export interface FakeMachine {
+export interface FakeContainer {
   /** The name of the current container; null if there is none. */
   name: string | null;
   /** The names of all containers so far. */
@@ -18,13 +18,13 @@ export interface FakeMachine {
   after: (step: string) => void | Promise<void>;
 }
 
-const machines = new Map<string, FakeMachine>();
+const machines = new Map<string, FakeContainer>();
 /** The workspaces of sessions in containers, by session id. */
 const containers = new Map<string, string>();
 
-/** Creates a fake container for the session with an id. It is not started. Call `installMachines` first. */
-export function aMachine(id: string): FakeMachine {
-  const machine: FakeMachine = {
+/** Creates a fake container for the session with an id. It is not started. Call `installFakeContainers` first. */
+export function addFakeContainer(id: string): FakeContainer {
+  const machine: FakeContainer = {
     name: null,
     names: [],
     steps: [],
@@ -35,25 +35,25 @@ export function aMachine(id: string): FakeMachine {
   return machine;
 }
 
-/** Gives the session with an id a replaced container with the real runner. Call `installMachines` first. */
-export async function useContainer(id: string): Promise<void> {
+/** Gives the session with an id a replaced container with the real runner. Call `installFakeContainers` first. */
+export async function useRealContainer(id: string): Promise<void> {
   containers.set(id, await workspaceOf(id));
 }
 
 /** Loses a container: running calls fail immediately, and its files are lost. */
-export function loseMachine(machine: FakeMachine): void {
+export function loseContainer(machine: FakeContainer): void {
   machine.name = null;
 }
 
 /** Returns an error of a container. */
-export const machineError = (message: string, transient = true): SandboxError =>
+export const containerError = (message: string, transient = true): SandboxError =>
   new SandboxError(message, { transient });
 
 /**
  * Makes the embedded sandboxes of sessions with a fake container act as the disks of containers: each container
  * has its own. Sandboxes of other sessions do not change.
  */
-export function installMachines(): void {
+export function installFakeContainers(): void {
   const { embedded } = providers;
   vi.spyOn(providers, "embedded").mockImplementation((env, address, options) => {
     const workspace = containers.get(address.id);
