@@ -13,7 +13,7 @@ beforeEach(() => emptyMirror(env.DB));
 
 const read = (id = 7, owner: string | null = "acme") => readConversation(env.DB, owner, id);
 
-test("a conversation is made by the first session that names it", async () => {
+test("the first session with its number creates a conversation", async () => {
   expect(await read()).toBeNull();
   await putSession(
     env.DB,
@@ -35,7 +35,7 @@ test("a conversation is made by the first session that names it", async () => {
   });
 });
 
-test("a session without a conversation makes none", async () => {
+test("a session without a number creates no conversation", async () => {
   await putSession(env.DB, aSessionRow());
   expect(await drizzle(env.DB).select().from(conversations)).toEqual([]);
 });
@@ -51,7 +51,7 @@ test("a conversation begins with its earliest session and was active with its la
   });
 });
 
-test("what a session does later counts in its conversation", async () => {
+test("later changes of a session count in its conversation", async () => {
   const row = aSessionRow({ conversationId: 7, totalCostNanos: 1, totalTokens: 10 });
   await putSession(env.DB, row);
   const later = { ...row, version: 2, lastActivityAt: row.lastActivityAt + 60_000 };
@@ -64,14 +64,14 @@ test("what a session does later counts in its conversation", async () => {
   });
 });
 
-test("a conversation outlives its sessions, with what they cost", async () => {
+test("a conversation and its cost outlive its sessions", async () => {
   const row = aSessionRow({ conversationId: 7, totalCostNanos: 1 });
   await putSession(env.DB, row);
   await removeSession(env.DB, { ...row, version: 2, totalCostNanos: 4 }, NOW);
   expect(await read()).toMatchObject({ sessionCount: 1, totalCostNanos: 4 });
 });
 
-test("owners that use the same number have each a conversation; without an owner they are one", async () => {
+test("owners with the same number have separate conversations; without an owner they are one", async () => {
   await putSessions(env.DB, [
     aSessionRow({ conversationId: 7, totalCostNanos: 1, createdAt: NOW }),
     aSessionRow({ conversationId: 7, totalCostNanos: 2, createdAt: NOW - 1, owner: "other" }),
@@ -87,7 +87,7 @@ test("owners that use the same number have each a conversation; without an owner
   });
 });
 
-test("the migration counts the sessions that were there before it", async () => {
+test("the migration counts existing sessions", async () => {
   const rows = [
     aSessionRow({ conversationId: 7, totalCostNanos: 1, totalTokens: 10 }),
     aSessionRow({ conversationId: 7, totalCostNanos: 2, totalTokens: 20 }),
@@ -106,14 +106,14 @@ test("the migration counts the sessions that were there before it", async () => 
 });
 
 test.each([0, -1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER])(
-  "%d names a conversation like any other integer",
+  "%d is a valid conversation number",
   async (id) => {
     await putSession(env.DB, aSessionRow({ conversationId: id }));
     expect(await read(id)).toMatchObject({ id, sessionCount: 1 });
   },
 );
 
-test("however the writes of sessions arrive, the sums are those of the last row of each", async () => {
+test("the sums are those of each session's last row, in any order of writes", async () => {
   const write = fc.record({
     session: fc.nat(2),
     version: fc.integer({ min: 1, max: 5 }),

@@ -18,10 +18,10 @@ const of = (filters: Partial<ListQuery>): ListQuery => ({
   ...filters,
 });
 
-// Sorting, or a walk through the whole table.
+// A sort, or a scan of the whole table.
 const UNORDERED = /TEMP B-TREE|SCAN agent_sessions$/m;
 
-/** What SQLite does for queries: the plan, the indexes in it, and the rows that were read. */
+/** Returns what SQLite does for queries: the plan, the indexes in it, and the rows read. */
 async function explained(queries: { sql: string; params: unknown[] }[]) {
   const bound = (sql: string, params: unknown[]) => env.DB.prepare(sql).bind(...params);
   const plans = await env.DB.batch<{ detail: string }>(
@@ -79,7 +79,7 @@ describe.each([
   };
 
   test.each([...NARROW, ...BROAD])(
-    "by %s walks an index in its order",
+    "by %s uses an index in its order",
     async (_, filters, index) => {
       for (const sort of ["createdAt", "-createdAt"] as const) {
         const { page } = await explainedList(of({ owner, ...filters, sort }));
@@ -89,7 +89,7 @@ describe.each([
     },
   );
 
-  test.each(BROAD)("by %s in another order walks the index of that order", async (_, filters) => {
+  test.each(BROAD)("by %s in another order uses the index of that order", async (_, filters) => {
     for (const [sort, index] of [
       ["lastActivityAt", "activity"],
       ["-totalCost", "cost"],
@@ -101,19 +101,19 @@ describe.each([
   });
 
   test.each(NARROW)(
-    "by %s in another order sorts what the filter leaves",
+    "by %s in another order sorts the rows that match",
     async (_, filters, index) => {
       const { page } = await explainedList(of({ owner, ...filters, sort: "totalCost" }));
       expect(page.indexes).toContain(named(index));
     },
   );
 
-  test("by one tag is counted without reading its sessions", async () => {
+  test("by one tag counts without reading the sessions", async () => {
     const { total } = await explainedList(of({ owner, tags: ["a"] }));
     expect(total?.indexes).toEqual([named("tags_created")]);
   });
 
-  test("with any of some tags is made from the sessions that have one", async () => {
+  test("by any of several tags reads only the sessions that have one", async () => {
     const { page } = await explainedList(of({ owner, tags: ["a", "b"], tagsMode: "any" }));
     expect(page.indexes).toEqual(["sqlite_autoindex_agent_sessions_1", named("tags_created")]);
   });
@@ -145,8 +145,8 @@ test.each<Lookup>([
   expect(found?.plan).not.toMatch(UNORDERED);
 });
 
-describe("among 5,000 sessions as among 100", () => {
-  // A session in three is of "acme", and each of those has the next status, pattern and user.
+describe("with 5,000 sessions as with 100", () => {
+  // A third of the sessions belongs to "acme"; each of those has the next status, pattern and user.
   const sessions = Array.from({ length: 5_000 }, (_, i) =>
     aSessionRow({
       owner: ["acme", "other", "more"][i % 3] ?? "",
@@ -201,7 +201,7 @@ describe("among 5,000 sessions as among 100", () => {
   }
 
   beforeAll(() => emptyMirror(env.DB));
-  // The mirror is every test's, and a round over so many rows would not come to theirs.
+  // All tests share the index, and a reconciliation over so many rows would not reach theirs.
   afterAll(() => emptyMirror(env.DB));
 
   test("pages, totals and summaries read as many rows", async () => {

@@ -3,7 +3,7 @@ import { readCursor, writeCursor } from "./cursor";
 
 const key = { value: 1_795_176_000_000, id: "sess_1", total: 3 };
 
-test("a cursor reads as it was written, and is safe in a URL", () => {
+test("a cursor decodes to what was encoded, and is safe in a URL", () => {
   const text = writeCursor("-createdAt", { ...key, id: "sess_???>>>" });
   expect(text).toMatch(/^[\w-]+$/);
   expect(readCursor(text, "-createdAt")).toEqual({ ...key, id: "sess_???>>>" });

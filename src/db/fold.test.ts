@@ -8,7 +8,7 @@ import { listSessions } from "./list";
 
 const BLOCK = 0x100;
 
-/** Every character that has an upper or lower case of its own, with its neighbours. */
+/** Yields every character that has an upper or lower case, with its neighbours. */
 function* characters(): Generator<string> {
   for (let start = 0; start <= 0x10ffff; start += BLOCK) {
     const points = Array.from({ length: BLOCK }, (_, index) => start + index);
@@ -18,7 +18,7 @@ function* characters(): Generator<string> {
 }
 
 describe("fold", () => {
-  it("gives the same for a character, its capitals, its small letters and what it gives itself", () => {
+  it("is the same for a character, its upper case, its lower case and its folded form", () => {
     const wrong: string[] = [];
     for (const character of characters()) {
       const folded = fold(character);
@@ -73,7 +73,7 @@ describe("a search", () => {
     expect(await finds(search)).toEqual([description]);
   });
 
-  it("takes as many foldings as D1 allows, beside every other filter", async () => {
+  it("uses as many foldings as D1 allows, together with every other filter", async () => {
     const search =
       "ωιάῃὖ̈ßﬁʼnѣ".repeat(3) + fold("ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯ");
     expect(foldingsFor(fold(search)).length).toBeGreaterThan(FOLDED_AT_MOST);
@@ -92,12 +92,12 @@ describe("a search", () => {
     expect(list.rows).toEqual([]);
   });
 
-  it("finds a letter that many others end with", async () => {
+  it("finds a letter that is the end of many foldings", async () => {
     await putSessions(env.DB, [aSessionRow({ description: "μaιﬁa" })]);
     expect(await finds("ΙFI")).toEqual(["μaιﬁa"]);
   });
 
-  it("finds what contains it, upper and lower case aside, in whatever letters", {
+  it("finds texts that contain it, case-insensitive in any alphabet", {
     timeout: 60_000,
   }, async () => {
     const special = [...characters()].filter((one) => fold(one) !== one && one > "\x7f");
@@ -134,7 +134,7 @@ describe("a search", () => {
           "as it is": part.join(""),
         }[form];
         for (const sought of [search, inForm]) {
-          // Of a search that needs more, some letters are found only as they are written.
+          // In a search that needs more, some letters match only as written.
           if (foldingsFor(fold(sought)).length > FOLDED_AT_MOST) continue;
           const expected = descriptions.filter((one) => fold(one).includes(fold(sought)));
           expect(await finds(sought)).toEqual(expected);

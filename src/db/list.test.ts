@@ -33,7 +33,7 @@ async function listed(filters: Partial<ListQuery>) {
 describe("filters", () => {
   beforeEach(() => emptyMirror(env.DB));
 
-  test("an owner sees its own sessions, with every filter, and null sees all", async () => {
+  test("an owner sees only its own sessions with every filter, and null sees all", async () => {
     const same: Partial<SessionRow> = {
       userId: "u1",
       conversationId: 1,
@@ -64,7 +64,7 @@ describe("filters", () => {
     }
   });
 
-  test("status and pattern take several values; all of them, or none, filter nothing", async () => {
+  test("status and pattern accept several values; all of them, or none, match everything", async () => {
     const [a = "", b = "", c = ""] = await put(
       { status: "active", pattern: "hybrid" },
       { status: "idle", pattern: "ephemeral" },
@@ -82,7 +82,7 @@ describe("filters", () => {
     ]);
   });
 
-  test("tags are all wanted, or any one; each session is listed once", async () => {
+  test("a session must have all tags, or any one; it is listed once", async () => {
     const [a = "", b = "", ab = ""] = await put(
       { tags: ["a"] },
       { tags: ["b"] },
@@ -95,7 +95,7 @@ describe("filters", () => {
     expect(await listed({ tags: ["%"] })).toEqual([]);
   });
 
-  test("a span begins at its first instant and ends before its last", async () => {
+  test("a span includes its first instant and excludes its last", async () => {
     const [, b = "", c = ""] = await put({ createdAt: 10 }, { createdAt: 20 }, { createdAt: 30 });
     expect(await listed({ createdAfter: 20 })).toEqual([b, c]);
     expect(await listed({ createdAfter: 20, createdBefore: 30 })).toEqual([b]);
@@ -119,14 +119,14 @@ describe("filters", () => {
     expect(await listed({ search })).toEqual(found ? [id] : []);
   });
 
-  test("a search in many letters goes with every other filter", async () => {
+  test("a search with many letters works with every other filter", async () => {
     const text = "съешь ещё этих мягких французских булок, да выпей же чаю";
     const [id = ""] = await put({ description: text.toUpperCase(), status: "idle" });
     expect(await listed({ search: text, status: STATUSES.slice(1) })).toEqual([id]);
     expect(await listed({ search: text, createdAfter: 0, sort: "totalCost" })).toEqual([id]);
   });
 
-  test("more tags than D1 has parameters are a question like any other", async () => {
+  test("a query may have more tags than D1 allows parameters", async () => {
     const tags = Array.from({ length: 150 }, (_, i) => `t${i}`);
     const [id = ""] = await put({ tags });
     expect(await listed({ tags })).toEqual([id]);
@@ -134,7 +134,7 @@ describe("filters", () => {
     expect(await listed({ tags, tagsMode: "any" })).toEqual([id]);
   });
 
-  test("a row is listed as it was put, whatever it was found by", async () => {
+  test("a row is listed as it was written, with any filter", async () => {
     const row = aSessionRow({
       error: { type: "api_error", message: "it broke" },
       toolsUsed: ["Bash"],
@@ -162,7 +162,7 @@ describe("filters", () => {
 });
 
 describe("pages", () => {
-  // Few different values, so that equal keys are the rule.
+  // Few different values, so that equal keys are common.
   const some = <T>(values: readonly [T, ...T[]], i: number) =>
     values[i % values.length] ?? values[0];
   const rows = Array.from({ length: 48 }, (_, i) =>
@@ -191,7 +191,7 @@ describe("pages", () => {
     totalCost: "totalCostNanos",
   } as const;
 
-  /** The list as anyone would make it with every row at hand. */
+  /** Returns the expected list, computed from all rows. */
   function plainly(q: ListQuery): string[] {
     const key = KEY[q.sort.replace("-", "") as keyof typeof KEY];
     const sign = q.sort.startsWith("-") ? -1 : 1;
@@ -240,7 +240,7 @@ describe("pages", () => {
     pageSize: fc.integer({ min: 1, max: 20 }),
   });
 
-  test("a walk by cursor visits every session of the list once, in order", async () => {
+  test("paging by cursor returns every session once, in order", async () => {
     await fc.assert(
       fc.asyncProperty(query, async (q) => {
         expect(await walk(q)).toEqual(plainly(q));
@@ -250,14 +250,14 @@ describe("pages", () => {
   });
 
   test.each(SORTS)(
-    "a walk sorted by %s has no gap and no repeat where keys are equal",
+    "paging sorted by %s has no gaps and no duplicates for equal keys",
     async (sort) => {
       const q = of({ sort, pageSize: 5, owner: null });
       expect(await walk(q)).toEqual(plainly(q));
     },
   );
 
-  test("any page of any list is its part of the whole, and the total counts the whole", async () => {
+  test("each page is its part of the complete list, and the total counts the complete list", async () => {
     await fc.assert(
       fc.asyncProperty(query, fc.integer({ min: 1, max: 4 }), async (q, page) => {
         const whole = plainly(q);
@@ -271,14 +271,14 @@ describe("pages", () => {
     );
   });
 
-  test("the total stays what it was when the walk began", async () => {
+  test("the total stays that of the first page", async () => {
     const first = await listSessions(env.DB, of({ pageSize: 2 }));
     const cursor = readCursor(first.nextCursor ?? "", "createdAt") ?? undefined;
     expect(cursor?.total).toBe(first.total);
     expect((await listSessions(env.DB, of({ pageSize: 2, cursor }))).total).toBe(first.total);
   });
 
-  test("one round trip answers page and total", async () => {
+  test("one round trip returns page and total", async () => {
     let trips = 0;
     const counted = {
       ...recording(env.DB).database,

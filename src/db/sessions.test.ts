@@ -23,7 +23,7 @@ const db = drizzle(env.DB);
 
 beforeEach(() => emptyMirror(env.DB));
 
-/** Everything the mirror holds, in an order of its own. */
+/** Returns everything in the index, in a fixed order. */
 async function mirror() {
   const [rows, tags, totals, tombstones] = await db.batch([
     db.select().from(agentSessions).orderBy(agentSessions.id),
@@ -39,7 +39,7 @@ type Total = typeof sessionTotals.$inferSelect;
 const cellOf = (t: Total) => [t.owner, t.userId, t.day, t.pattern, t.status].join();
 const byCell = (totals: Total[]) => totals.sort((a, b) => (cellOf(a) < cellOf(b) ? -1 : 1));
 
-/** What the mirror must hold when these sessions are listed and those were removed. */
+/** Returns the expected content of the index with these sessions listed and those removed. */
 function expected(listed: SessionRow[], removed: SessionRow[] = []) {
   const totals = new Map<string, Total>();
   const count = (row: SessionRow, isListed: number) => {
@@ -79,7 +79,7 @@ function expected(listed: SessionRow[], removed: SessionRow[] = []) {
 }
 
 describe("putSession", () => {
-  test("a row comes back as it was put", async () => {
+  test("a row is read as it was written", async () => {
     const row = aSessionRow({
       error: { type: "api_error", message: "it broke" },
       toolsUsed: ["Bash"],
@@ -101,13 +101,13 @@ describe("putSession", () => {
     expect(await mirror()).toEqual({ ...expected([row]), tombstones: [] });
   });
 
-  test("what is null is null in the database", async () => {
+  test("null is stored as null", async () => {
     await putSession(env.DB, aSessionRow({ error: null }));
     const found = await env.DB.prepare("select error is null as yes from agent_sessions").first();
     expect(found).toEqual({ yes: 1 });
   });
 
-  test("a newer version takes the place of the row, its tags and its part of the totals", async () => {
+  test("a newer version replaces the row, its tags and its part of the totals", async () => {
     const first = aSessionRow({ tags: ["a", "b"], userId: "u1", totalCostNanos: 5 });
     const second: SessionRow = {
       ...first,
@@ -144,13 +144,13 @@ describe("removeSession", () => {
     });
   });
 
-  test("a session whose row never arrived is counted", async () => {
+  test("a session whose row was never written is counted", async () => {
     const row = aSessionRow({ totalCostNanos: 3 });
     await removeSession(env.DB, row, NOW);
     expect(await mirror()).toMatchObject(expected([], [row]));
   });
 
-  test("a repeated removal changes nothing, not even its instant", async () => {
+  test("a repeated removal changes nothing, not even its time", async () => {
     const row = aSessionRow({ version: 2 });
     await removeSession(env.DB, row, NOW);
     const once = await mirror();
@@ -159,7 +159,7 @@ describe("removeSession", () => {
     expect(await mirror()).toEqual(once);
   });
 
-  test("a late write does not bring a removed session back", async () => {
+  test("a late write does not restore a removed session", async () => {
     const row = aSessionRow({ version: 2 });
     await removeSession(env.DB, row, NOW);
     await putSession(env.DB, row);
@@ -167,7 +167,7 @@ describe("removeSession", () => {
     expect(await mirror()).toMatchObject(expected([], [row]));
   });
 
-  test("an id that is created again with a higher version is listed again and counted anew", async () => {
+  test("an id that is created again with a higher version is listed and counted again", async () => {
     const first = aSessionRow({ version: 2, totalCostNanos: 3 });
     const second: SessionRow = { ...first, version: 3, createdAt: NOW, totalCostNanos: 4 };
     await removeSession(env.DB, first, NOW);
@@ -175,7 +175,7 @@ describe("removeSession", () => {
     expect(await mirror()).toMatchObject(expected([second], [first]));
   });
 
-  test("a late removal does not take a session away that was created again", async () => {
+  test("a late removal does not remove a session that was created again", async () => {
     const first = aSessionRow({ version: 2 });
     const second: SessionRow = { ...first, version: 3 };
     await removeSession(env.DB, first, NOW);
@@ -186,7 +186,7 @@ describe("removeSession", () => {
 });
 
 describe("purgeTombstones", () => {
-  test("tombstones from before the instant go, the others stay", async () => {
+  test("tombstones before the instant are deleted, the others stay", async () => {
     const [old, young] = [aSessionRow(), aSessionRow()];
     await removeSession(env.DB, old, NOW - 1);
     await removeSession(env.DB, young, NOW);
@@ -195,7 +195,7 @@ describe("purgeTombstones", () => {
     expect((await mirror()).tombstones).toMatchObject([{ id: young.id }]);
   });
 
-  test("a thousand go at a time", async () => {
+  test("a thousand are deleted at a time", async () => {
     await env.DB.prepare(
       `insert into session_tombstones
        with recursive n (i) as (select 1 union all select i + 1 from n where i < 1200)
@@ -224,7 +224,7 @@ describe("the newest session", () => {
   });
 
   test.each(queries)(
-    "%s created in the same instant is the one with the last id",
+    "%s, if several were created in the same instant, is the one with the last id",
     async (_, newest) => {
       for (const id of ["b", "c", "a"]) {
         await putSession(env.DB, aSessionRow({ ...history, id, createdAt: NOW }));
@@ -233,7 +233,7 @@ describe("the newest session", () => {
     },
   );
 
-  test.each(queries)("%s is the owner's; without an owner, anybody's", async (_, newest) => {
+  test.each(queries)("%s belongs to the owner; without an owner, to any", async (_, newest) => {
     await putSession(env.DB, aSessionRow({ ...history, id: "mine", createdAt: NOW - 1 }));
     await putSession(
       env.DB,
@@ -243,20 +243,20 @@ describe("the newest session", () => {
     expect(await newest(null)).toEqual({ id: "theirs" });
   });
 
-  test.each(queries)("%s is none that can't be resumed", async (_, newest) => {
+  test.each(queries)("%s is one that can be resumed", async (_, newest) => {
     await putSession(env.DB, aSessionRow({ ...history, id: "a", createdAt: NOW }));
     const ephemeral = { pattern: "ephemeral", id: "b", createdAt: NOW + 1 } as const;
     await putSession(env.DB, aSessionRow({ ...history, ...ephemeral }));
     expect(await newest("acme")).toEqual({ id: "a" });
   });
 
-  test("of a history is one that can't be resumed where there is no other", async () => {
+  test("of a history is one that can't be resumed if there is no other", async () => {
     await putSession(env.DB, aSessionRow({ ...history, id: "b", pattern: "ephemeral" }));
     expect(await newestBySessionId(env.DB, "acme", "sdk_sess_shared")).toEqual({ id: "b" });
     expect(await newestOfConversation(env.DB, "acme", 7)).toBeNull();
   });
 
-  test.each(queries)("%s is null where there is none, or it was removed", async (_, newest) => {
+  test.each(queries)("%s is null if there is none, or it was removed", async (_, newest) => {
     expect(await newest("acme")).toBeNull();
     const row = aSessionRow(history);
     await putSession(env.DB, row);
@@ -276,7 +276,7 @@ describe("in any order", () => {
     tags: fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 3 }),
   });
 
-  test("however the writes of a session arrive, its last one is what the mirror tells", async () => {
+  test("the index has a session's last write, in any order of arrival", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(change, { minLength: 1, maxLength: 5 }),
@@ -301,7 +301,7 @@ describe("in any order", () => {
     );
   });
 
-  test("the totals and tags always agree with the rows that were taken", async () => {
+  test("the totals and tags always agree with the accepted rows", async () => {
     const write = fc.record({
       session: fc.nat(1),
       version: fc.integer({ min: 1, max: 6 }),

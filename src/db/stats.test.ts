@@ -81,7 +81,7 @@ test("it counts by status, sums cost in dollars and tokens, and averages by patt
   });
 });
 
-test("what was removed is counted as it last was", async () => {
+test("a removed session is counted with its last state", async () => {
   const row = aSessionRow({ pattern: "ephemeral", totalCostNanos: DOLLAR });
   await putSession(env.DB, row);
   await removeSession(env.DB, { ...row, version: 2, status: "completed", durationMs: HOUR }, 0);
@@ -94,7 +94,7 @@ test("what was removed is counted as it last was", async () => {
   });
 });
 
-test("an owner's summary is of its own sessions", async () => {
+test("an owner's summary includes its own sessions only", async () => {
   await put({ owner: "acme", userId: "u1" }, { owner: "other", userId: "u1" });
   const count = async (owner: string | null, userId?: string) =>
     (await summarize(env.DB, { owner, userId })).totalSessions;
@@ -105,7 +105,7 @@ test("an owner's summary is of its own sessions", async () => {
   expect(await count(null, "u1")).toBe(2);
 });
 
-test("a user, and UTC dates with both ends, narrow the summary", async () => {
+test("a user, and inclusive UTC dates, restrict the summary", async () => {
   const at = (text: string) => Date.parse(text);
   await put(
     { userId: "u1", createdAt: at("2026-11-01T00:00:00.000Z") },
@@ -124,7 +124,7 @@ test("a user, and UTC dates with both ends, narrow the summary", async () => {
   expect(await count({ userId: "u1", from: "2026-11-02", to: "2026-11-03" })).toBe(1);
 });
 
-test("a session that changes its user takes its cost along", async () => {
+test("the cost of a session whose user changes moves to the new user", async () => {
   const row = aSessionRow({ userId: "u1", totalCostNanos: DOLLAR });
   await putSession(env.DB, row);
   await putSession(env.DB, { ...row, version: 2, userId: "u2" });

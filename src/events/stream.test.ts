@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type EventStreamOptions, eventStream } from "./stream";
 
-/** Holds back what comes before it is accepted, as a real one does. */
+/** Holds messages back until it is accepted, as a real socket does. */
 class FakeSocket extends EventTarget {
   accepted = false;
   closed = false;
@@ -26,7 +26,7 @@ class FakeSocket extends EventTarget {
   }
 }
 
-/** Hands out sockets, and remembers after which seq each was asked for. */
+/** Returns a session that hands out sockets and records the seq of each request. */
 function aSession(answers: (FakeSocket | null | Error)[] = []) {
   const asked: number[] = [];
   const sockets: FakeSocket[] = [];
@@ -49,7 +49,7 @@ const record = (seq: number, text = "") => `id: ${seq}\nevent: e\ndata: "${text}
 const delta = (text: string) => `event: assistant.delta\ndata: "${text}"\n\n`;
 const seqs = (text: string) => [...text.matchAll(/(?:^|\n)id: (\d+)\n/g)].map((m) => Number(m[1]));
 
-/** Until what was begun has had its effect. */
+/** Waits until started work has had its effect. */
 const settle = (ms = 10) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function readOne(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
@@ -58,7 +58,7 @@ async function readOne(reader: ReadableStreamDefaultReader<Uint8Array>): Promise
 }
 
 describe("eventStream", () => {
-  it("passes frames through as they are and ends when the session closes with 1000", async () => {
+  it("forwards frames unchanged and ends when the session closes with 1000", async () => {
     const { connect, sockets, asked } = aSession();
     const text = new Response(open({ connect, after: 4 })).text();
     await settle();
@@ -89,7 +89,7 @@ describe("eventStream", () => {
     expect(asked).toEqual([0, 2, 3]);
   });
 
-  it("drops a stored event that comes twice, and nothing that is only shown live", async () => {
+  it("drops a repeated stored event, and no live event", async () => {
     const { connect, sockets } = aSession();
     const text = new Response(open({ connect })).text();
     await settle();
@@ -98,7 +98,7 @@ describe("eventStream", () => {
     expect(await text).toBe(record(1) + delta("a") + delta("a"));
   });
 
-  it("tries again when connecting fails, and gives up after ten failures in a row", async () => {
+  it("retries a failed connection, and gives up after ten failures in a row", async () => {
     const lost = () => new Error("lost");
     const { connect, asked } = aSession(Array.from({ length: 20 }, lost));
     expect(await new Response(open({ connect, retryMs: 0 })).text()).toBe("");
@@ -114,7 +114,7 @@ describe("eventStream", () => {
     expect(seqs(await text)).toEqual([1]);
   });
 
-  it("gives up on an object that falls over whenever it is watched", async () => {
+  it("gives up on an object that fails whenever it is watched", async () => {
     let connects = 0;
     const connect = async () => {
       connects += 1;
@@ -126,7 +126,7 @@ describe("eventStream", () => {
     expect(connects).toBe(10);
   });
 
-  it("ends when there is nothing more to watch", async () => {
+  it("ends when there are no more events", async () => {
     const { connect, sockets } = aSession([new FakeSocket(), null]);
     const text = new Response(open({ connect })).text();
     await settle();
@@ -135,7 +135,7 @@ describe("eventStream", () => {
     expect(seqs(await text)).toEqual([1]);
   });
 
-  it("breaks a silence with a comment, and says nothing while events come", async () => {
+  it("sends a comment after a silence, and none while events arrive", async () => {
     const { connect, sockets } = aSession();
     const reader = open({ connect, keepAliveMs: 40 }).getReader();
     await settle();
@@ -149,7 +149,7 @@ describe("eventStream", () => {
     await reader.cancel();
   });
 
-  it("closes its socket when the reader leaves, and connects no more", async () => {
+  it("closes its socket when the reader disconnects, and does not reconnect", async () => {
     const { connect, sockets, asked } = aSession();
     const reader = open({ connect }).getReader();
     await settle();
@@ -162,7 +162,7 @@ describe("eventStream", () => {
     expect(asked).toEqual([0]);
   });
 
-  it("closes a socket that opens after the reader has left", async () => {
+  it("closes a socket that opens after the reader disconnected", async () => {
     const socket = new FakeSocket();
     const opening = Promise.withResolvers<FakeSocket>();
     const reader = open({ connect: () => opening.promise }).getReader();
@@ -172,7 +172,7 @@ describe("eventStream", () => {
     expect(socket.closed).toBe(true);
   });
 
-  it("does not try again for a reader that has left during the pause", async () => {
+  it("does not reconnect for a reader that disconnected during the delay", async () => {
     const { connect, asked } = aSession([new Error("lost")]);
     const reader = open({ connect, retryMs: 20 }).getReader();
     await settle(5);
@@ -181,7 +181,7 @@ describe("eventStream", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("stops listening while a reader is behind, and goes on from the log once it has caught up", async () => {
+  it("stops listening while a reader is behind, and continues from the log when it has caught up", async () => {
     const { connect, sockets, asked } = aSession();
     const reader = open({ connect, maxWaitingBytes: 100 }).getReader();
     await settle();
@@ -203,7 +203,7 @@ describe("eventStream", () => {
     await reader.cancel();
   });
 
-  it("gives each event once and in order, whatever breaks and however slowly it is read", async () => {
+  it("delivers each event once and in order, despite broken sockets and slow readers", async () => {
     const step = fc.constantFrom("send", "read", "break", "repeat", "delta", "refuse", "rest");
     const widths = fc.integer({ min: 20, max: 200 });
     const property = fc.asyncProperty(
@@ -230,7 +230,7 @@ describe("eventStream", () => {
   }, 30_000);
 });
 
-/** A session whose log is to have `total` events, and which tells its one watcher about them. */
+/** A session whose log grows to `total` events, and which sends them to its only watcher. */
 function aLoggedSession(total: number) {
   let watcher = new FakeSocket();
   let sent = total;
@@ -259,7 +259,7 @@ function aLoggedSession(total: number) {
   };
 }
 
-/** Reads a stream no faster than it is told to. */
+/** Reads a stream at the given pace. */
 function aSlowReader(stream: ReadableStream<Uint8Array>) {
   const reader = stream.getReader();
   let allowed = 0;

@@ -10,7 +10,7 @@ const local = readSettings({ ALLOW_ANONYMOUS: "true" });
 const sessionId = `sess_${"0".repeat(32)}`;
 const notFound = { ok: false, failure: { code: "not_found", message: "no" } } as const;
 
-/** The bindings, with this for every session object; `asked` lists the ids that were looked up. */
+/** Returns the bindings with a fake session object; `asked` records the ids that were looked up. */
 function withSession(
   session: Partial<Record<keyof SessionRpc, () => unknown>>,
   asked: string[] = [],
@@ -43,7 +43,7 @@ describe("the app", () => {
     expect(await response.json()).toEqual({ status: "ok" });
   });
 
-  it("gives every answer an id of its own, whatever the client sends as one", async () => {
+  it("gives every response its own request id and ignores one that the client sends", async () => {
     const app = createApp(local);
     const headers = { "X-Request-Id": "mine" };
     const paths = ["/health", "/nowhere", "/api/sessions/x"];
@@ -83,7 +83,7 @@ describe("the app", () => {
     ["HEAD", `/api/sessions/${sessionId}/message`, "POST"],
     ["PATCH", `/api/sessions/${sessionId}/events`, "HEAD, GET"],
     ["OPTIONS", `/api/sessions/${sessionId}/terminate`, "POST"],
-  ])("answers 405 to %s %s and says what is allowed", async (method, path, allow) => {
+  ])("answers 405 to %s %s with the allowed methods", async (method, path, allow) => {
     const response = await createApp(local).request(path, { method }, env);
     expect(response.status).toBe(405);
     expect(response.headers.get("Allow")).toBe(allow);
@@ -96,7 +96,7 @@ describe("the app", () => {
     [`sess_${"0".repeat(33)}`],
     ["%00"],
     ["%E0%A4%A"],
-  ])("asks no object about %s, which is no id", async (id) => {
+  ])("calls no object for %s, which is not an id", async (id) => {
     const asked: string[] = [];
     const response = await createApp(local).request(
       `/api/sessions/${id}`,
@@ -107,7 +107,7 @@ describe("the app", () => {
     expect(asked).toEqual([]);
   });
 
-  it("tells nothing of its own faults but the request id, and logs them without what was sent", async () => {
+  it("answers an internal error with the request id only and logs it without the request", async () => {
     const session = {
       ask: () => {
         throw new Error("secret internals", { cause: JSON.parse("1") });
@@ -136,20 +136,20 @@ describe("the app", () => {
     expect(logged[0]).not.toContain("private");
   });
 
-  it("does not log what a parser quotes", async () => {
+  it("does not log the input that a parser's error quotes", async () => {
     const read = () => JSON.parse("private text");
     await createApp(local).request(`/api/sessions/${sessionId}`, {}, withSession({ read }));
     expect(logged[0]).toContain("SyntaxError");
     expect(logged[0]).not.toContain("private");
   });
 
-  it("logs no part of a path that is neither a word nor an id", async () => {
+  it("logs no segment of a path that is neither a word nor an id", async () => {
     const nobody = createApp({ ...local, API_KEYS: [], ALLOW_ANONYMOUS: false });
     await nobody.request("/api/sessions/a%20private%20text/Private/message", {}, env);
     expect(JSON.parse(logged[0] ?? "")).toMatchObject({ path: "/api/sessions/…/…/message" });
   });
 
-  it("logs no request that fails by the client's fault", async () => {
+  it("does not log client errors", async () => {
     await createApp(local).request("/api/sessions", { method: "POST", body: "{" }, env);
     expect(logged).toEqual([]);
   });
@@ -168,7 +168,7 @@ describe("a lost object", () => {
   const url = `/api/sessions/${sessionId}`;
 
   it.each([[{ retryable: true }], [{ durableObjectReset: true }]])(
-    "is called again when the runtime says %o",
+    "is called again after the runtime error %o",
     async (flags) => {
       const { call, calls } = failing(flags, 2);
       const response = await createApp(local).request(url, {}, withSession({ read: call }));
@@ -177,7 +177,7 @@ describe("a lost object", () => {
     },
   );
 
-  it("is a 503 after three tries, with the id of the message that it may be running", async () => {
+  it("is a 503 after three attempts, with the id of the message that may be running", async () => {
     const { call, calls } = failing({ retryable: true }, 9);
     const init = { method: "POST", body: '{"prompt":"hi"}' };
     const response = await createApp(local).request(
@@ -194,7 +194,7 @@ describe("a lost object", () => {
     expect(calls()).toBe(3);
   });
 
-  it("is left alone when it has too much to do", async () => {
+  it("is not called again when it is overloaded", async () => {
     const { call, calls } = failing({ retryable: true, overloaded: true }, 9);
     const response = await createApp(local).request(url, {}, withSession({ read: call }));
     expect(response.status).toBe(503);
@@ -210,7 +210,7 @@ describe("a lost object", () => {
     expect(calls()).toBe(1);
   });
 
-  it("is not called again for a fault of its own", async () => {
+  it("is not called again after an internal error", async () => {
     const { call, calls } = failing({}, 9);
     const response = await createApp(local).request(url, {}, withSession({ read: call }));
     expect(response.status).toBe(500);
@@ -253,7 +253,7 @@ describe("a key", () => {
         { name: "two", owner: "bob", sha256: await sha256Hex("key-two"), admin: true },
       ]),
     });
-  /** Asks for a session with these headers; answers who the session was asked by. */
+  /** Requests a session with these headers. Returns the caller that the session's object received. */
   async function callerWith(headers: Record<string, string>, settings = withKeys("false")) {
     const read = vi.fn(() => notFound);
     const app = createApp(await settings);
@@ -265,7 +265,7 @@ describe("a key", () => {
     return { response, caller: read.mock.calls[0]?.at(0) };
   }
 
-  it("says whose it is, and whether it may see everybody's sessions", async () => {
+  it("identifies its owner, and whether it has admin rights", async () => {
     const one = await callerWith({ Authorization: "Bearer key-one" });
     expect(one.caller).toEqual({ owner: "alice", admin: false });
     const two = await callerWith({ Authorization: "bearer  key-two " });
@@ -281,7 +281,7 @@ describe("a key", () => {
     [{ Authorization: "key-one" }],
     [{ Authorization: "Basic key-one" }],
     [{ "x-api-key": "key-one" }],
-  ])("must be a bearer key of the deployment: %o is none", async (headers) => {
+  ])("must be a bearer key of the deployment: %o is refused", async (headers) => {
     const { response, caller } = await callerWith(headers);
     expect(response.status).toBe(401);
     expect(response.headers.get("WWW-Authenticate")).toContain("Bearer");
@@ -289,17 +289,17 @@ describe("a key", () => {
     expect(caller).toBeUndefined();
   });
 
-  it("is needed as soon as there is one, whatever ALLOW_ANONYMOUS says", async () => {
+  it("is required if API_KEYS has one, even with ALLOW_ANONYMOUS", async () => {
     const { response } = await callerWith({}, withKeys("true"));
     expect(response.status).toBe(401);
   });
 
-  it("is not needed where everybody may call: there is one admin", async () => {
+  it("is not required with ALLOW_ANONYMOUS: every caller is the same admin", async () => {
     const { caller } = await callerWith({}, Promise.resolve(local));
     expect(caller).toEqual({ owner: "anonymous", admin: true });
   });
 
-  it("can't be had where none is set: the answer names the setting", async () => {
+  it("is missing from the settings: the 503 names the setting", async () => {
     const { response } = await callerWith(
       { Authorization: "Bearer x" },
       Promise.resolve(readSettings({})),

@@ -18,8 +18,11 @@ const withConfig = (config: object) => create({ config });
 
 afterEach(() => vi.restoreAllMocks());
 
-/** Each bound of docs/api.md: what just fits, and what is just too much with where the answer says it is. */
-describe("what is as large as it may be is taken, and one more is refused by its name:", () => {
+/**
+ * Each limit of docs/api.md: the largest accepted value, and a value just above it, with the path that the
+ * error names.
+ */
+describe("a value at its limit is accepted, and a larger one is refused with its path:", () => {
   it.each<[string, object, object, string]>([
     ["tags", { tags: tags(50) }, { tags: tags(51) }, "tags"],
     ["a tag", { tags: ["x".repeat(100)] }, { tags: ["x".repeat(101)] }, "tags.0"],
@@ -123,7 +126,7 @@ describe("what is as large as it may be is taken, and one more is refused by its
     const { id } = await client.create();
     const post = (prompt: string) =>
       client.post(`/api/sessions/${id}/message`, { prompt, background: true });
-    // A control character is one byte, and six as JSON.
+    // A control character has one byte, and six in JSON.
     const controls = Math.floor(1_900_000 / 6);
     expect(await post("x".repeat(1024 ** 2 + 1))).toMatchObject(
       tooLarge("The prompt is larger than 1 MiB."),
@@ -206,7 +209,7 @@ function text(name: string, length: number): object {
   return { [name]: "x".repeat(length) };
 }
 
-describe("an id of no session", () => {
+describe("an id without a session", () => {
   const body = JSON.stringify({ prompt: "hi" });
   it.each<[string, string, RequestInit]>([
     ["GET", "", {}],

@@ -19,7 +19,7 @@ const Conversation = z.object({
   nextCursor: z.string().nullable(),
 });
 
-/** A number that no other test uses. */
+/** Returns a number that no other test uses. */
 let used = 910_000;
 const newNumber = () => ++used;
 
@@ -27,19 +27,19 @@ const read = async (id: number, query = "", from = client) =>
   Conversation.parse((await from.get(`/api/conversations/${id}${query}`)).body);
 const idsOf = ({ sessions }: z.infer<typeof Conversation>) => sessions.map(({ id }) => id);
 
-/** Creates sessions one after the other and answers their ids, the newest first. */
+/** Creates sessions one after the other. Returns their ids, newest first. */
 async function createIn(conversationId: number, count: number): Promise<string[]> {
   const ids: string[] = [];
   for (let n = 0; n < count; n++) {
     ids.unshift((await client.create({ conversationId })).id);
-    // Creation is ordered by the clock.
+    // The order of creation depends on the clock.
     await scheduler.wait(2);
   }
   return ids;
 }
 
 describe("GET /api/conversations/:id", () => {
-  it("is a 404 until a session names it, and then has that session", async () => {
+  it("is a 404 until a session is created with its number, and then has that session", async () => {
     const id = newNumber();
     const before = await client.get(`/api/conversations/${id}`);
     expect(before.status).toBe(404);
@@ -59,14 +59,14 @@ describe("GET /api/conversations/:id", () => {
     });
   });
 
-  it("has the sessions of this number and no others, the newest first", async () => {
+  it("has the sessions with its number and no others, newest first", async () => {
     const [id, other] = [newNumber(), newNumber()];
     const ids = await createIn(id, 3);
     await createIn(other, 1);
     expect(idsOf(await read(id))).toEqual(ids);
   });
 
-  it("is walked by its cursor, each page with the whole conversation's sums", async () => {
+  it("is paged by cursor, and each page has the sums of the whole conversation", async () => {
     const id = newNumber();
     const ids = await createIn(id, 3);
     const first = await read(id, "?pageSize=2");
@@ -75,13 +75,13 @@ describe("GET /api/conversations/:id", () => {
     expect([first.sessionCount, second.sessionCount, second.nextCursor]).toEqual([3, 3, null]);
   });
 
-  it("adds up what its sessions cost, and keeps it when they are deleted", async () => {
+  it("sums the cost of its sessions, and keeps the sum when they are deleted", async () => {
     const id = newNumber();
     const sessions = await createIn(id, 2);
     let totalCost = 0;
     for (const sessionId of sessions) {
       await client.ask(sessionId, { prompt: "hello" });
-      // The answer of a change comes when the index knows of it.
+      // The change is answered when the index has it.
       const { body } = await client.patch(`/api/sessions/${sessionId}`, { description: "said" });
       totalCost += z.looseObject({ totalCost: z.number() }).parse(body).totalCost;
     }
@@ -95,7 +95,7 @@ describe("GET /api/conversations/:id", () => {
   });
 
   it.each(["abc", "1.5", "1e3", "9007199254740993", "%20", "0x10"])(
-    "refuses %s as an id by name",
+    "refuses %s as an id with an issue for it",
     async (id) => {
       const { status, body } = await client.get(`/api/conversations/${id}`);
       expect(status).toBe(400);
@@ -115,13 +115,13 @@ describe("GET /api/conversations/:id", () => {
     expect(body).toMatchObject({ error: { issues: [{ path }] } });
   });
 
-  it("takes the number of a conversation that is negative", async () => {
+  it("may have a negative number", async () => {
     const id = -newNumber();
     const { id: sessionId } = await client.create({ conversationId: id });
     expect(idsOf(await read(id))).toEqual([sessionId]);
   });
 
-  it("belongs to its owner; an admin sees everybody's under one number", async () => {
+  it("belongs to its owner; for an admin a number includes all owners", async () => {
     const id = newNumber();
     const owners = ["conv_alice", "conv_bob", "conv_root"];
     const keys = owners.map(async (owner) => ({
@@ -158,7 +158,7 @@ describe("GET /api/conversations/:id", () => {
     vi.restoreAllMocks();
   });
 
-  it("can't be changed: sessions make it", async () => {
+  it("can't be changed by a request", async () => {
     const { status, headers } = await client.post("/api/conversations/1", {});
     expect(status).toBe(405);
     expect(headers.get("Allow")).toBe("HEAD, GET");

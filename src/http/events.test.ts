@@ -5,7 +5,7 @@ import { z } from "zod";
 import { aClient } from "./test-client";
 
 const client = aClient();
-// Its type is known only where the main module is declared.
+// The type is known only in the main module.
 const worker = (exports as unknown as { default: Fetcher }).default;
 const asStream = { Accept: "text/event-stream" };
 const EventPage = z.object({
@@ -13,7 +13,7 @@ const EventPage = z.object({
   hasMore: z.boolean(),
 });
 
-/** The records of an SSE stream, comments left out. */
+/** Returns the records of an SSE stream, without comments. */
 function recordsOf(text: string) {
   const field = (record: string, name: string) =>
     record.match(new RegExp(`^${name}: (.*)$`, "m"))?.[1];
@@ -30,7 +30,7 @@ const typesOf = (text: string) => recordsOf(text).map(({ event }) => event);
 const idsOf = (text: string) =>
   recordsOf(text).flatMap(({ id }) => (id === undefined ? [] : [Number(id)]));
 
-/** Reads a stream until its text satisfies, then leaves. */
+/** Reads a stream until its text satisfies a condition, then disconnects. */
 async function readUntil(response: Response, satisfied: (text: string) => boolean) {
   let text = "";
   const decoder = new TextDecoder();
@@ -54,7 +54,7 @@ describe("GET /api/sessions/:id/events", () => {
     expect(await page("?after=1&limit=2")).toEqual({ events: events.slice(1, 3), hasMore: true });
   });
 
-  it("streams the log, goes on live, and ends with the session", async () => {
+  it("streams the log, continues live, and closes with the session's last event", async () => {
     const { id } = await client.create();
     const response = await client.raw("GET", `/api/sessions/${id}/events`, { headers: asStream });
     expect(response.status).toBe(200);
@@ -74,7 +74,7 @@ describe("GET /api/sessions/:id/events", () => {
     for (const { event, data } of recordsOf(await text)) expect(data.type).toBe(event);
   });
 
-  it("replays what comes after the last event seen", async () => {
+  it("replays the events after Last-Event-ID", async () => {
     const { id } = await client.create();
     await client.ask(id, { prompt: "hello" });
     await client.post(`/api/sessions/${id}/terminate`);
@@ -88,7 +88,7 @@ describe("GET /api/sessions/:id/events", () => {
     expect(await read(url, { "Last-Event-ID": String(all.length) })).toEqual([]);
   });
 
-  it("refuses a Last-Event-ID that is none, and answers HEAD without watching", async () => {
+  it("refuses an invalid Last-Event-ID, and answers HEAD without a stream", async () => {
     const { id } = await client.create();
     const url = `/api/sessions/${id}/events`;
     const bad = await client.get(url, { headers: { ...asStream, "Last-Event-ID": "x" } });
@@ -101,7 +101,7 @@ describe("GET /api/sessions/:id/events", () => {
     expect(await head.text()).toBe("");
   });
 
-  it("survives the loss of the object without a gap or a repeat", async () => {
+  it("survives a loss of the object without gaps or duplicates", async () => {
     const { id } = await client.create();
     const response = await client.raw("GET", `/api/sessions/${id}/events`, { headers: asStream });
     const text = response.text();
@@ -115,7 +115,7 @@ describe("GET /api/sessions/:id/events", () => {
     expect(typesOf(await text).filter((type) => type === "message.completed")).toHaveLength(2);
   });
 
-  it("works through the Worker itself, whose client may leave at any time", async () => {
+  it("works through the Worker itself, and the client may disconnect at any time", async () => {
     const { id } = await client.create();
     const url = `https://rigger.test/api/sessions/${id}/events`;
     const response = await worker.fetch(url, { headers: asStream });
@@ -126,7 +126,7 @@ describe("GET /api/sessions/:id/events", () => {
 });
 
 describe("a streamed message", () => {
-  it("is its events, which begin and end with it", async () => {
+  it("has the message's events, from its first to its last", async () => {
     const { id } = await client.create();
     await client.ask(id, { prompt: "before" });
     const body = { prompt: "/delay 100\nhello", streaming: true };
@@ -141,7 +141,7 @@ describe("a streamed message", () => {
     expect(deltas.map(({ data }) => data.text).join("")).toBe(whole?.data.text);
   });
 
-  it("is replayed when its key is used again, from where the client was", async () => {
+  it("is replayed from Last-Event-ID when its idempotency key is used again", async () => {
     const { id } = await client.create();
     const send = async (more: Record<string, string>) => {
       const headers = { "Idempotency-Key": "stream-1", ...more };
@@ -154,7 +154,7 @@ describe("a streamed message", () => {
     expect(idsOf(await send({ "Last-Event-ID": String(ids[2]) }))).toEqual(ids.slice(3));
   });
 
-  it("tells of a failure as its last event", async () => {
+  it("ends with the event of its failure", async () => {
     const { id } = await client.create();
     const body = { prompt: "/fail 400 times=9\nhello", streaming: true };
     const response = await client.raw("POST", `/api/sessions/${id}/message`, { body });
@@ -162,7 +162,7 @@ describe("a streamed message", () => {
     expect(typesOf(await response.text()).at(-1)).toBe("message.failed");
   });
 
-  it("is refused with a status before it begins", async () => {
+  it("is refused with an error status before it begins", async () => {
     const { id } = await client.create();
     await client.post(`/api/sessions/${id}/terminate`);
     const body = { prompt: "hello", streaming: true };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { aClient } from "./test-client";
 
-/** The requests of the document that the service is built from, as it writes them. */
+/** The requests of the specification that the service implements, as it gives them. */
 const client = aClient();
 const model = "claude-3-5-sonnet-20241022";
 
@@ -37,7 +37,7 @@ describe("the examples of the hosting document", () => {
     });
   });
 
-  it("a long-running session takes message after message, streamed", async () => {
+  it("a long-running session streams several messages", async () => {
     const { id } = await client.create({
       pattern: "long-running",
       config: {
@@ -97,7 +97,7 @@ describe("the examples of the hosting document", () => {
       maxIdleTimeMs: 1800000,
       description: "Project management assistant",
     };
-    // The document's id is nobody's.
+    // No session has the id in the document.
     expect(await client.post("/api/sessions", hybrid)).toMatchObject({ status: 404 });
     const earlier = await client.create({ pattern: "hybrid", config: { model } });
     await client.ask(earlier.id, {
@@ -135,7 +135,7 @@ describe("the examples of the hosting document", () => {
     };
     expect(messages).toHaveLength(3);
     expect(messages[1]?.prompt).toContain(prompt);
-    // The one that fell asleep can be spoken to as well, and is woken by it.
+    // The sleeping session also accepts a message, which wakes it.
     expect(await client.ask(session.id, { prompt: "Hello" })).toMatchObject({
       status: "completed",
     });
@@ -162,7 +162,7 @@ describe("the examples of the hosting document", () => {
     expect(created).toMatchObject({ status: 201, body });
   });
 
-  it("the limits that are left out are the document's defaults", async () => {
+  it("limits that are absent have the document's defaults", async () => {
     expect((await client.post("/api/sessions", { pattern: "hybrid" })).body).toMatchObject({
       maxIdleTimeMs: 1800000,
       maxLifetimeMs: 86400000,
@@ -171,7 +171,7 @@ describe("the examples of the hosting document", () => {
     });
   });
 
-  it("tags, a description and a user are kept and found again", async () => {
+  it("tags, a description and a user are stored, and lists filter by them", async () => {
     const user = `user_${crypto.randomUUID()}`;
     const tags = ["production", "bug-fix", "urgent", "user-requested"];
     const description = "Fix authentication timeout in production";
@@ -187,7 +187,7 @@ describe("the examples of the hosting document", () => {
     }
   });
 
-  it("a session is terminated by hand, and says why", async () => {
+  it("a session is terminated by a request, with its reason", async () => {
     const { id } = await client.create();
     await client.post(`/api/sessions/${id}/terminate`, { reason: "user_requested" });
     expect((await client.get(`/api/sessions/${id}`)).body).toMatchObject({

@@ -12,7 +12,7 @@ describe("ids", () => {
     expect(first.slice(5)).not.toBe((await newMessageId("a", "bc")).slice(4));
   });
 
-  it("are new each time without a key", async () => {
+  it("are random without a key", async () => {
     const made = await Promise.all([newSessionId("a", undefined), newSessionId("a", undefined)]);
     expect(made[0]).not.toBe(made[1]);
   });
@@ -33,7 +33,7 @@ describe("hashOf", () => {
     );
   });
 
-  it("tells different values apart", async () => {
+  it("differs for different values", async () => {
     const value = fc.jsonValue();
     const property = fc.asyncProperty(value, value, async (a, b) => {
       const same = JSON.stringify(a) === JSON.stringify(b);

@@ -27,7 +27,7 @@ describe("POST /api/sessions/:id/message", () => {
     expect((await client.get(`/api/sessions/${id}`)).body).toMatchObject({ numTurns: 1 });
   });
 
-  it("takes one message of an ephemeral session, which completes", async () => {
+  it("accepts one message of an ephemeral session, which then completes", async () => {
     const { id } = await client.create({ pattern: "ephemeral" });
     const { messageId } = await client.ask(id, { prompt: "hello", streaming: false });
     expect((await client.get(`/api/sessions/${id}`)).body).toMatchObject({ status: "completed" });
@@ -38,7 +38,7 @@ describe("POST /api/sessions/:id/message", () => {
     expect(again).toMatchObject({ status: 200, body: { messageId, status: "completed" } });
   });
 
-  it("answers 202 at once when it is to run in the background", async () => {
+  it("answers 202 immediately with background", async () => {
     const { id } = await client.create();
     const url = `/api/sessions/${id}/message`;
     const sent = await client.post(url, { prompt: "/delay 100\nhello", background: true });
@@ -50,7 +50,7 @@ describe("POST /api/sessions/:id/message", () => {
     });
   });
 
-  it("answers 409 with the running message when it is not to wait", async () => {
+  it("answers 409 with the running message for onBusy reject", async () => {
     const { id } = await client.create();
     const url = `/api/sessions/${id}/message`;
     const first = await client.post(url, { prompt: "/delay 5000\nhello", background: true });
@@ -109,10 +109,10 @@ describe("POST /api/sessions/:id/message", () => {
     });
   });
 
-  it("takes a prompt of up to 1 MiB, in whatever way it is written as JSON", async () => {
+  it("accepts a prompt of up to 1 MiB in any JSON encoding", async () => {
     const { id } = await client.create();
     const url = `/api/sessions/${id}/message`;
-    // Two bytes a letter in UTF-8, six in the body.
+    // A letter with two bytes in UTF-8 and six in the body.
     const escaped = (letters: number) =>
       `{"prompt":"${"\\u00e4".repeat(letters)}","background":true}`;
     const over = await client.post(url, escaped(512 * 1024 + 1));
@@ -123,7 +123,7 @@ describe("POST /api/sessions/:id/message", () => {
 });
 
 describe("GET /api/sessions/:id/messages", () => {
-  it("gives them oldest first, page by page", async () => {
+  it("lists them oldest first, page by page", async () => {
     const { id } = await client.create();
     for (const prompt of ["one", "two", "three"]) await client.ask(id, { prompt });
     const page = async (query: string) =>
@@ -136,7 +136,7 @@ describe("GET /api/sessions/:id/messages", () => {
     expect(second.nextCursor).toBeNull();
   });
 
-  it("finds no message that is not the session's", async () => {
+  it("answers 404 for a message of another session", async () => {
     const { id } = await client.create();
     for (const messageId of ["msg_1", `msg_${"0".repeat(32)}`]) {
       const { status } = await client.get(`/api/sessions/${id}/messages/${messageId}`);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { dollars, nanos } from "./money";
 
 describe("nanos", () => {
-  it("gives back the very dollars that were given, to nine places", () => {
+  it("returns the same dollars after conversion, to nine decimal places", () => {
     const given = fc.integer({ min: 0, max: 1e15 }).map((n) => Number((n / 1e9).toFixed(9)));
     const property = fc.property(given, (usd) => {
       expect(dollars(nanos(usd) ?? -1)).toBe(usd);
@@ -11,7 +11,7 @@ describe("nanos", () => {
     fc.assert(property);
   });
 
-  it("never makes more of a budget than was given, and less by under a nano-dollar", () => {
+  it("never increases a budget, and reduces it by less than a nano-dollar", () => {
     const given = fc.double({ min: 0, max: 1e6, noNaN: true });
     const property = fc.property(given, (usd) => {
       const made = nanos(usd) ?? -1;

@@ -36,7 +36,7 @@ const newest = async (id: string) => {
 };
 
 describe("a session with an outputSchema", () => {
-  it("answers with a value that fits, beside its text", async () => {
+  it("answers with a value that matches, and its text", async () => {
     const { id } = await create();
     const output = { title: "offline", year: 1450, authors: [{ name: "offline", born: 0 }] };
     expect(await client.ask(id, { prompt: "Which book?" })).toMatchObject({
@@ -54,7 +54,7 @@ describe("a session with an outputSchema", () => {
     expect(await newest(id)).toMatchObject({ output: EMMA });
   });
 
-  it("has tools before its answer, and takes the answer alone for the result", async () => {
+  it("may call tools first, and uses only the final answer as the result", async () => {
     const { id } = await create();
     const prompt = `Look first.\n/say Let me see.\n/Bash {"command":"echo hi"}\n/say ${JSON.stringify(EMMA)}`;
     expect(await client.ask(id, { prompt })).toMatchObject({
@@ -66,10 +66,10 @@ describe("a session with an outputSchema", () => {
   });
 
   it.each([
-    ["is no JSON", "Which?\n/say It is Emma.", "it is not JSON"],
+    ["is not JSON", "Which?\n/say It is Emma.", "it is not JSON"],
     ["lacks a property", say({ title: "Emma" }), 'required property "year"'],
     [
-      "breaks a bound that the API knows nothing of",
+      "breaks a bound that the API does not support",
       say({ ...EMMA, year: 3 }),
       "at /year: 3 is less than 1450",
     ],
@@ -91,11 +91,11 @@ describe("a session with an outputSchema", () => {
       output: null,
       error,
     });
-    // The session goes on, and the next reply is its own.
+    // The session continues, and the next reply is independent.
     expect(await client.ask(id, { prompt: say(EMMA) })).toMatchObject({ output: EMMA });
   });
 
-  it("ends in error where it is ephemeral and its one reply does not fit", async () => {
+  it("ends in error if it is ephemeral and its reply does not match", async () => {
     const { id } = await client.create({ pattern: "ephemeral", config: { outputSchema: book } });
     await send(id, "/say no");
     expect((await client.get(`/api/sessions/${id}`)).body).toMatchObject({
@@ -104,7 +104,7 @@ describe("a session with an outputSchema", () => {
     });
   });
 
-  it("has no result, and does not fail, where the reply was cut by its greatest length", async () => {
+  it("has no output, and does not fail, if the reply reached its maximum length", async () => {
     const { id } = await create();
     const long = say({ ...EMMA, title: "x".repeat(70_000) });
     expect(await client.ask(id, { prompt: long })).toMatchObject({
@@ -115,7 +115,7 @@ describe("a session with an outputSchema", () => {
     });
   });
 
-  it("has no result where the money was over first", async () => {
+  it("has no output if the budget was used up first", async () => {
     const { id } = await create();
     const long = say({ ...EMMA, title: "x".repeat(20_000) });
     expect(await send(id, long, { maxBudgetUsd: 0.06 })).toMatchObject({
@@ -124,7 +124,7 @@ describe("a session with an outputSchema", () => {
     });
   });
 
-  it("has no result where the turns were over first", async () => {
+  it("has no output if the turns were used up first", async () => {
     const { id } = await create();
     const prompt = `/say ${JSON.stringify(EMMA)}\n/Bash {"command":"true"}`;
     expect(await send(id, prompt, { maxTurns: 1 })).toMatchObject({
@@ -132,7 +132,7 @@ describe("a session with an outputSchema", () => {
     });
   });
 
-  it("tells the result in the events too, and how it failed", async () => {
+  it("has the output, or the failure, in its events too", async () => {
     const { id } = await create();
     await client.ask(id, { prompt: say(EMMA) });
     await send(id, "/say no");
@@ -145,7 +145,7 @@ describe("a session with an outputSchema", () => {
     ]);
   });
 
-  it("says nothing of results where no schema asks for them", async () => {
+  it("has no output without a schema", async () => {
     const { id } = await client.create();
     expect(await client.ask(id, { prompt: say(EMMA) })).toMatchObject({
       result: JSON.stringify(EMMA),
@@ -161,7 +161,7 @@ describe("a session with an outputSchema", () => {
     [{ $ref: "#/$defs/None" }, "config.outputSchema"],
     [{ type: "object", properties: { a: {} } }, "config.outputSchema.properties.a"],
     ["a book", "config.outputSchema"],
-  ])("is not created with %j, which is named", async (outputSchema, path) => {
+  ])("is not created with %j, and the error names the path", async (outputSchema, path) => {
     const { status, body } = await client.post("/api/sessions", {
       pattern: "hybrid",
       config: { outputSchema },
@@ -170,7 +170,7 @@ describe("a session with an outputSchema", () => {
     expect(body).toMatchObject({ error: { issues: [{ path }] } });
   });
 
-  it("shows the schema as it was given", async () => {
+  it("returns the schema unchanged", async () => {
     const { config } = await create();
     expect(config.outputSchema).toEqual(book);
   });

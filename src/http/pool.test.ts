@@ -20,13 +20,13 @@ const read = async () => (await client.get("/api/pool")).body as typeof NONE;
 
 afterEach(() => vi.restoreAllMocks());
 
-it("a pool that is off tells so, and its object is not touched", async () => {
+it("a pool that is off reports its state without a call of its object", async () => {
   const asked = vi.spyOn(env.WARM_POOL, "getByName");
   expect(await client.get("/api/pool")).toMatchObject({ status: 200, body: NONE });
   expect(asked).not.toHaveBeenCalled();
 });
 
-it("a pool tells what it holds, and until when it rests after starts that failed", async () => {
+it("a pool reports its numbers, and when it retries after failed starts", async () => {
   const fleet = aFleet(2);
   await env.WARM_POOL.getByName("pool").tend();
   await until(async () => (await read()).ready === 2);
@@ -42,7 +42,7 @@ it("a pool tells what it holds, and until when it rests after starts that failed
   fleet.stop();
 });
 
-it("any key may ask, and nobody without one", async () => {
+it("any key may read the state, and no request without a key", async () => {
   const keys = [{ name: "a", owner: "a", sha256: await sha256Hex("key-a") }];
   const settings = readSettings({ API_KEYS: JSON.stringify(keys) });
   expect(await aClient(settings).get("/api/pool")).toMatchObject({ status: 401 });

@@ -20,7 +20,7 @@ async function add(id: string, body: object = hourly) {
 }
 
 describe("POST /api/sessions/:id/schedules", () => {
-  it("makes one by cron, in UTC unless a zone is given", async () => {
+  it("creates one by cron, in UTC by default", async () => {
     const { id } = await client.create();
     const body = { cron: "0 9 * * mon-fri", timeZone: "Europe/Berlin", prompt: "good morning" };
     expect(await add(id, body)).toEqual({
@@ -39,14 +39,14 @@ describe("POST /api/sessions/:id/schedules", () => {
     ).toMatchObject({ timeZone: "UTC", nextRunAt: expect.stringMatching(/T09:00:00\.000Z$/) });
   });
 
-  it("makes one at an interval, from now on", async () => {
+  it("creates one at an interval that starts now", async () => {
     const { id } = await client.create({ pattern: "hybrid" });
     const made = await add(id);
     expect(made).toMatchObject({ cron: null, timeZone: null, everyMs: 3_600_000 });
     expect(Date.parse(String(made.nextRunAt)) - Date.parse(String(made.createdAt))).toBe(3_600_000);
   });
 
-  it("answers a repeat of an Idempotency-Key with the first one, and refuses another body", async () => {
+  it("returns the first one for a repeated Idempotency-Key, and refuses another body", async () => {
     const { id } = await client.create();
     const headers = { "Idempotency-Key": "one" };
     const first = await client.post(url(id), hourly, { headers });
@@ -96,7 +96,7 @@ describe("POST /api/sessions/:id/schedules", () => {
     expect(large).toMatchObject({ status: 413, body: { error: { type: "request_too_large" } } });
   });
 
-  it("refuses one too many", async () => {
+  it("refuses one above the limit", async () => {
     const { id } = await client.create();
     for (let n = 0; n < MAX_SCHEDULES; n++) await add(id);
     expect(await client.post(url(id), hourly)).toMatchObject({
@@ -105,7 +105,7 @@ describe("POST /api/sessions/:id/schedules", () => {
     });
   });
 
-  it("refuses one of an ephemeral session, and of one that has ended", async () => {
+  it("refuses one for an ephemeral session and for an ended session", async () => {
     const { id: ephemeral } = await client.create({ pattern: "ephemeral" });
     expect(await client.post(url(ephemeral), hourly)).toMatchObject({
       status: 400,
@@ -156,7 +156,7 @@ describe("/api/sessions/:id/schedules", () => {
     },
   );
 
-  it("knows neither other sessions nor other schedules", async () => {
+  it("answers 404 for unknown sessions and schedules", async () => {
     const { id } = await client.create();
     const { id: elsewhere } = await client.create();
     const { id: scheduleId } = await add(elsewhere);
@@ -181,7 +181,7 @@ describe("/api/sessions/:id/schedules", () => {
     expect([wrong.status, wrong.headers.get("Allow")]).toEqual([405, "DELETE, PATCH"]);
   });
 
-  it("shows nobody the schedules of another owner", async () => {
+  it("never shows the schedules of another owner", async () => {
     const keys = await Promise.all(
       ["alice", "bob"].map(async (owner) => ({
         name: owner,

@@ -19,7 +19,7 @@ const specOf = (body: unknown) => sessionSpec(parse(CreateSession, body), ids, s
 const patchOf = (body: unknown) => sessionPatch(parse(PatchSession, body));
 const messageOf = (body: unknown) => messageRequest(parse(SendMessage, body), ids);
 
-/** The issues of a body that does not parse, as "path: message". */
+/** Returns the issues of an invalid body, as "path: message". */
 function issuesOf(parsing: () => unknown): string[] {
   try {
     parsing();
@@ -32,7 +32,7 @@ function issuesOf(parsing: () => unknown): string[] {
 }
 
 describe("a request to create a session", () => {
-  it("needs nothing but its pattern; the deployment's limits apply", () => {
+  it("needs only a pattern; the deployment's limits apply", () => {
     expect(specOf({ pattern: "ephemeral" })).toEqual({
       id: "id",
       requestHash: "hash",
@@ -52,7 +52,7 @@ describe("a request to create a session", () => {
     });
   });
 
-  it("lifts a limit with null", () => {
+  it("removes a limit with null", () => {
     const none = { maxIdleTimeMs: null, maxLifetimeMs: null, maxBudgetUsd: null, maxTurns: null };
     expect(Object.values(specOf({ pattern: "hybrid", ...none }).limits)).toEqual(
       Array(4).fill(null),
@@ -153,7 +153,7 @@ describe("a request to create a session", () => {
     expect(issuesOf(() => specOf(body))[0]).toMatch(new RegExp(`^${path}: `));
   });
 
-  it("is told every unknown field, and no more than twenty issues", () => {
+  it("is refused with every unknown field, and at most twenty issues", () => {
     expect(issuesOf(() => specOf({ pattern: "hybrid", a: 1, b: 2 }))).toHaveLength(2);
     const many = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`x${i}`, 1]));
     expect(issuesOf(() => specOf({ pattern: "hybrid", ...many }))).toHaveLength(20);
@@ -161,7 +161,7 @@ describe("a request to create a session", () => {
 });
 
 describe("a patch", () => {
-  it("changes what it names and clears what is null", () => {
+  it("changes the fields that it names and clears those that are null", () => {
     expect(patchOf({ description: null, tags: null, maxBudgetUsd: 0.5, maxTurns: null })).toEqual({
       description: null,
       tags: [],
@@ -170,7 +170,7 @@ describe("a patch", () => {
     });
   });
 
-  it("is refused when it changes nothing or something that can't be changed", () => {
+  it("is refused if it changes nothing or a field that can't be changed", () => {
     expect(issuesOf(() => patchOf({}))).toHaveLength(1);
     expect(issuesOf(() => patchOf({ status: "idle" }))[0]).toMatch(/^status: /);
     expect(issuesOf(() => patchOf({ config: {} }))[0]).toMatch(/^config: /);
@@ -178,7 +178,7 @@ describe("a patch", () => {
 });
 
 describe("a message", () => {
-  it("is queued without limits of its own unless it says otherwise", () => {
+  it("is queued without its own limits by default", () => {
     expect(messageOf({ prompt: "hi" })).toEqual({
       id: "id",
       requestHash: "hash",
@@ -237,8 +237,8 @@ describe("a message", () => {
   });
 });
 
-describe("what may come without a body", () => {
-  it("is an end by the caller, with a reason or without", () => {
+describe("a request that may have no body", () => {
+  it("is a termination, with or without a reason", () => {
     expect(parse(Terminate, undefined)).toEqual({ reason: "user_requested" });
     expect(parse(Terminate, { reason: null })).toEqual({ reason: "user_requested" });
     expect(parse(Terminate, { reason: "done" })).toEqual({ reason: "done" });
@@ -246,13 +246,13 @@ describe("what may come without a body", () => {
     expect(issuesOf(() => parse(Terminate, { resaon: "x" }))[0]).toMatch(/^resaon: /);
   });
 
-  it("is an interrupt, which has nothing to say", () => {
+  it("is an interrupt, which has no fields", () => {
     expect(parse(Interrupt, undefined)).toEqual({});
     expect(issuesOf(() => parse(Interrupt, { reason: "x" }))[0]).toMatch(/^reason: /);
   });
 });
 
-describe("what is said of a body that is wrong", () => {
+describe("the issues of an invalid body", () => {
   it.each<[string, () => unknown, string[]]>([
     ["an empty one", () => parse(CreateSession, undefined), [": The body is empty."]],
     ["a patch without a field", () => patchOf({}), [": The patch changes nothing."]],

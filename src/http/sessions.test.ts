@@ -12,7 +12,7 @@ const conflict = (reason: string) => ({
 });
 
 describe("POST /api/sessions", () => {
-  it("creates a session, which is listed at once", async () => {
+  it("creates a session, which is listed immediately", async () => {
     const { status, body } = await client.post("/api/sessions", {
       pattern: "ephemeral",
       config: {
@@ -43,7 +43,7 @@ describe("POST /api/sessions", () => {
     expect(list.body).toMatchObject({ total: 1, sessions: [body] });
   });
 
-  it("accepts the config that a session shows", async () => {
+  it("accepts the config that a session returns", async () => {
     const first = await client.create({
       config: { systemPrompt: "Be brief", env: { TOKEN: "secret" }, continueSession: false },
     });
@@ -52,7 +52,7 @@ describe("POST /api/sessions", () => {
     expect(second.config).toEqual(first.config);
   });
 
-  it("returns the first session when a key is used again, and refuses another body", async () => {
+  it("returns the first session for a repeated key, and refuses another body", async () => {
     const headers = { "Idempotency-Key": "create-1" };
     const body = { pattern: "hybrid", description: "one" };
     const first = await client.post("/api/sessions", body, { headers });
@@ -64,7 +64,7 @@ describe("POST /api/sessions", () => {
     expect(other.body).toMatchObject(conflict("idempotency_mismatch"));
   });
 
-  it("refuses what the deployment can't do, by its name", async () => {
+  it("refuses an option that the deployment does not support, and names it", async () => {
     const config = { model: "no-such-model" };
     const { status, body } = await client.post("/api/sessions", { pattern: "hybrid", config });
     expect(status).toBe(400);
@@ -73,7 +73,7 @@ describe("POST /api/sessions", () => {
     });
   });
 
-  it("takes a config of up to 256 KiB", async () => {
+  it("accepts a config of up to 256 KiB", async () => {
     const withPrompt = (length: number) => ({
       pattern: "hybrid",
       config: { systemPrompt: "x".repeat(length) },
@@ -91,7 +91,7 @@ describe("POST /api/sessions", () => {
 });
 
 describe("a session", () => {
-  it("is told by its own object, and is not found when there is none", async () => {
+  it("is read from its own object, and is a 404 if there is none", async () => {
     const { id } = await client.create();
     expect(await client.get(`/api/sessions/${id}`)).toMatchObject({ status: 200, body: { id } });
     const missing = await client.get(`/api/sessions/sess_${"f".repeat(32)}`);
@@ -107,7 +107,7 @@ describe("a session", () => {
     expect((await client.patch(`/api/sessions/${id}`, {})).status).toBe(400);
   });
 
-  it("is terminated with the caller's reason, or user_requested; again changes nothing", async () => {
+  it("is terminated with the caller's reason, or user_requested; a repeat changes nothing", async () => {
     const { id } = await client.create();
     const url = `/api/sessions/${id}/terminate`;
     const first = await client.post(url, { reason: "deploying" });
@@ -124,7 +124,7 @@ describe("a session", () => {
     });
   });
 
-  it("takes no message once it has ended", async () => {
+  it("accepts no message after its end", async () => {
     const { id } = await client.create();
     await client.post(`/api/sessions/${id}/terminate`);
     const { status, body } = await client.post(`/api/sessions/${id}/message`, { prompt: "hi" });
@@ -132,7 +132,7 @@ describe("a session", () => {
     expect(body).toMatchObject(conflict("session_ended"));
   });
 
-  it("is gone when it is deleted, from lists too", async () => {
+  it("is removed when it is deleted, from lists too", async () => {
     const { id } = await client.create({ userId: "deleter" });
     expect(await client.delete(`/api/sessions/${id}`)).toMatchObject({ status: 204, body: null });
     expect((await client.get(`/api/sessions/${id}`)).status).toBe(404);
@@ -140,7 +140,7 @@ describe("a session", () => {
     expect((await client.get("/api/sessions?userId=deleter")).body).toMatchObject({ total: 0 });
   });
 
-  it("stops its running message when told to, and nothing when none runs", async () => {
+  it("stops its running message on an interrupt, and nothing if none runs", async () => {
     const { id } = await client.create();
     const url = `/api/sessions/${id}/interrupt`;
     expect(await client.post(url)).toMatchObject({ status: 200, body: { message: null } });
@@ -181,12 +181,12 @@ describe("GET /api/sessions", () => {
         description: `No. ${n}`,
       });
       ids.unshift(id);
-      // Creation is ordered by the clock.
+      // The order of creation depends on the clock.
       await scheduler.wait(2);
     }
   });
 
-  it("lists the newest first, by pages", async () => {
+  it("lists sessions newest first, in pages", async () => {
     const first = await list("pageSize=2");
     expect(first).toMatchObject({ page: 1, pageSize: 2, total: 5, totalPages: 3 });
     const last = await list("pageSize=2&page=3");
@@ -194,7 +194,7 @@ describe("GET /api/sessions", () => {
     expect(last.nextCursor).toBeNull();
   });
 
-  it("is walked by its cursor", async () => {
+  it("is paged by cursor", async () => {
     const walked: string[] = [];
     let query = "pageSize=2";
     for (let pages = 0; pages < 3; pages++) {
@@ -216,7 +216,7 @@ describe("GET /api/sessions", () => {
     expect((await list("sort=createdAt")).sessions.map(({ id }) => id)).toEqual(ids.toReversed());
   });
 
-  it("answers 503 while the index is down, which says that sessions go on", async () => {
+  it("answers 503 while the index is down, and says that sessions continue", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     const { id } = await client.create();
     const prepare = () => {

@@ -37,7 +37,7 @@ const busy = (messageId: unknown) => ({
 });
 
 describe("/api/sessions/:id/snapshots", () => {
-  it("takes a snapshot, lists it, and a session starts from it", async () => {
+  it("creates a snapshot, lists it, and a session starts from it", async () => {
     const { id } = await aWorked();
     const { status, body } = await client.post(`/api/sessions/${id}/snapshots`);
     expect({ status, body }).toEqual({
@@ -66,14 +66,14 @@ describe("/api/sessions/:id/snapshots", () => {
     expect(await contentOf(id)).toContain("second");
   });
 
-  it("takes no body but an empty one", async () => {
+  it("accepts only an empty body", async () => {
     const { id } = await client.create();
     expect(await client.post(`/api/sessions/${id}/snapshots`, {})).toMatchObject({ status: 201 });
     const named = await client.post(`/api/sessions/${id}/snapshots`, { name: "one" });
     expect(named).toMatchObject(invalid("name"));
   });
 
-  it("knows no session that is not there, and no other method", async () => {
+  it("refuses unknown sessions and other methods", async () => {
     for (const id of [UNKNOWN, "sess_x"]) {
       expect(await client.post(`/api/sessions/${id}/snapshots`)).toMatchObject(notFound);
       expect(await client.get(`/api/sessions/${id}/snapshots`)).toMatchObject(notFound);
@@ -98,7 +98,7 @@ describe("/api/sessions/:id/snapshots", () => {
     expect(refused).toMatchObject(invalid(""));
   });
 
-  it("answers 503 while the bucket is out of reach, and leaves nothing half made", async () => {
+  it("answers 503 while the bucket is unavailable, and leaves no partial data", async () => {
     const { id } = await aWorked();
     vi.spyOn(SnapshotBucket.prototype, "putManifest").mockRejectedValue(new Error("R2 is down"));
     const failed = await client.post(`/api/sessions/${id}/snapshots`);
@@ -115,7 +115,7 @@ describe("/api/sessions/:id/snapshots", () => {
 });
 
 describe("POST /api/sessions from an earlier session", () => {
-  it("goes on with its own config and one more key", async () => {
+  it("resumes with the config of the earlier session and one more key", async () => {
     const config = { systemPrompt: "Be brief.", env: { TOKEN: "secret" } };
     const first = await aWorked({ config });
     const resumed = await client.create({
@@ -135,7 +135,7 @@ describe("POST /api/sessions from an earlier session", () => {
     expect(JSON.stringify(answers)).not.toContain("secret");
   });
 
-  it("answers a repeat of a key with the first one", async () => {
+  it("returns the first session for a repeated key", async () => {
     const { id } = await aWorked();
     const headers = { "Idempotency-Key": `resume-${id}` };
     const body = { pattern: "hybrid", config: { resumeSessionId: id } };
@@ -161,14 +161,14 @@ describe("POST /api/sessions from an earlier session", () => {
     [{ snapshotId: "snap_unknown" }, "snap_unknown"],
     [{ snapshotId: `snap_${"0".repeat(32)}` }, "snap_000"],
     [{ continueSession: true }, "987654321"],
-  ])("is a 404 where there is none: %j", async (config, name) => {
+  ])("is a 404 if there is no source: %j", async (config, name) => {
     const body = { pattern: "hybrid", conversationId: 987654321, config };
     const answer = await client.post("/api/sessions", body);
     expect(answer).toMatchObject(notFound);
     expect(JSON.stringify(answer.body)).toContain(name);
   });
 
-  it("says why one can't be resumed", async () => {
+  it("gives the reason if a session can't be resumed", async () => {
     const ephemeral = await client.create({ pattern: "ephemeral" });
     const create = (config: object) => client.post("/api/sessions", { pattern: "hybrid", config });
     expect(await create({ resumeSessionId: ephemeral.id })).toMatchObject(
@@ -189,7 +189,7 @@ describe("POST /api/sessions from an earlier session", () => {
     expect(await create({ resumeSessionId: id })).toMatchObject({ status: 201 });
   });
 
-  it("is for its owner only", async () => {
+  it("is allowed for the source's owner only", async () => {
     const keys = await Promise.all(
       ["acme", "other"].map(async (owner) => {
         return { name: owner, owner, sha256: await sha256Hex(`key-of-${owner}`) };
@@ -217,7 +217,7 @@ describe("POST /api/sessions from an earlier session", () => {
     expect(await other.post(path)).toMatchObject(notFound);
   });
 
-  it("says in a refusal of an ended session how to go on", async () => {
+  it("is suggested in the refusal of an ended session", async () => {
     const { id } = await client.create();
     await client.post(`/api/sessions/${id}/terminate`);
     const { body } = await client.post(`/api/sessions/${id}/message`, { prompt: "more" });

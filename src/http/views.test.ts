@@ -70,7 +70,7 @@ const aMessage = (overrides: Partial<MessageRow> = {}): MessageRow => ({
 });
 
 describe("sessionView", () => {
-  it("tells instants as ISO 8601, money as dollars, and what has not happened as null", () => {
+  it("shows instants as ISO 8601, money as dollars, and null for what has not happened", () => {
     expect(sessionView(aSession())).toMatchObject({
       createdAt: "2026-01-15T10:00:00.000Z",
       startedAt: "2026-01-15T10:00:05.000Z",
@@ -119,7 +119,7 @@ describe("messageView", () => {
     expect(Object.keys(messageView(aMessage()))).toEqual(fields.split(" "));
   });
 
-  it("counts every token, and a message's time from its start to its end", () => {
+  it("counts every token, and the time from a message's start to its end", () => {
     const running = messageView(aMessage({ startedAt: at + 10 }));
     expect(running).toMatchObject({ tokens: 433, cost: 0.0015, durationMs: null });
     const ended = messageView(aMessage({ startedAt: at + 10, endedAt: at + 30 }));

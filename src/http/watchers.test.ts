@@ -6,7 +6,7 @@ import { aClient } from "./test-client";
 
 const client = aClient();
 const asStream = { Accept: "text/event-stream" };
-// Its type is known only where the main module is declared.
+// The type is known only in the main module.
 const worker = (exports as unknown as { default: Fetcher }).default;
 const EventPage = z.object({ events: z.array(z.looseObject({ seq: z.int() })) });
 
@@ -14,7 +14,7 @@ afterEach(() => vi.restoreAllMocks());
 
 const idsOf = (text: string) => [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
 
-/** Everything that a session's object holds: its rows, its keys, its alarm and its sockets. */
+/** Returns everything that a session's object holds: its rows, its keys, its alarm and its sockets. */
 function holdingsOf(id: string) {
   return runInDurableObject(env.SESSIONS.getByName(id), async (_, state) => {
     const { sql } = state.storage;
@@ -33,17 +33,17 @@ function holdingsOf(id: string) {
 }
 
 describe("a watcher that stops reading", () => {
-  it("is sent no more than fits, and when it reads on gets every event in order from the log", async () => {
+  it("is sent only what fits, and gets every event in order from the log when it reads again", async () => {
     const { id } = await client.create({ maxBudgetUsd: null });
     const url = `https://rigger.test/api/sessions/${id}/events`;
     const stalled = await worker.fetch(url, { headers: asStream });
     const quick = worker.fetch(url, { headers: asStream }).then((response) => response.text());
     for (let n = 0; n < 12; n++) {
       await client.ask(id, { prompt: `${"x".repeat(300_000)}\n/tokens 10000` });
-      // A model that takes no time at all leaves none for the sockets.
+      // A model without any delay leaves no time for the sockets.
       await scheduler.wait(10);
     }
-    // Its socket is closed: what happens from now on stays in the log. The other one has read all.
+    // Its socket is closed, so new events stay in the log. The other watcher has read all events.
     await vi.waitFor(async () => expect((await holdingsOf(id)).sockets).toBe(1));
     await client.ask(id, { prompt: "one more" });
     await client.post(`/api/sessions/${id}/terminate`);
@@ -58,11 +58,11 @@ describe("a watcher that stops reading", () => {
   }, 30_000);
 });
 
-describe("a thousand watchers that come and go", () => {
+describe("a thousand watchers that connect and disconnect", () => {
   it("leave no socket, no timer and no row behind", async () => {
     const { id } = await client.create();
     await client.ask(id, { prompt: "hello" });
-    // A patch is answered when the index knows of it, so nothing is left to be sent.
+    // A patch is answered when the index has it, so nothing remains to be sent.
     await client.patch(`/api/sessions/${id}`, { tags: ["watched"] });
     const before = await holdingsOf(id);
     const timers = new Set<unknown>();
@@ -83,7 +83,7 @@ describe("a thousand watchers that come and go", () => {
     const comeAndGo = async (n: number) => {
       const response = await client.raw("GET", `/api/sessions/${id}/events`, { headers: asStream });
       const reader = response.body?.getReader();
-      // Some leave at once, some after they have seen something.
+      // Some disconnect immediately, some after the first event.
       if (n % 3 > 0) expect((await reader?.read())?.done).toBe(false);
       await reader?.cancel();
     };
