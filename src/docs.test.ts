@@ -53,7 +53,7 @@ function inRepository(page: string, link: string): string {
 }
 
 describe("the docs", () => {
-  it.each(Object.entries(pages))("%s has links that lead somewhere", (path, page) => {
+  it.each(Object.entries(pages))("%s has no broken links", (path, page) => {
     const broken = linksOf(page).filter((link) => {
       const [file = "", anchor] = link.split("#");
       const target = file === "" ? path : inRepository(path, file);
@@ -63,7 +63,7 @@ describe("the docs", () => {
     expect(broken).toEqual([]);
   });
 
-  it("name every setting, and no other", () => {
+  it("list every setting, and no other", () => {
     const source = sources["./settings.ts"] ?? "";
     const known = matches(source, /^ {2}([A-Z][A-Z_]+): /gm);
     expect(distinct(firstColumn("../docs/configuration.md", "## Settings"))).toEqual(
@@ -71,7 +71,7 @@ describe("the docs", () => {
     );
   });
 
-  it("name every line of the log, and no other", () => {
+  it("list every log line, and no other", () => {
     const all = Object.entries(sources).filter(([path]) => !/^\.\/(testing|fuzz)\//.test(path));
     const logged = all.flatMap(([, source]) =>
       matches(source, /(?:log\(|\bevent:)\s*"([a-z_]+\.[a-z_]+)"/g),
@@ -80,7 +80,7 @@ describe("the docs", () => {
     expect(distinct(documented.filter((name) => name.includes(".")))).toEqual(distinct(logged));
   });
 
-  it("name every endpoint, and no other", () => {
+  it("list every endpoint, and no other", () => {
     const { routes } = createApp(settings);
     const known = routes
       .filter(({ method }) => method !== "ALL")
@@ -88,7 +88,7 @@ describe("the docs", () => {
     expect(distinct(firstColumn("../docs/api.md", "## Endpoints"))).toEqual(distinct(known));
   });
 
-  it("name every event, and no other", () => {
+  it("list every event, and no other", () => {
     const known = matches(sources["./events/event.ts"] ?? "", /type: "([a-z]+\.[a-z]+)"/g);
     const documented = firstColumn("../docs/api.md", "### Event types");
     // Live events, which are not stored, are documented with the streams.

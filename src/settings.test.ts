@@ -17,12 +17,12 @@ describe("readSettings", () => {
     });
   });
 
-  it("reads no limit from none and null", () => {
+  it("interprets none and null as no limit", () => {
     expect(readSettings({ DEFAULT_MAX_BUDGET_USD: "none" }).DEFAULT_MAX_BUDGET_USD).toBeNull();
     expect(readSettings({ DEFAULT_MAX_LIFETIME_MS: "null" }).DEFAULT_MAX_LIFETIME_MS).toBeNull();
   });
 
-  it("reads no resolver from none", () => {
+  it("interprets none as no resolver", () => {
     expect(readSettings({ DNS_RESOLVER: "none" }).DNS_RESOLVER).toBeNull();
   });
 

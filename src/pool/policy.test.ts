@@ -15,7 +15,7 @@ import {
 const NOW = 1_000_000_000;
 const setup = (target: number): PoolSetup => ({ provider: "some", version: "2", target });
 
-/** Sandboxes named by letters: `R`eady, `S`tarting, `L`eaving, in the order in which they were made. */
+/** Returns sandboxes given as letters, in order of creation: `R`eady, `S`tarting, `L`eaving. */
 const pool = (states: string, changes: Partial<PooledSandbox> = {}): PooledSandbox[] =>
   [...states].map((letter, n) => ({
     id: `${letter}${n}`,
@@ -28,7 +28,7 @@ const pool = (states: string, changes: Partial<PooledSandbox> = {}): PooledSandb
     ...changes,
   }));
 
-/** The breaker after so many failures in a row, the last one now. */
+/** Returns the breaker after a number of failures in a row, the last one now. */
 const broken = (failures: number): StartBreaker =>
   Array(failures)
     .fill(0)
@@ -36,13 +36,13 @@ const broken = (failures: number): StartBreaker =>
 
 describe("a pool", () => {
   it.each([
-    ["starts what is missing", "RS", 4, { leave: [], start: 2 }],
+    ["starts missing sandboxes", "RS", 4, { leave: [], start: 2 }],
     ["starts a few at a time", "", 100, { leave: [], start: MAX_STARTING }],
-    ["counts those that start already", "SSSS", 100, { leave: [], start: MAX_STARTING - 4 }],
-    ["replaces those that leave", "LLR", 2, { leave: [], start: 1 }],
-    ["rests when it is full", "RRR", 3, { leave: [], start: 0 }],
-    ["gives back what is too much, those that only start first", "RRSR", 2, ["S2", "R3"]],
-    ["gives everything back when it is off", "RSL", 0, ["S1", "R0"]],
+    ["counts those that are already starting", "SSSS", 100, { leave: [], start: MAX_STARTING - 4 }],
+    ["replaces those that are being destroyed", "LLR", 2, { leave: [], start: 1 }],
+    ["does nothing when it is full", "RRR", 3, { leave: [], start: 0 }],
+    ["destroys excess sandboxes, starting ones first", "RRSR", 2, ["S2", "R3"]],
+    ["destroys everything when it is off", "RSL", 0, ["S1", "R0"]],
     ["that is off and empty does nothing", "", 0, { leave: [], start: 0 }],
   ])("%s", (_, states, target, expected) => {
     const plan = Array.isArray(expected) ? { leave: expected, start: 0 } : expected;
@@ -50,7 +50,7 @@ describe("a pool", () => {
   });
 
   it.each([{ version: "1" }, { provider: "other" }])(
-    "gives back those that were started as %j, and starts others at once",
+    "destroys those that were started as %j, and starts others immediately",
     (changes) => {
       const held = [...pool("RS", changes), ...pool("L", changes)];
       expect(planPool(held, setup(2), CLOSED, NOW)).toEqual({ leave: ["R0", "S1"], start: 2 });
@@ -68,13 +68,13 @@ describe("a pool", () => {
 });
 
 describe("the breaker", () => {
-  it("rests from the third failed start in a row on, twice as long each time, five minutes at most", () => {
+  it("pauses from the third failed start in a row, doubling each time, up to five minutes", () => {
     const rests = Array.from({ length: 12 }, (_, n) => broken(n).retryAt - NOW);
     expect(rests.slice(1, 7)).toEqual([0, 0, 15_000, 30_000, 60_000, 120_000]);
     expect(rests.slice(7)).toEqual([240_000, ...Array(4).fill(300_000)]);
   });
 
-  it("lets nothing start while it rests, and then one at a time", () => {
+  it("allows no start during the pause, and then one at a time", () => {
     const starts = (states: string, at: number) =>
       planPool(pool(states), setup(5), broken(3), at).start;
     expect(starts("R", NOW + 14_999)).toBe(0);
@@ -83,7 +83,7 @@ describe("the breaker", () => {
     expect(planPool(pool("R"), setup(5), broken(2), NOW).start).toBe(4);
   });
 
-  it("is open until a start succeeds, and tells when the next one is", () => {
+  it("is open until a start succeeds, and reports the time of the next one", () => {
     expect(standing([], setup(1), broken(2)).breaker).toEqual({
       state: "closed",
       failures: 2,
@@ -97,14 +97,14 @@ describe("the breaker", () => {
   });
 });
 
-describe("the next look", () => {
-  it("is at what is due first; what is under way is looked at again should it be lost", () => {
+describe("the next check", () => {
+  it("is at the first due time; work in progress is checked again in case it was lost", () => {
     const look = (held: PooledSandbox[]) => nextLook(held, setup(1), CLOSED, NOW);
     expect(look(pool("RL"))).toBe(NOW + 5_000);
     expect(look(pool("R", { dueAt: NOW }))).toBe(NOW + 30_000);
   });
 
-  it("is at the end of a rest, and never again once nothing is to be held", () => {
+  it("is at the end of a pause, and never if the pool is off and empty", () => {
     expect(nextLook([], setup(1), broken(3), NOW)).toBe(NOW + 15_000);
     expect(nextLook([], setup(1), broken(3), NOW + 15_000)).toBe(NOW + 45_000);
     expect(nextLook(pool("L"), setup(0), CLOSED, NOW)).toBe(NOW + 5_000);

@@ -32,7 +32,7 @@ const settles = (expected: object) =>
     return Object.entries(expected).every(([key, wanted]) => Reflect.get(now, key) === wanted);
   });
 
-/** A pool that holds what it is to hold. */
+/** Sets up a pool that has reached its target. */
 async function aPool(target: number): Promise<void> {
   warmPool.target = target;
   await pool().tend();
@@ -49,7 +49,7 @@ afterEach(() => {
 });
 
 describe("a warm pool", () => {
-  it("starts as many sandboxes as it is to hold, a few at a time", async () => {
+  it("starts sandboxes up to its target, a few at a time", async () => {
     let [atOnce, most] = [0, 0];
     fleet.before.start = async () => {
       most = Math.max(most, ++atOnce);
@@ -62,7 +62,7 @@ describe("a warm pool", () => {
     expect(new Set(fleet.started).size).toBe(12);
   });
 
-  it("hands each out once, without a wait, and starts another in its place", async () => {
+  it("hands each sandbox out once, without delay, and starts a replacement", async () => {
     await aPool(3);
     const { promise, resolve } = Promise.withResolvers<void>();
     fleet.before.start = () => promise;
@@ -78,7 +78,7 @@ describe("a warm pool", () => {
     expect(fleet.destroyed).toEqual([]);
   });
 
-  it("gives a session that asks again what it was given, for an hour, also after a loss", async () => {
+  it("returns the same sandbox to a session that asks again, for an hour, even after a loss", async () => {
     await aPool(2);
     const session = newSessionId();
     const taken = await pool().take(session);
@@ -89,7 +89,7 @@ describe("a warm pool", () => {
     expect(await pool().take(session)).not.toBe(taken);
   });
 
-  it("looks at each every minute, and one that died is started anew", async () => {
+  it("checks each sandbox every minute, and restarts one that died", async () => {
     await aPool(2);
     const [dead = ""] = fleet.running.keys();
     fleet.running.delete(dead);
@@ -102,7 +102,7 @@ describe("a warm pool", () => {
     expect(await state()).toMatchObject({ ready: 2, leaving: 0 });
   });
 
-  it("gives back one that can't be started anew, and starts another", async () => {
+  it("destroys one that can't be restarted, and starts another", async () => {
     await aPool(2);
     const [dead = ""] = fleet.running.keys();
     fleet.running.delete(dead);
@@ -113,7 +113,7 @@ describe("a warm pool", () => {
     expect([...fleet.running.keys()]).not.toContain(dead);
   });
 
-  it("lets one alone that is handed out while it looks at it, whatever it finds", async () => {
+  it("does not change one that is handed out during its check", async () => {
     await aPool(1);
     const looked = Promise.withResolvers<void>();
     fleet.before.start = () => looked.promise.then(failing);
@@ -126,7 +126,7 @@ describe("a warm pool", () => {
     expect(fleet.destroyed).not.toContain(taken);
   });
 
-  it("replaces those that nobody took for six hours, one after the other", async () => {
+  it("replaces those older than six hours, one after the other", async () => {
     await aPool(3);
     const before = [...fleet.running.keys()].toSorted();
     const ready: number[] = [];
@@ -142,7 +142,7 @@ describe("a warm pool", () => {
     expect(Math.min(...ready)).toBe(2);
   });
 
-  it("gives back all that are of another version, and hands none of them out", async () => {
+  it("destroys all of another version, and hands none of them out", async () => {
     await aPool(2);
     const old = [...fleet.running.keys()];
     warmPool.version = "next";
@@ -152,7 +152,7 @@ describe("a warm pool", () => {
     expect(old).not.toContain(await pool().take(newSessionId()));
   });
 
-  it("gives back what is too much when its target falls, and sleeps for good when that is nothing", async () => {
+  it("destroys the excess when its target is lowered, and sets no alarm when it is empty and off", async () => {
     await aPool(3);
     warmPool.target = 1;
     await ring();
@@ -166,7 +166,7 @@ describe("a warm pool", () => {
     expect(fleet.started).toHaveLength(3);
   });
 
-  it("tries again to give one back, ten times at most", async () => {
+  it("retries to destroy one, ten times at most", async () => {
     await aPool(1);
     fleet.before.destroy = failing;
     warmPool.target = 0;
@@ -182,7 +182,7 @@ describe("a warm pool", () => {
 });
 
 describe("a warm pool whose starts fail", () => {
-  it("rests, ever longer, says until when, and goes on when one succeeds", async () => {
+  it("pauses with increasing delays, reports the retry time, and resumes when one succeeds", async () => {
     fleet.before.start = failing;
     warmPool.target = 1;
     await pool().tend();
@@ -208,7 +208,7 @@ describe("a warm pool whose starts fail", () => {
     expect((await state()).breaker).toEqual({ state: "closed", failures: 0, retryAt: null });
   });
 
-  it("hands out what it still has", async () => {
+  it("still hands out its ready sandboxes", async () => {
     await aPool(2);
     fleet.before.start = failing;
     const taken = [await pool().take(newSessionId()), await pool().take(newSessionId())];
@@ -219,7 +219,7 @@ describe("a warm pool whose starts fail", () => {
 });
 
 describe("a loss of the pool's object", () => {
-  it("in the middle of starts loses no sandbox: the alarm goes on with the same ones", async () => {
+  it("during starts loses no sandbox: the alarm continues with the same ones", async () => {
     const stuck = new Promise<void>(() => {});
     fleet.before.start = () => stuck;
     warmPool.target = 3;
@@ -234,7 +234,7 @@ describe("a loss of the pool's object", () => {
     expect([...fleet.running.keys()].toSorted()).toEqual(begun);
   });
 
-  it("in the middle of giving back loses no sandbox either", async () => {
+  it("during destruction loses no sandbox", async () => {
     await aPool(2);
     const stuck = new Promise<void>(() => {});
     fleet.before.destroy = () => stuck;
@@ -247,7 +247,7 @@ describe("a loss of the pool's object", () => {
     await until(() => fleet.running.size === 0);
   });
 
-  it("at any time while sandboxes are taken hands none out twice", async () => {
+  it("at any time while sandboxes are taken never hands one out twice", async () => {
     await aPool(6);
     const holders = new Map<string, Set<string>>();
     const insist = async (session: string) => {
@@ -279,7 +279,7 @@ describe("a new session", () => {
   });
   afterEach(emptyPool);
 
-  /** Has sessions find a pool that answers so when one is taken. */
+  /** Replaces the pool's `take` for sessions. */
   const poolThat = (take: (session: string) => Promise<string | null>) =>
     vi
       .spyOn(env.WARM_POOL, "getByName")
@@ -287,7 +287,7 @@ describe("a new session", () => {
 
   const sandboxOf = async (id: string) => value(await sessionOf(id).read(ALICE)).sandbox.id;
 
-  it("gets a sandbox that is ready, works in it and gives it back with itself", async () => {
+  it("takes a ready sandbox, works in it and destroys it when it is deleted", async () => {
     await aPool(1);
     const [ready = ""] = fleet.running.keys();
     const id = await createSession();
@@ -298,7 +298,7 @@ describe("a new session", () => {
     expect(fleet.destroyed).toEqual([ready]);
   });
 
-  it("that is made from another gets one too", async () => {
+  it("that starts from another one takes one too", async () => {
     const origin = await createSession({ pattern: "hybrid" });
     await ask(origin, '/Bash {"command":"echo kept > a.txt"}');
     await aPool(1);
@@ -308,7 +308,7 @@ describe("a new session", () => {
     expect((await ask(id, '/Bash {"command":"cat a.txt"}')).result).toContain("kept");
   });
 
-  it("has its own where none is ready, where the pool is broken and where there is none", async () => {
+  it("starts its own if none is ready, if the pool fails and if there is no pool", async () => {
     const off = await createSession();
     expect(await sandboxOf(off)).toBe(off);
     expect(fleet.started).toEqual([]);
@@ -327,7 +327,7 @@ describe("a new session", () => {
     }
   });
 
-  it("that was lost when it had taken one gets the same when it is made again", async () => {
+  it("that was lost after it took one gets the same one when it is created again", async () => {
     await aPool(2);
     const id = newSessionId();
     let taken: string | null = null;
@@ -345,7 +345,7 @@ describe("a new session", () => {
     expect(await state()).toMatchObject({ handedOut: 1 });
   });
 
-  it("does not take another when its creation is repeated", async () => {
+  it("does not take a second one when its creation is repeated", async () => {
     await aPool(2);
     const id = await createSession({ requestHash: "same" });
     const before = await sandboxOf(id);
@@ -355,7 +355,7 @@ describe("a new session", () => {
   });
 });
 
-it("the housekeeping fills the pool after a deploy, and asks nobody where there is none", async () => {
+it("the maintenance fills the pool after a deploy, and makes no call if there is no pool", async () => {
   name = "pool";
   const asked = vi.spyOn(env.WARM_POOL, "getByName");
   await maintain(env, Date.now());

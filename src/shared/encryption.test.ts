@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { readSettings } from "../settings";
 import { DecryptionError, type Encrypted, Encryption, type StoredText } from "./encryption";
 
-/** A key of that id; every id has one of its own. */
+/** Returns the key with an id; each id has a different key. */
 const key = (id: string) => ({ id, base64: btoa(id.padEnd(32, "k").slice(0, 32)) });
 const under = (...ids: string[]) => new Encryption(ids.map(key));
 const PLACE = ["env", "sess_1", "TOKEN"];
@@ -13,7 +13,7 @@ const encrypted = (stored: StoredText): Encrypted => {
 };
 
 describe("a text", () => {
-  it("is read again as it was, in its place only", async () => {
+  it("is decrypted to the same text, and only for its place", async () => {
     const place = fc.array(fc.string(), { maxLength: 3 });
     const text = fc.string({ unit: "grapheme" });
     await fc.assert(
@@ -27,7 +27,7 @@ describe("a text", () => {
     );
   });
 
-  it("is another ciphertext each time, which holds nothing of it", async () => {
+  it("has a different ciphertext each time, which reveals nothing of it", async () => {
     const encryption = under("one");
     const stored = [
       await encryption.encrypt("s3cret", PLACE),
@@ -38,9 +38,9 @@ describe("a text", () => {
     expect(encrypted(stored[0] ?? "").encrypted).toMatch(/^one:[\w+/]+=*$/);
   });
 
-  it("of which a character was changed can't be read", async () => {
+  it("with a changed character can't be decrypted", async () => {
     const encryption = under("one");
-    // With 12 bytes of IV and 16 of tag it needs no padding, so that each character matters.
+    // With a 12-byte IV and a 16-byte tag the base64 has no padding, so each character matters.
     const { encrypted: whole } = encrypted(await encryption.encrypt("a secret", PLACE));
     for (let at = "one:".length; at < whole.length; at++) {
       const other = whole[at] === "A" ? "B" : "A";
@@ -56,12 +56,12 @@ describe("a text", () => {
     }
   });
 
-  it("stays in clear without keys, and is read in clear with them", async () => {
+  it("stays plaintext without keys, and plaintext stays readable with keys", async () => {
     expect(await under().encrypt("plain", PLACE)).toBe("plain");
     expect(await under("one").decrypt("plain", PLACE)).toBe("plain");
   });
 
-  it("is read with any key, and encrypted with the first", async () => {
+  it("is decrypted with any key, and encrypted with the first", async () => {
     const stored = await under("old").encrypt("s3cret", PLACE);
     expect(await under("new", "old").decrypt(stored, PLACE)).toBe("s3cret");
     expect(encrypted(await under("new", "old").encrypt("s3cret", PLACE)).encrypted).toMatch(
@@ -75,7 +75,7 @@ describe("a text", () => {
     await expect(impostor.decrypt(stored, PLACE)).rejects.toThrow('the key "old" does not fit');
   });
 
-  it("is current under the first key, or in clear where there is none", async () => {
+  it("is current under the first key, or as plaintext without keys", async () => {
     const stored = await under("old").encrypt("s3cret", PLACE);
     const current = (...ids: string[]) =>
       [stored, "plain"].map((one) => under(...ids).isCurrent(one));
@@ -88,7 +88,7 @@ describe("a text", () => {
 describe("ENCRYPTION_KEYS", () => {
   const text = (...ids: string[]) => ids.map((id) => `${id}:${key(id).base64}`).join(",");
 
-  it("are none unless they are set, and keep their order", () => {
+  it("are empty by default, and keep their order", () => {
     expect(readSettings({}).ENCRYPTION_KEYS).toEqual([]);
     const ENCRYPTION_KEYS = text("2026-11", "older");
     expect(readSettings({ ENCRYPTION_KEYS }).ENCRYPTION_KEYS).toEqual([

@@ -107,20 +107,20 @@ export async function eventsOf(id: string): Promise<SessionEvent[]> {
   return value(await sessionOf(id).events(ALICE, { after: 0, limit: 100_000 })).events;
 }
 
-/** Returns the types of a session's events, in their order. */
+/** Returns the types of a session's events, in order. */
 export const typesOf = async (id: string): Promise<SessionEvent["type"][]> =>
   (await eventsOf(id)).map(({ type }) => type);
 
-/** Returns the line of a prompt that has the offline model call a tool, and that for a command. */
+/** Returns a prompt line that makes the offline model call a tool, and one for a command. */
 export const call = (tool: string, input: object): string => `/${tool} ${JSON.stringify(input)}`;
 export const bash = (command: string): string => call("Bash", { command });
 
-/** Loses an object, or that of a session, as a crash does. Whoever asks it meanwhile is not answered. */
+/** Loses an object, or a session's object, as a crash does. Pending calls are not answered. */
 export const loseObject = (object: DurableObjectStub): Promise<void> =>
   runInDurableObject(object, (_, state) => state.abort("lost")).catch(() => {});
 export const lose = (id: string): Promise<void> => loseObject(objectOf(id));
 
-/** Returns the names of the tables that an object has: none, where it was never used or is removed. */
+/** Returns the names of an object's tables: none if it was never used or was removed. */
 export const tablesOf = (object: DurableObjectStub): Promise<unknown[]> =>
   runInDurableObject(object, (_, { storage }) =>
     storage.sql
@@ -129,7 +129,7 @@ export const tablesOf = (object: DurableObjectStub): Promise<unknown[]> =>
       .map(({ name }) => name),
   );
 
-/** Returns when an object's alarm rings; null for never. */
+/** Returns the time of an object's alarm; null if none is set. */
 export const alarmOf = (object: DurableObjectStub): Promise<number | null> =>
   runInDurableObject(object, (_, { storage }) => storage.getAlarm());
 

@@ -40,7 +40,7 @@ describe("a case of the fuzzer", () => {
 });
 
 describe("the embedded shell", { timeout: 60_000 }, () => {
-  it("ends whatever it is given, and runs the next script", async () => {
+  it("ends every script, and runs the next one", async () => {
     const id = crypto.randomUUID();
     const sandbox = embedded(env.EMBEDDED_SANDBOXES, id, { workspace: "/workspace" });
     for (const number of casesOf(25)) {
@@ -72,7 +72,7 @@ describe("the embedded shell", { timeout: 60_000 }, () => {
 });
 
 describe("patterns and schemas of clients", { timeout: 60_000 }, () => {
-  it("are refused, or held against any text to an end", () => {
+  it("are refused, or matched against any text in bounded time", () => {
     for (const number of casesOf(60)) {
       const { config, reply, calls } = schemasInput(randomOf(number));
       const { outputSchema, ...rules } = config as { outputSchema?: JsonSchema } & Rules;
@@ -87,10 +87,10 @@ describe("patterns and schemas of clients", { timeout: 60_000 }, () => {
   });
 });
 
-describe("an upstream that lies", { timeout: 60_000 }, () => {
+describe("a faulty upstream", { timeout: 60_000 }, () => {
   afterEach(() => vi.restoreAllMocks());
 
-  it("ends each message, spends no more than the budget, and leaves a log that can be read", async () => {
+  it("ends each message, never exceeds the budget, and leaves a readable log", async () => {
     for (const number of casesOf(12)) {
       const { maxBudgetUsd, prompts, replies, counts } = upstreamInput(randomOf(number));
       const counted = [...counts];

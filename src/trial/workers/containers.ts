@@ -2,7 +2,7 @@ import { ContainerSandbox as Base, ContainerProxy, sdkObject } from "../../sandb
 
 export { ContainerProxy };
 
-/** A container that can be made to end as by a `kill -9`. */
+/** A container that can be killed, as by `kill -9`. */
 export class ContainerSandbox extends Base {
   async die(): Promise<void> {
     this.ctx.container?.signal(9);
@@ -13,7 +13,7 @@ interface Env {
   CONTAINER_SANDBOXES: DurableObjectNamespace<ContainerSandbox>;
 }
 
-/** Real containers for the tests that otherwise run against a stand-in, in its words: `/<id>/<what>`. */
+/** Serves real containers with the protocol of their replacement in the tests: `/<id>/<method>`. */
 export default {
   async fetch(request, env): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
