@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { dollars } from "../shared/money";
 import { PATTERNS, type Pattern, STATUSES, type Status, sessionTotals } from "./schema";
 import { type TotalsQuery, totalsOf } from "./totals";
 
@@ -92,7 +93,6 @@ function sum(cells: Cell[]): Sums {
 
 const average = (amount: number, count: number) => (count === 0 ? 0 : amount / count);
 const averageDuration = ({ endedMs, ended }: Sums) => Math.round(average(endedMs, ended));
-const dollars = (nanos: number) => nanos / 1e9;
 
 function record<K extends string, V>(keys: readonly K[], value: (key: K) => V): Record<K, V> {
   return Object.fromEntries(keys.map((key) => [key, value(key)])) as Record<K, V>;

@@ -4,7 +4,7 @@ import { defaultProviderOf } from "../session/deployment";
 import type { MessageRequest, ScheduleRequest, SessionPatch, SessionSpec } from "../session/rpc";
 import { cronProblem } from "../session/rules/schedule-times";
 import type { Settings } from "../settings";
-import { nanos } from "./money";
+import { nanos } from "../shared/money";
 import { Prompt } from "./prompt";
 
 // A century, so that the sum with any realistic date is still a valid date.

@@ -1,7 +1,7 @@
 import type { Conversation } from "../db/conversations";
 import type { SessionRow, Usage, UsageByModel } from "../db/schema";
 import type { MessageRow, ScheduleRow, SnapshotRow } from "../session/rpc";
-import { dollars } from "./money";
+import { dollars } from "../shared/money";
 
 /** Returns the JSON of a session in the API. */
 export function sessionView(row: SessionRow) {

@@ -2,7 +2,7 @@ import { takeWarmSandbox } from "../pool/client";
 import { openSandbox } from "../sandbox/providers";
 import type { SessionContext } from "./context";
 import { workspace } from "./deployment";
-import { type Caller, ok, type Result, refuse, type SessionSpec } from "./rpc";
+import { type Caller, ok, type Result, refuse, refuseReusedKey, type SessionSpec } from "./rpc";
 import { newEnv, newRequestHash, refusalOf, type SessionEnv } from "./session-env";
 import type { SessionRestore } from "./snapshots/restore-session";
 import { resumeSourceOf } from "./snapshots/source";
@@ -66,7 +66,5 @@ async function repeat(
   if (!compared.ok) return compared;
   if (!store.exists()) return refuse("unavailable", "The session was deleted.");
   if (compared.value === spec.requestHash) return ok(null);
-  return refuse("idempotency_mismatch", "This Idempotency-Key was used with another body.", {
-    sessionId: spec.id,
-  });
+  return refuseReusedKey({ sessionId: spec.id });
 }

@@ -46,6 +46,10 @@ export const refuse = (
   details?: Record<string, string>,
 ): Refusal => ({ ok: false, failure: { code, message, ...(details && { details }) } });
 
+/** Refuses an idempotency key that was used with another body. `details` names what that made. */
+export const refuseReusedKey = (details: Record<string, string>): Refusal =>
+  refuse("idempotency_mismatch", "This Idempotency-Key was used with another body.", details);
+
 /** How one of a session's further agents is set up; what is absent is as the session's. */
 export interface CustomAgent {
   description?: string | undefined;

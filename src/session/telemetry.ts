@@ -2,6 +2,7 @@ import { DEFAULT_MODEL } from "../agent/models";
 import { totalTokens } from "../agent/usage";
 import type { SessionRow } from "../db/schema";
 import { log } from "../shared/log";
+import { dollars } from "../shared/money";
 import { type LoggedEvent, parseLogged } from "./storage/event-log";
 import type { StoredMessage } from "./storage/messages";
 import type { SessionStore } from "./storage/store";
@@ -41,7 +42,7 @@ function messagePoint(
       session.id,
     ],
     doubles: [
-      message.costNanos / 1e9,
+      dollars(message.costNanos),
       totalTokens(message.usage),
       message.numTurns,
       (message.endedAt ?? startedAt) - startedAt,
@@ -63,7 +64,7 @@ export function sessionPoint(session: SessionRow, model: string): AnalyticsEngin
       session.id,
     ],
     doubles: [
-      session.totalCostNanos / 1e9,
+      dollars(session.totalCostNanos),
       session.totalTokens,
       session.numTurns,
       session.durationMs ?? 0,
@@ -89,8 +90,8 @@ export function reportMessage(
     status,
     stopReason,
     numTurns,
-    cost: message.costNanos / 1e9,
-    held: store.calls.balanceOf(messageId).heldNanos / 1e9,
+    cost: dollars(message.costNanos),
+    held: dollars(store.calls.balanceOf(messageId).heldNanos),
     ...(error && { error: error.type, upstreamRequestId: error.upstreamRequestId }),
   });
 }
@@ -114,7 +115,7 @@ export function reportEnd(analytics: AnalyticsEngineDataset, store: SessionStore
     status,
     reason: reportedReason(terminationReason),
     numTurns,
-    cost: session.totalCostNanos / 1e9,
+    cost: dollars(session.totalCostNanos),
   });
 }
 

@@ -1,3 +1,5 @@
+import { dollars } from "../../shared/money";
+
 /** The limits of a session; null means none. */
 export interface Limits {
   maxIdleTimeMs: number | null;
@@ -99,8 +101,8 @@ export function warnings(
   const crossed = (from: number, to: number, max: number | null): max is number =>
     max !== null && max > 0 && from < max * WARN_AT && to >= max * WARN_AT;
   if (crossed(before.spentNanos, after.spentNanos, limits.maxBudgetNanos)) {
-    const used = after.spentNanos / 1e9;
-    found.push({ limit: "budget", used, max: limits.maxBudgetNanos / 1e9 });
+    const used = dollars(after.spentNanos);
+    found.push({ limit: "budget", used, max: dollars(limits.maxBudgetNanos) });
   }
   if (crossed(before.numTurns, after.numTurns, limits.maxTurns)) {
     found.push({ limit: "turns", used: after.numTurns, max: limits.maxTurns });

@@ -3,6 +3,7 @@ import { costOf } from "../../agent/cost";
 import { type Judgement, judgeUsage } from "../../agent/judge-usage";
 import { addUsage, type CallUsage, NO_USAGE, totalTokens } from "../../agent/usage";
 import type { PublicCharge } from "../../events/event";
+import { dollars } from "../../shared/money";
 import { modelOf } from "../deployment";
 import { type Remainder, settle, type Warning, warnings } from "../rules/ledger";
 import type { Call } from "../storage/calls";
@@ -137,8 +138,6 @@ function appendNotices({ store, run, now }: RunChange, call: Call, charged: Char
     store.log.append({ type: "limit.warned", ...warning }, scopeOf(run), now);
   }
 }
-
-const dollars = (nanos: number): number => nanos / 1e9;
 
 /** Returns what a call was charged, as clients see it. */
 function publicCharge({ model, costNanos, heldNanos, usage }: Charged): PublicCharge {

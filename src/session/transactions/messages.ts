@@ -2,7 +2,14 @@ import { readOutput } from "../../agent/output";
 import { fits } from "../../agent/reply-bounds";
 import type { PublicError, StopReason } from "../../events/event";
 import { workspace } from "../deployment";
-import { type MessageRequest, type MessageStatus, type Refusal, type Result, refuse } from "../rpc";
+import {
+  type MessageRequest,
+  type MessageStatus,
+  type Refusal,
+  type Result,
+  refuse,
+  refuseReusedKey,
+} from "../rpc";
 import { leftNanos } from "../rules/ledger";
 import { activate, complete, type EndContext, fail, isEnded, terminate } from "../rules/lifecycle";
 import { MAIN } from "../storage/agents";
@@ -35,9 +42,7 @@ export function acceptMessage(
   const known = store.messages.get(id);
   if (known) {
     if (known.requestHash === requestHash) return { ok: true, value: known };
-    return refuse("idempotency_mismatch", "This Idempotency-Key was used with another body.", {
-      messageId: known.id,
-    });
+    return refuseReusedKey({ messageId: known.id });
   }
   const refused = refusalOf(store, request);
   if (refused) return refused;

@@ -4,6 +4,7 @@ import {
   type Refusal,
   type Result,
   refuse,
+  refuseReusedKey,
   type ScheduleRequest,
   type ScheduleRow,
   type WhenRequest,
@@ -58,9 +59,7 @@ export function addSchedule(
   const { id, requestHash, prompt } = request;
   const known = store.schedules.get(id);
   if (known && known.requestHash !== requestHash) {
-    return refuse("idempotency_mismatch", "This Idempotency-Key was used with another body.", {
-      scheduleId: id,
-    });
+    return refuseReusedKey({ scheduleId: id });
   }
   if (known) return ok(rowOf(known, isEnded(store.state.lifecycle)));
   if (store.identity.pattern === "ephemeral") {
