@@ -3,16 +3,19 @@ import { all, one, type Row, type Sql } from "../../shared/sql";
 /** The name of the main agent. */
 export const MAIN = "main";
 
-/** Returns how tables hold an agent's name: the main agent's is empty there. */
+/** Returns an agent's name as tables store it. The main agent is stored as the empty string. */
 export const columnOf = (agent: string): string => (agent === MAIN ? "" : agent);
 
-/** Returns the agent that a column names. */
+/** Returns the agent's name for a stored value: the inverse of `columnOf`. */
 export const agentOf = (column: unknown): string => (column === "" ? MAIN : String(column));
 
-/** Messages of an inbox that are delivered together are one row, of at most 2 MB, and one message of the conversation. */
+/**
+ * Maximum size of one delivery from an inbox, in characters. Messages that are delivered together form one message of
+ * the conversation, in one row, and a row is limited to 2 MB.
+ */
 const MAX_DELIVERY_CHARACTERS = 200_000;
 
-/** The agents that a session has had at work: their types, directories, inboxes, and the files that they know. */
+/** The agents that have worked in a session: their types, working directories, inboxes, and the files they saw. */
 export class AgentTable {
   readonly #sql: Sql;
 
@@ -20,7 +23,7 @@ export class AgentTable {
     this.#sql = sql;
   }
 
-  /** Adds an agent; one that is there already stays as it is. */
+  /** Adds an agent. Does nothing if the agent exists already. */
   add(name: string, type: string, cwd: string): void {
     this.#sql.exec(
       "INSERT OR IGNORE INTO agents (name, type, cwd) VALUES (?, ?, ?)",
@@ -30,17 +33,18 @@ export class AgentTable {
     );
   }
 
-  /** Returns the type of an agent; undefined for one that never worked. */
+  /** Returns the type of an agent; undefined if it has never worked in this session. */
   typeOf(name: string): string | undefined {
     const row = all(this.#sql, "SELECT type FROM agents WHERE name = ?", columnOf(name))[0];
     return row && agentOf(row.type);
   }
 
+  /** Returns the names of all agents that have worked in the session, in alphabetical order. */
   names(): string[] {
     return all(this.#sql, "SELECT name FROM agents ORDER BY name").map(({ name }) => agentOf(name));
   }
 
-  /** Returns the size of an agent's conversation, in tokens. */
+  /** Returns the size of an agent's conversation, in tokens. Throws if the agent does not exist. */
   contextTokens(name: string): number {
     const query = "SELECT context_tokens FROM agents WHERE name = ?";
     return Number(one(this.#sql, query, columnOf(name)).context_tokens);
@@ -51,7 +55,7 @@ export class AgentTable {
     this.#sql.exec(query, tokens, columnOf(name));
   }
 
-  /** Returns the directory that an agent works in. */
+  /** Returns an agent's working directory. Throws if the agent does not exist. */
   cwdOf(name: string): string {
     return String(one(this.#sql, "SELECT cwd FROM agents WHERE name = ?", columnOf(name)).cwd);
   }
@@ -60,7 +64,7 @@ export class AgentTable {
     this.#sql.exec("UPDATE agents SET cwd = ? WHERE name = ?", cwd, columnOf(name));
   }
 
-  /** Moves agents that work outside of a directory into it. */
+  /** Sets the working directory to `directory` for each agent whose working directory is not in it. */
   moveInto(directory: string): void {
     this.#sql.exec(
       "UPDATE agents SET cwd = ?1 WHERE cwd <> ?1 AND substr(cwd, 1, length(?1) + 1) <> ?1 || '/'",
@@ -68,14 +72,14 @@ export class AgentTable {
     );
   }
 
-  /** Moves every agent to a directory. */
+  /** Sets the working directory of every agent. */
   moveAllTo(directory: string): void {
     this.#sql.exec("UPDATE agents SET cwd = ?1 WHERE cwd <> ?1", directory);
   }
 
-  // Inboxes. Their table is called mail.
+  // Inboxes, stored in the table `mail`
 
-  /** Adds a message to an agent's inbox. A repeat of an id changes nothing. */
+  /** Adds a message to an agent's inbox. Does nothing if a message with this id was added before. */
   addToInbox(message: { id: string; from: string; to: string; content: string }): void {
     this.#sql.exec(
       "INSERT OR IGNORE INTO mail (id, from_agent, to_agent, content) VALUES (?, ?, ?, ?)",
@@ -86,18 +90,21 @@ export class AgentTable {
     );
   }
 
-  /** Returns whether a message of this id was ever added to an inbox, delivered or not. */
+  /** Returns whether a message with this id was ever added to an inbox, delivered or not. */
   wasAddedToInbox(id: string): boolean {
     return all(this.#sql, "SELECT 1 FROM mail WHERE id = ?", id).length > 0;
   }
 
-  /** Returns whether messages wait in an agent's inbox. */
+  /** Returns whether an agent's inbox contains undelivered messages. */
   hasInboxMessages(agent: string): boolean {
     const query = "SELECT 1 FROM mail WHERE to_agent = ? AND taken = 0 LIMIT 1";
     return all(this.#sql, query, columnOf(agent)).length > 0;
   }
 
-  /** Takes messages from an agent's inbox, oldest first: as many as fit into one delivery, but at least one. */
+  /**
+   * Marks messages of an agent's inbox as delivered and returns their contents, oldest first: as many as fit into one
+   * delivery, but at least one. Returns an empty array if the inbox is empty.
+   */
   takeInbox(agent: string): string[] {
     const query = "SELECT n, content FROM mail WHERE to_agent = ? AND taken = 0 ORDER BY n";
     const numbers: number[] = [];
@@ -114,9 +121,9 @@ export class AgentTable {
     return taken;
   }
 
-  // Files that agents know
+  // Files that agents have seen
 
-  /** Returns the hash of a file when an agent last saw it; undefined when it never did. */
+  /** Returns the hash of a file at the time an agent last saw it; undefined if the agent has not seen the file. */
   seenFile(agent: string, path: string): string | undefined {
     const query = "SELECT hash FROM seen_files WHERE agent = ? AND path = ?";
     const row = all(this.#sql, query, columnOf(agent), path)[0];

@@ -2,26 +2,27 @@ import type { TurnKind } from "../../events/event";
 import { all, one, type Row, type Sql } from "../../shared/sql";
 import type { Balance, Reservation } from "../rules/ledger";
 
-/** One call of a model: a try of a turn, and its line in the ledger. */
+/** One model call: an attempt of a turn, and its reservation in the ledger. */
 export interface Call extends Reservation {
-  /** Turn and attempt. */
+  /** `<turnId>.<attempt>` */
   id: string;
   turnId: string;
+  /** The number of the attempt within its turn, starting at 1. */
   attempt: number;
   runId: string;
   kind: TurnKind;
-  /** Tells apart turns of one kind that run side by side. */
+  /** Distinguishes turns of the same kind that run concurrently in one run; empty for a reply. */
   ref: string;
   model: string;
-  /** The tokens of its prompt as near as they are known; its bound is no less. */
+  /** The best estimate of the prompt's tokens. The bound assumes at least as many. */
   likelyTokens: number;
-  /** The fewest tokens that its prompt can have. */
+  /** The minimum number of tokens that the prompt can have. */
   leastTokens: number;
-  /** Its price is that of this instant. */
+  /** When the call started, in ms since 1970. The prices of this time apply. */
   begunAt: number;
 }
 
-/** The session's calls of its models, each with what was reserved and charged for it. */
+/** The session's model calls, with the amount reserved and charged for each. */
 export class CallTable {
   readonly #sql: Sql;
 
@@ -55,7 +56,7 @@ export class CallTable {
     return row && decode(row);
   }
 
-  /** Settles a call. With `closed`, no other try of its turn follows. */
+  /** Settles a call. `closed` means that no further attempt of its turn follows. */
   settle(id: string, reservation: Reservation, closed: boolean): void {
     this.#sql.exec(
       "UPDATE calls SET held_nanos = ?, cost_nanos = ?, settled = 1, closed = ? WHERE id = ?",
@@ -66,7 +67,10 @@ export class CallTable {
     );
   }
 
-  /** Returns the newest try of a turn that another try may follow; undefined when the next turn is a new one. */
+  /**
+   * Returns the newest attempt of a turn that is not closed, so that another attempt may follow; undefined if the next
+   * call starts a new turn.
+   */
   openTurn(runId: string, kind: TurnKind, ref: string): Call | undefined {
     const query =
       "SELECT * FROM calls WHERE run_id = ? AND kind = ? AND ref = ? ORDER BY n DESC LIMIT 1";
@@ -74,19 +78,19 @@ export class CallTable {
     return row && row.closed === 0 ? decode(row) : undefined;
   }
 
-  /** Returns the newest turn of a kind in a run; undefined before the first. */
+  /** Returns the id of the newest turn of a kind in a run; undefined if there is none. */
   newestTurn(runId: string, kind: TurnKind): string | undefined {
     const query = "SELECT turn_id FROM calls WHERE run_id = ? AND kind = ? ORDER BY n DESC LIMIT 1";
     const row = all(this.#sql, query, runId, kind)[0];
     return row && String(row.turn_id);
   }
 
-  /** Returns a number that no turn has had yet. */
+  /** Returns a number that no turn of the session has. */
   nextTurnNumber(): number {
     return Number(one(this.#sql, "SELECT coalesce(max(n), 0) + 1 AS n FROM calls").n);
   }
 
-  /** Returns whether a run has called a model before: if so, it is resumed after a loss. */
+  /** Returns whether a run has called a model. A new worker resumes such a run after a loss. */
   hasAny(runId: string): boolean {
     return all(this.#sql, "SELECT 1 FROM calls WHERE run_id = ? LIMIT 1", runId).length > 0;
   }
@@ -102,20 +106,20 @@ export class CallTable {
     return Number(one(this.#sql, "SELECT count(*) AS n FROM calls WHERE settled = 0").n);
   }
 
-  /** Returns how many replies of the session are not settled. */
+  /** Returns how many calls for replies are not settled in the session. */
   countOpenReplies(): number {
     const query = "SELECT count(*) AS n FROM calls WHERE settled = 0 AND kind = 'reply'";
     return Number(one(this.#sql, query).n);
   }
 
-  /** Returns how many replies a run has had. */
+  /** Returns how many turns of kind `reply` a run has finished. */
   countReplies(runId: string): number {
     const query =
       "SELECT count(*) AS n FROM calls WHERE run_id = ? AND kind = 'reply' AND ref = '' AND closed = 1";
     return Number(one(this.#sql, query, runId).n);
   }
 
-  /** Returns what the calls of a message have cost, and what is still held for them. */
+  /** Returns the cost of a message's calls and the amount still reserved for them, in nano-dollars. */
   balanceOf(messageId: string): Balance {
     const query = `SELECT coalesce(sum(cost_nanos), 0) AS spent, coalesce(sum(held_nanos), 0) AS held
       FROM calls WHERE message_id = ?`;

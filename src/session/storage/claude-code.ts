@@ -2,22 +2,22 @@ import type { Ending } from "../../agent/agent-deps";
 import { fromBase64, toBase64 } from "../../shared/bytes";
 import { all, json, parse, type Row, type Sql, text } from "../../shared/sql";
 
-/** The Claude Code process of a session, and how far its output is processed. */
+/** The Claude Code process of a session, and how much of its output was processed. */
 export interface StoredProcess {
   id: string;
-  /** The container it was started in; empty where containers have no names. */
+  /** The name of the container it was started in; empty if the provider's containers have no names. */
   container: string;
-  /** The message it works on, or has worked on last; null before the first. */
+  /** The message it works on or worked on last; null before its first message. */
   messageId: string | null;
-  /** How many lines of input it has. */
+  /** How many input lines were written for it. */
   inputCount: number;
-  /** The newest line of input, which may have to be sent again. */
+  /** The newest input line. It may have to be sent again. */
   lastInput: string;
-  /** Whether it has begun to work on the message's prompt. */
+  /** Whether it has started to work on the message's prompt. */
   promptStarted: boolean;
-  /** How many bytes of its output are processed. */
+  /** How many bytes of its output were processed. */
   outputOffset: number;
-  /** How its work on the message ended; null while it goes on. */
+  /** How its work on the message ended; null while it is still working. */
   ending: Ending | null;
 }
 
@@ -29,29 +29,31 @@ export class ProcessTable {
     this.#sql = sql;
   }
 
+  /** Returns the process; undefined if the session has none. */
   read(): StoredProcess | undefined {
     const row = all(this.#sql, "SELECT * FROM programs")[0];
     return row && decode(row);
   }
 
-  /** Puts a process in the place of the one there was. */
+  /** Records a new process. It replaces an earlier one. */
   start(id: string, container: string): void {
     this.forget();
     this.#sql.exec("INSERT INTO programs (id, machine) VALUES (?, ?)", id, container);
   }
 
-  /** Forgets the process; its transcript stays. */
+  /** Deletes the process and its agents. The transcript is kept. */
   forget(): void {
     this.#sql.exec("DELETE FROM programs");
     this.#sql.exec("DELETE FROM program_agents");
   }
 
-  /** Begins a message with a first line of input, which is still to be sent. */
+  /** Assigns a message to the process and records its first input line, which the caller must still send. */
   beginMessage(messageId: string, line: string): void {
     this.#sql.exec("UPDATE programs SET message_id = ?, begun = 0, ending = NULL", messageId);
     this.addInput(line);
   }
 
+  /** Records an input line that is about to be sent. */
   addInput(line: string): void {
     this.#sql.exec("UPDATE programs SET told = told + 1, line = ?", line);
   }
@@ -60,6 +62,7 @@ export class ProcessTable {
     this.#sql.exec("UPDATE programs SET begun = 1");
   }
 
+  /** Records how many bytes of the output were processed. A smaller number changes nothing. */
   saveOutputOffset(bytes: number): void {
     this.#sql.exec("UPDATE programs SET heard = ? WHERE heard < ?", bytes, bytes);
   }
@@ -68,10 +71,12 @@ export class ProcessTable {
     this.#sql.exec("UPDATE programs SET ending = ?", json(ending));
   }
 
+  /** Records the run of an agent, by the id that the process uses for the agent. */
   addAgent(id: string, runId: string): void {
     this.#sql.exec("INSERT OR REPLACE INTO program_agents (id, run_id) VALUES (?, ?)", id, runId);
   }
 
+  /** Returns the run of an agent of the process; undefined for an unknown agent. */
   runOfAgent(id: string): string | undefined {
     const row = all(this.#sql, "SELECT run_id FROM program_agents WHERE id = ?", id)[0];
     return row && String(row.run_id);
@@ -79,12 +84,13 @@ export class ProcessTable {
 
   // The transcript
 
-  /** Returns how many bytes of the transcript are kept. */
+  /** Returns the size of the stored transcript in bytes. */
   transcriptSize(): number {
     const query = "SELECT start + size AS size FROM program_transcript ORDER BY n DESC LIMIT 1";
     return Number(all(this.#sql, query)[0]?.size ?? 0);
   }
 
+  /** Appends a piece to the stored transcript. */
   addTranscript(piece: Uint8Array): void {
     this.#sql.exec(
       "INSERT INTO program_transcript (start, size, content) VALUES (?, ?, ?)",
@@ -98,14 +104,14 @@ export class ProcessTable {
     this.#sql.exec("DELETE FROM program_transcript");
   }
 
-  /** Returns the newest piece that is kept. */
+  /** Returns the newest stored piece of the transcript; undefined if nothing is stored. */
   lastPiece(): Uint8Array | undefined {
     const query = "SELECT content FROM program_transcript ORDER BY n DESC LIMIT 1";
     const row = all(this.#sql, query)[0];
     return row && fromBase64(String(row.content));
   }
 
-  /** Returns the whole transcript. */
+  /** Returns the whole stored transcript. */
   transcript(): Uint8Array {
     const whole = new Uint8Array(this.transcriptSize());
     let at = 0;

@@ -2,7 +2,7 @@ import type { EventBody, EventScope, SessionEvent } from "../../events/event";
 import { isTextDeeperThan } from "../../shared/json-depth";
 import { all, one, page, type Row, type Sql, text } from "../../shared/sql";
 
-/** An event as it leaves the log: its record can be sent as it is. */
+/** An event of the log. Its `json` can be sent to clients without further encoding. */
 export interface LoggedEvent {
   seq: number;
   type: string;
@@ -11,7 +11,7 @@ export interface LoggedEvent {
   json: string;
 }
 
-/** The session's log: what happened, in order, counted from 1 without gaps. */
+/** The session's event log. Events are numbered from 1 without gaps. */
 export class EventLog {
   #appended: LoggedEvent[] = [];
   readonly #sql: Sql;
@@ -20,7 +20,7 @@ export class EventLog {
     this.#sql = sql;
   }
 
-  /** Appends an event to the log; its seq is one above the last. */
+  /** Appends an event and returns its seq, which is one greater than that of the event before it. */
   append(body: EventBody, scope: EventScope, now: number): number {
     const { type, ...fields } = body;
     const json = JSON.stringify({ type, at: new Date(now).toISOString(), ...scope, ...fields });
@@ -36,7 +36,7 @@ export class EventLog {
     return logged.seq;
   }
 
-  /** Returns the events after `after`, oldest first; of one message only, when it is given. */
+  /** Returns up to `limit` events whose seq is greater than `after`, oldest first. `messageId` selects one message. */
   after(after: number, limit: number, messageId?: string): LoggedEvent[] {
     const rows = messageId
       ? page(
@@ -52,29 +52,29 @@ export class EventLog {
     );
   }
 
-  /** Returns the seq of the newest event; 0 before the first. */
+  /** Returns the seq of the newest event; 0 if there is none. */
   lastSeq(): number {
     return Number(one(this.#sql, "SELECT coalesce(max(seq), 0) AS seq FROM events").seq);
   }
 
-  /** Returns the seq of a message's newest event that tells of progress; 0 for none. */
+  /** Returns the seq of a message's newest event that indicates progress; 0 if there is none. */
   progressOf(messageId: string): number {
     const query = `SELECT seq FROM events WHERE message_id = ?
       AND type NOT IN ('turn.retried', 'sandbox.lost') ORDER BY seq DESC LIMIT 1`;
     return Number(all(this.#sql, query, messageId)[0]?.seq ?? 0);
   }
 
-  /** Returns how many events wait to be shown. */
+  /** The number of appended events that `take` has not returned yet. */
   get untaken(): number {
     return this.#appended.length;
   }
 
-  /** Drops what was appended beyond a mark, after the transaction that appended it was undone. */
+  /** Drops the events appended after `untaken` was `mark`: the transaction that appended them was rolled back. */
   dropBeyond(mark: number): void {
     this.#appended.length = mark;
   }
 
-  /** Returns the events appended since the last call, for whoever watches. */
+  /** Returns the events appended since the last call, to be sent to subscribers. */
   take(): LoggedEvent[] {
     const taken = this.#appended;
     this.#appended = [];
@@ -82,13 +82,13 @@ export class EventLog {
   }
 }
 
-/** Types of events that hold what a model said in a form of its own. */
+/** Event types that contain JSON whose shape the model chose: a tool's input or a structured result. */
 const FREE_FORM = new Set<SqlStorageValue | undefined>(["tool.started", "message.completed"]);
 
-/** Neither the runtime's own serialising nor every client reads JSON that nests in more levels. */
+/** Maximum nesting of an event's JSON, in levels. The runtime's serialization and some clients fail on deeper JSON. */
 const MAX_DEPTH = 110;
 
-/** Returns the body of a stored event. What nests too deep, as earlier versions stored it, is left out. */
+/** Returns the body of a stored event. Replaces values nested too deeply, which earlier versions could store. */
 function readable({ type, body }: Row): string {
   const json = String(body);
   if (!FREE_FORM.has(type) || !isTextDeeperThan(json, MAX_DEPTH)) return json;
@@ -103,7 +103,7 @@ function pruned(value: unknown, levels: number): unknown {
   return Object.fromEntries(entries);
 }
 
-/** Returns the event of a log entry, parsed. */
+/** Parses the event of a log entry. */
 export const parseLogged = (entry: LoggedEvent): SessionEvent => JSON.parse(entry.json);
 
 function logEntry(seq: number, type: string, messageId: string | null, body: string): LoggedEvent {

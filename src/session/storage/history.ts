@@ -14,12 +14,12 @@ export class HistoryTable {
     this.#tools = tools;
   }
 
-  /** Adds an entry to an agent's conversation and returns its place. */
+  /** Adds an entry to an agent's conversation. Returns `n`, the position of the entry in the history. */
   add(entry: {
     agent: string;
     runId: string;
     turnId: string | null;
-    /** The model that wrote it; null for a prompt. */
+    /** The model that wrote the entry; null for a prompt. */
     model: string | null;
     role: Message["role"];
     content: Block[];
@@ -38,7 +38,7 @@ export class HistoryTable {
     return Number(n);
   }
 
-  /** Adds a prompt to an agent's conversation. */
+  /** Adds a prompt to an agent's conversation, as an entry of the user. */
   addPrompt(entry: { agent: string; runId: string; prompt: Prompt }): void {
     const content = promptBlocks(entry.prompt);
     this.add({ ...entry, turnId: null, model: null, role: "user", content });
@@ -54,9 +54,9 @@ export class HistoryTable {
   }
 
   /**
-   * Returns an agent's conversation as a model is to see it: its newest summary, then what came after, each
-   * reply's calls followed by their results. Thoughts of another model are left out: they are bound to
-   * theirs. `n` is an entry's place in the history.
+   * Returns an agent's conversation for a request to `model`: the newest summary, then the entries after it. The
+   * results of a reply's tool calls follow the reply. Thinking blocks of other models are left out, since they are only
+   * valid for the model that wrote them. `n` is the position of an entry in the history.
    */
   conversation(agent: string, model: string): (Message & { n: number })[] {
     const { summary, summary_upto } = one(
@@ -92,7 +92,7 @@ export class HistoryTable {
     return messages;
   }
 
-  /** Lets a summary stand for an agent's history up to and including entry `upTo`. */
+  /** Stores a summary. It replaces an agent's history up to and including entry `upTo` in the conversation. */
   saveSummary(agent: string, summary: Block, upTo: number): void {
     this.#sql.exec(
       "UPDATE agents SET summary = ?, summary_upto = ? WHERE name = ?",

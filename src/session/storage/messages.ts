@@ -4,14 +4,14 @@ import type { Prompt, PublicError, StopReason } from "../../events/event";
 import { all, json, number, one, page, parse, type Row, type Sql, text } from "../../shared/sql";
 import type { MessageRow, MessageStatus } from "../rpc";
 
-/** What was asked for with a message, beside its prompt. */
+/** Options of a message's request. A limit of null means none. */
 export interface MessageOptions {
   background: boolean;
   maxTurns: number | null;
   maxBudgetNanos: number | null;
 }
 
-/** A message without its prompt, which can be large, and with what only its session needs to know. */
+/** A message without its prompt, which can be large, and with fields that clients do not see. */
 export interface StoredMessage extends Omit<MessageRow, "prompt"> {
   options: MessageOptions;
   requestHash: string;
@@ -19,11 +19,11 @@ export interface StoredMessage extends Omit<MessageRow, "prompt"> {
   firstSeq: number;
 }
 
-/** The messages of a session, in the order in which they came. */
+/** The messages of a session, in the order in which they were accepted. */
 export class MessageTable {
   readonly #sql: Sql;
   readonly #sessionId: () => string;
-  /** The message that was read last: the one that runs is asked for again with every change. */
+  /** The message that was read last, cached because every change reads the running message again. */
   #kept: StoredMessage | undefined;
 
   constructor(sql: Sql, sessionId: () => string) {
@@ -31,6 +31,7 @@ export class MessageTable {
     this.#sessionId = sessionId;
   }
 
+  /** Adds a queued message. */
   add(message: {
     id: string;
     requestHash: string;
@@ -54,6 +55,7 @@ export class MessageTable {
     );
   }
 
+  /** Returns a message without its prompt; undefined if there is none with this id. */
   get(id: string): StoredMessage | undefined {
     if (this.#kept?.id === id) return this.#kept;
     const row = all(this.#sql, `SELECT ${FACTS} FROM messages WHERE id = ?`, id)[0];
@@ -61,7 +63,7 @@ export class MessageTable {
     return row && this.#kept;
   }
 
-  /** Messages as clients see them, those after a position, oldest first. */
+  /** Returns up to `limit` messages after a position, oldest first, with the fields that clients see. */
   rowsAfter(position: number, limit: number): MessageRow[] {
     return page(
       this.#sql,
@@ -71,43 +73,47 @@ export class MessageTable {
     ).map((row) => this.#decodeRow(row));
   }
 
-  /** Returns the place of the newest message; 0 before the first. */
+  /** Returns the position of the newest message; 0 if there is none. */
   lastPosition(): number {
     return Number(one(this.#sql, "SELECT coalesce(max(position), 0) AS n FROM messages").n);
   }
 
-  /** Returns a message as clients see it. */
+  /** Returns a message with the fields that clients see; undefined if there is none with this id. */
   row(id: string): MessageRow | undefined {
     const row = all(this.#sql, "SELECT * FROM messages WHERE id = ?", id)[0];
     return row && this.#decodeRow(row);
   }
 
+  /** Returns a message's prompt. Throws if the message does not exist. */
   prompt(id: string): Prompt {
     return parse<Prompt>(one(this.#sql, "SELECT prompt FROM messages WHERE id = ?", id).prompt);
   }
 
-  /** Returns the bytes that a message's prompt has in its row. */
+  /** Returns the size of a message's stored prompt in bytes. Throws if the message does not exist. */
   promptBytes(id: string): number {
     const query = "SELECT length(CAST(prompt AS BLOB)) AS bytes FROM messages WHERE id = ?";
     return Number(one(this.#sql, query, id).bytes);
   }
 
-  /** Returns the messages that wait, in the order in which they came. */
+  /** Returns the ids of the queued messages, oldest first. */
   queuedIds(): string[] {
-    // The second term lets SQLite know that the index of live messages will do.
+    // The second term makes SQLite use the partial index `live_messages`.
     const query = `SELECT id FROM messages WHERE status = 'queued'
       AND status IN ('queued', 'running') ORDER BY position`;
     return all(this.#sql, query).map((row) => String(row.id));
   }
 
-  /** Returns the schedules whose messages wait: a message that a schedule has sent carries its id as its hash. */
+  /**
+   * Returns the ids of the schedules that have a queued message. A message sent by a schedule has the schedule's id as
+   * its request hash.
+   */
   queuedSchedules(): Set<string> {
     const query = `SELECT request_hash FROM messages WHERE status = 'queued'
       AND status IN ('queued', 'running') AND substr(request_hash, 1, 6) = 'sched_'`;
     return new Set(all(this.#sql, query).map((row) => String(row.request_hash)));
   }
 
-  /** Returns the id of the newest message, leaving out inherited ones; undefined before the first. */
+  /** Returns the id of the newest message that is not inherited; undefined if there is none. */
   newestId(): string | undefined {
     const newest =
       "SELECT id FROM messages WHERE session_id IS NULL ORDER BY position DESC LIMIT 1";
@@ -115,7 +121,7 @@ export class MessageTable {
     return row && String(row.id);
   }
 
-  /** Returns the newest message before another one that has ended; undefined where there is none. */
+  /** Returns the newest ended message before message `id` that is not inherited; undefined if there is none. */
   endedBefore(id: string): Omit<MessageRow, "prompt"> | undefined {
     const query = `SELECT ${FACTS} FROM messages WHERE ended_at IS NOT NULL AND session_id IS NULL
       AND position < (SELECT position FROM messages WHERE id = ?) ORDER BY position DESC LIMIT 1`;
@@ -168,7 +174,7 @@ export class MessageTable {
     );
   }
 
-  /** Forgets what is held in memory, when the rows may have changed beneath it. */
+  /** Clears the cache. Call it when the rows may have changed. */
   forget(): void {
     this.#kept = undefined;
   }
@@ -208,6 +214,6 @@ export class MessageTable {
   }
 }
 
-/** Every column of a message but its prompt. */
+/** All columns of a message except its prompt. */
 const FACTS = `position, id, request_hash, agent, options, status, stop_reason, result, output, error,
   cost_nanos, usage, num_turns, tools_used, first_seq, created_at, started_at, ended_at, session_id`;

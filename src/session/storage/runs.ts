@@ -2,25 +2,25 @@ import type { PublicError, StopReason } from "../../events/event";
 import { all, json, parse, type Row, type Sql, text } from "../../shared/sql";
 import { agentOf, columnOf } from "./agents";
 
-/** One agent's work on a message. The run that a message starts with has the message's id. */
+/** One agent's work on a message. A message's own run, which starts with the message, has the message's id. */
 export interface Run {
   id: string;
   messageId: string;
   agent: string;
-  /** The tool call that started it; null for the run that a message starts with. */
+  /** The tool call that started it; null for a message's own run. */
   parentToolUseId: string | null;
   open: boolean;
-  /** Stop reason of the newest reply; null before the first. */
+  /** Stop reason of the newest reply; null before the first reply and after new input, such as a summary. */
   lastStop: string | null;
-  /** How often its Claude Code process, or the container of that, was lost since its message last made progress. */
+  /** How often the Claude Code process or its container was lost since the message last made progress. */
   restarts: number;
-  /** Whether the agent that started it goes on meanwhile, and gets the result in its inbox. */
+  /** Whether the agent that started it continues meanwhile and receives the result in its inbox. */
   background: boolean;
-  /** How it ended; null while it is open, and for the run that a message starts with. */
+  /** How it ended; null while it is open. */
   outcome: Outcome | null;
 }
 
-/** How the run of an agent ended that another one had started. */
+/** How a run ended. */
 export interface Outcome {
   stopReason: StopReason;
   error?: PublicError | undefined;
@@ -65,11 +65,12 @@ export class RunTable {
     this.#sql.exec("UPDATE runs SET restarts = ? WHERE id = ?", restarts, id);
   }
 
-  /** Sets the restarts of a message's runs to 0: one of its agents has made progress. */
+  /** Sets the restart counts of a message's runs to 0. Call it when one of the message's agents has made progress. */
   resetRestarts(messageId: string): void {
     this.#sql.exec("UPDATE runs SET restarts = 0 WHERE message_id = ? AND restarts > 0", messageId);
   }
 
+  /** Marks a run as ended. */
   close(id: string, outcome: Outcome | null = null): void {
     this.#sql.exec("UPDATE runs SET open = 0, outcome = ? WHERE id = ?", json(outcome), id);
   }

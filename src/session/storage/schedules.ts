@@ -3,19 +3,19 @@ import { all, number, parse, type Row, type Sql, text } from "../../shared/sql";
 import type { ScheduleRow } from "../rpc";
 import type { When } from "../rules/schedule-times";
 
-/** A schedule with what only its session needs to know. */
+/** A schedule, with fields that clients do not see. */
 export interface StoredSchedule extends ScheduleRow {
   requestHash: string;
-  /** When its next run was computed. */
+  /** When its next run was computed, in ms since 1970. */
   plannedAt: number;
-  /** The agent that its message is for; null for the main one. */
+  /** The agent that receives its messages; null for the main agent. */
   agent: string | null;
 }
 
-/** The schedules of a session, in the order in which they were made. */
+/** The schedules of a session, in the order in which they were created. */
 export class ScheduleTable {
   readonly #sql: Sql;
-  /** They are few and asked for with every change, so they are kept. */
+  /** All schedules, cached because every change reads them and there are few. */
   #kept: readonly StoredSchedule[] | undefined;
 
   constructor(sql: Sql) {
@@ -50,7 +50,7 @@ export class ScheduleTable {
     );
   }
 
-  /** Writes down how far a schedule has come, and whether it is paused. */
+  /** Updates a schedule's timing, its runs, and whether it is paused. */
   save(schedule: StoredSchedule): void {
     this.forget();
     this.#sql.exec(
@@ -71,7 +71,7 @@ export class ScheduleTable {
     this.#sql.exec("DELETE FROM schedules WHERE id = ?", id);
   }
 
-  /** Forgets what is held in memory, when the rows may have changed beneath it. */
+  /** Clears the cache. Call it when the rows may have changed. */
   forget(): void {
     this.#kept = undefined;
   }

@@ -1,17 +1,17 @@
 import { randomHex } from "../../shared/bytes";
-// Snapshots in R2. One is a manifest, the parts of a transcript, and what the sandbox saved of the
-// workspace, under a key of its own. The manifest is written last, so a snapshot is whole or absent.
+// Snapshots in R2. A snapshot consists of a manifest, the parts of a transcript, and the workspace as the sandbox saved
+// it, all under one key prefix. The manifest is written last, so a snapshot is either complete or does not exist.
 
 import type { StoredEnv } from "./store";
 
-/** What a snapshot holds. `sessionId` names the history, `id` the session. */
+/** Describes a snapshot. `id` is the id of the session, `sessionId` that of the conversation history. */
 export interface Manifest {
   owner: string;
   id: string;
   sessionId: string;
-  /** The session's `env`, which no client can read and send again; what is encrypted is bound to `id`. */
+  /** The session's `env`, since no client can read it and send it again. Encrypted values are bound to `id`. */
   env: StoredEnv;
-  /** Absent in those that were made when there was one only. */
+  /** Absent in snapshots from versions that had only one runtime. */
   runtime?: "loop" | "claude-code";
   createdAt: number;
   transcriptParts: number;
@@ -19,38 +19,38 @@ export interface Manifest {
   sizeBytes: number;
 }
 
-/** How long a snapshot is kept. */
+/** How long a snapshot is kept, in ms. */
 export const SNAPSHOT_MS = 30 * 86_400_000;
-/** A copy between two sessions is removed when it was read; one that was forgotten then, after this. */
+/** How long a copy is kept, in ms, if the session that reads it does not remove it after reading. */
 const COPY_MS = 86_400_000;
 
 const SNAPSHOTS = "snapshots/";
 const COPIES = "copies/";
-/** Workspaces of sessions that have no machine at the moment. They stay as long as their sessions. */
+/** Saved workspaces of sessions that have no container. They are kept as long as their sessions. */
 const WORKSPACES = "workspaces/";
 
-/** One run of the housekeeping removes at most so many lists of keys. */
+/** Maximum number of lists of keys that one call of `removeExpired` removes for each prefix. */
 const MAX_ROUNDS = 10;
 const LIST_AT_ONCE = 500;
 
-/** Returns a new snapshot's id. It begins with the time, so that keys sort by age. */
+/** Returns the id for a new snapshot. It begins with the time, so that keys sort by age. */
 export const newSnapshotId = (now: number): string => `snap_${timedHex(now)}`;
 
-/** Returns where a snapshot is kept. */
+/** Returns the key of a snapshot. */
 export const snapshotKey = (id: string): string => `${SNAPSHOTS}${id}`;
 
-/** Returns where a new copy is kept on its way from one session to another. */
+/** Returns the key for a new copy, which transfers a session's contents to another session. */
 export const newCopyKey = (now: number): string => `${COPIES}copy_${timedHex(now)}`;
 
-/** Tells a snapshot's id that is not past its time from any other text. */
+/** Returns whether a text is the id of a snapshot that has not expired. */
 export function isLiveSnapshotId(text: string, now: number): boolean {
   return /^snap_[0-9a-f]{32}$/.test(text) && madeAt(text) > now - SNAPSHOT_MS;
 }
 
-/** Returns where the sandbox saves the workspace. */
+/** Returns the key prefix under which the sandbox saves the workspace of a snapshot or copy. */
 export const workspaceKey = (key: string): string => `${key}/workspace`;
 
-/** Returns where a session keeps its workspace while it has no machine; each save has a number of its own. */
+/** Returns the key of a session's saved workspace while it has no container. Each save has its own number, `save`. */
 export const savedKey = (sessionId: string, save: number): string =>
   `${WORKSPACES}${sessionId}/${save}`;
 
@@ -62,36 +62,38 @@ export class SnapshotBucket {
     this.#bucket = bucket;
   }
 
-  /** Adds a part of the transcript; answers its bytes. */
+  /** Stores a part of the transcript. Returns its size in bytes. */
   async putPart(key: string, part: number, text: string): Promise<number> {
     const bytes = new TextEncoder().encode(text);
     await this.#bucket.put(partKey(key, part), bytes);
     return bytes.length;
   }
 
-  /** Makes the snapshot there. */
+  /** Stores the manifest, which completes the snapshot. */
   async putManifest(key: string, manifest: Manifest): Promise<void> {
     await this.#bucket.put(`${key}/manifest.json`, JSON.stringify(manifest));
   }
 
+  /** Returns the manifest of a snapshot; null if the snapshot does not exist or is not complete. */
   async manifest(key: string): Promise<Manifest | null> {
     const found = await this.#bucket.get(`${key}/manifest.json`);
     return found && (await found.json<Manifest>());
   }
 
+  /** Returns a part of the transcript. Throws if the part does not exist. */
   async part(key: string, part: number): Promise<string> {
     const found = await this.#bucket.get(partKey(key, part));
     if (!found) throw new Error("a part of the snapshot is missing");
     return found.text();
   }
 
-  /** Removes a snapshot, or what there is of it; its manifest first. */
+  /** Removes a snapshot, complete or not. Idempotent. The manifest is removed first. */
   async remove(key: string): Promise<void> {
     await this.#bucket.delete(`${key}/manifest.json`);
     await this.#removeBelow(`${key}/`);
   }
 
-  /** Removes the workspaces that a session has saved, but for one. */
+  /** Removes a session's saved workspaces, except the one at `exceptKey`. */
   async removeSaved(sessionId: string, exceptKey?: string): Promise<void> {
     await this.#removeBelow(`${WORKSPACES}${sessionId}/`, exceptKey);
   }
@@ -107,7 +109,7 @@ export class SnapshotBucket {
     }
   }
 
-  /** Removes what is past its time, the oldest first, a bounded number at a time. */
+  /** Removes expired snapshots and copies, oldest first. One call removes a limited number of objects. */
   async removeExpired(now: number): Promise<void> {
     for (const [prefix, keptMs] of [
       [SNAPSHOTS, SNAPSHOT_MS],
@@ -127,9 +129,9 @@ export class SnapshotBucket {
 const partKey = (key: string, part: number): string =>
   `${key}/transcript/${String(part).padStart(6, "0")}.jsonl`;
 
-/** 48 bits of time, then 80 random ones. */
+/** Returns 32 hex digits: 48 bits of time, then 80 random bits. */
 const timedHex = (now: number): string => now.toString(16).padStart(12, "0") + randomHex(10);
 
-/** Returns when an id was made that `timedHex` is part of. */
+/** Returns when an id that ends with `timedHex` was created, in ms since 1970. */
 const madeAt = (id: string): number =>
   Number.parseInt(id.slice(id.indexOf("_") + 1).slice(0, 12), 16);

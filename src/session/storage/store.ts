@@ -18,10 +18,10 @@ import { ScheduleTable } from "./schedules";
 import { TABLES } from "./tables";
 import { ToolTable } from "./tools";
 
-/** An environment as it is stored. */
+/** A session's environment variables as they are stored: secret values are encrypted. */
 export type StoredEnv = Record<string, EnvValue<StoredText>>;
 
-/** What a session is, fixed at its creation. */
+/** The properties of a session that are fixed at its creation. */
 export interface Identity
   extends Omit<
     SessionSpec,
@@ -37,12 +37,12 @@ export interface Identity
   config: Omit<SessionConfig, "env"> & { env?: StoredEnv | undefined };
   requestHash: StoredText | null;
   owner: string;
-  /** Names the agent's conversation history. */
+  /** The id of the conversation history. A session that starts from an earlier one has the same `sessionId`. */
   sessionId: string;
   createdAt: number;
 }
 
-/** What a caller may change. */
+/** The properties of a session that a caller may change. */
 export interface Metadata {
   limits: Limits;
   tags: string[];
@@ -50,10 +50,13 @@ export interface Metadata {
   userId: string | null;
 }
 
-/** What changes as the session lives. */
+/** The properties of a session that change while it exists. Times are in ms since 1970. */
 export interface State {
   lifecycle: Lifecycle;
-  /** Grows with every change; follows the clock, so that a re-created id goes on above its past. */
+  /**
+   * Increases with every change. It is at least the time of the change, so that the versions of a deleted and
+   * re-created id continue above the earlier ones.
+   */
   version: number;
   updatedAt: number;
   lastActivityAt: number;
@@ -62,16 +65,16 @@ export interface State {
   totalTokens: number;
   numTurns: number;
   toolsUsed: string[];
-  /** The message that runs; null when the session waits. */
+  /** The id of the running message; null if none runs. */
   running: string | null;
   sandbox: SandboxInfo;
-  /** The state of its container; absent for a sandbox that needs no start. */
+  /** The state of its container; absent for a sandbox that does not have to be started. */
   machine?: ContainerState | undefined;
-  /** True once it is to be forgotten: it exists for nobody any more. */
+  /** True once the session is deleted. Callers no longer see it; its storage is emptied once the index is up to date. */
   removed: boolean;
 }
 
-/** Returns the state of a session that was just made. */
+/** Returns the state of a new session. */
 export function newState(spec: SessionSpec, now: number): State {
   return {
     lifecycle: { status: "initializing" },
@@ -89,15 +92,15 @@ export function newState(spec: SessionSpec, now: number): State {
   };
 }
 
-/** A note to the index that it is behind; the newest state is what it gets. */
+/** A pending update of the index. The outbox sends the newest state. `nextAt` is in ms since 1970. */
 export interface Outbox {
   attempts: number;
   nextAt: number;
 }
 
 /**
- * Everything a session has written down. It decides nothing: rows in, rows out. Reads of an id that
- * was never created touch no table, so that they leave nothing behind.
+ * The stored data of a session. It reads and writes rows and contains no decisions. A read of an id that was never
+ * created accesses no table, so that it leaves no storage behind.
  */
 export class SessionStore {
   readonly log: EventLog;
@@ -110,16 +113,16 @@ export class SessionStore {
   readonly schedules: ScheduleTable;
   readonly process: ProcessTable;
   readonly #storage: DurableObjectStorage;
-  /** Both are read with every change, so they are kept. */
+  /** The metadata and the outbox are cached, since every change reads them. */
   #metadata: Metadata | undefined;
   #outbox: Outbox | null | undefined;
-  /** The identity hardly ever changes, and its config can be large: it is read once. */
+  /** The identity is cached, since it rarely changes and its config can be large. */
   #identity: Identity | undefined;
-  /** The state, kept so that a transition that changed nothing is known by its identity. */
+  /** The state is cached so that a transition that changed nothing can be recognized by object identity. */
   #state: State | undefined;
   #written = 0;
   #inTransaction = false;
-  /** Whether the open transaction has changed the state, which is written once, at its end. */
+  /** Whether the open transaction has changed the state. The state is written once, at the end of the transaction. */
   #changed = false;
 
   constructor(storage: DurableObjectStorage) {
@@ -139,8 +142,8 @@ export class SessionStore {
   }
 
   /**
-   * Runs `change` as one transaction and returns what it returned; a throw undoes all of it. Throws inside of another
-   * transaction.
+   * Runs `change` as one transaction and returns its result. An exception rolls the transaction back and is rethrown.
+   * Throws if a transaction is open already.
    */
   transaction<T>(change: () => T): T {
     if (this.#inTransaction) throw new Error("a transaction is open already");
@@ -165,14 +168,14 @@ export class SessionStore {
     }
   }
 
-  /** Returns how many rows were written since this was last asked. */
+  /** Returns how many rows were written since the last call. */
   takeWritten(): number {
     const written = this.#written;
     this.#written = 0;
     return written;
   }
 
-  /** Makes the tables that an object lacks: all at its creation, later ones when it first wakes with them. */
+  /** Creates the tables that the object lacks: all at its creation, later ones when it first runs a newer version. */
   addTables(): void {
     const known = this.#storage.kv.get<number>("tables") ?? 0;
     if (known === TABLES.length) return;
@@ -180,7 +183,7 @@ export class SessionStore {
     this.#storage.kv.put("tables", TABLES.length);
   }
 
-  /** Makes the session, within a transaction. */
+  /** Creates the session. Throws outside of a transaction. */
   create(identity: Identity, metadata: Metadata, state: State): void {
     this.addTables();
     this.#storage.kv.put("identity", identity);
@@ -189,7 +192,10 @@ export class SessionStore {
     this.#identity = identity;
   }
 
-  /** Stores the same texts anew: they are encrypted under another key. */
+  /**
+   * Replaces the environment and the request hash with the same texts, encrypted with another key. Throws outside of a
+   * transaction.
+   */
   saveEnv(env: StoredEnv, requestHash: StoredText | null): void {
     const { identity } = this;
     const saved = { ...identity, requestHash, config: { ...identity.config, env } };
@@ -198,11 +204,12 @@ export class SessionStore {
     this.#identity = saved;
   }
 
-  /** Returns whether this id was ever created and not yet forgotten. */
+  /** Returns whether the session was created and its storage was not emptied since. */
   exists(): boolean {
     return this.#readIdentity() !== undefined;
   }
 
+  /** The identity. Throws if the session does not exist. */
   get identity(): Identity {
     const identity = this.#readIdentity();
     if (!identity) throw new Error("the session does not exist");
@@ -214,7 +221,7 @@ export class SessionStore {
     return this.#metadata;
   }
 
-  /** Throws outside of a transaction, as all of these setters do but that of the outbox. */
+  /** Throws outside of a transaction, like all setters of this class except that of the outbox. */
   set metadata(metadata: Metadata) {
     this.#requireTransaction();
     this.#metadata = metadata;
@@ -237,14 +244,14 @@ export class SessionStore {
     return this.#outbox;
   }
 
-  /** May be written on its own: it says how far the index is, which is no part of the session. */
+  /** May be set outside of a transaction: it describes the state of the index and not of the session. */
   set outbox(outbox: Outbox | null) {
     this.#outbox = outbox;
     if (outbox) this.#storage.kv.put("outbox", outbox);
     else this.#storage.kv.delete("outbox");
   }
 
-  /** Returns the restarts of the message that was taken up last; null before the first. */
+  /** The restarts of the message that was resumed last; null if none was ever resumed. */
   get recovery(): Recovery | null {
     return this.#storage.kv.get<Recovery>("recovery") ?? null;
   }
@@ -254,7 +261,7 @@ export class SessionStore {
     this.#storage.kv.put("recovery", recovery);
   }
 
-  /** Forgets what is held in memory, after the storage was emptied. */
+  /** Clears all caches and pending events. Call it after the storage was emptied. */
   forget(): void {
     this.#dropKept();
     this.log.take();

@@ -1,4 +1,4 @@
-/** The object's tables: an append-only list. A new one goes to the end, none is ever changed. */
+/** The statements that create the object's tables. Append new statements to the end and never change existing ones. */
 export const TABLES = [
   `CREATE TABLE messages (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -121,7 +121,7 @@ export const TABLES = [
     last_message_id TEXT,
     created_at INTEGER NOT NULL
   )`,
-  // The session that an inherited message was sent to; null for this one.
+  // The session to which an inherited message was sent; null for a message of this session.
   "ALTER TABLE messages ADD COLUMN session_id TEXT",
   `CREATE TABLE snapshots (
     id TEXT PRIMARY KEY,
@@ -129,9 +129,10 @@ export const TABLES = [
     size_bytes INTEGER,
     num_messages INTEGER NOT NULL
   ) WITHOUT ROWID`,
-  // Whom a wake-up wakes; null for the main agent.
+  // The agent that a wake-up is for; null for the main agent.
   "ALTER TABLE schedules ADD COLUMN agent TEXT",
-  // The program that works for the session in its machine: one row at most.
+  // The Claude Code process in the session's container: one row at most. `told` counts its input lines, `line` is the
+  // newest of them, `begun` says whether it has started on the prompt, `heard` counts the bytes of output processed.
   `CREATE TABLE programs (
     id TEXT PRIMARY KEY,
     machine TEXT NOT NULL,
@@ -142,19 +143,19 @@ export const TABLES = [
     heard INTEGER NOT NULL DEFAULT 0,
     ending TEXT
   ) WITHOUT ROWID`,
-  // Which run a program's agent belongs to, by the program's own name of it.
+  // The run of each agent of the process, by the id that the process uses for the agent.
   `CREATE TABLE program_agents (
     id TEXT PRIMARY KEY,
     run_id TEXT NOT NULL
   ) WITHOUT ROWID`,
-  // The program's transcript, its bytes in base64, in pieces: where each begins, and its length.
+  // The transcript of the process, in pieces: `start` and `size` are in bytes, `content` is the bytes in base64.
   `CREATE TABLE program_transcript (
     n INTEGER PRIMARY KEY,
     start INTEGER NOT NULL,
     size INTEGER NOT NULL,
     content TEXT NOT NULL
   )`,
-  // Names a call of a tool in the sandbox. Null for earlier rows: there the model's own id does.
+  // Identifies a tool call in the sandbox. Null in rows of earlier versions, which use the model's id instead.
   "ALTER TABLE tools ADD COLUMN call_id TEXT",
   "ALTER TABLE calls ADD COLUMN least_tokens INTEGER NOT NULL DEFAULT 0",
 ] as const;

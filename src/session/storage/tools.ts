@@ -5,9 +5,9 @@ import { columnOf } from "./agents";
 
 /** A tool call of a reply. */
 export interface StoredTool {
-  /** The model's own id of it, unlike any other in the conversation. */
+  /** The id that the model gave the call, unique within the conversation. */
   id: string;
-  /** Names it within the session, whatever the model calls it. */
+  /** Identifies the call within the session, whatever id the model chose. */
   callId: string;
   runId: string;
   turnId: string;
@@ -18,7 +18,7 @@ export interface StoredTool {
   startedAt: number | null;
 }
 
-/** The calls of tools, with their results. */
+/** The session's tool calls, with their results. */
 export class ToolTable {
   readonly #sql: Sql;
 
@@ -39,20 +39,20 @@ export class ToolTable {
     );
   }
 
-  /** Returns the calls of a run that have no result yet, in their order. */
+  /** Returns the calls of a run that have no result yet, oldest first. */
   openOf(runId: string): StoredTool[] {
     const query = "SELECT * FROM tools WHERE run_id = ? AND state <> 'done' ORDER BY n";
     return all(this.#sql, query, runId).map(decode);
   }
 
-  /** Returns a call of a run that has no result yet. */
+  /** Returns a call of a run, by the model's id, if it has no result yet. */
   open(runId: string, id: string): StoredTool | undefined {
     const query = "SELECT * FROM tools WHERE run_id = ? AND state <> 'done' AND id = ?";
     const row = all(this.#sql, query, runId, id)[0];
     return row && decode(row);
   }
 
-  /** Returns a call of a message that has no result yet, by any of its agents. */
+  /** Returns a call by any agent of a message, by the model's id, if it has no result yet. */
   openInMessage(messageId: string, id: string): StoredTool | undefined {
     const query = `SELECT tools.* FROM tools JOIN runs ON runs.id = tools.run_id
       WHERE runs.message_id = ? AND tools.id = ? AND tools.state <> 'done'`;
@@ -60,6 +60,7 @@ export class ToolTable {
     return row && decode(row);
   }
 
+  /** Marks a pending call as started. Does nothing for a call in another state. */
   start(runId: string, id: string, now: number): void {
     this.#sql.exec(
       "UPDATE tools SET state = 'started', started_at = ? WHERE run_id = ? AND id = ? AND state = 'pending'",
@@ -69,6 +70,7 @@ export class ToolTable {
     );
   }
 
+  /** Stores a call's result. Does nothing if the call has a result already. */
   finish(runId: string, id: string, result: ToolResult): void {
     this.#sql.exec(
       "UPDATE tools SET state = 'done', result = ? WHERE run_id = ? AND id = ? AND state <> 'done'",
@@ -78,14 +80,14 @@ export class ToolTable {
     );
   }
 
-  /** Returns the results of a turn's calls as the blocks that answer them. */
+  /** Returns the results of a turn's calls as `tool_result` blocks. */
   resultsOf(turnId: string): Block[] {
     return all(this.#sql, "SELECT * FROM tools WHERE turn_id = ? ORDER BY n", turnId)
       .map(decode)
       .flatMap((tool) => (tool.result ? [toolResultBlock(tool.id, tool.result)] : []));
   }
 
-  /** Returns the results of the calls in an agent's history after an entry, by turn. */
+  /** Returns the results of calls in an agent's history after entry `after`, as `tool_result` blocks by turn id. */
   resultsByTurn(agent: string, after: number): Map<string, Block[]> {
     const rows = all(
       this.#sql,

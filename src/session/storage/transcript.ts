@@ -1,25 +1,25 @@
 import { type Block, withoutThoughts } from "../../agent/messages";
 import { all, one, page, parse, type Row, type Sql } from "../../shared/sql";
 
-/** A part of a transcript is closed once it has as many characters; one row more may be in it. */
+/** A part of a transcript ends with the first row that brings it to this size, in characters. */
 const PART_CHARACTERS = 4 << 20;
 
-/** The tables that a transcript has rows of. */
+/** The tables whose rows a transcript contains. */
 const TABLES = ["messages", "agents", "history", "tools", "program_transcript"] as const;
 type Table = (typeof TABLES)[number];
 
-/** A point in a session's past: whatever is added later is not part of its transcript. */
+/** A point in a session's past. The transcript up to this point contains nothing that was added later. */
 export interface Point {
   position: number;
   n: number;
-  /** The newest piece of what the session's program remembers. */
+  /** The newest piece of the Claude Code process's transcript. */
   piece: number;
-  /** The agents as they stood; their rows change. */
+  /** A copy of the agents' rows, since these change later. */
   agents: Row[];
   numMessages: number;
 }
 
-/** Returns the present, while no message runs. */
+/** Returns the current point. Call it while no message runs. */
 export function pointNow(sql: Sql): Point {
   const { position, messages } = one(
     sql,
@@ -38,8 +38,8 @@ export function pointNow(sql: Sql): Point {
 }
 
 /**
- * Returns what was said and done up to a point, as parts of JSON lines: messages, and each agent's conversation
- * with the results of its tools. Costs stay behind, and thoughts too: they are bound to their conversation.
+ * Yields the transcript up to a point, in parts of JSON lines: the messages, and each agent's conversation with its
+ * tool results. Costs are left out, and so are thinking blocks, which are only valid in their own conversation.
  */
 export function* exportTranscript(sql: Sql, point: Point, sessionId: string): Generator<string> {
   let lines: string[] = [];
@@ -56,7 +56,7 @@ export function* exportTranscript(sql: Sql, point: Point, sessionId: string): Ge
   if (lines.length > 0) yield lines.join("\n");
 }
 
-/** Adds a part of a transcript to a session that is being made. */
+/** Imports a part of a transcript into a session that is being created. */
 export function importTranscript(sql: Sql, part: string): void {
   for (const line of part.split("\n")) {
     const [table, row] = parse<[Table, Row]>(line);
@@ -72,14 +72,14 @@ function* rowsUpTo(sql: Sql, point: Point, sessionId: string): Generator<[Table,
   const messages = "SELECT * FROM messages WHERE position > ? AND position <= ? ORDER BY position";
   for (const row of paged(sql, messages, "position", point.position)) {
     if (row.ended_at === null) continue;
-    // Its events are not in the new log.
+    // The new session's log does not contain the message's events.
     yield ["messages", { ...row, first_seq: 1, session_id: row.session_id ?? sessionId }];
   }
   for (const row of point.agents) yield ["agents", row];
   const history = "SELECT * FROM history WHERE n > ? AND n <= ? ORDER BY n";
   for (const row of paged(sql, history, "n", point.n)) {
     const turnId = row.turn_id ?? null;
-    // Turns of the new session count from 1 again, and must not be taken for these.
+    // The new session numbers its turns from 1 again. Their ids must not equal the ids of copied turns.
     const copiedId = turnId === null ? null : `past_${row.n}`;
     const content = row.role === "assistant" ? contentWithoutThoughts(row) : (row.content ?? null);
     yield ["history", { ...row, turn_id: copiedId, content }];
@@ -93,7 +93,10 @@ function* rowsUpTo(sql: Sql, point: Point, sessionId: string): Generator<[Table,
   for (const row of paged(sql, pieces, "n", point.piece)) yield ["program_transcript", row];
 }
 
-/** Returns the rows of a query whose first parameter is the key to go on after. No cursor stays open between two rows. */
+/**
+ * Yields the rows of a query page by page. The query's first parameter is the key after which the page starts. No
+ * cursor stays open between two rows.
+ */
 function* paged(sql: Sql, query: string, key: string, ...more: SqlStorageValue[]): Generator<Row> {
   for (let after = 0; ; ) {
     const rows = page(sql, query, after, ...more);
