@@ -5,67 +5,67 @@ import type { Turn, TurnRequest, TurnReservation } from "./reserve-turn";
 import type { StoredReply } from "./stored-reply";
 import type { ToolContext, ToolResult } from "./tool";
 
-/** How far a run has come, read from what is written down. */
+/** The progress of a run, read from its journal. */
 export interface Progress {
   /** The stop reason of the newest reply; null before the first. */
   lastStop: string | null;
-  /** Calls of the newest reply that have no result yet, in order. */
+  /** Calls of the newest reply without a result, in order. */
   pending: (ToolCall & {
     turnId: string;
-    /** Names the call within its session, whatever the model calls it. */
+    /** Identifies the call within its session; the model's own id may repeat. */
     callId: string;
     interrupted: boolean;
   })[];
-  /** Input and output tokens of the newest reply: what the conversation weighs. */
+  /** Input and output tokens of the newest reply: the size of the conversation. */
   contextTokens: number;
 }
 
 /**
- * Where a run is written down. Every method commits before it returns; after the run was ended from
- * outside they change nothing, and the signal of the run is aborted.
+ * Stores a run. Every method commits before it returns. After the run was ended from outside, the methods
+ * change nothing and the signal of the run is aborted.
  */
 export interface Journal {
   progress(): Progress;
-  /** Returns the conversation as the model is to see it. */
+  /** Returns the conversation to send to the model. */
   conversation(): readonly Message[];
   /** Adds the messages in the agent's inbox to the conversation. */
   deliverInbox(): void;
-  /** Resolves when another call of the session was settled, or the run is stopped. */
+  /** Resolves when another call of the session is settled, or when the run is stopped. */
   otherSettled(): Promise<void>;
-  /** Reserves a turn's price, its prompt bounded by `promptTokens`, and writes it down. */
+  /** Reserves the price of a turn, whose prompt has at most `promptTokens`, and stores the turn. */
   begin(turn: TurnRequest): TurnReservation;
-  /** Settles a reply's price and writes it down with its tool calls. */
+  /** Settles the price of a reply and stores the reply with its tool calls. */
   complete(turn: Turn, reply: StoredReply): void;
-  /** Settles a try that failed; with a delay there will be another. */
+  /** Settles a failed try. A delay says in how many ms the next one comes, null that there is none. */
   fail(turn: Turn, failed: FailedCall, delayMs: number | null): void;
-  /** Settles a summary and lets it stand for the conversation's first `cut` entries. */
+  /** Settles the price of a summary and replaces the conversation's first `cut` entries by it. */
   compact(turn: Turn, summary: Block, cut: number, usage: ModelReply["usage"]): void;
   startTool(call: ToolCall): void;
   finishTool(call: ToolCall, result: ToolResult): void;
 }
 
-/** What a run needs from the world. */
+/** The dependencies of a run. */
 export interface AgentDeps {
   model: Model;
-  /** Everything of a request but the conversation and its bounds. */
+  /** The request without the conversation and its bounds. */
   request: Omit<ModelCall, "messages" | "maxTokens" | "attempt">;
-  /** The most a reply may say. */
+  /** The most tokens of a reply. */
   maxTokens: number;
   journal: Journal;
   signal: AbortSignal;
-  /** Runs a tool, with its permissions checked. Never rejects. */
+  /** Checks the permissions of a call and runs it. Never rejects. */
   runTool(
     call: ToolCall,
     context: Pick<ToolContext, "callId" | "interrupted" | "search">,
   ): Promise<ToolResult>;
-  /** Returns whether a call may run beside others. */
+  /** Returns whether a call may run in parallel with others. */
   sideBySide(call: ToolCall): boolean;
-  /** Follows a turn's reply while it arrives; `live` ones are shown to whoever watches. */
+  /** Starts watching the reply of a turn. A `live` one is shown to subscribers. */
   watch(turnId: string, live: boolean): CallWatch;
   random(): number;
 }
 
-/** How a run ended by itself. */
+/** The end of a run that was not stopped from outside. */
 export type Ending =
   | { stopReason: StopReason; error?: undefined }
   | { stopReason: "error"; error: PublicError };

@@ -1,41 +1,41 @@
-// An answer of the Messages API as its events: a stream of them, or a whole reply in plain JSON, which is what
-// a gateway gives that does not stream. It comes from outside: what is read of it is bounded.
+// Reads answers of the Messages API as events: a stream, or a whole reply in plain JSON from a gateway that
+// does not stream. Answers come from outside, so their sizes are bounded.
 
 import { z } from "zod";
 
-/** An event of a reply, of which nothing but its type was looked at. */
+/** An event of a reply. Only its type has been checked. */
 export interface AnswerEvent {
   type: string;
   [field: string]: unknown;
 }
 
-/** A record of an answer. */
+/** One record of an answer's stream. */
 export interface AnswerRecord {
-  /** As it can be passed on, with the empty line after it. */
+  /** The text to pass on, with the empty line after it. */
   text: string;
-  /** Null for what only keeps the connection alive, or means nothing to us. */
+  /** Null for a keep-alive, and for an event that is not used here. */
   event: AnswerEvent | null;
 }
 
-/** An honest reply has a few thousand deltas of some 150 bytes. */
+/** The most bytes of one answer. A real reply has a few thousand deltas of some 150 bytes. */
 const MAX_ANSWER_BYTES = 16 << 20;
-/** The largest records are results of searches, and plain replies. */
+/** The most characters of one record. The largest are search results and plain replies. */
 const MAX_RECORD_CHARACTERS = 4 << 20;
 
-/** Returns an event as a record of the stream. */
+/** Returns an event as a record of a stream. */
 export const recordOf = (event: AnswerEvent): string =>
   `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 
-/** Reads the records of an answer while it arrives. What can't be read, or is too large, is a `SyntaxError`. */
+/** Yields the records of an answer as they arrive. Throws a `SyntaxError` for one that is malformed or too large. */
 export async function* readAnswer(
   body: ReadableStream<Uint8Array> | null,
 ): AsyncGenerator<AnswerRecord> {
   const decoder = new TextDecoder();
   let bytes = 0;
   let plain: boolean | undefined;
-  /** Half of a line break, of which the other may follow. */
+  /** A CR at the end of a chunk: the LF of the same line break may follow. */
   let held = "";
-  /** The beginning of the next record, in pieces: each byte is looked at once. */
+  /** The beginning of the next record, in pieces, so that each byte is scanned once. */
   let pieces: string[] = [];
   let size = 0;
   for await (const chunk of body ?? []) {
@@ -83,7 +83,7 @@ function readRecord(text: string): AnswerRecord {
   throw new SyntaxError("an event of no type");
 }
 
-// A record of no name may hold anything.
+// A record without a name may hold anything.
 function parsed(data: string): AnswerEvent | undefined {
   try {
     return JSON.parse(data) ?? undefined;
@@ -101,7 +101,7 @@ const PlainReply = z.looseObject({
 });
 const PlainError = z.looseObject({ type: z.literal("error") });
 
-/** Returns the events that a reply in plain JSON would have been; none for what is no reply. */
+/** Returns the events of a reply in plain JSON, as a stream would have had them; none if it is not a reply. */
 function eventsOf(text: string): AnswerEvent[] {
   const json: unknown = JSON.parse(text);
   const error = PlainError.safeParse(json);
@@ -127,7 +127,7 @@ function blockEvents(block: { type: string; [field: string]: unknown }, index: n
   ];
 }
 
-/** Returns a block as a stream begins it, and the deltas that complete it. Most kinds arrive whole. */
+/** Returns a block as its stream begins, and the deltas that complete it. Most kinds arrive whole. */
 function unrolled(block: { type: string; [field: string]: unknown }): {
   start: object;
   deltas: object[];
@@ -157,14 +157,14 @@ function unrolled(block: { type: string; [field: string]: unknown }): {
   }
 }
 
-/** Returns a delta that brings a whole field, if there is any text to it. */
+/** Returns a delta with the text of a whole field; none for an empty text. */
 const pieces = (type: string, field: Record<string, unknown>): object[] =>
   Object.values(field).every((value) => typeof value === "string") ? [{ type, ...field }] : [];
 
-/** An answer that is no reply, such as an error or a count, says what it says in far less. */
+/** The most bytes that are read of an answer other than a reply, such as an error or a count. */
 const MAX_TEXT_BYTES = 64 << 10;
 
-/** Returns the text of an answer that is no reply; of an absurdly long one, its beginning. */
+/** Returns the text of an answer other than a reply, cut at `MAX_TEXT_BYTES`. */
 export async function textOfAnswer({ body }: Response): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";

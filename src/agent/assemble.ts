@@ -1,5 +1,5 @@
-// Puts a reply together from its events. They come from outside, and may be anything in any order: what
-// can't be a reply is a `SyntaxError`, and what remains can be stored, shown and sent back to the API.
+// Assembles a reply from its events. They come from outside and may be anything in any order: what cannot be a
+// reply throws a `SyntaxError`, and what remains can be stored, shown and sent back to the API.
 
 import { z } from "zod";
 import { isDeeperThan, MAX_JSON_DEPTH } from "../shared/json-depth";
@@ -8,13 +8,16 @@ import { type ReportedUsage, readUsage } from "./judge-usage";
 import type { Block } from "./messages";
 import { checkInput, fits, wellFormed } from "./reply-bounds";
 
-/** Holds what arrived of a reply, whole or not. */
+/** The part of a reply that has arrived. */
 export interface Draft {
   content: Block[];
   usage: ReportedUsage;
 }
 
-/** Hears the reply's text and thinking as they arrive; `offset` counts the block's characters before. */
+/**
+ * Receives the text and thinking of a reply as they arrive. `offset` is the number of characters of the block
+ * before it.
+ */
 export type DeltaListener = (delta: {
   block: number;
   kind: "text" | "thinking";
@@ -22,23 +25,23 @@ export type DeltaListener = (delta: {
   text: string;
 }) => void;
 
-/** Returns a draft of which nothing has arrived. */
+/** Returns an empty draft. */
 export const emptyDraft = (): Draft => ({
   content: [],
   usage: { start: null, delta: null },
 });
 
-/** A reply of 16,384 tokens has a tenth of it; beyond that, something is wrong. */
+/** The most characters of a reply: ten times those of 16,384 tokens. */
 const MAX_REPLY_CHARACTERS = 1 << 20;
-/** A block has some eight tokens at least. */
+/** The most blocks of a reply: a block has at least some eight tokens. */
 const MAX_BLOCKS = 2_048;
 
-/** Matches what the API takes back as the id of a call, and as the name of a tool. */
+/** Matches the ids of calls and the names of tools that the API accepts. */
 const LEGAL = /^[a-zA-Z0-9_-]{1,128}$/;
 const MAX_NAME_CHARACTERS = 64;
 
 const Text = z.string();
-/** The blocks whose fields are read; all others are kept as they are until they are left out. */
+/** The blocks whose fields are read; others are kept unchecked until they are left out. */
 const BLOCKS: Readonly<Record<string, z.ZodType<object>>> = {
   text: z.looseObject({ text: Text }),
   thinking: z.looseObject({ thinking: Text, signature: Text.default("") }),
@@ -54,13 +57,13 @@ const STOP_REASON = /^\w{1,64}$/;
 /** A whole reply. */
 export interface Assembled {
   stopReason: string;
-  /** Calls that can't be made, and why: their inputs were not kept. */
+  /** Calls whose inputs were not kept, by their ids, with the reason. */
   unusable: ReadonlyMap<string, string>;
 }
 
 /**
- * Fills a draft from a reply's events. `takenIds` are those of the calls in the conversation so far: the API
- * takes no id twice, so a call that comes under one of them is given another.
+ * Fills a draft from a reply's events. `takenIds` returns the ids of the calls in the conversation so far: the
+ * API accepts no id twice, so a call with one of them gets another.
  */
 export function assemble(draft: Draft, onDelta: DeltaListener, takenIds: () => Set<string>) {
   const { content, usage } = draft;
@@ -78,7 +81,10 @@ export function assemble(draft: Draft, onDelta: DeltaListener, takenIds: () => S
       return stopped;
     },
 
-    /** Takes the next event. What it changes of a block's beginning, it changes in the event. */
+    /**
+     * Takes the next event. Changes the event too where it changes the beginning of a block. Throws a
+     * `SyntaxError`.
+     */
     take(event: AnswerEvent): void {
       switch (event.type) {
         case "message_start": {
@@ -108,20 +114,23 @@ export function assemble(draft: Draft, onDelta: DeltaListener, takenIds: () => S
       }
     },
 
-    /** Ends the reply. Throws what is missing or wrong about it. */
+    /**
+     * Ends the reply and returns its result. Throws `CutOff` if the end is missing and a `SyntaxError` if it is
+     * malformed.
+     */
     finish(): Assembled {
       if (!stopped || stopReason === null) throw new CutOff();
       const unusable = new Map<string, string>();
       for (const [index, block] of content.entries()) {
         if (block.type === "text") content[index] = wellFormed(block);
-        // A summary is signed, so that it can't be mended.
+        // A summary is signed, so it cannot be repaired.
         if (block.type === "compaction" && !(block.content ?? "").isWellFormed()) {
           throw malformed("a summary that can't be sent back");
         }
         if (block.type !== "tool_use") continue;
         const given = block.input ?? {};
         const isObject = typeof given === "object" && !Array.isArray(given);
-        // A call that `max_tokens` cut short is unreadable, too, but nobody will make it.
+        // A call that `max_tokens` cut short is malformed too, but it is never run.
         if (!isObject && stopReason === "tool_use") throw malformed("an input that is none");
         const { input, why } = checkInput(isObject ? given : {});
         content[index] = wellFormed({ ...block, input });
@@ -161,7 +170,7 @@ export function assemble(draft: Draft, onDelta: DeltaListener, takenIds: () => S
     if (block.type === "compaction") received.characters += block.content?.length ?? 0;
   }
 
-  /** Sees to it that a call has an id of its own, and that the API takes both it and the tool's name back. */
+  /** Gives a call an id and a tool name that the API accepts, and an id that is unique in the conversation. */
   function name(call: Extract<Block, { type: "tool_use" }>): void {
     taken ??= takenIds();
     if (!LEGAL.test(call.id) || taken.has(call.id)) {
@@ -172,7 +181,7 @@ export function assemble(draft: Draft, onDelta: DeltaListener, takenIds: () => S
     call.name = call.name.slice(0, MAX_NAME_CHARACTERS).replaceAll(/[^\w-]/g, "_") || "unnamed";
   }
 
-  /** Returns a block that has begun and not ended. Something was lost of a stream that goes on with any other. */
+  /** Returns a block that has begun and not ended. Throws for any other: a part of the stream was lost. */
   function open(index: unknown): Block {
     const block = Number.isInteger(index) ? content[index as number] : undefined;
     if (!block || closed[index as number]) throw malformed("a piece of a block never begun");
@@ -182,7 +191,7 @@ export function assemble(draft: Draft, onDelta: DeltaListener, takenIds: () => S
   function end(block: Block, index: number): void {
     closed[index] = true;
     const text = json[index];
-    // A call without input is streamed as no text at all.
+    // The input of a call without arguments is streamed as an empty text.
     if (text && "input" in block) block.input = parseInput(text);
   }
 
@@ -242,7 +251,7 @@ function textOf(value: unknown): string {
   return value;
 }
 
-/** Returns the ids of the calls in a conversation, which may come from elsewhere. */
+/** Returns the ids of the calls in a conversation, which may come from outside. */
 export function callIdsIn(messages: unknown): Set<string> {
   const ids = new Set<string>();
   for (const { content } of z.array(z.object({ content: z.unknown() })).safeParse(messages).data ??
@@ -254,5 +263,5 @@ export function callIdsIn(messages: unknown): Set<string> {
   return ids;
 }
 
-/** The stream ended before the reply did. */
+/** Thrown if the stream ends before the reply does. */
 export class CutOff extends Error {}

@@ -2,20 +2,20 @@ import { dereference, type Schema } from "@cfworker/json-schema";
 
 import { type Patterns, patternCompiler } from "./schema-patterns";
 
-/** A JSON schema as a client gave it. */
+/** A JSON schema from a client. */
 export type JsonSchema = Record<string, unknown>;
 
-/** A schema that replies can be held against in bounded time. */
+/** A schema that validates replies in bounded time. */
 export interface CompiledSchema {
   root: Schema;
-  /** Its schemas by their addresses. */
+  /** Its subschemas by their addresses. */
   known: Known;
   patterns: Patterns;
 }
 
 type Known = Readonly<Record<string, Schema | boolean>>;
 
-/** Why a schema can't be used. The path is that of the part of it that is wrong. */
+/** Thrown for a schema that cannot be used. `path` is that of the part that is wrong. */
 export class UnusableSchema extends Error {
   constructor(
     readonly path: string,
@@ -25,16 +25,16 @@ export class UnusableSchema extends Error {
   }
 }
 
-/** Schemas that one value may be held against, through $ref, allOf and the like: they multiply. */
+/** The most subschemas that one value is validated against through `$ref`, `allOf` and the like: they multiply. */
 const MAX_WEIGHT = 2_000;
 
-/** Schemas with an id inside of each other: the parts of each further one are looked up twice as often. */
+/** The most nested schemas with an id: with each, the lookup of its parts takes twice as long. */
 const MAX_NESTED_IDS = 5;
 
-/** Keywords whose value holds schemas by names, of which "id" may be one. */
+/** Keywords whose value maps names to schemas; such a name may be "id". */
 const MAPS = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 
-/** Prepares a schema for use, without changing it. Throws `UnusableSchema`. */
+/** Compiles a schema without changing it. Throws `UnusableSchema`. */
 export function compileSchema(schema: JsonSchema): CompiledSchema {
   try {
     if (nestedIds(schema, false) > MAX_NESTED_IDS) {
@@ -43,7 +43,7 @@ export function compileSchema(schema: JsonSchema): CompiledSchema {
         `has more than ${MAX_NESTED_IDS} schemas with an $id inside of each other`,
       );
     }
-    // The lookup notes down addresses in the schemas that it meets.
+    // The lookup writes addresses into the schemas, so it gets a copy.
     const root: Schema = structuredClone(schema);
     const known: Known = dereference(root);
     checkReferences(known);
@@ -62,7 +62,7 @@ export function compileSchema(schema: JsonSchema): CompiledSchema {
   }
 }
 
-/** Returns the schema that a schema's reference leads to; undefined where it has none, or it leads nowhere. */
+/** Returns the schema that `$ref` points to; undefined if there is no `$ref` or nothing at it. */
 export const target = ({ $ref, __absolute_ref__: address }: Schema, known: Known) =>
   $ref === undefined || address === undefined ? undefined : known[address];
 
@@ -86,7 +86,10 @@ function checkReferences(known: Known): void {
   throw new UnusableSchema("", `has a $ref that leads nowhere in it: ${ref}`);
 }
 
-/** Counts the schemas that a value is held against with one, itself included. Throws where that has no end. */
+/**
+ * Counts the schemas that a value is validated against with this one, itself included. Throws for an endless
+ * recursion.
+ */
 function weightOf(schema: unknown, known: Known, weights: Map<unknown, number>): number {
   if (typeof schema !== "object" || schema === null) return 1;
   const done = weights.get(schema);
@@ -94,7 +97,7 @@ function weightOf(schema: unknown, known: Known, weights: Map<unknown, number>):
     throw new UnusableSchema("", "has a $ref that leads back to itself and to no value");
   }
   if (done !== undefined) return done;
-  // Until it is known, it is being counted.
+  // 0 marks a weight that is being counted.
   weights.set(schema, 0);
   let weight = 1;
   for (const one of ofSameValue(schema, known)) {
@@ -104,7 +107,7 @@ function weightOf(schema: unknown, known: Known, weights: Map<unknown, number>):
   return weight;
 }
 
-/** Returns the schemas that a value is held against together with one. */
+/** Returns the schemas that apply to the same value as this one. */
 const ofSameValue = (schema: Schema, known: Known): unknown[] => [
   target(schema, known),
   ...(schema.allOf ?? []),
@@ -143,7 +146,7 @@ function compilePatterns(known: Known): Patterns {
   return compiler.patterns;
 }
 
-/** Returns the path in a schema that an address ends with. */
+/** Returns the path in a schema that an address ends with, in parts. */
 function pathOf(address: string): string[] {
   const pointer = address.split("#/")[1];
   if (pointer === undefined) return [];

@@ -1,20 +1,20 @@
 import { type PricedModel, pricesOf, reachablePrices } from "./models";
 import { promptTokens, type Usage } from "./usage";
 
-/** A call as it is bounded before it is made. */
+/** The bounds of a call before it is made. */
 export interface CallBound {
-  /** At most so many tokens of input, results of the call's own searches included. */
+  /** The most input tokens, results of the call's own searches included. */
   promptTokens: number;
   maxTokens: number;
   webSearches?: number;
-  /** How long the call asks the cache to keep what it writes. */
+  /** The lifetime of the cache entries that the call writes. */
   ttl?: "5m" | "1h";
 }
 
 /** $10 for 1,000 searches. Source: platform.claude.com/docs/en/about-claude/pricing. */
 export const WEB_SEARCH_NANOS = 10_000_000;
 
-/** Returns what a call that began at `at` cost, in nano-dollars. Exact: every price is a whole number. */
+/** Returns the cost of a call that began at `at` (ms since 1970), in nano-dollars. Exact: every price is an integer. */
 export function costOf(
   model: PricedModel,
   usage: Usage & { cacheWrite1hTokens?: number },
@@ -32,7 +32,7 @@ export function costOf(
   );
 }
 
-/** Returns the most that a call can cost, in nano-dollars, whatever is cached and wherever a tier begins. */
+/** Returns the highest possible cost of a call in nano-dollars, for every use of the cache and every price tier. */
 export function boundOf(model: PricedModel, call: CallBound, at: number): number {
   const rates = dearestRates(model, call, at);
   return (
@@ -42,7 +42,7 @@ export function boundOf(model: PricedModel, call: CallBound, at: number): number
   );
 }
 
-/** Returns the largest `max_tokens` up to `wanted` with which a call surely fits in what is left; 0 if none. */
+/** Returns the largest `max_tokens` up to `wanted` whose bound fits into `leftNanos`; 0 if none does. */
 export function affordableMaxTokens(
   model: PricedModel,
   leftNanos: number,

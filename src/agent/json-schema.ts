@@ -2,8 +2,8 @@ import { transformJSONSchema } from "@anthropic-ai/sdk/lib/transform-json-schema
 import { z } from "zod";
 import { compileSchema, type JsonSchema, UnusableSchema } from "./compiled-schema";
 
-// What a client may give as the schema of its results. The API takes a part of JSON Schema only, by which it
-// constrains what the model says; the SDK puts the rest into words, and we hold the reply against all of it.
+// The JSON schemas that clients may give for results. The API accepts a part of JSON Schema, by which it
+// constrains the model; the SDK turns the rest into text, and replies are validated against all of it.
 
 const MAX_PROBLEMS = 20;
 
@@ -16,13 +16,13 @@ const Type = z.unknown().refine((value) => (Array.isArray(value) ? value : [valu
 const size = z.int().min(0);
 const names = z.array(z.string());
 
-/** A schema by which replies are only checked. */
+/** A schema that is used for validation only. */
 const Checking: z.ZodType = z.lazy(() =>
-  // True and false are schemas too.
+  // `true` and `false` are schemas too.
   z.preprocess((value) => (typeof value === "boolean" ? {} : value), Keywords),
 );
 
-/** A schema by which the API constrains the model, for which it has to be told a type. */
+/** A schema by which the API constrains the model. It needs a type. */
 const Constraining: z.ZodType = z.lazy(() =>
   Keywords.refine(hasType, {
     error: "needs a type, or an enum, const, anyOf, oneOf, allOf or $ref in its place",
@@ -94,7 +94,7 @@ function hasType({ $ref, type, enum: values, const: value, ...schema }: JsonSche
   );
 }
 
-/** Returns what is wrong with a schema, each with its path in it; empty when replies can be held against it. */
+/** Returns what is wrong with a schema, each with its path; empty if replies can be validated against it. */
 export function checkSchema(schema: JsonSchema): { path: string; message: string }[] {
   const { error } = Constraining.safeParse(schema);
   if (error) {
@@ -112,7 +112,7 @@ export function checkSchema(schema: JsonSchema): { path: string; message: string
   }
 }
 
-/** Returns the schema as the API takes it: what can't constrain the model is told to it in descriptions. */
+/** Returns the schema that is sent to the API: keywords that cannot constrain the model become descriptions. */
 export function wireSchema({ definitions, ...schema }: JsonSchema): JsonSchema {
   const named = Object.entries(definitions ?? {}).map(([name, one]) => [
     name,
@@ -120,7 +120,7 @@ export function wireSchema({ definitions, ...schema }: JsonSchema): JsonSchema {
   ]);
   return {
     ...transformJSONSchema(schema),
-    // The API knows the older name too; the SDK would put it into words.
+    // The API accepts the older name too; the SDK would turn it into text.
     ...(definitions !== undefined && { definitions: Object.fromEntries(named) }),
   };
 }

@@ -1,5 +1,5 @@
-// Reports of a call's usage come from whatever answers in the API's place. They are read here, and held
-// against what we know ourselves: what the call was bounded by, what was sent and what was received.
+// Usage is reported by whatever answers in the API's place. The reports are parsed here, and compared with what
+// is known about the call: its bound, what was sent and what was received.
 
 import { z } from "zod";
 import { leastTokensOf } from "./prompt-bounds";
@@ -12,20 +12,20 @@ import {
   usageOf,
 } from "./usage";
 
-/** The tokens of a call as they were reported, at the start and as the output grew, and as we saw them. */
+/** The usage of a call as it was reported, at the start and with the output, and as it was observed. */
 export interface ReportedUsage {
   start: ApiUsage | null;
   delta: ApiUsage | null;
-  /** Some report was no whole numbers from 0. */
+  /** True if a report was not made of integers from 0. */
   malformed?: boolean;
-  /** The characters of the reply so far, and the searches made for it. */
+  /** The observed characters of the reply, and its searches. */
   received?: { characters: number; searches: number };
 }
 
-/** Ten times the largest window of any model: a search may fill one more than once. */
+/** The most tokens of one count: ten times the largest window of any model, as a search may fill it more than once. */
 const MAX_TOKENS = 10_000_000;
 
-/** What is taken for one token of a reply that nobody counted. */
+/** The assumed characters of a token, for a reply whose tokens were not counted. */
 const CHARACTERS_PER_TOKEN = 4;
 
 const Count = z.int().min(0).max(MAX_TOKENS);
@@ -48,33 +48,33 @@ const Report = z.object({
 });
 const Counted = z.object({ input_tokens: Count });
 
-/** Reads one report of usage; null if it is anything but whole numbers from 0, or has none. */
+/** Parses a report of usage; empty for none, null if it holds anything but integers from 0. */
 export function readUsage(value: unknown): ApiUsage | null {
   if (value === null || value === undefined) return {};
   return Report.safeParse(value).data ?? null;
 }
 
-/** Reads the answer of `count_tokens`; null if it holds no whole number from 0. */
+/** Parses the answer of `count_tokens`; null if it holds no integer from 0. */
 export function readCount(value: unknown): number | null {
   return Counted.safeParse(value).data?.input_tokens ?? null;
 }
 
 /**
- * Why a report was not taken as it came: there was none, its counts are no whole numbers from 0, they
- * are less than what was sent or received, or they cost more than the call's bound.
+ * Why a report was not accepted: it is missing, its counts are not integers from 0, they are lower than what
+ * was sent or received, or they cost more than the call's bound.
  */
 type Dispute = "missing" | "malformed" | "too_low" | "above_bound";
 
-/** A call as its usage is judged. */
+/** What is known of a call whose usage is judged. */
 export interface JudgedCall {
-  /** The tokens of its prompt as near as they are known. */
+  /** The best estimate of its prompt's tokens. */
   likelyTokens: number;
-  /** The fewest tokens that its prompt can have. */
+  /** A lower bound of its prompt's tokens. */
   leastTokens: number;
   boundNanos: number;
 }
 
-/** What a call is charged. `dispute` is null where the report was taken as it came. */
+/** The charge for a call. `dispute` is null if the report was accepted. */
 export interface Judgement {
   usage: CallUsage;
   /** Never above the call's bound. */
@@ -83,9 +83,9 @@ export interface Judgement {
 }
 
 /**
- * Decides what a call is charged. A report that can't be true is replaced by our own count; one above the
- * bound is charged the bound, with our own count as its tokens. Of a reply that was cut off (not `whole`)
- * the output is what arrived, at least.
+ * Decides the charge for a call. A report that cannot be true is replaced by our own count; one above the bound
+ * is charged the bound, with our own count as its tokens. For a reply that was cut off (not `whole`), the
+ * output is at least what arrived.
  */
 export function judgeUsage(
   reported: ReportedUsage,
@@ -103,7 +103,7 @@ export function judgeUsage(
   const replaced = (reason: Dispute) => charge(own, { reason, reportedNanos });
   const prompt = promptTokens(usage);
 
-  // The API counts some kinds of call at their end only.
+  // The API reports the counts of some kinds of call only at their end.
   if (!whole && prompt === 0) return charge(own);
   if (whole && totalTokens(usage) === 0) return replaced("missing");
   if (prompt < Math.max(1, call.leastTokens)) return replaced("too_low");
@@ -117,7 +117,7 @@ export function judgeUsage(
   return charge({ ...usage, outputTokens: Math.max(usage.outputTokens, own.outputTokens) });
 }
 
-/** Our own count of a call: its prompt as near as it is known, and what was received of its reply. */
+/** Returns our own count of a call: the estimate of its prompt, and what was received of its reply. */
 function ownCount({ received }: ReportedUsage, { likelyTokens }: JudgedCall): CallUsage {
   return {
     ...NO_USAGE,

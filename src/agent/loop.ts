@@ -4,18 +4,18 @@ import { compactionCut } from "./messages";
 import { searchWeb } from "./search-web";
 import { replyToStore } from "./stored-reply";
 
-/** A conversation heavier than this is summarised: it fits in every model's window with room to go on. */
+/** A conversation of more tokens is summarised: it fits into every model's window with room to continue. */
 const COMPACT_AT_TOKENS = 150_000;
 
 const SUMMARY_MAX_TOKENS = 16_384;
 
 /**
- * Carries a run on from wherever its journal says it is, to its end. Never rejects. Returns null when
- * it was stopped from outside: whoever stopped it has written down how it ended.
+ * Runs an agent from the state in its journal to its end. Never rejects. Returns null if the run was stopped
+ * from outside: then its end is stored already.
  */
 export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
   let mayCompact = true;
-  /** Whether the conversation, as it is, is more than the model takes. */
+  /** Whether the conversation exceeds the model's window. */
   let overflowed = false;
   for (;;) {
     if (deps.signal.aborted) return null;
@@ -29,7 +29,7 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
     deps.journal.deliverInbox();
     overflowed ||= lastStop === "model_context_window_exceeded";
     if (overflowed || (mayCompact && contextTokens > COMPACT_AT_TOKENS)) {
-      // A summary that failed once is not paid for again with every turn.
+      // A summary that failed is not paid for again with every turn.
       mayCompact = await compact(deps);
       if (deps.signal.aborted) return null;
       if (overflowed && !mayCompact) return TOO_LONG;
@@ -42,7 +42,7 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
   }
 }
 
-/** Returns what a reply's stop reason means for the run; undefined to go on. */
+/** Returns the end of a run whose newest reply has this stop reason; undefined if the run continues. */
 export function endingOf(lastStop: string | null): Ending | undefined {
   switch (lastStop) {
     case null:
@@ -67,7 +67,7 @@ const TOO_LONG: Ending = {
   },
 };
 
-/** Asks for one reply. Returns how the run ends when there is none, or that the prompt was too long. */
+/** Makes one reply. Returns the end of the run if there is none, or that the prompt was too long. */
 async function reply(deps: AgentDeps): Promise<Ending | Overflow | undefined> {
   const call = {
     ...deps.request,
@@ -83,7 +83,7 @@ async function reply(deps: AgentDeps): Promise<Ending | Overflow | undefined> {
   return undefined;
 }
 
-/** Replaces the older part of the conversation by a summary of the API's; false if there was none. */
+/** Replaces the older part of the conversation by a summary of the API's. Returns false if there was none. */
 async function compact(deps: AgentDeps): Promise<boolean> {
   const messages = deps.journal.conversation();
   const cut = compactionCut(messages);
@@ -107,7 +107,7 @@ async function compact(deps: AgentDeps): Promise<boolean> {
   return true;
 }
 
-/** Runs calls in their order, those that may run side by side so. */
+/** Runs calls in order, in parallel where that is allowed. */
 async function runTools(calls: Progress["pending"], deps: AgentDeps): Promise<void> {
   for (const batch of batches(calls, deps)) {
     await Promise.all(batch.map((call) => runOne(call, deps)));
@@ -125,7 +125,7 @@ async function runOne(call: Progress["pending"][number], deps: AgentDeps): Promi
   if (!deps.signal.aborted) deps.journal.finishTool(call, result);
 }
 
-/** Neighbouring calls that may run side by side form one batch; any other call is a batch of its own. */
+/** Returns the calls in batches: neighbouring calls that may run in parallel, or a single call. */
 function batches(calls: Progress["pending"], deps: AgentDeps): Progress["pending"][] {
   const found: Progress["pending"][] = [];
   for (const call of calls) {

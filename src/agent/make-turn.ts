@@ -7,25 +7,25 @@ import { leastTokens, promptBound } from "./prompt-bounds";
 import { reserveTurn, type Turn } from "./reserve-turn";
 import { retryDelayMs } from "./retry";
 
-/** How a turn came out. */
+/** The outcome of a turn. */
 type MadeTurn =
   | { ok: true; turn: Turn; outcome: ModelReply }
   | { ok: false; ending: Ending | Overflow };
 
-/** The model refused the prompt: it does not fit in its window. */
+/** The model refused the prompt since it exceeds the model's window. */
 export interface Overflow {
   stopReason: "overflow";
   error: PublicError;
 }
 
-/** Makes one turn within its limits, trying again as long as it makes sense. */
+/** Makes one turn within the limits. Retries transient failures. Never rejects. */
 export async function makeTurn(
   wanted: { kind: TurnKind; ref: string; call: ModelCall; live: boolean },
   deps: AgentDeps,
 ): Promise<MadeTurn> {
   let failure: ModelFailure | undefined;
   for (;;) {
-    // From before it is asked: one that settles while the answer is on its way counts, too.
+    // Obtained before the reservation, so that a call that is settled meanwhile counts too.
     const otherSettled = deps.journal.otherSettled();
     const granted = await grant(wanted, deps);
     if (granted === "pending_calls") {
@@ -34,7 +34,7 @@ export async function makeTurn(
       continue;
     }
     if (!granted.ok) {
-      // What the failed tries hold is not spent: that ends the message, and not the session.
+      // The reservations of failed tries are not spent: the message ends, not the session.
       const isHeld = granted.ending.stopReason === "budget_limit";
       return failure && isHeld ? { ok: false, ending: failed(failure) } : granted;
     }
@@ -54,7 +54,7 @@ export async function makeTurn(
   }
 }
 
-/** Gets a turn granted, or says how the run ends without. */
+/** Reserves a turn, or returns the end of the run. */
 async function grant(
   wanted: { kind: TurnKind; ref: string; call: ModelCall },
   deps: AgentDeps,
@@ -78,13 +78,13 @@ async function grant(
   return { ok: false, ending: { stopReason: why } as Ending };
 }
 
-/** Returns how a call's failure ends its run. */
+/** Returns the end of a run whose call failed. */
 const failed = (failure: ModelFailure): Ending | Overflow => ({
   stopReason: isOverflow(failure) ? "overflow" : "error",
   error: publicError(failure),
 });
 
-/** Returns a failure of the model as clients see it. */
+/** Returns a failure of the model as it is shown to clients. */
 function publicError(failure: ModelFailure): PublicError {
   return {
     type: failure.status === 401 || failure.status === 403 ? "unavailable_error" : "upstream_error",
@@ -93,7 +93,7 @@ function publicError(failure: ModelFailure): PublicError {
   };
 }
 
-/** Returns whether a prompt was refused for its length. The API tells it in words only. */
+/** Returns whether a prompt was refused for its length. The API says so only in the message. */
 const isOverflow = ({ status, message }: ModelFailure): boolean =>
   status === 413 ||
   (status === 400 && /prompt is too long|exceeds? (the )?context (limit|window)/i.test(message));

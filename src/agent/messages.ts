@@ -2,7 +2,7 @@ import type Anthropic from "@anthropic-ai/sdk";
 import type { Prompt } from "../events/event";
 import type { ToolResult } from "./tool";
 
-/** One block of a conversation, in the Messages API's own form: it has to go back as it came. */
+/** One block of a conversation, in the Messages API's form: it is sent back unchanged. */
 export type Block = Anthropic.Beta.Messages.BetaContentBlockParam;
 
 /** One entry of an agent's conversation. */
@@ -18,9 +18,9 @@ export interface ToolCall {
   input: unknown;
 }
 
-/** Returns a client's prompt as blocks of the conversation. */
+/** Returns a client's prompt as blocks of a conversation. */
 export function promptBlocks(prompt: Prompt): Block[] {
-  // The blocks were checked at the edge; the API itself is the judge of their sources.
+  // The blocks were validated with the request; their sources are validated by the API.
   return typeof prompt === "string" ? [{ type: "text", text: prompt }] : (prompt as Block[]);
 }
 
@@ -30,7 +30,7 @@ export function toolResultBlock(toolUseId: string, result: ToolResult): Block {
   return {
     type: "tool_result",
     tool_use_id: toolUseId,
-    // The API refuses an empty error text.
+    // The API rejects an error with an empty text.
     content: (content === "" ? "(no output)" : content) as string,
     ...(result.isError && { is_error: true }),
   };
@@ -43,24 +43,24 @@ export function toolCalls(content: readonly Block[]): ToolCall[] {
   );
 }
 
-/** Returns the text of a reply: what a client reads as its result. */
+/** Returns the text of a reply, which is the result that clients get. */
 export function textOf(content: readonly Block[]): string {
   return content.flatMap((block) => (block.type === "text" ? [block.text] : [])).join("");
 }
 
-/** Returns what of a reply is kept when it ended for another reason than its tools: no call stays unanswered. */
+/** Returns the blocks without tool calls: a reply that ended for another reason must leave no call unanswered. */
 export function withoutToolCalls(content: readonly Block[]): Block[] {
   return content.filter((block) => block.type !== "tool_use");
 }
 
-/** Returns what of a reply another model may be shown: thoughts are bound to the model that had them. */
+/** Returns the blocks without thinking, which is bound to the model that produced it. */
 export function withoutThoughts(content: readonly Block[]): Block[] {
   return content.filter(({ type }) => type !== "thinking" && type !== "redacted_thinking");
 }
 
 /**
- * Returns whether the API takes a block of a reply back: no blank text, no thought that was cut off before its signature
- * or holds half a character, and nothing that no reply of ours was asked for.
+ * Returns whether the API accepts a block of a reply in a request. It rejects blank text, thinking without a
+ * signature or with half a character, and blocks that our requests do not produce.
  */
 export function sendable(block: Block): boolean {
   switch (block.type) {
@@ -76,9 +76,9 @@ export function sendable(block: Block): boolean {
 }
 
 /**
- * Returns where a conversation is cut to be summarised: everything before the returned index goes into the
- * summary, the rest is sent on as it is. The newest prompt stays, and a call with its results. 0 means
- * that there is nothing worth summarising.
+ * Returns the index at which a conversation is cut for a summary: the entries before it are summarised, the
+ * rest is sent unchanged. The newest prompt stays, and a call stays with its results. 0 if there is nothing
+ * worth summarising.
  */
 export function compactionCut(messages: readonly Message[]): number {
   const last = messages.at(-1);

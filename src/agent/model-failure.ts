@@ -2,7 +2,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import type { Redact } from "../shared/redact";
 import { CutOff } from "./assemble";
 
-/** Why a call failed. `began` says that the reply had started, so that its input is to be paid. */
+/** Why a call failed. `began` says that the reply had started, so its input is billed. */
 export interface ModelFailure {
   /** The API's error type, or `connection_error`, `stalled`, `malformed`, `aborted`. */
   type: string;
@@ -14,23 +14,23 @@ export interface ModelFailure {
   began: boolean;
 }
 
-/** A gateway in the middle may answer with a whole page; its beginning says enough. */
+/** The most characters of a message: a gateway may answer with a whole page. */
 const MAX_MESSAGE_CHARACTERS = 2_000;
 
 const RETRYABLE_STATUS = new Set([408, 409, 429]);
 
-/** Returns what a stream says that ends in the middle. */
+/** Returns an error event of a stream as an error of the SDK. */
 export const errorInStream = (told: object, headers: Headers): Error =>
   new Anthropic.APIError(undefined, told, undefined, headers);
 
-/** Statuses that say that a call was not run. Whatever else fails may have been billed. */
+/** Statuses of calls that were not run. Other failures may have been billed. */
 const NOT_RUN = new Set([400, 401, 403, 404, 413, 429, 529]);
 
-/** Tells whether a failed call surely cost nothing: it was refused before anything of it was run. */
+/** Returns whether a failed call certainly cost nothing: it was rejected before it was run. */
 export const wasNotRun = ({ began, status }: Pick<ModelFailure, "began" | "status">): boolean =>
   !began && status !== null && NOT_RUN.has(status);
 
-/** Returns a refusal of the API as a failure, from the answer and its body. */
+/** Returns an error response of the API as a failure. */
 export function failureOfResponse(response: Response, body: string, redact: Redact): ModelFailure {
   const { status, headers } = response;
   const error = Anthropic.APIError.generate(status, parseObject(body), body, headers);
@@ -48,8 +48,8 @@ export function parseObject(body: string): object | undefined {
 }
 
 /**
- * Returns what an error of the SDK means for us: whether to try again, when, and what to tell the client. A gateway may
- * repeat in it what it was sent, our key among it.
+ * Returns an error of the SDK as a failure: its public message, and whether and when to retry. The message is
+ * redacted, since a gateway may repeat what it was sent, our key among it.
  */
 export function classify(
   error: unknown,
@@ -80,7 +80,7 @@ export function classify(
     return failure("connection_error", `the model's stream broke: ${why}`, true);
   }
   const status = error.status ?? null;
-  // An error event in the middle of a stream has no status of its own.
+  // An error event in a stream has no status of its own.
   const overloaded = error.type === "overloaded_error" || error.type === "rate_limit_error";
   const retryable =
     status === null
@@ -99,10 +99,10 @@ export function classify(
   };
 }
 
-/** Returns what a gateway calls a text may be anything. */
+/** Returns the value if it is a text; a gateway may send anything. */
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
-/** Returns a name that is shown and logged as it is; null for any other text. */
+/** Returns a text that is safe to show and log unquoted; null for any other. */
 const word = (text: string): string | null => (/^[\w.:/-]{1,200}$/.test(text) ? text : null);
 
 const short = (value: string, most: number): string => value.slice(0, most).toWellFormed();

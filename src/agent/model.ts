@@ -19,20 +19,20 @@ export interface ModelCall {
   thinking?: Thinking;
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | undefined;
   outputSchema?: Record<string, unknown> | undefined;
-  /** Asks for a summary of `messages` instead of a reply. */
+  /** Asks for a summary of `messages` in place of a reply. */
   compaction?: boolean | undefined;
-  /** The how-manieth try this is, from 1. */
+  /** Attempt number, starting at 1. */
   attempt: number;
 }
 
-/** How a call ended. A failure carries what had arrived until then. */
+/** The outcome of a call. A failure carries the part of the reply that had arrived. */
 export type ModelOutcome = ModelReply | FailedCall;
 export interface ModelReply {
   ok: true;
   content: Block[];
   stopReason: string;
   usage: ReportedUsage;
-  /** Calls whose inputs could not be kept, by their ids, with the reason; absent where there are none. */
+  /** Calls whose inputs could not be kept, by their ids, with the reason; absent if there are none. */
   unusable?: ReadonlyMap<string, string>;
 }
 export interface FailedCall {
@@ -41,36 +41,36 @@ export interface FailedCall {
   draft: Draft;
 }
 
-/** Where a call's reply can be watched while it arrives: `draft` is filled as it does. */
+/** Where the reply of a call can be watched: `draft` is filled as it arrives. */
 export interface CallWatch {
   draft: Draft;
   onDelta: DeltaListener;
 }
 
-/** A model to call. Neither method rejects: failure is a value. */
+/** A client of a model. Neither method rejects: a failure is a value. */
 export interface Model {
   call(call: ModelCall, signal: AbortSignal, watch: CallWatch): Promise<ModelOutcome>;
-  /** Returns the input tokens of a call as the API counts them, or why they can't be counted. */
+  /** Returns the input tokens of a call as the API counts them, or why it does not. */
   count(call: ModelCall, signal: AbortSignal): Promise<Counted>;
 }
 
 const COMPACTION_BETA = "compact-2026-09-04";
 
-/** Returns the Messages API behind the SDK's client. Retries are not made here: each is an event and a cost. */
+/** Returns a client of the Messages API. It does not retry: each try is an event and has a cost. */
 export function createModel(options: {
   apiKey: string;
-  /** Texts that are redacted from failures, besides the key. */
+  /** Texts that are redacted from failures, in addition to the key. */
   secrets?: readonly string[];
   baseURL?: string | undefined;
   fetch?: typeof fetch;
-  /** A stream that says nothing for this long is taken for dead; the API pings far more often. */
+  /** The time without an event after which a stream is aborted; the API pings far more often. */
   stallMs?: number;
 }): Model {
   const { fetch: ask = (input, init) => fetch(input, init) } = options;
   const client = new Anthropic({
     apiKey: options.apiKey,
     maxRetries: 0,
-    // It would log what it can't parse, and that may be anybody's text.
+    // The SDK logs what it cannot parse, which may hold anybody's text.
     logLevel: "off",
     ...(options.baseURL && { baseURL: options.baseURL }),
     fetch: async (input, init) => withBoundedError(await ask(input, init)),
@@ -99,7 +99,7 @@ export function createModel(options: {
           watchdog.touch();
           if (event?.type === "error") throw errorInStream(event, response.headers);
           if (event) assembler.take(event);
-          // Whether the answer has an end of its own is of no interest any more.
+          // The end of the stream itself adds nothing.
           if (assembler.stopped) break;
         }
         const { content, usage } = draft;
@@ -129,7 +129,7 @@ export function createModel(options: {
   };
 }
 
-/** Returns the request's parameters but for what only a sampling call has. */
+/** Returns the parameters that a call and a count share. */
 function parameters(call: ModelCall): Anthropic.Beta.Messages.MessageCountTokensParams {
   const compacted = call.compaction || call.messages[0]?.content[0]?.type === "compaction";
   const output = {
@@ -152,13 +152,13 @@ function parameters(call: ModelCall): Anthropic.Beta.Messages.MessageCountTokens
   };
 }
 
-/** Returns what a request weighs: the parts of it that become input tokens. */
+/** Returns the parts of a request that become input tokens. */
 export function weighedParts(call: ModelCall) {
   const { system, tools, messages, outputSchema } = call;
   return { system, tools, messages, outputSchema };
 }
 
-/** Returns an answer whose error is of a bounded length: the SDK reads all of it. */
+/** Returns the response with a bounded body if it is an error: the SDK reads all of it. */
 async function withBoundedError(response: Response): Promise<Response> {
   if (response.ok) return response;
   const text = await textOfAnswer(response);

@@ -1,4 +1,4 @@
-/** Prices of one model in nano-dollars a token: dollars per million tokens, times 1,000. */
+/** Prices of one model in nano-dollars per token: dollars per million tokens, times 1,000. */
 export interface Prices {
   input: number;
   output: number;
@@ -7,23 +7,23 @@ export interface Prices {
   cacheWrite1h: number;
 }
 
-/** Prices that hold from a day (UTC) on, for prompts of more than so many tokens. */
+/** Prices that are valid from a day (UTC) on, for prompts of more than `abovePromptTokens`. */
 interface PriceRow extends Prices {
   from?: string;
   abovePromptTokens?: number;
 }
 
-/** What a model costs and how it is asked. `id` is what is sent to the API and shown as what ran. */
+/** A model's prices and abilities. `id` is sent to the API and shown as the model that ran. */
 export interface PricedModel {
   id: string;
   prices: readonly PriceRow[];
   contextWindow: number;
   maxOutput: number;
-  /** Whether to ask for adaptive thinking when the client says nothing; older models think on demand only. */
+  /** Whether to ask for adaptive thinking by default; older models think on demand only. */
   thinking: "adaptive" | "none";
 }
 
-/** What a deployment says of models this table does not know: dollars per million tokens. */
+/** A deployment's prices of models that are not in the table: dollars per million tokens. */
 export type ExtraPrices = Readonly<
   Record<
     string,
@@ -36,7 +36,7 @@ export type ExtraPrices = Readonly<
   >
 >;
 
-/** What runs when a client names no model. */
+/** The model of a session that names none. */
 export const DEFAULT_MODEL = "claude-sonnet-5-5";
 
 /** Writing to the cache costs 1.25 times the input price for five minutes, twice for an hour. */
@@ -52,7 +52,7 @@ type Facts = Omit<PricedModel, "id" | "prices">;
 const MILLION: Facts = { contextWindow: 1_000_000, maxOutput: 128_000, thinking: "adaptive" };
 const GENERATION_4_5: Facts = { contextWindow: 200_000, maxOutput: 64_000, thinking: "none" };
 
-/** The most careful guess for a model that only `MODEL_PRICES` knows. */
+/** Cautious facts about a model that only `MODEL_PRICES` knows. */
 const UNKNOWN: Facts = { contextWindow: 200_000, maxOutput: 32_000, thinking: "none" };
 
 const FABLE_5_2 = listPrices(8, 40, 0.2);
@@ -96,14 +96,14 @@ const MODELS: Readonly<Record<string, Facts & { prices: readonly PriceRow[] }>> 
   "claude-haiku-4-5": { ...GENERATION_4_5, prices: [listPrices(1, 5, 0.1)] }, // docs, cli
 };
 
-/** Dated names of live models. They are sent as they are given. */
+/** Dated names of live models. They are sent unchanged. */
 const DATED: Readonly<Record<string, string>> = {
   "claude-opus-4-5-20251101": "claude-opus-4-5",
   "claude-sonnet-4-5-20250929": "claude-sonnet-4-5",
   "claude-haiku-4-5-20251001": "claude-haiku-4-5",
 };
 
-/** Names that no longer run, or will not from a day (UTC) on, and what runs in their place. */
+/** Names that are retired, at once or from a day (UTC) on, with their replacements. */
 export interface Retirement {
   names: RegExp;
   successor: string;
@@ -146,21 +146,21 @@ export const SUCCESSORS: readonly Retirement[] = [
   { names: /^claude-instant(-|$)/, successor: "claude-haiku-5-5" },
 ];
 
-/** Returns the first instant of a day that is written 2026-11-30. */
+/** Returns the first instant, in ms since 1970, of a day such as 2026-11-30. */
 const dayStart = (day: string): number => Date.parse(`${day}T00:00:00Z`);
 
-/** Returns what stands in for a name that no longer runs at an instant; undefined for any other name. */
+/** Returns the replacement of a name that is retired at an instant; undefined for any other name. */
 export function successorOf(name: string, at: number): string | undefined {
   const row = SUCCESSORS.find(({ names }) => names.test(name));
   if (!row) return undefined;
-  // An instant before a retirement brings back only a model whose prices are still known.
+  // Before its retirement, a model is available only if its prices are still known.
   const runs = row.retiredOn !== undefined && at < dayStart(row.retiredOn) && listed(name);
   return runs ? undefined : row.successor;
 }
 
 /**
- * Returns the model that a name stands for at an instant (ms since 1970), or undefined for a name without a price.
- * A price of the deployment's own wins: a gateway may serve what the API has retired.
+ * Returns the model of a name at an instant (ms since 1970), or undefined for a name without a price. A price
+ * of the deployment's own takes precedence: a gateway may serve what the API has retired.
  */
 export function resolveModel(
   name: string,
@@ -179,7 +179,10 @@ export function knownModels(at: number): string[] {
   return Object.keys(MODELS).filter((name) => successorOf(name, at) === undefined);
 }
 
-/** Returns what a call costs that begins at an instant with a prompt of so many tokens, cached ones included. */
+/**
+ * Returns the prices of a call that begins at an instant (ms since 1970) with a prompt of `promptTokens`,
+ * cached ones included.
+ */
 export function pricesOf(model: PricedModel, promptTokens: number, at: number): Prices {
   const row = model.prices.findLast(
     ({ from, abovePromptTokens }) =>
@@ -189,7 +192,7 @@ export function pricesOf(model: PricedModel, promptTokens: number, at: number): 
   return row;
 }
 
-/** Returns the prices that a prompt of at most so many tokens may turn out to be charged at. */
+/** Returns every set of prices that may apply to a prompt of at most `promptTokens`. */
 export function reachablePrices(model: PricedModel, promptTokens: number, at: number): Prices[] {
   const edges = model.prices.map(({ abovePromptTokens }) => (abovePromptTokens ?? -1) + 1);
   const reached = new Set(edges.filter((edge) => edge <= promptTokens));
@@ -212,6 +215,6 @@ function ownPrices(price: ExtraPrices[string]): Prices {
   };
 }
 
-/** Rounds up, but not for the dust of floating point: 0.07 × 1,000 is 70 and not 71. */
+/** Rounds up, but ignores floating-point dust: 0.07 × 1,000 is 70 and not 71. */
 const nanosPerToken = (dollarsPerMillion: number): number =>
   Math.ceil(Number((dollarsPerMillion * 1000).toFixed(6)));

@@ -4,12 +4,12 @@ import type { JsonSchema } from "./compiled-schema";
 import { compileSchema, UnusableSchema } from "./compiled-schema";
 import { type Misfit, misfitOf, TooManySteps } from "./validate";
 
-/** A reply's structured result, or how it is none. */
+/** A reply's structured result, or why there is none. */
 export type Output = { ok: true; value: unknown } | { ok: false; why: string };
 
 const MAX_WHY_LENGTH = 500;
 
-/** Reads the text of a reply as the JSON that its session asked for. Never throws. */
+/** Parses the text of a reply and validates it against the session's schema. Never throws. */
 export function readOutput(schema: JsonSchema, text: string | null): Output {
   if (text === null) return { ok: false, why: "it is empty" };
   try {
@@ -24,7 +24,7 @@ export function readOutput(schema: JsonSchema, text: string | null): Output {
   }
 }
 
-/** Schemas from before there was a bound may be more than can be used. */
+/** Returns why a text was not accepted. Schemas that were stored before the bounds existed may exceed them. */
 function whyUnread(error: unknown): string {
   if (error instanceof SyntaxError) return "it is not JSON";
   if (error instanceof TooManySteps) return "it takes too many steps to hold it against it";
@@ -32,7 +32,7 @@ function whyUnread(error: unknown): string {
   return shortened(["the schema", error.path, error.message].filter(Boolean).join(" "));
 }
 
-/** Returns the edition of JSON Schema that a schema says it follows. */
+/** Returns the draft of JSON Schema that a schema names. */
 function draftOf({ $schema }: JsonSchema): SchemaDraft {
   const named = /draft-0[4-7]|2019-09/.exec(String($schema))?.[0];
   if (named === undefined) return "2020-12";

@@ -1,4 +1,4 @@
-// Which tools a session may use, and for what.
+// Decides which tools a session may use, and for which inputs.
 
 import type { CommandRules } from "../sandbox/command-rules";
 import { PATTERNED } from "./rule-patterns";
@@ -6,10 +6,10 @@ import { parseRules, type Rule, type Rules } from "./rules";
 import type { Tool } from "./tool";
 import { TOOLS } from "./tools";
 
-/** Whether a call may be made; the reason is written for the model. */
+/** Whether a call may be made. The reason is written for the model. */
 export type Permission = { allowed: true } | { allowed: false; reason: string };
 
-/** Returns the tools that the model is told of: those of which some call may be allowed. */
+/** Returns the tools that are offered to the model: those of which a call may be allowed. */
 export function offeredTools(rules: Rules, tools: readonly Tool[] = TOOLS): Tool[] {
   const allowed = rules.allowedTools && parseRules(rules.allowedTools);
   const disallowed = parseRules(rules.disallowedTools);
@@ -71,7 +71,7 @@ export function mayCall(
   return refused(`Only ${own.map(textOf).join(", ")} is allowed: ${problem}.`);
 }
 
-/** Returns the patterns of Bash for a sandbox that decides by them; undefined when there are none. */
+/** Returns the patterns of Bash for a sandbox that decides on commands; undefined if there are none. */
 export function commandRules(rules: Rules): CommandRules | undefined {
   const patternsIn = (list: readonly string[] | undefined) =>
     parseRules(list).flatMap(({ tool, pattern }) => (tool === "Bash" ? [pattern] : []));
@@ -82,13 +82,13 @@ export function commandRules(rules: Rules): CommandRules | undefined {
   return { ...(allowed.length > 0 && { allowed }), disallowed };
 }
 
-/** Tools that do what another one's disallowing pattern is about. */
+/** Tools to which another tool's disallowing pattern applies too. */
 const ALSO_FORBIDDEN: Record<string, readonly string[]> = {
   Edit: ["Write"],
   Read: ["Glob", "Grep"],
 };
 
-/** Returns whether a disallowing rule may be about a call of a tool. */
+/** Returns whether a disallowing rule applies to a tool. */
 function concerns({ tool, pattern }: Rule, called: string): boolean {
   if (tool === called) return true;
   return pattern !== undefined && (ALSO_FORBIDDEN[tool]?.includes(called) ?? false);

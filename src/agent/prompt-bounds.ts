@@ -1,16 +1,19 @@
-/** What the API adds to a prompt by itself: instructions for tools, for a schema, for a summary. */
+/** Tokens that the API adds to a prompt: instructions for tools, for a schema, for a summary. */
 const PREAMBLE_TOKENS = 2_000;
 
-/** A tool of the API's own brings a description that the request does not show. */
+/** Tokens of a tool of the API's own, whose description is not in the request. */
 const SERVER_TOOL_TOKENS = 5_000;
 
-/** Larger images are scaled down to less. Source: platform.claude.com/docs/en/build-with-claude/vision. */
+/**
+ * The most tokens of an image; larger ones are scaled down. Source:
+ * platform.claude.com/docs/en/build-with-claude/vision.
+ */
 const IMAGE_TOKENS = 5_000;
 
 /**
- * Bounds the input tokens of a Messages request without asking anybody: a token is at least a byte,
- * and an image is bounded whatever it weighs. Null where nothing bounds them (a PDF, a document that
- * lies elsewhere): count those with the API.
+ * Returns an upper bound of the input tokens of a Messages request, without a request to the API: a token is at
+ * least a byte, and an image has a bound for any size. Null if nothing bounds them (a PDF, or a document by
+ * reference): count those with the API.
  */
 export function promptBound(request: {
   messages: readonly unknown[];
@@ -33,20 +36,20 @@ export function promptBound(request: {
  */
 const MAX_CHARACTERS_PER_TOKEN = 16;
 
-/** Returns the fewest tokens that so many characters of text can be. */
+/** Returns a lower bound of the tokens of so many characters. */
 export const leastTokensOf = (characters: number): number =>
   Math.floor(characters / MAX_CHARACTERS_PER_TOKEN);
 
 /**
- * Returns the fewest tokens that the prompt of a Messages request can have. Only what is surely read as text is counted:
- * old thoughts are left out by the API, and signatures, images and encrypted results are no text.
+ * Returns a lower bound of the tokens of a Messages request. Only what is certainly read as text is counted:
+ * the API omits old thinking, and signatures, images and encrypted results are not text.
  */
 export function leastTokens(request: { messages: readonly unknown[]; system?: unknown }): number {
   const blocks = [{ content: request.system }, ...request.messages].flatMap(textsOf);
   return leastTokensOf(blocks.reduce((sum, text) => sum + text.length, 0));
 }
 
-/** Returns the texts of a message, a system prompt or a tool's result, those inside of blocks too. */
+/** Returns the texts in a message, a system prompt or a tool's result, nested blocks included. */
 function textsOf(holder: unknown): string[] {
   if (typeof holder !== "object" || holder === null || !("content" in holder)) return [];
   if (typeof holder.content === "string") return [holder.content];
@@ -70,8 +73,8 @@ interface Block {
 }
 
 /**
- * Returns the blocks of a message or of a tool's result, those inside of results too. Nothing else is looked
- * into: a tool's input may look like a block.
+ * Returns the blocks of a message or of a tool's result, those of nested results included. Nothing else is
+ * searched: a tool's input may look like a block.
  */
 function blocksOf(holder: unknown): Block[] {
   if (typeof holder !== "object" || holder === null || !("content" in holder)) return [];

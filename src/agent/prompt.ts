@@ -1,15 +1,15 @@
-/** What an agent is told of itself where the client says nothing. */
+/** The beginning of the system prompt if the client gives none. */
 export const DEFAULT_PROMPT =
   "You are an agent that works for a developer. Use your tools to look at things before you " +
   "change them, do what you were asked to the end, and say plainly what you did and what you could not do.";
 
 /**
- * Returns the system prompt of an agent: what the client gave, or ours, and where the agent finds itself. It
- * is the same for every turn of a session, so that it is read from the cache.
+ * Returns the system prompt of an agent: the client's or ours, and the agent's surroundings. It is the same for
+ * every turn of a session, so that it is read from the cache.
  */
 export function systemPrompt(options: {
   given: string | undefined;
-  /** What the agent is told of others that it works with; empty where it is alone. */
+  /** The description of the other agents of the session; empty if there are none. */
   others?: string;
   workspace: string;
   createdAt: number;

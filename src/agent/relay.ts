@@ -7,31 +7,31 @@ import type { Counted } from "./token-count";
 import { countedTokens } from "./token-count";
 import { STALL_MS, startWatchdog } from "./watchdog";
 
-/** The API as others' calls are passed on to it: with our key, and nothing else of ours. */
+/** The API that calls are relayed to, with our key. */
 export interface Upstream {
   fetch: typeof fetch;
   baseURL: string;
   apiKey: string;
-  /** What no answer but a reply may tell, besides the key. */
+  /** Texts that are redacted from answers other than replies, in addition to the key. */
   secrets?: readonly string[];
 }
 
-/** A call of somebody else, to be made with our key. */
+/** A call from outside that is made with our key. */
 export interface RelayedCall {
   body: object;
-  /** The headers it came with; only what the API has to know is passed on. */
+  /** The headers of the call. Only those that the API needs are passed on. */
   headers: Headers;
   attempt: number;
 }
 
 const PASSED_HEADERS = /^(anthropic-(version|beta)|user-agent|x-app|x-stainless-.*)$/;
 
-/** What of the API's answer its caller has to know. */
+/** Headers of the API's answer that are passed on to the caller. */
 const ANSWERED_HEADERS = ["content-type", "request-id", "retry-after", "x-should-retry"];
 
 /**
- * Makes a call and passes its answer on while it arrives. `settle` hears once how it ended, and hears of a
- * whole reply before whoever called can have it. Never rejects.
+ * Makes a call and passes its answer on as it arrives. Calls `settle` once with the outcome; for a whole reply,
+ * before the caller gets the end of it. Never rejects.
  */
 export async function relay(
   upstream: Upstream,
@@ -76,7 +76,7 @@ export async function relay(
   );
   const source = readAnswer(response.body);
   let whole = false;
-  /** Returns the text of the answer's next record; null after the last. */
+  /** Returns the text of the next record; null after the last. */
   const next = async (): Promise<string | null> => {
     if (whole) return null;
     const { value: record, done } = await source.next();
@@ -93,12 +93,12 @@ export async function relay(
     }
     return passedText(record);
   };
-  /** Gives the call up, and says why. */
+  /** Aborts the call. Returns why. */
   const giveUp = (error: unknown): string => {
     try {
       return fail(error).message;
     } catch {
-      // Whoever is to write it down is gone, and so is the call.
+      // `settle` threw, since the session's object is gone: so is the call.
       return "the call was lost";
     } finally {
       gone.abort();
@@ -122,7 +122,8 @@ export async function relay(
         else controller.enqueue(encoder.encode(record));
       } catch (error) {
         giveUp(error);
-        // Claude Code asks again where a stream ends without an end, and gives up where it ends with an error.
+        // Claude Code retries a stream that ends without its last event, and gives up on one that ends with an
+        // error.
         controller.close();
       }
     },
@@ -131,11 +132,11 @@ export async function relay(
       giveUp(new Error("whoever called is gone"));
     },
   });
-  // Nobody may read on who is gone without a word: the call is given up on all the same.
+  // The caller may disappear without cancelling the stream: the call is aborted in any case.
   watchdog.signal.addEventListener("abort", () => {
     if (!whole) giveUp(new Error("the call was stopped"));
   });
-  // A reply in plain JSON is passed on as the stream that it would have been.
+  // A reply in plain JSON is passed on as a stream.
   const headers = {
     ...Object.fromEntries(answered(response, redact)),
     "content-type": "text/event-stream",
@@ -143,11 +144,11 @@ export async function relay(
   return new Response(body, { headers });
 }
 
-/** Returns a record as it came, but for a call that may have been given another id. */
+/** Returns the text of a record; that of a call is written anew, since the call may have got another id. */
 const passedText = ({ text, event }: AnswerRecord): string =>
   event?.type === "content_block_start" ? recordOf(event) : text;
 
-/** Has the API count the prompt of a call. Never rejects. */
+/** Counts the tokens of a call's prompt by the API. Never rejects. */
 export async function countRelayed(
   upstream: Upstream,
   call: RelayedCall,
@@ -168,14 +169,14 @@ export async function countRelayed(
   }
 }
 
-/** Fields that a count does not take. */
+/** Fields that a count does not accept. */
 const ONLY_SAMPLED = new Set(["stream", "max_tokens", "stop_sequences", "metadata", "temperature"]);
 
-/** Returns an error as the API writes it. */
+/** Returns an error response in the API's format. */
 export const apiError = (status: number, type: string, message: string): Response =>
   Response.json(
     { type: "error", error: { type, message } },
-    // What is refused here is refused for good.
+    // A request that is refused here is not worth a retry.
     { status, headers: status < 500 ? { "x-should-retry": "false" } : {} },
   );
 

@@ -4,7 +4,7 @@ import type { ModelFailure } from "./model-failure";
 import { retryDelayMs } from "./retry";
 import { type Counted, NO_COUNT } from "./token-count";
 
-/** A turn that may be made: its price is reserved, and `maxTokens` is what it may say. */
+/** A reserved turn. `maxTokens` is the most that its reply may have. */
 export interface Turn {
   turnId: string;
   attempt: number;
@@ -12,8 +12,8 @@ export interface Turn {
 }
 
 /**
- * Whether a turn may be made. `over_budget`: not within the bound given; an exact count may show that it
- * fits. `pending_calls`: what calls under way will leave over may allow it.
+ * Whether a turn was reserved. `over_budget`: it exceeds the budget with the given bound, and may fit with an
+ * exact count. `pending_calls`: it may fit when other calls of the session are settled.
  */
 export type TurnReservation =
   | ({ ok: true } & Turn)
@@ -22,46 +22,46 @@ export type TurnReservation =
       why: "interrupted" | "turn_limit" | "max_turns" | "over_budget" | "pending_calls";
     };
 
-/** A turn that a run would like to make. */
+/** A request to reserve a turn. */
 export interface TurnRequest {
   kind: TurnKind;
-  /** Tells apart turns of one kind that run side by side. */
+  /** Distinguishes turns of one kind that run in parallel. */
   ref: string;
-  /** The most its prompt can have. */
+  /** The most tokens of its prompt. */
   promptTokens: number;
-  /** What its prompt has, as near as that is known. */
+  /** The best estimate of its prompt's tokens. */
   likelyTokens: number;
-  /** The fewest tokens that its prompt can have. */
+  /** A lower bound of its prompt's tokens. */
   leastTokens: number;
   maxTokens: number;
-  /** Whether fewer tokens than `maxTokens` may be granted where all of them do not fit. */
+  /** Whether fewer tokens than `maxTokens` may be reserved if all of them do not fit. */
   lowered: boolean;
-  /** How long the call asks the cache to keep what it writes; five minutes when absent. */
+  /** The lifetime of the cache entries that the call writes; five minutes when absent. */
   ttl?: "1h";
 }
 
-/** What a search may read: its results enter the prompt of the call that makes it. */
+/** The most tokens of search results: they enter the prompt of the call that searches. */
 const SEARCH_PROMPT_TOKENS = 100_000;
 
-/** No model's window is larger. */
+/** The largest window of any model. */
 const MAX_PROMPT_TOKENS = 1_000_000;
 
-/** What a token of a prompt weighs, where nobody counted. */
+/** The assumed bytes of a token, for a prompt that was not counted. */
 const BYTES_PER_TOKEN = 4;
 
-/** A turn that is wanted, and how it may be had. */
+/** A turn to reserve. */
 export interface TurnToReserve {
   kind: TurnKind;
   ref: string;
-  /** The most its prompt can have without anybody counting it; null where nothing bounds it. */
+  /** An upper bound of its prompt's tokens; null if only the API can count them. */
   promptBound: number | null;
-  /** The fewest that it can have. */
+  /** A lower bound of its prompt's tokens. */
   leastTokens: number;
   maxTokens: number;
   ttl?: TurnRequest["ttl"];
 }
 
-/** What is asked for a turn. */
+/** The dependencies of a reservation. */
 export interface ReserveDeps {
   begin(wish: TurnRequest): TurnReservation;
   count(): Promise<Counted>;
@@ -70,9 +70,9 @@ export interface ReserveDeps {
 }
 
 /**
- * Gets a turn granted. The prompt is bounded by its bytes, which needs no request; where that bound is
- * too wide for the money left, the API counts it. A count that can't be had, or can't be true, leaves that
- * bound; what has none is bounded by what a model can read. Answers a failure where not even that fits.
+ * Reserves a turn. The prompt is bounded by its bytes, which needs no request; if that bound exceeds the
+ * budget, the API counts the tokens. Without a plausible count the bound is used again, or the largest window
+ * for a prompt without one. Returns the failure of the count if not even that fits.
  */
 export async function reserveTurn(
   wanted: TurnToReserve,
@@ -107,11 +107,11 @@ export async function reserveTurn(
   return { ok: false, why: "uncounted", failure: counted.failure };
 }
 
-/** Returns a count, if it can be that of the prompt. */
+/** Returns the count, or a failure if it is too low to be true. */
 const believed = (counted: Counted, least: number): Counted =>
   counted.ok && counted.tokens < least ? NO_COUNT : counted;
 
-/** Lets the API count a prompt, trying again as long as it makes sense. */
+/** Counts the tokens of a prompt. Retries transient failures. */
 async function countPatiently({ count, signal, random }: ReserveDeps): Promise<Counted> {
   for (let attempt = 1; ; attempt++) {
     const counted = await count();
@@ -122,5 +122,5 @@ async function countPatiently({ count, signal, random }: ReserveDeps): Promise<C
   }
 }
 
-/** The API calls its count an estimate. */
+/** Returns a count with a margin: the API calls its count an estimate. */
 const withMargin = (tokens: number): number => Math.ceil(tokens * 1.05) + 100;

@@ -1,17 +1,17 @@
 import { jitteredBackoffMs } from "../shared/backoff";
 import type { ModelFailure } from "./model-failure";
 
-/** Tries of one turn, the first included, before its message fails. */
+/** The most tries of one turn, the first included. */
 export const MAX_ATTEMPTS = 8;
 
 const BASE_DELAY_MS = 500;
 const MAX_DELAY_MS = 30_000;
-/** A server that asks for more patience than this is taken for unavailable. */
+/** A server that asks for a longer pause is treated as unavailable. */
 const MAX_RETRY_AFTER_MS = 120_000;
 
 /**
- * Returns how long to wait before the next try, or null to give up. `random` is from 0 to 1: half of the
- * delay is jitter, so that sessions that failed together do not come back together.
+ * Returns the ms to wait before the next try, or null to give up. `attempt` counts from 1. `random` is from 0
+ * to 1: half of the delay is jitter, so that sessions that failed together do not retry together.
  */
 export function retryDelayMs(
   failure: Pick<ModelFailure, "retryable" | "retryAfterMs">,

@@ -1,17 +1,17 @@
-// The patterns of rules: what stands in the parentheses of `Bash(git *)`, for each tool that takes any.
+// The patterns of rules, the part in parentheses of `Bash(git *)`, for each tool that has any.
 
 import { resolveFrom } from "../sandbox/paths";
 import { forbidden, uncovered } from "./tools/command-rules";
 import { searchOf } from "./tools/glob";
 import { expandBraces, globMatcher } from "./tools/glob-pattern";
 
-/** How the patterns of a tool's rules are read. */
+/** The semantics of the patterns of one tool. */
 export interface Patterned {
-  /** Returns what is wrong with a pattern. */
+  /** Returns what is wrong with a pattern; undefined if it is valid. */
   problem(pattern: string): string | undefined;
-  /** Why none of the patterns allows a call; undefined when one does. */
+  /** Returns why none of the patterns allows a call; undefined if one does. */
   uncovered(patterns: readonly string[], input: unknown, cwd?: string): string | undefined;
-  /** Reads a call once; what it returns tells of each of the patterns whether it disallows the call. */
+  /** Parses a call once. Returns a function that says whether a pattern disallows the call. */
   forbids(patterns: readonly string[], input: unknown, cwd?: string): (pattern: string) => boolean;
 }
 
@@ -60,7 +60,7 @@ function paths(pathOf: (input: unknown, cwd?: string) => string | undefined): Pa
 
 const files = paths((input, cwd) => resolved(cwd, textIn(input, "file_path")));
 
-/** How the patterns of each tool are read; tools that are absent take no patterns. */
+/** The semantics of patterns by tool. Tools that are absent have no patterns. */
 export const PATTERNED: Record<string, Patterned> = {
   Bash: commands,
   Read: files,
@@ -88,12 +88,15 @@ function pathProblem(pattern: string): string | undefined {
   }
 }
 
-/** Characters of all path patterns of a list, expanded, and those times the characters of a path. */
+/**
+ * Bounds of the time that path patterns take: the characters of all patterns of a list, expanded, and those
+ * times the characters of a path.
+ */
 export const MAX_PATTERN_CHARS = 50_000;
 const MAX_STEPS = 10_000_000;
 const MAX_PATH_CHARS = 4_096;
 
-/** Returns whether a decision would take too long. Rules of sessions from before there was a bound may be more. */
+/** Returns whether a decision would take too long. Rules that were stored before the bounds existed may exceed them. */
 function isTooMuch(patterns: readonly string[], path: string): boolean {
   if (path.length > MAX_PATH_CHARS) return true;
   let chars = 0;

@@ -1,30 +1,30 @@
-// The rules of a session as text, written as in Claude Code: `Bash` speaks of every call of a tool,
-// `Bash(git *)` of those that match a pattern.
+// The rules of a session, written as in Claude Code: `Bash` applies to every call of a tool, `Bash(git *)` to
+// those that match the pattern.
 
 import { expandedLength, MAX_PATTERN_CHARS, PATHS, PATTERNED } from "./rule-patterns";
 import type { Tool } from "./tool";
 import { TOOLS } from "./tools";
 
-/** A session's rules. Absent `allowedTools` allow everything; `disallowedTools` win over them. */
+/** A session's rules. Without `allowedTools` every tool is allowed; `disallowedTools` take precedence. */
 export interface Rules {
   allowedTools?: readonly string[] | undefined;
   disallowedTools?: readonly string[] | undefined;
 }
 
-/** A rule: without a pattern it speaks of every call of its tool. */
+/** One rule. Without a pattern it applies to every call of its tool. */
 export interface Rule {
   tool: string;
   pattern?: string;
 }
 
-/** Returns a rule from its text, undefined when it is none. `Bash(*)` is `Bash`. */
+/** Parses a rule; undefined if the text is none. `Bash(*)` is the same as `Bash`. */
 export function parseRule(text: string): Rule | undefined {
   const [, tool, pattern] = /^([A-Za-z][\w-]*)(?:\((.+)\))?$/s.exec(text.trim()) ?? [];
   if (tool === undefined) return undefined;
   return pattern === undefined || pattern === "*" ? { tool } : { tool, pattern };
 }
 
-/** Returns what is wrong with rules, each with the path of the rule; empty when nothing is. */
+/** Returns what is wrong with rules, each with the path of the rule; empty if all are valid. */
 export function checkRules(
   rules: Rules,
   tools: readonly Pick<Tool, "name">[] = TOOLS,
@@ -68,10 +68,10 @@ function problemOf(text: string, tools: readonly Pick<Tool, "name">[]): string |
   return patterned ? patterned.problem(pattern) : `rules of ${tool} take no pattern`;
 }
 
-/** Rules as they were read, by the lists they stand in: a run asks again for each of its calls. */
+/** Parsed rules by the lists that they come from: a run asks for them with each call. */
 const READ = new WeakMap<readonly string[], Rule[]>();
 
-/** Returns the rules of a list; texts that are none are left out. */
+/** Parses a list of rules. Texts that are not rules are left out. */
 export function parseRules(rules: readonly string[] = []): Rule[] {
   const known = READ.get(rules);
   if (known) return known;

@@ -1,17 +1,20 @@
 import { RE2JS } from "re2js";
 
-// Regular expressions of clients, matched in time that grows with the text alone. It is RE2's syntax, which
-// knows no look-around and no back-references, and is searched for anywhere in a text.
+// Regular expressions of clients, matched in time linear in the text. The syntax is RE2's, without look-around
+// and back-references; a match may be anywhere in the text.
 
 const MAX_CHARS = 1_000;
 
-/** Instructions of all patterns of a schema together: one that is matched takes as many steps for each character. */
+/** The most instructions of all patterns of a schema: a match takes as many steps for each character. */
 const MAX_INSTRUCTIONS = 10_000;
 
-/** Patterns of one schema, as they were compiled. */
+/** Compiled patterns of one schema, by their source. */
 export type Patterns = Map<string, RE2JS>;
 
-/** Compiles patterns of one schema, each once. Throws an error for people where one can't be used. */
+/**
+ * Returns a compiler for the patterns of one schema, each compiled once. `add` throws an error with a readable
+ * message for a pattern that cannot be used.
+ */
 export function patternCompiler(): { patterns: Patterns; add(pattern: string): void } {
   const patterns: Patterns = new Map();
   let instructions = 0;

@@ -7,7 +7,10 @@ import type { SearchOutcome, ToolContext } from "./tool";
 
 const SEARCH_MAX_TOKENS = 4_096;
 
-/** Makes one bounded call of the API's web search, paid for like any other turn. */
+/**
+ * Searches the web by one bounded call of the API's web search, which is charged like any other turn. Never
+ * rejects.
+ */
 export async function searchWeb(
   callId: string,
   query: Parameters<ToolContext["search"]>[0],
@@ -45,6 +48,6 @@ export async function searchWeb(
   return { ok: true, text: textOf(content), links: links.slice(0, MAX_LINKS) };
 }
 
-/** The most links that are shown of a search. */
+/** The most links that are returned. */
 const MAX_LINKS = 50;
 const Link = z.object({ title: z.string().max(1_000), url: z.string().max(4_000) });

@@ -1,10 +1,13 @@
 import type Anthropic from "@anthropic-ai/sdk";
 import type { PricedModel } from "./models";
 
-/** How a model is asked to think; undefined where it is not. */
+/** The request's thinking parameter; undefined to leave it out. */
 export type Thinking = Anthropic.Beta.Messages.BetaThinkingConfigParam | undefined;
 
-/** Returns how to ask a model to think: as the client said, with summaries shown where models hide their thoughts. */
+/**
+ * Returns the thinking parameter for a model: the client's, with summaries shown by models that hide their
+ * thinking.
+ */
 export function thinkingFor(
   model: PricedModel,
   given: Record<string, unknown> | undefined,
@@ -13,14 +16,14 @@ export function thinkingFor(
     return model.thinking === "adaptive" ? { type: "adaptive", display: "summarized" } : undefined;
   }
   const shown = given.type === "adaptive" ? { display: "summarized", ...given } : given;
-  // The API judges what a client asks of a model's thinking.
+  // The API validates what a client gives.
   return shown as unknown as Thinking;
 }
 
-/** The least that the API takes as a budget of thinking. */
+/** The smallest thinking budget that the API accepts. */
 const MIN_THINKING_TOKENS = 1_024;
 
-/** Returns a call's thinking, its budget kept below what the reply may say; none where there is no room for it. */
+/** Returns the thinking parameter with its budget below `maxTokens`; undefined if there is no room for any. */
 export function thinkingWithin({
   thinking,
   maxTokens,

@@ -3,7 +3,7 @@ import type { CommandRules } from "../sandbox/command-rules";
 import type { Sandbox } from "../sandbox/sandbox";
 import type { Lookup } from "./tools/lookup";
 
-/** What a tool result may hold: text, or blocks of the Messages API (text and images). */
+/** The content of a tool result: text, or blocks of the Messages API (text and images). */
 export type ToolContent =
   | string
   | (
@@ -11,22 +11,22 @@ export type ToolContent =
       | { type: "image"; source: { type: "base64"; media_type: string; data: string } }
     )[];
 
-/** What the model reads of a call. A failure is a result like any other: the model decides what to do. */
+/** The result of a call as the model reads it. A failure is a result too: the model decides what to do. */
 export interface ToolResult {
   content: ToolContent;
   isError?: boolean;
-  /** True when the tool was not run at all: it is not among those that were used. */
+  /** True if the tool was not run: the call does not count as a use of it. */
   refused?: boolean;
 }
 
-/** The outcome of one bounded call of the API's web search, or why there was none. */
+/** The outcome of one bounded web search, or why there was none. */
 export type SearchOutcome =
   | { ok: true; text: string; links: { title: string; url: string }[] }
   | { ok: false; message: string };
 
-/** What an agent may do with the other agents of its session. Both can be repeated after a restart. */
+/** An agent's access to the other agents of its session. Both methods may be repeated after a restart. */
 export interface AgentMessaging {
-  /** Has an agent do a task, and answers with what it said, or at once when it is done in the background. */
+  /** Gives a task to an agent. Resolves with its answer, or at once if it works in the background. */
   task(request: {
     callId: string;
     type: string;
@@ -34,11 +34,14 @@ export interface AgentMessaging {
     name?: string | undefined;
     background: boolean;
   }): Promise<ToolResult>;
-  /** Tells an agent something: it hears it after its turn, and is woken by it if it rests. */
+  /**
+   * Sends a message to an agent's inbox. It is delivered after the agent's turn, and starts a run of an agent
+   * without one.
+   */
   send(request: { callId: string; to: string; message: string }): ToolResult;
 }
 
-/** Keeps agents that share files from undoing each other's changes. */
+/** Prevents agents that share files from overwriting each other's changes. */
 export interface FileGuard {
   /** Runs `act` while it holds the file's lock: no other agent changes the file meanwhile. */
   lock<T>(path: string, act: () => Promise<T>): Promise<T>;
@@ -48,42 +51,42 @@ export interface FileGuard {
   record(path: string, bytes: Uint8Array): Promise<void>;
 }
 
-/** A wake-up that an agent sets for itself: when, as ms since 1970 or from now, and what it is told then. */
+/** A wake-up that an agent sets for itself: an instant in ms since 1970 or a delay, and the prompt. */
 export interface WakeRequest {
   when: { at: number } | { delayMs: number };
   prompt: string;
 }
 
-/** When the wake-up comes, or why there is none. */
+/** The instant of the wake-up in ms since 1970, or why there is none. */
 export type WakeOutcome = { ok: true; at: number } | { ok: false; message: string };
 
-/** Everything a tool may touch. */
+/** Everything that a tool has access to. */
 export interface ToolContext {
   sandbox: Sandbox;
   /** The agent's working directory, an absolute path. */
   cwd: string;
-  /** Remembers where the agent's shell stands for its next command. */
+  /** Stores the working directory for the agent's next command. */
   setCwd(path: string): void;
-  /** Names this call, and stays the same when the call is carried on after a restart. */
+  /** Identifies this call; the same when it is resumed after a restart. */
   callId: string;
-  /** True when the call was begun before, and what came of it is not known. */
+  /** True if the call was begun before a restart and its effect is unknown. */
   interrupted: boolean;
   env: Record<string, string>;
-  /** Given where the sandbox decides on each command of Bash by them. */
+  /** Present if the sandbox decides on each command of Bash. */
   commandRules?: CommandRules | undefined;
   signal: AbortSignal;
-  /** Shows output to whoever watches; it is not kept. */
+  /** Publishes output to subscribers; it is not stored. */
   output(stream: "stdout" | "stderr", text: string): void;
-  /** Makes one bounded call of the API's web search, with a budget of its own. */
+  /** Searches the web once, within the session's limits. */
   search(query: {
     query: string;
     allowedDomains?: string[];
     blockedDomains?: string[];
   }): Promise<SearchOutcome>;
-  /** Sets a wake-up of the session; a call that is carried on sets no second one. */
+  /** Sets a wake-up of the session. A resumed call sets the same one. */
   wake(request: WakeRequest): Promise<WakeOutcome>;
   fetch: typeof fetch;
-  /** Checks where names lead before they are fetched; absent where the deployment checks none. */
+  /** Checks the addresses of a host before a request; absent if the deployment checks none. */
   lookup?: Lookup | undefined;
   /** Absent in a session with one agent. */
   messaging?: AgentMessaging | undefined;
@@ -91,13 +94,13 @@ export interface ToolContext {
 }
 
 /**
- * What may be done with a call whose result was lost: `reading` may run again, `acting` is looked up
- * in the sandbox by its id or reported as interrupted, `journaled` is carried on from what it wrote
- * down. Calls that are not `acting` run side by side.
+ * How a call is resumed whose result was lost: `reading` runs again, `acting` is looked up in the sandbox by
+ * its id or reported as interrupted, `journaled` continues from what it stored. Calls that are not `acting` run
+ * in parallel.
  */
 type ToolEffect = "reading" | "acting" | "journaled";
 
-/** A tool of the agent. `run` never rejects for what the model can mend: that is an error result. */
+/** A tool of an agent. `run` does not reject for what the model can correct: that is an error result. */
 export interface Tool<Input = unknown> {
   name: string;
   description: string;

@@ -15,7 +15,7 @@ import { webFetch } from "./tools/web-fetch";
 import { webSearch } from "./tools/web-search";
 import { write } from "./tools/write";
 
-/** The tools of an agent that works in a sandbox. */
+/** The tools of an agent. */
 export const TOOLS: readonly Tool[] = [
   bash,
   edit,
@@ -31,24 +31,24 @@ export const TOOLS: readonly Tool[] = [
   write,
 ];
 
-/** Returns the tool of that name. */
+/** Returns the tool of a name; undefined if there is none. */
 export function findTool(name: string): Tool | undefined {
   return TOOLS.find((tool) => tool.name === name);
 }
 
-/** A tool as the Messages API is told of it. */
+/** A tool in the Messages API's form. */
 export interface ToolDefinition {
   name: string;
   description: string;
   input_schema: { type: "object"; properties: Record<string, unknown>; required: string[] };
 }
 
-/** Returns the API's `tools` for these tools. Always in the same order: a prompt is cached from its beginning. */
+/** Returns the API's `tools` for these tools. The order is fixed, since a prompt is cached from its beginning. */
 export function toolDefinitions(tools: readonly Tool[]): ToolDefinition[] {
   return tools.map(definitionOf).sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
-/** Runs a call. Never rejects: bad input and every failure are results that the model reads. */
+/** Validates the input of a call and runs it. Never rejects: every failure is a result that the model reads. */
 export async function runTool(
   tool: Tool,
   rawInput: unknown,
@@ -67,7 +67,7 @@ export async function runTool(
   }
 }
 
-/** Made once for each tool, since every call of the model needs them. */
+/** Definitions by tool: every call of the model needs them. */
 const definitions = new WeakMap<Tool, ToolDefinition>();
 
 function definitionOf(tool: Tool): ToolDefinition {
@@ -76,7 +76,7 @@ function definitionOf(tool: Tool): ToolDefinition {
   const { name, description } = tool;
   const { properties = {}, required = [] } = z.toJSONSchema(tool.input, {
     io: "input",
-    // What every integer has as its bound is no news to a model.
+    // The bound of all integers tells the model nothing.
     override: ({ jsonSchema }) => {
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
     },
@@ -96,7 +96,7 @@ function problems(error: z.ZodError): string {
     .join("\n");
 }
 
-/** The API refuses a conversation that holds half a surrogate pair, as a cut in the middle of one leaves it. */
+/** Returns a result's content without lone surrogates, which the API rejects; a cut in the middle of a pair leaves one. */
 function wellFormed(content: ToolContent): ToolContent {
   if (typeof content === "string") return content.toWellFormed();
   return content.map((block) =>

@@ -1,4 +1,4 @@
-/** Tokens of one model; the prompt is input + cache read + cache write. */
+/** Token counts of one model. The prompt is input + cache read + cache write. */
 export interface Usage {
   inputTokens: number;
   outputTokens: number;
@@ -7,12 +7,12 @@ export interface Usage {
   webSearchRequests: number;
 }
 
-/** What one call used: of its cache writes, those kept for an hour cost more. */
+/** The usage of one call. Cache writes that are kept for an hour cost more. */
 export interface CallUsage extends Usage {
   cacheWrite1hTokens: number;
 }
 
-/** The part of the API's usage that costs something, of a `message_start` or a `message_delta`. */
+/** The billed part of the API's usage, in a `message_start` or a `message_delta`. */
 export interface ApiUsage {
   input_tokens?: number | null | undefined;
   output_tokens?: number | null | undefined;
@@ -26,7 +26,7 @@ export interface ApiUsage {
   iterations?: readonly object[] | null | undefined;
 }
 
-/** No usage at all. */
+/** The usage of nothing. */
 export const NO_USAGE: Usage = {
   inputTokens: 0,
   outputTokens: 0,
@@ -36,8 +36,8 @@ export const NO_USAGE: Usage = {
 };
 
 /**
- * Merges what a reply's `message_start` and its last `message_delta` said. The delta's counts are totals of
- * the whole reply but lack the split of cache writes; a compaction is counted in `iterations` only.
+ * Merges the usage of a reply's `message_start` and of its last `message_delta`. The delta's counts are totals
+ * of the whole reply but lack the split of cache writes; a compaction is counted in `iterations` only.
  */
 export function usageOf(reported: { start: ApiUsage | null; delta: ApiUsage | null }): CallUsage {
   const start = reported.start ?? {};
@@ -66,12 +66,12 @@ export function addUsage(a: Usage, b: Usage): Usage {
   };
 }
 
-/** Every token, whatever it cost. */
+/** Returns the number of all tokens. */
 export function totalTokens(usage: Usage): number {
   return promptTokens(usage) + usage.outputTokens;
 }
 
-/** Every token of the prompt, cached or not. */
+/** Returns the number of the prompt's tokens, cached or not. */
 export const promptTokens = (usage: Usage): number =>
   usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens;
 
@@ -86,7 +86,7 @@ const isCompaction = (entry: object): entry is ApiUsage =>
 function callUsage(usage: ApiUsage): CallUsage {
   const cacheWriteTokens = usage.cache_creation_input_tokens ?? 0;
   const split = usage.cache_creation;
-  // Writes beyond the split that the start gave are taken for the dearer kind, if there is any of it.
+  // Writes beyond the split of the start count as the more expensive kind, if there is any of it.
   const oneHour = split?.ephemeral_1h_input_tokens
     ? cacheWriteTokens - split.ephemeral_5m_input_tokens
     : 0;

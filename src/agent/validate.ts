@@ -1,31 +1,31 @@
 import { format, type Schema, type SchemaDraft, validate } from "@cfworker/json-schema";
 import { type CompiledSchema, target } from "./compiled-schema";
 
-// Holds values against schemas and counts the steps. The library has no bound on them, and matches patterns
-// by backtracking: it decides here about what is no schema within a schema and no pattern.
+// Validates values in a bounded number of steps. The library has no bound and matches patterns by backtracking:
+// here it checks only keywords without subschemas and patterns.
 
-/** How a value does not fit: where in it, as a JSON pointer, and why. */
+/** Why a value does not fit a schema. `place` is a JSON pointer to the part of it that does not. */
 export interface Misfit {
   place: string;
   why: string;
 }
 
-/** Schemas that are looked at, values compared, and so on, for one reply: about a second at the very worst. */
+/** The most steps (subschemas, comparisons and so on) for one reply: about a second at worst. */
 const MAX_STEPS = 500_000;
 
-/** Characters by which text is counted in steps. */
+/** Characters of text that count as one step. */
 const CHARS_PER_STEP = 10;
 
-/** No text of a format is longer. */
+/** The most characters of a text with a format. */
 const MAX_FORMAT_CHARS = 4_096;
 
-/** The value takes more steps than are allowed. */
+/** Thrown if a value takes more steps than are allowed. */
 export class TooManySteps extends Error {}
 
-/** Names and places of a value's parts that some schema has spoken of. */
+/** Property names and indexes of a value that some schema has evaluated. */
 type Evaluated = Set<string | number>;
 
-/** Holds a value against a schema. Returns how it does not fit, or undefined. Throws `TooManySteps`. */
+/** Validates a value against a schema. Returns the first misfit, or undefined. Throws `TooManySteps`. */
 export function misfitOf(
   value: unknown,
   { root, known, patterns }: CompiledSchema,
@@ -53,7 +53,7 @@ export function misfitOf(
     const ref = target(schema, known);
     if (ref !== undefined) {
       const misfit = check(value, ref, place, evaluated);
-      // Until 2019 a reference stood for everything beside it.
+      // Before draft 2019-09, `$ref` replaced all keywords beside it.
       if (misfit || draft === "7") return misfit;
     }
     return (
@@ -67,7 +67,7 @@ export function misfitOf(
     );
   }
 
-  /** Everything but the schemas within a schema. */
+  /** Checks the keywords without subschemas. */
   function checkItself(value: unknown, schema: Schema, place: string): Misfit | undefined {
     if ("const" in schema && schema.const !== undefined && !isEqual(value, schema.const)) {
       return { place, why: `Instance does not match ${JSON.stringify(schema.const)}` };
@@ -121,7 +121,7 @@ export function misfitOf(
     place: string,
     evaluated: Evaluated,
   ): Misfit | undefined {
-    /** Holds the value against one more schema, and takes over what that speaks of if it fits. */
+    /** Validates the value against one more schema; if it fits, merges what that schema evaluated. */
     const inner = (one: Schema | boolean): Misfit | undefined => {
       const spokenOf: Evaluated = new Set();
       const misfit = check(value, one, place, spokenOf);
@@ -278,7 +278,7 @@ export function misfitOf(
     return seen.size < values.length;
   }
 
-  /** Returns the JSON of a value, the same for equal values. */
+  /** Returns the JSON of a value with sorted keys: the same for equal values. */
   function canonical(value: unknown): string {
     spend(1);
     if (typeof value === "string") spendText(value);
@@ -289,7 +289,7 @@ export function misfitOf(
   }
 }
 
-/** Keywords of which the library decides in a time that is bounded by the value. */
+/** Keywords that the library checks in bounded time. */
 const BOUNDS = [
   "minProperties",
   "maxProperties",
@@ -308,11 +308,11 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Formats that nobody knows say nothing. */
+/** Returns whether a text has a format. Unknown formats are ignored. */
 function isOfFormat(text: string, name: string): boolean {
   if (!Object.hasOwn(format, name)) return true;
   if (text.length > MAX_FORMAT_CHARS) return false;
-  // The library's own takes exponentially long.
+  // The library's own check takes exponential time.
   if (name === "url") return /^(?:https?|ftp):\/\/\S+$/i.test(text) && URL.canParse(text);
   return format[name]?.(text) ?? true;
 }

@@ -1,7 +1,10 @@
-/** A stream that says nothing for this long is taken for dead. */
+/** The time without an event after which a stream is treated as dead. */
 export const STALL_MS = 120_000;
 
-/** Aborts a call whose stream has gone silent, besides when `signal` does. */
+/**
+ * Starts a timer that aborts a call whose stream has been silent for `stallMs`. The returned signal also aborts
+ * with `signal`. Call `touch` for each event and `stop` at the end.
+ */
 export function startWatchdog(signal: AbortSignal, stallMs: number) {
   const controller = new AbortController();
   let heardAt = Date.now();

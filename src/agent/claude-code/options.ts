@@ -1,5 +1,5 @@
-// How Claude Code is started for a session: the same config as the loop's, as options of the program. What
-// counts money, turns and thoughts is not told to it: its model calls are held to that where they are made.
+// Builds the command line of Claude Code for a session: the loop's config as options of the program. Limits of
+// money, turns and thinking are not among them: they are enforced on its model calls.
 
 import { DEFAULT_PROMPT } from "../prompt";
 import { MAX_OUTPUT_TOKENS } from "../reply-bounds";
@@ -7,28 +7,28 @@ import { parseRule, type Rule, type Rules } from "../rules";
 import { TOOLS } from "../tools";
 import { quote } from "../tools/quote";
 
-/** The program's home in its machine. Nothing of it is in the workspace, and no snapshot holds it. */
+/** The program's home in its container. It is outside the workspace, so no snapshot holds it. */
 const HOME = "/home/agent";
 const CONFIG_DIR = `${HOME}/.claude`;
 
-/** What of ours the program has not: it could not be woken, and its agents do not write to each other. */
+/** Our tools that the program does not get: it cannot be woken, and its agents do not message each other. */
 const WITHOUT = new Set(["SendMessage", "wake"]);
 
-/** Tries after the first, of one call; as many as the loop makes. */
+/** Retries of one call, as many as the loop makes. */
 const MAX_RETRIES = 7;
 
 type Effort = "low" | "medium" | "high" | "xhigh" | "max";
 
-/** An agent as the program is to know it; models are those that are sent to the API. */
+/** An agent as it is described to the program. The model is the name that is sent to the API. */
 interface ProgramAgent extends Rules {
   model: string;
   systemPrompt?: string | undefined;
   effort?: Effort | undefined;
 }
 
-/** A session as the program is to know it. */
+/** A session as it is described to the program. */
 export interface ProgramSetup extends ProgramAgent {
-  /** The session's UUID, which names the program's transcript. */
+  /** The session's UUID, which is also the name of the program's transcript. */
   uuid: string;
   workspace: string;
   env: Record<string, string>;
@@ -38,29 +38,32 @@ export interface ProgramSetup extends ProgramAgent {
   >;
 }
 
-/** How the program is started: files that have to be there first, a command for the shell, its environment. */
+/** The start of the program: files to write first, a shell command, and its environment. */
 export interface ProgramStart {
   files: { path: string; text: string }[];
   command: string;
   env: Record<string, string>;
 }
 
-/** Returns the UUID in a session's `sessionId`. */
+/** Returns the UUID in a `sessionId`. */
 export const uuidOf = (sessionId: string): string => sessionId.replace(/^sdk_sess_/, "");
 
-/** Returns where the program keeps the transcript of a session. */
+/** Returns the path of a session's transcript. */
 export function transcriptPath(workspace: string, uuid: string): string {
   return `${CONFIG_DIR}/projects/${workspace.replace(/[^a-zA-Z0-9]/g, "-")}/${uuid}.jsonl`;
 }
 
-/** Returns where files are put for a program that is about to start. */
+/** Returns the directory of the files that are written for a program before it starts. */
 const startDir = (programId: string): string => `${HOME}/start/${programId}`;
 
-/** Returns where a transcript is put for a program that is about to start; it takes it where it has none. */
+/**
+ * Returns the path at which a saved transcript is written before a program starts. The program uses it only if
+ * it has none.
+ */
 export const savedTranscriptPath = (programId: string): string =>
   `${startDir(programId)}/transcript.jsonl`;
 
-/** Returns the tools that a session's program has, under our names. */
+/** Returns the tools of a session's program, under our names. */
 export function programTools(rules: Rules, hasAgents: boolean): string[] {
   const allowed =
     rules.allowedTools && new Set(rulesOf(rules.allowedTools).map(({ tool }) => tool));
@@ -75,7 +78,7 @@ export function programTools(rules: Rules, hasAgents: boolean): string[] {
   );
 }
 
-/** Returns what of a session's rules the program can't keep, each with the path of the rule. */
+/** Returns the rules that the program cannot enforce, each with its path; empty if it can enforce all. */
 export function checkProgramRules(
   rules: Rules,
   { ofAgent }: { ofAgent: boolean },
@@ -94,7 +97,7 @@ export function checkProgramRules(
   );
 }
 
-/** Returns how to start a session's program, with its transcript if there is one. */
+/** Returns the start of a session's program, with its transcript if there is one. */
 export function programStart(programId: string, setup: ProgramSetup): ProgramStart {
   const { uuid, workspace, systemPrompt, effort, model } = setup;
   const agents = Object.entries(setup.customAgents);
@@ -103,7 +106,7 @@ export function programStart(programId: string, setup: ProgramSetup): ProgramSta
   const agentsFile = `${startDir(programId)}/agents.json`;
   const args = [
     ...["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"],
-    // No settings, servers, commands or skills of whoever wrote the files of the workspace.
+    // The workspace's own settings, servers, commands and skills are not loaded: they may come from anywhere.
     ...["--setting-sources", "", "--strict-mcp-config", "--disable-slash-commands"],
     ...["--settings", JSON.stringify(SETTINGS), "--model", model],
     ...(effort ? ["--effort", effort] : []),
@@ -123,8 +126,8 @@ export function programStart(programId: string, setup: ProgramSetup): ProgramSta
 }
 
 /**
- * Takes the saved transcript where the machine has none of its own, which can only be newer, and resumes
- * it. A transcript in which nobody has said anything can't be resumed, and is in the way of a new one.
+ * Returns the shell command that restores the saved transcript, unless the container has one, which can only be
+ * newer, and resumes it. A transcript without messages cannot be resumed and blocks a new one.
  */
 function script(
   transcript: string,
@@ -144,20 +147,20 @@ function script(
 
 const SETTINGS = {
   attribution: { commit: "", pr: "" },
-  // Whether a page may be fetched is the sandbox's affair, not that of a site that can't be reached.
+  // The sandbox decides which pages may be fetched; this check would need a site that cannot be reached.
   skipWebFetchPreflight: true,
 };
 
 const ENV = {
   HOME,
   CLAUDE_CONFIG_DIR: CONFIG_DIR,
-  // Whoever intercepts what leaves the machine gives the key.
+  // The key is added where requests leave the container.
   ANTHROPIC_BASE_URL: "https://api.anthropic.com",
   ANTHROPIC_API_KEY: "none",
   CLAUDE_CODE_MAX_OUTPUT_TOKENS: String(MAX_OUTPUT_TOKENS),
   CLAUDE_CODE_MAX_RETRIES: String(MAX_RETRIES),
   CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK: "1",
-  // Work in the background would go on, and speak, while no message runs.
+  // Background work would continue, and speak, while no message runs.
   CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: "1",
   CLAUDE_AGENT_SDK_DISABLE_BUILTIN_AGENTS: "1",
   CLAUDE_CODE_ENABLE_TASKS: "0",
@@ -178,7 +181,7 @@ function permissionArgs({ allowedTools, disallowedTools }: Rules): string[] {
   ];
 }
 
-/** Returns a rule as the program reads it: there a path from the root begins with two strokes. */
+/** Returns a rule in the program's syntax: there a path from the root begins with two slashes. */
 function ruleText({ tool, pattern }: Rule): string {
   if (pattern === undefined) return tool;
   const ofPaths = tool !== "Bash" && tool !== "WebFetch";
@@ -188,7 +191,7 @@ function ruleText({ tool, pattern }: Rule): string {
 function agentsJson({ allowedTools, disallowedTools, customAgents }: ProgramSetup) {
   return Object.fromEntries(
     Object.entries(customAgents).map(([name, agent]) => {
-      // What a session forbids it forbids to all. Agents do not start agents.
+      // A session's disallowed tools are disallowed for all. Agents do not start agents.
       const forbidden = [...(disallowedTools ?? []), ...(agent.disallowedTools ?? []), "Task"];
       const rules = {
         allowedTools: agent.allowedTools ?? allowedTools,

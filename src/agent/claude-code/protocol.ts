@@ -1,29 +1,29 @@
-// What is said to Claude Code and what it says, one line of JSON each. Its replies are not among what is
-// heard here: they pass through us as its model calls, and are written down there.
+// The protocol of Claude Code's stdin and stdout: one JSON value a line. The replies of the model are not read
+// here: they pass through us as the program's model calls and are stored there.
 
 import { z } from "zod";
 import type { Prompt } from "../../events/event";
 import type { ToolContent, ToolResult } from "../tool";
 
-/** A line that is longer says only which tool's result it is. */
+/** The most characters of a line. A longer one is reduced to the id of its tool result. */
 const MAX_LINE_CHARACTERS = 8 << 20;
 
-/** What a line means. Whatever means nothing to a session is null. */
+/** The meaning of a line. Null for a line that a session does not use. */
 export type OutputEvent =
-  /** A prompt is worked on from here. */
+  /** The program has begun to work on a prompt. */
   | { type: "begun"; uuid: string }
-  /** A prompt is done with; without having begun, it is one that the transcript knows already. */
+  /** The program is done with a prompt. If it never began, the transcript already held the prompt. */
   | { type: "done"; uuid: string }
-  /** An agent was started by a call. Its own calls of the model carry its id. */
+  /** A call started an agent. The agent's own model calls carry its id. */
   | { type: "agent"; agentId: string; toolUseId: string; agentType: string; prompt: string }
   | { type: "results"; results: CallResult[] }
   | { type: "compacted"; tokensBefore: number }
-  /** Everything there was to do is done. */
+  /** The program has nothing left to do. */
   | { type: "ended"; failure: string | null }
-  /** No line of the protocol: what a program says that can't start. */
+  /** A line outside the protocol: output of a program that cannot start. */
   | { type: "noise"; text: string };
 
-/** Returns the line that gives the program a prompt. The same `uuid` again is not answered again. */
+/** Returns the line that sends a prompt. The program ignores a `uuid` that it has answered before. */
 export function promptLine(uuid: string, prompt: Prompt): string {
   const content =
     typeof prompt === "string"
@@ -35,13 +35,13 @@ export function promptLine(uuid: string, prompt: Prompt): string {
   return JSON.stringify({ type: "user", uuid, message, parent_tool_use_id: null, session_id: "" });
 }
 
-/** Returns the line that stops what the program is doing. It goes on with the next line. */
+/** Returns the line that interrupts the program. It continues with the next line. */
 export function interruptLine(requestId: string): string {
   const request = { subtype: "interrupt" };
   return JSON.stringify({ type: "control_request", request_id: requestId, request });
 }
 
-/** The program takes a text that begins with a stroke for a command of its own. */
+/** The program reads a text that begins with a slash as one of its own commands. */
 const plain = (text: string): string => (text.startsWith("/") ? `\n${text}` : text);
 
 const Lifecycle = z.object({
@@ -89,7 +89,7 @@ const ImageBlock = z.object({
   source: z.object({ type: z.literal("base64"), media_type: z.string(), data: z.string() }),
 });
 
-/** Returns what a line of the program's output means; null for what is of no interest. Never throws. */
+/** Returns the meaning of a line of the program's output; null for a line that is not used. Never throws. */
 export function readLine(line: string): OutputEvent | null {
   if (line.length > MAX_LINE_CHARACTERS) return tooLong(line);
   const json = parse(line);
@@ -127,13 +127,13 @@ function heardResults({
   return results.length === 0 ? null : { type: "results", results };
 }
 
-/** A result of a call, under the call's id. */
+/** The result of a call, under the call's id. */
 export interface CallResult {
   toolUseId: string;
   result: ToolResult;
 }
 
-/** Returns the results of calls among some blocks. */
+/** Returns the results of calls among content blocks. */
 export function resultsIn(
   content: readonly unknown[],
   meta?: z.infer<typeof Results>["tool_result_meta"],

@@ -1,11 +1,11 @@
-// A model call of Claude Code, as it is bounded and passed on: nothing leaves that has a price of its own.
+// Reads a model call of Claude Code, and keeps the fields that may be passed on: none with a price of its own.
 
 import { z } from "zod";
 import type { TurnKind } from "../../events/event";
 import { leastTokens, promptBound } from "../prompt-bounds";
 import { type CallResult, resultsIn } from "./protocol";
 
-/** A call of the program, read. */
+/** A parsed model call of the program. */
 export interface ProgramCall {
   kind: TurnKind;
   model: string;
@@ -15,9 +15,9 @@ export interface ProgramCall {
   /** See `leastTokens`. */
   leastTokens: number;
   ttl?: "1h";
-  /** What it tells the model of the calls in its newest reply. */
+  /** The results of the newest reply's calls, as the call gives them to the model. */
   results: CallResult[];
-  /** What is passed on of it, with the model and `max_tokens` to be set. */
+  /** The body to pass on; `model` and `max_tokens` are still to be set. */
   body: Record<string, unknown>;
 }
 
@@ -33,7 +33,7 @@ const Request = z.looseObject({
     .nullish(),
 });
 
-/** What is passed on. Fields that change the price of a token, or call other models, are not among it. */
+/** The fields that are passed on. Fields that change the price of a token, or call other models, are not among them. */
 const PASSED = [
   "messages",
   "system",
@@ -48,7 +48,7 @@ const PASSED = [
   "cache_control",
 ];
 
-/** Reads a call out of a body, or says why it is not passed on. `hasTools`: whether the session's agents have any. */
+/** Parses a call, or returns why it is not passed on. `hasTools` says whether the session's agents have tools. */
 export function readProgramCall(
   text: string,
   { hasTools }: { hasTools: boolean },
@@ -75,9 +75,9 @@ export function readProgramCall(
     model: request.model,
     maxTokens: request.max_tokens,
     promptBound: promptBound(weighed),
-    // What the API clears away before it reads the prompt is not counted.
+    // What the API clears before it reads the prompt is not counted.
     leastTokens: edits?.length ? 0 : leastTokens(weighed),
-    // What only looks like it makes the bound wider, and no harm is done.
+    // A text that merely looks like it makes the bound wider, which does no harm.
     ...(/"ttl"\s*:\s*"1h"/.test(text) && { ttl: "1h" }),
     results: newestResults(messages),
     body: {
@@ -101,7 +101,10 @@ function newestResults(messages: Request["messages"]): CallResult[] {
     .flatMap(({ content }) => (Array.isArray(content) ? resultsIn(content) : []));
 }
 
-/** Returns what a call is for. The program does not say; agents have tools, and a summary is asked for in its own words. */
+/**
+ * Returns the purpose of a call. The program does not state it: agents have tools, and a summary has a prompt
+ * of its own.
+ */
 function kindOf(request: Request, { hasTools }: { hasTools: boolean }): TurnKind {
   const tools = request.tools ?? [];
   if (tools.some(isSearch)) return "web_search";
