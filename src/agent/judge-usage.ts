@@ -60,12 +60,12 @@ export function readCount(value: unknown): number | null {
 }
 
 /**
- * Why a report was not accepted: it is missing, its counts are not integers from 0, they are lower than what
- * was sent or received, or they cost more than the call's bound.
+ * The reason for which a report was not accepted: it is missing, its counts are not integers from 0, they are
+ * lower than what was sent or received, or they cost more than the call's bound.
  */
 type Dispute = "missing" | "malformed" | "too_low" | "above_bound";
 
-/** What is known of a call whose usage is judged. */
+/** The known facts about a call whose usage is judged. */
 export interface JudgedCall {
   /** The best estimate of its prompt's tokens. */
   likelyTokens: number;

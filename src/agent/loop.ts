@@ -15,7 +15,7 @@ const SUMMARY_MAX_TOKENS = 16_384;
  */
 export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
   let mayCompact = true;
-  /** Whether the conversation exceeds the model's window. */
+  /** True if the conversation exceeds the model's window. */
   let overflowed = false;
   for (;;) {
     if (deps.signal.aborted) return null;

@@ -2,7 +2,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import type { Redact } from "../shared/redact";
 import { CutOff } from "./assemble";
 
-/** Why a call failed. `began` says that the reply had started, so its input is billed. */
+/** The failure of a call. `began` says that the reply had started, so its input is billed. */
 export interface ModelFailure {
   /** The API's error type, or `connection_error`, `stalled`, `malformed`, `aborted`. */
   type: string;

@@ -41,7 +41,7 @@ export interface FailedCall {
   draft: Draft;
 }
 
-/** Where the reply of a call can be watched: `draft` is filled as it arrives. */
+/** A view of a call's reply while it arrives: `draft` is filled and `onDelta` is called. */
 export interface CallWatch {
   draft: Draft;
   onDelta: DeltaListener;
@@ -70,7 +70,7 @@ export function createModel(options: {
   const client = new Anthropic({
     apiKey: options.apiKey,
     maxRetries: 0,
-    // The SDK logs what it cannot parse, which may hold anybody's text.
+    // The SDK logs what it cannot parse, which may be private text.
     logLevel: "off",
     ...(options.baseURL && { baseURL: options.baseURL }),
     fetch: async (input, init) => withBoundedError(await ask(input, init)),

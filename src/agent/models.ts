@@ -19,7 +19,7 @@ export interface PricedModel {
   prices: readonly PriceRow[];
   contextWindow: number;
   maxOutput: number;
-  /** Whether to ask for adaptive thinking by default; older models think on demand only. */
+  /** The kind of thinking to ask for by default; older models think on demand only. */
   thinking: "adaptive" | "none";
 }
 
@@ -39,7 +39,10 @@ export type ExtraPrices = Readonly<
 /** The model of a session that names none. */
 export const DEFAULT_MODEL = "claude-sonnet-5-5";
 
-/** Writing to the cache costs 1.25 times the input price for five minutes, twice for an hour. */
+/**
+ * Returns prices in nano-dollars per token, from dollars per million tokens. Writing to the cache costs 1.25 times the input
+ * price for five minutes, twice for an hour.
+ */
 const listPrices = (input: number, output: number, cacheRead: number): Prices => ({
   input: input * 1000,
   output: output * 1000,

@@ -10,28 +10,28 @@ import { type Fault, faultOf } from "./offline/script";
 import { fingerprint } from "./offline/signature";
 import { sleep, sseBody, stepsOf } from "./offline/stream";
 
-// The model of those who have no key: a `fetch` that speaks the Messages API and follows the script in
-// the last prompt. A line of calls is a turn (`/Bash {"command":"ls"} & /Read {"file_path":"a"}`); the
-// lines `/delay 200`, `/tokens 5000`, `/think text`, `/say text`, `/fail 529 times=2 retry-after=1` and
-// `/cut times=2` shape the turn after them; all else is text. It runs wherever `fetch` and Web Streams do.
+// A model without a network: a `fetch` that implements the Messages API and follows the script in the last
+// prompt. A line of calls is a turn (`/Bash {"command":"ls"} & /Read {"file_path":"a"}`); the lines `/delay
+// 200`, `/tokens 5000`, `/think text`, `/say text`, `/fail 529 times=2 retry-after=1` and `/cut times=2` shape
+// the turn after them; everything else is text. It runs wherever `fetch` and Web Streams do.
 
-/** How the offline model behaves where a prompt does not say. */
+/** The defaults of the offline model, for what a prompt does not say. */
 export interface OfflineOptions {
-  /** What every reply takes at least until its first word; `/delay` replaces it. Absent: nothing. */
+  /** The ms before the first word of every reply, unless `/delay` says otherwise. Absent: none. */
   delayMs?: number;
-  /** Characters in a streamed delta. Absent: 32. */
+  /** Characters of a streamed delta. Absent: 32. */
   deltaChars?: number;
-  /** A fixed number of deltas to a block instead. */
+  /** A fixed number of deltas for each block, in place of `deltaChars`. */
   deltas?: number;
 }
 
-/** The header in which a client counts its attempts at one request, from 1. */
+/** The header with a client's number of the attempt, from 1. */
 export const ATTEMPT_HEADER = "x-rigger-attempt";
 
-/** The API takes no larger body. */
+/** The most characters of a body that the API accepts. */
 const MAX_BODY_CHARS = 32 * 1024 * 1024;
 
-/** Returns a `fetch` that answers as the Messages API does, without a network and without thinking. */
+/** Returns a `fetch` that answers like the Messages API, without a network. */
 export function offlineFetch(options: OfflineOptions = {}): typeof fetch {
   const countAttempt = attemptCounter();
 
@@ -64,8 +64,8 @@ export function offlineFetch(options: OfflineOptions = {}): typeof fetch {
 }
 
 /**
- * Lets timers and sockets have their turn, as a network would. Without it, a message of many turns is one chain
- * of microtasks, during which the isolate serves nobody else.
+ * Yields to timers and sockets, as a network would. Without it, a message of many turns is one chain of
+ * microtasks, during which the isolate serves no other request.
  */
 const yieldToOthers = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
@@ -86,7 +86,7 @@ async function createMessage(
   if ("status" in request) return refusalResponse(request, requestId);
   const position = locate(request.messages);
   const delayMs = position.turn.delayMs ?? options.delayMs ?? 0;
-  // A compaction is no turn of the script, and leaves its faults to the turn.
+  // A compaction is not a turn of the script, and leaves the turn its faults.
   const fault = request.compaction ? undefined : faultOf(position.turn, attemptAt(position));
   if (fault?.kind === "fail") {
     await sleep(delayMs, signal);
@@ -119,7 +119,7 @@ function countTokens(exchange: Exchange): Response {
   return Response.json(counted, { headers: { "request-id": requestId } });
 }
 
-/** Reads a request and holds it to the API's rules. */
+/** Parses a request and checks it against the API's rules. */
 function accept(
   { body, betas }: Exchange,
   read: (body: string) => MessagesRequest | Refusal,
@@ -160,7 +160,7 @@ function listModels(requestId: string): Response {
   return Response.json(page, { headers: { "request-id": requestId } });
 }
 
-/** Counts how often a request was made, for clients that do not say; it forgets the oldest. */
+/** Counts the attempts of each request, for clients that do not send the header. Forgets the oldest request first. */
 function attemptCounter(): (body: string) => number {
   const made = new Map<string, number>();
   return (body) => {

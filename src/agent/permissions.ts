@@ -6,7 +6,7 @@ import { parseRules, type Rule, type Rules } from "./rules";
 import type { Tool } from "./tool";
 import { TOOLS } from "./tools";
 
-/** Whether a call may be made. The reason is written for the model. */
+/** The decision on a call. The reason is written for the model. */
 export type Permission = { allowed: true } | { allowed: false; reason: string };
 
 /** Returns the tools that are offered to the model: those of which a call may be allowed. */

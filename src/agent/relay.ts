@@ -176,7 +176,7 @@ const ONLY_SAMPLED = new Set(["stream", "max_tokens", "stop_sequences", "metadat
 export const apiError = (status: number, type: string, message: string): Response =>
   Response.json(
     { type: "error", error: { type, message } },
-    // A request that is refused here is not worth a retry.
+    // An error below 500 would be the same on a retry.
     { status, headers: status < 500 ? { "x-should-retry": "false" } : {} },
   );
 

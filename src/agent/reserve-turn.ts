@@ -12,8 +12,8 @@ export interface Turn {
 }
 
 /**
- * Whether a turn was reserved. `over_budget`: it exceeds the budget with the given bound, and may fit with an
- * exact count. `pending_calls`: it may fit when other calls of the session are settled.
+ * The outcome of a reservation. `over_budget`: the turn exceeds the budget with the given bound, and may fit
+ * with an exact count. `pending_calls`: it may fit when other calls of the session are settled.
  */
 export type TurnReservation =
   | ({ ok: true } & Turn)
@@ -34,7 +34,7 @@ export interface TurnRequest {
   /** A lower bound of its prompt's tokens. */
   leastTokens: number;
   maxTokens: number;
-  /** Whether fewer tokens than `maxTokens` may be reserved if all of them do not fit. */
+  /** True if fewer tokens than `maxTokens` may be reserved where all of them do not fit. */
   lowered: boolean;
   /** The lifetime of the cache entries that the call writes; five minutes when absent. */
   ttl?: "1h";

@@ -13,7 +13,7 @@ export function replyToStore(outcome: ModelReply, cut: boolean): StoredReply {
   const cutByBudget = outcome.stopReason === "max_tokens" && cut;
   const stopReason = cutByBudget ? "budget_limit" : outcome.stopReason;
   const content = keptContent(outcome);
-  // A reply that stops for tools and names none would be repeated for ever.
+  // A reply that stops for tools and names none would be requested again without end.
   const asksNothing = stopReason === "tool_use" && toolCalls(content).length === 0;
   return { ...outcome, content, stopReason: asksNothing ? "end_turn" : stopReason };
 }

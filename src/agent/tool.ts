@@ -94,9 +94,9 @@ export interface ToolContext {
 }
 
 /**
- * How a call is resumed whose result was lost: `reading` runs again, `acting` is looked up in the sandbox by
- * its id or reported as interrupted, `journaled` continues from what it stored. Calls that are not `acting` run
- * in parallel.
+ * The way in which a call is resumed whose result was lost: `reading` runs again, `acting` is looked up in the
+ * sandbox by its id or reported as interrupted, `journaled` continues from what it stored. Calls that are not
+ * `acting` run in parallel.
  */
 type ToolEffect = "reading" | "acting" | "journaled";
 

@@ -4,7 +4,7 @@ import { type CompiledSchema, target } from "./compiled-schema";
 // Validates values in a bounded number of steps. The library has no bound and matches patterns by backtracking:
 // here it checks only keywords without subschemas and patterns.
 
-/** Why a value does not fit a schema. `place` is a JSON pointer to the part of it that does not. */
+/** A violation of a schema. `place` is a JSON pointer to the part of the value that does not fit. */
 export interface Misfit {
   place: string;
   why: string;

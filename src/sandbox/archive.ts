@@ -1,14 +1,14 @@
-// A workspace in a bucket: tar archives of bounded size under a key, and an index that is written last.
+// Stores workspaces in a bucket: tar archives of bounded size under a key, and an index that is written last.
 // Any provider can restore what another has saved.
 
 import type { SqliteFs } from "./disk/sqlite-fs";
 import { join } from "./paths";
 import { concat, readEntries, TAR_END, type TarEntry, writeEntry } from "./tar";
 
-/** Where archives are kept. */
+/** The part of an R2 bucket that archives need. */
 export type Bucket = Pick<R2Bucket, "get" | "put">;
 
-/** A part is closed once it is this large, so it holds at most this and one file: memory stays bounded. */
+/** The size at which a part is closed: it holds at most this and one file, so memory stays bounded. */
 const PART_BYTES = 4 * 1024 ** 2;
 
 interface Index {
@@ -17,23 +17,23 @@ interface Index {
 
 const indexKey = (key: string) => `${key}/index.json`;
 
-/** Returns where the `part`-th archive of a saved workspace is, counted from 1. */
+/** Returns the key of the `part`-th archive, counted from 1, of a saved workspace. */
 export const partKey = (key: string, part: number): string =>
   `${key}/${String(part).padStart(6, "0")}.tar`;
 
-/** Makes what was saved under a key whole: without its index there is nothing. */
+/** Writes the index of a saved workspace, which makes it complete: without an index nothing can be restored. */
 export async function putIndex(bucket: Bucket, key: string, parts: number): Promise<void> {
   await bucket.put(indexKey(key), JSON.stringify({ parts } satisfies Index));
 }
 
-/** Returns how many parts were saved under a key. Throws where nothing was, or not all of it. */
+/** Returns the number of parts saved under a key. Throws if there is no complete workspace. */
 export async function countParts(bucket: Bucket, key: string): Promise<number> {
   const index = await bucket.get(indexKey(key));
   if (!index) throw new Error("there is no such archive");
   return (await index.json<Index>()).parts;
 }
 
-/** Returns a part of what was saved under a key. */
+/** Returns a part of a saved workspace. Throws if it is missing. */
 export async function getPart(bucket: Bucket, key: string, part: number): Promise<R2ObjectBody> {
   const archive = await bucket.get(partKey(key, part));
   if (!archive) throw new Error("a part of the archive is missing");
@@ -41,8 +41,8 @@ export async function getPart(bucket: Bucket, key: string, part: number): Promis
 }
 
 /**
- * Saves everything below a directory, of no disk nothing; answers its size. The caller sees to it that
- * nothing changes meanwhile.
+ * Saves everything below a directory, and returns the size in bytes. Without a disk it saves an empty
+ * workspace. The caller must prevent changes meanwhile.
  */
 export async function saveTree(
   files: SqliteFs | undefined,
@@ -74,7 +74,7 @@ export async function saveTree(
   return { sizeBytes };
 }
 
-/** Puts what was saved below a directory that is empty. Throws where it is not all there. */
+/** Restores a saved workspace into an empty directory. Throws if it is not complete. */
 export async function restoreTree(
   files: SqliteFs,
   root: string,
@@ -91,7 +91,7 @@ export async function restoreTree(
   }
 }
 
-/** Copies an archive, or makes an empty one of none; answers its size. */
+/** Copies an archive, or creates an empty one, and returns its size in bytes. */
 export async function copyArchive(
   bucket: Bucket,
   from: string | null,
@@ -108,7 +108,7 @@ export async function copyArchive(
   return { sizeBytes };
 }
 
-/** Everything below a directory, each directory before what it holds. */
+/** Yields everything below a directory, each directory before its content. */
 async function* entriesBelow(files: SqliteFs, root: string): AsyncGenerator<TarEntry> {
   const isDirectory = (await files.exists(root)) && (await files.stat(root)).isDirectory;
   const rest = isDirectory ? [""] : [];
@@ -130,7 +130,7 @@ async function* entriesBelow(files: SqliteFs, root: string): AsyncGenerator<TarE
 
 async function restoreEntry(files: SqliteFs, root: string, entry: TarEntry): Promise<void> {
   const place = join(root, entry.path);
-  // A link's own mode and time are not kept anywhere: both calls would follow it.
+  // The mode and time of a link itself are not stored: both calls would follow it.
   if (entry.kind === "symlink") return files.symlink(entry.target, place);
   if (entry.kind === "directory") await files.mkdir(place, { recursive: true });
   else await files.writeFile(place, entry.bytes);

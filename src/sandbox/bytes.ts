@@ -1,13 +1,13 @@
 import type { IFileSystem } from "just-bash/browser";
 
-/** A string that holds one byte in each character: just-bash's type for what runs through its pipes. */
+/** A string with one byte in each character: just-bash's type for the content of its pipes. */
 export type ByteString = Awaited<ReturnType<NonNullable<IFileSystem["readFileBytes"]>>>;
 
 const utf8 = new TextEncoder();
-// A byte order mark is content: `cat` must give back what was written.
+// A byte order mark is content: `cat` must output what was written.
 const fromUtf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
-/** Returns the bytes of a file's content as just-bash hands it over. */
+/** Returns the bytes of a file's content as just-bash passes it. Throws for an unsupported encoding. */
 export function toBytes(content: string | Uint8Array, encoding = "utf8"): Uint8Array {
   if (typeof content !== "string") return content;
   if (isUtf8(encoding)) return utf8.encode(content);
@@ -17,7 +17,7 @@ export function toBytes(content: string | Uint8Array, encoding = "utf8"): Uint8A
   return bytes;
 }
 
-/** Returns the text of a file's bytes in the encoding just-bash asks for. */
+/** Returns the text of bytes in one of just-bash's encodings. Throws for an unsupported one. */
 export function toText(bytes: Uint8Array, encoding = "utf8"): string {
   if (isUtf8(encoding)) return fromUtf8.decode(bytes);
   assertOneByte(encoding);
@@ -29,7 +29,7 @@ export function toText(bytes: Uint8Array, encoding = "utf8"): string {
   return pieces.join("");
 }
 
-/** Returns the same bytes in the shape of just-bash's pipes. */
+/** Returns bytes in the form of just-bash's pipes. */
 export function toByteString(bytes: Uint8Array): ByteString {
   return toText(bytes, "binary") as unknown as ByteString;
 }
@@ -38,7 +38,7 @@ function isUtf8(encoding: string): boolean {
   return encoding === "utf8" || encoding === "utf-8";
 }
 
-/** just-bash's commands use UTF-8 and one byte a character; nothing asks for base64 or hex. */
+/** Throws for an encoding other than those with one byte a character. just-bash's commands use no base64 or hex. */
 function assertOneByte(encoding: string): void {
   if (encoding === "binary" || encoding === "latin1" || encoding === "ascii") return;
   throw new Error(`EINVAL: unsupported encoding '${encoding}'`);

@@ -1,5 +1,5 @@
-// Sandboxes in Cloudflare's containers. All that this project knows of `@cloudflare/sandbox` is in this file: a
-// way to start our runner in a container and to move bytes, and what becomes of a container meanwhile.
+// Sandboxes in Cloudflare's containers. The only file that uses `@cloudflare/sandbox`: to start our runner in a
+// container, to move bytes, and to end containers that are not needed.
 
 import {
   type ExecEvent,
@@ -22,7 +22,7 @@ import {
 import type { CommandResult, FoundCommand, ProgramLine, Sandbox } from "./sandbox";
 import { concat } from "./tar";
 
-/** What is used of the SDK's object. */
+/** The part of the SDK's object that is used. */
 export interface SdkObject {
   execStream(
     command: string,
@@ -34,18 +34,18 @@ export interface SdkObject {
   ): Promise<{ content: ReadableStream<Uint8Array> }>;
   writeFile(path: string, content: ReadableStream<Uint8Array>): Promise<unknown>;
   destroy(): Promise<void>;
-  /** Says whose container this is. */
-  own(session: string): Promise<void>;
+  /** Stores the session that the container belongs to. */
+  setOwner(session: string): Promise<void>;
 }
 
 export { ContainerProxy } from "@cloudflare/sandbox";
 
-/** How often a container that nobody uses is asked about. */
+/** The interval at which the SDK reports a container as idle. */
 const SLEEP_AFTER = "10m";
-/** How often any container asks its session whether it is wanted. */
+/** The interval at which a container asks its session whether it is needed. */
 const ASK_MS = 10 * 60_000;
 
-/** The session that a container works for, and the id by which the session knows it. */
+/** The session of a container, and the id by which the session knows the container. */
 interface Owner {
   session: string;
   id: string;
@@ -54,8 +54,8 @@ interface Owner {
 const OWNER = "rigger.owner";
 
 /**
- * The object behind one container. It runs as long as its session wants it, whether it is used or not; what
- * it sends into the world goes where its session lets it.
+ * The Durable Object of one container. The container runs as long as its session needs it, used or idle, and
+ * its requests go where the session allows.
  */
 export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
   override enableInternet = false;
@@ -63,20 +63,26 @@ export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
   #ownedAt = 0;
   #askedAt = Date.now();
 
-  /** Says whose sandbox this is, and how it is called; until then its requests go nowhere. */
-  async own(session: string, id: string): Promise<void> {
+  /**
+   * Stores the session of the container and the container's id there. Until then its requests are refused. A
+   * repeat changes nothing.
+   */
+  async setOwner(session: string, id: string): Promise<void> {
     this.#ownedAt = Date.now();
     if ((await this.#owner())?.session === session) return;
     await this.setOutboundHandler("egress", { session });
     await this.ctx.storage.put(OWNER, { session, id } satisfies Owner);
   }
 
-  /** A timer of the SDK would stop it, and lose its files. */
+  /** Keeps the container if its session needs it: the SDK's idle timer would stop it, and lose its files. */
   override async onActivityExpired(): Promise<void> {
     await this.#destroyUnlessWanted();
   }
 
-  /** It comes every few minutes while the container runs, which a program may keep from ever being idle. */
+  /**
+   * Asks the session at intervals whether the container is needed. The SDK's alarm fires every few minutes
+   * while the container runs, also if a program keeps it from ever being idle.
+   */
   override async alarm(...args: Parameters<SdkSandbox["alarm"]>): Promise<void> {
     const isDue = Date.now() - this.#askedAt >= ASK_MS;
     if (isDue && (await this.#owner())) await this.#destroyUnlessWanted();
@@ -89,7 +95,7 @@ export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
     try {
       const owner = await this.#owner();
       const wanted = owner && (await sessionOf(this.env, owner.session).needsContainer(owner.id));
-      // It may have been started meanwhile.
+      // The container may have been started meanwhile.
       if (!wanted && this.#ownedAt < askedAt) await this.destroy();
     } catch (error) {
       console.error({ event: "sandbox.owner_silent", error: String(error) });
@@ -125,14 +131,14 @@ const WORLD = {
 
 const sessionOf = (env: Cloudflare.Env, id: string) => env.SESSIONS.getByName(id);
 
-/** Returns the SDK's object of a container of that id. Nothing is touched before its first use. */
+/** Returns the SDK's object of the container with an id. Nothing happens before its first use. */
 export function sdkObject(
   namespace: DurableObjectNamespace<ContainerSandbox>,
   id: string,
 ): SdkObject {
   const open = () =>
     getSandbox(namespace, id, {
-      // The default transport tells nothing of how a container ended.
+      // The default transport does not report how a container ended.
       transport: "rpc",
       // Each call is a process of its own: in a shared shell, one that ends with `exit 3` ends the shell.
       enableDefaultSession: false,
@@ -143,20 +149,23 @@ export function sdkObject(
     readFile: (path, options) => open().readFile(path, options),
     writeFile: (path, content) => open().writeFile(path, content),
     destroy: () => open().destroy(),
-    own: (session) => open().own(session, id),
+    setOwner: (session) => open().setOwner(session, id),
   };
 }
 
-/** What is fixed for a sandbox. Without a `machine`, the one that is started is the right one. */
+/**
+ * The constants of a sandbox. `machine` names the container that must answer; without it, whichever is started
+ * does.
+ */
 interface Facts {
   workspace: string;
   bucket: Bucket;
   machine?: string | undefined;
-  /** Whose it is. */
+  /** The session that it belongs to. */
   session?: string | undefined;
 }
 
-/** Returns a sandbox in a container. */
+/** Creates a sandbox in a container. */
 export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
   const { workspace, bucket, machine, session } = facts;
   const runner = createRunnerClient(
@@ -168,13 +177,13 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
     machine,
   );
   const { request, requestOnce } = runner;
-  /** Commands that were asked for here and have not begun yet: no question about one may overtake it. */
+  /** Commands that were requested and have not begun: a question about one must not overtake it. */
   const beginning = new Map<string, Promise<void>>();
 
   return {
     async start() {
-      if (session !== undefined) await mapErrors(() => sdk.own(session));
-      // The first call after a container has gone is told of that, whatever it asks.
+      if (session !== undefined) await mapErrors(() => sdk.setOwner(session));
+      // After a container was replaced, the first call of any kind fails with that.
       runner.machine = await request<string>({ do: "start", workspace, machine: undefined });
       return runner.machine;
     },
@@ -186,7 +195,7 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
       const show = onOutput && harmless(onOutput);
       try {
         return await withRetries(async () => {
-          // Another try hears everything from the beginning.
+          // A retry gets all output from the beginning.
           const told = { stdout: 0, stderr: 0 };
           const pass = (stream: "stdout" | "stderr", text: string) => {
             const fresh = text.slice(Math.max(0, heard[stream] - told[stream]));
@@ -202,7 +211,7 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
               else if ("stderr" in frame) pass("stderr", frame.stderr);
             },
           );
-          // Whoever comes after the end is told of nothing but the result.
+          // A request after the end of a command gets its result only.
           for (const stream of ["stdout", "stderr"] as const) {
             if (!result.truncated) pass(stream, result[stream].slice(told[stream]));
           }

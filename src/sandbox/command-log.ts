@@ -1,6 +1,6 @@
 import type { CommandResult } from "./sandbox";
 
-/** How many commands are remembered, and how many bytes of their output. The oldest are forgotten first. */
+/** The bounds of the log: the commands, and the bytes of their output. The oldest are forgotten first. */
 const MAX_COMMANDS = 200;
 const MAX_BYTES = 32 * 1024 ** 2;
 
@@ -28,7 +28,7 @@ type Row = {
   cwd: string | null;
 };
 
-/** The commands that were started in a sandbox, by id, with the results of those that ended. */
+/** Stores the commands that were started in a sandbox, by id, with the results of those that ended. */
 export class CommandLog {
   readonly #sql: SqlStorage;
 
@@ -36,24 +36,24 @@ export class CommandLog {
     this.#sql = sql;
   }
 
-  /** Makes an empty log. */
+  /** Creates the table of an empty log. */
   static format(sql: SqlStorage): void {
     sql.exec(SCHEMA);
   }
 
-  /** Returns a command's result, "started" if it has none, or undefined if it is not known. */
+  /** Returns a command's result, "started" if it has none, or undefined for an unknown command. */
   find(id: string): CommandResult | "started" | undefined {
     const [row] = this.#sql.exec<Row>("SELECT * FROM commands WHERE id = ?", id).toArray();
     if (!row) return undefined;
     return row.finished ? toResult(row) : "started";
   }
 
-  /** Writes down that a command begins, which is known before it has any effect. */
+  /** Stores that a command begins. Call it before the command has any effect. */
   start(id: string): void {
     this.#sql.exec("INSERT INTO commands (id) VALUES (?)", id);
   }
 
-  /** Writes a command's result down and forgets the oldest commands, but none that still run. */
+  /** Stores a command's result, and forgets the oldest commands beyond the bounds, but none that still run. */
   finish(id: string, result: CommandResult, running: readonly string[]): void {
     this.#sql.exec(
       `UPDATE commands SET finished = 1, exit_code = ?, stdout = ?, stderr = ?, ended = ?, truncated = ?, cwd = ?

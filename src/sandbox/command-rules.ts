@@ -1,12 +1,12 @@
-// Rules on which commands may run. Sandboxes that see each command before it runs decide by them.
+// Decides which commands may run, in sandboxes that see each command before it runs.
 
-/** Patterns of commands. Without `allowed`, every command may run that none of `disallowed` matches. */
+/** Patterns of commands. Without `allowed`, every command may run that matches none of `disallowed`. */
 export interface CommandRules {
   allowed?: readonly string[] | undefined;
   disallowed: readonly string[];
 }
 
-/** Returns why a command may not run, with the words it would run with; null when it may. */
+/** Returns why a command may not run with its expanded words; null if it may. */
 export function refuseCommand(
   { allowed, disallowed }: CommandRules,
   name: string,
@@ -25,22 +25,25 @@ export function refuseCommand(
   return `${onlyAllowed(allowed)}: ${JSON.stringify(shortened(text))} does not match`;
 }
 
-/** Returns why a redirection may not write a file; null when it may. Patterns allow commands only. */
+/** Returns why a redirection may not write a file; null if it may. Patterns allow commands only. */
 export function refuseRedirection({ allowed }: CommandRules): string | null {
   return allowed ? `${onlyAllowed(allowed)}: a redirection to a file does not match` : null;
 }
 
-/** Characters of patterns and texts that are compared at most for one decision. */
+/** The most characters that are compared for one decision. */
 const MAX_COMPARED_CHARS = 20_000_000;
 
-/** Returns whether it would take too long to hold each text against each pattern. */
+/** Returns whether it would take too long to match each text with each pattern. */
 export function takesTooLong(patterns: readonly string[], texts: readonly string[]): boolean {
   const chars = (all: readonly string[]) => all.reduce((sum, { length }) => sum + length, 0);
   const compared = chars(texts) * patterns.length + chars(patterns) * texts.length;
   return compared > MAX_COMPARED_CHARS;
 }
 
-/** `git *` and `git:*` match git with arguments and without. Elsewhere `*` stands for any text. */
+/**
+ * Returns whether a pattern matches a command. `git *` and `git:*` match git with and without arguments;
+ * elsewhere `*` matches any text.
+ */
 export function matchesCommand(pattern: string, text: string): boolean {
   const whole = pattern.replace(/:\*$/, " *");
   return (
@@ -48,7 +51,7 @@ export function matchesCommand(pattern: string, text: string): boolean {
   );
 }
 
-/** Not a regular expression: several `*` in one would take long to fail on a long command. */
+/** Matches without a regular expression: with several `*` one would take long to fail on a long command. */
 function matchesText(pattern: string, text: string): boolean {
   const [head = "", ...middle] = pattern.split("*");
   const tail = middle.pop();

@@ -3,19 +3,19 @@ import { type Command, type OutputListener, type Sandbox, SandboxError } from ".
 
 const utf8 = new TextEncoder();
 
-/** Returns a command with an id of its own. */
+/** Returns a command with a new id. */
 export function aCommand(command: string, parts: Partial<Command> = {}): Command {
   const id = `call-${crypto.randomUUID()}`;
   return { id, command, timeoutMs: 20_000, maxOutputBytes: 100_000, ...parts };
 }
 
-/** A new sandbox and its workspace: `/workspace`, unless what stands in for a machine has no such place. */
+/** A new sandbox and its workspace: `/workspace`, unless a stand-in for a container has no such directory. */
 export interface Made {
   sandbox: Sandbox;
   workspace: string;
 }
 
-/** Returns what every provider promises. `make` gives a new sandbox at each call. */
+/** Defines the tests that every provider must pass. `make` returns a new sandbox at each call. */
 export function testSandbox(name: string, make: () => Promise<Made> | Made): void {
   describe(`a sandbox of ${name}`, () => {
     let sandbox: Sandbox;
@@ -393,7 +393,7 @@ export function testSandbox(name: string, make: () => Promise<Made> | Made): voi
   });
 }
 
-/** Returns a refusal that the same call would meet again. */
+/** Returns whether an error is one that the same call would meet again. */
 function isLasting(error: unknown): boolean {
   return error instanceof SandboxError && !error.transient;
 }

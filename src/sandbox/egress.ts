@@ -1,15 +1,15 @@
-// What may leave a sandbox, and what is put into a request on its way out. A secret of `config.env` never
-// enters the sandbox: its commands see a placeholder, and the value takes its place outside, in requests
-// to the secret's own hosts. So whatever runs in the sandbox can use a secret and can't tell it.
+// Decides which requests may leave a sandbox, and what is added to them. A secret of `config.env` never enters
+// the sandbox: its commands see a placeholder, and the value replaces it outside, in requests to the secret's
+// own hosts. So programs in the sandbox can use a secret and cannot reveal it.
 
 import { isPublicHost } from "./public-host";
 
-/** Where the sandbox of a session may send requests; `default` in a list stands for `DEFAULT_HOSTS`. */
+/** The hosts that the sandbox of a session may send requests to; `default` in a list means `DEFAULT_HOSTS`. */
 export type Network = "none" | "open" | { allow: readonly string[] };
 
 /**
- * A secret of `config.env`; its placeholder is what the sandbox sees, made when its session is. `Text` is how
- * texts are kept, which may be encrypted.
+ * A secret of `config.env`. The sandbox sees the placeholder, which is created with the session. `Text` is the
+ * type of stored texts, which may be encrypted.
  */
 export interface Secret<Text = string> {
   secret: Text;
@@ -17,29 +17,28 @@ export interface Secret<Text = string> {
   placeholder?: string | undefined;
 }
 
-/** What an environment variable may be set to. */
+/** The value of an environment variable. */
 export type EnvValue<Text = string> = Text | Secret<Text>;
 
-/** Tells a secret from any other value. */
+/** Returns whether a value is a secret. */
 export const isSecret = <Text>(value: EnvValue<Text>): value is Secret<Text> =>
   typeof value === "object" && value !== null && "hosts" in value;
 
-/** The value that takes the place of a placeholder. */
+/** A placeholder and the value that replaces it. */
 export interface Replacement<Text = string> {
   placeholder: string;
   value: Text;
 }
 
-/** Where a request to a host goes; to `nowhere` when it is refused. */
+/** The destination of a request to a host; `nowhere` if it is refused. */
 export type Egress<Text = string> =
   | { to: "nowhere" }
   | { to: "model" }
   | { to: "host"; replacements: Replacement<Text>[] };
 
 /**
- * Package registries and code hosts that agents need. No host where anybody may rent a name below it or a
- * bucket in it. It keeps mistakes and curiosity in, and not a determined thief: to some of these hosts
- * one can publish.
+ * Package registries and code hosts that agents need. None lets users register a name below it or a bucket in
+ * it. The list prevents mistakes, not a determined thief: some of these hosts accept uploads.
  */
 export const DEFAULT_HOSTS: readonly string[] = [
   // Node
@@ -99,10 +98,13 @@ export const DEFAULT_HOSTS: readonly string[] = [
   "api.bitbucket.org",
 ];
 
-/** What a sandbox may reach unless its session says otherwise. */
+/** The hosts that a sandbox may reach by default. */
 export const DEFAULT_NETWORK: Network = { allow: ["default"] };
 
-/** Returns what is wrong with a name in a list of hosts; null when it is one, or all hosts below one: `*.example.com`. */
+/**
+ * Returns what is wrong with an entry of a list of hosts; null for a name, or for all names below one:
+ * `*.example.com`.
+ */
 export function hostProblem(pattern: string): string | null {
   const host = pattern.replace(/^\*\./, "");
   const isName =
@@ -123,7 +125,7 @@ export function allows(network: Network, host: string): boolean {
   );
 }
 
-/** Returns where a request to a host goes. The model's hosts stand outside of what the network allows. */
+/** Returns the destination of a request to a host. The model's hosts are reachable with any network rules. */
 export function egressTo<Text>(
   host: string,
   rules: {
@@ -142,7 +144,7 @@ export function egressTo<Text>(
   return { to: "host", replacements };
 }
 
-/** Returns the environment that commands get: a placeholder stands for each secret. */
+/** Returns the environment of commands, with a placeholder for each secret. */
 export function commandEnv(env: Readonly<Record<string, EnvValue>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(env).map(([name, value]) => [
@@ -153,8 +155,8 @@ export function commandEnv(env: Readonly<Record<string, EnvValue>>): Record<stri
 }
 
 /**
- * Returns the environment of a session that takes over an earlier one's, with a placeholder for each secret. A
- * variable keeps the placeholder that it had, also with a new value: files may hold it.
+ * Returns the environment of a session that resumes an earlier one, with a placeholder for each secret. A
+ * variable keeps its placeholder, also with a new value: files may hold it.
  */
 export function takeOverEnv<Text = string>(
   earlier: Readonly<Record<string, EnvValue<Text>>>,
@@ -170,9 +172,9 @@ export function takeOverEnv<Text = string>(
 }
 
 /**
- * Returns the headers of a request with values in the place of placeholders, within `Authorization: Basic` too.
- * Nothing else of a request is looked at: a body may be long, packed or signed, and an address is
- * written down in logs and sent on as a referrer.
+ * Returns the headers of a request with placeholders replaced by values, within `Authorization: Basic` too.
+ * Nothing else of a request is changed: a body may be long, compressed or signed, and a URL is logged and sent
+ * on as a referrer.
  */
 export function injectSecrets(headers: Headers, replacements: readonly Replacement[]): Headers {
   const injected = new Headers(headers);
@@ -193,19 +195,19 @@ function inAuthorization(text: string, replacements: readonly Replacement[]): st
   } catch {
     return text;
   }
-  // One character a byte, so that what is not ASCII stays as it was.
+  // One character for each byte, so that bytes beyond ASCII are unchanged.
   const replaced = inText(credentials, replacements);
   return replaced === credentials ? text : scheme + btoa(replaced);
 }
 
-/** Replaces all in one pass: what stands in a value is not looked at again. */
+/** Replaces all placeholders in one pass: values are not searched again. */
 const inText = (text: string, replacements: readonly Replacement[]): string =>
   text.replace(
     PLACEHOLDER,
     (found) => replacements.find(({ placeholder }) => placeholder === found)?.value ?? found,
   );
 
-/** Returns whether a host is one of some names, `*.` meaning all below. */
+/** Returns whether a host is in a list, in which `*.` means all names below. */
 const names = (patterns: readonly string[], host: string): boolean =>
   patterns.some((pattern) =>
     pattern.startsWith("*.")
@@ -213,7 +215,7 @@ const names = (patterns: readonly string[], host: string): boolean =>
       : normal(host) === pattern,
   );
 
-/** A name may end in the dot of the root. */
+/** Returns a host in lower case, without the dot of the root at its end. */
 const normal = (host: string): string => host.toLowerCase().replace(/\.$/, "");
 
 const PLACEHOLDER = /rigger_secret_[0-9a-f]{32}/g;

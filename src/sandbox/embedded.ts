@@ -1,8 +1,8 @@
-import { Serial } from "../shared/serial";
-// A sandbox without a machine: a bash and a disk inside a Durable Object. Files and results outlive a
-// restart of the object, a running command does not.
+// A sandbox without a container: a bash and a disk inside a Durable Object. Files and results survive a restart
+// of the object, a running command does not.
 
 import { DurableObject } from "cloudflare:workers";
+import { Serial } from "../shared/serial";
 import { restoreTree, saveTree } from "./archive";
 import { CommandLog } from "./command-log";
 import { FsError } from "./disk/fs-error";
@@ -21,22 +21,22 @@ import {
 } from "./sandbox";
 import { runScript, systemFiles } from "./shell";
 
-/** Output that is kept of a stream, whatever is asked for: both streams of a result share one row of 2 MB. */
+/** The most bytes of output of each stream: both streams of a result share one row of 2 MB. */
 const MAX_OUTPUT_BYTES = 900_000;
 
-/** A disk that was full is restored whole, although its pages may lie less densely. */
+/** The bound while a disk is restored: a full one must fit, although its pages may be less dense. */
 const RESTORED_DISK_BYTES = MAX_DISK_BYTES * 1.1;
 
-/** The longest that a timer of the platform waits. */
+/** The longest timer of the platform. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** What the object answers: a value or a refusal. Error classes do not survive RPC, so refusals travel as values. */
+/** The object's answer: a value or a refusal. Error classes do not survive RPC, so refusals travel as values. */
 type Answer<T> = { ok: true; value: T } | { ok: false; message: string };
 
 interface Running {
-  /** Asks the command to end; the first reason is the one that counts. */
+  /** Stops the command. The first reason is the one that is reported. */
   stop(why: "killed" | "timed_out"): void;
-  /** Settles when the command is really gone and its result is written down. */
+  /** Resolves when the command has ended and its result is stored. */
   result: Promise<CommandResult>;
 }
 
@@ -45,11 +45,11 @@ interface Disk {
   commands: CommandLog;
 }
 
-/** The object behind one embedded sandbox. */
+/** The Durable Object of one embedded sandbox. */
 export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
   readonly #running = new Map<string, Running>();
   #disk: Disk | undefined;
-  /** While the workspace is saved or restored, everything else waits. */
+  /** While the workspace is saved or restored, all other calls wait. */
   readonly #copies = new Serial((work) => this.ctx.waitUntil(work));
 
   async run(
@@ -70,7 +70,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     disk.commands.start(id);
     const started = this.#start(command, workspace, disk);
     this.#running.set(id, started);
-    // The command goes on, and its result is kept, when whoever asked goes away.
+    // The command continues, and its result is stored, if the caller disappears.
     this.ctx.waitUntil(started.result);
     const result = await started.result;
     await tell(onOutput, result);
@@ -87,7 +87,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
   async find(id: string): Promise<FoundCommand> {
     if (this.#running.has(id)) return { state: "running" };
     const known = this.#existingDisk()?.commands.find(id);
-    // What was started and does not run was cut off by a restart of the object.
+    // A command that was started and does not run was interrupted by a restart of the object.
     if (!known || known === "started") return { state: "unknown" };
     return { state: "finished", result: known };
   }
@@ -154,7 +154,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     const timer = setTimeout(stop, Math.min(command.timeoutMs, MAX_TIMEOUT_MS), "timed_out");
 
     const execute = async () => {
-      // A script may have removed it. If it can't be made, the shell finds that it is missing.
+      // A script may have removed the workspace. If it cannot be created, the shell reports that it is missing.
       await disk.files.mkdir(workspace, { recursive: true }).catch(() => {});
       const shell = await runScript(disk.files, {
         text: command.command,
@@ -174,7 +174,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     return { stop, result };
   }
 
-  /** Returns the disk, made at the first use, so that looking at a sandbox that was never used leaves nothing. */
+  /** Returns the disk, created at the first use: reading from a sandbox that was never used leaves no storage. */
   #openDisk(): Disk {
     const existing = this.#existingDisk();
     if (existing) return existing;
@@ -201,13 +201,13 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
 
 type Namespace = DurableObjectNamespace<EmbeddedSandbox>;
 
-/** Returns the embedded sandbox of that id. It is made at its first use; a destroyed one begins anew, empty. */
+/** Returns the embedded sandbox with an id. It is created at its first use; a destroyed one starts again, empty. */
 export function embedded(
   namespace: Namespace,
   id: string,
   options: { workspace: string },
 ): Sandbox {
-  // One stub keeps calls in order, so that a kill never overtakes its run. After an error it may be broken.
+  // One stub keeps calls in order, so that a kill never overtakes its run. A stub may be broken after an error.
   let stub = namespace.getByName(id);
   const call = async <T>(send: (object: typeof stub) => Promise<T>): Promise<T> => {
     try {
@@ -215,7 +215,7 @@ export function embedded(
     } catch (cause) {
       stub = namespace.getByName(id);
       throw new SandboxError(`the embedded sandbox failed: ${messageOf(cause)}`, {
-        // `remote` marks what the object itself threw; all else is the platform's, and passes.
+        // `remote` marks errors thrown by the object itself; all others are the platform's, and transient.
         transient: !(cause instanceof Error && "remote" in cause && cause.remote === true),
         cause,
       });
@@ -254,7 +254,7 @@ function toResult(
 ): CommandResult {
   const maxBytes = Math.min(command.maxOutputBytes, MAX_OUTPUT_BYTES);
   const why = ended === "timed_out" ? `timed out after ${command.timeoutMs} ms` : ended;
-  // just-bash drops what a script wrote when it is stopped.
+  // just-bash discards the output of a script that is stopped.
   const note = ended === "exited" ? "" : `bash: ${why}, its output is lost\n`;
   // SQLite keeps text as UTF-8, which has no lone surrogates.
   const stdout = truncateMiddle(shell.stdout.toWellFormed(), maxBytes);
@@ -269,13 +269,13 @@ function toResult(
   };
 }
 
-/** Tells a listener what a command wrote. just-bash gives it all at the end and nothing before. */
+/** Passes the output of a command to a listener. just-bash has none before the end of a command. */
 async function tell(listener: OutputListener | undefined, result: CommandResult): Promise<void> {
   try {
     if (result.stdout) await listener?.("stdout", result.stdout);
     if (result.stderr) await listener?.("stderr", result.stderr);
   } catch {
-    // Whoever listened went away.
+    // The listener is gone.
   }
 }
 

@@ -1,16 +1,16 @@
 import { type Egress, hostProblem, injectSecrets } from "./egress";
 import { isPublicHost } from "./public-host";
 
-/** What the handler of a sandbox's requests needs. */
+/** The dependencies of the handler of a sandbox's requests. */
 export interface OutboundDeps {
-  /** Returns where the session lets a request to a host go. */
+  /** Returns the destination that the session allows for a request to a host. */
   egress(host: string): Promise<Egress>;
-  /** Answers for the model's host, with a key of its own. */
+  /** Answers requests to the model's host, with a key of the deployment. */
   callModel(request: Request): Promise<Response>;
   fetch(request: Request): Promise<Response>;
 }
 
-/** Headers of one connection, which end here; and `host`, since the address alone says where a request goes. */
+/** Headers of one connection, which are not forwarded; and `host`, since the URL alone decides the destination. */
 const OWN_HEADERS = [
   "connection",
   "host",
@@ -24,8 +24,8 @@ const OWN_HEADERS = [
 ];
 
 /**
- * Answers a request that a program in a sandbox sends into the world. A redirect is the program's to follow,
- * as a new request: followed here, it would carry a secret to another host. Never rejects.
+ * Answers a request of a program in a sandbox. Redirects are left to the program, as new requests: followed
+ * here, they would carry a secret to another host. Never rejects.
  */
 export async function handleOutbound(request: Request, deps: OutboundDeps): Promise<Response> {
   const { protocol, hostname, port } = new URL(request.url);
@@ -34,7 +34,7 @@ export async function handleOutbound(request: Request, deps: OutboundDeps): Prom
     if (egress.to === "nowhere") return refusal(hostname);
     if (egress.to === "model") return await deps.callModel(request);
     const headers = forwarded(request.headers);
-    // Without encryption a value could be read on its way; another port may be another's.
+    // Without encryption a value could be read in transit; another port may belong to someone else.
     const isSafe = protocol === "https:" && port === "";
     return await deps.fetch(
       new Request(request, {
@@ -59,7 +59,7 @@ function forwarded(headers: Headers): Headers {
 const refusal = (host: string): Response =>
   said(403, `This sandbox may not reach ${host}. ${remedyFor(host)}`);
 
-/** Returns what would let a sandbox reach a host: a list holds names only. */
+/** Returns how a sandbox could be allowed to reach a host: lists hold names only. */
 function remedyFor(host: string): string {
   if (!isPublicHost(host)) return "It is not on the public internet.";
   const named = `{"allow": ["default", "${host}"]} adds this host to those allowed by default, `;
@@ -69,7 +69,7 @@ function remedyFor(host: string): string {
   );
 }
 
-/** Returns an answer of ours, which programs show to whoever uses them. */
+/** Returns an answer of ours, which programs show to their users. */
 const said = (status: number, text: string): Response =>
   new Response(`Rigger: ${text}\n`, {
     status,

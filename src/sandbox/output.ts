@@ -1,6 +1,6 @@
 import { messageOf, type OutputListener } from "./sandbox";
 
-/** Returns the same listener, whose failures are its own. */
+/** Returns a listener whose errors are logged and not thrown into the command. */
 export function harmless(listener: OutputListener): OutputListener {
   return (stream, text) => {
     try {
@@ -11,7 +11,10 @@ export function harmless(listener: OutputListener): OutputListener {
   };
 }
 
-/** Returns the head and the tail of a text of more than `maxBytes` in UTF-8, with a line between them that tells what is missing. */
+/**
+ * Returns the head and tail of a text of more than `maxBytes` in UTF-8, with a line between them that says how
+ * much is missing.
+ */
 export function truncateMiddle(
   text: string,
   maxBytes: number,

@@ -1,4 +1,7 @@
-/** Returns the path from the root, without `.`, `..` and doubled slashes. `..` is taken as written: links are not looked at. */
+/**
+ * Returns an absolute path without `.`, `..` and repeated slashes. `..` is resolved lexically, without
+ * following links.
+ */
 export function normalize(path: string): string {
   const parts: string[] = [];
   for (const part of path.split("/")) {
@@ -9,22 +12,22 @@ export function normalize(path: string): string {
   return `/${parts.join("/")}`;
 }
 
-/** Returns the absolute path that `path` means to somebody who stands in `base`. */
+/** Returns the absolute path of `path` relative to `base`. */
 export function resolveFrom(base: string, path: string): string {
   return normalize(path.startsWith("/") ? path : `${base}/${path}`);
 }
 
-/** Returns the directory above a normal path; the root is above itself. */
+/** Returns the directory above a normal path; the root's is the root. */
 export function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
 }
 
-/** Returns the entry `name` of a directory. */
+/** Returns the path of the entry `name` in a directory. */
 export function join(directory: string, name: string): string {
   return directory === "/" ? `/${name}` : `${directory}/${name}`;
 }
 
-/** True for `directory` itself and for everything below it; both paths are normal. */
+/** Returns whether a path is `directory` itself or below it; both paths are normal. */
 export function isWithin(directory: string, path: string): boolean {
   return path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`);
 }

@@ -3,34 +3,34 @@ import { type EmbeddedSandbox, embedded } from "./embedded";
 import { type Sandbox, SandboxError } from "./sandbox";
 import { withTimeouts } from "./timeouts";
 
-/** Where a sandbox can come from. */
+/** The providers of sandboxes. */
 export const PROVIDERS = ["embedded", "cloudflare"] as const;
 
 /** The name of a provider. */
 export type Provider = (typeof PROVIDERS)[number];
 
-/** Which sandbox is meant. With the name of a machine, all but `start` and `destroy` are for that one only. */
+/** The address of a sandbox. `machine` names the container that must answer all calls but `start` and `destroy`. */
 export interface SandboxAddress {
   provider: string;
   id: string;
   machine?: string | undefined;
-  /** The session that it works for; one that is made ahead has none. */
+  /** The session that it belongs to; a sandbox of the warm pool has none. */
   session?: string | undefined;
 }
 
-/** What the providers need of the Worker's bindings. */
+/** The bindings that the providers need. */
 export interface ProviderEnv {
   EMBEDDED_SANDBOXES: DurableObjectNamespace<EmbeddedSandbox>;
   CONTAINER_SANDBOXES: DurableObjectNamespace<ContainerSandbox>;
   SNAPSHOTS: R2Bucket;
 }
 
-/** What is the same for every sandbox of a deployment. */
+/** The options of a deployment's sandboxes. */
 export interface SandboxOptions {
   workspace: string;
 }
 
-/** How each provider opens a sandbox. The only place that tells providers apart. */
+/** Opens a sandbox, by provider. The only place that distinguishes providers. */
 export const providers: Record<
   Provider,
   (env: ProviderEnv, address: SandboxAddress, options: SandboxOptions) => Sandbox
@@ -42,16 +42,16 @@ export const providers: Record<
   },
 };
 
-/** Returns whether the sandboxes of a provider can send requests into the world. */
+/** Returns whether the sandboxes of a provider have access to the network. */
 export const hasNetwork = (provider: string): boolean => provider !== "embedded";
 
-/** True when the sandboxes of a provider decide on each command of a script by `Command.rules`. */
+/** Returns whether the sandboxes of a provider check each command of a script against `Command.rules`. */
 export const decidesOnCommands = (provider: string): boolean => provider === "embedded";
 
-/** Returns whether the sandboxes of a provider keep programs. */
+/** Returns whether the sandboxes of a provider support long-running programs. */
 export const hasPrograms = (provider: string): boolean => provider === "cloudflare";
 
-/** Returns the sandbox of a session; it costs nothing before its first use. */
+/** Returns the sandbox at an address. Nothing happens before its first use. Throws for an unknown provider. */
 export function openSandbox(
   env: ProviderEnv,
   address: SandboxAddress,

@@ -1,6 +1,6 @@
-// Which hosts are of the public internet, told by the name or address alone.
+// Decides whether a host is on the public internet, by its name or address alone.
 
-/** Names that are not of the public web, with all below them. `alt` and `onion` no resolver of the web knows. */
+/** Names outside the public web, with all names below them. No public resolver knows `alt` and `onion`. */
 const PRIVATE_SUFFIXES = [
   "localhost",
   "localdomain",
@@ -18,7 +18,7 @@ const PRIVATE_SUFFIXES = [
   "alt",
 ];
 
-/** Networks that are not of the public internet (IANA's special-purpose registry), as address and prefix length. */
+/** Networks outside the public internet (IANA's special-purpose registry), as address and prefix length. */
 const PRIVATE_IPV4: readonly [string, number][] = [
   ["0.0.0.0", 8],
   ["10.0.0.0", 8],
@@ -36,19 +36,19 @@ const PRIVATE_IPV4: readonly [string, number][] = [
   ["224.0.0.0", 3],
 ];
 
-/** Returns whether a host, as `URL` writes it, can be of the public web. */
+/** Returns whether a host, as `URL` writes it, can be on the public web. */
 export function isPublicHost(hostname: string): boolean {
   if (hostname.startsWith("[")) return isPublicIpv6(hostname.slice(1, -1));
-  // At most 253 characters make a name. What is longer, no resolver knows.
+  // A name has at most 253 characters.
   if (hostname.length > 255) return false;
   const host = hostname.replace(/\.+$/, "");
-  // `URL` has made dotted decimals of every other way to write an IPv4 address.
+  // `URL` has normalised all other forms of an IPv4 address to dotted decimals.
   if (/^[\d.]+$/.test(host)) return !PRIVATE_IPV4.some((network) => isInside(network, host));
   if (!host.includes(".")) return false;
   return !PRIVATE_SUFFIXES.some((suffix) => host.endsWith(`.${suffix}`));
 }
 
-/** Returns whether an IPv4 or IPv6 address, in any of its spellings, is of the public internet; false for what is none. */
+/** Returns whether an IPv4 or IPv6 address, in any form, is on the public internet; false for any other text. */
 export function isPublicAddress(text: string): boolean {
   if (!/^[0-9a-f.:]+$/i.test(text)) return false;
   const url = URL.parse(text.includes(":") ? `http://[${text}]/` : `http://${text}/`);
@@ -56,7 +56,10 @@ export function isPublicAddress(text: string): boolean {
   return isPublicHost(url.hostname);
 }
 
-/** Public are 2000::/3 alone, without documentation and the ranges that carry an IPv4 address inside. */
+/**
+ * Returns whether an IPv6 address is public: only 2000::/3 is, without documentation and the ranges that embed
+ * an IPv4 address.
+ */
 function isPublicIpv6(address: string): boolean {
   const [first = 0, second = 0] = address
     .split(":")

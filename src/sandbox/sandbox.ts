@@ -1,107 +1,110 @@
 import type { CommandRules } from "./command-rules";
 
-/** One command for a sandbox's shell. `id` names it for ever: the same id is never run twice. */
+/** One command for a sandbox's shell. `id` identifies it permanently: an id is never run twice. */
 export interface Command {
   id: string;
   command: string;
-  /** An absolute path; the workspace when absent. */
+  /** The working directory, an absolute path; the workspace when absent. */
   cwd?: string;
   env?: Record<string, string>;
-  /** Which commands of the script may run, where the provider decides on each as it is about to run. */
+  /** The commands of the script that may run, if the provider checks each one. */
   rules?: CommandRules | undefined;
   timeoutMs: number;
-  /** Bytes of stdout and of stderr that are kept, each: the head and the tail when there are more. */
+  /** The bytes of stdout and of stderr, each, that are kept: the head and the tail if there are more. */
   maxOutputBytes: number;
 }
 
-/** Hears a command's output while it runs, in order, as far as the provider can tell it early. */
+/** Receives a command's output in order while it runs, as early as the provider can. */
 export type OutputListener = (stream: "stdout" | "stderr", text: string) => void;
 
-/** How a command ended. `exitCode` is 124 when it timed out and 137 when it was killed. */
+/** The result of a command. `exitCode` is 124 if it timed out and 137 if it was killed. */
 export interface CommandResult {
   exitCode: number;
   stdout: string;
   stderr: string;
   ended: "exited" | "timed_out" | "killed";
-  /** True when output was dropped to stay within `maxOutputBytes`. */
+  /** True if output was dropped to stay within `maxOutputBytes`. */
   truncated: boolean;
-  /** Where the shell stood at the end, an absolute path; absent when unknown. */
+  /** The shell's working directory at the end, an absolute path; absent if unknown. */
   cwd?: string;
 }
 
-/** What a provider knows of a command that was once started. */
+/** The state of a command, as far as its provider knows it. */
 export type FoundCommand =
   | { state: "running" }
   | { state: "finished"; result: CommandResult }
   | { state: "unknown" };
 
 /**
- * A machine, or what stands for one: a shell and files. Methods reject with a `SandboxError`; a
- * command that fails is no error but an exit code.
+ * A container or a substitute for one: a shell and files. Methods reject with a `SandboxError`; a command that
+ * fails is not an error but an exit code.
  */
 export interface Sandbox {
   /**
-   * Makes the machine ready, and names it. A machine that lost its files is another one, with another name.
-   * The other methods start it too where it is not. Absent where nothing has to be started.
+   * Starts the container and returns its name. A container that lost its files is another one, with another
+   * name. The other methods start it too. Absent if nothing has to be started.
    */
   start?(): Promise<string>;
   /**
-   * Runs a command to its end; a repeated id answers with the first run's result and runs nothing. An
-   * id whose run was cut off is refused for good.
+   * Runs a command to its end. A repeated id returns the first run's result and runs nothing; the id of an
+   * interrupted run is refused for good.
    */
   run(command: Command, onOutput?: OutputListener): Promise<CommandResult>;
-  /** Stops a command and all it started; one that is not running is left as it is. */
+  /** Stops a command and all its processes. Does nothing if it is not running. */
   kill(id: string): Promise<void>;
-  /** Tells what became of a command, also after a restart of whoever asked; absent if it can't be told. */
+  /** Returns the state of a command, also after a restart of the caller. Absent if the provider cannot. */
   find?(id: string): Promise<FoundCommand>;
-  /** Returns the bytes of a file, or null when there is no such file. A directory is an error. */
+  /** Returns the bytes of a file, or null if there is none. Rejects for a directory. */
   readFile(path: string): Promise<Uint8Array | null>;
-  /** Writes a whole file and makes the directories above it. */
+  /** Writes a whole file and creates the directories above it. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   /**
-   * Saves the workspace under a key of the deployment's bucket, as it is at one point in time: commands
-   * that run are waited for, and what comes meanwhile waits. What was only half saved can't be restored.
-   * Absent if the provider has no way to.
+   * Saves the workspace under a key of the deployment's bucket, as of one point in time: it waits for running
+   * commands, and later ones wait for it. A snapshot that was interrupted cannot be restored. Absent if the
+   * provider cannot.
    */
   snapshot?(key: string): Promise<{ sizeBytes: number }>;
-  /** Begins anew with the workspace that was saved under a key. After a failure: `destroy` it. */
+  /** Replaces everything by the workspace saved under a key. After a failure, call `destroy`. */
   restore?(key: string): Promise<void>;
-  /** Programs that go on beside the commands; absent if the provider can't keep any. */
+  /** Programs that run in parallel with commands. Absent if the provider has none. */
   programs?: Programs;
   /**
-   * Gives the machine back for good, and ends what runs on it. A second call, or one of a sandbox never
-   * used, does nothing. Whether what is used afterwards is refused or begins anew is the provider's.
+   * Destroys the container with everything in it. Does nothing the second time, or if the sandbox was never
+   * used. Whether a later call is refused or starts a new container depends on the provider.
    */
   destroy(): Promise<void>;
 }
 
-/** A program for `Programs`. `id` names it for ever, as a command's does. */
+/** A program to run. `id` identifies it permanently, like a command's. */
 interface Program {
   id: string;
-  /** For the shell, run as a user without rights to anything but the workspace and its own home. */
+  /** A shell command, run as a user with access to the workspace and its own home only. */
   command: string;
   env?: Record<string, string>;
 }
 
-/** A line of a program's output; `end` is how many bytes of output there are up to its end. */
+/** A line of a program's output. `end` is the offset in bytes of the line's end in the output. */
 export interface ProgramLine {
   line: string;
   end: number;
 }
 
-/** Programs that read lines and write lines, and go on while nobody listens. `kill` ends one. */
+/** Long-running programs that read and write lines. They continue without a listener; `kill` ends one. */
 export interface Programs {
-  /** Starts a program; one that was started before is left as it is, also when it has ended. */
+  /** Starts a program. Does nothing if it was started before, even if it has ended. */
   begin(program: Program): Promise<void>;
-  /** Gives a program its `n`-th line of input, counted from 1; the same `n` again changes nothing. */
+  /** Sends a program its `n`-th line of input, counted from 1. A repeat of `n` changes nothing. */
   tell(id: string, n: number, line: string): Promise<void>;
-  /** Returns the lines of a program's output beyond so many bytes, as they come. Ends when the program has. */
+  /**
+   * Yields the lines of a program's output after the first `after` bytes, as they arrive. Ends when the program
+   * ends.
+   */
   listen(id: string, after: number, signal: AbortSignal): AsyncIterable<ProgramLine>;
 }
 
 /**
- * A sandbox that could not do its part. `transient` says that the same call may work later, `lost` that the
- * machine is gone and its files with it.
+ * An error of a sandbox. `transient` says that the same call may work later, `lost` that the container is gone
+ * and its files with it.
  */
 export class SandboxError extends Error {
   override readonly name = "SandboxError";
@@ -114,6 +117,6 @@ export class SandboxError extends Error {
   }
 }
 
-/** Returns what an error says, whatever was thrown. */
+/** Returns the message of anything that was thrown. */
 export const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-// The shell of the embedded sandbox: one script in a fresh shell, over whatever file system it is given.
+// The shell of the embedded sandbox: runs each script in a fresh shell, over a file system.
 
 import type { IFileSystem } from "just-bash/browser";
 import type { CommandRules } from "./command-rules";
@@ -8,13 +8,13 @@ import type { ScriptResult } from "./shell/script";
 
 const HOME = "/home/user";
 
-/** Lists what a new disk holds before its first command: the directories and devices that scripts count on, and the commands' names. */
+/** Returns the files of a new disk: the directories and devices that scripts expect, and the commands' names. */
 export const systemFiles = (): NewFile[] => [
   ...["/dev", "/home", HOME, "/usr", "/usr/bin", "/usr/local", "/usr/local/bin"].map(directory),
   { path: "/tmp", kind: "directory", mode: 0o1777 },
   { path: "/bin", kind: "symlink", mode: 0o777, target: "usr/bin" },
-  // Without a /dev/fd, just-bash gives each shell its own for `<(command)`. In a shared one, commands
-  // side by side would read each other's.
+  // Without a /dev/fd, just-bash creates one in each shell for `<(command)`. In a shared one, parallel commands
+  // would read each other's.
   ...["/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr"].map(device),
   // just-bash looks a command up on the disk, as a shell does, before it runs its own.
   ...commandNames().map(
@@ -22,7 +22,7 @@ export const systemFiles = (): NewFile[] => [
   ),
 ];
 
-/** A script and where it runs. With rules, each of its commands is decided on before it runs. */
+/** A script and its environment. With rules, each of its commands is checked before it runs. */
 export interface Script {
   text: string;
   cwd: string;
@@ -31,12 +31,12 @@ export interface Script {
   signal: AbortSignal;
 }
 
-/** How a shell ended; `cwd` is where it stood, if it can be told. */
+/** The result of a script; `cwd` is its last working directory, if known. */
 export type ShellResult = ScriptResult;
 
 /**
- * Runs a script in a fresh shell. Never rejects: what goes wrong is an exit code and a line on stderr.
- * When the signal stops it, the result is that of a killed shell, without its output.
+ * Runs a script in a fresh shell. Never rejects: errors are an exit code and a line on stderr. If the signal
+ * stops the script, the result is that of a killed shell, without output.
  */
 export async function runScript(files: IFileSystem, script: Script): Promise<ShellResult> {
   const { text, cwd, rules, signal } = script;
@@ -57,7 +57,7 @@ export async function runScript(files: IFileSystem, script: Script): Promise<She
     : { exitCode: 137, stdout: "", stderr: "" };
 }
 
-/** just-bash's messages without its advice to whoever embeds it. */
+/** Returns just-bash's messages without its advice for embedders. */
 function readable(stderr: string): string {
   return stderr
     .replace(/, increase executionLimits\.\w+/g, "")

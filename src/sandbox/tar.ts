@@ -1,4 +1,4 @@
-// Tar archives as POSIX writes them (pax): any tool can read what a snapshot holds.
+// Reads and writes tar archives in POSIX's format (pax), which any tool can read.
 
 /** One entry of an archive. `path` is relative; a directory's has no slash at its end. */
 export type TarEntry = { path: string; mode: number; mtimeMs: number } & (
@@ -14,15 +14,15 @@ const PAX = "x";
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
-/** The two blocks that end an archive. */
+/** The two empty blocks at the end of an archive. */
 export const TAR_END = new Uint8Array(2 * BLOCK);
 
-/** Returns an entry as it stands in an archive. */
+/** Returns the bytes of an entry in an archive. */
 export function writeEntry(entry: TarEntry): Uint8Array {
   const path = entry.kind === "directory" ? `${entry.path}/` : entry.path;
   const target = entry.kind === "symlink" ? entry.target : "";
   const bytes = entry.kind === "file" ? entry.bytes : new Uint8Array();
-  // The plain header has no room for long names, other letters or fractions of a second.
+  // The plain header has no room for long names, characters beyond ASCII or fractions of a second.
   const records = Object.entries({
     path,
     mtime: String(entry.mtimeMs / 1000),
@@ -39,7 +39,7 @@ export function writeEntry(entry: TarEntry): Uint8Array {
   ]);
 }
 
-/** Returns the entries of an archive that `writeEntry` made. Throws where it is anything else. */
+/** Yields the entries of an archive that `writeEntry` made. Throws for any other content. */
 export function* readEntries(archive: Uint8Array): Generator<TarEntry> {
   let pax: Record<string, string> = {};
   for (let at = 0; at + BLOCK <= archive.length; ) {
@@ -67,7 +67,7 @@ export function* readEntries(archive: Uint8Array): Generator<TarEntry> {
   }
 }
 
-/** Several pieces as one. */
+/** Returns the concatenation of pieces. */
 export function concat(pieces: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0));
   let at = 0;
@@ -106,7 +106,7 @@ function header(of: {
   return block;
 }
 
-/** A record begins with its own length, which counts its own digits too. */
+/** Returns a record, which begins with its own length in decimal, the digits of the length included. */
 function paxRecord(name: string, value: string): string {
   const rest = utf8.encode(` ${name}=${value}\n`).length;
   let length = rest;

@@ -25,7 +25,7 @@ export function aContainer(id: string = crypto.randomUUID()): SdkObject {
     async destroy() {
       await call(id, "destroy");
     },
-    async own() {
+    async setOwner() {
       // The replacement of a container has no separate network.
     },
   };

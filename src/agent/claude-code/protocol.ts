@@ -41,7 +41,7 @@ export function interruptLine(requestId: string): string {
   return JSON.stringify({ type: "control_request", request_id: requestId, request });
 }
 
-/** The program reads a text that begins with a slash as one of its own commands. */
+/** Returns a text that the program reads as a prompt: one that begins with a slash is a command of its own. */
 const plain = (text: string): string => (text.startsWith("/") ? `\n${text}` : text);
 
 const Lifecycle = z.object({

@@ -4,7 +4,7 @@ import type { MessagesRequest } from "./request";
 const INTRODUCTION =
   "This is Rigger's offline model (no ANTHROPIC_API_KEY is set); it does not think.";
 
-/** Returns what the offline model answers in the end: what it is, what it was given and what the tools returned. */
+/** Returns the final answer of the offline model: what it is, what it was given and what the tools returned. */
 export function answerText({ script, images, documents, results }: Position): string {
   const given = [count(images, "image"), count(documents, "document")].filter(Boolean);
   return [
@@ -21,7 +21,10 @@ export function answerText({ script, images, documents, results }: Position): st
     .join("\n");
 }
 
-/** Returns a summary of a conversation. It ends with the lines still to follow, so that the script goes on. */
+/**
+ * Returns a summary of a conversation. It ends with the lines that are still to follow, so that the script
+ * continues.
+ */
 export function summaryText({ messages }: MessagesRequest, { script, rest }: Position): string {
   const lines = rest.flatMap((turn) => turn.lines);
   return [
@@ -34,7 +37,7 @@ export function summaryText({ messages }: MessagesRequest, { script, rest }: Pos
     .join("\n");
 }
 
-/** Text of exactly so many tokens. */
+/** Returns a text of exactly `tokens` tokens. */
 export function fillerText(tokens: number): string {
   const length = tokens * 4;
   return FILLER.repeat(Math.ceil(length / FILLER.length)).slice(0, length);
@@ -42,7 +45,7 @@ export function fillerText(tokens: number): string {
 
 const FILLER = "This is filler by Rigger's offline model. ";
 
-/** Returns the beginning of a text, and how much was left out. */
+/** Returns the beginning of a text, with the number of characters left out. */
 export function shorten(text: string, most: number): string {
   const whole = text.toWellFormed();
   if (whole.length <= most) return whole;

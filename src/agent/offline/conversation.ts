@@ -2,10 +2,10 @@ import { badRequest, type Refusal } from "./refusal";
 import type { Block, MessagesRequest } from "./request";
 import { sign } from "./signature";
 
-/** Says what is wrong with a conversation, if anything is. */
+/** Returns what is wrong with a conversation; undefined if it is valid. */
 type Rule = (request: MessagesRequest) => Refusal | string | undefined;
 
-/** What the API holds a conversation to, whatever the model. */
+/** The API's rules for conversations, which are the same for every model. */
 export const CONVERSATION_RULES: readonly Rule[] = [
   hasMessages,
   summarizesAlone,
@@ -157,7 +157,10 @@ function answersOnlyCalls(request: MessagesRequest): string | undefined {
   return undefined;
 }
 
-/** Thinking is bound to the model that thought it, and goes back as it came. */
+/**
+ * Returns what is wrong with a block of thinking: it is bound to the model that produced it, and must come back
+ * unchanged.
+ */
 function keepsThinking(request: MessagesRequest): string | undefined {
   const broken = located(request).find(
     ({ block }) =>
@@ -174,7 +177,7 @@ function hasFewBreakpoints(request: MessagesRequest): string | undefined {
   return `A maximum of 4 blocks with cache_control may be provided. Found ${found}.`;
 }
 
-/** Every block with its message and the place that an error names. */
+/** Returns every block with its message and the path that an error names. */
 function located({ messages }: MessagesRequest) {
   return messages.flatMap(({ role, content }, at) =>
     content.map((block, index) => ({ block, role, at, path: `messages.${at}.content.${index}` })),
@@ -184,7 +187,7 @@ function located({ messages }: MessagesRequest) {
 const callIds = (content: readonly Block[]): string[] =>
   content.flatMap(({ type, id = "" }) => (type === "tool_use" ? [id] : []));
 
-/** Results count only at the head of a message: text before them hides them. */
+/** Returns the results at the beginning of a message: text before them hides them. */
 function leadingResultIds(content: readonly Block[]): string[] {
   const end = content.findIndex(({ type }) => type !== "tool_result");
   const results = end < 0 ? content : content.slice(0, end);

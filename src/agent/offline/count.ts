@@ -1,6 +1,6 @@
 import type { BareBlock, Block, MessagesRequest } from "./request";
 
-/** The input tokens of a request by what is paid for them. */
+/** The input tokens of a request by price. */
 export interface PromptTokens {
   input: number;
   cacheRead: number;
@@ -8,20 +8,19 @@ export interface PromptTokens {
   cacheWrite1h: number;
 }
 
-/** What the API adds to a request that has tools. */
+/** Tokens that the API adds to a request with tools. */
 const TOOL_PREAMBLE_TOKENS = 350;
 
-// An image of about a megapixel, and a document of one page.
+// The tokens of an image of about a megapixel, and of a document of one page.
 const IMAGE_TOKENS = 1_500;
 const DOCUMENT_TOKENS = 3_000;
 
-/** Returns the tokens of a text: about four characters each. */
+/** Returns the tokens of a text, at about four characters each. */
 export const tokensOf = (text: string): number => Math.ceil(text.length / 4);
 
 /**
- * Splits a request's tokens as prompt caching would, out of the request alone: what the request before
- * this one ended with is read, the rest up to the last breakpoint is written, and what follows that is
- * plain input.
+ * Splits a request's tokens as prompt caching would, from the request alone: what the request before this one
+ * ended with is read, the rest up to the last breakpoint is written, and what follows is plain input.
  */
 export function promptTokens(request: MessagesRequest): PromptTokens {
   const units = unitsOf(request);
@@ -45,7 +44,7 @@ export function promptTokens(request: MessagesRequest): PromptTokens {
   };
 }
 
-/** All input tokens of a request. */
+/** Returns the number of all input tokens. */
 export function totalPromptTokens(request: MessagesRequest): number {
   return unitsOf(request).reduce((sum, unit) => sum + unit.tokens, 0);
 }
@@ -55,7 +54,7 @@ interface Unit {
   breakpoint: NonNullable<Block["cache_control"]> | undefined;
 }
 
-/** Returns what caching tells apart, in the order in which the model reads it: tools, system, then each message. */
+/** Returns the units of caching in the order in which the model reads them: tools, system, then each message. */
 function unitsOf({ tools = [], system = [], messages }: MessagesRequest): Unit[] {
   const preamble = tools.length > 0 ? TOOL_PREAMBLE_TOKENS : 0;
   return [
@@ -88,6 +87,6 @@ function bareTokens(block: BareBlock): number {
   return jsonTokens(block);
 }
 
-/** Moving a breakpoint does not change what a block weighs. */
+/** Returns the tokens of a value as JSON. Moving a breakpoint does not change them. */
 const jsonTokens = (value: object): number =>
   tokensOf(JSON.stringify({ ...value, cache_control: undefined }));

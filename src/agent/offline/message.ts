@@ -2,17 +2,17 @@ import { type PromptTokens, promptTokens } from "./count";
 import { newId, type Reply } from "./reply";
 import type { MessagesRequest } from "./request";
 
-/** A reply in the API's words: the whole message, and the usage that its stream begins and ends with. */
+/** A reply in the API's form: the whole message, and the usage at the beginning and the end of its stream. */
 export interface Answer {
   message: ReturnType<typeof messageOf>;
   start: ReturnType<typeof startUsage>;
   end: ReturnType<typeof endUsage>;
 }
 
-/** Puts a reply into the API's words. */
+/** Returns a reply in the API's form. */
 export function answerOf(reply: Reply, request: MessagesRequest): Answer {
   const prompt = promptTokens(request);
-  // A compaction's tokens are told in `iterations` and nowhere else.
+  // A compaction's tokens are reported in `iterations` only.
   const summarized = request.compaction ? [compactionUsage(reply, prompt)] : undefined;
   const start = startUsage(summarized ? NOTHING : prompt, summarized ? 0 : 1);
   const end = summarized
@@ -38,7 +38,7 @@ const messageOf = (reply: Reply, model: string, usage: object) => ({
   usage,
 });
 
-/** Returns the usage that a stream begins with: the input, and hardly any output yet. */
+/** Returns the usage at the beginning of a stream: the input, and almost no output. */
 const startUsage = (prompt: PromptTokens, outputTokens: number) => ({
   ...promptUsage(prompt),
   cache_creation: cacheCreation(prompt),
@@ -52,7 +52,7 @@ const startUsage = (prompt: PromptTokens, outputTokens: number) => ({
   iterations: null,
 });
 
-/** Returns the totals that a stream ends with. They have no split of cache writes. */
+/** Returns the totals at the end of a stream. They lack the split of cache writes. */
 const endUsage = (reply: Reply, prompt: PromptTokens) => ({
   ...promptUsage({ ...prompt, input: prompt.input + reply.searchTokens }),
   output_tokens: reply.outputTokens,

@@ -1,19 +1,19 @@
 import type { Block, MessagesRequest } from "./request";
 import { parseScript, type Script, type Turn } from "./script";
 
-/** What a tool returned to a scripted call. */
+/** The result of a scripted call. */
 interface ReturnedResult {
   tool: string;
   text: string;
   failed: boolean;
 }
 
-/** Where a conversation stands in the script of its last prompt. */
+/** The position of a conversation in the script of its last prompt. */
 export interface Position {
   script: Script;
-  /** The turn to make now. */
+  /** The next turn. */
   turn: Turn;
-  /** The turns that are still to make, this one first. */
+  /** The remaining turns, the next one first. */
   rest: readonly Turn[];
   images: number;
   documents: number;
@@ -21,9 +21,8 @@ export interface Position {
 }
 
 /**
- * Finds the client's last prompt and counts the replies after it. A message that answers tools is no
- * prompt; where the prompt itself was compacted, the summary stands for it: it holds the lines that were
- * not yet followed.
+ * Finds the client's last prompt and counts the replies after it. A message of tool results is not a prompt. If
+ * the prompt itself was compacted, the summary takes its place: it holds the lines that were not yet followed.
  */
 export function locate(messages: MessagesRequest["messages"]): Position {
   const prompted = messages.findLastIndex(({ role, content }) => role === "user" && asks(content));

@@ -1,4 +1,4 @@
-/** A request that is turned down, as the API would. */
+/** A refused request, with the API's error. */
 export interface Refusal {
   status: number;
   message: string;
@@ -20,14 +20,14 @@ const TYPES: Readonly<Record<number, string>> = {
   529: "overloaded_error",
 };
 
-/** Returns a request that makes no sense. */
+/** Returns the refusal of an invalid request. */
 export const badRequest = (message: string, code?: string): Refusal => ({
   status: 400,
   message,
   ...(code && { code }),
 });
 
-/** Returns the response in the API's own form. */
+/** Returns the response in the API's form. */
 export function refusalResponse(refusal: Refusal, requestId: string): Response {
   const { status, message, code, retryAfterSeconds } = refusal;
   const type = TYPES[status] ?? (status < 500 ? "invalid_request_error" : "api_error");

@@ -4,15 +4,15 @@ import { totalPromptTokens } from "./count";
 import { badRequest, type Refusal } from "./refusal";
 import type { MessagesRequest } from "./request";
 
-/** The beta that a compaction needs, and every request that carries its block. */
+/** The beta of compactions, needed by every request with such a block. */
 const COMPACTION_BETA = "compact-2026-09-04";
 
-/** These can't be told to stop thinking, nor be forced to use a tool. */
+/** Models whose thinking cannot be turned off, and that cannot be forced to use a tool. */
 const ALWAYS_THINKS = /^claude-((fable|mythos)-5|opus-5-5|sonnet-5-5)/;
 
 /**
- * Turns down what the API would turn down, in its words where they are known; undefined if all is well. It is
- * strict on purpose: this is how an agent's conversations are tested without a key.
+ * Returns the refusal of a request that the API would refuse, in the API's words where they are known;
+ * undefined if it is valid. It is strict on purpose: it tests an agent's conversations without a key.
  */
 export function refuse(
   request: MessagesRequest,

@@ -22,26 +22,26 @@ interface SearchResult {
   page_age: null;
 }
 
-/** What the offline model says to a request, before it is put into the API's words. */
+/** A reply of the offline model, before it is put into the API's form. */
 export interface Reply {
   content: readonly ReplyBlock[];
   stopReason: "end_turn" | "tool_use" | "max_tokens" | "compaction";
   outputTokens: number;
   thinkingTokens: number;
   searches: number;
-  /** What the results of the reply's own searches add to its input. */
+  /** The input tokens of the results of the reply's own searches. */
   searchTokens: number;
-  /** What arrived of the last call's input when `max_tokens` cut it short. */
+  /** The part of the last call's input that arrived before `max_tokens`. */
   cutInput?: string;
 }
 
-/** A block with the output tokens that it takes. */
+/** A block with its output tokens. */
 interface Part {
   block: ReplyBlock;
   tokens: number;
 }
 
-/** Decides what to reply to a request that stands where `position` says. */
+/** Returns the reply to a request whose script is at `position`. */
 export function replyTo(request: MessagesRequest, position: Position): Reply {
   if (request.compaction) return compact(request, position);
   const { calls } = position.turn;
@@ -83,9 +83,9 @@ function callPart(name: string, input: unknown): Part {
   return { block: { type: "tool_use", id, name, input }, tokens };
 }
 
-/** Adds text, before any calls, so that the reply has as many tokens as the script asks for. */
+/** Adds text before any calls, so that the reply has as many tokens as the script demands. */
 function withFiller(parts: Part[], { max_tokens }: MessagesRequest, { turn }: Position): Part[] {
-  // One token more than allowed is enough to be cut off, whatever was asked for.
+  // One token more than allowed is enough to be cut off.
   const wanted = Math.min(turn.tokens ?? 0, max_tokens + 1);
   const missing = wanted - parts.reduce((sum, { tokens }) => sum + tokens, 0);
   if (missing <= 0) return parts;
@@ -121,7 +121,7 @@ function searchParts({ tools = [] }: MessagesRequest, { script }: Position): Par
   ];
 }
 
-/** Keeps what fits into `max_tokens`, cutting the block in which they run out. */
+/** Returns the blocks that fit into `max_tokens`. The one that exceeds them is cut. */
 function keepWithin(
   parts: readonly Part[],
   stop: Reply["stopReason"],
@@ -155,8 +155,8 @@ function keepWithin(
 }
 
 /**
- * Returns the first characters of a block, and what arrived of a call's input. Undefined for what is given out
- * whole or not at all, such as a summary.
+ * Returns the first characters of a block, with the part of a call's input that arrived. Undefined for a block
+ * that arrives whole or not at all, such as a summary.
  */
 function cutShort(
   block: ReplyBlock,
@@ -185,6 +185,6 @@ const textPart = (text: string): Part => ({
   tokens: tokensOf(text),
 });
 
-/** Returns an identifier of the API's form. Two agents with the same prompt must not make the same calls. */
+/** Returns a new id in the API's form. Two agents with the same prompt must not make the same calls. */
 export const newId = (prefix: string): string =>
   `${prefix}_offline_${crypto.randomUUID().replaceAll("-", "").slice(0, 20)}`;

@@ -4,11 +4,11 @@ import { badRequest, type Refusal } from "./refusal";
 const CacheControl = z.strictObject({
   type: z.literal("ephemeral"),
   ttl: z.enum(["5m", "1h"]).optional(),
-  /** Claude Code says with whom its prompt's beginning may be shared. */
+  /** Claude Code says with whom the beginning of its prompt may be shared. */
   scope: z.string().optional(),
 });
 
-/** Which fields a block of each type has to have, and which it may have. */
+/** The fields of each type of block, required and optional. */
 const FIELDS: Readonly<Record<string, { has: string[]; may: string[] }>> = {
   text: { has: ["text"], may: ["citations"] },
   image: { has: ["source"], may: ["transformations"] },
@@ -56,7 +56,7 @@ const BareBlock = z
     }
   });
 
-/** A string stands for one block of text. */
+/** Returns the schema of blocks that may be given as a string, short for one block of text. */
 const textOrBlocks = <T extends z.ZodType>(block: T) =>
   z.preprocess(
     (content) => (typeof content === "string" ? [{ type: "text", text: content }] : content),
@@ -74,10 +74,10 @@ const Block = BareBlock.transform((block, context) => {
   return { ...block, inside: inside.data ?? [] };
 });
 
-/** A block whose fields fit its type. */
+/** A block whose fields are valid for its type. */
 export type BareBlock = z.infer<typeof BareBlock>;
 
-/** A block of a message; `inside` are the blocks that a tool's result holds. */
+/** A block of a message. `inside` holds the blocks of a tool's result. */
 export type Block = z.infer<typeof Block>;
 
 const Content = textOrBlocks(Block);
@@ -85,7 +85,7 @@ const Content = textOrBlocks(Block);
 const Message = z.strictObject({
   role: z.enum(["user", "assistant", "system"]),
   content: Content,
-  // Claude Code sets its effort in the middle of a conversation.
+  // Claude Code sets its effort within the conversation.
   output_config: z.looseObject({ effort: z.string() }).optional(),
 });
 
@@ -96,7 +96,7 @@ const Tool = z.looseObject({
   cache_control: CacheControl.nullish(),
 });
 
-/** Parameters of the API that change nothing here. */
+/** Parameters of the API that have no effect here. */
 const UNREAD = [
   "billing_policy",
   "container",
@@ -155,17 +155,17 @@ const Parameters = z.strictObject({
   thread: z.unknown().optional(),
 });
 
-/** A request for a message, its shape checked. */
+/** A request for a message, validated. */
 export type MessagesRequest = z.infer<typeof Parameters>;
 
 const CountParameters = Parameters.omit({ max_tokens: true, stream: true, stop_sequences: true });
 
-/** Reads a request for a message out of a body, or says what is wrong with its shape. */
+/** Parses a request for a message, or returns what is wrong with it. */
 export function readMessagesRequest(body: string): MessagesRequest | Refusal {
   return read(Parameters, body);
 }
 
-/** Reads a request for a count out of a body; it has no `max_tokens`. */
+/** Parses a request for a count, which has no `max_tokens`. */
 export function readCountRequest(body: string): MessagesRequest | Refusal {
   const request = read(CountParameters, body);
   return "status" in request ? request : { ...request, max_tokens: 1 };

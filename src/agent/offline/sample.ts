@@ -1,9 +1,9 @@
 type Schema = Readonly<Record<string, unknown>>;
 
-/** Deeper than this only what is required is filled in: a schema that holds itself comes to an end. */
+/** The depth below which only required parts are filled in, so that a recursive schema ends. */
 const FULL_DEPTH = 6;
 const MAX_DEPTH = 100;
-/** Where every end is required to hold two more, there is none. */
+/** The most values: a schema whose every leaf requires two more has no end. */
 const MAX_VALUES = 10_000;
 
 const FORMATS: Readonly<Record<string, string>> = {
@@ -19,7 +19,7 @@ const FORMATS: Readonly<Record<string, string>> = {
   uuid: "00000000-0000-4000-8000-000000000000",
 };
 
-/** Returns a value that fits a JSON schema of the kind that structured outputs take. It has the form, no more. */
+/** Returns a value that is valid for a JSON schema of the kind that structured outputs accept. */
 export function sampleOf(schema: Schema): unknown {
   let values = 0;
   const sample: Sample = (given, depth) => {
@@ -61,10 +61,13 @@ function valueFor(schema: Schema, depth: number, deeper: Deeper, root: Schema): 
   }
 }
 
-/** A string, or a key without its quotes. */
+/** A string, or a key without quotes. */
 const HINTS = /"(?:[^"\\]|\\.)*"|([\w$-]+):/g;
 
-/** Adds what the SDK put into the description, since the API would not take it: `{minimum: 3}`. */
+/**
+ * Returns a schema with the keywords that the SDK moved to the description, since the API does not accept them:
+ * `{minimum: 3}`.
+ */
 function withHints(schema: Schema): Schema {
   const { description } = schema;
   const last = typeof description === "string" ? description.split("\n\n").at(-1) : undefined;
@@ -83,7 +86,7 @@ function typeOf(schema: Schema): unknown {
   return type ?? (properties ? "object" : items ? "array" : "string");
 }
 
-/** Schemas that all hold, as one. */
+/** Merges schemas that all apply. */
 function merged(schemas: readonly unknown[], root: Schema): Schema {
   const all = schemas
     .map(asSchema)
@@ -111,7 +114,7 @@ function sampleArray(schema: Schema, deeper: Deeper, depth: number) {
   return Array.from({ length }, (_, place) => deeper(first[place] ?? schema.items));
 }
 
-/** Returns the first of a few likely numbers that is within the bounds. */
+/** Returns the first of a few likely numbers within the bounds. */
 function sampleNumber(schema: Schema, unit?: number): number {
   const step = numberOf(schema.multipleOf) ?? unit;
   const least = numberOf(schema.minimum) ?? Number.NEGATIVE_INFINITY;
@@ -141,7 +144,7 @@ function sampleString(schema: Schema): string {
   return "offline".slice(0, length).padEnd(Math.min(numberOf(schema.minLength) ?? 0, 10_000), ".");
 }
 
-/** Follows a reference such as `#/$defs/Name` inside the schema. */
+/** Returns the schema at a reference such as `#/$defs/Name`. */
 function resolve(ref: string, root: Schema): unknown {
   const steps = ref.split("/").slice(1).map(decodeURIComponent);
   return steps.reduce<unknown>(

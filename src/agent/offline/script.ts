@@ -1,41 +1,41 @@
-/** One call of a tool, as a line of the prompt asked for it. */
+/** One call of a tool in a script. */
 interface ScriptedCall {
   name: string;
   input: unknown;
 }
 
-/** What goes wrong with the first attempts at a turn. */
+/** The faults of the first attempts at a turn. */
 export type Fault =
   | { kind: "fail"; times: number; status: number; retryAfterSeconds?: number }
   | { kind: "cut"; times: number };
 
-/** One reply to make. A turn without calls is the answer, and it is the last. */
+/** One scripted reply. A turn without calls is the answer, and the last. */
 export interface Turn {
   calls: readonly ScriptedCall[];
   faults: readonly Fault[];
   delayMs?: number;
   tokens?: number;
   thinking?: string;
-  /** What to say, instead of what a reply would say by itself. */
+  /** The text of the reply, in place of the default one. */
   say?: string;
-  /** The lines that this turn was read from. */
+  /** The lines of this turn in the prompt. */
   lines: readonly string[];
 }
 
-/** A prompt, read: the turns to make, the answer among them, and what was plain text. */
+/** A parsed prompt: the turns, the answer among them, and the plain text. */
 export interface Script {
   turns: readonly [Turn, ...Turn[]];
   text: string;
-  /** What is wrong with the lines that could not be followed. */
+  /** Errors of lines that could not be followed. */
   problems: readonly string[];
 }
 
 type Directive = Partial<Pick<Turn, "delayMs" | "tokens" | "thinking" | "say">> & { fault?: Fault };
 
-/** What a line turns out to be; a string is what is wrong with it. */
+/** The meaning of a line; a string is an error. */
 type Reading = { calls: ScriptedCall[] } | { directive: Directive } | { text: string } | string;
 
-/** Reads a prompt line by line: calls are turns, directives shape the turn after them, the rest is text. */
+/** Parses a prompt line by line: calls are turns, directives shape the turn after them, the rest is text. */
 export function parseScript(prompt: string): Script {
   const turns: Turn[] = [];
   const text: string[] = [];
@@ -63,7 +63,7 @@ export function parseScript(prompt: string): Script {
   };
 }
 
-/** Returns what goes wrong with the n-th attempt (from 1) at a turn: its faults are used up one after the other. */
+/** Returns the fault of the n-th attempt (from 1) at a turn. Its faults are used up one after the other. */
 export function faultOf(turn: Turn, attempt: number): Fault | undefined {
   let before = attempt;
   for (const fault of turn.faults) {
@@ -103,7 +103,7 @@ const DIRECTIVES: Readonly<Record<string, (rest: string) => Directive | undefine
   },
 };
 
-/** Hands a whole number within bounds to `use`; anything else is undefined. */
+/** Passes an integer within bounds to `use`; returns undefined for anything else. */
 function whole<T>(
   text: string,
   least: number,
@@ -114,7 +114,7 @@ function whole<T>(
   return value >= least && value <= most ? use(value) : undefined;
 }
 
-/** Reads words such as `times=2`; undefined if one of them is not an option. */
+/** Parses options such as `times=2`; undefined if a word is not an option. */
 function readOptions(
   words: readonly string[],
   names: readonly string[],
@@ -124,7 +124,7 @@ function readOptions(
   return options.every(([name]) => names.includes(name)) ? Object.fromEntries(options) : undefined;
 }
 
-/** Reads `/Bash {"command":"ls"} & /Read {…}`; a path such as `/usr/bin` is text. */
+/** Parses `/Bash {"command":"ls"} & /Read {…}`. A path such as `/usr/bin` is text. */
 function readCalls(line: string): Reading {
   const calls: ScriptedCall[] = [];
   let at = 0;
@@ -147,7 +147,7 @@ function readCalls(line: string): Reading {
   return { calls };
 }
 
-/** Returns where the JSON object ends that begins at an index; the end of the text if it never does. */
+/** Returns the end of the JSON object that begins at an index; the end of the text if it is not closed. */
 function objectEnd(text: string, start: number): number {
   let depth = 0;
   let quoted = false;

@@ -1,11 +1,11 @@
 import type { Answer } from "./message";
 import type { Reply, ReplyBlock } from "./reply";
 
-/** How a stream is cut into deltas. */
+/** The size or number of a stream's deltas. */
 export interface Pacing {
-  /** Characters in a delta. */
+  /** Characters of a delta. */
   deltaChars: number;
-  /** Deltas to a block, whatever its length: for load tests. */
+  /** Deltas of a block of any length, for load tests. */
   deltas?: number | undefined;
 }
 
@@ -14,16 +14,16 @@ interface StreamEvent {
   [field: string]: unknown;
 }
 
-/** What a stream does next: says something, or is silent for a while. */
+/** A step of a stream: an event, or a pause. */
 export type Step = { event: StreamEvent } | { waitMs: number };
 
-/** A long text comes in larger deltas, never in more than this many. */
+/** The most deltas of a block; those of a long text are larger. */
 const MAX_DELTAS = 500;
 
-/** The API says that it is still there this often. */
+/** The interval of the API's pings. */
 const PING_MS = 10_000;
 
-/** Everything that the API would stream for a reply, in order, after thinking about it for `delayMs`. */
+/** Yields the steps of the API's stream for a reply, after a pause of `delayMs`. */
 export function stepsOf(
   reply: Reply,
   { message, start, end }: Answer,
@@ -53,7 +53,7 @@ export function stepsOf(
   ];
 }
 
-/** Waits with the pings that keep a connection alive. */
+/** Returns a pause with the pings that keep a connection alive. */
 function waiting(delayMs: number): Step[] {
   const pings = Math.max(0, Math.ceil(delayMs / PING_MS) - 1);
   const rest = delayMs - pings * PING_MS;
@@ -80,7 +80,7 @@ function blockEvents(
   ];
 }
 
-/** Returns a block as it starts, and the deltas that complete it. Some kinds arrive whole. */
+/** Returns a block as its stream begins, and the deltas that complete it. Some kinds arrive whole. */
 function unrolled(
   block: ReplyBlock,
   cutInput: string | undefined,
@@ -106,7 +106,7 @@ function unrolled(
     case "tool_use":
     case "server_tool_use": {
       const json = cutInput ?? JSON.stringify(block.input);
-      // The API begins with an empty piece, and leaves it at that for a call without input.
+      // The API begins with an empty delta, which is the only one of a call without arguments.
       const parts = ["", ...(json === "{}" ? [] : pieces(json, pacing))];
       return {
         start: { ...block, input: {} },
@@ -119,7 +119,7 @@ function unrolled(
   }
 }
 
-/** Cuts a text into deltas, between characters and never through one. */
+/** Splits a text into deltas, never within a character. */
 function pieces(text: string, { deltaChars, deltas }: Pacing): string[] {
   const least = deltas === undefined ? deltaChars : 1;
   const size = Math.max(1, least, Math.ceil(text.length / (deltas ?? MAX_DELTAS)));
@@ -133,7 +133,7 @@ function pieces(text: string, { deltaChars, deltas }: Pacing): string[] {
   return cut;
 }
 
-/** Sends the steps as server-sent events. Half of them, if the connection is to break. */
+/** Returns a stream of the steps as server-sent events; only half of them if the connection is to break. */
 export function sseBody(
   steps: readonly Step[],
   options: { breaks: boolean; signal: AbortSignal | undefined },
@@ -162,7 +162,7 @@ export function sseBody(
   });
 }
 
-/** Waits, or rejects as soon as the signal says so. */
+/** Sleeps for `ms`. Rejects as soon as the signal aborts. */
 export async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
   if (ms <= 0) return;

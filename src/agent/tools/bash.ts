@@ -8,10 +8,10 @@ import { runCommand } from "./run-command";
 const DEFAULT_TIMEOUT_MS = 120_000;
 const MAX_TIMEOUT_MS = 600_000;
 
-/** What the sandbox keeps of each stream. */
+/** The bytes of each stream that the sandbox keeps. */
 const MAX_OUTPUT_BYTES = 1024 ** 2;
 
-/** What the model reads at once. Of a failure the ends are enough: how it began and why it ended. */
+/** The characters of output that the model reads at once. Of a failure the beginning and the end are enough. */
 const MAX_CHARS = 30_000;
 const MAX_FAILURE_CHARS = 10_000;
 
@@ -109,7 +109,7 @@ function failureOf(
   }
 }
 
-/** Returns the ends of a long output, and where the rest of it can be found. */
+/** Returns the head and tail of a long output, and where the rest is. */
 async function shorten(
   output: string,
   maxChars: number,
@@ -126,13 +126,13 @@ async function shorten(
   return `${keepEnds(output, maxChars)}\n[${note}]`;
 }
 
-/** No shell starts in a directory that is gone, so no `cd` can lead out of it: the next command starts above it. */
+/** Moves the agent out of a deleted directory: no shell starts in one, so no `cd` could leave it. */
 async function leaveMissingCwd(
   { stdout, stderr }: CommandResult,
   { sandbox, cwd, setCwd }: ToolContext,
 ): Promise<string | undefined> {
   if (cwd === "/" || stdout !== "" || !stderr.includes(cwd)) return undefined;
-  // A directory can't be read, which is an error; null is what is not there.
+  // A directory cannot be read, which is an error; null means that nothing is there.
   const content = await sandbox.readFile(cwd).catch(() => undefined);
   if (content !== null) return undefined;
   setCwd(parentOf(cwd));

@@ -1,13 +1,13 @@
-// What the patterns of Bash rules match. Allowing and disallowing err to opposite sides: what can't be
-// told is not allowed by a pattern, and is disallowed by one.
+// Matches scripts against the patterns of Bash rules. Allowing and disallowing err on opposite sides: a part
+// that cannot be parsed is not allowed by a pattern, and is disallowed by one.
 
 import { matchesCommand, takesTooLong } from "../../sandbox/command-rules";
 import { parseScript, roughCommands, type ShellCommand } from "./shell-script";
 
-/** Words before a command that leave it a command. */
+/** Shell keywords after which a command follows. */
 const KEYWORDS = new Set(["if", "then", "elif", "else", "while", "until", "do", "!", "{"]);
 
-/** Programs that run what stands in their arguments: as further words, or as a script in one of them. */
+/** Programs that run their arguments, as words or as a script. */
 const CARRIERS = new Set(
   [
     "ash bash dash ksh sh zsh eval exec command builtin trap coproc function find xargs parallel",
@@ -16,14 +16,14 @@ const CARRIERS = new Set(
   ].flatMap((names) => names.split(" ")),
 );
 
-/** Scripts within scripts, and words behind a carrier, that are still looked through. */
+/** Bounds of the search: scripts within scripts, and words after a carrier. */
 const MAX_DEPTH = 4;
 const MAX_WORDS = 200;
 
-/** Characters of the commands of a script that are looked through. */
+/** The most characters of commands that are searched in a script. */
 const MAX_TEXT_CHARS = 1_000_000;
 
-/** Why a script is not covered by patterns; undefined when each of its commands matches one. */
+/** Returns why a script is not covered by patterns; undefined if each of its commands matches one. */
 export function uncovered(patterns: readonly string[], script: string): string | undefined {
   if (script.length > MAX_TEXT_CHARS) return TOO_LONG;
   const parsed = parseScript(script);
@@ -41,8 +41,8 @@ export function uncovered(patterns: readonly string[], script: string): string |
 const TOO_LONG = "it is too long to be checked. Write a shorter one, or put it into a file";
 
 /**
- * Reads a script once; what it returns tells of each of the patterns whether the script runs what it
- * matches, as far as that can be told, or hides which programs it runs.
+ * Parses a script once. Returns a function that says whether the script runs a command that a pattern matches,
+ * or hides which programs it runs.
  */
 export function forbidden(
   patterns: readonly string[],
@@ -54,13 +54,13 @@ export function forbidden(
   return (pattern) => texts.some((text) => matchesCommand(pattern, text));
 }
 
-/** The texts of all commands of a script, and the characters that may still be added. */
+/** The texts of a script's commands, and the characters that may still be added. */
 interface Gathered {
   texts: string[];
   left: number;
 }
 
-/** Adds what a script may run. Returns false when that can't be told. */
+/** Adds the commands that a script may run. Returns false if they cannot be determined. */
 function gather(script: string, into: Gathered, depth: number): boolean {
   if (depth > MAX_DEPTH || script.length > into.left) return false;
   const parsed = parseScript(script);
@@ -96,7 +96,7 @@ function withoutPrefix({ written, meant }: ShellCommand): ShellCommand {
   return { written: written.slice(from), meant: meant.slice(from) };
 }
 
-/** True when only the shell that runs it can tell what a word becomes. `[` and `[[` are commands. */
+/** Returns whether only the shell can tell what a word expands to. `[` and `[[` are commands. */
 function isExpanded(word: string): boolean {
   return /[$*?{]|\[./.test(word) && word !== "[[";
 }

@@ -9,22 +9,22 @@ const HEADERS = {
   accept: "text/markdown, text/html;q=0.9, text/plain;q=0.9, application/json;q=0.9, */*;q=0.5",
 };
 
-/** A page as it came, or why there is none. */
+/** A downloaded page, or why there is none. */
 export type Download =
   | { ok: true; url: URL; status: string; type: string; bytes: Uint8Array; cut: boolean }
   | { ok: false; why: string };
 
-/** How pages are reached. */
+/** The dependencies of a download. */
 export interface Web {
   fetch: typeof globalThis.fetch;
-  /** Checks names before each request; absent where nobody checks them. */
+  /** Checks a host before each request; absent if none is checked. */
   lookup?: Lookup | undefined;
 }
 
 /**
- * Gets a page, through the redirects of its site. One that leads to another site is not followed but
- * told, so that the call that follows it is checked against the permission rules like any other. The platform
- * connects by name: one that leads elsewhere by then is not noticed.
+ * Downloads a page and follows redirects within its site. A redirect to another site is reported instead, so
+ * that the call that follows it is checked against the permission rules. The platform connects by name: a name
+ * that changes its address after the check is not noticed.
  */
 export async function download(
   address: string,
@@ -58,7 +58,7 @@ export async function download(
   return { ok: false, why: `${address} redirects more than ${MAX_REDIRECTS} times.` };
 }
 
-/** Returns whether a URL's host is an address, which `readAddress` has judged. */
+/** Returns whether a URL's host is an IP address, which `readAddress` has checked. */
 const isAddress = ({ hostname }: URL): boolean => /^([\d.]+|\[.*\])$/.test(hostname);
 
 async function readBody(response: Response, signal: AbortSignal) {
@@ -71,7 +71,7 @@ async function readBody(response: Response, signal: AbortSignal) {
 
 async function readStream(body: ReadableStream<Uint8Array>, signal: AbortSignal) {
   const reader = body.getReader();
-  // A server that stops sending would hold the read for ever: cancelling ends it.
+  // Cancelling ends the read of a server that stops sending.
   const stop = () => void reader.cancel().catch(() => {});
   signal.addEventListener("abort", stop, { once: true });
   const chunks: Uint8Array[] = [];

@@ -4,10 +4,10 @@ import { numbered, splitLines } from "./lines";
 import { counted, failed } from "./result";
 import { changeShared } from "./shared";
 
-/** Lines shown before and after a change. */
+/** Lines that are shown before and after a change. */
 const CONTEXT_LINES = 4;
 
-/** A change of more lines is not shown whole. */
+/** The most lines of a change that is shown whole. */
 const MAX_SHOWN_LINES = 60;
 
 const Input = z.object({
@@ -56,13 +56,13 @@ export const edit: Tool<Input> = {
 
 interface Edited {
   text: string;
-  /** Where the first new text starts, and how long it is. */
+  /** The offset of the first new text, and its length. */
   at: number;
   length: number;
   count: number;
 }
 
-/** Returns the text with its replacement, or why there is none. */
+/** Returns the text with the replacement, or why it was not made. */
 function replace(text: string, input: Omit<Input, "file_path">): Edited | { problem: string } {
   if (input.old_string === "") {
     if (text !== "") return { problem: "old_string is empty, but the file is not." };
@@ -87,7 +87,7 @@ function replace(text: string, input: Omit<Input, "file_path">): Edited | { prob
   };
 }
 
-/** Read shows lines without their ends, so a text of several lines is looked for with the file's own. */
+/** Returns the edit's text with the line endings of the file: Read shows lines without theirs. */
 function withLineEndsOf(text: string, { old_string, new_string }: Omit<Input, "file_path">) {
   if (text.includes(old_string) || !text.includes("\r\n")) return [old_string, new_string] as const;
   return [toCrLf(old_string), toCrLf(new_string)] as const;
@@ -97,7 +97,7 @@ function toCrLf(text: string): string {
   return text.replace(/\r?\n/g, "\r\n");
 }
 
-/** Returns whether an edit that was cut off may have been written: its new text, or no more of its old one, is there. */
+/** Returns whether an interrupted edit may have been written: the file has its new text, or its old text no more. */
 function mayBeDone(text: string, input: Input): boolean {
   const [oldText, newText] = withLineEndsOf(text, input);
   if (newText === "") return !text.includes(oldText);
@@ -128,7 +128,7 @@ function report(path: string, { text, at, length, count }: Edited): string {
   return `Changed ${path}${where}:\n${shown}`;
 }
 
-/** Returns the text of UTF-8 bytes, a byte order mark kept; undefined for other bytes, which decoding would change. */
+/** Decodes UTF-8 and keeps a byte order mark; undefined for other bytes, which decoding would change. */
 function decode(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

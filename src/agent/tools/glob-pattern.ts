@@ -1,15 +1,15 @@
-// Globs as the tools and the permission rules understand them. `*` and `?` stay within a name, `**`
-// stands for any number of directories, `[a-z]` for a character and `{a,b}` for alternatives.
+// Globs of the tools and the permission rules. `*` and `?` match within a name, `**` any number of directories,
+// `[a-z]` a character and `{a,b}` alternatives.
 
 const GROUP = /\{([^{}]*)\}/;
 
-/** More alternatives than anybody writes: nested groups multiply. */
+/** The most alternatives of a pattern: nested groups multiply. */
 const MAX_ALTERNATIVES = 100;
 
-/** Longer than the patterns that are written by hand: each group copies the whole pattern. */
+/** The most characters of a pattern: each group copies the whole pattern. */
 const MAX_PATTERN_CHARS = 1_000;
 
-/** Returns the patterns without braces that a pattern with them stands for. Throws when there are too many. */
+/** Returns the brace-free patterns that a pattern expands to. Throws if there are too many. */
 export function expandBraces(pattern: string): string[] {
   if (pattern.length > MAX_PATTERN_CHARS) {
     throw new Error(`the pattern has more than ${MAX_PATTERN_CHARS} characters`);
@@ -32,9 +32,9 @@ export function expandBraces(pattern: string): string[] {
 }
 
 /**
- * Reads a glob for whole paths. Throws when it is none. Matching takes at most as many steps as the
- * path and the expanded pattern have characters, multiplied: a backtracking regular expression would
- * take exponentially many for several `*`.
+ * Compiles a glob for whole paths. Throws for an invalid one. A match takes at most the product of the
+ * characters of the path and the expanded pattern in steps; a backtracking regular expression would take
+ * exponential time for several `*`.
  */
 export function globMatcher(pattern: string): (path: string) => boolean {
   const alternatives = expandBraces(pattern).map((one) =>
@@ -47,7 +47,7 @@ export function globMatcher(pattern: string): (path: string) => boolean {
 
 type GlobToken = string | RegExp;
 
-/** Follows all ways to match at once: the places in the pattern that the text read so far can lead to. */
+/** Matches a text by tracking all positions in the pattern that the characters so far can lead to. */
 function isMatch(tokens: readonly GlobToken[], path: string): boolean {
   let places = new Uint8Array(tokens.length + 1);
   let next = new Uint8Array(tokens.length + 1);
@@ -66,7 +66,7 @@ function isMatch(tokens: readonly GlobToken[], path: string): boolean {
   return places[tokens.length] === 1;
 }
 
-/** Adds the places that a character leads to from one. Returns whether there are some. */
+/** Adds the positions that a character leads to from one. Returns whether there are any. */
 function step(
   tokens: readonly GlobToken[],
   token: GlobToken,
@@ -90,7 +90,7 @@ function step(
   return true;
 }
 
-/** Adds a place, and those behind it that are reached without a character. */
+/** Adds a position, and those that are reached from it without a character. */
 function enter(tokens: readonly GlobToken[], place: number, places: Uint8Array): void {
   for (let at = place; ; at++) {
     places[at] = 1;
@@ -103,13 +103,13 @@ function classOf(token: string): RegExp {
   return new RegExp(`^${token.replace("[!", "[^")}$`, "su");
 }
 
-/** Returns a regular expression for a whole path, in what JavaScript and `grep -E` have in common. */
+/** Returns a regular expression for a whole path, in the common syntax of JavaScript and `grep -E`. */
 export function globToRegex(pattern: string): string {
   const alternatives = expandBraces(pattern).map((one) => one.replace(TOKEN, translate));
   return `^(${alternatives.join("|")})$`;
 }
 
-// Several directory wildcards in a row mean the same as one.
+// Several directory wildcards in a row are equal to one.
 const TOKEN = /(?:\*\*\/)+|\*+|\?|\[[!^]?[^\]/[\\]+\]|./gsu;
 
 function translate(token: string): string {

@@ -10,7 +10,7 @@ const MAX_FILES = 100;
 const TIMEOUT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 512 * 1024;
 
-/** Directories that hold what nobody wrote by hand. */
+/** Directories of generated or installed files, which searches skip. */
 const SKIPPED = [".git", "node_modules"];
 
 const Input = z.object({
@@ -55,7 +55,10 @@ export const glob: Tool<z.infer<typeof Input>> = {
   },
 };
 
-/** Returns where a search starts and what it looks for there. The plain directories a pattern begins with belong to the start. */
+/**
+ * Returns the directory where a search starts, and the pattern below it. Plain directories at the beginning of
+ * a pattern belong to the former.
+ */
 export function searchOf(
   { pattern, path = "." }: { pattern: string; path?: string | undefined },
   cwd: string,
@@ -66,8 +69,8 @@ export function searchOf(
 }
 
 /**
- * Lists a line for each file: when it was changed, a blank, and its path below the root. As with `grep`,
- * exit code 1 says that there is none, or one that may not be seen, and 2 that it could not be done.
+ * Lists one line for each file: its time of change, a blank, and its path below the root. As with `grep`, exit
+ * code 1 means that nothing was found or may be seen, and 2 that the search failed.
  */
 function findCommand(root: string, pattern: string): string {
   const skipped = SKIPPED.filter((name) => !`${root}/${pattern}/`.includes(`/${name}/`));
@@ -80,7 +83,7 @@ function findCommand(root: string, pattern: string): string {
       `find . -mindepth 1 ${prune && `\\( ${prune} \\) -prune -o `}-type f -printf '%T@ %P\\n'`,
       `grep -E ${quote(regex)}`,
       "sort -rn",
-      // Not `head`, which stops reading: what writes to it would fail.
+      // `head` would stop reading, so that the writer fails.
       `sed -n '1,${MAX_FILES + 1}p'`,
     ].join(" | "),
   ].join("\n");

@@ -70,7 +70,10 @@ export const grep: Tool<Input> = {
   },
 };
 
-/** Only flags that ripgrep shares with the one of the embedded sandbox, and none left to their defaults, which differ. */
+/**
+ * Returns the shell command of a search. It uses only flags that ripgrep and the embedded sandbox's share, and
+ * none by its default, as those differ.
+ */
 function searchCommand(root: string, input: Input): string {
   const flags = [
     "--sort path --hidden --with-filename",
@@ -82,8 +85,8 @@ function searchCommand(root: string, input: Input): string {
   for (const glob of [...globsOf(input.glob), "!.git"]) flags.push(`--glob=${quote(glob)}`);
   const search = `rg ${flags.join(" ")} --regexp=${quote(input.pattern)}`;
 
-  // One line more than is shown tells that there are more. `sed` reads to the end, unlike `head`, so
-  // that the search does not fail, and its exit code is the pipe's.
+  // One line more than is shown reveals that there are more. `sed` reads to the end, unlike `head`, so that the
+  // search does not fail; its exit code is the pipe's.
   const { offset = 0, head_limit: limit = DEFAULT_LINES } = input;
   const last = limit === 0 ? "$" : offset + limit + 1;
   const place = quote(root);
@@ -109,7 +112,10 @@ function modeFlags(input: Input): string {
   }
 }
 
-/** The embedded sandbox's ripgrep knows no braces, and takes a leading `**` for at least one directory. */
+/**
+ * Returns the globs for ripgrep: the embedded sandbox's has no braces, and its leading `**` needs at least one
+ * directory.
+ */
 function globsOf(glob: string | undefined): string[] {
   if (glob === undefined) return [];
   return expandBraces(glob).flatMap((one) => (one.startsWith("**/") ? [one, one.slice(3)] : [one]));
@@ -137,14 +143,14 @@ function report(result: CommandResult, input: Input, root: string): ToolResult {
   if (shown.length < found.length) {
     notes.push(`[There are more. Go on with offset ${offset + shown.length}.]`);
   }
-  // Such as a file that may not be read: the rest was searched.
+  // Such as a file without read permission: the rest was searched.
   if (exitCode > 1) notes.push(`[${stderr.trim()}]`);
   const count = counted(shown.length, "file");
   const head = input.output_mode === "files_with_matches" ? [`Found ${count}:`] : [];
   return { content: [...head, ...shown, ...notes].join("\n") };
 }
 
-/** Returns a line of output with the path that is right for the working directory, cut when it is long. */
+/** Returns a line of output with its path relative to the working directory, cut if it is long. */
 function placed(line: string, root: string): string {
   if (line === "--") return line;
   const path = line.replace(/^\.\//, "");

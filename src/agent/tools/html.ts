@@ -1,12 +1,15 @@
 import { htmlToMarkdown } from "@mdream/js";
 
-/** More of a page is not turned into text: scripts and styles are dropped, so this is a long page. */
+/** The most characters of a page that are converted. Scripts and styles are dropped, so this is a long page. */
 export const MAX_HTML_CHARS = 2 * 1024 ** 2;
 
-/** Pages nest a few dozen deep. The work for markup that is nested on purpose grows with its depth squared. */
+/**
+ * The most nested elements. Pages have a few dozen; the time for maliciously nested ones grows with the square
+ * of the depth.
+ */
 const MAX_DEPTH = 200;
 
-/** Returns a page's text as Markdown, or undefined for one that nests too deeply to be read. */
+/** Returns a page's text as Markdown, or undefined for one that is nested too deeply. */
 export function htmlText(html: string, url: URL): string | undefined {
   try {
     return htmlToMarkdown(html.slice(0, MAX_HTML_CHARS), {

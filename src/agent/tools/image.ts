@@ -1,20 +1,20 @@
-// Images are told by their bytes and not by their names, and measured before they are shown: the API
-// refuses a whole conversation for one image that it can't take.
+// Images are recognised by their bytes and not by their names, and measured before they are shown: the API
+// rejects a whole conversation for one image that it does not support.
 
-/** A picture that the API can take, if it is not too large. */
+/** An image in a format that the API supports. */
 export interface Image {
   mediaType: "image/png" | "image/jpeg" | "image/gif" | "image/webp";
   width: number;
   height: number;
 }
 
-/** Returns what kind of image the bytes are, with its size; undefined for all else, a broken image too. */
+/** Returns the format and the size in pixels of an image; undefined for anything else, a broken image included. */
 export function imageOf(bytes: Uint8Array): Image | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
     return pngOf(view) ?? gifOf(view) ?? webpOf(view) ?? jpegOf(view);
   } catch (error) {
-    // The file ends before it has told its size.
+    // The file ends before its size.
     if (error instanceof RangeError) return undefined;
     throw error;
   }
@@ -57,7 +57,7 @@ function webpSize(view: DataView): [number, number] | undefined {
 
 function jpegOf(view: DataView): Image | undefined {
   if (view.getUint16(0) !== 0xffd8) return undefined;
-  // Segments follow each other, each with its length, until the frame that holds the size.
+  // Segments follow each other, each with its length, up to the frame with the size.
   for (let at = 2; view.getUint8(at) === 0xff; at += 2 + view.getUint16(at + 2)) {
     if (isFrame(view.getUint8(at + 1))) {
       const [height, width] = [view.getUint16(at + 5), view.getUint16(at + 7)];
@@ -67,7 +67,7 @@ function jpegOf(view: DataView): Image | undefined {
   return undefined;
 }
 
-/** Start-of-frame markers are C0 to CF, but for three that are tables. */
+/** Returns whether a marker starts a frame: C0 to CF, but for three that are tables. */
 function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
 }

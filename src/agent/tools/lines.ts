@@ -1,21 +1,21 @@
 import { counted } from "./result";
 
-/** Longer lines are cut: they are data or minified code, and would crowd out all else. */
+/** The most characters of a line. Longer ones are data or minified code and would displace the rest. */
 const MAX_LINE_CHARS = 2_000;
 
-/** Returns the lines of a text without their ends; an end at the very end begins no further line. */
+/** Returns the lines of a text without their endings; an ending at the very end begins no further line. */
 export function splitLines(text: string): string[] {
   const lines = text.split(/\r?\n/);
   if (lines.at(-1) === "") lines.pop();
   return lines;
 }
 
-/** Lines as `cat -n` shows them, the first one as number `first`, long ones cut. */
+/** Returns lines as `cat -n` shows them, with `first` as the first number and long ones cut. */
 export function numbered(lines: readonly string[], first: number): string[] {
   return lines.map((line, index) => `${String(first + index).padStart(6)}\t${cut(line)}`);
 }
 
-/** As many of the first lines as have room in `maxChars`; one in any case. */
+/** Returns as many of the first lines as fit into `maxChars`, but at least one. */
 export function fitting(lines: readonly string[], maxChars: number): string[] {
   let chars = 0;
   const end = lines.findIndex((line, index) => {

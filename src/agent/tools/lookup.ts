@@ -1,27 +1,30 @@
-// Looks up names by DNS over HTTPS, since a Worker has no resolver of its own to ask.
+// Looks up names by DNS over HTTPS, since a Worker has no resolver of its own.
 
 import { z } from "zod";
 import { isPublicAddress } from "../../sandbox/public-host";
 
-/** Checks where a host leads. Answers null for the public internet, or why it can't be reached there. Never rejects. */
+/**
+ * Checks the addresses of a host. Resolves with null if all are on the public internet, or with why the host
+ * cannot be reached there. Never rejects.
+ */
 export type Lookup = (host: string, signal: AbortSignal) => Promise<string | null>;
 
-/** How a lookup is made. */
+/** The dependencies of a lookup. */
 export interface LookupDeps {
-  /** Where the resolver answers in JSON: `https://cloudflare-dns.com/dns-query`. */
+  /** The URL of a resolver with JSON answers: `https://cloudflare-dns.com/dns-query`. */
   resolver: string;
   fetch: typeof fetch;
   now?: () => number;
 }
 
 const TIMEOUT_MS = 5_000;
-/** An answer is kept as long as it says, and no longer than this. */
+/** The longest time that an answer is cached; its own time to live may be shorter. */
 const MAX_KEPT_MS = 300_000;
 const MAX_KEPT = 1_000;
 
 /** Record types with an address. */
 const TYPES = { A: 1, AAAA: 28 } as const;
-/** The name exists, and the name does not: any other status is the resolver's failure. */
+/** The statuses of names that exist and that do not. Any other is a failure of the resolver. */
 const NO_ERROR = 0;
 const NO_SUCH_NAME = 3;
 
@@ -33,7 +36,7 @@ const Answer = z.object({
 });
 type Record = z.infer<typeof Answer>["Answer"][number];
 
-/** Returns a lookup that asks for the IPv4 and the IPv6 addresses of a name, and keeps the answers in memory for a time. */
+/** Creates a lookup that queries the IPv4 and IPv6 addresses of a name and caches the answers in memory. */
 export function createLookup({ resolver, fetch, now = Date.now }: LookupDeps): Lookup {
   const kept = new Map<string, { problem: string | null; until: number }>();
 
@@ -85,7 +88,7 @@ export function createLookup({ resolver, fetch, now = Date.now }: LookupDeps): L
   }
 }
 
-/** One private address is enough: nobody knows which one is connected to. */
+/** Returns why a host may not be reached; null if all its addresses are public. Any of them may be connected to. */
 function problemOf(host: string, records: readonly Record[]): string | null {
   const addresses = records.filter(({ type }) => type === TYPES.A || type === TYPES.AAAA);
   if (addresses.length === 0) return `${host} has no address`;

@@ -15,7 +15,7 @@ const Notebook = z.object({
   ),
 });
 
-/** Returns a Jupyter notebook's cells and what they printed, as text; undefined when it is no such notebook. */
+/** Returns the cells of a Jupyter notebook and their output as text; undefined if the bytes are no notebook. */
 export function notebookText(json: string): string | undefined {
   const parsed = Notebook.safeParse(parseJson(json));
   if (!parsed.success) return undefined;

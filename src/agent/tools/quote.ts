@@ -1,4 +1,4 @@
-/** Returns a text as one word of a shell, whatever it holds. */
+/** Returns a text quoted as one word of a POSIX shell. */
 export function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

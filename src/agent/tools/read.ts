@@ -9,13 +9,13 @@ import { failed } from "./result";
 
 const DEFAULT_LINES = 2_000;
 
-/** About 25,000 tokens. */
+/** The most characters of a result, about 25,000 tokens. */
 const MAX_CHARS = 100_000;
 
-/** A result is kept in one row of at most 2 MB, where an image is base64: a third longer. */
+/** The most bytes of an image: a result is stored in one row of at most 2 MB, as base64, which is a third longer. */
 const MAX_IMAGE_BYTES = 1.25 * 1024 ** 2;
 
-/** The API refuses images that are wider or higher. */
+/** The most pixels of an image's side that the API accepts. */
 const MAX_IMAGE_PIXELS = 8_000;
 
 const Input = z.object({

@@ -1,11 +1,11 @@
 import type { ToolResult } from "../tool";
 
-/** Returns what the model reads when a call did not do what it asked for. */
+/** Returns an error result, whose text the model reads. */
 export function failed(text: string): ToolResult {
   return { content: text, isError: true };
 }
 
-/** Returns the head and the tail of a text of more than `maxChars`, and between them how much is missing. */
+/** Returns the head and tail of a text of more than `maxChars`, with a note between them of what is missing. */
 export function keepEnds(text: string, maxChars: number): string {
   if (text.length <= maxChars) return text;
   const half = Math.floor(maxChars / 2);

@@ -1,12 +1,12 @@
 import type { Command, CommandResult, OutputListener } from "../../sandbox/sandbox";
 import type { ToolContext } from "../tool";
 
-/** How long a stopped command may take to say what it had done. */
+/** The time that a stopped command has to report its result. */
 const STOP_MS = 5_000;
 
 /**
- * Runs a command of a tool call and stops it when the call is stopped. Null when it was stopped
- * before it began, or when the sandbox did not tell in time how it ended.
+ * Runs a command of a tool call, and stops it when the call is stopped. Resolves with null if it was stopped
+ * before it began, or if the sandbox did not report its end in time.
  */
 export async function runCommand(
   command: Command,
@@ -19,12 +19,12 @@ export async function runCommand(
   let timer: ReturnType<typeof setTimeout> | null = null;
   const stop = () => {
     timer = setTimeout(giveUp, STOP_MS, null);
-    // A sandbox that can't kill is one that does not answer: the timer is what ends the wait.
+    // A sandbox that cannot kill does not answer: the timer ends the wait.
     sandbox.kill(command.id).catch(() => {});
   };
   signal.addEventListener("abort", stop, { once: true });
   const running = sandbox.run(command, onOutput);
-  // Nobody hears of its failure after the wait was given up.
+  // A failure after the wait is ignored.
   running.catch(() => {});
   try {
     return await Promise.race([running, givenUp]);
@@ -34,7 +34,7 @@ export async function runCommand(
   }
 }
 
-/** Returns the id of a search's command. One that was cut off is run anew, and the sandbox runs no id twice. */
+/** Returns the id of a search's command. An interrupted search is run anew, and the sandbox runs no id twice. */
 export function searchId({ callId, interrupted }: ToolContext): string {
   return interrupted ? `${callId}.1` : callId;
 }

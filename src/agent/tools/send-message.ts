@@ -7,7 +7,7 @@ const Input = z.object({
   message: z.string().min(1).max(100_000).describe("What to tell it"),
 });
 
-/** Tells another agent of the session something. */
+/** Sends a message to another agent of the session. */
 export const sendMessage: Tool<z.infer<typeof Input>> = {
   name: "SendMessage",
   effect: "journaled",

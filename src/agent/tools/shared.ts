@@ -3,8 +3,8 @@ import type { ToolContext, ToolResult } from "../tool";
 import { failed } from "./result";
 
 /**
- * Changes a file that other agents may change too: alone, and only as the agent knows it. `change` gets
- * what the file holds, and answers what it is to hold, or why it is not changed.
+ * Changes a file that other agents may change too, under its lock and only if the agent has seen its current
+ * content. `change` gets the content, and returns the new one or why there is none.
  */
 export async function changeShared(
   file: string,
@@ -21,7 +21,7 @@ export async function changeShared(
     const { bytes, result } = change(path, before);
     if (bytes === undefined) return result;
     if (before && files) {
-      // A call that was cut off may have made its change already.
+      // An interrupted call may have made its change already.
       const made = interrupted && sameBytes(before, bytes);
       if (!made && !(await files.isCurrent(path, before))) return failed(unseen(path));
     }

@@ -1,22 +1,22 @@
-// Takes a shell script apart for the permission rules. It reads as much of the language as can be read
-// without doubt, and says so of the rest: no rule may be passed by a part that it did not see.
+// Parses shell scripts for the permission rules. It parses as much of the language as is unambiguous and
+// reports the rest, so that no rule is passed by a part that was not seen.
 
-/** One command of a script: its words as they are written, and as the shell takes them, without quotes. */
+/** One command of a script: its words as written, and unquoted as the shell reads them. */
 export interface ShellCommand {
   written: string[];
   meant: string[];
 }
 
-/** A script's commands and its first redirection to a file, or the first thing in it that is not read. */
+/** The commands of a script and its first redirection to a file, or the first part that is not parsed. */
 export type ShellScript =
   | { commands: ShellCommand[]; redirection?: string; hidden?: undefined }
   | { hidden: string };
 
-/** What follows in a script. Where none of this does, something begins that is not read. */
+/** The tokens of a script. A part that matches none of them is not parsed. */
 const TOKEN = new RegExp(
   [
     /(?<blank>(?:[ \t]|\\\n)+|#[^\n]*)/,
-    // Neither `<<` nor `<(`: a here-document and a substitution.
+    // Neither `<<` (a here-document) nor `<(` (a substitution).
     /(?<redirection>\d*(?:>>|>&|>\||<&|<>|>|<(?!<))|&>>?)/,
     /(?<end>[;|&\n])/,
     /(?<word>(?:[^\\'"`$;|&\n \t<>()]|\\.|'[^']*'|"(?:[^"\\`$]|\\.|\$(?![({[]))*"|\$(?![({['"]))+)/,
@@ -27,12 +27,12 @@ const TOKEN = new RegExp(
 );
 
 /**
- * Reads a script of commands joined by `&&`, `||`, `;`, `|`, `&` and line ends. Redirections are no part
- * of a command, and those to /dev/null and between descriptors are left out altogether. Not read are
- * here-documents, substitutions of every kind, `${…}`, `$'…'`, parentheses and what is not closed.
+ * Parses a script of commands joined by `&&`, `||`, `;`, `|`, `&` and line endings. Redirections are not part
+ * of a command; those to /dev/null and between descriptors are ignored. Not parsed are here-documents, all
+ * substitutions, `${…}`, `$'…'`, parentheses and unclosed quotes.
  */
 export function parseScript(script: string): ShellScript {
-  // A shell may drop it, and then what stands around it means something else.
+  // A shell may drop it, and then the text around it means something else.
   if (script.includes("\0")) return { hidden: "\0" };
   const commands: ShellCommand[] = [];
   let command: ShellCommand = { written: [], meant: [] };
@@ -62,7 +62,7 @@ export function parseScript(script: string): ShellScript {
 const ROUGH_REDIRECTION =
   /(?:&(?=>)|\b\d+)?[<>]+[&|]?[ \t]*(?:"[^"]*"|'[^']*'|\\.|[^\s;|&()<>`"'\\])*/g;
 
-/** Returns a script that is not read, in pieces: every text that may turn out to be a command is one of them. */
+/** Splits a script that is not parsed into pieces, such that each possible command is one of them. */
 export function roughCommands(script: string): ShellCommand[] {
   return script
     .replaceAll("\0", "")
@@ -77,7 +77,7 @@ export function roughCommands(script: string): ShellCommand[] {
 
 type Token = Partial<Record<"redirection" | "end" | "word" | "hidden", string>>;
 
-/** All tokens but blanks and comments, and an end after the last. */
+/** Returns all tokens but blanks and comments, and an end after the last. */
 function* tokens(script: string): Generator<Token> {
   let at = 0;
   while (at < script.length) {
@@ -98,7 +98,7 @@ function withoutQuotes(word: string): string {
   });
 }
 
-/** Returns what a backslash leaves of the character behind it: it joins lines, and else takes the meaning away. */
+/** Returns the meaning of a character after a backslash: a line ending is dropped, any other is literal. */
 function withoutLineEnd(_: string, character: string): string {
   return character === "\n" ? "" : character;
 }

@@ -4,7 +4,7 @@ import { failed } from "./result";
 
 const Input = z.object({
   subagent_type: z.string().min(1).describe("Which agent is to do it"),
-  // The API refuses a conversation with text of nothing but white space, and an agent keeps its own.
+  // The API rejects blank text in a conversation, and an agent keeps its own.
   prompt: z.string().trim().min(1).describe("The task, with all that the agent has to know"),
   description: z.string().optional().describe("The task in a few words"),
   name: z
@@ -15,7 +15,7 @@ const Input = z.object({
   run_in_background: z.boolean().default(false).describe("Go on without waiting for the agent"),
 });
 
-/** Has another agent of the session do a task. */
+/** Gives a task to another agent of the session. */
 export const task: Tool<z.infer<typeof Input>> = {
   name: "Task",
   effect: "journaled",

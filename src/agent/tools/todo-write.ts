@@ -12,7 +12,7 @@ const Todo = z.object({
 
 const Input = z.object({ todos: z.array(Todo).describe("The whole list, in its order") });
 
-/** Keeps the agent's list of what is to be done. The list lives in the conversation: each call states it anew. */
+/** Keeps the agent's to-do list. It lives in the conversation: each call states the whole list. */
 export const todoWrite: Tool<z.infer<typeof Input>> = {
   name: "TodoWrite",
   effect: "reading",

@@ -17,7 +17,7 @@ const Input = z.object({
 
 const Instant = z.iso.datetime({ offset: true });
 
-/** Lets the agent set its own next wake-up. */
+/** Sets a wake-up of the agent. */
 export const wake: Tool<z.infer<typeof Input>> = {
   name: "wake",
   // A repeated call sets the same wake-up.
@@ -40,7 +40,7 @@ export const wake: Tool<z.infer<typeof Input>> = {
   },
 };
 
-/** Returns what was asked for; undefined where it is not one of the two, and NaN for what is no instant. */
+/** Returns the requested instant or delay; undefined unless exactly one was given, and NaN for an invalid instant. */
 function whenOf(delayMs?: number, at?: string): WakeRequest["when"] | undefined {
   if (delayMs === undefined) {
     if (at === undefined) return undefined;

@@ -1,12 +1,12 @@
-// Which addresses the agent may fetch: the public web, on its usual ports. It is told by the address
-// alone. Where a public name leads is for `lookup.ts` to say.
+// Decides which URLs the agent may fetch: the public web, on its usual ports. It looks at the URL only;
+// `lookup.ts` checks where a public name leads.
 
 import { isPublicHost } from "../../sandbox/public-host";
 
-/** An address that may be fetched, or why it may not. */
+/** A URL that may be fetched, or why it may not. */
 export type Address = { ok: true; url: URL } | { ok: false; why: string };
 
-/** Reads an address, from where a redirect leads too, and makes it https. */
+/** Parses a URL, relative to `base` for a redirect, and makes it https. */
 export function readAddress(text: string, base?: URL): Address {
   const url = URL.parse(text, base);
   if (!url) return refused("it is not a URL");
@@ -21,7 +21,7 @@ export function readAddress(text: string, base?: URL): Address {
   return { ok: true, url };
 }
 
-/** True when two addresses are of one host, with or without its "www.". */
+/** Returns whether two URLs have the same host, with or without "www.". */
 export function isSameSite(one: URL, other: URL): boolean {
   return bare(one) === bare(other);
 }

@@ -19,7 +19,7 @@ const Input = z.object({
 
 type Page = Download & { ok: true };
 
-/** Shows a page of the web as text. No model reads it in between: it comes back with the question. */
+/** Fetches a web page and returns it as text, together with the question. No other model reads it in between. */
 export const webFetch: Tool<z.infer<typeof Input>> = {
   name: "WebFetch",
   effect: "reading",
@@ -71,7 +71,7 @@ function textOf(page: Page): string | undefined {
   return `${markdown}\n\n[The page is too long: the rest of it was left out.]`;
 }
 
-/** Decodes by the charset that the header names, or else the page itself, or else as UTF-8. */
+/** Decodes a page by the charset of its header, or of the page itself, or as UTF-8. */
 function decode({ type, bytes }: Page): string {
   const head = new TextDecoder().decode(bytes.subarray(0, 1_024));
   const charset = /charset=["']?([\w-]+)/i;

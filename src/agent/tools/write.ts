@@ -9,7 +9,7 @@ const Input = z.object({
   content: z.string().describe("All that the file is to hold"),
 });
 
-/** Writes a whole file. A call that was cut off writes it again: the same bytes to the same place. */
+/** Writes a whole file. An interrupted call writes it again: the same bytes to the same place. */
 export const write: Tool<z.infer<typeof Input>> = {
   name: "Write",
   effect: "acting",

@@ -1,6 +1,6 @@
 import { parentOf } from "../paths";
 
-// `path` is normal and holds no link but its last part. A device reads as empty and swallows writes.
+// `path` is normal, and none of its directories is a link. A device reads as empty and ignores writes.
 const FILES_SCHEMA = `
   CREATE TABLE files (
     id INTEGER PRIMARY KEY,
@@ -31,7 +31,7 @@ export type FileRow = {
 /** An entry to create; a file begins empty. */
 export type NewFile = { path: string; kind: Kind; mode: number; target?: string };
 
-/** The rows of files, directories, links and devices, by their path. It decides nothing: what it is asked for it does. */
+/** Stores files, directories, links and devices as rows, by path. It checks no rules: the caller does. */
 export class FileTable {
   readonly #sql: SqlStorage;
 

@@ -1,7 +1,7 @@
 import { parentOf } from "../paths";
 import type { Kind } from "./file-table";
 
-/** How much of a tree is copied or removed in one transaction. */
+/** The most of a tree that is copied or removed in one transaction. */
 const BATCH_ENTRIES = 200;
 const BATCH_BYTES = 8 * 1024 ** 2;
 

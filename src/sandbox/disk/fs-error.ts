@@ -14,7 +14,7 @@ const MEANING = {
 
 type ErrorCode = keyof typeof MEANING;
 
-/** A refusal of the file system. just-bash tells them apart by the code that begins the message. */
+/** An error of the file system. just-bash recognises it by the code at the beginning of the message. */
 export class FsError extends Error {
   readonly code: ErrorCode;
   constructor(code: ErrorCode, operation: string, path: string, detail?: string) {

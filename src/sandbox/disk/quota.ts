@@ -1,12 +1,12 @@
 import { FsError } from "./fs-error";
 
-/** What one disk may hold. SQLite's own bound is 10 GB an object; this keeps a runaway loop cheap. */
+/** The most bytes of one disk. SQLite's own bound is 10 GB an object; this keeps a runaway loop cheap. */
 export const MAX_DISK_BYTES = 1024 ** 3;
 
-/** What one file may hold. A file is read into memory whole, and just-bash's copies take several times its size. */
+/** The most bytes of one file. A file is read into memory whole, and just-bash's copies take several times its size. */
 export const MAX_FILE_BYTES = 8 * 1024 ** 2;
 
-/** How many entries one disk may hold: the rename of a directory changes every row below it at once. */
+/** The most entries of one disk: the rename of a directory changes every row below it at once. */
 export const MAX_ENTRIES = 50_000;
 
 /** The bounds of a disk. */
@@ -15,7 +15,7 @@ export interface QuotaLimits {
   maxFileBytes: number;
 }
 
-/** What a disk holds now. */
+/** The current content of a disk. */
 export interface DiskUsage {
   /** Returns the size of the whole database: it includes what the object keeps besides files. */
   bytes(): number;

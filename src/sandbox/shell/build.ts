@@ -1,5 +1,5 @@
-// Makes what the Worker loads to run scripts: QuickJS, and the memory of an engine in which just-bash is
-// loaded already. Loading it takes a third of a second; copying the memory takes a few milliseconds.
+// Builds what the Worker loads to run scripts: QuickJS, and the memory of an engine in which just-bash is
+// loaded. Loading just-bash takes a third of a second; copying the memory takes a few milliseconds.
 
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -10,17 +10,20 @@ const here = new URL(".", import.meta.url);
 const generated = new URL("generated/", here);
 const require = createRequire(import.meta.url);
 
-/** Room for just-bash and the guest while they load, in pages of 64 KiB; the module asks for 256 at least. */
+/** The memory for just-bash and the guest while they load, in pages of 64 KiB; the module needs at least 256. */
 const PAGES = 288;
-/** Memory is kept in pieces of this size; those that hold nothing but zeros are left out. */
+/** The size of pieces of memory; those that are all zeros are left out. */
 const RUN_BYTES = 1024;
 
-/** Where the engine stores the first value of a counter of steps: two in its interpreter, one in its regular expressions. */
+/**
+ * The number of places where the engine initialises a counter of steps: two in its interpreter, one in its
+ * regular expressions.
+ */
 const ENGINE_COUNTERS = 3;
 
 /**
- * Where just-bash is about to run a command, and to open files for one, it asks the guest first. There is
- * no option for it. Each text must be there exactly once.
+ * Inserts calls of the guest into just-bash, where it is about to run a command and to open files for one: it
+ * has no option for that. Each text must occur exactly once.
  */
 const GUARDS = [
   {
@@ -50,7 +53,7 @@ const guarded: Plugin = {
   },
 };
 
-/** Builds the engine's module and its memory. Safe to run by several processes at once. */
+/** Builds the engine's module and its memory. May run in several processes at once. */
 async function buildShell(): Promise<void> {
   const bundle = await build({
     entryPoints: [new URL("guest/main.ts", here).pathname],
@@ -71,7 +74,7 @@ async function buildShell(): Promise<void> {
   const module = await WebAssembly.compile(wasm);
   const { engine, addresses } = await loaded(module, code);
   const commandNames = JSON.parse(engine.evaluate(addresses.context, "__commandNames()"));
-  // Loading leaves much that is freed, and what is zero need not be kept.
+  // Loading leaves much freed memory; zeros are not stored.
   engine.clearFree();
   await mkdir(generated, { recursive: true });
   await put("quickjs.wasm", wasm);
@@ -79,9 +82,9 @@ async function buildShell(): Promise<void> {
 }
 
 /**
- * Returns the engine's module, made to ask its host whether to go on after three thousand steps instead of ten
- * thousand: a step is a call or a turn of a loop, and ten thousand of them may take milliseconds. What is
- * replaced is the constant that its counters begin with, wherever it is stored; both are three bytes long.
+ * Returns the engine's module, changed to call its host every three thousand steps in place of ten thousand: a
+ * step is a call or an iteration, and ten thousand of them may take milliseconds. It replaces the constant
+ * wherever a counter is initialised with it; both values have three bytes.
  */
 function interruptedOften(wasm: Buffer): Buffer<ArrayBuffer> {
   const [before, after] = [constantStored(0x90, 0xce, 0x00), constantStored(0xb8, 0x97, 0x00)];
@@ -109,7 +112,7 @@ async function loaded(module: WebAssembly.Module, code: string) {
   return { engine, addresses: engine.load(code) };
 }
 
-/** Returns the header's length, the header as JSON, and the runs of the memory that are not zero. */
+/** Returns the length of the header, the header as JSON, and the runs of memory that are not zero. */
 function packed(memory: WebAssembly.Memory, given: object): Uint8Array {
   const bytes = new Uint8Array(memory.buffer);
   const runs: [at: number, length: number][] = [];
@@ -126,7 +129,7 @@ function packed(memory: WebAssembly.Memory, given: object): Uint8Array {
   return Buffer.concat([length, head, ...runs.map(([at, size]) => bytes.subarray(at, at + size))]);
 }
 
-/** Writes a file as a whole, unless it is like that already: what watches it sees changes only. */
+/** Writes a file atomically, unless it has that content already, so that watchers see changes only. */
 async function put(name: string, bytes: Uint8Array): Promise<void> {
   const file = new URL(name, generated);
   const known = await readFile(file).catch(() => undefined);
@@ -136,7 +139,7 @@ async function put(name: string, bytes: Uint8Array): Promise<void> {
   await rename(draft, file);
 }
 
-/** Builds the shell before the tests. */
+/** Builds the shell before the tests run. */
 export const setup = buildShell;
 
 if (import.meta.main) await buildShell();

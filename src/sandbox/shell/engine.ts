@@ -1,6 +1,6 @@
-// Runs one script in an engine of its own: QuickJS in WebAssembly, in which just-bash is loaded. Time and
-// memory are bounded whatever the script does: the engine is interrupted between any two of its steps, and
-// its memory can't grow beyond a maximum.
+// Runs each script in an engine of its own: QuickJS in WebAssembly, with just-bash loaded. Time and memory are
+// bounded for any script: the engine can be interrupted between any two of its steps, and its memory has a
+// maximum.
 
 import type { IFileSystem } from "just-bash/browser";
 import { type CommandRules, refuseCommand, refuseRedirection } from "../command-rules";
@@ -13,13 +13,16 @@ import { enter, type Pace } from "./pace";
 import { type Addresses, type Answer, type Host, pagesOf, QuickJs } from "./quickjs";
 import type { Script, ScriptResult } from "./script";
 
-/** What one script may use, just-bash included. */
+/** The most memory of one script, just-bash included. */
 const MAX_MEMORY_BYTES = 48 * 1024 ** 2;
 
-/** Bytes of an engine's first memory that are written between two ticks of the pace: half a millisecond's work. */
+/**
+ * The bytes of an engine's initial memory that are written between two ticks of the pace: half a millisecond's
+ * work.
+ */
 const PIECE_BYTES = 512 * 1024;
 
-/** The memory that engines begin with: the runs that are not zero, and what stands where. */
+/** The initial memory of engines: the runs that are not zero, and the addresses in it. */
 interface InitialMemory {
   addresses: Addresses;
   commandNames: string[];
@@ -30,15 +33,15 @@ interface InitialMemory {
 
 let initial: InitialMemory | undefined;
 
-/** An engine whose script has ended, for the next one: its memory is there already. */
+/** An engine whose script has ended, kept for the next one: its memory is allocated. */
 let idle: QuickJs | undefined;
 
 /** Returns the names of the commands that scripts can use. */
 export const commandNames = (): readonly string[] => initialMemory().commandNames;
 
 /**
- * Runs a script over a file system. Returns null when the signal stopped it. Never rejects for what a
- * script does: without memory or with a stack that is too deep it ends with exit code 137.
+ * Runs a script over a file system. Resolves with null if the signal stopped it. Never rejects for what a
+ * script does: if it exceeds the memory or the stack, its exit code is 137.
  */
 export async function runInEngine(
   script: Omit<Script, "restricted">,
@@ -58,7 +61,7 @@ export async function runInEngine(
     ).toEnd();
   } catch (error) {
     if (signal.aborted) return null;
-    // A trap of the engine: its stack or its memory was used up in one of its own steps.
+    // The engine trapped: it exceeded the stack or the memory within one of its steps.
     return killed(messageOf(error));
   } finally {
     pace.leave();
@@ -99,7 +102,7 @@ class Run implements Host {
     };
   }
 
-  /** Runs the script to its end. Rejects when it is stopped before, once its last call of the host has settled. */
+  /** Runs the script to its end. If it is stopped, rejects once its last call of the host has settled. */
   async toEnd(): Promise<ScriptResult> {
     const { addresses } = initialMemory();
     const engine = await fresh(this, this.#pace);
@@ -122,7 +125,7 @@ class Run implements Host {
     return this.#pace.tick()?.then(() => this.#goOn()) ?? false;
   }
 
-  /** Throws when the script is stopped: through all of the engine's frames, where no script can catch it. */
+  /** Throws if the script is stopped. The error unwinds all of the engine's frames, and no script can catch it. */
   #goOn(): false {
     if (this.#signal.aborted) throw new Error("the script was stopped");
     return false;
@@ -132,7 +135,7 @@ class Run implements Host {
     this.#goOn();
     const [operation, ...args] = JSON.parse(text);
     try {
-      // The guest's own calls are typed by the same table.
+      // The guest's calls are typed by the same table.
       const handler: AnyHandler = this.#handlers[operation as Operation];
       const value = handler(args as never, bytes);
       return value instanceof Promise ? value.then(answerOf, refusalOf) : answerOf(value);
@@ -156,7 +159,7 @@ const killed = (why: string): ScriptResult => ({
   stderr: `bash: killed: ${why}\n`,
 });
 
-/** Makes an engine in which nothing has run yet. */
+/** Returns an engine with the initial memory. */
 async function fresh(host: Host, pace: Pace): Promise<QuickJs> {
   const { bytes, runs, content } = initialMemory();
   const pages = { initial: pagesOf(bytes), maximum: pagesOf(MAX_MEMORY_BYTES) };
@@ -181,7 +184,7 @@ async function fresh(host: Host, pace: Pace): Promise<QuickJs> {
   return engine;
 }
 
-/** Keeps an engine that came to its end in good order, unless its memory has grown. */
+/** Keeps an engine whose script ended regularly, unless its memory has grown. */
 function keep(engine: QuickJs): void {
   if (engine.memory.buffer.byteLength === initialMemory().bytes) idle = engine;
 }

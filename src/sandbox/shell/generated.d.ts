@@ -1,4 +1,4 @@
-// What `build.ts` makes.
+// The output of `build.ts`.
 declare module "*/generated/memory.bin" {
   const bytes: ArrayBuffer;
   export default bytes;

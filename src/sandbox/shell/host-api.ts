@@ -1,6 +1,6 @@
-// What the guest may ask of its host: one entry for each operation, with its arguments and its result. Both sides
-// are typed by it. Arguments and results cross as JSON, where an absent argument becomes null; an operation's
-// bytes go beside its arguments, and a result of bytes as they are.
+// The operations that the guest may call on its host, with their arguments and results. Both sides are typed by
+// it. Arguments and results cross as JSON, in which an absent argument becomes null; an operation's bytes
+// travel beside its arguments, and a result of bytes as it is.
 
 import type { CpOptions, FsStat, IFileSystem, MkdirOptions, RmOptions } from "just-bash/browser";
 import type { Script, ScriptResult } from "./script";
@@ -17,7 +17,7 @@ export interface HostApi {
 
   script(): Script;
   finish(result: ScriptResult): null;
-  /** Says when the guest's next timer is due, in ms from now; -1 for none. */
+  /** Reports when the guest's next timer is due, in ms from now; -1 for none. */
   wake(ms: number): null;
   /** Returns why a command may not run; null if it may. */
   refuseCommand(name: string, args: string[]): string | null;

@@ -1,4 +1,5 @@
-// Answers the operations of `HostApi` that need nothing of the engine: files, and what a JavaScript platform has.
+// Implements the operations of `HostApi` that do not concern the engine: files, and what a JavaScript platform
+// has.
 
 import type { IFileSystem } from "just-bash/browser";
 import type { HostApi, HostStat, Operation } from "./host-api";
@@ -7,7 +8,7 @@ import type { Pace } from "./pace";
 /** Bytes that are compressed or decompressed between two pauses. */
 const PIECE_BYTES = 64 * 1024;
 
-/** Answers one operation. Throws, or rejects with, what the guest's call is to throw. */
+/** Implements one operation. Throws, or rejects with, the error for the guest. */
 type Handler<K extends Operation> = (
   args: Parameters<HostApi[K]>,
   bytes: Uint8Array,
@@ -82,7 +83,7 @@ const toHostStat = (found: Awaited<ReturnType<IFileSystem["stat"]>>): HostStat =
   mtime: found.mtime.getTime(),
 });
 
-/** Pipes bytes through a stream piece by piece; rejects when more than `maxBytes` come out. */
+/** Pipes bytes through a stream piece by piece. Rejects if more than `maxBytes` come out. */
 async function piped(
   stream: CompressionStream | DecompressionStream,
   bytes: Uint8Array,
@@ -98,7 +99,7 @@ async function piped(
     await writer.close();
   };
   const writing = write();
-  // It is awaited at the end; until then the reader fails with the same error.
+  // Awaited at the end; until then the reader fails with the same error.
   writing.catch(() => {});
   const pieces: Uint8Array[] = [];
   let size = 0;

@@ -1,45 +1,45 @@
-// Shares the processor between scripts and everything else that the isolate serves. A script computes in
-// short slices; after each, others have their turn. What is kept here is shared by all objects of the
-// isolate and is only times: an object that is lost in the middle of a script leaves nothing behind.
+// Shares the processor between scripts and everything else that the isolate serves. A script computes in short
+// slices; after each, others get a turn. The state is shared by all objects of the isolate and consists of
+// times only: an object that is lost during a script leaves nothing behind.
 
-/** Ticks between two rests: some three milliseconds of work, since the engine ticks about every fifth of one. */
+/** Ticks between two pauses: about three milliseconds of work, at a tick every fifth of one. */
 const SLICE_TICKS = 15;
-/** The same while others are at work: a request of theirs takes several turns, and each may wait for a slice. */
+/** The same while the isolate is busy: a request takes several turns, and each may wait for a slice. */
 const BUSY_SLICE_TICKS = 3;
-/** The shortest rest takes one or two milliseconds. One that took longer shows that others are at work. */
+/** The ms of a pause above which the isolate counts as busy: an undisturbed pause takes one or two. */
 const BUSY_MS = 2.5;
-/** How long rests are then, and how long it is taken to be so. */
+/** The length of pauses while the isolate is busy, and the time for which it counts as busy. */
 const BUSY_REST_MS = 3;
 const BUSY_FOR_MS = 200;
 
-/** A script that ends within so many ticks is short: it gives way as if nobody else were at work. */
+/** The ticks within which a script is short: until then it runs as in an idle isolate. */
 const SHORT_TICKS = 30;
 
-/** Engines at work at once: each may fill its memory, and the isolate has 128 MB. */
+/** The most engines at once: each may fill its memory, and the isolate has 128 MB. */
 const MAX_ENGINES = 4;
-/** A place that was not used for so long belongs to an object that was lost. */
+/** The time after which an unused place is free: its object was lost. */
 const PLACE_TIMEOUT_MS = 1_500;
 const PLACE_POLL_MS = 5;
 
-/** Until when others are taken to be at work, and when the next slice of any script may begin then. */
+/** The end of the busy time, and the earliest start of the next slice of any script in it. */
 let busyUntil = 0;
 let nextSliceAt = 0;
 
-/** When each engine at work was last known to be. */
+/** The last sign of life of each engine. */
 const places = new Map<object, number>();
 
 /** A script's share of the processor. */
 export interface Pace {
-  /** Counts a small step of work. Returns a promise when it is time to rest, which settles when the rest is over. */
+  /** Counts a small step of work. If it is time to pause, returns a promise that resolves after the pause. */
   tick(): Promise<void> | undefined;
-  /** Rests now. */
+  /** Pauses now. */
   rest(): Promise<void>;
-  /** Waits so many ms, or less when the script is stopped. */
+  /** Waits `ms`, or less if the script is stopped. */
   wait(ms: number): Promise<void>;
   leave(): void;
 }
 
-/** Waits for a place among the engines; null when the script is stopped before it has one. */
+/** Waits for a place among the engines; resolves with null if the script is stopped first. Call `leave` at the end. */
 export async function enter(signal: AbortSignal): Promise<Pace | null> {
   const place = {};
   while (!signal.aborted && taken(Date.now()) >= MAX_ENGINES) await sleep(PLACE_POLL_MS, signal);

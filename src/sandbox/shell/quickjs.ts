@@ -1,35 +1,41 @@
-// The only file that knows QuickJS's WebAssembly module: how it is instantiated, and how calls and values
-// pass between it and us. Node runs it too, when `build.ts` makes the memory that scripts begin with.
+// The only file that uses QuickJS's WebAssembly module: how it is instantiated, and how calls and values pass
+// between it and the host. Node runs it too, when `build.ts` creates the initial memory.
 
 import createModule from "@jitl/quickjs-wasmfile-release-sync/emscripten-module";
 
 const PAGE_BYTES = 64 * 1024;
 
-/** The engine's own bound on its stack. It is below the platform's, so that deep recursion is an exception in the script. */
+/**
+ * The engine's own bound on its stack. It is below the platform's, so that deep recursion is an exception in
+ * the script.
+ */
 const MAX_STACK_BYTES = 256 * 1024;
 
-/** Answers the guest's calls. A promise suspends the engine until it settles. */
+/** Serves the guest. A promise suspends the engine until it settles. */
 export interface Host {
-  /** Answers a call: JSON text, or bytes. What it throws or rejects with ends the engine: it can't be used again. */
+  /** Answers a call with JSON text or bytes. An error ends the engine: it cannot be used again. */
   call(call: string, bytes: Uint8Array | undefined): Answer | Promise<Answer>;
-  /** Called again and again while the guest computes, several times a millisecond. It goes on when a promise resolves. As for `call` in what it throws. */
+  /**
+   * Decides whether the guest continues; called several times a millisecond while it computes. A promise
+   * suspends it. An error ends the engine.
+   */
   interrupt(): false | Promise<false>;
 }
 export type Answer = string | Uint8Array;
 
-/** Addresses in the engine's memory that stay as they are for its life. */
+/** Addresses in the engine's memory that never change. */
 export interface Addresses {
   runtime: number;
   context: number;
   undefined: number;
-  /** Four bytes for what a call gives back beside its result. */
+  /** Four bytes for a second result of a call. */
   scratch: number;
   /** The guest's functions. */
   main: number;
   runTimers: number;
 }
 
-/** What we use of the module; all numbers are addresses, sizes or flags. */
+/** The functions of the module that are used; all numbers are addresses, sizes or flags. */
 interface Module {
   _malloc(size: number): number;
   _free(address: number): void;
@@ -94,14 +100,14 @@ export class QuickJs {
     this.#executePendingJob = promising(module._QTS_ExecutePendingJob);
   }
 
-  /** Instantiates the engine in a memory of so many pages of 64 KiB, which may grow up to a maximum. */
+  /** Instantiates the engine in a memory of `initial` pages of 64 KiB, which may grow to `maximum`. */
   static async open(
     wasm: WebAssembly.Module,
     pages: { initial: number; maximum: number },
     host: Host,
   ): Promise<QuickJs> {
     const memory = new WebAssembly.Memory(pages);
-    // The module asks for these by name.
+    // The module imports these by name.
     const callFunction = (context: number, _self: number, count: number, values: number) =>
       engine.#answer(context, count, values);
     const shouldInterrupt = () => {
@@ -123,7 +129,7 @@ export class QuickJs {
     return engine;
   }
 
-  /** Makes a runtime with the guest's code in it. Its call of `__host` reach the host. */
+  /** Creates a runtime and loads the guest's code. Its calls of `__host` reach the host. */
   load(code: string): Addresses {
     const module = this.#module;
     const runtime = module._QTS_NewRuntime();
@@ -195,7 +201,7 @@ export class QuickJs {
       : this.#value(context, answer);
   }
 
-  /** Returns a value of the guest with that content; the guest owns it. */
+  /** Returns a new value of the guest with that content; the guest frees it. */
   #value(context: number, answer: Answer): number {
     const module = this.#module;
     if (typeof answer === "string") {
@@ -238,7 +244,7 @@ export class QuickJs {
     return address;
   }
 
-  /** Returns the memory as bytes; views of it end when it grows. */
+  /** Returns the memory as bytes. Views of it are invalid after it grows. */
   #heap(): Uint8Array {
     return new Uint8Array(this.memory.buffer);
   }
@@ -246,7 +252,7 @@ export class QuickJs {
 
 export const pagesOf = (bytes: number): number => Math.ceil(bytes / PAGE_BYTES);
 
-/** Returns the module's imports with some of its callbacks replaced by functions that may suspend it. */
+/** Returns the module's imports with some callbacks replaced by functions that may suspend it. */
 function replaced(
   imports: WebAssembly.Imports,
   callbacks: Record<string, unknown>,

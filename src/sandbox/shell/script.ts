@@ -1,13 +1,13 @@
-/** A script as the engine's guest gets it. A restricted one asks before each command and each redirection. */
+/** A script as the guest gets it. A restricted one asks the host before each command and each redirection. */
 export interface Script {
   text: string;
-  /** An absolute path. */
+  /** The working directory, an absolute path. */
   cwd: string;
   env: Record<string, string>;
   restricted: boolean;
 }
 
-/** How a script ended; `cwd` is where its shell stood, if that can be told. */
+/** The result of a script; `cwd` is its last working directory, if known. */
 export interface ScriptResult {
   exitCode: number;
   stdout: string;

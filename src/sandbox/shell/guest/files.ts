@@ -12,7 +12,7 @@ import { call } from "./host";
 
 type Encoding = { encoding?: string | null } | string;
 
-/** The host's file system as just-bash takes it. */
+/** The host's file system, in just-bash's interface. */
 export const hostFiles: IFileSystem = {
   async readFile(path, encoding?: Encoding) {
     return toText(read(path), encodingOf(encoding));

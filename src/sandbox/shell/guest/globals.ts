@@ -1,5 +1,5 @@
-// What just-bash expects of a JavaScript platform and the engine lacks. Imported before just-bash, which
-// looks for some of it while it loads.
+// Defines what just-bash expects of a JavaScript platform and the engine lacks. Imported before just-bash,
+// which uses some of it while it loads.
 
 import { call } from "./host";
 
@@ -8,7 +8,7 @@ const scope = globalThis as Record<string, unknown>;
 const silent = () => {};
 scope.console = { log: silent, info: silent, debug: silent, warn: silent, error: silent };
 
-/** Timers that wait, by id. `runTimers` runs those that are due. */
+/** Pending timers by id. `runTimers` runs those that are due. */
 const timers = new Map<number, { at: number; run: () => void }>();
 let lastTimer = 0;
 
@@ -20,11 +20,11 @@ scope.setTimeout = (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[
 scope.clearTimeout = (id: number) => {
   timers.delete(id);
 };
-// Nothing that runs here repeats by the clock.
+// Nothing that runs here uses intervals.
 scope.setInterval = () => 0;
 scope.clearInterval = silent;
 
-/** Runs the timers that are due. Returns the ms until the next one, -1 when none waits. */
+/** Runs the timers that are due at `now`. Returns the ms until the next one, -1 if there is none. */
 export function runTimers(now: number): number {
   const due = [...timers].filter(([, { at }]) => at <= now).sort(([, a], [, b]) => a.at - b.at);
   for (const [id, { run }] of due) if (timers.delete(id)) run();
@@ -67,7 +67,7 @@ scope.crypto = {
   },
 };
 
-/** The platform's formats of dates, which need its table of time zones. */
+/** The platform's date formats, which need its time zone database. */
 scope.Intl = {
   DateTimeFormat: class {
     readonly #locale: string | undefined;

@@ -1,11 +1,11 @@
-// The guest's only way out of the engine: one synchronous function that the host provides.
+// The guest's only connection out of the engine: one synchronous function of the host.
 
 import type { HostApi, Operation } from "../host-api";
 
-/** Implemented by the host. Takes a call as JSON and bytes that go with it; answers JSON text or bytes. */
+/** Implemented by the host. Takes a call as JSON, with optional bytes; returns JSON text or bytes. */
 declare const __host: (call: string, bytes?: ArrayBufferLike) => string | ArrayBuffer;
 
-/** A refusal of the host's file system; just-bash reads the code at the beginning of the message. */
+/** An error of the host's file system; just-bash reads the code at the beginning of the message. */
 class HostError extends Error {
   readonly code: string | undefined;
   constructor(message: string, code: string | undefined) {
@@ -15,8 +15,8 @@ class HostError extends Error {
 }
 
 /**
- * Calls an operation of the host and waits for its answer; the whole engine is suspended meanwhile.
- * Throws what the host refuses with.
+ * Calls an operation of the host and returns its result; the whole engine is suspended meanwhile. Throws the
+ * host's error.
  */
 export function call<K extends Operation>(
   operation: K,
@@ -30,7 +30,7 @@ export function call<K extends Operation>(
   return value;
 }
 
-/** Returns a buffer that holds nothing but these bytes: the host is given buffers, not views. */
+/** Returns a buffer of exactly these bytes: the host gets buffers, not views. */
 function whole(bytes: Uint8Array): ArrayBufferLike {
   const { buffer, byteOffset, byteLength } = bytes;
   return byteOffset === 0 && byteLength === buffer.byteLength ? buffer : bytes.slice().buffer;

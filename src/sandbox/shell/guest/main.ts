@@ -1,5 +1,5 @@
-// What runs inside the engine: just-bash over the host's file system. `build.ts` bundles it, loads it once
-// and keeps the engine's memory; each script then begins with a copy of that memory.
+// The program inside the engine: just-bash over the host's file system. `build.ts` bundles it, loads it once
+// and stores the engine's memory; each script starts with a copy of that memory.
 
 import { runTimers } from "./globals";
 import "./text-search";
@@ -9,16 +9,16 @@ import { hostFiles } from "./files";
 import { call } from "./host";
 
 /**
- * Text between two commands. just-bash joins it character by character, which takes about 20 bytes of
- * memory for each until the command reads it.
+ * The most bytes of text between two commands. just-bash joins it character by character, which takes about 20
+ * bytes of memory for each until the command reads it.
  */
 const MAX_TEXT_BYTES = 2 * 1024 ** 2;
-/** As large as a file of the embedded disk may be. */
+/** The most bytes of a file, as on the embedded disk. */
 const MAX_FILE_BYTES = 8 * 1024 ** 2;
 
 /**
- * just-bash's own limits. The engine bounds time and memory whatever a script does; these give a
- * script that exceeds one of them a line on stderr and exit code 126.
+ * just-bash's own limits. The engine bounds time and memory in any case; with these a script that exceeds one
+ * gets a line on stderr and exit code 126.
  */
 const LIMITS = {
   maxCommandCount: 20_000,
@@ -28,7 +28,7 @@ const LIMITS = {
   maxJqIterations: 500_000,
   maxWorkUnits: 10_000_000,
   maxGlobOperations: 100_000,
-  // The command's own time limit is what counts.
+  // The command's own time limit applies.
   maxExecutionTimeMs: Number.POSITIVE_INFINITY,
 
   // The interpreter recurses where the script does, and the engine's stack is small.
@@ -64,7 +64,7 @@ const scope = globalThis as Record<string, unknown>;
 const UNCHECKED = () => null;
 
 scope.__main = () => {
-  // The engine's own generator was seeded while it loaded: all scripts would draw the same numbers.
+  // The engine's own generator was seeded while it loaded: all scripts would get the same numbers.
   Math.random = () => call("random", []);
   const script = call("script", []);
   if (script.restricted) {
@@ -80,7 +80,7 @@ scope.__main = () => {
 };
 scope.__runTimers = () => call("wake", [runTimers(Date.now())]);
 scope.__commandNames = () => JSON.stringify(getCommandNames());
-// `build.ts` puts calls of these into just-bash, where it runs a command and where it opens files for one.
+// `build.ts` inserts calls of these into just-bash, where it runs a command and where it opens files for one.
 scope.__refuseCommand = UNCHECKED;
 scope.__refuseRedirections = UNCHECKED;
 
@@ -90,12 +90,11 @@ async function run({ text, cwd, env }: Script) {
     cwd,
     env,
     executionLimits: LIMITS,
-    // The engine is the defence; this one patches globals.
+    // The engine isolates scripts; this option patches globals.
     defenseInDepth: false,
   });
   const result = await shell.exec(text, { rawScript: true });
-  // A shell that was left by `exit` or a limit reports the variables it began with, and "?" is not
-  // among those.
+  // A shell that ended by `exit` or a limit reports its initial variables, which lack "?".
   const { PWD } = result.env;
   const known = "?" in result.env && PWD?.startsWith("/");
   const { exitCode, stdout, stderr } = result;
@@ -106,7 +105,7 @@ async function run({ text, cwd, env }: Script) {
 const refusal = (message: string | null) =>
   message === null ? null : { stdout: "", stderr: `bash: ${message}\n`, exitCode: 126 };
 
-/** Tells redirections that may write a file: all but reading, duplicating a descriptor, and /dev/null. */
+/** Returns whether a redirection may write a file: all do but reading, duplicating a descriptor, and /dev/null. */
 function writesFile({ operator, target }: Redirection): boolean {
   if (operator === "<" || operator === "<<" || operator === "<<-" || operator === "<<<")
     return false;

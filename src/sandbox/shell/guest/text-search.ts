@@ -1,13 +1,13 @@
-// Searches for text in text that the host can interrupt. Imported before just-bash.
+// Replaces the text searches of strings by ones that the host can interrupt. Imported before just-bash.
 
 type Pattern = string | RegExp;
 type Replace = (this: string, part: Pattern, by: string) => string;
 
-/** Texts longer than this, multiplied, are searched in steps that the host can interrupt. */
+/** The product of lengths above which a search runs in steps that the host can interrupt. */
 const QUICK_SEARCH = 10_000_000;
 
-// The engine searches text for text in one native step of length × length: of two long texts it would
-// neither end nor be interrupted.
+// The engine searches in one native step of length × length: for two long texts it would neither end nor be
+// interrupted.
 const { indexOf, lastIndexOf, includes } = String.prototype;
 const split = String.prototype.split as (this: string, by: Pattern, limit?: number) => string[];
 const replace = String.prototype.replace as Replace;
@@ -63,7 +63,7 @@ Object.assign(String.prototype, {
   replaceAll: replaceAllText,
 });
 
-/** Finds a part in a text in time linear in both (Knuth, Morris and Pratt). */
+/** Returns the index of a part in a text in linear time (Knuth, Morris and Pratt); -1 if there is none. */
 function search(text: string, part: string, from = 0): number {
   const borders = new Int32Array(part.length);
   for (let at = 1, length = 0; at < part.length; at++) {

@@ -1,4 +1,4 @@
-// Stands for `node:zlib`, of which just-bash's gzip commands use these. The levels of compression are all the same.
+// Replaces `node:zlib` for just-bash's gzip commands. All levels of compression are the same.
 
 import { call } from "./host";
 
