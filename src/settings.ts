@@ -93,7 +93,7 @@ const Settings = z.object({
   DEFAULT_MAX_IDLE_TIME_MS: limit(1_800_000, "integer"),
   DEFAULT_MAX_LIFETIME_MS: limit(86_400_000, "integer"),
   DEFAULT_MAX_BUDGET_USD: limit(5, "amount"),
-  /** Whether sessions run in containers by default; if not, in embedded sandboxes. */
+  /** Whether containers are available. If so, sessions use them by default; if not, they use embedded sandboxes. */
   CONTAINERS: flag,
   AGENT_WORKSPACE: z
     .string()

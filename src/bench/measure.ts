@@ -19,7 +19,7 @@ export interface Load {
   otherCpuMs: Sample | null;
 }
 
-/** How often and how much to measure; the servers take turns in each round. */
+/** The number of rounds and of samples; the servers take turns in each round. */
 export interface Rounds {
   rounds: number;
   each: number;

@@ -34,7 +34,10 @@ import { killTree, MARK } from "./tree.ts";
 // Commands. The first process for an id runs the command. A later process for the same id follows its output,
 // or returns its stored result.
 
-/** How long output is read after the shell has ended, because background processes may keep the pipes open. */
+/**
+ * Time for which output is still read after the shell has ended, because background processes may keep the
+ * pipes open.
+ */
 const DRAIN_MS = 100;
 const POLL_MS = 25;
 /** Maximum time from claiming an id to writing the supervisor file. */

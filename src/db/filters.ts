@@ -31,7 +31,7 @@ export interface Filters {
 /** The columns that a list may be sorted by. */
 export type SortKey = "createdAt" | "lastActivityAt" | "totalCostNanos";
 
-/** What determines the index that a query follows: a filter, or the sort. */
+/** The lead of a query: the filter, or the sort, whose index the query follows. */
 export type Lead = "conversationId" | "userId" | "tag" | "anyTag" | "status" | "pattern" | SortKey;
 
 type Column = "id" | "owner" | "conversationId" | "userId" | "status" | "pattern" | SortKey;

@@ -30,7 +30,10 @@ export interface EventStreamOptions {
   maxWaitingBytes?: number;
 }
 
-/** Why a wait ended: no events follow, the socket broke, the reader is behind, or the reader disconnected. */
+/**
+ * The reason why a wait ended: no events follow, the socket broke, the reader is behind, or the reader
+ * disconnected.
+ */
 type End = "finished" | "lost" | "full" | "left";
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 

@@ -24,8 +24,8 @@ const MAX_WORK = 10;
 const RETRY_MS = 60_000;
 const MAX_TRIES = 10;
 /**
- * How long the pool remembers a handed-out sandbox, so that a session that lost its object and asks again gets
- * the same one.
+ * Time for which the pool remembers a handed-out sandbox, so that a session that lost its object and asks again
+ * gets the same one.
  */
 const REMEMBERED_MS = 3_600_000;
 

@@ -65,7 +65,7 @@ export interface Api {
 const RETRY_MS = 250;
 /** Timeout of a request, longer than any work that it may wait for. */
 const ANSWER_MS = 150_000;
-/** How long after a restart connections may break and the server may answer that it is unavailable. */
+/** Time after a restart during which connections may break and the server may answer that it is unavailable. */
 const DISTURBED_MS = 10_000;
 
 /** Repeats a request until it is answered, across restarts of the server. */

@@ -13,7 +13,7 @@ export interface StreamedEvent {
   text?: string;
 }
 
-/** What a client that reconnects after each break has received. */
+/** The events received by a client that reconnects after each break. */
 export interface Watched {
   /** The stored events, in order of arrival. */
   events: StreamedEvent[];

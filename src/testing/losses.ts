@@ -20,7 +20,7 @@ export interface Scenario {
   lose?(id: string, loss: Loss): Promise<void>;
 }
 
-/** What is lost, and when. With "before its next commit", work that follows the commit may still run. */
+/** The part that is lost, and the time. With "before its next commit", work that follows the commit may still run. */
 export type Loss = "object at once" | "object before its next commit" | "everything";
 
 /** The point at which a session is lost, and the state of the loss. */

@@ -33,7 +33,7 @@ const STATUS: Record<string, number> = {
 
 /** Number of requests after which a new session is used. */
 const RENEW_AFTER = 150;
-/** How long a stream is read, in ms. */
+/** Time for which a stream is read, in ms. */
 const READ_MS = 1_500;
 
 const world = { ids: {} as Record<string, string>, before: undefined as unknown, sent: 0 };
