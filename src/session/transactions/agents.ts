@@ -9,17 +9,17 @@ import type { Outcome, Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { type RunChange, scopeOf } from "./state";
 
-// The agents of a session. The main one has no name; the others are of the types in `config.customAgents`
-// and share the sandbox with it. Every function here that changes something runs within a transaction.
+// The agents of a session: the main agent, and agents of the types in `config.customAgents`. All share one sandbox.
+// Call functions that change something within a transaction.
 
-/** Agents that a session may have come to have, whatever their types. */
+/** Maximum number of agents of a session, of all types together. */
 const MAX_AGENTS = 64;
 
-/** Returns how an agent is set up: its own way where its type says so, and the session's otherwise. */
+/** Returns an agent's configuration. Its type's fields take precedence over the session's. */
 export function setupOf(store: SessionStore, agent: string): CustomAgent & { rules: Rules } {
   const { config } = store.identity;
   const { model, thinking, effort, allowedTools, disallowedTools } = config;
-  // The session's own number of turns is that of a message, over all agents.
+  // The session's `maxTurns` limits a message over all its agents, so it is not part of an agent's configuration.
   if (agent === MAIN) {
     return { model, thinking, effort, systemPrompt: config.systemPrompt, rules: config };
   }
@@ -31,17 +31,17 @@ export function setupOf(store: SessionStore, agent: string): CustomAgent & { rul
     ...own,
     rules: {
       allowedTools: own.allowedTools ?? allowedTools,
-      // What a session forbids it forbids to all. Agents do not start agents.
+      // Tools that the session disallows are disallowed for all agents. Other agents than the main one start no agents.
       disallowedTools: [...(disallowedTools ?? []), ...(own.disallowedTools ?? []), "Task"],
     },
   };
 }
 
-/** Returns whether a session has any agents beside the main one. */
+/** Returns whether a session has types of agents besides the main agent. */
 export const hasAgents = ({ identity }: SessionStore): boolean =>
   Object.keys(identity.config.customAgents ?? {}).length > 0;
 
-/** Returns what an agent is told of the others, for its system prompt; empty where it is alone. */
+/** Returns the description of the other agents for an agent's system prompt; empty if there are none. */
 export function introduction(store: SessionStore, agent: string): string {
   if (!hasAgents(store)) return "";
   const types = Object.entries(store.identity.config.customAgents ?? {});
@@ -63,27 +63,30 @@ const firstLine = (text: string | undefined): string | undefined =>
   text?.split("\n")[0]?.slice(0, 200);
 
 /**
- * Returns the agent that a name means, of those at work or of the types; undefined for none. An inherited one whose
- * type this session does not have is none: nothing says what it may do.
+ * Returns the agent that a name refers to: one that has worked in the session, or a type. Returns undefined if there is
+ * none. An inherited agent whose type this session lacks counts as none, since no configuration says what it may do.
  */
 export function findAgent(store: SessionStore, name: string): string | undefined {
   if (name === MAIN) return MAIN;
   return typeNamed(store, store.agents.typeOf(name) ?? name) && name;
 }
 
-/** Returns a type of agents; whatever every object has besides, such as a `constructor`, is none. */
+/**
+ * Returns the configuration of a type; undefined for an unknown one. Inherited properties, such as `constructor`, don't
+ * count.
+ */
 function typeNamed({ identity }: SessionStore, name: string): CustomAgent | undefined {
   const types = identity.config.customAgents ?? {};
   return Object.hasOwn(types, name) ? types[name] : undefined;
 }
 
-/** Returns the type of the agent of that name, who may never have worked; undefined where there is none. */
+/** Returns the type of the agent with a name, even if it has not worked yet; undefined if there is none. */
 const typeOf = (store: SessionStore, name: string): string | undefined =>
   store.agents.typeOf(name) ?? (typeNamed(store, name) && name);
 
 /** A task for an agent. */
 export interface Assignment {
-  /** The call that gives it. */
+  /** The tool call that assigns it. */
   callId: string;
   type: string;
   name?: string | undefined;
@@ -92,8 +95,8 @@ export interface Assignment {
 }
 
 /**
- * Opens the run of an agent on a task, or finds it open or ended already. Answers what is wrong where
- * there can't be one.
+ * Opens the run of an agent for a task. Returns the existing run, open or ended, if the task was opened before. Returns
+ * an error result for the caller if the run can't be opened.
  */
 export function openTask(at: RunChange, task: Assignment): Run | ToolResult {
   const { store, run } = at;
@@ -117,7 +120,10 @@ export function openTask(at: RunChange, task: Assignment): Run | ToolResult {
   return openRun(at, { ...task, agent });
 }
 
-/** Adds a message to an agent's inbox, or opens a run for it if the agent has none. */
+/**
+ * Sends a message to an agent: adds it to the agent's inbox, or opens a run for it if the agent has no open run.
+ * Idempotent by `callId`. Returns the result for the sender, with the run if one was opened.
+ */
 export function sendAgentMessage(
   at: RunChange,
   sent: { callId: string; to: string; message: string },
@@ -150,17 +156,17 @@ export function deliverInbox({ store, run }: RunChange): boolean {
   const messages = store.agents.takeInbox(run.agent);
   if (messages.length === 0) return false;
   store.history.addPrompt({ agent: run.agent, runId: run.id, prompt: messages.join("\n\n") });
-  // Whatever the newest reply stopped for, there is something to answer now.
+  // The inbox must be answered, even if the newest reply would have ended the run.
   store.runs.saveProgress(run.id, null);
   return true;
 }
 
-/** What becomes of a run that has come to an end. */
+/** What happens to a run whose agent has finished: it ends, continues, or waits for other agents. */
 export type Next = "ended" | "goes on" | "waits";
 
 /**
- * Ends a run, unless its agent's inbox holds a message to answer. A message's own run is ended with its
- * message: it `waits` while agents work in the background.
+ * Ends a run, unless its agent's inbox contains a message to answer. A message's own run ends with the message. It
+ * `waits` while other agents of the message work in the background.
  */
 export function finishRun(at: RunChange, outcome: Outcome): Next {
   const { store, run } = at;
@@ -178,7 +184,7 @@ export function finishRun(at: RunChange, outcome: Outcome): Next {
   return "ended";
 }
 
-/** Closes the run of an agent that another one had started. */
+/** Closes a run. Appends the event of its end if another agent started it. */
 export function closeAgentRun({ store, run, now }: RunChange, outcome: Outcome): void {
   store.runs.close(run.id, outcome);
   if (run.parentToolUseId === null) return;
@@ -189,7 +195,7 @@ export function closeAgentRun({ store, run, now }: RunChange, outcome: Outcome):
   store.log.append({ type: "agent.completed", toolUseId, stopReason, result }, scope, now);
 }
 
-/** Returns what an agent answers to who waits for it. */
+/** Returns the result of an ended run for the agent that waits for it. */
 export function resultOf(store: SessionStore, run: Run): ToolResult {
   const { stopReason = "interrupted", error } = store.runs.get(run.id)?.outcome ?? {};
   const text = shown(store, run);
@@ -200,7 +206,7 @@ export function resultOf(store: SessionStore, run: Run): ToolResult {
 
 const shown = (store: SessionStore, run: Run): string => lastText(store, run.id) ?? "(nothing)";
 
-/** Returns the newest text that was said in a run: its result, whole or so far. */
+/** Returns the text of the newest reply of a run that has text: its result so far; null if there is none. */
 export function lastText(store: SessionStore, runId: string): string | null {
   for (const content of store.history.repliesNewestFirst(runId)) {
     const text = textOf(content);
@@ -209,10 +215,13 @@ export function lastText(store: SessionStore, runId: string): string | null {
   return null;
 }
 
-/** Whom to tell of a run's end: the agent that started it while it works, and the message's own otherwise. */
+/**
+ * Returns the agent to notify of a run's end: the agent that started it if its run is still open, or else the agent of
+ * the message's own run.
+ */
 function starterOf({ store, run }: RunChange): string {
   const open = store.runs.openOf(run.messageId);
-  // The ids of all above it begin its own.
+  // A run's id starts with the id of the run that started it.
   const starter = open.find(
     (one) => run.id.startsWith(`${one.id}/`) && !run.id.includes("/", one.id.length + 1),
   );
@@ -222,7 +231,7 @@ function starterOf({ store, run }: RunChange): string {
 const isAtWork = ({ store, run }: RunChange, agent: string): boolean =>
   store.runs.openOf(run.messageId).some((open) => open.agent === agent);
 
-/** Returns the type's own name, or a numbered one while that agent is at work or is another type's. */
+/** Returns a name for a new task: the type's name, or a numbered one if that agent is working or has another type. */
 function freeName(at: RunChange, type: string): string {
   const isFree = (name: string) => !isAtWork(at, name) && (typeOf(at.store, name) ?? type) === type;
   let name = type;
@@ -248,5 +257,5 @@ function openRun(
   return opened;
 }
 
-/** Returns the id of the run that a call of a run starts. */
+/** Returns the id of the run that a tool call of a run starts. */
 const runIdOf = (run: Run, callId: string): string => `${run.id}/${callId}`;

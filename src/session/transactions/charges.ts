@@ -9,10 +9,10 @@ import { type Remainder, settle, type Warning, warnings } from "../rules/ledger"
 import type { Call } from "../storage/calls";
 import { change, type RunChange, scopeOf } from "./state";
 
-// What calls of models cost: each is settled once, and counted for the session and its message. All of it runs within a
-// transaction.
+// The cost of model calls. Each call is settled once and added to the totals of the session and of its message. Call
+// functions that change something within a transaction.
 
-/** Decides what a call is charged: at what its model cost when it began, whatever has changed since. */
+/** Determines the charge for a call. The prices at the start of the call apply, even if they changed since. */
 export const judge = (call: Call, reported: Draft["usage"], whole: boolean): Judgement =>
   judgeUsage(reported, call, whole, (usage) =>
     costOf(modelOf(call.model, call.begunAt), usage, call.begunAt),
@@ -21,14 +21,14 @@ export const judge = (call: Call, reported: Draft["usage"], whole: boolean): Jud
 /** Returns whether a call counts as a turn of its agent. */
 export const isReply = (call: Call): boolean => call.kind === "reply";
 
-/** The charge of a call of whose reply nothing arrived: nothing yet. */
+/** The charge for a call if no part of its reply arrived: 0. */
 export const NOTHING_HEARD: Judgement = {
   usage: { ...NO_USAGE, cacheWrite1hTokens: 0 },
   costNanos: 0,
   dispute: null,
 };
 
-/** What a call was charged, what stays held of it, and which limits that brought near. */
+/** The charge for a call, the amount that stays reserved for it, and the limits whose warning threshold it crossed. */
 interface Charged {
   model: string;
   costNanos: number;
@@ -41,15 +41,15 @@ interface Charged {
 /** How a call is settled. */
 interface Settlement {
   judged: Judgement;
-  /** What becomes of the part of its bound that was not used. */
+  /** What happens to the part of the bound that was not charged. */
   rest: Remainder;
-  /** No other try of its turn follows. */
+  /** Whether no further attempt of its turn follows. */
   closed: boolean;
-  /** It counts among the session's turns: it is a reply of the agent's model. */
+  /** Whether it counts as a turn of the session and of the message. */
   counts: boolean;
 }
 
-/** Settles a call in the ledger and counts it in the session's and the message's totals. */
+/** Settles a call in the ledger and adds it to the totals of the session and of the message. */
 export function charge(
   { store, run, now }: RunChange,
   call: Call,
@@ -93,7 +93,7 @@ export function charge(
   return { model: call.model, costNanos: cost, heldNanos, usage, dispute, warnings: fallen };
 }
 
-/** Logs the end of a turn with what it cost. */
+/** Appends the event of a turn's end, with its cost. */
 export function appendTurnCompleted(
   at: RunChange,
   call: Call,
@@ -110,7 +110,7 @@ export function appendTurnCompleted(
   appendNotices(at, call, charged);
 }
 
-/** Logs that a try of a turn has failed and another follows after a delay, in ms. */
+/** Appends the event of a failed attempt of a turn. Another attempt follows after a delay, in ms. */
 export function appendTurnRetried(
   at: RunChange,
   call: Call,
@@ -124,7 +124,7 @@ export function appendTurnRetried(
   appendNotices(at, call, charged);
 }
 
-/** Logs a report of usage that was not taken as it came, and the limits that have come near. */
+/** Appends events for a usage report that was disputed and for limits whose warning threshold was crossed. */
 function appendNotices({ store, run, now }: RunChange, call: Call, charged: Charged): void {
   const { model, dispute } = charged;
   if (dispute) {
@@ -139,7 +139,7 @@ function appendNotices({ store, run, now }: RunChange, call: Call, charged: Char
   }
 }
 
-/** Returns what a call was charged, as clients see it. */
+/** Returns the charge for a call with the fields that clients see. */
 function publicCharge({ model, costNanos, heldNanos, usage }: Charged): PublicCharge {
   const { cacheWrite1hTokens: _, ...shown } = usage;
   return { model, cost: dollars(costNanos), held: dollars(heldNanos), usage: shown };

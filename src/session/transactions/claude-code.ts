@@ -12,9 +12,10 @@ import { scopeOf } from "./state";
 import { finishTool } from "./tool-calls";
 import { closeTurns, type Drafts } from "./turns";
 
-// What the words of a session's program change. What changes something runs within a transaction.
+// Changes that the output of a session's Claude Code process causes. Call functions that change something within a
+// transaction.
 
-/** The message that a change belongs to, and when it happens. */
+/** The message that a change belongs to, and the time of the change in ms since 1970. */
 export interface MessageChange {
   store: SessionStore;
   drafts: Drafts;
@@ -22,10 +23,10 @@ export interface MessageChange {
   now: number;
 }
 
-/** As much of a program's own words is shown. */
+/** Maximum number of characters of the process's own error text in an error. */
 const MAX_WORDS_CHARACTERS = 500;
 
-/** Opens the run of an agent that the program has started. */
+/** Opens the run of an agent that the process has started. */
 export function startAgent(
   at: MessageChange,
   started: Extract<OutputEvent, { type: "agent" }>,
@@ -40,7 +41,10 @@ export function startAgent(
   if ("messageId" in opened) store.process.addAgent(started.agentId, opened.id);
 }
 
-/** Writes down the result of a call, and the end of the agent that it had started; a second one changes nothing. */
+/**
+ * Journals the result of a tool call, and the end of the agent that the call started, if it did. Does nothing if the
+ * call has a result already.
+ */
 export function finishCall(at: MessageChange, { toolUseId, result }: CallResult): void {
   const { store, messageId, now, drafts } = at;
   const tool = store.tools.openInMessage(messageId, toolUseId);
@@ -56,7 +60,7 @@ export function finishCall(at: MessageChange, { toolUseId, result }: CallResult)
   finishTool({ store, run, now }, tool, result);
 }
 
-/** Answers the calls that a dead program has not, and closes its agents, which nobody carries on. */
+/** Adds results to the open tool calls of a process that exited, and closes the runs of its agents. */
 export function giveUpCalls({ store, messageId, now, drafts }: MessageChange): void {
   for (const run of store.runs.openOf(messageId)) {
     closeTurns({ store, run, now }, "restarted", drafts);
@@ -64,7 +68,7 @@ export function giveUpCalls({ store, messageId, now, drafts }: MessageChange): v
   }
 }
 
-/** Tells that the conversation was summarised. */
+/** Appends the event that the conversation was summarized. Does nothing if the message has no compaction turn. */
 export function noteCompaction(
   { store, messageId, now }: MessageChange,
   tokensBefore: number,
@@ -75,7 +79,7 @@ export function noteCompaction(
   store.log.append({ type: "context.compacted", turnId, tokensBefore }, scopeOf(run), now);
 }
 
-/** Returns how a message ends whose program is done, or has failed. */
+/** Returns how a message ends after its process has finished it, or has failed with the error text `failure`. */
 export function endingOfMessage(
   store: SessionStore,
   messageId: string,
@@ -85,7 +89,10 @@ export function endingOfMessage(
   return run ? outcomeOf(run, failure) : { stopReason: "end_turn" };
 }
 
-/** Returns the newest try for a reply that the program gave up on and that is to be tried for again; undefined for none. */
+/**
+ * Returns the newest attempt of a reply that the process gave up on although another attempt was to follow; undefined
+ * if there is none, the process did not fail, or a limit ended the run.
+ */
 export function tryLeftOpen(
   store: SessionStore,
   messageId: string,
@@ -96,7 +103,7 @@ export function tryLeftOpen(
   return store.calls.openTurn(messageId, "reply", "");
 }
 
-/** Notes that a limit has forbidden a call of a run. It is how the run ends if the program then fails. */
+/** Records that a limit forbade a call of a run. If the process then fails, the run ends with this limit. */
 export const noteLimit = (store: SessionStore, run: Run, limit: Limit): void =>
   store.runs.saveProgress(run.id, limit);
 
@@ -114,7 +121,7 @@ function outcomeOf(run: Run, failure: string | null): Ending {
   return { stopReason: "error", error: { type: "upstream_error", message } };
 }
 
-/** Returns a session as its program is to know it, with the environment of its commands. */
+/** Returns the configuration of a session's process. `env` is the environment of its commands. */
 export function setupOfProgram(store: SessionStore, env: Record<string, string>): ProgramSetup {
   const { config, sessionId } = store.identity;
   const { systemPrompt, effort, allowedTools, disallowedTools } = config;

@@ -19,17 +19,18 @@ import { closeAgentRun, findAgent, lastText } from "./agents";
 import { change, endSession, setLifecycle } from "./state";
 import { closeTurns, type Drafts } from "./turns";
 
-/** A row of SQLite has 2 MB at most; some of it is for other columns. */
+/** Maximum size of a message's prompt and result in bytes. A row is limited to 2 MB and also contains other columns. */
 const MAX_ROW_BYTES = 1_960_000;
-/** Fits beside the largest prompt. */
+/** A result of up to this many characters fits into a row together with the largest prompt. */
 const SHORT_RESULT_CHARACTERS = 5_000;
 
-/** Messages that may wait behind a running one. */
+/** Maximum number of queued messages. */
 const MAX_QUEUED = 100;
 
 /**
- * Takes a message into the queue and starts it if it need not wait, or says why not. A repeat answers with the first
- * one and changes nothing. `scheduleId` names the schedule that sends it, if one does.
+ * Adds a message to the queue and starts it if no other message runs. Returns a refusal if it can't be accepted. For a
+ * repeated id with the same hash, returns the first message and changes nothing. `scheduleId` is the schedule that
+ * sends the message, if one does.
  */
 export function acceptMessage(
   store: SessionStore,
@@ -55,7 +56,7 @@ export function acceptMessage(
   return { ok: true, value: requireMessage(store, id) };
 }
 
-/** Returns why a message can't be taken; undefined where it can. */
+/** Returns why a message can't be accepted; undefined if it can. */
 function refusalOf(store: SessionStore, request: MessageRequest): Refusal | undefined {
   const { lifecycle, running } = store.state;
   const { pattern } = store.identity;
@@ -86,7 +87,7 @@ function refusalOf(store: SessionStore, request: MessageRequest): Refusal | unde
 const runsProgram = ({ identity }: SessionStore): boolean =>
   identity.config.runtime === "claude-code";
 
-/** Says how the session ended, in words and in fields. */
+/** Returns a refusal that states how the session ended, in its message and in its details. */
 export function refuseEnded(store: SessionStore): Refusal {
   const { lifecycle } = store.state;
   const reason = lifecycle.status === "terminated" ? lifecycle.reason : undefined;
@@ -110,8 +111,8 @@ export function refuseEnded(store: SessionStore): Refusal {
 }
 
 /**
- * Starts a message when none runs: the one named, or the one that has waited longest. Does nothing
- * when there is none to start.
+ * Starts a queued message if none runs: `named`, or the oldest. Does nothing if no message is queued or the session has
+ * ended.
  */
 export function startNext(store: SessionStore, now: number, named?: string): void {
   const { running, lifecycle } = store.state;
@@ -125,18 +126,18 @@ export function startNext(store: SessionStore, now: number, named?: string): voi
   const asked = store.messages.get(id)?.agent ?? null;
   const agent = (asked === null ? undefined : findAgent(store, asked)) ?? MAIN;
   store.agents.add(agent, agent, workspace);
-  // A message's own run carries its id.
+  // A message's own run has the message's id.
   store.runs.add({ id, messageId: id, agent, parentToolUseId: null, background: false });
   store.history.addPrompt({ agent, runId: id, prompt: store.messages.prompt(id) });
 }
 
-/** How a message ends: by itself, by a limit, or by a call. */
+/** How a message ends: by itself, by a limit, or by a client's call. */
 export interface MessageEnding {
   stopReason: StopReason;
   error?: PublicError | undefined;
 }
 
-/** Ends a message as `closeMessage` does, and starts the next one: `next`, or the one that has waited longest. */
+/** Ends a message as `closeMessage` does, and starts the next one: `next`, or the oldest queued message. */
 export function endMessage(
   store: SessionStore,
   messageId: string,
@@ -150,9 +151,9 @@ export function endMessage(
 }
 
 /**
- * Ends a message and starts no other, for a caller that goes on to end the session or what waits in its queue. Open
- * calls of its runs are settled and answered, and what arrived of a reply is kept. Ends the session where that follows
- * from the message's end. A message that does not run stays as it is.
+ * Ends a message without starting the next one, for callers that then end the session or its queued messages. Settles
+ * the open calls of its runs, adds results to open tool calls, and keeps the part of a reply that arrived. Ends the
+ * session if the message's end requires it. Does nothing for a message that is not running.
  */
 export function closeMessage(
   store: SessionStore,
@@ -185,19 +186,22 @@ export function closeMessage(
   concludeSession(store, requireMessage(store, messageId), now);
 }
 
-/** Returns a result as it fits in its message's row, and in the event of its end; the events before hold all of it. */
+/**
+ * Returns a result shortened to fit into the message's row and into the event of its end. Earlier events contain the
+ * whole result.
+ */
 function storable(store: SessionStore, messageId: string, result: string | null): string | null {
   if (result === null || result.length <= SHORT_RESULT_CHARACTERS) return result;
   const room = MAX_ROW_BYTES - store.messages.promptBytes(messageId);
-  // A structured result is kept beside its text.
+  // A structured result is stored in addition to its text.
   const most = store.identity.config.outputSchema ? room / 2 : room;
   if (fits(result, most)) return result;
-  // A character is six bytes at most, as JSON.
+  // In JSON, a character takes six bytes at most.
   const beginning = result.slice(0, Math.max(SHORT_RESULT_CHARACTERS, most / 6)).toWellFormed();
   return `${beginning}\n[The result is too large. The rest is in the events.]`;
 }
 
-/** Interrupts the running message and starts the next one, as `endMessage` does. Returns its id; null when none runs. */
+/** Interrupts the running message and starts the next, as `endMessage` does. Returns the id of the former, or null. */
 export function interruptMessage(
   store: SessionStore,
   drafts: Drafts,
@@ -211,7 +215,7 @@ export function interruptMessage(
   return running;
 }
 
-/** Returns what an end of the session has to know: whether somebody waits for the end of a background message. */
+/** Returns the context for ending the session: its pattern, and whether a background message's end is still unread. */
 export function endContext(store: SessionStore): EndContext {
   const { pattern } = store.identity;
   const newest = pattern === "ephemeral" ? store.messages.newestId() : undefined;
@@ -219,10 +223,10 @@ export function endContext(store: SessionStore): EndContext {
   return { pattern, unread: message?.options.background ?? false };
 }
 
-/** Draws from a message's end what follows for its session. */
+/** Ends the session if the end of a message requires it: at a session limit, or if the session is ephemeral. */
 function concludeSession(store: SessionStore, message: StoredMessage, now: number): void {
   const { stopReason, error } = message;
-  // The session is ending already, and whoever ends it writes down why.
+  // The caller is ending the session and records the reason.
   if (stopReason === "terminated" || stopReason === "lifetime_limit") return;
   const { lifecycle, numTurns } = store.state;
   const { maxTurns } = store.metadata.limits;
@@ -238,7 +242,7 @@ function concludeSession(store: SessionStore, message: StoredMessage, now: numbe
   }
 }
 
-/** Returns whether a message stopped at the session's budget and not at a smaller one of its own. */
+/** Returns whether a message stopped at the session's budget and not at its own, smaller budget. */
 function isSessionsOwnLimit(store: SessionStore, message: StoredMessage): boolean {
   const { maxBudgetNanos } = message.options;
   if (maxBudgetNanos === null) return true;
@@ -260,8 +264,9 @@ function statusOf(stopReason: StopReason): MessageStatus {
 }
 
 /**
- * Returns an ending with the structured result, where the session asked for one. A reply that ended by itself and
- * does not fit fails its message; one that was cut short or declined has no result, and its ending says why.
+ * Returns an ending with the structured result, if the session's config asks for one. A reply that ended by itself and
+ * does not match the schema fails its message. A reply that was cut short or declined has no structured result; its
+ * stop reason says why.
  */
 function withOutput(
   store: SessionStore,
@@ -277,7 +282,7 @@ function withOutput(
   return { stopReason: "error", error, output: null };
 }
 
-/** Reads a message that must be there. */
+/** Returns a message. Throws if it does not exist. */
 function requireMessage(store: SessionStore, id: string): StoredMessage {
   const message = store.messages.get(id);
   if (!message) throw new Error(`there is no message ${id}`);

@@ -6,9 +6,9 @@ import { closeMessage, startNext } from "./messages";
 import { pauseSchedules } from "./schedules";
 import type { Drafts } from "./turns";
 
-// What becomes of a message whose object was lost: each of these is one change, within a transaction.
+// Changes to a message whose object was lost. Call each function within a transaction.
 
-/** Notes that a message is taken up after a loss of its object. Returns whether it may be run again. */
+/** Counts a restart of a message after its object was lost. Returns whether the message may be run again. */
 export function noteRestart(store: SessionStore, messageId: string): boolean {
   const progress = store.log.progressOf(messageId);
   const recovery = countRestart(store.recovery, messageId, progress);
@@ -17,9 +17,9 @@ export function noteRestart(store: SessionStore, messageId: string): boolean {
 }
 
 /**
- * Fails a message that was lost too often at the same step, pauses the schedule that sent it, and fails what waits of
- * that. Where the message before it failed so, too, the session does nothing more by itself: all that waits in its
- * queue fails, and all its schedules are paused. Starts the next message.
+ * Fails a message that was lost too often at the same step. Pauses the schedule that sent it and fails that schedule's
+ * queued messages. If the message before it failed in the same way, fails all queued messages and pauses all schedules,
+ * so that the session does nothing more by itself. Then starts the next message, if there is one.
  */
 export function failLostMessage(
   store: SessionStore,
@@ -40,7 +40,7 @@ export function failLostMessage(
   startNext(store, now);
 }
 
-/** Returns the schedule that sent a message, if one did that is still there. */
+/** Returns the id of the schedule that sent a message; undefined if none did or the schedule was removed. */
 const scheduleOf = (store: SessionStore, messageId: string): string | undefined =>
   store.schedules.get(store.messages.get(messageId)?.requestHash ?? "")?.id;
 

@@ -18,29 +18,32 @@ import { acceptMessage, refuseEnded } from "./messages";
 import { change } from "./state";
 import type { Drafts } from "./turns";
 
-/** Schedules that a session may have, its agent's wake-ups among them. */
+/** Maximum number of schedules of a session, including wake-ups. */
 export const MAX_SCHEDULES = 20;
 
-/** Messages of schedules that wait in the queue at once; what is due beyond that waits to be sent. */
+/** Maximum number of queued messages that schedules sent. Further due runs are sent later. */
 const MAX_WAITING_RUNS = 1;
 
-/** A clock that is this much behind what it was has been set back; less is what clocks differ by. */
+/**
+ * A clock that is this far behind an earlier reading, in ms, was set back. Smaller differences between clocks are
+ * normal.
+ */
 const SET_BACK_MS = 60_000;
 
-/** When a run that found the queue full is tried again, if it was the schedule's last. */
+/** Delay, in ms, before a schedule's last run is retried if the queue was full. */
 const TRY_AGAIN_MS = 60_000;
 
-/** The bounds of a wake-up. */
+/** Minimum and maximum delay of a wake-up, in ms. */
 const MIN_WAIT_MS = 1_000;
 const MAX_WAIT_MS = 366 * 86_400_000;
 
-/** Returns the schedules as clients see them. What has ended runs no more. */
+/** Returns the schedules with the fields that clients see. In an ended session they have no next run. */
 export function scheduleRows(store: SessionStore): ScheduleRow[] {
   const ended = isEnded(store.state.lifecycle);
   return store.schedules.all().map((schedule) => rowOf(schedule, ended));
 }
 
-/** Returns when the next run of any schedule is due; null when there is none to come. */
+/** Returns when the next run of any schedule is due, in ms since 1970; null if there is none. */
 export function nextRunAt(store: SessionStore): number | null {
   if (isEnded(store.state.lifecycle)) return null;
   const times = store.schedules.all().flatMap(({ nextRunAt }) => nextRunAt ?? []);
@@ -48,7 +51,8 @@ export function nextRunAt(store: SessionStore): number | null {
 }
 
 /**
- * Makes a schedule whose messages are for an agent, or says why not. A repeat answers with the first one.
+ * Creates a schedule whose messages go to `agent`. Returns a refusal if it can't. For a repeated id with the same hash,
+ * returns the first schedule and changes nothing.
  */
 export function addSchedule(
   store: SessionStore,
@@ -82,7 +86,7 @@ export function addSchedule(
     lastRunAt: null,
     lastMessageId: null,
     createdAt: now,
-    // The messages of the main agent's schedules name no agent, as most of a client's do.
+    // Messages for the main agent name no agent, like those of clients.
     agent: agent === MAIN ? null : agent,
   };
   store.schedules.add(schedule);
@@ -90,7 +94,7 @@ export function addSchedule(
   return ok(rowOf(schedule, false));
 }
 
-/** Pauses a schedule or lets it go on from now: what it missed meanwhile is not made up for. */
+/** Pauses or resumes a schedule. Runs missed while it was paused are skipped. Does nothing if it is in that state. */
 export function updateSchedule(
   store: SessionStore,
   id: string,
@@ -100,7 +104,7 @@ export function updateSchedule(
   const schedule = changeable(store, id);
   if ("ok" in schedule) return schedule;
   if (schedule.paused === paused) return ok(rowOf(schedule, false));
-  // A single run whose time has passed is not lost for having been paused.
+  // A one-time run whose time passed during the pause is due now.
   const resumed = nextRun(schedule.when, now) ?? now;
   const after = { ...schedule, paused, plannedAt: now, nextRunAt: paused ? null : resumed };
   store.schedules.save(after);
@@ -108,7 +112,7 @@ export function updateSchedule(
   return ok(rowOf(after, false));
 }
 
-/** Pauses the schedules that `isMeant` names and that are not paused, each with an event. */
+/** Pauses each active schedule for which `isMeant` returns true, and appends an event for it. */
 export function pauseSchedules(
   store: SessionStore,
   isMeant: (id: string) => boolean,
@@ -123,7 +127,7 @@ export function pauseSchedules(
   }
 }
 
-/** Removes a schedule. A message that it has sent already stays. */
+/** Removes a schedule. Messages that it has sent are kept. */
 export function removeSchedule(store: SessionStore, id: string, now: number): Result<null> {
   const schedule = changeable(store, id);
   if ("ok" in schedule) return schedule;
@@ -132,7 +136,7 @@ export function removeSchedule(store: SessionStore, id: string, now: number): Re
   return ok(null);
 }
 
-/** A wake-up that the agent sets for itself. */
+/** A wake-up that an agent sets for itself: a one-time schedule. */
 export interface WakeUp {
   id: string;
   agent: string;
@@ -140,7 +144,10 @@ export interface WakeUp {
   prompt: string;
 }
 
-/** Sets a wake-up. The same one is set only once, also when it has come already. */
+/**
+ * Sets a wake-up and returns its time in ms since 1970, or a message for the model if it can't be set. Idempotent by
+ * id, even after the wake-up has run.
+ */
 export function setWakeUp(
   store: SessionStore,
   { id, agent, when, prompt }: WakeUp,
@@ -158,15 +165,15 @@ export function setWakeUp(
   return { ok: true, at: added.value.nextRunAt ?? now };
 }
 
-/** Returns whether a schedule is to be run, or was planned by a clock that has been set back since. */
+/** Returns whether a schedule is due, or was planned by a clock that was set back since. */
 export const hasDueSchedule = (store: SessionStore, now: number): boolean =>
   !isEnded(store.state.lifecycle) &&
   store.schedules.all().some((schedule) => isDue(schedule, now) || isAhead(schedule, now));
 
 /**
- * Sends the messages of schedules that are due, the one that is due longest first, and moves each on. However
- * many runs were missed, it is one; and one that finds the last one still waiting is the same. Those for
- * which there is no room in the queue stay due.
+ * Sends the messages of due schedules, the longest due first, and plans their next runs. Any number of missed runs
+ * sends one message. A schedule whose previous message is still queued sends none. Schedules for which the queue has no
+ * room stay due.
  */
 export function runDueSchedules(store: SessionStore, now: number): void {
   if (isEnded(store.state.lifecycle)) return;
@@ -185,7 +192,7 @@ export function runDueSchedules(store: SessionStore, now: number): void {
 const byNextRun = (one: StoredSchedule, other: StoredSchedule): number =>
   (one.nextRunAt ?? 0) - (other.nextRunAt ?? 0);
 
-/** Returns whether the queue has no room for the message of another schedule. */
+/** Returns whether the session's schedules must wait because the queue has no room for another of their messages. */
 export const schedulesWait = (store: SessionStore): boolean =>
   store.state.running !== null &&
   store.schedules.all().length > 0 &&
@@ -197,7 +204,7 @@ const isDue = ({ nextRunAt }: StoredSchedule, now: number): boolean =>
 const isAhead = ({ nextRunAt, plannedAt }: StoredSchedule, now: number): boolean =>
   nextRunAt !== null && plannedAt > now + SET_BACK_MS;
 
-/** Sends a schedule's message and moves it on. Returns false where the run was skipped. */
+/** Sends a schedule's message and plans its next run. Returns false if the message was refused and the run skipped. */
 function run(store: SessionStore, schedule: StoredSchedule, now: number): boolean {
   const sent = send(store, schedule, now);
   if (sent.ok) {
@@ -210,7 +217,7 @@ function run(store: SessionStore, schedule: StoredSchedule, now: number): boolea
   return false;
 }
 
-/** Plans a schedule's next run; one without another, at `otherwise`, or it is removed. */
+/** Plans a schedule's next run. If there is none, plans it at `otherwise`, or removes the schedule if that is null. */
 function moveOn(
   store: SessionStore,
   schedule: StoredSchedule,
@@ -226,7 +233,7 @@ function moveOn(
   change(store, {}, now);
 }
 
-/** A schedule's message interrupts none, so none is open that could have a draft. */
+/** A schedule's message never interrupts another, so no drafts are needed. */
 const NO_DRAFTS: Drafts = new Map();
 
 function send(store: SessionStore, { id, when, prompt, agent }: StoredSchedule, now: number) {
@@ -250,16 +257,18 @@ function planAnew(store: SessionStore, schedule: StoredSchedule, now: number): v
   store.schedules.save({ ...schedule, when, plannedAt: now, nextRunAt: next });
 }
 
-/** A wake-up's message is known by its id, so that a wake-up that has come is not set again. */
+/**
+ * Returns the id of a wake-up's message. It is derived from the wake-up's id, so that one that ran is not set again.
+ */
 const messageOfWakeUp = (id: string): string => id.replace(/^sched_/, "msg_");
 
-/** Logs that the schedules were changed, which counts as activity: idle time begins anew. */
+/** Appends the event that the schedules changed. This counts as activity and restarts the idle time. */
 function noteChange(store: SessionStore, now: number): void {
   change(store, { lastActivityAt: now }, now);
   store.log.append({ type: "session.updated", changed: ["schedules"] }, {}, now);
 }
 
-/** Returns a schedule that may be changed, or why it may not. */
+/** Returns a schedule that may be changed, or a refusal. */
 function changeable(store: SessionStore, id: string): StoredSchedule | Refusal {
   const schedule = store.schedules.get(id);
   if (!schedule) return refuse("not_found", `There is no schedule ${id} in this session.`);

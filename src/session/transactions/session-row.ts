@@ -6,7 +6,7 @@ import { isEnded } from "../rules/lifecycle";
 import type { SessionStore } from "../storage/store";
 import { nextRunAt, schedulesWait } from "./schedules";
 
-/** Returns what the clock has to know of a session. */
+/** Returns the input of the deadline rules for a session. */
 export function timingOf(store: SessionStore): Timing {
   const { lifecycle, lastActivityAt, running, removed, machine } = store.state;
   const { id, createdAt, pattern } = store.identity;
@@ -28,12 +28,12 @@ export function timingOf(store: SessionStore): Timing {
   };
 }
 
-/** Returns the names by which clients know the fields of a patch. */
+/** Returns the names that the API uses for the fields of a patch. */
 export function publicNames(patch: SessionPatch): string[] {
   return Object.keys(patch).map((name) => (name === "maxBudgetNanos" ? "maxBudgetUsd" : name));
 }
 
-/** Returns a session as it tells of itself: to clients, and to the index. */
+/** Returns a session's row, as clients and the index receive it. */
 export function toSessionRow(store: SessionStore): SessionRow {
   const { identity, metadata, state } = store;
   const { lifecycle } = state;
@@ -69,16 +69,19 @@ export function toSessionRow(store: SessionStore): SessionRow {
     ...metadata.limits,
     sandbox: state.sandbox,
     tags: metadata.tags,
-    // Sessions from before such text was refused may hold half a character, which no row of the index keeps.
+    // Earlier versions accepted lone surrogates, which the index can't store.
     description: metadata.description?.toWellFormed() ?? null,
     userId: metadata.userId?.toWellFormed() ?? null,
   };
 }
 
-/** Returns a total as sums over sessions take it: one that earlier versions let an upstream spoil counts as 0. */
+/**
+ * Returns a total that can be summed over sessions. Earlier versions could store invalid totals reported by an
+ * upstream; these count as 0.
+ */
 const whole = (total: number): number => (Number.isSafeInteger(total) && total >= 0 ? total : 0);
 
-/** Returns whether two rows say the same. */
+/** Returns whether two rows have equal values. */
 export const rowsEqual = (one: SessionRow, other: SessionRow): boolean =>
   Object.entries(one).every(
     ([name, value]) => JSON.stringify(value) === JSON.stringify(other[name as keyof SessionRow]),

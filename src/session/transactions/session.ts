@@ -13,22 +13,25 @@ import { publicNames } from "./session-row";
 import { change, endSession, setContainerState, setLifecycle } from "./state";
 import type { Drafts } from "./turns";
 
-// What happens to a session as a whole: each of these is one change, within a transaction.
+// Changes to a session as a whole. Call each function within a transaction.
 
-/** What a new session is written down from. */
+/** The input for creating a session. */
 export interface NewSession {
   caller: Caller;
   spec: SessionSpec;
-  /** Its environment and the hash of its request as they are stored; the spec has them in clear. */
+  /** Its environment and request hash as they are stored. The spec contains them unencrypted. */
   env: StoredEnv;
   requestHash: StoredText | null;
-  /** What it starts from, which is there already: whose `sessionId` it goes on with, and from when its files are. */
+  /**
+   * The copy that it starts from, which has been imported already; null if it starts empty. `sessionId` is the
+   * conversation history that it continues; null for a new one. `createdAt` is the time of the saved workspace.
+   */
   source: { sessionId: string | null; createdAt: number } | null;
-  /** Its sandbox has to be started: the session is initializing until then. */
+  /** Whether its sandbox has to be started. If so, the session is initializing until that is done. */
   starts: boolean;
 }
 
-/** Writes a new session down. */
+/** Creates a session. */
 export function createSession(store: SessionStore, beginning: NewSession, now: number): void {
   const { caller, spec, env, requestHash, source, starts } = beginning;
   const {
@@ -57,7 +60,7 @@ export function createSession(store: SessionStore, beginning: NewSession, now: n
   setContainerState(store, newContainerState(saved), now);
 }
 
-/** Changes what a caller may change; limits that are used up already end a session at rest. */
+/** Updates metadata and limits. Ends the session if no message runs and a new limit is used up already. */
 export function updateSession(
   store: SessionStore,
   patch: SessionPatch,
@@ -77,11 +80,11 @@ export function updateSession(
   if (isEnded(lifecycle)) return;
   store.log.append({ type: "session.updated", changed: publicNames(patch) }, {}, now);
   const reason = usedUp({ spentNanos: balance.spentNanos, numTurns }, store.metadata.limits);
-  // A running message finds its limits by itself, in good order.
+  // A running message checks the limits before each turn.
   if (reason && running === null) terminateSession(store, "terminated", reason, drafts, now);
 }
 
-/** Does what is due at a deadline. */
+/** Applies a deadline that is due. */
 export function applyDeadline(
   store: SessionStore,
   because: Deadline["because"],
@@ -93,7 +96,7 @@ export function applyDeadline(
   else setLifecycle(store, expireIdle(store.state.lifecycle, endContext(store), now), now);
 }
 
-/** Ends the session, its running message first. */
+/** Terminates the session, after its running message. Does nothing if the session has ended. */
 export function terminateSession(
   store: SessionStore,
   stopReason: "terminated" | "lifetime_limit",
@@ -106,7 +109,7 @@ export function terminateSession(
   endSession(store, terminate(store.state.lifecycle, reason, endContext(store), now), now);
 }
 
-/** Ends the session with an error, its running message first. */
+/** Ends the session with an error, after its running message. Does nothing if the session has ended. */
 export function failSession(
   store: SessionStore,
   error: PublicError,
@@ -118,7 +121,7 @@ export function failSession(
   endSession(store, fail(store.state.lifecycle, error, endContext(store), now), now);
 }
 
-/** Ends the session if need be and marks it to be forgotten as soon as the index knows. */
+/** Terminates the session if it has not ended, and marks it as removed. It is erased once the index is up to date. */
 export function markDeleted(store: SessionStore, drafts: Drafts, now: number): void {
   terminateSession(store, "terminated", "deleted", drafts, now);
   change(store, { removed: true }, now);

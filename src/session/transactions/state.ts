@@ -10,26 +10,26 @@ import { MAIN } from "../storage/agents";
 import type { Run } from "../storage/runs";
 import type { SessionStore, State } from "../storage/store";
 
-/** The index is told of a change this much later at the latest, should the object be lost before. */
+/** If the object is lost before it has updated the index, the update is retried this long after the change, in ms. */
 const OUTBOX_DELAY_MS = 5_000;
 
-/** The run that a change belongs to, and when it happens. */
+/** The run that a change belongs to, and the time of the change in ms since 1970. */
 export interface RunChange {
   store: SessionStore;
   run: Run;
   now: number;
 }
 
-/** Returns what the events of an agent's work on a message belong to. The main agent's name no agent. */
+/** Returns the scope of a run's events. Events of the main agent have no `agent`. */
 export const scopeOf = ({ messageId, agent }: Pick<Run, "messageId" | "agent">): EventScope => ({
   messageId,
   ...(agent !== MAIN && { agent }),
 });
 
-/** What a change of the state may change. */
+/** Fields of the state to change. */
 export type Changes = Partial<Omit<State, "version" | "updatedAt">>;
 
-/** Changes the state: its version grows, and the index is behind until it is told. */
+/** Changes the state, increases its version, and adds an update of the index to the outbox. */
 export function change(store: SessionStore, changes: Changes, now: number): void {
   const before = store.state;
   store.state = {
@@ -41,7 +41,10 @@ export function change(store: SessionStore, changes: Changes, now: number): void
   store.outbox ??= { attempts: 0, nextAt: now + OUTBOX_DELAY_MS };
 }
 
-/** Moves the session on and logs it; the same state changes nothing. */
+/**
+ * Sets the session's lifecycle state, appends the event of the transition, and requests or releases its sandbox. Does
+ * nothing if `after` is the current state.
+ */
 export function setLifecycle(store: SessionStore, after: Lifecycle, now: number): void {
   const { lifecycle: before, sandbox, machine: container } = store.state;
   if (after === before) return;
@@ -55,7 +58,7 @@ export function setLifecycle(store: SessionStore, after: Lifecycle, now: number)
       now,
     );
   } else {
-    // Files at rest: whoever wakes the session finds them where they were.
+    // The files of such a sandbox stay in place while the session sleeps.
     const state = awake ? "ready" : "suspended";
     change(store, { lifecycle: after, sandbox: { ...sandbox, state } }, now);
   }
@@ -63,7 +66,7 @@ export function setLifecycle(store: SessionStore, after: Lifecycle, now: number)
   if (event) store.log.append(event, {}, now);
 }
 
-/** Changes the state of the session's container. The index gets what clients see of it. */
+/** Changes the state of the session's container. Updates the index only if the state that clients see has changed. */
 export function setContainerState(store: SessionStore, after: ContainerState, now: number): void {
   const { sandbox } = store.state;
   if (after === store.state.machine) return;
@@ -73,8 +76,8 @@ export function setContainerState(store: SessionStore, after: ContainerState, no
 }
 
 /**
- * Changes the state of a container that may be lost, with an event if unsaved files were lost with it. A session that
- * has ended gets no more events.
+ * Changes the state of a container that may be lost. Appends the event `sandbox.lost` if unsaved files were lost with
+ * it, unless the session has ended.
  */
 export function setLost(store: SessionStore, after: ContainerState, now: number): void {
   const before = store.state.machine;
@@ -86,7 +89,10 @@ export function setLost(store: SessionStore, after: ContainerState, now: number)
   store.log.append({ type: "sandbox.lost", savedAt }, scope, now);
 }
 
-/** Ends the session: what still waits is told first, since nothing comes after a session's last event. */
+/**
+ * Ends the session. Queued messages are interrupted first, since no event may follow the session's last one. Does
+ * nothing if `after` is the current state.
+ */
 export function endSession(store: SessionStore, after: Lifecycle, now: number): void {
   if (after === store.state.lifecycle) return;
   for (const messageId of store.messages.queuedIds()) {

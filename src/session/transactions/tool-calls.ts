@@ -3,12 +3,12 @@ import { fits } from "../../agent/reply-bounds";
 import type { ToolResult } from "../../agent/tool";
 import { change, type RunChange, scopeOf } from "./state";
 
-// The calls of tools: each is started at most once and gets one result. All of it runs within a transaction.
+// Tool calls. Each is started at most once and gets exactly one result. Call these functions within a transaction.
 
-/** What fits in a row beside its other columns, the call's input among them: rows are bounded to 2 MB. */
+/** Maximum size of a result in bytes. A row is limited to 2 MB and also contains the call's input and other columns. */
 const MAX_RESULT_BYTES = 1_800_000;
 
-/** Writes down that a tool is about to run. */
+/** Journals that a tool call is about to run. Does nothing if the call is not pending. */
 export function startTool({ store, run, now }: RunChange, call: ToolCall): void {
   const tool = store.tools.open(run.id, call.id);
   if (tool?.state !== "pending") return;
@@ -21,7 +21,7 @@ export function startTool({ store, run, now }: RunChange, call: ToolCall): void 
   );
 }
 
-/** Writes down a tool's result; a second one changes nothing. */
+/** Journals the result of a tool call. Does nothing if the call has a result already. */
 export function finishTool(at: RunChange, call: ToolCall, given: ToolResult): void {
   const { store, run, now } = at;
   const tool = store.tools.open(run.id, call.id);
@@ -58,7 +58,7 @@ function shownContent({ content }: ToolResult): string {
     .join("\n");
 }
 
-/** Counts a tool among those that the session and the message have used. */
+/** Adds a tool to the tools used by the session and by the message. */
 function noteToolUse({ store, run, now }: RunChange, name: string): void {
   const { toolsUsed } = store.state;
   if (!toolsUsed.includes(name)) change(store, { toolsUsed: [...toolsUsed, name] }, now);

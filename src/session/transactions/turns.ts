@@ -23,7 +23,7 @@ import {
 import { type RunChange, scopeOf } from "./state";
 import { finishTool } from "./tool-calls";
 
-/** A reply that a model is writing, and all that has arrived of it. */
+/** A reply that a model is generating, with the parts that have arrived. */
 export interface LiveDraft {
   draft: Draft;
   scope: EventScope;
@@ -31,15 +31,15 @@ export interface LiveDraft {
   live: boolean;
 }
 
-/** Replies that models are writing, by turn. */
+/** The replies that models are generating, by turn id. */
 export type Drafts = ReadonlyMap<string, LiveDraft>;
 
-/** A reply shorter than this is not worth its prompt: the session ends on its budget instead. */
+/** Minimum output tokens of a reply whose maximum was lowered. If fewer are affordable, the run ends on its budget. */
 const MIN_OUTPUT_TOKENS = 256;
 
 const callId = (turnId: string, attempt: number): string => `${turnId}.${attempt}`;
 
-/** Reserves a turn's price and writes the turn down, or says which limit forbids it. */
+/** Reserves the maximum cost of a turn and journals the call. Returns the limit that forbids the turn, if one does. */
 export function beginTurn(at: RunChange, model: PricedModel, wish: TurnRequest): TurnReservation {
   const { store, run, now } = at;
   const { kind, ref, promptTokens, ttl } = wish;
@@ -48,13 +48,14 @@ export function beginTurn(at: RunChange, model: PricedModel, wish: TurnRequest):
   const limit = kind === "reply" ? turnLimit(at) : null;
   if (limit) return { ok: false, why: limit };
 
-  // With $0.05 left, a prompt of at most 10,000 tokens at $2.50 a million and output at $10 a million, $0.025 pay for the
-  // prompt, and the rest for 2,500 tokens of output. Of a wish for 16,384 that is granted only as a lowered one.
+  // Example: $0.05 is left, the prompt has at most 10,000 tokens at $2.50 per million, and output costs $10 per
+  // million. The prompt takes $0.025, and the rest pays for 2,500 output tokens. A request for 16,384 gets them only if
+  // `lowered`.
   const webSearches = kind === "web_search" ? 1 : 0;
   const searchNanos = boundOf(model, { promptTokens: 0, maxTokens: 0, webSearches }, now);
   const left = moneyLeft(at) - searchNanos;
   const maxTokens = affordableMaxTokens(model, left, promptTokens, wish.maxTokens, now, ttl);
-  // A reply that is cut short ends its run on the budget. Other calls under way may leave money over: wait for those first.
+  // A reply that is cut short ends its run on the budget. Open calls may release money, so they are awaited first.
   const mayLower = wish.lowered && store.calls.countOpen() === 0;
   const leastTokens = mayLower ? Math.min(MIN_OUTPUT_TOKENS, wish.maxTokens) : wish.maxTokens;
   if (maxTokens < leastTokens) return { ok: false, why: overBudget(at, wish) };
@@ -88,14 +89,20 @@ export function beginTurn(at: RunChange, model: PricedModel, wish: TurnRequest):
   return { ok: true, turnId, attempt, maxTokens };
 }
 
-/** Returns what other calls hold may be left over when they are settled. */
+/**
+ * Returns why a turn does not fit into the budget. `pending_calls` if the request permits a lowered maximum and other
+ * calls are open: settling them may release money. `over_budget` otherwise.
+ */
 const overBudget = (
   { store }: RunChange,
   { lowered }: TurnRequest,
 ): "over_budget" | "pending_calls" =>
   lowered && store.calls.countOpen() > 0 ? "pending_calls" : "over_budget";
 
-/** Returns the limit on turns that another reply would break, or may break once those under way are counted. */
+/**
+ * Returns the limit on turns that another reply would exceed; null if none. `pending_calls` if it would exceed one once
+ * the open replies are counted.
+ */
 function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | "pending_calls" | null {
   const message = store.messages.get(run.messageId);
   const { maxTurns } = store.metadata.limits;
@@ -112,7 +119,7 @@ function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | "pen
 const least = (...limits: (number | null | undefined)[]): number =>
   Math.min(...limits.map((limit) => limit ?? Number.POSITIVE_INFINITY));
 
-/** Returns what a call of the run may cost: the less of what the session and the message have left. */
+/** Returns the amount that a call of the run may cost: the smaller of what the session and the message have left. */
 function moneyLeft({ store, run }: RunChange): number {
   const ofSession = leftNanos(store.state.balance, store.metadata.limits.maxBudgetNanos);
   const budget = store.messages.get(run.messageId)?.options.maxBudgetNanos ?? null;
@@ -121,15 +128,15 @@ function moneyLeft({ store, run }: RunChange): number {
 }
 
 /**
- * Writes down a reply: its cost, its text, its tool calls, and how far the run has come. Returns the
- * reply's place in the history; null when nothing of it entered there.
+ * Journals a reply: its cost, its text, its tool calls, and the run's progress. Returns the position of the reply in
+ * the history; null if nothing was added there. Does nothing if the call is settled already.
  */
 export function completeTurn(at: RunChange, turn: Turn, reply: StoredReply): number | null {
   const { store, run } = at;
   const call = store.calls.get(callId(turn.turnId, turn.attempt));
   if (!call || call.settled) return null;
   const judged = judge(call, reply.usage, true);
-  // What was billed is not known where the report can't be true.
+  // If the report can't be true, the billed amount is unknown.
   const unknown = judged.dispute !== null && judged.dispute.reason !== "above_bound";
   const charged = charge(at, call, {
     judged,
@@ -148,7 +155,7 @@ export function completeTurn(at: RunChange, turn: Turn, reply: StoredReply): num
   return n;
 }
 
-/** Answers the calls whose inputs could not be kept. */
+/** Adds an error result to each tool call whose input could not be stored. */
 function refuseUnusable(at: RunChange, unusable: StoredReply["unusable"]): void {
   for (const [id, why] of unusable ?? []) {
     const tool = at.store.tools.open(at.run.id, id);
@@ -158,7 +165,7 @@ function refuseUnusable(at: RunChange, unusable: StoredReply["unusable"]): void 
   }
 }
 
-/** Writes down a summary, and that it stands for the agent's history up to an entry. */
+/** Journals a summary, which replaces the agent's history up to an entry in the conversation. */
 export function compactTurn(
   at: RunChange,
   turn: Turn,
@@ -169,7 +176,7 @@ export function compactTurn(
   const { turnId } = turn;
   completeTurn(at, turn, { content: [], stopReason: "compaction", usage });
   store.history.saveSummary(run.agent, summary.block, summary.upTo);
-  // Whatever stopped the reply before, the next one is asked for anew.
+  // The stop reason of the reply before the summary must not end the run: another reply follows.
   store.runs.saveProgress(run.id, null);
   const tokensBefore = store.agents.contextTokens(run.agent);
   store.agents.saveContextTokens(run.agent, 0);
@@ -177,10 +184,10 @@ export function compactTurn(
 }
 
 /**
- * Settles a try that failed. One whose reply had begun is charged its whole prompt and the output that
- * arrived. The rest of its bound stays held, since it may have been billed unseen, unless the try was refused
- * before it was run. With a delay, the try's deltas are withdrawn and another follows; without, the turn has
- * failed.
+ * Settles a failed attempt. If its reply had begun, it is charged for the whole prompt and for the output that arrived.
+ * The rest of its bound stays reserved, since it may have been billed, unless the attempt was refused before it ran.
+ * With a delay in ms, the attempt's deltas are withdrawn and another attempt follows. With null, the turn has failed.
+ * Does nothing if the call is settled already.
  */
 export function failTurn(
   at: RunChange,
@@ -203,7 +210,7 @@ export function failTurn(
   }
 }
 
-/** Withdraws the tries of a run that were under way when it was lost: nobody knows what they said. */
+/** Withdraws the attempts of a run that were open when its object was lost, since their replies are not known. */
 export function recoverRun(at: RunChange): void {
   for (const call of at.store.calls.openOf(at.run.id)) {
     failTurn(at, call, { failure: LOST, draft: emptyDraft() }, 0);
@@ -211,15 +218,16 @@ export function recoverRun(at: RunChange): void {
 }
 
 const LOST = { type: "restarted", began: true, status: null };
+
 /**
- * Settles whatever of a run is open, at its end: text that arrived is kept, and every tool call gets a
- * result, so that the conversation can go on. A run that ended by itself has nothing open.
+ * Settles the open calls of a run at its end. Text that arrived is kept, and every open tool call gets a result, so
+ * that the conversation can continue. A run that ended by itself has nothing open.
  */
 export function closeTurns(at: RunChange, why: string, drafts: Drafts): void {
   const { store, run } = at;
   for (const call of store.calls.openOf(run.id)) {
     const draft = drafts.get(call.turnId)?.draft;
-    // Without a draft the object was lost meanwhile, and the reply may well have begun.
+    // If there is no draft, the object was lost meanwhile, and the reply may have begun.
     const began = !draft || draft.usage.start !== null;
     const judged = began ? judge(call, (draft ?? emptyDraft()).usage, false) : NOTHING_HEARD;
     const said = isReply(call) ? keptTexts(draft?.content ?? []).filter(sendable) : [];
@@ -237,7 +245,10 @@ export function closeTurns(at: RunChange, why: string, drafts: Drafts): void {
   }
 }
 
-/** Adds a reply to the conversation and to the log; returns its place, or null for an empty one. */
+/**
+ * Adds a reply to the conversation, and its events to the log. Returns its position in the history; null if it is
+ * empty.
+ */
 function keepReply(
   { store, run, now }: RunChange,
   call: Call,
