@@ -1,6 +1,6 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
-import { canStandIn, serveContainers } from "./src/container/stand-in";
+import { canStandIn, serveContainers } from "./src/container/stand-in.ts";
 
 /** Answers what the Worker under test asks of the world: nothing in a test reaches the network. */
 function outside(request: Request): Response | Promise<Response> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { aClient } from "./test-client";
+import { aClient } from "../test-client";
 
 const client = aClient();
 
