@@ -1,27 +1,27 @@
 import type { SandboxInfo } from "../../db/schema";
 
-/** The workspace as it was saved last: where, and when. */
+/** The last saved workspace: its key in the bucket, and when it was saved, in ms since 1970. */
 export interface SavedWorkspace {
   key: string;
   at: number;
 }
 
-/** What is known of a session's container whatever it does. */
+/** The fields that the state has in every phase. */
 interface Known {
-  /** What the next container begins with; null for an empty workspace. */
+  /** The workspace that the next container starts with; null for an empty one. */
   saved: SavedWorkspace | null;
-  /** How many saves were begun: each has a key of its own. */
+  /** How many saves were started. Each save has its own key. */
   saves: number;
-  /** Whether no container can be left at the session's address. */
+  /** Whether no container can exist at the session's address, so that a start need not remove one first. */
   clean: boolean;
-  /** Whether the last container was lost with files that were not saved. */
+  /** Whether the last container was lost with unsaved files. */
   lost: boolean;
 }
 
 /**
- * The state of a session's container, for a provider of containers. It is stored as it is here. `attempts` counts the
- * tries of a phase; `used` says that files may have changed since the start; `again` asks for another start once this
- * container is gone. A transition that does not apply returns the same object.
+ * The state of a session's container, for providers of containers. It is stored in this form. `attempts` counts the
+ * attempts of a phase. `used` means that files may have changed since the start. `again` requests another start once
+ * this container is gone. A transition that does not apply returns the same object.
  */
 export type ContainerState = Known &
   (
@@ -32,10 +32,10 @@ export type ContainerState = Known &
     | { phase: "releasing"; attempts: number; again: boolean }
   );
 
-/** A container on its way from one phase to the next. */
+/** A container in a phase that has work pending. */
 export type Pending = Extract<ContainerState, { attempts: number }>;
 
-/** Returns the container of a new session: it starts with what was saved for it. */
+/** Returns the container state of a new session, which starts with the saved workspace, if there is one. */
 export const newContainerState = (saved: SavedWorkspace | null): ContainerState => ({
   saved,
   saves: 0,
@@ -48,18 +48,24 @@ export const newContainerState = (saved: SavedWorkspace | null): ContainerState 
 export const isPending = (container: ContainerState): container is Pending =>
   "attempts" in container;
 
-/** Returns whether there is to be a container. */
+/** Returns whether a container should exist. */
 export const isWanted = ({ phase }: ContainerState): boolean =>
   phase === "starting" || phase === "ready" || phase === "saving";
 
-/** Returns the state in which the session needs its container: what is not there starts, and what is about to go comes back. */
+/**
+ * Returns the state after the session requested its container. A missing container starts. One that is being saved or
+ * released starts again afterwards.
+ */
 export function requestStart(container: ContainerState): ContainerState {
   if (container.phase === "none") return { ...knownOf(container), phase: "starting", attempts: 0 };
   const goes = container.phase === "saving" || container.phase === "releasing";
   return goes && !container.again ? { ...container, again: true } : container;
 }
 
-/** Returns the state in which the session needs no container. Where files are to be kept and may have changed, they are saved first. */
+/**
+ * Returns the state after the session released its container. If `keep` is true and files may have changed, the
+ * workspace is saved first.
+ */
 export function requestRelease(container: ContainerState, keep: boolean): ContainerState {
   switch (container.phase) {
     case "none":
@@ -84,30 +90,33 @@ export function requestRelease(container: ContainerState, keep: boolean): Contai
   }
 }
 
-/** Returns the state in which another try begins. From the first start on, a container may be left at the address. */
+/** Returns the state in which another attempt begins. After the first attempt, a container may exist at the address. */
 export const startAttempt = <C extends Pending>(container: C): C => ({
   ...container,
   attempts: container.attempts + 1,
   clean: false,
 });
 
-/** Returns the state of a container that is there, with the files it is to begin with. */
+/** Returns the state after the container has started with its initial files. */
 export function markStarted(container: ContainerState, name: string): ContainerState {
   if (container.phase !== "starting") return container;
   return { ...knownOf(container), lost: false, phase: "ready", name, used: false };
 }
 
-/** Returns the state of a container whose files are about to change. */
+/** Returns the state before files of the container change. */
 export const markDirty = (container: ContainerState): ContainerState =>
   container.phase === "ready" && !container.used ? { ...container, used: true } : container;
 
-/** Returns the state in which the workspace was saved, and the container can go. */
+/** Returns the state after the workspace was saved: the container can be released. */
 export function markSaved(container: ContainerState, workspace: SavedWorkspace): ContainerState {
   if (container.phase !== "saving") return container;
   return { ...releasing(container), saved: workspace, again: container.again };
 }
 
-/** Returns the state after the container of that name was lost with its files. A call that needs one starts another. */
+/**
+ * Returns the state after the container with this name was lost with its files. The next call that needs a container
+ * starts another.
+ */
 export function markLost(container: ContainerState, name: string): ContainerState {
   const had = container.phase === "ready" || container.phase === "saving";
   if (!had || container.name !== name) return container;
@@ -119,13 +128,16 @@ export function markLost(container: ContainerState, name: string): ContainerStat
   };
 }
 
-/** Returns the state in which the container is gone and nothing is in its place. */
+/** Returns the state after the container was released. It starts again if that was requested. */
 export function markReleased(container: ContainerState): ContainerState {
   if (container.phase !== "releasing") return container;
   return gone({ ...container, clean: true });
 }
 
-/** Returns the state after the last try failed. A container that can't be saved stays if it is needed again, or is lost. */
+/**
+ * Returns the state after the last attempt of a phase failed. A container that can't be saved is kept if it was
+ * requested again, and counts as lost otherwise.
+ */
 export function giveUp(container: Pending): ContainerState {
   switch (container.phase) {
     case "starting":
@@ -138,7 +150,7 @@ export function giveUp(container: Pending): ContainerState {
   }
 }
 
-/** Returns the sandbox's state as clients see it. */
+/** Returns the sandbox state that clients see. */
 export function sandboxState(container: ContainerState): SandboxInfo["state"] {
   switch (container.phase) {
     case "starting":

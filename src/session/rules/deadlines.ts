@@ -2,13 +2,13 @@ import type { Pattern, SessionRow } from "../../db/schema";
 import type { Limits } from "./ledger";
 import { isEnded, type Lifecycle } from "./lifecycle";
 
-/** Work under way is looked after at least this often, so that a lost runner is soon replaced. */
+/** While work is in progress, the alarm fires at least this often, so that a lost worker is soon replaced. */
 export const HEARTBEAT_MS = 30_000;
 
-/** Alarms closer together than this would be a tight loop. */
+/** Minimum delay of an alarm. It prevents a tight loop of alarms. */
 const MIN_ALARM_MS = 250;
 
-/** What the clock acts on. */
+/** The input of the deadline rules. Times are in ms since 1970. */
 export interface Timing {
   lifecycle: Lifecycle;
   limits: Limits;
@@ -16,28 +16,28 @@ export interface Timing {
   lastActivityAt: number;
   /** Whether a message runs. */
   busy: boolean;
-  /** True once the session is to be forgotten: only the outbox matters then. */
+  /** Whether the session is deleted. Then only the outbox sets an alarm. */
   removed: boolean;
-  /** When the outbox is to be tried next; null when it is empty. */
+  /** When the outbox is sent next; null if it is empty. */
   outboxAt: number | null;
   pattern: Pattern;
-  /** When the next run of a schedule is due; null when there is none to come. */
+  /** When the next run of a schedule is due; null if there is none. */
   scheduleAt: number | null;
-  /** True while due runs wait for room in the queue: the end of a message makes room, and plans anew. */
+  /** Whether due runs wait for room in the queue. The end of a message makes room and plans the alarm again. */
   schedulesWait: boolean;
-  /** The part of each second in which the session's schedules run, in ms: 0 to 999. */
+  /** The offset within a second at which the session's schedules run, in ms: 0 to 999. */
   scheduleOffsetMs: number;
-  /** Whether the sandbox's machine is on its way from one state to another. */
+  /** Whether the container is in a phase that has work pending. */
   machinePending: boolean;
 }
 
-/** What happens to a session by itself, and when. */
+/** A time-driven change of a session: when it happens, in ms since 1970, and why. */
 export interface Deadline {
   at: number;
   because: NonNullable<SessionRow["expiresBecause"]>;
 }
 
-/** Returns the earliest deadline of a session; null when nothing will ever happen to it by itself. */
+/** Returns the earliest deadline of a session; null if it has none. */
 export function nextDeadline(timing: Timing): Deadline | null {
   const { lifecycle, limits } = timing;
   if (timing.removed) return null;
@@ -48,8 +48,8 @@ export function nextDeadline(timing: Timing): Deadline | null {
   if (limits.maxLifetimeMs !== null) {
     deadlines.push({ at: timing.createdAt + limits.maxLifetimeMs, because: "lifetime_limit" });
   }
-  // A session that works is not idle, and one that sleeps, or is not ready yet, can't fall asleep. One that
-  // would end of idleness does not while a schedule has something for it to do.
+  // A session with a running message is not idle. One that is idle or initializing already has no idle deadline. A
+  // session that would end when idle does not end while a run of a schedule is still to come.
   const awaitsRun = timing.scheduleAt !== null && timing.pattern !== "hybrid";
   if (
     limits.maxIdleTimeMs !== null &&
@@ -66,15 +66,15 @@ export function nextDeadline(timing: Timing): Deadline | null {
   );
 }
 
-/** Returns the deadline that has come; null while none has. */
+/** Returns the earliest deadline if it is due; null otherwise. */
 export function dueDeadline(timing: Timing, now: number): Deadline | null {
   const next = nextDeadline(timing);
   return next !== null && next.at <= now ? next : null;
 }
 
 /**
- * Returns when the object has to wake next, but not before `restUntil`, and for what the clock says is due not before
- * `dueFrom`; null lets it sleep for ever.
+ * Returns the time of the next alarm; null if none is needed. It is not before `restUntil`. For deadlines, the outbox
+ * and schedules it is not before `dueFrom`.
  */
 export function nextAlarm(
   timing: Timing,
@@ -89,13 +89,15 @@ export function nextAlarm(
   return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS, restUntil);
 }
 
-/** Returns whether work is under way that would have to be taken up after a loss. */
+/**
+ * Returns whether the session needs a heartbeat: work is in progress that must be resumed after a loss of the object.
+ */
 export const beats = ({ busy, machinePending, removed }: Timing): boolean =>
   busy || (machinePending && !removed);
 
 /**
- * Returns when to wake for the schedules: less than a second after a run is due. Many schedules that run every second
- * are one alarm a second, which the breaker lets pass, and so are those that are overdue.
+ * Returns the time of the alarm for the schedules: less than a second after the next run is due. Any number of
+ * schedules that run every second, and of overdue ones, cause one alarm per second, which the breaker permits.
  */
 function scheduleAlarm(timing: Timing, now: number): number | null {
   const { scheduleAt, schedulesWait, scheduleOffsetMs } = timing;
@@ -105,8 +107,8 @@ function scheduleAlarm(timing: Timing, now: number): number | null {
 }
 
 /**
- * Returns the part of each second, in ms, in which a session's schedules run. Most schedules are due at full seconds;
- * by their ids, the sessions spread over the second that follows.
+ * Returns the offset within a second, in ms, at which a session's schedules run: a hash of its id. Most schedules are
+ * due at full seconds, and the offset distributes the sessions over the following second.
  */
 export function scheduleOffset(sessionId: string): number {
   let hash = 0x811c9dc5;
@@ -117,8 +119,8 @@ export function scheduleOffset(sessionId: string): number {
 }
 
 /**
- * Returns whether an alarm that is set will do for one that is wanted. A heartbeat moves with every change of a
- * busy session, and the one that is set already comes soon enough: setting an alarm is a write.
+ * Returns whether the alarm that is set can stay although `wanted` is needed. The heartbeat of a busy session moves
+ * with every change, but an earlier alarm is sufficient, and setting an alarm is a write.
  */
 export function keepsAlarm(
   set: number | null | undefined,

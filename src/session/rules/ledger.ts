@@ -8,19 +8,22 @@ export interface Limits {
   maxTurns: number | null;
 }
 
-/** What a ledger holds, in nano-dollars: what was spent, and what is reserved for calls under way. */
+/** The balance of a ledger, in nano-dollars: the amount spent, and the amount held by reservations. */
 export interface Balance {
   spentNanos: number;
   heldNanos: number;
 }
 
-/** Returns what is left of a budget; never negative. Infinity where there is none. */
+/** Returns the rest of a budget in nano-dollars, never negative; Infinity if there is no budget. */
 export function leftNanos(balance: Balance, maxBudgetNanos: number | null): number {
   if (maxBudgetNanos === null) return Number.POSITIVE_INFINITY;
   return Math.max(0, maxBudgetNanos - balance.spentNanos - balance.heldNanos);
 }
 
-/** A reservation in the ledger. Once settled it never changes again. */
+/**
+ * A call's reservation in the ledger, in nano-dollars: its maximum cost, the amount still held, and the amount charged.
+ * It never changes after it was settled.
+ */
 export interface Reservation {
   boundNanos: number;
   heldNanos: number;
@@ -29,7 +32,7 @@ export interface Reservation {
 }
 
 /**
- * Holds a call's bound, or returns null when it does not fit. Spent plus held never exceeds the
+ * Reserves a call's maximum cost. Returns null if the budget has too little left. Spent plus held never exceeds the
  * budget.
  */
 export function reserve(
@@ -44,12 +47,13 @@ export function reserve(
   };
 }
 
-/** What becomes of the part of its bound that a call was not charged. */
+/** What happens to the part of the bound that a call was not charged. */
 export type Remainder = "released" | "kept";
 
 /**
- * Turns what was held into what was spent, never more than the bound. The rest is `released` for a call whose
- * price is known or that was not run, and `kept` for any other, since it may have been billed unseen.
+ * Settles a reservation: charges the cost, but at most the bound. The rest is `released` if the cost of the call is
+ * known or the call did not run. It is `kept` for any other call, since more may have been billed than is known. Does
+ * nothing if the reservation is settled already.
  */
 export function settle(
   balance: Balance,
@@ -69,7 +73,7 @@ export function settle(
   };
 }
 
-/** Returns the limit that a session at rest has used up, if there is one. */
+/** Returns the limit that a session without a running message has used up; null if none. */
 export function usedUp(
   used: { spentNanos: number; numTurns: number },
   limits: { maxBudgetNanos: number | null; maxTurns: number | null },
@@ -91,7 +95,7 @@ export interface Warning {
 /** The share of a limit at which a session warns. */
 const WARN_AT = 0.8;
 
-/** Returns the warnings that fall between two moments of a session; each falls once. */
+/** Returns the warnings whose threshold was crossed between two states of a session. Each is returned once. */
 export function warnings(
   before: { spentNanos: number; numTurns: number },
   after: { spentNanos: number; numTurns: number },

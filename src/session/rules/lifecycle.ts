@@ -2,8 +2,8 @@ import type { Pattern } from "../../db/schema";
 import type { PublicError } from "../../events/event";
 
 /**
- * Where a session stands. A transition that does not apply returns the same object, so that a late or
- * repeated call is harmless and `after === before` tells.
+ * The lifecycle state of a session. Times are in ms since 1970. A transition that does not apply returns the same
+ * object, so that a late or repeated call is harmless and can be recognized by `after === before`.
  */
 export type Lifecycle =
   | { status: "initializing" }
@@ -13,36 +13,36 @@ export type Lifecycle =
   | (Ended & { status: "error"; error: PublicError })
   | (Ended & { status: "terminated"; reason: string });
 
-/** What every end has. `cleanupAt` is when the session is to be forgotten; null keeps it. */
+/** The fields of every terminal state. The session is deleted at `cleanupAt`; null keeps it. */
 interface Ended {
   startedAt: number | null;
   endedAt: number;
   cleanupAt: number | null;
 }
 
-/** How long an ended ephemeral session can still be read. */
+/** How long an ended ephemeral session can still be read, in ms. */
 const CLEANUP_MS = 60_000;
 /** The same for one whose message was sent in the background and has not been read yet. */
 const UNREAD_CLEANUP_MS = 3_600_000;
 
-/** What an end has to know of its session. */
+/** The facts about a session that its end depends on. */
 export interface EndContext {
   pattern: Pattern;
-  /** True while nobody has read the end of a background message. */
+  /** Whether the end of a background message was not read yet. */
   unread: boolean;
 }
 
 export const isEnded = (state: Lifecycle): state is Extract<Lifecycle, Ended> =>
   state.status === "completed" || state.status === "error" || state.status === "terminated";
 
-/** Makes a session active: its sandbox is ready, its first message starts, or it was idle and is sent a message. */
+/** Activates a session: its sandbox is ready, its first message starts, or it was idle and gets a message. */
 export function activate(state: Lifecycle, now: number): Lifecycle {
   if (state.status === "initializing") return { status: "active", startedAt: now };
   if (state.status === "idle") return { status: "active", startedAt: state.startedAt };
   return state;
 }
 
-/** Nobody has spoken for too long: a hybrid session sleeps, any other ends. */
+/** Applies the idle timeout: a hybrid session becomes idle, any other is terminated. */
 export function expireIdle(state: Lifecycle, context: EndContext, now: number): Lifecycle {
   if (state.status === "active" && context.pattern === "hybrid") {
     return { status: "idle", startedAt: state.startedAt };
@@ -79,7 +79,7 @@ export function terminate(
   return { status: "terminated", reason, ...ended(state, context, now) };
 }
 
-/** Somebody has read how a background message ended: the session is kept no longer than others. */
+/** Records that the end of a background message was read. From now on the session is kept as long as any other. */
 export function markRead(state: Lifecycle, now: number): Lifecycle {
   if (!isEnded(state) || state.cleanupAt === null) return state;
   const cleanupAt = now + CLEANUP_MS;

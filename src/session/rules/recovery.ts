@@ -1,26 +1,26 @@
 /**
- * How often a message was taken up at the same step after a loss of its object: a deploy, a crash, or what the
- * step itself did to the runtime. Kept for the newest message that was taken up.
+ * How often a message was resumed at the same step after its object was lost: by a deploy, by a crash, or because the
+ * step itself crashed the runtime. Stored for the message that was resumed last.
  */
 export interface Recovery {
   messageId: string;
-  /** How far the message had come: the seq of the newest event that tells of progress. */
+  /** The step: the seq of the message's newest event that indicates progress. */
   seq: number;
-  /** Restarts in a row at this step. */
+  /** Consecutive restarts at this step. */
   restarts: number;
-  /** How many of them the step has outlived: it is not what ended the object. */
+  /** How many of the restarts the step survived, so that it was not the cause of the loss. */
   survived: number;
 }
 
-/** Restarts in a row at one step after which its message fails. */
+/** Number of consecutive restarts at one step, without survived ones, after which the message fails. */
 const MAX_RESTARTS = 2;
-/** The same, with those that the step has outlived. */
+/** The same, including survived restarts. */
 const MAX_RESTARTS_IN_ALL = 5;
 
-/** A step that is at work for this long after a restart has outlived it. */
+/** A step that runs for this long after a restart has survived it, in ms. */
 export const SURVIVAL_MS = 60_000;
 
-/** Counts a restart of a message that has come as far as `seq`. */
+/** Counts a restart of a message at step `seq`. */
 export function countRestart(before: Recovery | null, messageId: string, seq: number): Recovery {
   if (before?.messageId !== messageId || before.seq !== seq) {
     return { messageId, seq, restarts: 1, survived: 0 };
@@ -28,10 +28,10 @@ export function countRestart(before: Recovery | null, messageId: string, seq: nu
   return { ...before, restarts: before.restarts + 1 };
 }
 
-/** Returns whether a message is not to be run again: its step was the last thing that its object did, too often. */
+/** Returns whether a message must not be run again, because its object was lost too often at the same step. */
 export const isHopeless = ({ restarts, survived }: Recovery): boolean =>
   restarts - survived >= MAX_RESTARTS || restarts >= MAX_RESTARTS_IN_ALL;
 
-/** Notes that the step is still at work, long after the last restart. */
+/** Records that the step survived all restarts so far. */
 export const outlive = (recovery: Recovery): Recovery =>
   recovery.survived === recovery.restarts ? recovery : { ...recovery, survived: recovery.restarts };

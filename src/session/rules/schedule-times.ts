@@ -1,20 +1,23 @@
 import { Cron } from "croner";
 
-/** When a schedule runs: by the clocks of a time zone, at an interval from an instant on, or once. */
+/**
+ * When a schedule runs: by a cron expression in a time zone, at an interval counted from a time, or once. Times are in
+ * ms since 1970.
+ */
 export type When =
   | { kind: "cron"; cron: string; timeZone: string }
   | { kind: "every"; everyMs: number; from: number }
-  /** With the delay it was set by, if it was set by one. */
+  /** `delayMs` is the delay that the schedule was created with; null if it was created with a time. */
   | { kind: "once"; at: number; delayMs: number | null };
 
-/** Returns the first run after an instant; null when there is none. */
+/** Returns the time of the first run after a time; null if there is none. */
 export function nextRun(when: When, after: number): number | null {
   switch (when.kind) {
     case "cron":
       try {
         return cronRun(when.cron, when.timeZone, after);
       } catch {
-        // It was right when it was made: a zone may be given up since.
+        // The expression was valid when it was created, but a time zone may have been removed since.
         return null;
       }
     case "every": {
@@ -26,13 +29,13 @@ export function nextRun(when: When, after: number): number | null {
   }
 }
 
-/** Returns the same schedule by a clock that was set back: a delay begins anew, the rest follows the clock. */
+/** Adapts a schedule after the clock was set back: a delay starts again. Other schedules follow the clock unchanged. */
 export function setAnew(when: When, now: number): When {
   if (when.kind !== "once" || when.delayMs === null) return when;
   return { ...when, at: Math.min(when.at, now + when.delayMs) };
 }
 
-/** Returns what is wrong with a cron expression or its time zone; undefined when nothing is. */
+/** Returns what is wrong with a cron expression or its time zone; undefined if both are valid. */
 export function cronProblem(
   cron: string,
   timeZone: string,
@@ -44,7 +47,7 @@ export function cronProblem(
       message: `"${timeZone}" is no time zone: write one as Europe/Berlin`,
     };
   }
-  // The library takes a date as well, for a single run.
+  // The library also accepts a date, for a single run.
   if (cron.includes(":")) return { path: "cron", message: "is no cron expression" };
   try {
     if (cronRun(cron, timeZone, now) !== null) return undefined;
@@ -56,8 +59,9 @@ export function cronProblem(
 }
 
 /**
- * Returns where clocks go forward, what has fixed hours and falls into the gap runs right after it; where they go
- * back, it runs once. What runs by the hour or the minute goes on at its pace through both.
+ * Returns the next run of a cron expression after a time; null if there is none. Throws if the expression or the time
+ * zone is invalid. When clocks go forward, a run at a fixed hour within the gap runs right after it. When clocks go
+ * back, it runs once. Runs by the hour or by the minute continue at their interval in both cases.
  */
 function cronRun(cron: string, timezone: string, after: number): number | null {
   const job = new Cron(cron, { timezone, mode: "5-or-6-parts", fixedTimeRule: "no-wildcard" });

@@ -18,7 +18,7 @@ import { ScheduleTable } from "./schedules";
 import { TABLES } from "./tables";
 import { ToolTable } from "./tools";
 
-/** A session's environment variables as they are stored: secret values are encrypted. */
+/** A session's environment as it is stored: its values are encrypted if the deployment has encryption keys. */
 export type StoredEnv = Record<string, EnvValue<StoredText>>;
 
 /** The properties of a session that are fixed at its creation. */
