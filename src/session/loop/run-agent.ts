@@ -25,20 +25,20 @@ import { scopeOf } from "../transactions/state";
 import { finishTool, startTool } from "../transactions/tool-calls";
 import { beginTurn, compactTurn, completeTurn, failTurn } from "../transactions/turns";
 
-/** What a run works with. */
+/** The context of a run. */
 export interface RunContext extends SessionContext {
   model: Model;
-  /** The environment of the session's commands. */
+  /** The environment variables of the session's commands. */
   commandEnv: Record<string, string>;
   signal: AbortSignal;
-  /** Notified whenever a call of the session was settled. */
+  /** Notified whenever a model call of the session was settled. */
   settled: Notifier;
   /** Absent in a session with one agent. */
   messaging: AgentMessaging | undefined;
   files: FileGuard | undefined;
 }
 
-/** Carries a run on from its journal, to its end. Null when it was stopped from outside. */
+/** Runs an agent from where its journal ends. Returns how the run ended; null if the signal was aborted. */
 export function runAgentForSession(run: Run, context: RunContext): Promise<Ending | null> {
   const { store, commit, publish, drafts, signal } = context;
   const { config, createdAt, pattern } = store.identity;
@@ -62,7 +62,7 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
       tools: toolDefinitions(offered),
       thinking: thinkingFor(priced, setup.thinking),
       effort: setup.effort,
-      // What a client asked for is what its message's own agent answers.
+      // Only the agent of the message's own run answers the client.
       outputSchema:
         run.parentToolUseId === null && config.outputSchema
           ? wireSchema(config.outputSchema)
@@ -119,21 +119,23 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
   });
 }
 
-/** Tools that an agent has no use for where it is alone. */
+/** Tools that are only useful in a session with several agents. */
 const MULTI_AGENT_TOOLS = new Set(["Task", "SendMessage"]);
-/** An ephemeral session is gone before it could be woken. */
+/** Returns whether a tool is usable. An ephemeral session ends before a wake-up could run. */
 const isUsable = (tool: string, pattern: Pattern): boolean =>
   tool !== "wake" || pattern !== "ephemeral";
 
 const refusal = (content: string) => ({ content, isError: true, refused: true });
 
-/** Returns a run's journal over the session's store. The conversation is read once and then kept along. */
+/**
+ * Returns a run's journal, backed by the session's store. The conversation is read once and then cached and extended.
+ */
 function openJournal(run: Run, priced: PricedModel, context: RunContext): Journal {
   const { store, drafts, settled } = context;
   const commit = <T>(change: (at: { store: SessionStore; run: Run; now: number }) => T): T =>
     context.commit((now) => change({ store, run, now }));
   let known: (Message & { n: number })[] | undefined;
-  /** The newest reply in `known`, while its results are not. */
+  /** The newest reply in `known` if its tool results have not been added to `known` yet. */
   let unanswered: { n: number; turnId: string } | undefined;
 
   return {
@@ -161,7 +163,7 @@ function openJournal(run: Run, priced: PricedModel, context: RunContext): Journa
       unanswered = undefined;
     },
     otherSettled: () => settled.wait(),
-    begin: (wish) => commit((at) => beginTurn(at, priced, wish)),
+    begin: (turnRequest) => commit((at) => beginTurn(at, priced, turnRequest)),
     complete(turn, reply) {
       drafts.delete(turn.turnId);
       const n = commit((at) => completeTurn(at, turn, reply));
@@ -187,7 +189,7 @@ function openJournal(run: Run, priced: PricedModel, context: RunContext): Journa
   };
 }
 
-/** Names the wake-up that a call of a tool sets: a call that is carried on sets the same one. */
+/** Returns the id of the wake-up that a tool call sets. A call that is resumed sets the same wake-up. */
 async function wakeUpId(runId: string, callId: string): Promise<string> {
   const digest = await sha256(JSON.stringify([runId, callId]));
   return `sched_${toHex(digest.slice(0, 16))}`;

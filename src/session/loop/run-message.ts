@@ -15,15 +15,15 @@ import {
 import { recoverRun } from "../transactions/turns";
 import { type RunContext, runAgentForSession } from "./run-agent";
 
-/** Agents that call their models at once, besides the message's own; the others wait. */
+/** Maximum number of agents that work concurrently, besides the agent of the message's own run. Others wait. */
 const MAX_AT_WORK = 16;
 
-/** What work on a message works with. */
+/** The context for running a message. */
 export type MessageContext = Omit<RunContext, "messaging" | "files" | "settled">;
 
 /**
- * Works on a message with all its agents, those that were lost with the object too, until it has come to
- * its end. Null when it was stopped from outside. Never rejects.
+ * Runs a message with all its agents until it ends. Resumes open runs after a loss of the object. Returns how the
+ * message ended; null if the signal was aborted. Rejects only on a fault, such as a missing run.
  */
 export async function runMessage(
   messageId: string,
@@ -32,7 +32,7 @@ export async function runMessage(
   const { store, commit, signal } = context;
   const work = new Map<string, Promise<Ending | null>>();
   const settled = notifier(signal);
-  const posted = notifier(signal);
+  const inboxAdded = notifier(signal);
   const slots = limiter(MAX_AT_WORK);
   const locks = new Map<string, Promise<unknown>>();
 
@@ -45,11 +45,12 @@ export async function runMessage(
   if (!own) throw new Error(`the message ${messageId} has no run`);
   return follow(own);
 
-  /** Has a run be worked on, if it is not yet. */
+  /** Starts work on a run if it has not started, and returns its result. */
   function start(run: Run): Promise<Ending | null> {
-    const begun = work.get(run.id) ?? (run.open ? slots(() => follow(run)) : Promise.resolve(null));
-    work.set(run.id, begun);
-    return begun;
+    const started =
+      work.get(run.id) ?? (run.open ? slots(() => follow(run)) : Promise.resolve(null));
+    work.set(run.id, started);
+    return started;
   }
 
   async function follow(run: Run): Promise<Ending | null> {
@@ -65,15 +66,15 @@ export async function runMessage(
       if (!shared) return ending;
       const next: Next = commit((now) => finishRun({ store, run, now }, ending));
       if (next === "ended") return ending;
-      if (next === "waits") await Promise.race([posted.wait(), ...others(run)]);
+      if (next === "waits") await Promise.race([inboxAdded.wait(), ...others(run)]);
       if (signal.aborted) return null;
     }
   }
 
-  /** Returns the work of the agents that a message waits for. */
+  /** Returns the work of the other open runs of the message, for which it waits. */
   function others(run: Run): Promise<unknown>[] {
-    const rest = store.runs.openOf(messageId).filter(({ id }) => id !== run.id);
-    return rest.map(start);
+    const otherRuns = store.runs.openOf(messageId).filter(({ id }) => id !== run.id);
+    return otherRuns.map(start);
   }
 
   function messagingOf(run: Run): AgentMessaging {
@@ -94,7 +95,7 @@ export async function runMessage(
       send(message) {
         const { result, opened } = commit((now) => sendAgentMessage(at(now), message));
         if (opened) void start(opened);
-        else posted.notify();
+        else inboxAdded.notify();
         return result;
       },
     };
@@ -103,9 +104,9 @@ export async function runMessage(
   function filesOf({ agent }: Run): FileGuard {
     return {
       async lock(path, act) {
-        const mine = (locks.get(path) ?? Promise.resolve()).then(act, act);
-        locks.set(path, mine);
-        return mine;
+        const locked = (locks.get(path) ?? Promise.resolve()).then(act, act);
+        locks.set(path, locked);
+        return locked;
       },
       async isCurrent(path, bytes) {
         return store.agents.seenFile(agent, path) === (await hashOf(bytes));
@@ -120,7 +121,7 @@ export async function runMessage(
 
 const hashOf = async (bytes: Uint8Array): Promise<string> => toBase64(await sha256(bytes));
 
-/** Lets so many be at work at once; the others wait in their order. */
+/** Returns a function that runs at most `max` actions concurrently. Others wait in the order of their calls. */
 function limiter(max: number) {
   let free = max;
   const waiting: (() => void)[] = [];
