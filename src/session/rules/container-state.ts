@@ -131,7 +131,7 @@ export function markLost(container: ContainerState, name: string): ContainerStat
 /** Returns the state after the container was released. It starts again if that was requested. */
 export function markReleased(container: ContainerState): ContainerState {
   if (container.phase !== "releasing") return container;
-  return gone({ ...container, clean: true });
+  return released({ ...container, clean: true });
 }
 
 /**
@@ -146,7 +146,7 @@ export function giveUp(container: Pending): ContainerState {
       if (!container.again) return markLost(container, container.name);
       return { ...knownOf(container), phase: "ready", name: container.name, used: true };
     case "releasing":
-      return gone(container);
+      return released(container);
   }
 }
 
@@ -170,7 +170,7 @@ function releasing(container: ContainerState): ContainerState & { phase: "releas
   return { ...knownOf(container), phase: "releasing", attempts: 0, again: false };
 }
 
-function gone(container: ContainerState & { phase: "releasing" }): ContainerState {
+function released(container: ContainerState & { phase: "releasing" }): ContainerState {
   if (!container.again) return { ...knownOf(container), phase: "none" };
   return { ...knownOf(container), phase: "starting", attempts: 0 };
 }

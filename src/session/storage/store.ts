@@ -70,7 +70,9 @@ export interface State {
   sandbox: SandboxInfo;
   /** The state of its container; absent for a sandbox that does not have to be started. */
   machine?: ContainerState | undefined;
-  /** True once the session is deleted. Callers no longer see it; its storage is emptied once the index is up to date. */
+  /**
+   * True once the session is deleted. Callers no longer see it. Its storage is emptied once the index has the change.
+   */
   removed: boolean;
 }
 

@@ -89,8 +89,8 @@ export function charge(
   }
   const before = { spentNanos: state.balance.spentNanos, numTurns: state.numTurns };
   const after = { spentNanos: settled.balance.spentNanos, numTurns };
-  const fallen = warnings(before, after, store.metadata.limits);
-  return { model: call.model, costNanos: cost, heldNanos, usage, dispute, warnings: fallen };
+  const crossed = warnings(before, after, store.metadata.limits);
+  return { model: call.model, costNanos: cost, heldNanos, usage, dispute, warnings: crossed };
 }
 
 /** Appends the event of a turn's end, with its cost. */

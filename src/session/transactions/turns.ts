@@ -40,9 +40,13 @@ const MIN_OUTPUT_TOKENS = 256;
 const callId = (turnId: string, attempt: number): string => `${turnId}.${attempt}`;
 
 /** Reserves the maximum cost of a turn and journals the call. Returns the limit that forbids the turn, if one does. */
-export function beginTurn(at: RunChange, model: PricedModel, wish: TurnRequest): TurnReservation {
+export function beginTurn(
+  at: RunChange,
+  model: PricedModel,
+  turnRequest: TurnRequest,
+): TurnReservation {
   const { store, run, now } = at;
-  const { kind, ref, promptTokens, ttl } = wish;
+  const { kind, ref, promptTokens, ttl } = turnRequest;
   const message = store.messages.get(run.messageId);
   if (message?.status !== "running") return { ok: false, why: "interrupted" };
   const limit = kind === "reply" ? turnLimit(at) : null;
@@ -54,16 +58,18 @@ export function beginTurn(at: RunChange, model: PricedModel, wish: TurnRequest):
   const webSearches = kind === "web_search" ? 1 : 0;
   const searchNanos = boundOf(model, { promptTokens: 0, maxTokens: 0, webSearches }, now);
   const left = moneyLeft(at) - searchNanos;
-  const maxTokens = affordableMaxTokens(model, left, promptTokens, wish.maxTokens, now, ttl);
+  const maxTokens = affordableMaxTokens(model, left, promptTokens, turnRequest.maxTokens, now, ttl);
   // A reply that is cut short ends its run on the budget. Open calls may release money, so they are awaited first.
-  const mayLower = wish.lowered && store.calls.countOpen() === 0;
-  const leastTokens = mayLower ? Math.min(MIN_OUTPUT_TOKENS, wish.maxTokens) : wish.maxTokens;
-  if (maxTokens < leastTokens) return { ok: false, why: overBudget(at, wish) };
+  const mayLower = turnRequest.lowered && store.calls.countOpen() === 0;
+  const leastTokens = mayLower
+    ? Math.min(MIN_OUTPUT_TOKENS, turnRequest.maxTokens)
+    : turnRequest.maxTokens;
+  if (maxTokens < leastTokens) return { ok: false, why: overBudget(at, turnRequest) };
 
   const { balance } = store.state;
   const bound = boundOf(model, { promptTokens, maxTokens, webSearches, ...(ttl && { ttl }) }, now);
   const reserved = reserve(balance, bound, store.metadata.limits.maxBudgetNanos);
-  if (!reserved) return { ok: false, why: overBudget(at, wish) };
+  if (!reserved) return { ok: false, why: overBudget(at, turnRequest) };
 
   const earlier = store.calls.openTurn(run.id, kind, ref);
   const turnId = earlier?.turnId ?? `turn_${store.calls.nextTurnNumber()}`;
@@ -77,8 +83,8 @@ export function beginTurn(at: RunChange, model: PricedModel, wish: TurnRequest):
     kind,
     ref,
     model: model.id,
-    likelyTokens: wish.likelyTokens,
-    leastTokens: wish.leastTokens,
+    likelyTokens: turnRequest.likelyTokens,
+    leastTokens: turnRequest.leastTokens,
     begunAt: now,
     ...reserved.reservation,
   });
@@ -230,10 +236,10 @@ export function closeTurns(at: RunChange, why: string, drafts: Drafts): void {
     // If there is no draft, the object was lost meanwhile, and the reply may have begun.
     const began = !draft || draft.usage.start !== null;
     const judged = began ? judge(call, (draft ?? emptyDraft()).usage, false) : NOTHING_HEARD;
-    const said = isReply(call) ? keptTexts(draft?.content ?? []).filter(sendable) : [];
-    const counts = said.length > 0;
+    const texts = isReply(call) ? keptTexts(draft?.content ?? []).filter(sendable) : [];
+    const counts = texts.length > 0;
     const charged = charge(at, call, { judged, rest: "kept", closed: true, counts });
-    keepReply(at, call, said);
+    keepReply(at, call, texts);
     appendTurnCompleted(at, call, why, charged);
   }
   for (const tool of store.tools.openOf(run.id)) {
