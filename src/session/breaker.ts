@@ -1,10 +1,11 @@
-/** What a session may do within a minute. More is a fault of ours that would cost its owner money. */
+/** Maximum number of alarms of a session per minute. More are caused by a bug that would cost the owner money. */
 export const MAX_ALARMS = 120;
+/** Maximum number of rows that a session writes per minute, for the same reason. */
 const MAX_ROWS_WRITTEN = 100_000;
 
 const WINDOW_MS = 60_000;
 
-/** What was counted since a minute began. */
+/** The counts of the current minute. `startedAt` is in ms since 1970. */
 interface Minute {
   startedAt: number;
   alarms: number;
@@ -14,8 +15,8 @@ interface Minute {
 const KEY = "breaker";
 
 /**
- * Counts a session's alarms and the rows that it writes, and says when they are too many. Alarms are
- * written down: an object that wakes and crashes in a loop has no other memory.
+ * Counts a session's alarms and written rows, and reports when there are too many within a minute. Each alarm is
+ * stored, because an object that wakes and crashes in a loop loses its memory.
  */
 export class Breaker {
   readonly #kv: SyncKvStorage;
@@ -35,7 +36,7 @@ export class Breaker {
     this.#current(now).rows += rows;
   }
 
-  /** Returns what there was too much of within this minute; null when all is well. */
+  /** Returns a description of the limit that was exceeded within this minute; null if none was. */
   tripped(now: number): string | null {
     const { alarms, rows } = this.#current(now);
     if (alarms > MAX_ALARMS) return `more than ${MAX_ALARMS} alarms`;
@@ -43,7 +44,7 @@ export class Breaker {
     return null;
   }
 
-  /** Returns when the next alarm may be at the earliest. */
+  /** Returns the earliest permitted time of the next alarm, in ms since 1970. */
   restUntil(now: number): number {
     return this.tripped(now) === null ? now : this.#current(now).startedAt + WINDOW_MS;
   }

@@ -17,7 +17,10 @@ export interface ClockDeps {
   resume(): void;
 }
 
-/** Does what is due at a time: deadlines, schedules, retries of the outbox. Sets the object's one alarm to the next of them. */
+/**
+ * Runs what is due: deadlines, schedules and retries of the outbox. Sets the object's single alarm to the next of
+ * these.
+ */
 export class Clock {
   readonly #context: SessionContext;
   readonly #deps: ClockDeps;
@@ -29,12 +32,12 @@ export class Clock {
     this.#deps = deps;
   }
 
-  /** Forgets what the alarm was set to: it has fired, or was deleted with the storage. */
+  /** Forgets the time of the alarm. Call it after the alarm fired or was deleted with the storage. */
   forgetAlarm(): void {
     this.#alarmAt = undefined;
   }
 
-  /** Sets the alarm to what the session's state asks for. */
+  /** Sets the alarm to the time that the session's state requires, or deletes it. */
   planAlarm(): void {
     const { store, storage } = this.#context;
     if (!store.exists()) return;
@@ -44,18 +47,21 @@ export class Clock {
     const at = nextAlarm(timing, now, breaker.restUntil(now), guard.restsUntil("alarm", now));
     if (keepsAlarm(this.#alarmAt, at, beats(timing))) return;
     this.#alarmAt = at;
-    // Not awaited: the write belongs to the same transaction as what was just committed.
+    // Not awaited, so that the write is atomic with the change that was just committed.
     if (at === null) storage.deleteAlarm();
     else storage.setAlarm(at);
   }
 
-  /** Returns whether what the session does by itself has ended its object too often, and waits for now. */
+  /** Returns whether due work is paused because it crashed the object too often. */
   isResting(): boolean {
     const now = Date.now();
     return this.#deps.guard.restsUntil("alarm", now) > now;
   }
 
-  /** Brings a session that is about to be used up to the present. Schedules are run behind the call. */
+  /**
+   * Brings the session up to date before a call: applies a due deadline, and resumes lost work. Due schedules run in
+   * the background.
+   */
   catchUp(): void {
     const { store, waitUntil } = this.#context;
     this.#applyDeadline();
@@ -65,8 +71,8 @@ export class Clock {
   }
 
   /**
-   * Does all that is due and resumes lost work. What has ended the object too often is left for later. Never rejects,
-   * and is safe to run twice.
+   * Runs everything that is due and resumes lost work. Due work that crashed the object too often is postponed. Never
+   * rejects. Idempotent.
    */
   async doDue(): Promise<void> {
     const { store } = this.#context;
@@ -84,7 +90,7 @@ export class Clock {
     }
   }
 
-  /** Logs that what was due could not be done. */
+  /** Logs that due work failed. */
   logFailure(error: unknown): void {
     log("alarm.failed", { session: this.#context.id, error: errorText(error) });
   }
@@ -96,7 +102,7 @@ export class Clock {
     return isIndexDue || dueDeadline(timing, now) !== null || hasDueSchedule(store, now);
   }
 
-  /** What ends the session comes before what it was to do. */
+  /** Applies a due deadline, then runs due schedules. A deadline comes first, since it may end the session. */
   #enforceDeadlines(): void {
     const { store, commit } = this.#context;
     this.#applyDeadline();

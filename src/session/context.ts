@@ -3,23 +3,24 @@ import type { Sandbox } from "../sandbox/sandbox";
 import type { SessionStore } from "./storage/store";
 import type { LiveDraft } from "./transactions/turns";
 
-/** What the parts of a session share: its object makes one, and every part works with it. */
+/** The context that the parts of a session share. The session's object creates it. */
 export interface SessionContext {
-  /** The session's id, for logs: known before the session exists. */
+  /** The session's id, for logs. It is known before the session exists. */
   id: string | undefined;
   env: Env;
   storage: DurableObjectStorage;
   store: SessionStore;
-  /** Replies that the model is writing, by turn. */
+  /** The replies that models are generating, by turn id. */
   drafts: Map<string, LiveDraft>;
   /**
-   * Runs a change as one transaction and returns what it returned; a throw undoes all of it. Afterwards publishes its
-   * events, plans the alarm, drains the outbox, and starts or stops work as the new state asks for.
+   * Runs a change as one transaction and returns its result. An exception rolls the transaction back and is rethrown.
+   * After the transaction, publishes its events, plans the alarm, drains the outbox, and starts or stops work as the
+   * new state requires.
    */
   commit<T>(change: (now: number) => T): T;
   /** Sends an event that is not stored to the session's subscribers. */
   publish(event: LiveEvent): void;
   waitUntil(work: Promise<unknown>): void;
-  /** Returns the session's sandbox, as its tools see it. */
+  /** Returns the session's sandbox, as its tools use it. */
   sandbox(): Sandbox;
 }

@@ -1,33 +1,34 @@
 import { backoffMs } from "../shared/backoff";
 import { log } from "../shared/log";
 
-/** Deaths in a row in a task after which it rests. */
+/** Number of consecutive crashes during a task after which the task is paused. */
 const MAX_DEATHS = 2;
+/** The first pause and the longest, in ms. */
 const BASE_REST_MS = 3_600_000;
 const MAX_REST_MS = 86_400_000;
-/** A clock that is this much behind what it was has been set back; less is what clocks differ by. */
+/** A clock that is this far behind an earlier reading, in ms, was set back. Clocks may normally differ by less. */
 const SET_BACK_MS = 60_000;
 
-/** A task that was begun and has not ended yet, or never will. */
+/** A task that was started and has not ended: it is running, or the object crashed during it. */
 interface Begun {
-  /** Times it was begun since it last ended. */
+  /** How often it was started since it last ended. */
   times: number;
-  /** When it was last begun. */
+  /** When it was last started, in ms since 1970. */
   at: number;
 }
 
 const KEY = "begun";
 
 /**
- * Keeps an object from dying of its own tasks again and again. A task is written down before it begins, and
- * crossed out when it has ended. An object that finds one written down has died in it.
+ * Prevents an object from crashing in its own tasks again and again. A task is recorded before it starts, and its
+ * record is deleted when it has ended. If a new object finds a record, the object before it crashed during the task.
  */
 export class CrashGuard {
   readonly #storage: DurableObjectStorage;
   readonly #session: string | undefined;
-  /** Tasks under way, by name. */
-  readonly #under = new Map<string, Promise<boolean>>();
-  /** Tasks whose rest is in the log. */
+  /** Running tasks, by name. */
+  readonly #running = new Map<string, Promise<boolean>>();
+  /** Tasks whose pause was logged. */
   readonly #logged = new Set<string>();
   #known: Record<string, Begun> | undefined;
 
@@ -37,21 +38,22 @@ export class CrashGuard {
   }
 
   /**
-   * Does a task, unless it rests: after two deaths in a row it is tried once an hour, and ever more seldom, once a
-   * day at last. Returns whether it was done. Joins a task of that name that is under way. Rejects as the task does.
+   * Runs a task unless it is paused. After two consecutive crashes, a task is tried once an hour, then less and less
+   * often, down to once a day. Returns whether the task ran. If a task with this name is running, waits for that one.
+   * Rejects if the task rejects.
    */
   attempt(task: string, act: () => void | Promise<void>): Promise<boolean> {
-    const under = this.#under.get(task);
-    if (under) return under;
-    const attempted = this.#attempt(task, act).finally(() => this.#under.delete(task));
-    this.#under.set(task, attempted);
+    const running = this.#running.get(task);
+    if (running) return running;
+    const attempted = this.#attempt(task, act).finally(() => this.#running.delete(task));
+    this.#running.set(task, attempted);
     return attempted;
   }
 
-  /** Returns when a task may be begun: `now`, or later for one that rests. */
+  /** Returns when a task may be started, in ms since 1970: `now`, or later if it is paused. */
   restsUntil(task: string, now: number): number {
     const { times, at } = this.#begun[task] ?? { times: 0, at: 0 };
-    if (this.#under.has(task) || times < MAX_DEATHS || at > now + SET_BACK_MS) return now;
+    if (this.#running.has(task) || times < MAX_DEATHS || at > now + SET_BACK_MS) return now;
     const restMs = backoffMs(times - MAX_DEATHS + 1, BASE_REST_MS, MAX_REST_MS);
     return Math.max(now, at + restMs);
   }
@@ -65,7 +67,7 @@ export class CrashGuard {
       return false;
     }
     this.#save({ ...this.#begun, [task]: { times: deaths + 1, at: now } });
-    // Whatever the task does to the runtime, the next object has to know.
+    // The record must be on disk even if the task crashes the runtime.
     await this.#storage.sync();
     try {
       await act();
@@ -76,7 +78,7 @@ export class CrashGuard {
   }
 
   #crossOut(task: string): void {
-    // A task may have emptied the storage: nothing is written then.
+    // The task may have emptied the storage. Nothing must be written in that case.
     this.#known = undefined;
     const { [task]: begun, ...others } = this.#begun;
     if (begun) this.#save(others);

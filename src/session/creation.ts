@@ -16,8 +16,8 @@ export interface CreationDeps {
 }
 
 /**
- * Creates the session of a spec, empty or from a copy of another. A repeat with the same request changes nothing; one
- * with another is refused.
+ * Creates a session, empty or from a copy of another. If the session exists, a repeat with the same request changes
+ * nothing, and another request is refused.
  */
 export async function create(
   caller: Caller,
@@ -30,7 +30,7 @@ export async function create(
   const spec = store.exists() ? given : await withWarmSandbox(context.env, given);
   const { id, config } = spec;
   const isEmpty = resumeSourceOf(spec) === null;
-  // Awaited before the storage is read: the transaction must follow without a pause.
+  // Awaited before `store.exists()`: no `await` may come between this check and the transaction.
   const env = isEmpty && config.env ? await newEnv(id, config.env) : {};
   const requestHash = await newRequestHash(id, spec.requestHash, config.env);
   while (restore.busy) await restore.settle();
@@ -50,7 +50,7 @@ export async function create(
   });
 }
 
-/** Returns the same spec, with a sandbox of the warm pool if it has one ready. */
+/** Returns the spec, with a sandbox of the warm pool if one is available. */
 async function withWarmSandbox(env: Env, spec: SessionSpec): Promise<SessionSpec> {
   const sandboxId = await takeWarmSandbox(env, spec.id, spec.provider);
   return sandboxId === null ? spec : { ...spec, sandboxId };

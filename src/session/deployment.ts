@@ -9,16 +9,16 @@ import { Encryption } from "../shared/encryption";
 import { redactErrors } from "../shared/log";
 import { type Redact, redactor } from "../shared/redact";
 
-/** Encrypts what sessions store of their secrets. */
+/** Encrypts the secrets that sessions store. */
 export const encryption = new Encryption(settings.ENCRYPTION_KEYS);
 
 const secrets = secretsOf(settings);
 
-/** Takes the deployment's secrets out of a text. */
+/** Removes the deployment's secrets from a text. */
 export const redact: Redact = redactor(secrets);
 redactErrors(redact);
 
-/** Returns what no text for clients or logs may hold. Of clients' keys only the hashes are known. */
+/** Returns the strings that no text for clients or logs may contain. Of clients' keys only the hashes are known. */
 function secretsOf({
   ANTHROPIC_API_KEY: apiKey,
   ANTHROPIC_BASE_URL: baseURL,
@@ -34,10 +34,10 @@ function secretsOf({
   ];
 }
 
-/** The model of this deployment; null where there is neither a key nor leave to answer offline. */
+/** The model of this deployment; null if it has no API key and the offline model is not enabled. */
 export const model: Model | null = openModel(settings);
 
-/** The hosts at which a program in a sandbox looks for the model; the deployment answers in their place. */
+/** The hosts to which a Claude Code process sends model calls. The deployment answers these calls itself. */
 export const MODEL_HOSTS: readonly string[] = [
   "api.anthropic.com",
   ...(settings.ANTHROPIC_BASE_URL ? [new URL(settings.ANTHROPIC_BASE_URL).hostname] : []),
@@ -52,7 +52,7 @@ function openModel({
   return offline ? createModel({ apiKey: "offline", fetch: offlineFetch() }) : null;
 }
 
-/** Where the calls of programs are passed on to; null where there is no model. */
+/** The API to which the model calls of Claude Code processes are forwarded; null if there is no model. */
 export const upstream: Upstream | null = openUpstream(settings);
 
 function openUpstream({
@@ -64,28 +64,28 @@ function openUpstream({
   return offline ? { apiKey: "offline", baseURL, fetch: offlineFetch() } : null;
 }
 
-/** Checks where names lead before agents fetch them; undefined where the deployment has no resolver. */
+/** Resolves host names before agents fetch from them; undefined if the deployment has no DNS resolver. */
 export const lookup: Lookup | undefined = settings.DNS_RESOLVER
   ? createLookup({ resolver: settings.DNS_RESOLVER, fetch: (input, init) => fetch(input, init) })
   : undefined;
 
-/** The folder in which agents work: where each begins, and what is saved of a sandbox. */
+/** The workspace: the directory in which agents start, and the part of a sandbox that is saved. */
 export const workspace: string = settings.AGENT_WORKSPACE;
 
-/** Returns where the sessions of a deployment work that do not say. */
+/** Returns the sandbox provider for sessions whose config names none. */
 export const defaultProviderOf = ({ CONTAINERS }: Pick<Settings, "CONTAINERS">): Provider =>
   CONTAINERS ? "cloudflare" : "embedded";
 
-/** Where sessions that do not say work. */
+/** The sandbox provider of this deployment for sessions whose config names none. */
 export const defaultProvider: Provider = defaultProviderOf(settings);
 
-/** Returns a model by its name or alias, with its price at an instant; undefined for one without a price. */
+/** Returns a model by its name or alias, with its prices at a time in ms since 1970; undefined if it has no price. */
 export const knownModel = (name: string, at: number = Date.now()): PricedModel | undefined =>
   resolveModel(name, at, settings.MODEL_PRICES);
 
 /**
- * Returns a model as it is at an instant, by the name that a client gave or that was sent. A name whose price is
- * no longer known, after a change of the settings, counts as the default model.
+ * Returns a model with its prices at a time in ms since 1970, by a name from a client or from a stored call. A name
+ * whose price is no longer known, after a change of the settings, counts as the default model.
  */
 export function modelOf(name: string = DEFAULT_MODEL, at: number = Date.now()): PricedModel {
   const known = knownModel(name, at) ?? resolveModel(DEFAULT_MODEL, at);

@@ -6,20 +6,20 @@ import { errorText, log } from "../shared/log";
 import type { SessionRpc } from "./rpc";
 import { SnapshotBucket } from "./storage/snapshot-bucket";
 
-/** How long a removed session's tombstone guards against a late write. */
+/** How long the tombstone of a removed session is kept, in ms. It guards against a late write. */
 const TOMBSTONE_MS = 7 * 86_400_000;
 
-/** The work of one run is bounded; the next one goes on. */
+/** Limits of one run: batches of tombstones, rows to reconcile, and rows at once. The next run continues. */
 const MAX_PURGES = 10;
 const MAX_ROWS = 100;
 const ROWS_AT_ONCE = 10;
 
-/** A row that was written within this time is still being written by its object. */
+/** A row that was written within this time, in ms, is skipped: its object may still be writing it. */
 const QUIET_MS = 5 * 60_000;
 
 /**
- * Removes what is kept for a time only, and repairs rows of the index that differ from their objects. Runs every few
- * minutes. Never rejects.
+ * Removes expired tombstones and snapshots, maintains the warm pool, and repairs rows of the index that differ from
+ * their objects. Runs every few minutes. Never rejects.
  */
 export async function maintain(env: Env, now: number): Promise<void> {
   await attempt("pool", () => maintainPool(env));
@@ -39,12 +39,12 @@ async function reconcile(env: Env, now: number): Promise<void> {
   const rows = await nextReconcileBatch(env.DB, { ...quiet, limit: MAX_ROWS });
   while (rows.length > 0) {
     const some = rows.splice(0, ROWS_AT_ONCE);
-    // One object that cannot be reached does not keep the others from being reconciled.
+    // An object that cannot be reached must not prevent the others from being reconciled.
     await Promise.all(some.map((row) => attempt("reconcile", () => reconcileRow(env, row, now))));
   }
 }
 
-/** Lets the object of a row compare it and repair it. Removes a row that has no object. */
+/** Makes the object of a row compare and repair it. Removes a row that has no object. */
 async function reconcileRow(env: Env, row: SessionRow, now: number): Promise<void> {
   const session = env.SESSIONS.getByName(row.id) as unknown as Pick<SessionRpc, "reconcile">;
   const verdict = await session.reconcile(row);

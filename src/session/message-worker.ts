@@ -13,7 +13,7 @@ import { Supervisor } from "./supervisor";
 import { endMessage, type MessageEnding } from "./transactions/messages";
 import { failLostMessage, noteRestart } from "./transactions/restarts";
 
-/** Why no message can be run in a deployment without a model. */
+/** The error of a message in a deployment without a model. */
 export const NO_MODEL = {
   type: "unavailable_error",
   message: "No model is configured: set the secret ANTHROPIC_API_KEY.",
@@ -24,7 +24,7 @@ const OUR_FAULT: PublicError = {
   message: "The message failed by a fault of ours.",
 };
 
-/** The parts of a session that work on its messages uses. */
+/** The parts of a session that running its messages uses. */
 export interface MessageWorkerDeps {
   env: SessionEnv;
   guard: CrashGuard;
@@ -32,14 +32,17 @@ export interface MessageWorkerDeps {
   claudeCode: ClaudeCode;
 }
 
-/** Runs the session's message with the runtime of its config, from its first start or from where a lost object left it. */
+/**
+ * Runs the session's message with the runtime of its config. Starts a new message, and resumes one whose object was
+ * lost.
+ */
 export class MessageWorker {
   readonly #context: SessionContext;
   readonly #deps: MessageWorkerDeps;
   readonly #supervisor: Supervisor;
-  /** The message that this object has started, until work on it begins. Any other was started by an object that is lost. */
+  /** The message that this object started, until work on it begins. Any other message was started by a lost object. */
   #started: string | null = null;
-  /** The message that this object has resumed, and since when. */
+  /** The message that this object resumed, and when, in ms since 1970. */
   #resumed: { messageId: string; at: number } | null = null;
 
   constructor(context: SessionContext, deps: MessageWorkerDeps) {
@@ -53,28 +56,30 @@ export class MessageWorker {
     });
   }
 
-  /** Returns the message that is to run; null for none. */
+  /** Returns the id of the message that should run; null if there is none. */
   running(): string | null {
     const { store } = this.#context;
     return store.exists() ? store.state.running : null;
   }
 
-  /** Notes that a commit of this object has started a message, or ended the one that ran. */
+  /** Records that a commit of this object started a message, or, with null, ended the running one. */
   noteStart(messageId: string | null): void {
     this.#started = messageId;
   }
 
-  /** Starts and stops work as the session's state asks for. */
+  /** Starts and stops work as the session's state requires. */
   drive(): void {
     this.#supervisor.drive();
   }
 
-  /** Waits, within a bound, until work that was stopped is over. */
+  /** Waits until stopped work has ended, with a timeout. */
   stopped(): Promise<void> {
     return this.#supervisor.stopped();
   }
 
-  /** Notes that a resumed message is at work long after its restart: it is not what ended the object. */
+  /**
+   * Records that a resumed message survived its restart if it still runs long after it. Then it did not cause the loss.
+   */
   noteSurvival(now: number): void {
     const resumed = this.#resumed;
     if (resumed === null || now - resumed.at < SURVIVAL_MS) return;
@@ -87,7 +92,7 @@ export class MessageWorker {
     });
   }
 
-  /** Works on a message until it has ended by itself or was ended from outside. */
+  /** Runs a message until it has ended by itself or was ended by another call. */
   async #work(messageId: string, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     const { env, guard, snapshots, claudeCode } = this.#deps;
@@ -96,7 +101,7 @@ export class MessageWorker {
       return;
     }
     const { store, storage } = this.#context;
-    // Whatever the message does to the runtime, the next object has to know that it ran.
+    // The record that the message ran must be on disk even if the message crashes the runtime.
     await storage.sync();
     await snapshots.settled();
     if (signal.aborted) return;
@@ -116,7 +121,10 @@ export class MessageWorker {
     if (ending) this.#end(messageId, withoutSecrets(ending, clear));
   }
 
-  /** Returns whether a message may be run. One that this object has not started was lost, which counts as a restart. */
+  /**
+   * Returns whether a message may be run. If this object did not start it, its object was lost, and a restart is
+   * counted.
+   */
   #mayRun(messageId: string): boolean {
     const isNew = this.#started === messageId;
     this.#started = null;

@@ -5,33 +5,33 @@ import { settledWithin } from "../shared/timeout";
 import type { SessionStore } from "./storage/store";
 import { toSessionRow } from "./transactions/session-row";
 
-/** Changes that follow each other closely reach the index as one write. */
+/** Delay before the index is updated, in ms. Changes within this time reach the index as one write. */
 const GATHER_MS = 200;
-/** The same while a message runs: its totals change with every turn, and lists may lag. */
+/** The delay while a message runs, in ms. Its totals change with every turn, and lists may lag behind. */
 const GATHER_BUSY_MS = 2_000;
-/** A write that takes longer has failed; its version guards against its coming late. */
+/** Timeout of a write, in ms. If the write still arrives later, its version prevents it from replacing a newer row. */
 const WRITE_TIMEOUT_MS = 10_000;
 const BASE_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 300_000;
 
-/** Returns when to try again after so many failures; half of the wait is jitter. */
+/** Returns the time of the next attempt after a number of failures. Half of the delay is jitter. */
 export function retryAt(now: number, attempts: number, random: number): number {
   return now + jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, random);
 }
 
-/** What the outbox needs of the world. */
+/** The functions that the outbox calls. */
 export interface OutboxDeps {
   put(row: SessionRow): Promise<void>;
   remove(row: SessionRow): Promise<void>;
-  /** Called when the index knows that the session is gone: nothing needs it any more. */
+  /** Called after the index has removed the session, so that its storage can be erased. */
   forget(): Promise<void>;
-  /** Called when the time of the next try has changed. */
+  /** Called when the time of the next attempt has changed. */
   reschedule(): void;
 }
 
 /**
- * Brings the index up to date with a session. What is to be sent is the newest row, so that changes
- * gather while the index is away, and the index's own guard on versions keeps the order.
+ * Updates the index with the session's row. It always sends the newest row, so that changes during an outage of the
+ * index are combined. The index compares versions, which keeps the order.
  */
 export class Outbox {
   readonly #store: SessionStore;
@@ -44,19 +44,21 @@ export class Outbox {
     this.#deps = deps;
   }
 
-  /** Drains soon, should there be anything to send; after a failure its own time has to come first. */
+  /**
+   * Drains after a short delay if there is something to send. After a failure, does nothing: the retry is scheduled.
+   */
   drainSoon(): void {
     if (this.#store.outbox?.attempts !== 0) return;
     const gatherMs = this.#store.state.running === null ? GATHER_MS : GATHER_BUSY_MS;
     this.#timer ??= setTimeout(() => this.drain(), gatherMs);
   }
 
-  /** Drains if that is due. */
+  /** Drains if the time of the next attempt has come. */
   async drainDue(now: number): Promise<void> {
     if (this.#store.outbox && this.#store.outbox.nextAt <= now) await this.drain();
   }
 
-  /** Sends what there is to send; with a bound, waits no longer than that. Never rejects. */
+  /** Sends the pending update. With `boundMs`, stops waiting after that time. Never rejects. */
   async drain(boundMs?: number): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;

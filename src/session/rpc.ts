@@ -4,13 +4,13 @@ import type { Egress, EnvValue, Network } from "../sandbox/egress";
 import type { Limits } from "./rules/ledger";
 import type { When } from "./rules/schedule-times";
 
-/** Who calls: `owner` is the tenant that the key belongs to; an admin may touch every owner's sessions. */
+/** The caller: `owner` is the tenant of the key. An admin may access the sessions of every owner. */
 export interface Caller {
   owner: string;
   admin: boolean;
 }
 
-/** Why a call was refused; `http/errors.ts` makes each a status. */
+/** Why a call was refused. `http/errors.ts` maps each code to an HTTP status. */
 export type FailureCode =
   | "invalid_request"
   | "not_found"
@@ -21,36 +21,39 @@ export type FailureCode =
   | "too_many_schedules"
   | "unavailable";
 
-/** A refusal. Error classes do not survive RPC, so refusals travel as values. */
+/** The reason for a refusal. Error classes do not survive RPC, so refusals are returned as values. */
 export interface Failure {
   code: FailureCode;
   message: string;
-  /** Fields that stand beside `type` and `message` in the API's error, such as a blocking id. */
+  /** Further fields of the API's error besides `type` and `message`, such as the id of a blocking message. */
   details?: Record<string, string>;
 }
 
-/** What a call answers: a value or a refusal. */
+/** The result of a call: a value or a refusal. */
 export type Result<T> = { ok: true; value: T } | Refusal;
 export interface Refusal {
   ok: false;
   failure: Failure;
 }
 
-/** Answers a value. */
+/** Returns a result with a value. */
 export const ok = <T>(value: T): Result<T> => ({ ok: true, value });
 
-/** Refuses a call. */
+/** Returns a refusal. */
 export const refuse = (
   code: FailureCode,
   message: string,
   details?: Record<string, string>,
 ): Refusal => ({ ok: false, failure: { code, message, ...(details && { details }) } });
 
-/** Refuses an idempotency key that was used with another body. `details` names what that made. */
+/**
+ * Returns a refusal of an idempotency key that was used with another body. `details` identifies what that request
+ * created.
+ */
 export const refuseReusedKey = (details: Record<string, string>): Refusal =>
   refuse("idempotency_mismatch", "This Idempotency-Key was used with another body.", details);
 
-/** How one of a session's further agents is set up; what is absent is as the session's. */
+/** The configuration of a type of agents. Absent fields have the session's values. */
 export interface CustomAgent {
   description?: string | undefined;
   systemPrompt?: string | undefined;
@@ -62,7 +65,7 @@ export interface CustomAgent {
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | undefined;
 }
 
-/** How a session's agent is set up: the API's `config`, as given. */
+/** A session's configuration: the `config` of the API, as given. */
 export interface SessionConfig {
   model?: string | undefined;
   systemPrompt?: string | undefined;
@@ -82,30 +85,30 @@ export interface SessionConfig {
   snapshotId?: string | undefined;
 }
 
-/** What a session is made from: a parsed request, with the deployment's defaults filled in. */
+/** The specification of a new session: a parsed request, with the deployment's defaults filled in. */
 export interface SessionSpec {
   id: string;
   pattern: Pattern;
   config: SessionConfig;
   conversationId: number | null;
-  /** Where its sandbox comes from. */
+  /** The provider of its sandbox. */
   provider: string;
   limits: Limits;
   tags: string[];
   description: string | null;
   userId: string | null;
-  /** Tells a repeated keyed create from another one; null without an `Idempotency-Key`. */
+  /** Identifies the request, to recognize a repeat with the same `Idempotency-Key`; null if it has no such key. */
   requestHash: string | null;
-  /** A sandbox that is ready for it; its own has the session's id. */
+  /** The id of a sandbox from the warm pool. If absent, the sandbox has the session's id. */
   sandboxId?: string;
 }
 
-/** A change of metadata or limits: an absent field stays as it is. */
+/** A change of metadata or limits. Absent fields do not change. */
 export type SessionPatch = Partial<Pick<SessionSpec, "tags" | "description" | "userId"> & Limits>;
 
 /**
- * A client's request to the agent. `id` is chosen by the caller, so that a call whose answer was lost
- * can be repeated: the same id and hash attach to the first message.
+ * A client's request to an agent. The caller chooses `id`, so that a call whose response was lost can be repeated: a
+ * request with the same id and hash returns the first message.
  */
 export interface MessageRequest {
   id: string;
@@ -120,12 +123,12 @@ export interface MessageRequest {
 
 export type MessageStatus = "queued" | "running" | "completed" | "failed" | "interrupted";
 
-/** A message as its session tells it. Instants are ms since 1970, money is nano-dollars. */
+/** A message as the session returns it. Times are in ms since 1970, money in nano-dollars. */
 export interface MessageRow {
   id: string;
-  /** The session it was sent to. */
+  /** The session to which it was sent. */
   sessionId: string;
-  /** Its place among the session's messages, from 1. */
+  /** Its position among the session's messages, starting at 1. */
   position: number;
   prompt: Prompt;
   agent: string | null;
@@ -143,14 +146,14 @@ export interface MessageRow {
   endedAt: number | null;
 }
 
-/** When a schedule is to run, as it is asked for. */
+/** When a schedule runs, as requested. Times are in ms since 1970. */
 export type WhenRequest =
   | { cron: string; timeZone: string }
   | { everyMs: number }
   | { at: number }
   | { delayMs: number };
 
-/** A request to make a schedule; `id` and `requestHash` are as those of a message. */
+/** A request to create a schedule. `id` and `requestHash` have the same meaning as for a message. */
 export interface ScheduleRequest {
   id: string;
   when: WhenRequest;
@@ -158,13 +161,13 @@ export interface ScheduleRequest {
   requestHash: string;
 }
 
-/** A schedule as its session tells it. */
+/** A schedule as the session returns it. Times are in ms since 1970. */
 export interface ScheduleRow {
   id: string;
   when: When;
   prompt: Prompt;
   paused: boolean;
-  /** Null while it is paused, and once its session has ended. */
+  /** Null while it is paused, and after the session has ended. */
   nextRunAt: number | null;
   lastRunAt: number | null;
   /** The message of its last run. */
@@ -172,22 +175,22 @@ export interface ScheduleRow {
   createdAt: number;
 }
 
-/** A page of messages, oldest first; `next` is the position to go on after, null at the end. */
+/** A page of messages, oldest first. `next` is the position after which the next page starts; null on the last page. */
 export interface MessagePage {
   messages: MessageRow[];
   next: number | null;
 }
 
-/** A snapshot as its session tells it. Instants are ms since 1970. */
+/** A snapshot as the session returns it. Times are in ms since 1970. */
 export interface SnapshotRow {
   id: string;
-  /** The session that it is of. */
+  /** The session from which it was taken. */
   sessionId: string;
   createdAt: number;
-  /** When it is removed at the latest. */
+  /** When it expires. It may be removed earlier, since a session keeps a limited number. */
   expiresAt: number;
   sizeBytes: number;
-  /** Messages in its transcript. */
+  /** Number of messages in its transcript. */
   numMessages: number;
 }
 
@@ -198,32 +201,34 @@ export interface EventPage {
 }
 
 /**
- * What a session object answers. Every call names its caller; a caller that may not see the session
- * gets `not_found`, as for an id that does not exist.
+ * The RPC interface of a session object. Calls on behalf of a client have a `caller`. If the caller may not access the
+ * session, the result is `not_found`, as for an id that does not exist.
  *
- * `fetch` is for watching: `GET https://session/events?after=<seq>&message=<id>` with the caller as
- * JSON in the header `x-rigger-caller` upgrades to a WebSocket whose text frames are whole records of
- * an SSE stream (`sseRecord`), replayed after `after` and then live. With `message` only that
- * message's events come, and the object closes with 1000 after the one that ends it; without, it
- * closes with 1000 after the session's last event. Any other close means: connect again after the
- * last seq seen. A refusal answers 4xx with a `Failure` as JSON.
+ * `fetch` subscribes to events: `GET https://session/events?after=<seq>&message=<id>`, with the caller as JSON in the
+ * header `x-rigger-caller`, upgrades to a WebSocket. Its text frames are whole records of an SSE stream (`sseRecord`):
+ * first the stored events after `after`, then live ones. With `message`, the socket carries only that message's events,
+ * and the object closes it with 1000 after the one that ends the message. Without, the object closes it with 1000 after
+ * the session's last event. After any other close, connect again with the last seq received. A refusal is a 4xx
+ * response with a `Failure` as JSON.
  *
- * `fetch` is also for the session's program: `https://session/model/v1/messages` is its call of the model,
- * and no other path below `/model/` is there. Only what comes out of the session's own machine may be sent on to it.
+ * `fetch` also receives the model calls of the session's Claude Code process, at `https://session/model/v1/messages`.
+ * Other paths below `/model/` are not found. Only requests from the session's own container may be forwarded to it.
  */
 export interface SessionRpc {
+  /** Creates the session. A repeat with the same `requestHash` returns the session. */
   create(caller: Caller, spec: SessionSpec): Promise<Result<SessionRow>>;
   read(caller: Caller): Promise<Result<SessionRow>>;
   update(caller: Caller, patch: SessionPatch): Promise<Result<SessionRow>>;
-  /** Accepts a message and answers at once; a repeat answers with the message as it now is. */
+  /** Accepts a message and returns immediately. A repeat returns the message in its current state. */
   send(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>>;
-  /** Accepts a message and answers when it has ended. */
+  /** Accepts a message and returns after it has ended. */
   ask(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>>;
   messages(caller: Caller, page: { after: number; limit: number }): Promise<Result<MessagePage>>;
   message(caller: Caller, messageId: string): Promise<Result<MessageRow>>;
   events(caller: Caller, page: { after: number; limit: number }): Promise<Result<EventPage>>;
-  /** Stops the running message; null when none runs. */
+  /** Interrupts the running message and returns it; null if none runs. */
   interrupt(caller: Caller): Promise<Result<MessageRow | null>>;
+  /** Ends the session. Idempotent: an ended session does not change. */
   terminate(caller: Caller, reason: string): Promise<Result<SessionRow>>;
   addSchedule(caller: Caller, request: ScheduleRequest): Promise<Result<ScheduleRow>>;
   schedules(caller: Caller): Promise<Result<ScheduleRow[]>>;
@@ -233,21 +238,21 @@ export interface SessionRpc {
     patch: { paused: boolean },
   ): Promise<Result<ScheduleRow>>;
   removeSchedule(caller: Caller, scheduleId: string): Promise<Result<null>>;
-  /** Keeps transcript and workspace as they are now; refused while a message runs. */
+  /** Takes a snapshot of transcript and workspace. Refused while a message runs. */
   snapshot(caller: Caller): Promise<Result<SnapshotRow>>;
-  /** Returns the snapshots that a session can be made from, newest first. */
+  /** Returns the snapshots from which a session can be created, newest first. */
   snapshots(caller: Caller): Promise<Result<SnapshotRow[]>>;
-  /** For another session that is to start from here: puts a copy under a key of the snapshots' bucket. */
+  /** Stores a copy at a key of the snapshot bucket, for another session that starts from this one. */
   copyTo(caller: Caller, key: string): Promise<Result<null>>;
-  /** Ends the session if need be, then forgets it for good. */
+  /** Ends the session if it has not ended, then deletes it. */
   remove(caller: Caller): Promise<Result<null>>;
   /**
-   * For the housekeeping, which acts for nobody: does what is due, and tells the index anew if its row
-   * is `wrong`. There is no session of an `unknown` id.
+   * For maintenance, which has no caller: runs what is due, compares the index's row with the session, and updates the
+   * index if the row is `wrong`. Returns `unknown` if the session does not exist.
    */
   reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown">;
-  /** For the sandbox's outgoing requests: where one to a host goes. Where no session lives, nowhere. */
+  /** For the sandbox: returns where an outgoing request to a host goes. Nowhere if the session does not exist. */
   egress(host: string): Promise<Egress>;
-  /** For the machine of a sandbox that asks whether its session still needs it; an unknown id needs none. */
+  /** For the container: returns whether the session still needs it. False if the session does not exist. */
   needsContainer(sandboxId: string): Promise<boolean>;
 }

@@ -10,12 +10,12 @@ import { type Refusal, refuse } from "./rpc";
 import type { Manifest } from "./storage/snapshot-bucket";
 import type { StoredEnv } from "./storage/store";
 
-/** An environment as it is given and used. */
+/** An environment with decrypted values, as clients give it and commands use it. */
 export type Env = Record<string, EnvValue>;
 
 /**
- * Returns the environment of a new session: what it is given, and from a copy what that leaves out. Rejects with a
- * `DecryptionError` where the copy's can't be read.
+ * Returns the environment of a new session, ready to be stored: the given one, supplemented by that of the copy it
+ * starts from. Rejects with a `DecryptionError` if the copy's environment can't be decrypted.
  */
 export async function newEnv(
   id: string,
@@ -26,7 +26,10 @@ export async function newEnv(
   return encryptEnv(id, await decryptEnv(copied.id, merged));
 }
 
-/** Returns the hash of a session's request as it is stored: one that secrets could be guessed from is encrypted. */
+/**
+ * Returns a request hash, ready to be stored. It is encrypted if the request has an `env`, which could be guessed from
+ * it.
+ */
 export async function newRequestHash(
   id: string,
   hash: string | null,
@@ -36,7 +39,9 @@ export async function newRequestHash(
   return encryption.encrypt(hash, hashPlace(id));
 }
 
-/** The environment of a session that exists: stored encrypted, kept in memory in clear once it was needed. */
+/**
+ * The environment of an existing session. It is stored encrypted, and cached in memory decrypted after the first use.
+ */
 export class SessionEnv {
   readonly #context: SessionContext;
   #read: { stored: StoredEnv; env: Env } | undefined;
@@ -45,7 +50,7 @@ export class SessionEnv {
     this.#context = context;
   }
 
-  /** Returns the environment in clear. Rejects with a `DecryptionError` where a key is missing. */
+  /** Returns the decrypted environment. Rejects with a `DecryptionError` if a key is missing. */
   async read(): Promise<Env> {
     const { id, config } = this.#context.store.identity;
     const stored = config.env;
@@ -54,15 +59,15 @@ export class SessionEnv {
     return this.#read.env;
   }
 
-  /** Returns the hash of the request that the session was made by. Rejects as `read` does. */
+  /** Returns the hash of the request that created the session; null if it had none. Rejects as `read` does. */
   async requestHash(): Promise<string | null> {
     const { id, requestHash } = this.#context.store.identity;
     return requestHash === null ? null : encryption.decrypt(requestHash, hashPlace(id));
   }
 
   /**
-   * Encrypts anew what is stored in clear, or under another key than the first. What can't be read stays as it is.
-   * Never rejects.
+   * Encrypts the environment and the request hash with the first key if they are stored as plaintext or under another
+   * key. If they can't be decrypted, they stay as they are. Never rejects.
    */
   async renew(): Promise<void> {
     const { store, commit } = this.#context;
@@ -73,7 +78,7 @@ export class SessionEnv {
       const clear = await this.read();
       const env = await encryptEnv(id, clear);
       const hash = await newRequestHash(id, await this.requestHash(), clear);
-      // Meanwhile another call may have done the same, or the session may have been forgotten.
+      // Another call may have done the same meanwhile, or the session may have been deleted.
       if (!store.exists() || store.identity !== identity) return;
       commit(() => store.saveEnv(env, hash));
       this.#read = { stored: env, env: clear };
@@ -83,20 +88,20 @@ export class SessionEnv {
   }
 }
 
-/** Returns what clients are told where an environment can't be read; undefined for any other error. */
+/** Returns the error for clients if an environment can't be decrypted; undefined for any other error. */
 export const problemOf = (error: unknown): PublicError | undefined =>
   error instanceof DecryptionError
     ? { type: "unavailable_error", message: `The session's env can't be read: ${error.message}.` }
     : undefined;
 
-/** Returns the same as a refusal; rejects with any other error. */
+/** Returns the error of `problemOf` as a refusal. Throws any other error. */
 export function refusalOf(error: unknown): Refusal {
   const problem = problemOf(error);
   if (!problem) throw error;
   return refuse("unavailable", problem.message);
 }
 
-/** Takes the secrets of an environment out of the error that a message ends with. */
+/** Removes the secrets of an environment from the error of a message's end. */
 export function withoutSecrets(ending: Ending, env: Env): Ending {
   if (!ending.error) return ending;
   const secrets = Object.values(env).flatMap((value) => (isSecret(value) ? [value.secret] : []));
@@ -117,7 +122,7 @@ const encryptEnv = (id: string, env: Env): Promise<StoredEnv> =>
 const decryptEnv = (id: string, env: StoredEnv): Promise<Env> =>
   mapTexts(env, (text, name) => encryption.decrypt(text, envPlace(id, name)));
 
-/** Returns where a text is stored, to which its ciphertext is bound. */
+/** Returns the place where a text is stored. Its ciphertext is bound to this place. */
 const envPlace = (id: string, name: string) => ["env", id, name];
 const hashPlace = (id: string) => ["requestHash", id];
 

@@ -51,15 +51,16 @@ import { rowsEqual, toSessionRow } from "./transactions/session-row";
 import { change } from "./transactions/state";
 import type { LiveDraft } from "./transactions/turns";
 
-/** How long a call that others should see in lists waits for the index before it answers without it. */
+/** How long a call whose change should appear in lists waits for the index, in ms. After that it returns anyway. */
 const INDEX_WAIT_MS = 3_000;
 
 /**
- * One session, and the source of truth about it. Everything it knows is in its SQLite, so it may be lost between any
- * two lines; in memory are only work under way and calls that wait for it. An idle session is rows on disk.
+ * The Durable Object of one session, and the source of truth about it. All data is in its SQLite, so the object may be
+ * lost at any time. Only running work and calls that wait for it are in memory. An idle session consists of rows on
+ * disk.
  *
- * The class answers calls and commits changes. What a change is stands in `transactions`; what works between changes is
- * in the parts that it is made of.
+ * The class answers calls and commits changes. `transactions` defines the changes. The parts that it creates do the
+ * work between changes.
  */
 export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #store = new SessionStore(this.ctx.storage);
@@ -254,7 +255,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return findEgress(this.#store, host, () => this.#env.read());
   }
 
-  /** Opens a WebSocket that carries the session's events, or answers Claude Code's model calls; see `SessionRpc`. */
+  /** Opens a WebSocket that carries the session's events, or answers Claude Code's model calls. See `SessionRpc`. */
   override async fetch(request: Request): Promise<Response> {
     if (new URL(request.url).pathname.startsWith("/model/")) return this.#answerProgram(request);
     const caller: Caller = JSON.parse(request.headers.get("x-rigger-caller") ?? "{}");
@@ -270,7 +271,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return joined.ok ? joined.value : Response.json(joined.failure, { status: 404 });
   }
 
-  /** Claude Code may be the first to call after a loss of the object, so its message is resumed first. */
+  /**
+   * Answers a request of Claude Code. It may be the first call after a loss of the object, so its message is resumed
+   * first.
+   */
   async #answerProgram(request: Request): Promise<Response> {
     if (!this.#store.exists()) return new Response(null, { status: 404 });
     this.#worker.drive();
@@ -281,7 +285,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     socket.close();
   }
 
-  /** Does what is due. Never throws and is safe to run twice; a message is only started, never awaited. */
+  /** Runs what is due. Never throws. Idempotent. Messages are started but not awaited. */
   override async alarm(): Promise<void> {
     this.#clock.forgetAlarm();
     if (!this.#store.exists()) return this.#sweep();
@@ -297,8 +301,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   }
 
   /**
-   * Does something for a caller with the session brought up to the present. Refuses a caller that may not see the
-   * session, as if it did not exist.
+   * Brings the session up to date and runs `act` for a caller. Returns `not_found` if the session does not exist or the
+   * caller may not access it.
    */
   async #enter<T>(caller: Caller, act: () => Result<T> | Promise<Result<T>>): Promise<Result<T>> {
     if (!this.#isVisibleTo(caller)) return NO_SESSION;
@@ -310,20 +314,20 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return this.#store.exists() && (this.#store.identity.owner === owner || admin);
   }
 
-  /** Starts and stops what works on the session, as its state asks for. */
+  /** Starts and stops work on the message and the container, as the session's state requires. */
   #drive(): void {
     this.#worker.drive();
     this.#container.drive();
   }
 
-  /** Returns the session as it is now, answered once lists show it, the index being up. */
+  /** Returns the session's current row after the index has it, or after `INDEX_WAIT_MS`. */
   async #listed(): Promise<Result<SessionRow>> {
     const row = toSessionRow(this.#store);
     if (!this.#clock.isResting()) await this.#outbox.drain(INDEX_WAIT_MS);
     return ok(row);
   }
 
-  /** Commits a change; see `SessionContext`. Nothing else writes the session's state. */
+  /** Commits a change; see `SessionContext`. All writes of the session's state go through it. */
   #commit<T>(change: (now: number) => T): T {
     const now = Date.now();
     const before = this.#worker.running();
@@ -339,7 +343,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return result;
   }
 
-  /** Ends a session that does more than any has reason to. */
+  /** Fails the session if the breaker has tripped. */
   #stopRunaway(now: number): void {
     const what = this.#breaker.tripped(now);
     if (what === null || isEnded(this.#store.state.lifecycle)) return;
@@ -369,20 +373,20 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     this.#commit((now) => {
       change(this.#store, {}, now);
       const { state } = this.#store;
-      // The index takes no version that is not above its own, whatever that is.
+      // The index only accepts a version greater than its own.
       this.#store.state = { ...state, version: Math.max(state.version, row.version + 1) };
     });
     await this.#outbox.drain(INDEX_WAIT_MS);
   }
 
-  /** Removes what is left of a creation that did not complete. */
+  /** Removes what a creation that did not complete left behind. If that fails too often, sets an alarm for later. */
   async #sweep(): Promise<void> {
     if (!this.#restore.busy) return;
     if (await this.#guard.attempt("sweep", () => this.#restore.sweep())) return;
     await this.ctx.storage.setAlarm(this.#guard.restsUntil("sweep", Date.now()));
   }
 
-  /** Removes everything of the session, its container and snapshots included. */
+  /** Deletes everything of the session, including its container and snapshots. */
   async #erase(): Promise<void> {
     await this.#container.erase();
     await this.#snapshots.removeAll();

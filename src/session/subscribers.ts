@@ -4,28 +4,29 @@ import type { LoggedEvent } from "./storage/event-log";
 import type { SessionStore } from "./storage/store";
 import type { Drafts, LiveDraft } from "./transactions/turns";
 
-/** The tag of sockets that carry every event; the others carry those of the message they are tagged with. */
+/** The tag of sockets that carry all events. Other sockets are tagged with a message and carry its events. */
 const EVERYTHING = "*";
 
-/** A socket gets at most so much at once; for the rest its client comes back. */
+/** Maximum size of a replay. For the remaining events the client connects again. */
 const MAX_REPLAY_EVENTS = 500;
 const MAX_REPLAY_CHARACTERS = 1 << 20;
 
-/** The part of a Durable Object's state that holds its sockets, through its sleep too. */
+/** The part of a Durable Object's state that keeps its sockets, also while the object hibernates. */
 export type Sockets = Pick<DurableObjectState, "acceptWebSocket" | "getWebSockets">;
 
-/** What is to be sent to those who watch everything, and to those who watch the one message it is of. */
+/** An event to be sent to subscribers of the session and to those of the event's message. */
 interface Frame {
   messageId: string | null;
   text: string;
-  /** Whether it is the last one for the ones, and for the others. */
+  /** Whether it is the last event for subscribers of the session. */
   endsSession: boolean;
+  /** Whether it is the last event for subscribers of its message. */
   endsMessage: boolean;
 }
 
 /**
- * Tells whoever watches a session what happens. What happens in one go is sent as one frame: a message on
- * a socket costs more than what it carries.
+ * Sends a session's events to its subscribers. Events of the same tick are sent as one frame, since the cost of a frame
+ * exceeds that of its content.
  */
 export class Subscribers {
   readonly #sockets: Sockets;
@@ -37,7 +38,7 @@ export class Subscribers {
     this.#sockets = sockets;
   }
 
-  /** Sends a stored event, and closes the sockets that have then been sent everything. */
+  /** Sends a stored event, and closes the sockets for which it is the last one. Resolves `messageEnd` calls. */
   show(event: LoggedEvent): void {
     this.#gather(event, storedFrame(event));
     const { type, messageId } = event;
@@ -46,25 +47,28 @@ export class Subscribers {
     this.#waiting.delete(messageId);
   }
 
-  /** Resolves when a message that has not ended does. */
+  /** Resolves when a message that has not ended yet ends. */
   messageEnd(messageId: string): Promise<void> {
     const waiting = this.#waiting.get(messageId) ?? Promise.withResolvers<void>();
     this.#waiting.set(messageId, waiting);
     return waiting.promise;
   }
 
-  /** Shows a live event. */
+  /** Sends an event that is not stored. */
   showLive(event: LiveEvent): void {
     this.#gather({ type: event.type, messageId: event.messageId ?? null }, sseRecord(event));
   }
 
-  /** Adds a socket that carries a session's events after a seq, or those of one message. */
+  /**
+   * Returns the response that opens a WebSocket with the session's events after seq `after`, or only those of one
+   * message.
+   */
   join(
     store: SessionStore,
     drafts: Drafts,
     wanted: { after: number; messageId: string | null },
   ): Response {
-    // Or else what is read from the log would be sent to it once more.
+    // Otherwise the new socket would receive gathered events twice: from the log and with the next flush.
     this.#flush();
     const { 0: client, 1: server } = new WebSocketPair();
     this.#sockets.acceptWebSocket(server, [wanted.messageId ?? EVERYTHING]);
@@ -98,7 +102,7 @@ export class Subscribers {
         socket.send(frames.map(({ text }) => text).join(""));
         if (frames.some(isLast)) socket.close(ENDED.code, ENDED.reason);
       } catch {
-        // A socket that is closing already: its client comes back and is caught up from the log.
+        // The socket is closing already. Its client connects again and gets the events from the log.
       }
     }
   }
@@ -107,7 +111,7 @@ export class Subscribers {
 const ENDED = { code: 1000, reason: "ended" };
 const MORE = { code: 4000, reason: "more" };
 
-/** Returns what a watcher that joins is sent first, and whether its socket is closed after that. */
+/** Returns the frames that a new subscriber gets first, and the close of its socket; null if the socket stays open. */
 export function replayFrames(
   store: SessionStore,
   messageId: string | null,
@@ -128,7 +132,7 @@ export function replayFrames(
     if (message ? isMessageEnd(event.type) : isLastEvent(event.type))
       return { frames, close: ENDED };
   }
-  // A watcher that has seen the last event already.
+  // The subscriber has the last event already.
   if (message ? message.endedAt !== null : isEnded(store.state.lifecycle)) {
     return { frames, close: ENDED };
   }
@@ -142,7 +146,7 @@ export function replayFrames(
 const storedFrame = (event: LoggedEvent): string =>
   `id: ${event.seq}\nevent: ${event.type}\ndata: ${event.json}\n\n`;
 
-/** Returns a reply under way as one delta a block, so that whoever joins in its middle misses nothing. */
+/** Returns an incomplete reply as one delta per block, so that a new subscriber gets the text that was sent before. */
 function draftEvents(turnId: string, { draft, scope }: LiveDraft): LiveEvent[] {
   return draft.content.flatMap((block, index): LiveEvent[] => {
     const text =

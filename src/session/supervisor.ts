@@ -1,22 +1,22 @@
 import { settledWithin } from "../shared/timeout";
 
-/** How long an ending waits for what it stopped to be gone. */
+/** Maximum time that a call waits for stopped work to end, in ms. */
 const STOP_WAIT_MS = 5_000;
 
-/** What a supervisor needs of its session. */
+/** The functions of the session that the supervisor calls. */
 export interface SupervisorDeps {
-  /** Returns the message that is to run; null when none is, or the session is gone. */
+  /** Returns the id of the message that should run; null if there is none or the session does not exist. */
   running(): string | null;
-  /** Works on a message until it has ended, one way or another, or the signal is aborted. */
+  /** Works on a message until it has ended in any way, or the signal is aborted. */
   work(messageId: string, signal: AbortSignal): Promise<void>;
-  /** Ends a message whose work threw. */
+  /** Ends a message whose work rejected. */
   fail(messageId: string, error: unknown): void;
   waitUntil(work: Promise<unknown>): void;
 }
 
 /**
- * Sees to it that the running message, and no other, is worked on: whoever worked on it may have been
- * lost with the object, and work on a message that was ended from outside is stopped.
+ * Makes sure that exactly one worker runs for the running message, and none for other messages. Starts a worker if the
+ * earlier one was lost with its object. Stops the worker of a message that was ended by another call.
  */
 export class Supervisor {
   readonly #deps: SupervisorDeps;
@@ -27,7 +27,7 @@ export class Supervisor {
     this.#deps = deps;
   }
 
-  /** Starts and stops work as the session's state asks for it. Call it after every change of that. */
+  /** Starts and stops work as the session's state requires. Call it after every change of the state. */
   drive(): void {
     const messageId = this.#deps.running();
     if (messageId !== null && this.#worker?.messageId === messageId) return;
@@ -39,15 +39,15 @@ export class Supervisor {
     this.#worker = null;
     if (messageId === null) return;
     const controller = new AbortController();
-    // Begun in a tick of its own, so that the worker is known before its work can change the state. Between two
-    // messages of a queue whatever else the isolate has to do gets its turn, timers and sockets too.
+    // Started in a later tick, so that `#worker` is set before the work can change the state. Between two queued
+    // messages, the wait lets other tasks of the isolate run, such as timers and sockets.
     const tick = stopped ? scheduler.wait(0) : Promise.resolve();
     const done = tick.then(() => this.#work(messageId, controller));
     this.#worker = { messageId, controller, done };
     this.#deps.waitUntil(done);
   }
 
-  /** Waits, within a bound, until the work that was stopped last is over. */
+  /** Waits until the work that was stopped last has ended, with a timeout. */
   async stopped(): Promise<void> {
     await settledWithin(this.#stopped, STOP_WAIT_MS);
   }
@@ -59,10 +59,10 @@ export class Supervisor {
     } catch (error) {
       this.#fail(messageId, error);
     }
-    // Calls of a batch may be under way still.
+    // Calls of a batch may still be running.
     controller.abort();
     if (this.#worker?.controller === controller) this.#worker = null;
-    // Work that left its message running is begun again by the heartbeat, never in a loop.
+    // If the message is still running, the heartbeat starts the work again. Starting it here could loop.
     if (this.#deps.running() !== messageId) this.drive();
   }
 
@@ -70,7 +70,7 @@ export class Supervisor {
     try {
       this.#deps.fail(messageId, error);
     } catch {
-      // The storage is gone with the object; the next one carries the message on.
+      // The storage was lost with the object. The next object resumes the message.
     }
   }
 }

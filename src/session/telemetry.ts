@@ -8,7 +8,7 @@ import type { StoredMessage } from "./storage/messages";
 import type { SessionStore } from "./storage/store";
 import { toSessionRow } from "./transactions/session-row";
 
-/** Why a session was terminated, as far as we know it in words of our own. */
+/** The termination reasons that the session itself sets. */
 const OWN_REASONS: ReadonlySet<string> = new Set([
   "idle_timeout",
   "lifetime_limit",
@@ -17,7 +17,7 @@ const OWN_REASONS: ReadonlySet<string> = new Set([
   "deleted",
 ]);
 
-/** Returns a termination's reason as it is reported: `caller` for whatever a caller wrote. */
+/** Returns the termination reason for telemetry: `caller` if a caller wrote it. */
 export const reportedReason = (reason: string | null): string | null =>
   reason === null || OWN_REASONS.has(reason) ? reason : "caller";
 
@@ -51,7 +51,7 @@ function messagePoint(
   };
 }
 
-/** Returns the data point of a session's end, in the same columns; double5 is the session's age in ms. */
+/** Returns the data point of a session's end, with the same columns, except that double5 is the session's age in ms. */
 export function sessionPoint(session: SessionRow, model: string): AnalyticsEngineDataPoint {
   return {
     indexes: [session.owner.slice(0, 96)],
@@ -73,7 +73,7 @@ export function sessionPoint(session: SessionRow, model: string): AnalyticsEngin
   };
 }
 
-/** Reports a message that has ended: one data point, and one line. */
+/** Reports the end of a message: one data point and one log line. */
 export function reportMessage(
   analytics: AnalyticsEngineDataset,
   store: SessionStore,
@@ -96,7 +96,7 @@ export function reportMessage(
   });
 }
 
-/** Logs that a report of usage was not taken as it came. */
+/** Logs that a usage report was disputed. Does nothing for other events. */
 export function reportDispute({ identity }: SessionStore, logged: LoggedEvent): void {
   const event = parseLogged(logged);
   if (event.type !== "usage.disputed") return;
@@ -105,7 +105,7 @@ export function reportDispute({ identity }: SessionStore, logged: LoggedEvent): 
   log("usage.disputed", { session: identity.id, ...what });
 }
 
-/** Reports a session that has ended: one data point, and one line. */
+/** Reports the end of a session: one data point and one log line. */
 export function reportEnd(analytics: AnalyticsEngineDataset, store: SessionStore): void {
   const session = toSessionRow(store);
   analytics.writeDataPoint(sessionPoint(session, modelName(store)));

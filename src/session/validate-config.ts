@@ -8,16 +8,16 @@ import type { Settings } from "../settings";
 import { defaultProviderOf } from "./deployment";
 import type { SessionConfig } from "./rpc";
 
-/** One thing that is wrong with a request, and its path in the body, such as `config.model`. */
+/** A problem of a request, with its path in the body, such as `config.model`. */
 export interface Issue {
   path: string;
   message: string;
 }
 
-/** Types of agents that a session may have. */
+/** Maximum number of agent types of a session. */
 const MAX_TYPES = 50;
 
-/** Returns what a session's config asks for that this deployment can't do; empty when all is well. */
+/** Returns the parts of a session's config that this deployment does not support; empty if there are none. */
 export function checkConfig(
   config: SessionConfig,
   settings: Pick<Settings, "MODEL_PRICES" | "CONTAINERS">,
@@ -69,7 +69,7 @@ export function checkConfig(
   return issues;
 }
 
-/** Returns what is wrong with the hosts that the sandbox may reach and that secrets are for. */
+/** Returns problems of the hosts that the sandbox may reach and of those that secrets are sent to. */
 function checkEgress(
   { sandbox: { network } = {}, env = {} }: SessionConfig,
   provider: string,
@@ -96,7 +96,7 @@ function checkEgress(
   );
 }
 
-/** Returns what Claude Code can't do of what a config asks for. */
+/** Returns the parts of a config that Claude Code does not support. */
 function checkProgram(config: SessionConfig, provider: string): Issue[] {
   if (!hasPrograms(provider)) {
     return [{ path: "config.runtime", message: '"claude-code" needs a container' }];
