@@ -1,4 +1,5 @@
-# The machine of a session: Cloudflare's sandbox image, what agents use, Claude Code, and the runner of src/container.
+# The container of a session: Cloudflare's sandbox image, programs for agents, Claude Code, and the runner of
+# src/container.
 FROM docker.io/cloudflare/sandbox:0.12.10 AS runner
 COPY src/container /src
 RUN bun build /src/run.ts --target=node --outfile=/runner/run.mjs && chmod +x /runner/run.mjs
@@ -9,7 +10,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --create-home --shell /bin/bash agent \
  && chown agent /workspace
-# Claude Code is Anthropic's, under its own terms: it is installed here and is no part of this project.
+# Claude Code is licensed by Anthropic under its own terms. It is installed here and is not part of this project.
 RUN npm install --global @anthropic-ai/claude-code@2.1.330
 COPY --from=runner /runner /opt/rigger
 RUN ln -s /opt/rigger/run.mjs /usr/local/bin/rigger-run

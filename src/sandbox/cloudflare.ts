@@ -9,6 +9,7 @@ import {
 } from "@cloudflare/sandbox";
 import { RUNNER_HOME, type SavedPart } from "../container/protocol";
 import { fromBase64, toBase64 } from "../shared/bytes";
+import { errorText, log } from "../shared/log";
 import { type Bucket, countParts, getPart, partKey, putIndex } from "./archive";
 import { handleOutbound } from "./outbound";
 import { harmless } from "./output";
@@ -98,7 +99,7 @@ export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
       // The container may have been started meanwhile.
       if (!wanted && this.#ownedAt < askedAt) await this.destroy();
     } catch (error) {
-      console.error({ event: "sandbox.owner_silent", error: String(error) });
+      log("sandbox.owner_silent", { error: errorText(error) });
     }
   }
 
