@@ -25,44 +25,47 @@ import { type Change, callsOf, decide, type Reaction } from "./decide";
 import { later, passOn, stopped } from "./model-proxy";
 import { ClaudeCodeProcess, uuidIn } from "./process";
 
-/** Losses of the process, or of its container, without progress before its message fails. */
+/** Number of losses of the process or its container without progress after which the message fails. */
 const MAX_LOSSES = 5;
+/** The first and the longest pause before a restart of the process, in ms. */
 const RESTART_PAUSE_MS = 500;
 const MAX_RESTART_PAUSE_MS = 32_000;
-/** How long a model call waits for its session to be at work again after a loss of the object. */
+/** How long a model call waits for work on the message to start after a loss of the object, in ms. */
 const TAKE_UP_MS = 10_000;
+/** Maximum number of characters kept of output that is not part of the protocol. */
 const MAX_NOISE_CHARACTERS = 500;
 
-/** The message that is worked on. */
+/** The state of work on a message. */
 interface Work {
   messageId: string;
   signal: AbortSignal;
-  /** Notified whenever a call was settled, a result was stored, or an agent has become known. */
+  /** Notified whenever a model call was settled, a tool result was stored, or an agent was recorded. */
   settled: Notifier;
-  /** What the process wrote last that was no line of its protocol. */
+  /** The last output of the process that was not a line of its protocol. */
   noise: string;
-  /** The try after whose failure the process was last told to ask the model again. */
+  /** The id of the failed attempt after which the process was last told to call the model again. */
   askedAfter: string | null;
   /** Aborts the pending model calls of the process when it exits. */
   process: AbortController;
 }
 
-/** Why another try is needed: the process is dead, or its output could not be read. */
+/** Why another attempt is needed: the process exited or was lost, or its output could not be read. */
 type Failed = "died" | "unread";
 
 /**
- * Claude Code as a session's agent. Its process takes message after message. What it writes is stored as the loop's
- * events are, each line once, and its costs are settled where its model calls pass through. The process and its
- * container may be lost at any time: it is started again with its transcript.
+ * Runs Claude Code as a session's agent. One process handles one message after another. Each line of its output is
+ * processed once and journaled as the loop journals its own steps. The costs are settled by the model proxy, through
+ * which its model calls pass. The process and its container may be lost at any time; then the process is started again
+ * with its transcript.
  */
 export class ClaudeCode {
   readonly #context: SessionContext;
   readonly #process: ClaudeCodeProcess;
   #work: Work | null = null;
   #begun = Promise.withResolvers<void>();
-  /** Resolves when no message is worked on, nor being stopped. */
+  /** Resolves when no message is being worked on or being stopped. */
   #free: Promise<void> = Promise.resolve();
-  /** Whether a message is being stopped: its model calls are refused meanwhile. */
+  /** Whether a message is being stopped. Its model calls are refused meanwhile. */
   #stopping = false;
 
   constructor(context: SessionContext, env: SessionEnv) {
@@ -70,7 +73,7 @@ export class ClaudeCode {
     this.#process = new ClaudeCodeProcess(context, env);
   }
 
-  /** Works on a message until it has ended. Returns null when it was stopped from outside. */
+  /** Works on a message until it has ended, after earlier work has stopped. Returns null if the signal was aborted. */
   async runMessage(messageId: string, signal: AbortSignal): Promise<Ending | null> {
     const before = this.#free;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -109,7 +112,7 @@ export class ClaudeCode {
     }
   }
 
-  /** Answers a request of the process: a model call is passed on, and any other path is not found. */
+  /** Answers a request of the process: forwards a model call, and returns 404 for any other path. */
   async answer(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
     if (request.method !== "POST" || pathname !== "/model/v1/messages") {
@@ -134,7 +137,7 @@ export class ClaudeCode {
     });
   }
 
-  /** Has the process work, and starts it again as often as it is lost and that makes sense. */
+  /** Runs attempts until the message ends. Fails it after `MAX_LOSSES` losses without progress. */
   async #untilItEnds(work: Work): Promise<Ending | null> {
     const { store, commit } = this.#context;
     const { messageId, signal } = work;
@@ -150,7 +153,7 @@ export class ClaudeCode {
       if (!run || run.restarts >= MAX_LOSSES) return lostTooOften(work.noise);
       if (ending === "died") await this.#cleanUpAfterExit(work);
       commit(() => store.runs.saveRestarts(run.id, run.restarts + 1));
-      // The first loss of a process that is left from an earlier message may be an old one.
+      // A process of an earlier message may have been lost before this message, so its first loss causes no pause.
       if (run.restarts > 0 || before === undefined || ending === "unread") {
         const pauseMs = backoffMs(run.restarts + 1, RESTART_PAUSE_MS, MAX_RESTART_PAUSE_MS);
         await pause(pauseMs, signal);
@@ -159,7 +162,7 @@ export class ClaudeCode {
     }
   }
 
-  /** Gives up the calls of a process that has died, and ends what it left running. */
+  /** Settles the open calls of a process that exited, and kills the processes that it left running. */
   async #cleanUpAfterExit(work: Work): Promise<void> {
     const { store, commit } = this.#context;
     const { messageId } = work;
@@ -175,7 +178,7 @@ export class ClaudeCode {
     if (id !== undefined) await this.#process.kill(id);
   }
 
-  /** Makes sure that the process runs and has its prompt, and follows its output. */
+  /** Makes sure that the process runs and has its prompt, then processes its output. */
   async #attempt(work: Work): Promise<Ending | Failed> {
     const { messageId, signal } = work;
     if (!this.#context.sandbox().programs) return NO_PROGRAMS;
@@ -198,7 +201,10 @@ export class ClaudeCode {
     return "died";
   }
 
-  /** Stores what a line of output means, once, and answers it. Returns how the message ends, if it does. */
+  /**
+   * Processes a line of output: commits its changes and sends the input it requires. Returns how the message ends, if
+   * it does.
+   */
   async #handleLine(line: string, end: number, work: Work): Promise<Ending | undefined> {
     const { store } = this.#context;
     const { messageId, askedAfter } = work;
@@ -222,7 +228,7 @@ export class ClaudeCode {
     if (change?.type === "results") this.#process.saveTranscriptSoon();
     if (askAgain) {
       work.askedAfter = askAgain.id;
-      // Claude Code gives up sooner than the loop does.
+      // Claude Code stops retrying sooner than the loop does.
       const pauseMs = backoffMs(askAgain.attempt + 1, RESTART_PAUSE_MS, MAX_RESTART_PAUSE_MS);
       await pause(pauseMs, work.signal);
       if (work.signal.aborted) return undefined;
@@ -231,7 +237,7 @@ export class ClaudeCode {
     return ending;
   }
 
-  /** Commits what a line changes together with the offset of its end; nothing once the work was stopped. */
+  /** Commits the changes of a line together with the offset of its end. Does nothing after the work was stopped. */
   #commitLine(
     { promptStarted, change, input }: Reaction,
     ending: Ending | undefined,
@@ -254,7 +260,7 @@ export class ClaudeCode {
     return { store, drafts, messageId, now };
   }
 
-  /** Waits until the reply that makes a call is stored. Returns as well when none is under way that could make it. */
+  /** Waits until the reply with a tool call is stored, or no open model call is left that could return it. */
   async #callIsStored(toolUseId: string, { messageId, settled, signal }: Work): Promise<void> {
     const { runs, calls, tools } = this.#context.store;
     for (;;) {
@@ -272,7 +278,7 @@ function apply(at: MessageChange, change: Change): void {
   if (change.type === "compacted") noteCompaction(at, change.tokensBefore);
 }
 
-/** Returns what a failure of the sandbox means: another try, or the end of the message. */
+/** Returns the consequence of a sandbox failure: another attempt, or the end of the message. Rethrows other errors. */
 function failureOf(error: unknown): Ending | Failed {
   if (!(error instanceof SandboxError)) throw error;
   if (error.lost) return "died";

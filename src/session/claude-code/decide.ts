@@ -1,41 +1,43 @@
 import { type OutputEvent, promptLine } from "../../agent/claude-code/protocol";
 
-/** Tells a process that knows its prompt from before it died to go on. */
+/** The prompt for a restarted process that already has the message's prompt in its transcript. */
 const GO_ON =
   "You were interrupted before you were done. Go on where you were. Look at what is there first: a command may have run in part, and files may be missing.";
 
-/** Tells a process to go on that has given up on a model which is to be asked again. */
+/** The prompt for a process that stopped retrying a model call although another attempt is due. */
 const ASK_AGAIN = "The model could not be reached for a moment. Go on where you were.";
 
-/** What is known of the message when a line of output arrives. */
+/** The facts about a message that a decision on a line of output depends on. */
 export interface Facts {
   /** The UUID of the message's prompt. */
   promptUuid: string;
-  /** Whether the process has begun to work on that prompt. */
+  /** Whether the process has started to work on that prompt. */
   promptStarted: boolean;
-  /** The newest try for a reply that the process has given up on, and that another may follow. */
+  /** The newest attempt of a reply that the process gave up on although another attempt may follow. */
   openTry: { id: string; attempt: number } | undefined;
-  /** The try after which the process was last told to ask again. */
+  /** The id of the attempt after which the process was last told to call the model again. */
   askedAfter: string | null;
 }
 
-/** What a line of output changes. */
+/** A change that a line of output causes. */
 export type Change = Extract<OutputEvent, { type: "agent" | "results" | "compacted" | "ended" }>;
 
-/** What a line of output leads to. What is absent does not happen. */
+/** The reaction to a line of output. Absent fields require no action. */
 export interface Reaction {
-  /** Output that is no line of the protocol: the reason to give should the process die. */
+  /** Output that is not a line of the protocol. It is reported as the reason if the process exits. */
   noise?: string;
-  /** Whether the message's prompt has been started. */
+  /** Whether the process has started to work on the message's prompt. */
   promptStarted?: true;
   change?: Change;
-  /** A line of input to send. */
+  /** An input line to send. */
   input?: string;
-  /** The try that the process is told to make again. */
+  /** The attempt that the process is told to repeat. */
   askAgain?: { id: string; attempt: number };
 }
 
-/** Decides what a line of Claude Code's output leads to; undefined for nothing. A new line of input has the UUID given. */
+/**
+ * Returns the reaction to a line of Claude Code's output; undefined for none. An input line gets the UUID `newUuid`.
+ */
 export function decide(
   event: OutputEvent | null,
   facts: Facts,
@@ -49,11 +51,11 @@ export function decide(
       return event.uuid === facts.promptUuid ? { promptStarted: true } : undefined;
     case "done":
       if (event.uuid !== facts.promptUuid || facts.promptStarted) return undefined;
-      // The transcript has the prompt from before the process died, so it gets no other answer.
+      // The process has the prompt in its transcript from before a restart, so it does not answer it again.
       return { promptStarted: true, input: promptLine(newUuid, GO_ON) };
     case "ended": {
       const { openTry, askedAfter } = facts;
-      // A process that made no further try when it was told to would make none now.
+      // If the process made no further attempt after it was told to, telling it again would not help.
       if (!openTry || openTry.id === askedAfter) return { change: event };
       return { askAgain: openTry, input: promptLine(newUuid, ASK_AGAIN) };
     }
@@ -62,7 +64,10 @@ export function decide(
   }
 }
 
-/** Returns the tool calls that must be stored before a change is made: the process makes calls while it still reads. */
+/**
+ * Returns the ids of the tool calls that must be stored before a change is committed. The process may start calls while
+ * it still reads the reply.
+ */
 export function callsOf(change: Change): string[] {
   if (change.type === "agent") return [change.toolUseId];
   return change.type === "results" ? change.results.map(({ toolUseId }) => toolUseId) : [];

@@ -26,34 +26,34 @@ import { type RunChange, scopeOf } from "../transactions/state";
 import { startTool } from "../transactions/tool-calls";
 import { beginTurn, completeTurn, failTurn } from "../transactions/turns";
 
-/** The API takes no larger body. */
+/** Maximum size of a request body in bytes, the limit of the API. */
 const MAX_BODY_BYTES = 32 << 20;
-/** How long a call of an agent that nobody has heard of waits for the word that it was started. */
+/** How long a call of an unknown agent waits for the process to report the agent's start, in ms. */
 const AGENT_WAIT_MS = 10_000;
 
-/** How long a call waits for the program's own word of the results that it tells of. */
+/** How long a call waits for the process to report the tool results that the call contains, in ms. */
 const RESULT_WAIT_MS = 1_000;
 
-/** The header in which the program says which of its agents calls; absent for the main one. */
+/** The header with the process's id of the calling agent; absent for the main agent. */
 const AGENT_HEADER = "x-claude-code-agent-id";
 
-/** What is needed to pass a program's calls on while a message runs. */
+/** The context for forwarding model calls of the process while a message runs. */
 export interface ProxyDeps extends SessionContext {
   upstream: Upstream;
   messageId: string;
   /** Whether the session's agents have any tools. */
   hasTools: boolean;
   signal: AbortSignal;
-  /** Opens whenever a call was settled, a result was written down, or an agent has become known. */
+  /** Notified whenever a model call was settled, a tool result was stored, or an agent was recorded. */
   settled: Notifier;
-  /** Writes down a result that the program has told the model, if that is not done. */
+  /** Journals a tool result from a model call, if it is not journaled yet. */
   finish(result: CallResult): void;
 }
 
 /**
- * Passes one model call of the session's program on to the API, with the deployment's key, held to the
- * session's limits as the loop's own are: refused before it is made where it does not fit, and settled from
- * the API's own numbers. What becomes of it is written down before the program can have the whole answer.
+ * Forwards a model call of the Claude Code process to the API, with the deployment's key. The session's limits apply as
+ * in the loop: a call that does not fit is refused before it is made, and its cost is settled from the API's usage
+ * report. The outcome is journaled before the process can receive the whole response.
  */
 export async function passOn(request: Request, deps: ProxyDeps): Promise<Response> {
   const { store, signal } = deps;
@@ -65,7 +65,7 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
   if (!call.ok) return apiError(400, "invalid_request_error", call.message);
   const caller = await callerOf(request, deps);
   if (signal.aborted) return later();
-  // What nobody knows of is paid for all the same, and shown to nobody.
+  // A call of an unknown agent is charged to the message's own run and not shown to subscribers.
   const run = caller ?? store.runs.get(deps.messageId);
   const kind = caller || call.kind !== "reply" ? call.kind : "helper";
   if (!run) return later();
@@ -86,7 +86,8 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
     const granted = await reserveTurn(
       { ...call, kind, ref, maxTokens: wanted },
       {
-        begin: (wish) => deps.commit((now) => beginTurn(at(run, store, now), priced, wish)),
+        begin: (turnRequest) =>
+          deps.commit((now) => beginTurn(at(run, store, now), priced, turnRequest)),
         count: () =>
           countRelayed(deps.upstream, relayed({ maxTokens: wanted, attempt: 1 }), signal),
         signal,
@@ -116,18 +117,18 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
   }
 }
 
-/** Says that a limit forbids a call. It is not tried again: of all refusals the program takes this one at once. */
+/** Returns the response for a call that a limit forbids. Claude Code does not retry a call after this status. */
 const refusal = (limit: StopReason): Response =>
   apiError(402, "billing_error", `A limit of the session is reached [${limit}]`);
 
-/** Returns what a program's call is answered when nobody waits for it any more. */
+/** Returns the response for a call whose message has ended. */
 export const stopped = (): Response =>
   apiError(402, "billing_error", "The message has ended that this was for");
 
-/** Returns what a call is answered that nobody can see to at the moment. It is tried again. */
+/** Returns the response for a call that can't be handled at the moment. Claude Code retries it. */
 export const later = (): Response => apiError(529, "overloaded_error", "Overloaded");
 
-/** Returns the run that makes a call; undefined for an agent that nobody has heard of. */
+/** Returns the run that makes a call; undefined if its agent stays unknown for `AGENT_WAIT_MS`. */
 async function callerOf(
   { headers }: Request,
   { store, messageId, signal, settled }: ProxyDeps,
@@ -144,8 +145,8 @@ async function callerOf(
 }
 
 /**
- * Waits until the results are written down that a call tells of. The program says them as well, but a call
- * may come before its words; what it says too late is taken from the call.
+ * Waits until the tool results that a call contains are journaled. The process also reports them in its output, but the
+ * call may arrive first. Results that are not reported within `RESULT_WAIT_MS` are taken from the call.
  */
 async function resultsKnown(
   results: readonly CallResult[],
@@ -161,7 +162,7 @@ async function resultsKnown(
   if (!signal.aborted) for (const result of results.filter(isOpen)) finish(result);
 }
 
-/** Returns a call as it is sent: a reply is thought about and formed as in the loop. */
+/** Returns the body to send for a call. Thinking and the output format of a reply are set as in the loop. */
 function bodyOf(
   { thinking: own, context_management: edits, ...body }: Record<string, unknown>,
   call: { run: Run; kind: TurnKind; priced: PricedModel; maxTokens: number },
@@ -171,7 +172,7 @@ function bodyOf(
   const { outputSchema } = store.identity.config;
   const isReply = kind === "reply";
   const thinking = thinkingWithin({
-    thinking: isReply ? thoughtsOf(own, run, priced, store) : (own as Thinking),
+    thinking: isReply ? replyThinking(own, run, priced, store) : (own as Thinking),
     maxTokens,
   });
   const format = isReply && run.agent === MAIN && outputSchema && wireSchema(outputSchema);
@@ -179,7 +180,7 @@ function bodyOf(
     ...body,
     model: priced.id,
     max_tokens: maxTokens,
-    // What is said of old thoughts is refused where there are none.
+    // The API refuses context edits for thinking blocks in a request without thinking.
     ...(thinking && { thinking, ...(edits ? { context_management: edits } : {}) }),
     ...(format && {
       output_config: {
@@ -192,15 +193,18 @@ function bodyOf(
 
 type Thinking = ReturnType<typeof thinkingFor>;
 
-/** Returns how an agent thinks: as its session says, and as the program asks where that says nothing, but seen. */
-function thoughtsOf(own: unknown, run: Run, priced: PricedModel, store: SessionStore): Thinking {
+/**
+ * Returns the thinking options of a reply: those of the session's config, or else those of the process's request, with
+ * summarized thinking made visible.
+ */
+function replyThinking(own: unknown, run: Run, priced: PricedModel, store: SessionStore): Thinking {
   const given = setupOf(store, run.agent).thinking;
   if (given) return thinkingFor(priced, given);
   const asked = own as Thinking;
   return asked?.type === "adaptive" ? { ...asked, display: "summarized" } : asked;
 }
 
-/** Makes a call that was granted. */
+/** Makes a call whose turn was reserved. */
 function make(
   call: RelayedCall,
   granted: { run: Run; turn: Turn; live: boolean; cut: boolean },
@@ -224,7 +228,7 @@ function make(
     },
   };
   const settle = (outcome: ModelOutcome) => {
-    // Whoever ended the message has settled the call with what had arrived.
+    // The change that ended the message has settled the call with the part that had arrived.
     if (signal.aborted) return;
     if (drafts.get(turnId)?.draft === draft) drafts.delete(turnId);
     deps.commit((now) => {
@@ -234,7 +238,7 @@ function make(
         failTurn(change, turn, outcome, delayMs);
         return;
       }
-      // The program makes the calls that it was sent, whatever was kept of them.
+      // The process makes the tool calls that it received, whether or not their inputs could be stored.
       const { unusable: _, ...reply } = outcome;
       const kept = live ? replyToStore(reply, cut) : { ...reply, content: [] };
       const content = kept.content.map(asOurs);
@@ -246,18 +250,18 @@ function make(
   return relay(deps.upstream, call, signal, watch, settle);
 }
 
-/** Returns the tool that starts an agent has another name in the program's own requests. */
+/** Returns a block with our tool names. Claude Code calls the tool that starts an agent `Agent` instead of `Task`. */
 const asOurs = (block: Block): Block =>
   block.type === "tool_use" && block.name === "Agent" ? { ...block, name: "Task" } : block;
 
-/** Returns a run as it is now: it may have been taken up again since. */
+/** Returns the change for a run, with the run's current row: it may have changed since the run was read. */
 const at = (run: Run, store: SessionStore, now: number): RunChange => ({
   store,
   run: store.runs.get(run.id) ?? run,
   now,
 });
 
-/** Tells calls of one kind apart that are made side by side; the same call again is another try. */
+/** Returns a hash of a call's body. It distinguishes concurrent calls of one kind; the same body is another attempt. */
 async function refOf(body: object): Promise<string> {
   return toBase64((await sha256(JSON.stringify(body))).subarray(0, 12));
 }

@@ -11,20 +11,20 @@ import type { StoredProcess } from "../storage/claude-code";
 import { setupOfProgram } from "../transactions/claude-code";
 import { putBackTranscript, saveTranscript } from "./transcript";
 
-/** How long the process may take to stop what it does before it is killed. */
+/** How long the process may take to stop its work before it is killed, in ms. Also the timeout of a kill. */
 const STOP_MS = 3_000;
-/** How long a message's end waits for the transcript. What is missed then is saved the next time. */
+/** How long a message's end waits for the transcript to be saved, in ms. The rest is saved the next time. */
 const SAVE_MS = 20_000;
 
 /**
- * The Claude Code process of a session: one in its container, started at need with the transcript of the last one.
- * Which process there is, its newest input and how far its output is processed are stored.
+ * The Claude Code process of a session. There is at most one in the session's container. It is started when needed,
+ * with the transcript of the one before it. Its id, its newest input and the offset of its processed output are stored.
  */
 export class ClaudeCodeProcess {
   readonly #context: SessionContext;
   readonly #env: SessionEnv;
   #saving: Promise<unknown> | null = null;
-  /** The newest line of input that the process is known to have. */
+  /** The newest input line that the process is known to have: `<process id> <number>`. */
   #sent = "";
 
   constructor(context: SessionContext, env: SessionEnv) {
@@ -32,14 +32,17 @@ export class ClaudeCodeProcess {
     this.#env = env;
   }
 
-  /** Returns the process as it is stored. Throws where there is none. */
+  /** The stored process. Throws if there is none. */
   get stored(): StoredProcess {
     const stored = this.#context.store.process.read();
     if (!stored) throw new Error("the session has no process");
     return stored;
   }
 
-  /** Makes sure that a process runs that has a message's prompt as its newest one, sent or to be sent. */
+  /**
+   * Makes sure that a process runs and that the message's prompt is recorded for it. The prompt may still have to be
+   * sent.
+   */
   async start(messageId: string, signal: AbortSignal): Promise<void> {
     const { store, commit } = this.#context;
     const sandbox = this.#context.sandbox();
@@ -52,31 +55,31 @@ export class ClaudeCodeProcess {
     commit(() => store.process.beginMessage(messageId, line));
   }
 
-  /** Yields the lines of output that are not processed yet, until the process ends or the signal aborts. */
+  /** Yields the unprocessed lines of output until the process exits or the signal aborts. */
   output(signal: AbortSignal): AsyncGenerator<ProgramLine> {
     const { id, outputOffset } = this.stored;
     const programs = programsOf(this.#context.sandbox());
     return untilAborted(signal, programs.listen(id, outputOffset, signal));
   }
 
-  /** Sends the newest line of input, which may have been sent before. */
+  /** Sends the newest input line. Idempotent. */
   async sendInput(): Promise<void> {
     const { id, inputCount, lastInput } = this.stored;
     await programsOf(this.#context.sandbox()).tell(id, inputCount, lastInput);
     this.#sent = inputName(id, inputCount);
   }
 
-  /** Kills the process of an id, and all it has started, within a bound. Never rejects. */
+  /** Kills the process with an id and all processes that it has started, with a timeout. Never rejects. */
   async kill(id: string): Promise<void> {
     const killed = this.#context.sandbox().kill(id);
     await settledWithin(
-      // In a container that is lost there is nothing left.
+      // If the container was lost, no process is left.
       killed.catch(() => {}),
       STOP_MS,
     );
   }
 
-  /** Stops what the process does for a message that was ended from outside. Never rejects. */
+  /** Stops the work of the process on a message that another call has ended. Never rejects. */
   async stop(messageId: string): Promise<void> {
     const { store, commit } = this.#context;
     const stored = store.process.read();
@@ -89,12 +92,12 @@ export class ClaudeCodeProcess {
       }
       await this.saveTranscript();
     } catch (error) {
-      // The next message finds it in the middle of this one, and kills it.
+      // The next message finds the process busy with this one and kills it.
       log("program.stop_failed", { session: store.identity.id, error: errorText(error) });
     }
   }
 
-  /** Saves the transcript, within a bound. A failure is left to the next time. */
+  /** Saves the transcript, with a timeout. Never rejects: after a failure, the next call saves it. */
   async saveTranscript(): Promise<void> {
     await this.#saving;
     const { store, commit } = this.#context;
@@ -107,23 +110,24 @@ export class ClaudeCodeProcess {
     this.#saving = null;
   }
 
-  /** Saves the transcript behind what goes on, unless it is being saved. */
+  /** Saves the transcript in the background, unless it is being saved already. */
   saveTranscriptSoon(): void {
     if (!this.#saving) void this.saveTranscript();
   }
 
-  /** Removes a process of another container, or one that is in the middle of another message. */
+  /** Removes a process of another container, or one that is busy with another message. */
   async #removeUnusable(messageId: string, container: string, sandbox: Sandbox): Promise<void> {
     const { store, commit } = this.#context;
-    const left = store.process.read();
-    if (!left) return;
-    const busy = left.messageId !== null && left.messageId !== messageId && left.ending === null;
-    if (left.container === container && !busy) return;
-    if (left.container === container) await sandbox.kill(left.id);
+    const earlier = store.process.read();
+    if (!earlier) return;
+    const busy =
+      earlier.messageId !== null && earlier.messageId !== messageId && earlier.ending === null;
+    if (earlier.container === container && !busy) return;
+    if (earlier.container === container) await sandbox.kill(earlier.id);
     commit(() => store.process.forget());
   }
 
-  /** Starts a process with the transcript, unless one runs. */
+  /** Starts a process with the transcript, unless one is running. */
   async #startIn(container: string, sandbox: Sandbox, programs: Programs): Promise<void> {
     const { store, commit } = this.#context;
     const known = store.process.read();
@@ -140,10 +144,10 @@ export class ClaudeCodeProcess {
     await programs.begin({ id, command, env });
   }
 
-  /** Asks the process to stop what it does. Returns whether it has, within a bound. */
+  /** Asks the process to stop its work. Returns whether it did within `STOP_MS`. */
   async #interrupt({ id, inputCount }: StoredProcess, { programs }: Sandbox): Promise<boolean> {
     const { store, commit } = this.#context;
-    // One that may lack its prompt can't be asked to stop working on it.
+    // A process that may not have its prompt yet can't be asked to stop working on it.
     if (!programs || this.#sent !== inputName(id, inputCount)) return false;
     commit(() => store.process.addInput(interruptLine(crypto.randomUUID())));
     const over = new AbortController();
@@ -170,7 +174,7 @@ export class ClaudeCodeProcess {
 
 const inputName = (processId: string, n: number): string => `${processId} ${n}`;
 
-/** Returns a message's id as the UUID that its prompt goes by. */
+/** Returns the UUID of a message's prompt: the hex digits of the message's id. */
 export function uuidIn(messageId: string): string {
   const hex = messageId.replace(/^msg_/, "");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
@@ -181,7 +185,7 @@ function programsOf({ programs }: Sandbox): Programs {
   return programs;
 }
 
-/** Yields the same, and stops at once when the signal aborts. */
+/** Yields the values of an iterable and stops immediately when the signal aborts. */
 async function* untilAborted<T>(signal: AbortSignal, values: AsyncIterable<T>): AsyncGenerator<T> {
   const iterator = values[Symbol.asyncIterator]();
   const { promise: aborted, resolve } = Promise.withResolvers<null>();
@@ -195,7 +199,7 @@ async function* untilAborted<T>(signal: AbortSignal, values: AsyncIterable<T>): 
     }
   } finally {
     signal.removeEventListener("abort", stop);
-    // Not awaited: an iterator that hangs would hold up its reader.
+    // Not awaited: an iterator that hangs would block its reader.
     iterator.return?.().catch(() => {});
   }
 }

@@ -4,20 +4,21 @@ import type { Sandbox } from "../../sandbox/sandbox";
 import { fromBase64 } from "../../shared/bytes";
 import type { SessionStore } from "../storage/store";
 
-// What a program remembers is a file that it adds to. It is kept here too, so that a new machine, or another
-// session, can begin with it.
+// Claude Code appends its memory to a transcript file. The session stores a copy of the file, so that a process in a
+// new container, or in another session, can start with it.
 
-/** What is read at once. A row holds as much, in base64. */
+/** Size of a piece in bytes, which is read at once and stored in one row, as base64. */
 const PIECE_BYTES = 512 * 1024;
 
-/** As much of what is kept is read again, to see that the file is still the same. */
+/** Number of stored bytes that are read again, to check that the file is still the same. */
 const OVERLAP_BYTES = 256;
 
 const READ_TIMEOUT_MS = 30_000;
 
 /**
- * Keeps what was added to the transcript since. Only whole lines: the rest is there the next time. A file
- * that is not the one that was kept is kept anew.
+ * Stores the lines that were appended to the transcript since the last call. An incomplete last line is left for the
+ * next call. If the file is not the stored one, it is stored again from its start. Does nothing if the file does not
+ * exist.
  */
 export async function saveTranscript(
   path: string,
@@ -38,13 +39,13 @@ export async function saveTranscript(
     const added = piece.subarray(overlap.length);
     const lines = added.subarray(0, added.lastIndexOf(NEWLINE) + 1);
     again = piece.length >= PIECE_BYTES;
-    // A line that is longer than a piece is kept in several.
+    // A line that is longer than a piece is stored in several pieces.
     const whole = lines.length === 0 && again ? added : lines;
     if (whole.length > 0) commit(() => store.process.addTranscript(whole));
   }
 }
 
-/** Puts the transcript where a program that is about to start takes it from. */
+/** Writes the stored transcript to the file from which a starting process reads it. */
 export async function putBackTranscript(
   programId: string,
   sandbox: Sandbox,
@@ -57,7 +58,7 @@ export async function putBackTranscript(
 
 const NEWLINE = "\n".charCodeAt(0);
 
-/** Bytes of a file from an offset on; null when there is no such file. */
+/** Returns up to `PIECE_BYTES` of a file, starting at an offset; null if the file does not exist or can't be read. */
 async function readPiece(path: string, from: number, sandbox: Sandbox): Promise<Uint8Array | null> {
   const file = quote(path);
   const result = await sandbox.run({
