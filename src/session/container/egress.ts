@@ -6,8 +6,8 @@ import type { Env as ClearEnv } from "../session-env";
 import type { SessionStore } from "../storage/store";
 
 /**
- * Returns where a request from the session's sandbox to a host goes. `readEnv` decrypts the session's environment, which
- * is needed only for a host that a secret goes to; where it can't be read, the request goes nowhere.
+ * Returns where a request from the session's sandbox to a host goes. `readEnv` returns the decrypted environment. It is
+ * called only if a secret may be sent to the host. If it rejects, the request goes nowhere.
  */
 export async function findEgress(
   store: SessionStore,
@@ -26,7 +26,7 @@ export async function findEgress(
   }
 }
 
-/** Returns where a request from the session's sandbox to a host goes, with secrets of an environment as they stand there. */
+/** Returns where a request to a host goes, with the secrets of `env` in the form in which `env` has them. */
 function egressOf<Text>(
   store: SessionStore,
   host: string,

@@ -27,38 +27,39 @@ import { failSession } from "../transactions/session";
 import { setContainerState, setLifecycle, setLost } from "../transactions/state";
 import { containerSandbox, isLoss } from "./sandbox";
 
-/** Tries of a start, a save or a release; those that were lost with the object count. */
+/** Maximum number of attempts of a start, a save or a release. Attempts that were lost with the object count. */
 export const MAX_ATTEMPTS = 5;
 const BASE_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 300_000;
 
-/** A call waits no longer than this for its container; the start goes on without it. */
+/** How long a call waits for the container, in ms. The start continues after that. */
 const CALL_WAIT_MS = 180_000;
 
-/** Calls that were stopped may take so long to be over before the workspace is saved. */
+/** How long a save waits for stopped calls to end before the workspace is saved, in ms. */
 const CALLS_MS = 60_000;
 
 const retryDelayMs = (attempts: number): number =>
   jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, Math.random());
 
 /**
- * Keeps the container of a session: sees to it that it comes and goes as the session's state asks for, and
- * its files with it, whatever is lost in between. A sandbox that needs no start is left as it is.
+ * Starts, saves and releases the container of a session, as the session's state requires. Its workspace is restored at
+ * the start and saved before the release. Work that was lost with the object is done again. Does nothing for a sandbox
+ * that does not have to be started.
  */
 export class ContainerLifecycle {
   readonly #context: SessionContext;
   readonly #bucket: SnapshotBucket;
-  /** The sandbox at the session's address, whatever container stands there. */
+  /** The sandbox at the session's address, whichever container is there. */
   #any: Sandbox | null = null;
-  /** The sandbox of the container of a name. */
+  /** The sandbox of one container, by its name. */
   #current: { name: string; sandbox: Sandbox } | null = null;
-  /** The sandbox as the session's tools see it. */
+  /** The sandbox as the session's tools use it. */
   #sandbox: Sandbox | null = null;
-  /** Whoever brings the container to where it rests. */
+  /** The running work on pending phases; null if there is none. */
   #work: Promise<void> | null = null;
-  /** Those who wait for the container. */
+  /** Resolves calls that wait for the container with its name; null if none wait. */
   #waiting: PromiseWithResolvers<string> | null = null;
-  /** Calls of the container under way, but for our own. */
+  /** Running calls of the container, except those of the lifecycle itself. */
   readonly #calls = new Set<Promise<unknown>>();
 
   constructor(context: SessionContext) {
@@ -66,35 +67,35 @@ export class ContainerLifecycle {
     this.#bucket = new SnapshotBucket(context.env.SNAPSHOTS);
   }
 
-  /** Returns the session's sandbox; one stub, since calls keep their order on one only. */
+  /** Returns the session's sandbox. Always the same object, since calls are ordered only on one stub. */
   sandbox(): Sandbox {
-    this.#sandbox ??= this.#container() ? this.#wrapped() : this.#atAddress();
+    this.#sandbox ??= this.#container() ? this.#trackedSandbox() : this.#atAddress();
     return this.#sandbox;
   }
 
-  /** Answers those who wait, and has done what the state asks for. Call it after every change of that. */
+  /** Resolves waiting calls, and starts the work that the state requires. Call it after every change of the state. */
   drive(): void {
     this.#answerWaiting();
     if (this.#work || !this.#pending()) return;
-    // Begun in a tick of its own: it makes changes itself.
-    this.#work = Promise.resolve().then(() => this.#workOff());
+    // Started in a later tick, since the work commits changes itself.
+    this.#work = Promise.resolve().then(() => this.#workOnPending());
     this.#context.waitUntil(this.#work);
   }
 
-  /** Returns whether there is to be a container. */
+  /** Returns whether the session needs a container. */
   isWanted(): boolean {
     const container = this.#container();
     return container !== undefined && isWanted(container) && !this.#context.store.state.removed;
   }
 
-  /** Leaves neither a container nor a saved workspace. */
+  /** Destroys the container and removes the saved workspaces. */
   async erase(): Promise<void> {
     const sandbox = this.#atAddress();
     await sandbox.destroy();
     if (this.#container()) {
       if (this.#work) {
         await this.#work;
-        // What was under way may have come to its end in a new container.
+        // The work may have started a new container.
         await sandbox.destroy();
       }
       await this.#bucket.removeSaved(this.#context.store.identity.id);
@@ -112,12 +113,12 @@ export class ContainerLifecycle {
     this.#waiting = null;
   }
 
-  /** Brings the container, phase by phase, to where it rests. Never rejects. */
-  async #workOff(): Promise<void> {
+  /** Works on the container, phase by phase, until no phase is pending. Never rejects. */
+  async #workOnPending(): Promise<void> {
     try {
       for (let next = this.#pending(); next; next = this.#pending()) await this.#step(next);
     } catch (error) {
-      // The storage is gone with the object, or the fault is ours: the heartbeat begins again.
+      // The storage was lost with the object, or there is a bug here. The next heartbeat starts the work again.
       this.#log("container.crashed", error);
     } finally {
       this.#work = null;
@@ -138,7 +139,7 @@ export class ContainerLifecycle {
     } catch (error) {
       this.#log("container.failed", error, { phase, attempts });
       const after = this.#pending();
-      // It may have been released, or the session forgotten, meanwhile.
+      // The container may have been released, or the session deleted, meanwhile.
       if (after?.phase !== phase) return;
       if (attempts >= MAX_ATTEMPTS || isHopeless(error, phase)) this.#giveUp(after, error);
       else await scheduler.wait(retryDelayMs(attempts));
@@ -148,7 +149,7 @@ export class ContainerLifecycle {
   async #start({ saved, clean }: ContainerState): Promise<void> {
     const { store } = this.#context;
     const sandbox = this.#atAddress();
-    // What a try that was cut off has left is no place to begin in.
+    // An interrupted attempt may have left a container that is not in its initial state.
     if (!clean) await sandbox.destroy();
     const name = await sandbox.start?.();
     if (name === undefined) throw new Error("the sandbox knows no start");
@@ -170,9 +171,9 @@ export class ContainerLifecycle {
     await sandbox.snapshot(save.key);
     this.#change("saving", (container, now) => {
       setContainerState(store, markSaved(container, save), now);
-      this.#bringHome(save);
+      this.#moveAgents(save);
     });
-    // What stays is removed with the next one.
+    // If this fails, the older saves are removed with the next save.
     await this.#bucket
       .removeSaved(id, save.key)
       .catch((error) => this.#log("container.cleanup_failed", error));
@@ -197,14 +198,14 @@ export class ContainerLifecycle {
     }
     this.#change(phase, (container, now) => {
       setLost(store, giveUp(container), now);
-      if (phase === "saving" && store.state.machine?.lost) this.#bringHome(container.saved);
+      if (phase === "saving" && store.state.machine?.lost) this.#moveAgents(container.saved);
       if (store.state.lifecycle.status !== "initializing") return;
       const message = `The sandbox could not be started${why}.`;
       failSession(store, { type: "unavailable_error", message }, drafts, now);
     });
   }
 
-  #wrapped(): Sandbox {
+  #trackedSandbox(): Sandbox {
     return containerSandbox({
       any: this.#atAddress(),
       of: (name) => this.#named(name),
@@ -225,7 +226,7 @@ export class ContainerLifecycle {
     });
   }
 
-  /** Returns the name of the container, once it is there. */
+  /** Waits until the container is ready and returns its name. Requests a start if necessary. */
   async #ready(): Promise<string> {
     const container = this.#container();
     if (container?.phase === "ready") return container.name;
@@ -237,7 +238,7 @@ export class ContainerLifecycle {
     return promise;
   }
 
-  /** Notes that the container of a name is lost, and says what that means. */
+  /** Records that the container with a name is lost, and returns the error for callers. */
   #lost(name: string, cause: SandboxError): SandboxError {
     const { store } = this.#context;
     const container = this.#container();
@@ -245,7 +246,7 @@ export class ContainerLifecycle {
     if (after && after !== container) {
       this.#commit((now) => {
         setLost(store, after, now);
-        this.#bringHome(after.saved);
+        this.#moveAgents(after.saved);
       });
     }
     const at = container?.saved?.at;
@@ -257,14 +258,17 @@ export class ContainerLifecycle {
     return new SandboxError(message, { transient: true, lost: true, cause });
   }
 
-  /** Leaves no agent in a directory that the next container does not have: no shell starts there. */
-  #bringHome(saved: SavedWorkspace | null): void {
+  /**
+   * Moves agents into directories that the next container has, since no shell can start in a missing one: into the
+   * workspace if they are outside of it, or all of them if no workspace was saved.
+   */
+  #moveAgents(saved: SavedWorkspace | null): void {
     const { store } = this.#context;
     if (saved) store.agents.moveInto(workspace);
     else store.agents.moveAllTo(workspace);
   }
 
-  /** Saves the workspace for another: from the container, or what was saved of the last one. */
+  /** Saves the workspace at a key for a snapshot or copy: from the container, or from the last save. */
   async #copy(key: string): Promise<{ sizeBytes: number }> {
     const { SNAPSHOTS } = this.#context.env;
     const phase = this.#container()?.phase;
@@ -286,6 +290,7 @@ export class ContainerLifecycle {
     }
   }
 
+  /** Tracks a call until it has settled, and returns it. */
   async #during<T>(call: T | Promise<T>): Promise<T> {
     const settled = Promise.allSettled([call]);
     this.#calls.add(settled);
@@ -297,7 +302,7 @@ export class ContainerLifecycle {
     this.#context.commit(change);
   }
 
-  /** Changes the container, if it still stands where it is thought to. */
+  /** Commits a change of the container if it is still in the phase. */
   #change<P extends ContainerState["phase"]>(
     phase: P,
     change: (container: ContainerState & { phase: P }, now: number) => void,
@@ -311,7 +316,9 @@ export class ContainerLifecycle {
     return store.exists() ? store.state.machine : undefined;
   }
 
-  /** Returns the container, where there is something to do with it; one of a session to be forgotten is erased. */
+  /**
+   * Returns the container if its phase has work pending. In a deleted session there is none, since `erase` removes it.
+   */
   #pending(): Pending | undefined {
     const container = this.#container();
     return container && isPending(container) && !this.#context.store.state.removed
@@ -352,7 +359,7 @@ const isIn = <P extends ContainerState["phase"]>(
   phase: P,
 ): container is ContainerState & { phase: P } => container.phase === phase;
 
-/** Returns whether another try can't help. Of a container that is gone nothing can be saved. */
+/** Returns whether another attempt can't succeed. A lost container, for example, can't be saved. */
 function isHopeless(error: unknown, phase: Pending["phase"]): boolean {
   if (!(error instanceof SandboxError)) return false;
   if (phase === "saving") return error.lost || !error.transient;

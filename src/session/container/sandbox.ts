@@ -1,39 +1,43 @@
 import { type CommandResult, type Sandbox, SandboxError } from "../../sandbox/sandbox";
 
-/** What a sandbox has to know of its container. */
+/** Access to the session's container, for its sandbox. */
 export interface ContainerAccess {
-  /** The sandbox at the address, whatever container stands there. */
+  /** The sandbox at the session's address, whichever container is there. */
   any: Sandbox;
-  /** Returns the sandbox of the container of a name, and of no other. */
+  /** Returns the sandbox of the container with a name. Its calls fail if another container is at the address. */
   of(name: string): Sandbox;
-  /** Returns the name of the container, once it is there. */
+  /** Waits until the container is ready and returns its name. Starts the container if necessary. */
   ready(): Promise<string>;
-  /** Returns the container that is there; null while there is none. */
+  /** Returns the running container; null if there is none. */
   current(): { name: string; used: boolean } | null;
-  /** Notes that something is about to change its files. */
+  /** Records that the container's files are about to change. */
   use(): void;
-  /** Notes that a call is under way until it has settled. */
+  /** Tracks a call until it has settled, and returns it. */
   during<T>(call: Promise<T>): Promise<T>;
-  /** Returns what an error of that container means to whoever called it. */
+  /**
+   * Returns the error for the caller of the container with a name. Records the loss if the error says that it is lost.
+   */
   explain(name: string, error: unknown): unknown;
-  /** Saves the workspace, wherever it is at the moment. */
+  /** Saves the workspace at a key: from the container, or from the last save. */
   copy(key: string): Promise<{ sizeBytes: number }>;
 }
 
-/** Returns the sandbox of a session as its tools see it: calls wait for the container, and are told of its loss. */
+/**
+ * Returns a session's sandbox for its tools. Calls wait for the container. If it is lost, they reject with that error.
+ */
 export function containerSandbox(container: ContainerAccess): Sandbox {
   const { find, snapshot, programs } = container.any;
-  /** What stops the commands that wait for the container, by their ids. */
+  /** Functions that stop the commands that wait for the container, by command id. */
   const waiting = new Map<string, () => void>();
 
-  /** Returns a call that may change something is made once. */
+  /** Makes a call that may change files, once, after marking the container as used. */
   async function change<T>(act: (sandbox: Sandbox) => Promise<T>): Promise<T> {
     const name = await container.ready();
     container.use();
     return answerOf(name, act);
   }
 
-  /** Returns a call that changes nothing is made again, where the container is lost and nothing else with it. */
+  /** Makes a call that changes nothing. Repeats it once if the container is lost but had no changed files. */
   async function read<T>(act: (sandbox: Sandbox) => Promise<T>): Promise<T> {
     const name = await container.ready();
     const unused = container.current()?.used === false;
@@ -79,7 +83,7 @@ export function containerSandbox(container: ContainerAccess): Sandbox {
     destroy: () => container.any.destroy(),
   };
   if (find) {
-    // A command that waits for its container was never begun.
+    // If there is no container, the command is still waiting for one and was never started.
     sandbox.find = async (id) => {
       if (!container.current()) return { state: "unknown" };
       return read(async (ready) => (await ready.find?.(id)) ?? { state: "unknown" });
@@ -103,7 +107,7 @@ export function containerSandbox(container: ContainerAccess): Sandbox {
   return sandbox;
 }
 
-/** Returns whether an error says that a container is gone with its files. */
+/** Returns whether an error says that a container is lost with its files. */
 export const isLoss = (error: unknown): error is SandboxError =>
   error instanceof SandboxError && error.lost;
 
@@ -112,7 +116,7 @@ function programsOf({ programs }: Sandbox): NonNullable<Sandbox["programs"]> {
   return programs;
 }
 
-/** How a command ended that was stopped before it began. */
+/** The result of a command that was stopped before it was started. */
 const KILLED: CommandResult = {
   exitCode: 137,
   stdout: "",
