@@ -13,22 +13,22 @@ import { newState, type StoredEnv } from "../storage/store";
 import { importTranscript } from "../storage/transcript";
 import { type Copy, copySource, resumeSourceOf } from "./source";
 
-/** How soon what was left half made is cleared away. */
+/** Delay before an incomplete session is cleaned up, in ms. */
 const SWEEP_MS = 60_000;
 
-/** What is written down before anything else is: what has to go should the session not come to be. */
+/** The record of what to remove if the session is not created. It is written before any other data. */
 interface CleanupRecord {
   session: string;
   sandbox: { provider: string; id: string };
-  /** The copy, if it is nobody else's. */
+  /** The key of the copy if it was made for this session; null for a snapshot. */
   copy: string | null;
 }
 
 const CLEANUP_RECORD = "making";
 
 /**
- * Makes a session from a copy of another. Until its last transaction there is no session, only a note and
- * an alarm that clears away what a loss of the object left behind.
+ * Creates a session from a copy of another. The session does not exist until the last transaction. Until then there is
+ * a cleanup record, and an alarm that cleans up if the object is lost.
  */
 export class SessionRestore {
   readonly #context: SessionContext;
@@ -41,20 +41,21 @@ export class SessionRestore {
     this.#bucket = new SnapshotBucket(context.env.SNAPSHOTS);
   }
 
-  /** Returns whether a session is being made, or was and is left half made. */
+  /** Whether a session is being restored, or an incomplete one must be cleaned up. */
   get busy(): boolean {
     return this.#serial.busy || this.#cleanupRecord() !== undefined;
   }
 
-  /** Waits for what is under way, or clears away what was left behind. Look at `busy` again afterwards. */
+  /** Waits for a running restore, or cleans up an incomplete one. Check `busy` again afterwards. */
   async settle(): Promise<void> {
     if (this.#serial.busy) return this.#serial.idle();
     return this.#serial.run(() => this.#discard());
   }
 
   /**
-   * Makes a session from what its spec names: `finish` writes it down, with its environment, in one
-   * transaction, and calls what it is given there. Only while not `busy`.
+   * Creates a session from the source that its spec names. `finish` must create the session, with the given
+   * environment, and call `done` in the same transaction. Call it only while not `busy`. Returns a refusal if the
+   * session can't be created.
    */
   make(
     caller: Caller,
@@ -64,14 +65,14 @@ export class SessionRestore {
     return this.#serial.run(() => this.#make(caller, spec, finish));
   }
 
-  /** Clears away what was left half made; what is under way is looked at again later. */
+  /** Cleans up an incomplete session. If a restore is running, or the cleanup fails, sets an alarm to try again. */
   async sweep(): Promise<void> {
     if (!this.busy) return;
     try {
       if (this.#serial.busy) await this.#context.storage.setAlarm(Date.now() + SWEEP_MS);
       else await this.settle();
     } catch (error) {
-      this.#logLeft(error);
+      this.#logCleanupFailure(error);
       await this.#context.storage.setAlarm(Date.now() + SWEEP_MS);
     }
   }
@@ -91,37 +92,37 @@ export class SessionRestore {
     } catch (error) {
       log("resume.failed", { session: spec.id, error: errorText(error) });
       this.#dropCopy(copy);
-      // What can't be cleared away now, the alarm gets.
-      await this.#discard().catch((left) => this.#logLeft(left));
+      // If the cleanup fails, the alarm tries it again.
+      await this.#discard().catch((failure) => this.#logCleanupFailure(failure));
       return error instanceof DecryptionError ? unreadableEnv(error) : TRY_AGAIN;
     }
     this.#dropCopy(copy);
     return ok(null);
   }
 
-  /** Removes a copy that was made for this session; the housekeeping removes one that stays. */
+  /** Removes a copy that was made for this session. If that fails, maintenance removes it after it expired. */
   #dropCopy({ key, temporary }: Copy): void {
     if (temporary) this.#context.waitUntil(this.#bucket.remove(key).catch(() => {}));
   }
 
   async #find(caller: Caller, spec: SessionSpec): Promise<Result<Copy>> {
-    const origin = resumeSourceOf(spec);
-    if (!origin) throw new Error("there is nothing to start from");
+    const source = resumeSourceOf(spec);
+    if (!source) throw new Error("there is nothing to start from");
     if (!this.#sandbox(newState(spec, 0).sandbox).restore) {
       const path = "config.sandbox";
       return refuse("invalid_request", "can't take over the files of another session", { path });
     }
     try {
-      const copy = await copySource(this.#context.env, caller, spec, origin);
-      return copy.ok && isStrange(copy.value, spec) ? NOT_ITS_OWN : copy;
+      const copy = await copySource(this.#context.env, caller, spec, source);
+      return copy.ok && isLoopConversation(copy.value, spec) ? NOT_ITS_OWN : copy;
     } catch (error) {
-      // The index is down, or the origin was lost in the middle.
+      // The index is unavailable, or the source's object was lost meanwhile.
       log("resume.failed", { session: spec.id, error: errorText(error) });
       return TRY_AGAIN;
     }
   }
 
-  /** Takes over workspace and transcript, in transactions of bounded size. */
+  /** Imports workspace and transcript, in transactions of limited size. Writes the cleanup record first. */
   async #fill(spec: SessionSpec, { key, manifest, temporary }: Copy): Promise<void> {
     const { storage, store } = this.#context;
     const { sandbox } = newState(spec, 0);
@@ -139,20 +140,22 @@ export class SessionRestore {
     store.agents.moveInto(workspace);
   }
 
-  /** What a machine is to begin with waits for its start; a sandbox without one has it at once. */
+  /**
+   * Restores the workspace. A container restores it when it starts, so it is only copied to where the start reads it.
+   */
   async #takeFiles(record: CleanupRecord, from: string): Promise<void> {
     const sandbox = this.#sandbox(record.sandbox);
     if (!sandbox.start) await sandbox.restore?.(from);
     else await copyArchive(this.#context.env.SNAPSHOTS, from, savedKey(record.session, 0));
   }
 
-  /** Leaves nothing of a session that did not come to be; one that did has no note any more. */
+  /** Removes everything of a session that was not created. Does nothing if there is no cleanup record. */
   async #discard(): Promise<void> {
     const { storage, store } = this.#context;
     const record = this.#cleanupRecord();
     if (!record) return;
     const sandbox = this.#sandbox(record.sandbox);
-    // One from the warm pool has a machine already.
+    // A sandbox from the warm pool already has a container.
     await sandbox.destroy();
     if (sandbox.start) await this.#bucket.removeSaved(record.session);
     if (record.copy !== null) await this.#bucket.remove(record.copy);
@@ -160,7 +163,7 @@ export class SessionRestore {
     store.forget();
   }
 
-  #logLeft(error: unknown): void {
+  #logCleanupFailure(error: unknown): void {
     log("resume.cleanup_failed", {
       session: this.#cleanupRecord()?.session,
       error: errorText(error),
@@ -176,8 +179,8 @@ export class SessionRestore {
   }
 }
 
-/** Returns whether a copy is of a conversation that Claude Code has not had, and could not go on with. */
-const isStrange = ({ manifest }: Copy, { config }: SessionSpec): boolean =>
+/** Returns whether a session with Claude Code would start from a conversation of the loop, which it can't continue. */
+const isLoopConversation = ({ manifest }: Copy, { config }: SessionSpec): boolean =>
   config.runtime === "claude-code" &&
   manifest.runtime !== "claude-code" &&
   manifest.numMessages > 0;

@@ -14,15 +14,15 @@ import {
 } from "../storage/snapshot-bucket";
 import { exportTranscript, pointNow } from "../storage/transcript";
 
-/** As many snapshots of a session are kept; the oldest goes first. */
+/** Maximum number of snapshots of a session. The oldest is removed first. */
 export const MAX_SNAPSHOTS = 10;
 
-/** A message waits no longer than this for a copy that is being made; the copy then fails. */
+/** Timeout of a copy, in ms, and so the longest time that a message waits for one. */
 const SAVE_TIMEOUT_MS = 300_000;
 
 /**
- * Copies of the session at one point in time: its snapshots, and those on their way into another session.
- * While one is made nothing works on a message, so that transcript and workspace belong together.
+ * Takes copies of the session at one point in time: its snapshots, and copies for other sessions. No message runs while
+ * a copy is made, so that transcript and workspace are consistent.
  */
 export class Snapshots {
   readonly #context: SessionContext;
@@ -42,7 +42,7 @@ export class Snapshots {
     await this.#serial.idle();
   }
 
-  /** Makes a snapshot, and removes those that are one too many. */
+  /** Takes a snapshot. Removes incomplete snapshots, expired ones, and those above `MAX_SNAPSHOTS`. */
   take(): Promise<Result<SnapshotRow>> {
     return this.#serial.run(async () => {
       const { store } = this.#context;
@@ -68,7 +68,7 @@ export class Snapshots {
         numMessages,
         id,
       );
-      // Not before the sandbox is through with what it may have gone on to save of those.
+      // Only now, since the sandbox may have continued to save an incomplete snapshot until this one was taken.
       await this.#removeLost();
       await this.#removeOld(createdAt);
       const sessionId = store.identity.id;
@@ -77,7 +77,7 @@ export class Snapshots {
     });
   }
 
-  /** Makes a copy under a key, for another session to start from. */
+  /** Stores a copy at a key, for another session that starts from this one. */
   copyTo(key: string): Promise<Result<null>> {
     return this.#serial.run(async () => {
       const refused = this.#refusal();
@@ -87,7 +87,7 @@ export class Snapshots {
     });
   }
 
-  /** Returns the snapshots that can be used, newest first. */
+  /** Returns the snapshots that are complete and have not expired, newest first. */
   list(now: number): SnapshotRow[] {
     const { store } = this.#context;
     const sql = this.#sql;
@@ -106,7 +106,7 @@ export class Snapshots {
     await this.#remove(all(this.#sql, "SELECT id FROM snapshots"));
   }
 
-  /** Saves the session as it is. Nothing is to be found under the key until everything is. */
+  /** Saves the session in its current state. The copy exists only once it is complete. */
   async #save(
     key: string,
     createdAt: number,
@@ -130,7 +130,7 @@ export class Snapshots {
       const { env = {}, runtime = "loop" } = store.identity.config;
       const facts = { owner, id, sessionId, env, runtime, createdAt };
       const manifest = { ...facts, transcriptParts, numMessages, sizeBytes };
-      // Whoever waited too long has gone on, and changed what was to be saved.
+      // After the timeout, waiting messages have run and may have changed the workspace.
       if (Date.now() - begunAt < SAVE_TIMEOUT_MS) await bucket.putManifest(key, manifest);
       return sizeBytes;
     };
@@ -165,7 +165,7 @@ export class Snapshots {
     return refuse("invalid_request", `A sandbox of "${provider}" can't be saved.`);
   }
 
-  /** Removes what was begun and not finished: the object was lost meanwhile, or it failed. */
+  /** Removes incomplete snapshots: the object was lost while they were taken, or they failed. */
   #removeLost(): Promise<void> {
     const lost = all(this.#sql, "SELECT id FROM snapshots WHERE size_bytes IS NULL");
     return this.#tryToRemove(lost);
@@ -182,7 +182,7 @@ export class Snapshots {
     return this.#tryToRemove(old);
   }
 
-  /** Removes snapshots, or leaves them to the next time. */
+  /** Removes snapshots. Never rejects: after a failure, the next call removes them. */
   #tryToRemove(rows: Row[]): Promise<void> {
     return this.#remove(rows).catch((error) => {
       log("snapshot.cleanup_failed", {

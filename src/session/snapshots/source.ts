@@ -9,22 +9,25 @@ import {
   snapshotKey,
 } from "../storage/snapshot-bucket";
 
-/** What a session is to start from. */
+/** The source that a session starts from. */
 export type ResumeSource =
   | { from: "session"; name: string; fork: boolean }
   | { from: "conversation"; fork: boolean }
   | { from: "snapshot"; id: string };
 
-/** A copy to start from. One on its way between two sessions is removed when it has been read. */
+/** A copy to start from. A temporary one was made for this session and is removed after it was read. */
 export interface Copy {
   key: string;
   manifest: Manifest;
   temporary: boolean;
-  /** The `sessionId` of whoever starts from it; null for one of its own. */
+  /** The `sessionId` of the session that starts from the copy; null if that gets a new one. */
   sessionId: string | null;
 }
 
-/** Returns what a config asks to start from; the first that is present decides. Null for nothing. */
+/**
+ * Returns the source that a config names; null for none. `resumeSessionId` takes precedence over `continueSession`, and
+ * that over `snapshotId`.
+ */
 export function resumeSourceOf({ config }: Pick<SessionSpec, "config">): ResumeSource | null {
   const { resumeSessionId, continueSession, snapshotId, forkSession: fork = false } = config;
   if (resumeSessionId !== undefined) return { from: "session", name: resumeSessionId, fork };
@@ -32,16 +35,16 @@ export function resumeSourceOf({ config }: Pick<SessionSpec, "config">): ResumeS
   return snapshotId === undefined ? null : { from: "snapshot", id: snapshotId };
 }
 
-/** Has the origin copied as it is now, or finds its snapshot; refuses what can't be started from. */
+/** Copies the source session in its current state, or finds the snapshot. Returns a refusal if that is not possible. */
 export function copySource(
   env: Env,
   caller: Caller,
   spec: SessionSpec,
-  origin: ResumeSource,
+  source: ResumeSource,
 ): Promise<Result<Copy>> {
-  return origin.from === "snapshot"
-    ? findSnapshot(env, caller, origin.id)
-    : copySession(env, caller, spec, origin);
+  return source.from === "snapshot"
+    ? findSnapshot(env, caller, source.id)
+    : copySession(env, caller, spec, source);
 }
 
 async function findSnapshot(env: Env, caller: Caller, id: string): Promise<Result<Copy>> {
@@ -58,22 +61,22 @@ async function copySession(
   env: Env,
   caller: Caller,
   spec: SessionSpec,
-  origin: Exclude<ResumeSource, { from: "snapshot" }>,
+  source: Exclude<ResumeSource, { from: "snapshot" }>,
 ): Promise<Result<Copy>> {
-  const path = origin.from === "session" ? "config.resumeSessionId" : "config.continueSession";
+  const path = source.from === "session" ? "config.resumeSessionId" : "config.continueSession";
   const { conversationId } = spec;
-  if (origin.from === "conversation" && conversationId === null) {
+  if (source.from === "conversation" && conversationId === null) {
     return refuse("invalid_request", "needs a conversationId", { path });
   }
   const unknown = refuse(
     "not_found",
-    origin.from === "session"
-      ? `There is no session "${origin.name}" to resume.`
+    source.from === "session"
+      ? `There is no session "${source.name}" to resume.`
       : `There is no session of conversation ${conversationId} to continue.`,
   );
   const id =
-    origin.from === "session"
-      ? await idOf(env, caller, origin.name)
+    source.from === "session"
+      ? await idOf(env, caller, source.name)
       : await newestId(env, caller, conversationId ?? 0);
   if (id === null) return unknown;
 
@@ -90,11 +93,11 @@ async function copySession(
   }
   const manifest = await new SnapshotBucket(env.SNAPSHOTS).manifest(key);
   if (!manifest) throw new Error("the copy is missing");
-  const sessionId = origin.fork ? null : manifest.sessionId;
+  const sessionId = source.fork ? null : manifest.sessionId;
   return ok({ key, manifest, temporary: true, sessionId });
 }
 
-/** Returns the id of the session that a client names by its id or by that of its history. */
+/** Returns the id of the session that a client names by its id or by its `sessionId`; null for any other name. */
 async function idOf(env: Env, caller: Caller, name: string): Promise<string | null> {
   if (isSessionId(name)) return name;
   if (!name.startsWith("sdk_sess_")) return null;
@@ -102,6 +105,6 @@ async function idOf(env: Env, caller: Caller, name: string): Promise<string | nu
   return (await newestBySessionId(env.DB, owner, name))?.id ?? null;
 }
 
-// A conversation's number is its owner's own choice: an admin's are not those of others.
+// Conversation ids are chosen by each owner, so an admin's call looks only at the admin's own conversations.
 const newestId = async (env: Env, { owner }: Caller, conversationId: number) =>
   (await newestOfConversation(env.DB, owner, conversationId))?.id ?? null;
