@@ -17,8 +17,8 @@ import { CHUNKS_SCHEMA, FileContents } from "./file-contents";
 import { type FileRow, FileTable, type Kind, type NewFile } from "./file-table";
 import { type Batch, FileTree, type TreeRange } from "./file-tree";
 import { FsError } from "./fs-error";
+import { PathLookup } from "./path-lookup";
 import { MAX_DISK_BYTES, MAX_FILE_BYTES, Quota, type QuotaLimits } from "./quota";
-import { resolveDirectory, resolveLinks } from "./resolve-path";
 import { Yielder } from "./yielder";
 
 type Options = Partial<QuotaLimits>;
@@ -29,6 +29,7 @@ type Encoding = { encoding?: string | null } | string;
 export class SqliteFs implements IFileSystem {
   readonly #storage: DurableObjectStorage;
   readonly #files: FileTable;
+  readonly #paths: PathLookup;
   readonly #tree: FileTree;
   readonly #contents: FileContents;
   readonly #quota: Quota;
@@ -37,6 +38,7 @@ export class SqliteFs implements IFileSystem {
   constructor(storage: DurableObjectStorage, options: Options = {}) {
     this.#storage = storage;
     this.#files = new FileTable(storage.sql);
+    this.#paths = new PathLookup(this.#files);
     this.#tree = new FileTree(storage.sql);
     this.#contents = new FileContents(storage.sql);
     const { maxBytes = MAX_DISK_BYTES, maxFileBytes = MAX_FILE_BYTES } = options;
@@ -65,7 +67,7 @@ export class SqliteFs implements IFileSystem {
 
   async readFileBuffer(path: string): Promise<Uint8Array> {
     await this.#yielder.yieldIfDue();
-    const file = this.#get(path, "open");
+    const file = this.#paths.get(path, "open");
     if (file.kind === "directory") throw new FsError("EISDIR", "read", path);
     this.#yielder.addBytes(file.size);
     return this.#contents.read(file.id);
@@ -74,7 +76,7 @@ export class SqliteFs implements IFileSystem {
   async exists(path: string): Promise<boolean> {
     await this.#yielder.yieldIfDue();
     try {
-      return this.#find(path, "access") !== undefined;
+      return this.#paths.find(path, "access") !== undefined;
     } catch (error) {
       if (error instanceof FsError) return false;
       throw error;
@@ -83,24 +85,24 @@ export class SqliteFs implements IFileSystem {
 
   async stat(path: string): Promise<FsStat> {
     await this.#yielder.yieldIfDue();
-    return toStat(this.#get(path, "stat"));
+    return toStat(this.#paths.get(path, "stat"));
   }
 
   async lstat(path: string): Promise<FsStat> {
     await this.#yielder.yieldIfDue();
-    return toStat(this.#getLink(path, "lstat"));
+    return toStat(this.#paths.getLink(path, "lstat"));
   }
 
   async readlink(path: string): Promise<string> {
     await this.#yielder.yieldIfDue();
-    const { target } = this.#getLink(path, "readlink");
+    const { target } = this.#paths.getLink(path, "readlink");
     if (target === null) throw new FsError("EINVAL", "readlink", path);
     return target;
   }
 
   async realpath(path: string): Promise<string> {
     await this.#yielder.yieldIfDue();
-    return this.#get(path, "realpath").path;
+    return this.#paths.get(path, "realpath").path;
   }
 
   async readdir(path: string): Promise<string[]> {
@@ -109,7 +111,7 @@ export class SqliteFs implements IFileSystem {
 
   async readdirWithFileTypes(path: string) {
     await this.#yielder.yieldIfDue();
-    const directory = this.#get(path, "scandir");
+    const directory = this.#paths.get(path, "scandir");
     if (directory.kind !== "directory") throw new FsError("ENOTDIR", "scandir", path);
     const skip = directory.path === "/" ? 1 : directory.path.length + 1;
     return this.#files
@@ -155,7 +157,7 @@ export class SqliteFs implements IFileSystem {
 
   async rm(path: string, options: RmOptions = {}): Promise<void> {
     await this.#yielder.yieldIfDue();
-    const file = this.#findLink(path, "rm");
+    const file = this.#paths.findLink(path, "rm");
     if (!file && options.force) return;
     if (!file) throw new FsError("ENOENT", "rm", path);
     if (file.path === "/") throw new FsError("EINVAL", "rm", path);
@@ -169,8 +171,8 @@ export class SqliteFs implements IFileSystem {
 
   async mv(source: string, destination: string): Promise<void> {
     await this.#atomically(() => {
-      const from = this.#getLink(source, "mv");
-      const to = this.#placeFor(destination, "mv");
+      const from = this.#paths.getLink(source, "mv");
+      const to = this.#paths.placeFor(destination, "mv");
       if (to === from.path) return;
       if (isWithin(from.path, to)) throw new FsError("EINVAL", "mv", destination);
       this.#clearForRename(from, to, destination);
@@ -181,10 +183,12 @@ export class SqliteFs implements IFileSystem {
   async cp(source: string, destination: string, options: CpOptions = {}): Promise<void> {
     await this.#yielder.yieldIfDue();
     const [from, to] = this.#storage.transactionSync(() => {
-      const from = options.recursive ? this.#getLink(source, "cp") : this.#get(source, "cp");
+      const from = options.recursive
+        ? this.#paths.getLink(source, "cp")
+        : this.#paths.get(source, "cp");
       const isTree = from.kind === "directory";
       if (isTree && !options.recursive) throw new FsError("EISDIR", "cp", source);
-      const to = this.#placeFor(this.#resolve(destination, "cp"), "cp");
+      const to = this.#paths.placeFor(this.#paths.resolve(destination, "cp"), "cp");
       if (isWithin(from.path, to)) throw new FsError("EINVAL", "cp", destination);
       this.#checkCopy(from.path, to, destination);
       return [from.path, to];
@@ -197,7 +201,7 @@ export class SqliteFs implements IFileSystem {
 
   async symlink(target: string, path: string): Promise<void> {
     await this.#atomically(() => {
-      const link = this.#placeFor(path, "symlink");
+      const link = this.#paths.placeFor(path, "symlink");
       if (this.#files.find(link)) throw new FsError("EEXIST", "symlink", path);
       this.#insert({ path: link, kind: "symlink", mode: 0o777, target });
     });
@@ -209,14 +213,14 @@ export class SqliteFs implements IFileSystem {
 
   async chmod(path: string, mode: number): Promise<void> {
     await this.#atomically(() => {
-      const { id } = this.#get(path, "chmod");
+      const { id } = this.#paths.get(path, "chmod");
       this.#files.setMode(id, mode);
     });
   }
 
   async utimes(path: string, _atime: Date, mtime: Date): Promise<void> {
     await this.#atomically(() => {
-      const { id } = this.#get(path, "utimes");
+      const { id } = this.#paths.get(path, "utimes");
       this.#files.setMtime(id, mtime.getTime());
     });
   }
@@ -228,52 +232,11 @@ export class SqliteFs implements IFileSystem {
     this.#storage.transactionSync(operation);
   }
 
-  // Looking up
-
-  /** Returns the entry that a path leads to, with every link followed. */
-  #find(path: string, operation: string): FileRow | undefined {
-    return this.#files.find(this.#resolve(path, operation));
-  }
-
-  #get(path: string, operation: string): FileRow {
-    const row = this.#find(path, operation);
-    if (!row) throw new FsError("ENOENT", operation, path);
-    return row;
-  }
-
-  /** Returns the entry at a path; a link at its end is not followed. */
-  #findLink(path: string, operation: string): FileRow | undefined {
-    return this.#files.find(this.#locate(path, operation));
-  }
-
-  #getLink(path: string, operation: string): FileRow {
-    const row = this.#findLink(path, operation);
-    if (!row) throw new FsError("ENOENT", operation, path);
-    return row;
-  }
-
-  #locate(path: string, operation: string): string {
-    return resolveDirectory(path, operation, (entry) => this.#files.find(entry));
-  }
-
-  #resolve(path: string, operation: string): string {
-    return resolveLinks(path, operation, (entry) => this.#files.find(entry));
-  }
-
-  /** Returns the path at which an entry is or can be created. Throws if its directory does not exist. */
-  #placeFor(path: string, operation: string): string {
-    const place = this.#locate(path, operation);
-    const parent = this.#files.find(parentOf(place));
-    if (!parent) throw new FsError("ENOENT", operation, path);
-    if (parent.kind !== "directory") throw new FsError("ENOTDIR", operation, path);
-    return place;
-  }
-
   // Content
 
   /** Returns the file at a path, created empty if there is none. Throws EISDIR for a directory. */
   #openForWriting(path: string): FileRow {
-    const place = this.#placeFor(this.#resolve(path, "open"), "open");
+    const place = this.#paths.placeFor(this.#paths.resolve(path, "open"), "open");
     const file =
       this.#files.find(place) ?? this.#insert({ path: place, kind: "file", mode: 0o644 });
     if (file.kind === "directory") throw new FsError("EISDIR", "open", path);
@@ -293,12 +256,14 @@ export class SqliteFs implements IFileSystem {
   }
 
   #makeDirectory(path: string, options: MkdirOptions): void {
-    const place = options.recursive ? this.#resolve(path, "mkdir") : this.#locate(path, "mkdir");
+    const place = options.recursive
+      ? this.#paths.resolve(path, "mkdir")
+      : this.#paths.locate(path, "mkdir");
     const existing = this.#files.find(place);
     if (existing?.kind === "directory" && options.recursive) return;
     if (existing) throw new FsError("EEXIST", "mkdir", path);
     if (options.recursive) this.#makeParents(parentOf(place));
-    this.#insertDirectory(this.#placeFor(place, "mkdir"));
+    this.#insertDirectory(this.#paths.placeFor(place, "mkdir"));
   }
 
   /** Creates a directory and the missing ones above it. The path holds no links. */
