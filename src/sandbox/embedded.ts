@@ -52,6 +52,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
   /** While the workspace is saved or restored, all other calls wait. */
   readonly #copies = new Serial((work) => this.ctx.waitUntil(work));
 
+  /** Runs a command to its end, or returns the result of the same id. Refuses the id of an interrupted command. */
   async run(
     command: Command,
     workspace: string,
@@ -77,6 +78,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     return done(result);
   }
 
+  /** Stops a command and waits for its end. Does nothing if it is not running. */
   async kill(id: string): Promise<void> {
     await this.#copies.idle();
     const running = this.#running.get(id);
@@ -84,6 +86,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     await running?.result;
   }
 
+  /** Returns the state of a command. Creates no storage. */
   async find(id: string): Promise<FoundCommand> {
     if (this.#running.has(id)) return { state: "running" };
     const known = this.#existingDisk()?.commands.find(id);
@@ -92,12 +95,14 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     return { state: "finished", result: known };
   }
 
+  /** Returns the bytes of a file, or null if there is none. Creates no storage. */
   async readFile(path: string): Promise<Answer<Uint8Array | null>> {
     const files = this.#existingDisk()?.files;
     if (!files || !(await files.exists(path))) return done(null);
     return answer(() => files.readFileBuffer(path));
   }
 
+  /** Writes a whole file and creates the directories above it. */
   async writeFile(path: string, bytes: Uint8Array): Promise<Answer<null>> {
     await this.#copies.idle();
     const { files } = this.#openDisk();
@@ -108,6 +113,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     });
   }
 
+  /** Saves the workspace under a key, after running commands have ended. Returns its size in bytes. */
   snapshot(key: string, workspace: string): Promise<{ sizeBytes: number }> {
     return this.#copies.run(async () => {
       while (this.#running.size > 0) {
@@ -117,6 +123,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     });
   }
 
+  /** Replaces the disk by a new one with the workspace saved under a key. Stops running commands. */
   restore(key: string, workspace: string): Promise<void> {
     return this.#copies.run(async () => {
       await this.#empty();
@@ -126,6 +133,7 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     });
   }
 
+  /** Stops running commands and deletes all storage. Idempotent. */
   async destroy(): Promise<void> {
     await this.#copies.idle();
     await this.#empty();
