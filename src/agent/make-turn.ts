@@ -27,18 +27,18 @@ export async function makeTurn(
   for (;;) {
     // Obtained before the reservation, so that a call that is settled meanwhile counts too.
     const otherSettled = deps.journal.otherSettled();
-    const granted = await grant(wanted, deps);
-    if (granted === "pending_calls") {
+    const reserved = await reserve(wanted, deps);
+    if (reserved === "pending_calls") {
       await otherSettled;
       if (deps.signal.aborted) return { ok: false, ending: { stopReason: "interrupted" } };
       continue;
     }
-    if (!granted.ok) {
+    if (!reserved.ok) {
       // The reservations of failed tries are not spent: the message ends, not the session.
-      const isHeld = granted.ending.stopReason === "budget_limit";
-      return failure && isHeld ? { ok: false, ending: failed(failure) } : granted;
+      const isHeld = reserved.ending.stopReason === "budget_limit";
+      return failure && isHeld ? { ok: false, ending: failed(failure) } : reserved;
     }
-    const turn = granted.turn;
+    const turn = reserved.turn;
     const call = { ...wanted.call, maxTokens: turn.maxTokens, attempt: turn.attempt };
     const watch = deps.watch(turn.turnId, wanted.live);
     const outcome = await deps.model.call(call, deps.signal, watch);
@@ -55,26 +55,26 @@ export async function makeTurn(
 }
 
 /** Reserves a turn, or returns the end of the run. */
-async function grant(
+async function reserve(
   wanted: { kind: TurnKind; ref: string; call: ModelCall },
   deps: AgentDeps,
 ): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending | Overflow } | "pending_calls"> {
   const { kind, ref, call } = wanted;
   const { maxTokens } = call;
   const parts = weighedParts(call);
-  const granted = await reserveTurn(
+  const reserved = await reserveTurn(
     { kind, ref, maxTokens, promptBound: promptBound(parts), leastTokens: leastTokens(parts) },
     {
-      begin: (wish) => deps.journal.begin(wish),
+      begin: (turn) => deps.journal.begin(turn),
       count: () => deps.model.count(call, deps.signal),
       signal: deps.signal,
       random: deps.random,
     },
   );
-  if (granted.ok) return { ok: true, turn: granted };
-  if ("failure" in granted) return { ok: false, ending: failed(granted.failure) };
-  if (granted.why === "pending_calls") return "pending_calls";
-  const why = granted.why === "over_budget" ? "budget_limit" : granted.why;
+  if (reserved.ok) return { ok: true, turn: reserved };
+  if ("failure" in reserved) return { ok: false, ending: failed(reserved.failure) };
+  if (reserved.why === "pending_calls") return "pending_calls";
+  const why = reserved.why === "over_budget" ? "budget_limit" : reserved.why;
   return { ok: false, ending: { stopReason: why } as Ending };
 }
 

@@ -63,7 +63,7 @@ export interface TurnToReserve {
 
 /** The dependencies of a reservation. */
 export interface ReserveDeps {
-  begin(wish: TurnRequest): TurnReservation;
+  begin(turn: TurnRequest): TurnReservation;
   count(): Promise<Counted>;
   signal: AbortSignal;
   random(): number;
@@ -96,7 +96,7 @@ export async function reserveTurn(
   const granted = bound === null ? null : ask(bound, likely, false);
   if (granted?.ok || (granted && granted.why !== "over_budget")) return granted;
   const most = bound ?? MAX_PROMPT_TOKENS;
-  const counted = believed(await countPatiently(deps), leastTokens);
+  const counted = believed(await countWithRetries(deps), leastTokens);
   if (deps.signal.aborted) return { ok: false, why: "interrupted" };
   if (counted.ok) {
     const tokens = Math.min(counted.tokens, most);
@@ -112,7 +112,7 @@ const believed = (counted: Counted, least: number): Counted =>
   counted.ok && counted.tokens < least ? NO_COUNT : counted;
 
 /** Counts the tokens of a prompt. Retries transient failures. */
-async function countPatiently({ count, signal, random }: ReserveDeps): Promise<Counted> {
+async function countWithRetries({ count, signal, random }: ReserveDeps): Promise<Counted> {
   for (let attempt = 1; ; attempt++) {
     const counted = await count();
     if (counted.ok || signal.aborted) return counted;
