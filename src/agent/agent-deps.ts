@@ -1,8 +1,8 @@
 import type { PublicError, StopReason } from "../events/event";
 import type { Block, Message, ToolCall } from "./messages";
-import type { CallWatch, FailedCall, Model, ModelCall, ModelReply } from "./model";
+import type { CallWatch, FailedCall, Model, ModelCall, ModelReply } from "./model/model";
+import type { StoredReply } from "./model/stored-reply";
 import type { Turn, TurnRequest, TurnReservation } from "./reserve-turn";
-import type { StoredReply } from "./stored-reply";
 import type { ToolContext, ToolResult } from "./tool";
 
 /** The progress of a run, read from its journal. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { AgentDeps, Journal, Progress } from "./agent-deps";
-import { emptyDraft } from "./assemble";
 import { runAgent } from "./loop";
 import { type Block, type Message, toolCalls, toolResultBlock } from "./messages";
-import type { Model, ModelCall } from "./model";
-import type { ModelFailure } from "./model-failure";
+import { emptyDraft } from "./model/assemble";
+import type { Model, ModelCall } from "./model/model";
+import type { ModelFailure } from "./model/model-failure";
 import type { ToolResult } from "./tool";
 
 /** A journal in memory, with nothing but what a run reads back. */

@@ -1,8 +1,8 @@
 import type { AgentDeps, Ending, Progress } from "./agent-deps";
 import { makeTurn, type Overflow } from "./make-turn";
 import { compactionCut } from "./messages";
+import { replyToStore } from "./model/stored-reply";
 import { searchWeb } from "./search-web";
-import { replyToStore } from "./stored-reply";
 
 /** A conversation of more tokens is summarised: it fits into every model's window with room to continue. */
 const COMPACT_AT_TOKENS = 150_000;

@@ -1,11 +1,11 @@
 import type { PublicError, TurnKind } from "../events/event";
 import { pause } from "../shared/backoff";
 import type { AgentDeps, Ending } from "./agent-deps";
-import { type ModelCall, type ModelReply, weighedParts } from "./model";
-import type { ModelFailure } from "./model-failure";
-import { leastTokens, promptBound } from "./prompt-bounds";
+import { type ModelCall, type ModelReply, weighedParts } from "./model/model";
+import type { ModelFailure } from "./model/model-failure";
+import { retryDelayMs } from "./model/retry";
+import { leastTokens, promptBound } from "./pricing/prompt-bounds";
 import { reserveTurn, type Turn } from "./reserve-turn";
-import { retryDelayMs } from "./retry";
 
 /** The outcome of a turn. */
 type MadeTurn =

@@ -2,8 +2,8 @@ import Anthropic from "@anthropic-ai/sdk";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ATTEMPT_HEADER, type OfflineOptions, offlineFetch } from "./offline";
-import { promptBound } from "./prompt-bounds";
-import { totalTokens, usageOf } from "./usage";
+import { promptBound } from "./pricing/prompt-bounds";
+import { totalTokens, usageOf } from "./pricing/usage";
 
 type Params = Anthropic.Beta.Messages.MessageCreateParamsNonStreaming;
 type Message = Anthropic.Beta.Messages.BetaMessage;

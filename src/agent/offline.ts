@@ -1,4 +1,3 @@
-import { knownModels, resolveModel } from "./models";
 import { totalPromptTokens } from "./offline/count";
 import { answerOf } from "./offline/message";
 import { locate, type Position } from "./offline/position";
@@ -9,6 +8,7 @@ import { type MessagesRequest, readCountRequest, readMessagesRequest } from "./o
 import { type Fault, faultOf } from "./offline/script";
 import { fingerprint } from "./offline/signature";
 import { sleep, sseBody, stepsOf } from "./offline/stream";
+import { knownModels, resolveModel } from "./pricing/models";
 
 // A model without a network: a `fetch` that implements the Messages API and follows the script in the last
 // prompt. A line of calls is a turn (`/Bash {"command":"ls"} & /Read {"file_path":"a"}`); the lines `/delay

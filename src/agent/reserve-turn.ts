@@ -1,8 +1,8 @@
 import type { TurnKind } from "../events/event";
 import { pause } from "../shared/backoff";
-import type { ModelFailure } from "./model-failure";
-import { retryDelayMs } from "./retry";
-import { type Counted, NO_COUNT } from "./token-count";
+import type { ModelFailure } from "./model/model-failure";
+import { retryDelayMs } from "./model/retry";
+import { type Counted, NO_COUNT } from "./model/token-count";
 
 /** A reserved turn. `maxTokens` is the most that its reply may have. */
 export interface Turn {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { AgentDeps } from "./agent-deps";
 import { makeTurn } from "./make-turn";
 import { textOf } from "./messages";
-import type { ModelCall } from "./model";
+import type { ModelCall } from "./model/model";
 import type { SearchOutcome, ToolContext } from "./tool";
 
 const SEARCH_MAX_TOKENS = 4_096;

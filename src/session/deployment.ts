@@ -1,7 +1,7 @@
-import { createModel, type Model } from "../agent/model";
-import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/models";
+import { createModel, type Model } from "../agent/model/model";
+import type { Upstream } from "../agent/model/relay";
 import { offlineFetch } from "../agent/offline";
-import type { Upstream } from "../agent/relay";
+import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/pricing/models";
 import { createLookup, type Lookup } from "../agent/tools/lookup";
 import type { Provider } from "../sandbox/providers";
 import { type Settings, settings } from "../settings";

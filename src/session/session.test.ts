@@ -2,7 +2,7 @@ import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } fro
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { emptyDraft } from "../agent/assemble";
+import { emptyDraft } from "../agent/model/assemble";
 import {
   ADMIN,
   ALICE,

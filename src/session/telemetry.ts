@@ -1,5 +1,5 @@
-import { DEFAULT_MODEL } from "../agent/models";
-import { totalTokens } from "../agent/usage";
+import { DEFAULT_MODEL } from "../agent/pricing/models";
+import { totalTokens } from "../agent/pricing/usage";
 import type { SessionRow } from "../db/schema";
 import { log } from "../shared/log";
 import { dollars } from "../shared/money";

@@ -1,7 +1,7 @@
 import { checkProgramRules } from "../agent/claude-code/options";
-import { checkSchema } from "../agent/json-schema";
-import { knownModels, resolveModel } from "../agent/models";
-import { checkRules } from "../agent/rules";
+import { checkRules } from "../agent/permissions/rules";
+import { knownModels, resolveModel } from "../agent/pricing/models";
+import { checkSchema } from "../agent/schema/json-schema";
 import { hostProblem } from "../sandbox/egress";
 import { hasNetwork, hasPrograms, PROVIDERS } from "../sandbox/providers";
 import type { Settings } from "../settings";

@@ -1,8 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { expect, vi } from "vitest";
-import { createModel } from "../agent/model";
+import { createModel } from "../agent/model/model";
+import { MAX_ATTEMPTS } from "../agent/model/retry";
 import { offlineFetch } from "../agent/offline";
-import { MAX_ATTEMPTS } from "../agent/retry";
 import { model } from "../session/deployment";
 import { SessionStore } from "../session/storage/store";
 import { objectOf } from "./sessions";

@@ -1,9 +1,9 @@
 // Builds the command line of Claude Code for a session: the loop's config as options of the program. Limits of
 // money, turns and thinking are not among them: they are enforced on its model calls.
 
+import { MAX_OUTPUT_TOKENS } from "../model/reply-bounds";
+import { parseRule, type Rule, type Rules } from "../permissions/rules";
 import { DEFAULT_PROMPT } from "../prompt";
-import { MAX_OUTPUT_TOKENS } from "../reply-bounds";
-import { parseRule, type Rule, type Rules } from "../rules";
 import { TOOLS } from "../tools";
 import { quote } from "../tools/quote";
 

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import type { TurnKind } from "../../events/event";
-import { leastTokens, promptBound } from "../prompt-bounds";
+import { leastTokens, promptBound } from "../pricing/prompt-bounds";
 import { type CallResult, resultsIn } from "./protocol";
 
 /** A parsed model call of the program. */

@@ -1,4 +1,4 @@
-import { type PricedModel, resolveModel, successorOf } from "../models";
+import { type PricedModel, resolveModel, successorOf } from "../pricing/models";
 import { CONVERSATION_RULES } from "./conversation";
 import { totalPromptTokens } from "./count";
 import { badRequest, type Refusal } from "./refusal";

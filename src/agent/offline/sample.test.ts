@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkSchema, wireSchema } from "../json-schema";
-import { readOutput } from "../output";
+import { checkSchema, wireSchema } from "../schema/json-schema";
+import { readOutput } from "../schema/output";
 import { sampleOf } from "./sample";
 
 const SMALL = { min: -99, max: 99, noNaN: true };

@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { JsonSchema } from "../../agent/compiled-schema";
-import { checkSchema } from "../../agent/json-schema";
-import { readOutput } from "../../agent/output";
-import { mayCall } from "../../agent/permissions";
-import { checkRules, type Rules } from "../../agent/rules";
+import { mayCall } from "../../agent/permissions/permissions";
+import { checkRules, type Rules } from "../../agent/permissions/rules";
+import type { JsonSchema } from "../../agent/schema/compiled-schema";
+import { checkSchema } from "../../agent/schema/json-schema";
+import { readOutput } from "../../agent/schema/output";
 import { aCommand } from "../../sandbox/contract";
 import { embedded } from "../../sandbox/embedded";
 import { randomFrom } from "../../soak/random.ts";

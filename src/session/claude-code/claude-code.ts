@@ -1,7 +1,7 @@
 import type { Ending } from "../../agent/agent-deps";
 import { programTools } from "../../agent/claude-code/options";
 import { type CallResult, readLine } from "../../agent/claude-code/protocol";
-import { apiError } from "../../agent/relay";
+import { apiError } from "../../agent/model/relay";
 import { SandboxError } from "../../sandbox/sandbox";
 import { backoffMs, pause } from "../../shared/backoff";
 import { errorText, log } from "../../shared/log";

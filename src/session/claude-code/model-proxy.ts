@@ -1,16 +1,22 @@
-import { emptyDraft } from "../../agent/assemble";
 import type { CallResult } from "../../agent/claude-code/protocol";
 import { readProgramCall } from "../../agent/claude-code/request";
-import { wireSchema } from "../../agent/json-schema";
 import { type Block, toolCalls } from "../../agent/messages";
-import type { ModelOutcome } from "../../agent/model";
-import type { PricedModel } from "../../agent/models";
-import { apiError, countRelayed, type RelayedCall, relay, type Upstream } from "../../agent/relay";
-import { MAX_OUTPUT_TOKENS } from "../../agent/reply-bounds";
+import { emptyDraft } from "../../agent/model/assemble";
+import type { ModelOutcome } from "../../agent/model/model";
+import {
+  apiError,
+  countRelayed,
+  type RelayedCall,
+  relay,
+  type Upstream,
+} from "../../agent/model/relay";
+import { MAX_OUTPUT_TOKENS } from "../../agent/model/reply-bounds";
+import { retryDelayMs } from "../../agent/model/retry";
+import { replyToStore } from "../../agent/model/stored-reply";
+import { thinkingFor, thinkingWithin } from "../../agent/model/thinking";
+import type { PricedModel } from "../../agent/pricing/models";
 import { reserveTurn, type Turn } from "../../agent/reserve-turn";
-import { retryDelayMs } from "../../agent/retry";
-import { replyToStore } from "../../agent/stored-reply";
-import { thinkingFor, thinkingWithin } from "../../agent/thinking";
+import { wireSchema } from "../../agent/schema/json-schema";
 import type { StopReason, TurnKind } from "../../events/event";
 import { sha256, toBase64 } from "../../shared/bytes";
 import type { Notifier } from "../../shared/notifier";

@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Block } from "../../agent/messages";
-import type { ModelCall, ModelReply } from "../../agent/model";
+import type { ModelCall, ModelReply } from "../../agent/model/model";
 import type { SessionEvent } from "../../events/event";
 import {
   ALICE,

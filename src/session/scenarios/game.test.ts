@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from "vitest";
 import type { Block } from "../../agent/messages";
-import type { ModelCall, ModelReply } from "../../agent/model";
+import type { ModelCall, ModelReply } from "../../agent/model/model";
 import { ask, createSession, eventsOf } from "../../testing/sessions";
 import { model } from "../deployment";
 

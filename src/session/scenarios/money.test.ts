@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { knownModels } from "../../agent/models";
+import { knownModels } from "../../agent/pricing/models";
 import type { Turn } from "../../agent/reserve-turn";
 import type { TurnKind } from "../../events/event";
 import { aMessage, aSpec, objectOf } from "../../testing/sessions";

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { createModel } from "../../agent/model";
+import { createModel } from "../../agent/model/model";
+import { MAX_ATTEMPTS } from "../../agent/model/retry";
 import { offlineFetch } from "../../agent/offline";
-import { MAX_ATTEMPTS } from "../../agent/retry";
 import { withoutPauses } from "../../testing/faults";
 import {
   ALICE,

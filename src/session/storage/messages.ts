@@ -1,4 +1,4 @@
-import { NO_USAGE } from "../../agent/usage";
+import { NO_USAGE } from "../../agent/pricing/usage";
 import type { Usage } from "../../db/schema";
 import type { Prompt, PublicError, StopReason } from "../../events/event";
 import { all, json, number, one, page, parse, type Row, type Sql, text } from "../../shared/sql";

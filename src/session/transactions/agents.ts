@@ -1,5 +1,5 @@
 import { textOf } from "../../agent/messages";
-import type { Rules } from "../../agent/rules";
+import type { Rules } from "../../agent/permissions/rules";
 import type { ToolResult } from "../../agent/tool";
 import { failed } from "../../agent/tools/result";
 import { workspace } from "../deployment";

@@ -1,7 +1,7 @@
-import type { Draft } from "../../agent/assemble";
-import { costOf } from "../../agent/cost";
-import { type Judgement, judgeUsage } from "../../agent/judge-usage";
-import { addUsage, type CallUsage, NO_USAGE, totalTokens } from "../../agent/usage";
+import type { Draft } from "../../agent/model/assemble";
+import { costOf } from "../../agent/pricing/cost";
+import { type Judgement, judgeUsage } from "../../agent/pricing/judge-usage";
+import { addUsage, type CallUsage, NO_USAGE, totalTokens } from "../../agent/pricing/usage";
 import type { PublicCharge } from "../../events/event";
 import { dollars } from "../../shared/money";
 import { modelOf } from "../deployment";

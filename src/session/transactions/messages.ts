@@ -1,5 +1,5 @@
-import { readOutput } from "../../agent/output";
-import { fits } from "../../agent/reply-bounds";
+import { fits } from "../../agent/model/reply-bounds";
+import { readOutput } from "../../agent/schema/output";
 import type { PublicError, StopReason } from "../../events/event";
 import { workspace } from "../deployment";
 import {

@@ -1,5 +1,5 @@
 import type { ToolCall } from "../../agent/messages";
-import { fits } from "../../agent/reply-bounds";
+import { fits } from "../../agent/model/reply-bounds";
 import type { ToolResult } from "../../agent/tool";
 import { change, type RunChange, scopeOf } from "./state";
 

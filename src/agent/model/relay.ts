@@ -1,4 +1,4 @@
-import { type Redact, redactor } from "../shared/redact";
+import { type Redact, redactor } from "../../shared/redact";
 import { type AnswerRecord, readAnswer, recordOf, textOfAnswer } from "./answer";
 import { assemble, CutOff, callIdsIn } from "./assemble";
 import type { CallWatch, ModelOutcome } from "./model";

@@ -1,4 +1,4 @@
-import { readCount } from "./judge-usage";
+import { readCount } from "../pricing/judge-usage";
 import { type ModelFailure, parseObject } from "./model-failure";
 
 /** The tokens of a prompt as the API counts them, or why it does not. */

@@ -1,7 +1,7 @@
 // Bounds of replies, which are stored, shown to clients and sent back to the API.
 
-import { isDeeperThan, MAX_JSON_DEPTH } from "../shared/json-depth";
-import type { Block } from "./messages";
+import { isDeeperThan, MAX_JSON_DEPTH } from "../../shared/json-depth";
+import type { Block } from "../messages";
 
 /** The most tokens of one reply, unless its model allows less: enough for a long file, and what a call reserves. */
 export const MAX_OUTPUT_TOKENS = 16_384;

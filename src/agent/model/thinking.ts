@@ -1,5 +1,5 @@
 import type Anthropic from "@anthropic-ai/sdk";
-import type { PricedModel } from "./models";
+import type { PricedModel } from "../pricing/models";
 
 /** The request's thinking parameter; undefined to leave it out. */
 export type Thinking = Anthropic.Beta.Messages.BetaThinkingConfigParam | undefined;

@@ -1,4 +1,4 @@
-import { type Block, sendable, toolCalls, withoutThoughts, withoutToolCalls } from "./messages";
+import { type Block, sendable, toolCalls, withoutThoughts, withoutToolCalls } from "../messages";
 import type { ModelReply } from "./model";
 
 /** The parts of a reply that are stored. */

@@ -1,5 +1,5 @@
 import Anthropic from "@anthropic-ai/sdk";
-import type { Redact } from "../shared/redact";
+import type { Redact } from "../../shared/redact";
 import { CutOff } from "./assemble";
 
 /** The failure of a call. `began` says that the reply had started, so its input is billed. */

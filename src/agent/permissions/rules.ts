@@ -1,9 +1,9 @@
 // The rules of a session, written as in Claude Code: `Bash` applies to every call of a tool, `Bash(git *)` to
 // those that match the pattern.
 
+import type { Tool } from "../tool";
+import { TOOLS } from "../tools";
 import { expandedLength, MAX_PATTERN_CHARS, PATHS, PATTERNED } from "./rule-patterns";
-import type { Tool } from "./tool";
-import { TOOLS } from "./tools";
 
 /** A session's rules. Without `allowedTools` every tool is allowed; `disallowedTools` take precedence. */
 export interface Rules {

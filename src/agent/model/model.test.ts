@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { toolCalls, toolResultBlock } from "../messages";
+import { resolveModel } from "../pricing/models";
+import { usageOf } from "../pricing/usage";
 import { emptyDraft } from "./assemble";
-import { toolCalls, toolResultBlock } from "./messages";
 import { createModel, type ModelCall, type ModelOutcome } from "./model";
-import { resolveModel } from "./models";
 import { thinkingFor } from "./thinking";
-import { usageOf } from "./usage";
 
 const aCall = (changes: Partial<ModelCall> = {}): ModelCall => ({
   model: "claude-sonnet-5-5",

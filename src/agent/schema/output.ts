@@ -1,5 +1,5 @@
 import type { SchemaDraft } from "@cfworker/json-schema";
-import { isDeeperThan, MAX_JSON_DEPTH } from "../shared/json-depth";
+import { isDeeperThan, MAX_JSON_DEPTH } from "../../shared/json-depth";
 import type { JsonSchema } from "./compiled-schema";
 import { compileSchema, UnusableSchema } from "./compiled-schema";
 import { type Misfit, misfitOf, TooManySteps } from "./validate";

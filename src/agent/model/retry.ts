@@ -1,4 +1,4 @@
-import { jitteredBackoffMs } from "../shared/backoff";
+import { jitteredBackoffMs } from "../../shared/backoff";
 import type { ModelFailure } from "./model-failure";
 
 /** The most tries of one turn, the first included. */

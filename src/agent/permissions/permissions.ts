@@ -1,10 +1,10 @@
 // Decides which tools a session may use, and for which inputs.
 
-import type { CommandRules } from "../sandbox/command-rules";
+import type { CommandRules } from "../../sandbox/command-rules";
+import type { Tool } from "../tool";
+import { TOOLS } from "../tools";
 import { PATTERNED } from "./rule-patterns";
 import { parseRules, type Rule, type Rules } from "./rules";
-import type { Tool } from "./tool";
-import { TOOLS } from "./tools";
 
 /** The decision on a call. The reason is written for the model. */
 export type Permission = { allowed: true } | { allowed: false; reason: string };

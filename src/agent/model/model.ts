@@ -1,9 +1,9 @@
 import Anthropic from "@anthropic-ai/sdk";
-import { redactor } from "../shared/redact";
+import { redactor } from "../../shared/redact";
+import type { Block, Message } from "../messages";
+import type { ReportedUsage } from "../pricing/judge-usage";
 import { readAnswer, textOfAnswer } from "./answer";
 import { assemble, callIdsIn, type DeltaListener, type Draft } from "./assemble";
-import type { ReportedUsage } from "./judge-usage";
-import type { Block, Message } from "./messages";
 import { classify, errorInStream, type ModelFailure } from "./model-failure";
 import { type Thinking, thinkingWithin } from "./thinking";
 import { type Counted, countedTokens } from "./token-count";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { aLie } from "../testing/lying-upstream";
+import { aLie } from "../../testing/lying-upstream";
 import { type AnswerRecord, readAnswer, textOfAnswer } from "./answer";
 
 /** A body whose bytes come in pieces that end at some places. */

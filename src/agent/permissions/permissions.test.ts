@@ -3,9 +3,9 @@
 import fc from "fast-check";
 import { Bash, defineCommand } from "just-bash/browser";
 import { describe, expect, it } from "vitest";
+import { TOOLS } from "../tools";
 import { mayCall, offeredTools } from "./permissions";
 import { checkRules } from "./rules";
-import { TOOLS } from "./tools";
 
 const allows = (rule: string | string[], tool: string, input: unknown, cwd?: string) =>
   mayCall({ allowedTools: [rule].flat() }, tool, input, cwd).allowed;

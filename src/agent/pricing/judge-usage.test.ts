@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { aReport } from "../testing/lying-upstream";
+import { aReport } from "../../testing/lying-upstream";
 import { boundOf, costOf } from "./cost";
 import { judgeUsage, readCount, readUsage } from "./judge-usage";
 import { knownModels, resolveModel } from "./models";

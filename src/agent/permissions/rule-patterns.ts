@@ -1,9 +1,9 @@
 // The patterns of rules, the part in parentheses of `Bash(git *)`, for each tool that has any.
 
-import { resolveFrom } from "../sandbox/paths";
-import { forbidden, uncovered } from "./tools/command-rules";
-import { searchOf } from "./tools/glob";
-import { expandBraces, globMatcher } from "./tools/glob-pattern";
+import { resolveFrom } from "../../sandbox/paths";
+import { forbidden, uncovered } from "../tools/command-rules";
+import { searchOf } from "../tools/glob";
+import { expandBraces, globMatcher } from "../tools/glob-pattern";
 
 /** The semantics of the patterns of one tool. */
 export interface Patterned {

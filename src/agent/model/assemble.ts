@@ -2,10 +2,10 @@
 // reply throws a `SyntaxError`, and what remains can be stored, shown and sent back to the API.
 
 import { z } from "zod";
-import { isDeeperThan, MAX_JSON_DEPTH } from "../shared/json-depth";
+import { isDeeperThan, MAX_JSON_DEPTH } from "../../shared/json-depth";
+import type { Block } from "../messages";
+import { type ReportedUsage, readUsage } from "../pricing/judge-usage";
 import type { AnswerEvent } from "./answer";
-import { type ReportedUsage, readUsage } from "./judge-usage";
-import type { Block } from "./messages";
 import { checkInput, fits, wellFormed } from "./reply-bounds";
 
 /** The part of a reply that has arrived. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { TOOLS } from "../tools";
 import { checkRules, parseRule } from "./rules";
-import { TOOLS } from "./tools";
 
 describe("parseRule", () => {
   it.each([
