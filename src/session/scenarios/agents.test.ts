@@ -35,7 +35,7 @@ const task = (type: string, prompt: string, more: object = {}) =>
 
 const of = (events: SessionEvent[], type: string) => events.filter((event) => event.type === type);
 
-/** Lets the model answer what a test says: calls of tools, or words and why it stopped. */
+/** Makes the model answer as a test requires: with tool calls, or with text and a stop reason. */
 function answerWith(answer: (call: ModelCall, agent: string) => Promise<Block[] | string>): void {
   if (!model) throw new Error("tests have a model");
   vi.spyOn(model, "call").mockImplementation(async (call): Promise<ModelReply> => {
@@ -56,7 +56,7 @@ const use = (name: string, input: object): Block[] => [
 
 afterEach(() => vi.restoreAllMocks());
 
-/** What an agent's model would be shown of its conversation. */
+/** Returns an agent's conversation as its model would receive it. */
 const conversationOf = (id: string, agent: string): Promise<string> =>
   runInDurableObject(objectOf(id), (_, { storage }) =>
     JSON.stringify(new SessionStore(storage).history.conversation(agent, "claude-sonnet-5-5")),
@@ -74,8 +74,8 @@ async function checkTotals(id: string): Promise<void> {
   expect(session.numTurns).toBe(replies.length);
 }
 
-describe("a task", () => {
-  it("is done by an agent in the same sandbox, and its last words are the result", async () => {
+describe("a task for an agent", () => {
+  it("runs in the same sandbox, and the agent's last text is the result", async () => {
     const id = await crew();
     const message = await ask(id, task("player1", `${bash("echo x > move.txt")}\nI moved`));
     expect(message).toMatchObject({
@@ -103,7 +103,7 @@ describe("a task", () => {
     await checkTotals(id);
   });
 
-  it("goes on with what the agent knows, and no other agent hears it", async () => {
+  it("continues the agent's conversation, which no other agent sees", async () => {
     const id = await crew();
     await ask(id, task("player1", "remember the word kiwi"));
     await ask(id, task("player1", "which word?"));
@@ -112,7 +112,7 @@ describe("a task", () => {
     expect(await conversationOf(id, "player1")).not.toContain("Task");
   });
 
-  it("runs beside others of the same reply, also of the same type", async () => {
+  it("runs concurrently with other tasks of the same reply, even of the same type", async () => {
     const id = await crew();
     const wait = (name: string) =>
       `${bash(`echo ${name} >> order.txt; sleep 0.2; cat order.txt`)}\nok`;
@@ -137,14 +137,14 @@ describe("a task", () => {
     await checkTotals(id);
   });
 
-  it("finds a name that is not another type's", async () => {
+  it("gets a name that does not belong to an agent of another type", async () => {
     const id = await crew({ customAgents: { player: {}, "player-2": {} } });
     await ask(id, `${task("player", "a")} & ${task("player", "b")} & ${task("player-2", "c")}`);
     const names = of(await eventsOf(id), "agent.started").map(({ agent }) => agent);
     expect(names).toEqual(["player", "player-3", "player-2"]);
   });
 
-  it("in the background lets the main agent go on, which is told of its end", async () => {
+  it("in the background does not block the main agent, which is notified of its end", async () => {
     const id = await crew();
     const inBackground = { run_in_background: true };
     const message = await ask(id, task("player1", `${bash("sleep 0.2")}\nfinally`, inBackground));
@@ -156,7 +156,7 @@ describe("a task", () => {
     await checkTotals(id);
   });
 
-  it("that can't be given says why", async () => {
+  it("returns an error with the reason if it can't be started", async () => {
     const id = await crew();
     const message = await ask(
       id,
@@ -175,7 +175,7 @@ describe("a task", () => {
     expect(of(await eventsOf(id), "agent.started")).toEqual([]);
   });
 
-  it("is not offered where there are no agents, nor to agents", async () => {
+  it("is not offered in a session without agent types, nor to other agents than the main one", async () => {
     const alone = await createSession();
     expect((await ask(alone, task("player1", "x"))).result).toMatch(/no other agents|no tool/i);
     const id = await crew();
@@ -211,7 +211,7 @@ describe("an agent", () => {
     await checkTotals(id);
   });
 
-  it("is addressed by a client, and answers in its place", async () => {
+  it("can be addressed by a client, and answers instead of the main agent", async () => {
     const id = await crew();
     await ask(id, task("player1", "remember the word kiwi"));
     const message = await ask(id, "are you there?", { agent: "player1" });
@@ -228,7 +228,7 @@ describe("an agent", () => {
     }
   });
 
-  it("is none of a session that inherited it without its type", async () => {
+  it("does not exist in a session that inherited it without its type", async () => {
     const origin = await crew();
     await ask(origin, task("player1", "hello", { name: "bob" }));
     const bob = () => aMessage("x", { agent: "bob" });
@@ -245,7 +245,7 @@ describe("an agent", () => {
     expect(mail.result).toContain('There is no agent "bob". There are: main, player2.');
   });
 
-  it("hears a message after its step, and is woken by one when it rests", async () => {
+  it("receives a message after its current step, and is started by one if it is not working", async () => {
     const id = await crew();
     const hello = call("SendMessage", { to: "player2", message: "hello from one" });
     const awake = await ask(
@@ -265,8 +265,8 @@ describe("an agent", () => {
   });
 });
 
-describe("a main agent that has nothing left to do", () => {
-  it("hears at once what an agent in the background tells it", async () => {
+describe("a main agent that waits for other agents", () => {
+  it("immediately receives a message of an agent in the background", async () => {
     const id = await crew();
     const write = call("Write", { file_path: "answer.txt", content: "forty-two" });
     const question = call("SendMessage", { to: "main", message: `${write}\nanswered` });
@@ -278,7 +278,7 @@ describe("a main agent that has nothing left to do", () => {
 });
 
 describe("an inbox", () => {
-  it("of any size is delivered, in parts that can be stored", async () => {
+  it("of any size is delivered, in parts that fit into a row", async () => {
     const id = await crew();
     const large = (n: number) => `${"字".repeat(99_000)} number ${n},`;
     await runInDurableObject(objectOf(id), (_, { storage }) => {
@@ -296,9 +296,9 @@ describe("an inbox", () => {
 });
 
 describe("the end of a message", () => {
-  it("ends its agents once, in whatever step of theirs it comes", async () => {
+  it("ends its agents exactly once, at any step of theirs", async () => {
     for (let steps = 0; steps < 12; steps++) {
-      // Both are answered at once; the agent goes on some steps later than the main one.
+      // Both get their replies at once. The agent takes some more steps than the main one.
       let both: PromiseWithResolvers<void> | undefined;
       let asked = 0;
       answerWith(async ({ messages }, agent) => {
@@ -321,19 +321,19 @@ describe("the end of a message", () => {
   });
 });
 
-describe("whoever started an agent", () => {
+describe("the agent that started another agent", () => {
   const wake = call("SendMessage", { to: "player2", message: "ping" });
-  // At the beginning of what it was told: an agent may say again what it heard.
+  // Only at the beginning of a message, since an agent may repeat the text later.
   const told = '"text":"player2 has ended (end_turn)';
 
-  it("is told of its end, and not the main agent", async () => {
+  it("is notified of its end instead of the main agent", async () => {
     const id = await crew();
     await ask(id, task("player1", `${wake}\n${bash("sleep 0.3")}\nok`));
     expect(await conversationOf(id, "player1")).toContain(told);
     expect(await conversationOf(id, "")).not.toContain(told);
   });
 
-  it("may have ended before: then the main agent is told", async () => {
+  it("is replaced by the main agent as receiver of that notification if it ended before", async () => {
     const id = await crew();
     const slow = call("SendMessage", { to: "player2", message: "/delay 200\npong" });
     await ask(id, task("player1", `${slow}\nok`));
@@ -345,7 +345,7 @@ describe("whoever started an agent", () => {
 describe("limits over all agents", () => {
   const many = (turns: number) => Array(turns).fill(bash("true")).join("\n");
 
-  it("end the message when its turns are used up, and no reply is cut for it", async () => {
+  it("end the message when its turns are used up, without shortening a reply", async () => {
     const id = await crew({ maxTurns: 6 });
     const message = await ask(id, `${task("player1", many(9))} & ${task("player2", many(9))}`);
     expect(message).toMatchObject({ stopReason: "max_turns", numTurns: 6 });
@@ -353,7 +353,7 @@ describe("limits over all agents", () => {
     await checkTotals(id);
   });
 
-  it("wait for the money that others hold before they end the session, and hold", async () => {
+  it("wait for amounts held by other agents before they end the session, and are never exceeded", async () => {
     const limits = { maxIdleTimeMs: null, maxLifetimeMs: null, maxTurns: null };
     const id = await createSession({
       pattern: "single-container",
@@ -377,9 +377,9 @@ describe("limits over all agents", () => {
     await checkTotals(id);
   });
 
-  it("cut no reply short for money that others hold only", async () => {
+  it("shorten no reply because of amounts that other agents only hold", async () => {
     const limits = { maxIdleTimeMs: null, maxLifetimeMs: null, maxTurns: null };
-    // Enough for two replies of any length and a shorter one.
+    // Enough for two replies of the maximum length and a shorter one.
     const id = await createSession({
       pattern: "single-container",
       config: { customAgents: PLAYERS },
@@ -396,7 +396,7 @@ describe("limits over all agents", () => {
     await checkTotals(id);
   });
 
-  it("and an interrupt reach every agent, and leave all conversations answered", async () => {
+  it("and interrupts apply to every agent, and leave no tool call without a result", async () => {
     const id = await crew();
     const slow = `${bash("sleep 30; echo late > late.txt")}\nok`;
     const request = aMessage(`${task("player1", slow)} & ${task("player2", slow)}`);
@@ -423,7 +423,7 @@ describe("files that agents share", () => {
     call("Edit", { file_path: "board.txt", old_string: from, new_string: to });
   const look = call("Read", { file_path: "board.txt" });
 
-  it("are changed only by who has seen them as they are", async () => {
+  it("can be changed only by an agent that has seen their current content", async () => {
     const id = await crew();
     const message = await ask(
       id,
@@ -443,11 +443,11 @@ describe("files that agents share", () => {
     expect((await ask(id, bash("cat board.txt"))).result).toContain("A\nB");
   });
 
-  it("lose no change when all write at once", async () => {
+  it("lose no change if all agents write at once", async () => {
     const id = await crew();
     const lines = Array.from({ length: 6 }, (_, n) => `line${n}`);
     await ask(id, write(`${lines.join("\n")}\n`));
-    // Each edits its own line, and tries again with a fresh look as long as another was quicker.
+    // Each edits its own line. If another agent was faster, it reads the file again and retries.
     const player = (n: number) =>
       `${Array(8)
         .fill(`${look}\n${edit(`line${n}\n`, `done${n}\n`)}`)

@@ -7,7 +7,7 @@ import { ALICE, ask, createSession, eventsOf, sessionOf, value } from "../../tes
 import { booksOf, hello, reply } from "../../testing/upstream";
 import { upstream } from "../deployment";
 
-// The calls of a session's program are held to the same rules as the loop's own.
+// The model calls of a Claude Code process must follow the same rules as those of the loop.
 
 let uproot = () => {};
 beforeAll(() => {
@@ -17,7 +17,7 @@ afterAll(() => uproot());
 let restore = () => {};
 afterEach(() => restore());
 
-/** Puts something in the place of the model's API, which itself answers what `answer` does not. */
+/** Replaces the model's API by `answer`. Requests that `answer` does not handle go to the API. */
 function answering(
   answer: (n: number) => Response | Promise<Response> | undefined,
   count?: () => string | undefined,
@@ -42,7 +42,7 @@ const limited = (maxBudgetNanos: number | null) =>
 
 describe("an upstream of Claude Code that misreports", () => {
   it.each([408, 500, 502, 504])(
-    "with %i before its stream leaves the call held",
+    "with status %i before its stream leaves the call's bound held",
     async (status) => {
       const id = await limited(null);
       answering((n) => (n === 0 ? new Response("", { status }) : undefined));
@@ -52,7 +52,7 @@ describe("an upstream of Claude Code that misreports", () => {
     },
   );
 
-  it("with a reply in plain JSON is heard and charged", async () => {
+  it("with a reply in plain JSON is accepted and charged", async () => {
     const id = await limited(null);
     const usage = { input_tokens: 5_000, output_tokens: 100 };
     const content = [{ type: "text", text: "Plainly." }];
@@ -69,18 +69,21 @@ describe("an upstream of Claude Code that misreports", () => {
     ["malformed", { output_tokens: "7" }],
     ["malformed", { output_tokens: 7, server_tool_use: { web_search_requests: -1_000 } }],
     ["above_bound", { output_tokens: 900_000 }],
-  ])("with a report that is %s is charged what we saw, or the bound", async (reason, delta) => {
-    const id = await limited(null);
-    answering(() => reply([hello], { delta }));
-    await ask(id, "hi");
-    const { calls, events } = await booksOf(id);
-    const [{ bound = 0, cost = 0, held = 0 } = {}] = calls;
-    expect(cost + held).toBe(bound);
-    expect(held > 0).toBe(reason === "malformed");
-    expect(events).toContainEqual(expect.objectContaining({ type: "usage.disputed", reason }));
-  });
+  ])(
+    "with a usage report that is %s causes a charge of our own count, or of the bound",
+    async (reason, delta) => {
+      const id = await limited(null);
+      answering(() => reply([hello], { delta }));
+      await ask(id, "hi");
+      const { calls, events } = await booksOf(id);
+      const [{ bound = 0, cost = 0, held = 0 } = {}] = calls;
+      expect(cost + held).toBe(bound);
+      expect(held > 0).toBe(reason === "malformed");
+      expect(events).toContainEqual(expect.objectContaining({ type: "usage.disputed", reason }));
+    },
+  );
 
-  it("with ids that come again has each call made, and its own result written down", async () => {
+  it("with repeated tool call ids runs each call, and journals its own result", async () => {
     const id = await limited(null);
     const call = (command: string) => {
       return { type: "tool_use", id: "toolu_1", name: "Bash", input: { command } };
@@ -94,7 +97,7 @@ describe("an upstream of Claude Code that misreports", () => {
     expect(made.toSorted()).toEqual(["one", "three", "two"]);
   });
 
-  it("so that no call can be bounded any more ends the message, and does not ask for ever", async () => {
+  it("ends the message if no call can be bounded any more, and causes no endless retries", async () => {
     const id = await limited(200_000_000);
     answering(
       () => new Response("", { status: 500 }),
@@ -106,7 +109,7 @@ describe("an upstream of Claude Code that misreports", () => {
     });
   });
 
-  it("whatever it answers, the books are right, messages end and the session goes on", async () => {
+  it("leaves correct totals, ended messages and a working session, whatever it returns", async () => {
     const scenario = fc.record({
       lies: fc.array(aLie, { minLength: 1, maxLength: 5 }),
       counts: fc.array(aCountAnswer, { maxLength: 3 }),

@@ -27,7 +27,7 @@ const claudeCode = (limits: Partial<SessionSpec["limits"]>, config: SessionConfi
   });
 const many = (turns: number) => Array.from({ length: turns }, () => bash("true")).join("\n");
 
-/** A model that charges what a test says, whatever is asked. */
+/** A model that reports the usage that a test sets, for any request. */
 function aDearModel(
   usages: { input: number; output: number; cached: number }[],
   maxTokens: number[],
@@ -42,7 +42,7 @@ function aDearModel(
     maxTokens.push(asked.max_tokens);
     const usage = usages[call++ % usages.length] ?? { input: 0, output: 0, cached: 0 };
     const said = await response.text();
-    // No more than the API would take: it holds a call to the tokens it counts and to its max_tokens.
+    // No more than the API would charge: the tokens that it counts, and up to the call's max_tokens.
     const counted = Number(/"cache_creation_input_tokens":(\d+)/.exec(said)?.[1]);
     const read = Number(/"cache_read_input_tokens":(\d+)/.exec(said)?.[1]);
     const fresh = Number(/"input_tokens":(\d+)/.exec(said)?.[1]);
@@ -60,7 +60,7 @@ function aDearModel(
 }
 
 describe("the budget of a session of Claude Code", () => {
-  it("ends it before a call that does not fit", async () => {
+  it("ends the session before a call that does not fit", async () => {
     const maxBudgetNanos = 40_000_000;
     const id = await claudeCode({ maxBudgetNanos });
     const turn = `/tokens 900\n${bash("true")}\n`;
@@ -72,7 +72,7 @@ describe("the budget of a session of Claude Code", () => {
     expect(session.totalCostNanos).toBeLessThanOrEqual(maxBudgetNanos);
   });
 
-  it("that is too small for any call costs nothing, and says why", async () => {
+  it("causes no cost if it is too small for any call, and is reported as the reason", async () => {
     const id = await claudeCode({ maxBudgetNanos: 1_000 });
     const message = await ask(id, "hi");
     expect(message).toMatchObject({ status: "completed", stopReason: "budget_limit", error: null });
@@ -84,7 +84,7 @@ describe("the budget of a session of Claude Code", () => {
     expect(containerOf(id).sent).toHaveLength(1);
   });
 
-  it("of one message ends that message only", async () => {
+  it("for one message ends only that message", async () => {
     const id = await claudeCode({});
     const message = await ask(id, `${many(3)}\nend`, { maxBudgetNanos: 1_000 });
     expect(message.stopReason).toBe("budget_limit");
@@ -92,7 +92,7 @@ describe("the budget of a session of Claude Code", () => {
     expect(await read(id)).toMatchObject({ status: "active" });
   });
 
-  it("is never exceeded, whatever its calls cost, and lowers what they may say", async () => {
+  it("is never exceeded, whatever the calls cost, and lowers their maximum output", async () => {
     const tokens = (max: number) => fc.integer({ min: 0, max });
     const usage = fc.record({
       input: tokens(40_000),
@@ -128,8 +128,8 @@ describe("the budget of a session of Claude Code", () => {
   }, 20_000);
 });
 
-describe("turns of Claude Code", () => {
-  it("end a message at config.maxTurns, and the session goes on", async () => {
+describe("limits on turns of Claude Code", () => {
+  it("end a message at config.maxTurns, and the session continues", async () => {
     const id = await claudeCode({}, { maxTurns: 2 });
     expect(await ask(id, `${many(5)}\nend`)).toMatchObject({
       status: "completed",
@@ -139,7 +139,7 @@ describe("turns of Claude Code", () => {
     expect(await ask(id, "hi")).toMatchObject({ stopReason: "end_turn", numTurns: 1 });
   });
 
-  it("end the session at its own limit", async () => {
+  it("end the session at the session's limit", async () => {
     const id = await claudeCode({ maxTurns: 3 });
     expect(await ask(id, `${many(5)}\nend`)).toMatchObject({
       stopReason: "turn_limit",
@@ -148,7 +148,7 @@ describe("turns of Claude Code", () => {
     expect(await read(id)).toMatchObject({ status: "terminated", terminationReason: "turn_limit" });
   });
 
-  it("of an agent end that agent at its own", async () => {
+  it("end an agent at the agent's limit", async () => {
     const id = await claudeCode({}, { customAgents: { writer: { maxTurns: 1 } } });
     const task = JSON.stringify({ subagent_type: "writer", prompt: `${many(3)}\ndone` });
     expect(await ask(id, `/Agent ${task}\nend`)).toMatchObject({
@@ -160,7 +160,7 @@ describe("turns of Claude Code", () => {
   });
 });
 
-describe("a model that is not priced", () => {
+describe("a model without a known price", () => {
   it("is refused by name", async () => {
     const id = await claudeCode({});
     const session = sessionOf(id);

@@ -14,7 +14,7 @@ import {
 } from "../../testing/sessions";
 import type { SessionConfig } from "../rpc";
 
-// What Claude Code remembers, whatever is lost: the object, the machine, or both; and in another session.
+// Claude Code keeps its conversation after a loss of the object, the container, or both, and in another session.
 
 let uproot = () => {};
 beforeAll(() => {
@@ -27,24 +27,27 @@ const claudeCode = (config: SessionConfig = {}) =>
   createSession({ config: { ...config, runtime: "claude-code" } });
 const told = (id: string) => JSON.stringify(containerOf(id).sent.at(-1)?.messages);
 
-describe("another session of Claude Code", () => {
-  it.each([true, false])("goes on where the first one was (fork: %s)", async (forkSession) => {
-    const first = await claudeCode();
-    await ask(first, `${bash("echo once > file")}\nthe first`);
-    const id = await claudeCode({ resumeSessionId: first, forkSession });
-    const message = await ask(id, `${bash("cat file")}\nthe second`);
-    expect(message.result).toContain("once");
-    expect(told(id)).toMatch(/the first.*the second/s);
-    const ids = await Promise.all(
-      [first, id].map(async (name) => value(await sessionOf(name).read(ALICE)).sessionId),
-    );
-    expect(ids[0] === ids[1]).toBe(!forkSession);
-    // What it remembers goes by the session's own name.
-    const [program] = containerOf(id).programs.values();
-    expect(program?.transcriptPath).toContain(String(ids[1]).replace("sdk_sess_", ""));
-  });
+describe("a resumed session of Claude Code", () => {
+  it.each([true, false])(
+    "continues the conversation of the first one (fork: %s)",
+    async (forkSession) => {
+      const first = await claudeCode();
+      await ask(first, `${bash("echo once > file")}\nthe first`);
+      const id = await claudeCode({ resumeSessionId: first, forkSession });
+      const message = await ask(id, `${bash("cat file")}\nthe second`);
+      expect(message.result).toContain("once");
+      expect(told(id)).toMatch(/the first.*the second/s);
+      const ids = await Promise.all(
+        [first, id].map(async (name) => value(await sessionOf(name).read(ALICE)).sessionId),
+      );
+      expect(ids[0] === ids[1]).toBe(!forkSession);
+      // Its transcript is named after its own `sessionId`.
+      const [program] = containerOf(id).programs.values();
+      expect(program?.transcriptPath).toContain(String(ids[1]).replace("sdk_sess_", ""));
+    },
+  );
 
-  it("begins at a snapshot, without what came after", async () => {
+  it("starts from a snapshot, without later messages", async () => {
     const first = await claudeCode();
     await ask(first, "before");
     const snapshot = value(await sessionOf(first).snapshot(ALICE));
@@ -55,7 +58,7 @@ describe("another session of Claude Code", () => {
     expect(told(id)).not.toContain("afterwards");
   });
 
-  it("of the loop knows what was said", async () => {
+  it("with the runtime of the loop has the conversation", async () => {
     const first = await claudeCode();
     await ask(first, `${bash("echo out")}\nthe first`);
     const id = await createSession({ config: { resumeSessionId: first } });
@@ -63,7 +66,7 @@ describe("another session of Claude Code", () => {
     expect(message).toMatchObject({ status: "completed", stopReason: "end_turn" });
   });
 
-  it("can't go on with what the loop has said", async () => {
+  it("can't continue a conversation of the loop", async () => {
     const first = await createSession();
     await ask(first, "hi");
     const spec = { runtime: "claude-code", resumeSessionId: first } as const;
@@ -89,8 +92,8 @@ const SCENARIO: Scenario = {
   },
 };
 
-describe("a session of Claude Code that is lost", () => {
-  it("after any commit ends as if nothing had happened", async () => {
+describe("a session of Claude Code whose object is lost", () => {
+  it("after any commit ends like an undisturbed one", async () => {
     const planted = plantFaults();
     try {
       const { fault, outcome: undisturbed } = await play(SCENARIO, null, "object at once");
@@ -104,7 +107,7 @@ describe("a session of Claude Code that is lost", () => {
     }
   }, 60_000);
 
-  it("with its machine ends all the same, and remembers", async () => {
+  it("together with its container ends its message, and keeps its conversation", async () => {
     const planted = plantFaults();
     try {
       const { fault } = await play(SCENARIO, null, "object at once");

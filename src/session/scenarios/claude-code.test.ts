@@ -33,7 +33,7 @@ const claudeCode = (config: SessionConfig = {}) =>
 const task = (prompt: string, tool = "Task", type = "writer") =>
   call(tool, { subagent_type: type, prompt, description: "a task" });
 
-/** An event without what differs from one session to the next. */
+/** Returns an event without the fields that differ between sessions. */
 function wordsOf(event: SessionEvent): string {
   const fields = event as unknown as Record<string, unknown>;
   const named = [
@@ -69,24 +69,27 @@ describe("a message to Claude Code", () => {
     expect(message.error?.type).toBe(of.error?.type);
   });
 
-  it.each([[[]], [["k1"]]])("has the session's environment, with the keys %j", async (ids) => {
-    encryption.keys = ids.map((id) => ({ id, base64: btoa("k".repeat(32)) }));
-    try {
-      const TOKEN = { secret: "a secret", hosts: ["api.github.com"] };
-      const id = await claudeCode({ env: { PLAIN: "plain", TOKEN } });
-      expect(await ask(id, "hello")).toMatchObject({ status: "completed" });
-      expect(containerOf(id).environments).toEqual([
-        expect.objectContaining({
-          PLAIN: "plain",
-          TOKEN: expect.stringMatching(/^rigger_secret_/),
-        }),
-      ]);
-    } finally {
-      encryption.keys = [];
-    }
-  });
+  it.each([[[]], [["k1"]]])(
+    "runs with the session's environment, with the encryption keys %j",
+    async (ids) => {
+      encryption.keys = ids.map((id) => ({ id, base64: btoa("k".repeat(32)) }));
+      try {
+        const TOKEN = { secret: "a secret", hosts: ["api.github.com"] };
+        const id = await claudeCode({ env: { PLAIN: "plain", TOKEN } });
+        expect(await ask(id, "hello")).toMatchObject({ status: "completed" });
+        expect(containerOf(id).environments).toEqual([
+          expect.objectContaining({
+            PLAIN: "plain",
+            TOKEN: expect.stringMatching(/^rigger_secret_/),
+          }),
+        ]);
+      } finally {
+        encryption.keys = [];
+      }
+    },
+  );
 
-  it("is asked for again where the program gives up on the model too soon", async () => {
+  it("continues if the process stops retrying the model too soon", async () => {
     const id = await claudeCode();
     const message = await withoutPauses(() => ask(id, "/cut times=3\nall done"));
     expect(message).toMatchObject({ status: "completed", numTurns: 1 });
@@ -96,7 +99,7 @@ describe("a message to Claude Code", () => {
     expect(JSON.stringify(containerOf(id).sent.at(-1)?.messages)).toContain("could not be reached");
   });
 
-  it("has the events of the loop when agents work for it", async () => {
+  it("has the same events as in the loop if agents work on it", async () => {
     const config = { customAgents: { writer: { model: "claude-haiku-5-5" } } };
     const [loop, claude] = [await createSession({ config }), await claudeCode(config)];
     const inner = `${bash("echo inner")}\nwritten`;
@@ -109,7 +112,7 @@ describe("a message to Claude Code", () => {
     expect(JSON.stringify(completed)).toContain("written");
   });
 
-  it("runs agents side by side, and tells whose words are whose", async () => {
+  it("runs agents concurrently, and names the agent in each of their events", async () => {
     const id = await claudeCode({ customAgents: { writer: {} } });
     const both = `${task("/delay 30\nfirst", "Agent")} & ${task("/delay 10\nsecond", "Agent")}\nend`;
     expect(await ask(id, both)).toMatchObject({ status: "completed", numTurns: 4 });
@@ -120,7 +123,7 @@ describe("a message to Claude Code", () => {
     expect(events.filter(({ type }) => type === "agent.completed")).toHaveLength(2);
   });
 
-  it("is one of many of the same process, which remembers the others", async () => {
+  it("is handled by the same process as the messages before it, which it knows", async () => {
     const id = await claudeCode();
     await ask(id, "one");
     await ask(id, "two");
@@ -131,7 +134,7 @@ describe("a message to Claude Code", () => {
     expect(JSON.stringify(machine.sent.at(-1)?.messages)).toMatch(/one.*two.*three/s);
   });
 
-  it("adds up what its calls cost, and counts no call twice", async () => {
+  it("costs the sum of its model calls, each counted once", async () => {
     const id = await claudeCode({ customAgents: { writer: { model: "claude-haiku-5-5" } } });
     await ask(
       id,
@@ -150,7 +153,7 @@ describe("a message to Claude Code", () => {
     expect([...session.toolsUsed].sort()).toEqual(["Bash", "Task", "WebFetch", "WebSearch"]);
   });
 
-  it("is thought about and formed as its session says, with our key and no other", async () => {
+  it("uses the thinking and the output format of the session's config, and only the deployment's key", async () => {
     if (!upstream) throw new Error("there is no model");
     const asked = vi.spyOn(upstream, "fetch");
     const outputSchema = { type: "object", properties: { a: { type: "number" } } };
@@ -173,7 +176,7 @@ describe("a message to Claude Code", () => {
     expect(headers.get("x-claude-code-session-id")).toBeNull();
   });
 
-  it("can't be addressed to an agent, who works for the main one", async () => {
+  it("can't be addressed to another agent than the main one", async () => {
     const id = await claudeCode({ customAgents: { writer: {} } });
     const refused = await sessionOf(id).send(ALICE, aMessage("hi", { agent: "writer" }));
     expect(refused).toMatchObject({
@@ -182,7 +185,7 @@ describe("a message to Claude Code", () => {
     expect(await ask(id, "hi", { agent: "main" })).toMatchObject({ status: "completed" });
   });
 
-  it("that begins with a stroke is no command of the program", async () => {
+  it("that begins with a slash is not taken for a command of Claude Code", async () => {
     const id = await claudeCode();
     await ask(id, "/compact now");
     expect(JSON.stringify(containerOf(id).sent[0]?.messages)).toContain("\\n/compact now");
@@ -196,7 +199,7 @@ describe("Claude Code that is stopped", () => {
   it.each([
     ["in a command", bash("while :; do sleep 0.01; done"), "tool.started"],
     ["in a reply", "/delay 60000\nnever", "turn.started"],
-  ])("%s goes on with the next message", async (_, prompt, type) => {
+  ])("%s continues with the next message", async (_, prompt, type) => {
     const id = await claudeCode();
     const request = aMessage(prompt);
     value(await sessionOf(id).send(ALICE, request));
@@ -212,7 +215,7 @@ describe("Claude Code that is stopped", () => {
     expect(JSON.stringify(machine.sent.at(-1)?.messages)).toContain("Request interrupted");
   });
 
-  it("is killed where it does not listen, and remembers what was before", async () => {
+  it("is killed if it does not react, and keeps the earlier conversation", async () => {
     const id = await claudeCode();
     await ask(id, "the first");
     containerOf(id).deaf = true;
@@ -228,7 +231,7 @@ describe("Claude Code that is stopped", () => {
     expect(JSON.stringify(machine.sent.at(-1)?.messages)).toMatch(/the first.*interrupted.*go on/s);
   });
 
-  it("by another message answers that one only", async () => {
+  it("by another message answers only that one", async () => {
     const id = await claudeCode();
     value(await sessionOf(id).send(ALICE, aMessage("/delay 60000\nnever")));
     await running(id, "turn.started");
@@ -237,7 +240,7 @@ describe("Claude Code that is stopped", () => {
     expect(message.result).toContain("now!");
   });
 
-  it("asks the model nothing more once nobody waits", async () => {
+  it("makes no model calls after the message has ended", async () => {
     const id = await claudeCode();
     await ask(id, "one");
     const cost = (await read(id)).totalCostNanos;
@@ -254,8 +257,8 @@ describe("Claude Code that is stopped", () => {
   });
 });
 
-describe("Claude Code that dies", () => {
-  it("in a command is started again, and told to go on", async () => {
+describe("a Claude Code process that exits or is lost", () => {
+  it("in a command is started again, and told to continue", async () => {
     const id = await claudeCode();
     const request = aMessage(`${bash("sleep 60")}\nnever`);
     value(await sessionOf(id).send(ALICE, request));
@@ -270,7 +273,7 @@ describe("Claude Code that dies", () => {
     expect(JSON.stringify(containerOf(id).sent.at(-1)?.messages)).toContain("Go on where you were");
   });
 
-  it("with its machine remembers what was kept of it", async () => {
+  it("with its container has the transcript that was saved", async () => {
     const id = await claudeCode();
     await ask(id, "the first");
     containerOf(id).replace();
@@ -281,7 +284,7 @@ describe("Claude Code that dies", () => {
     expect(JSON.stringify(machine.sent.at(-1)?.messages)).toMatch(/the first.*the second/s);
   });
 
-  it("only for those who listen goes on, and nothing is heard twice", async () => {
+  it("only seemingly, because its output breaks off, continues, and no line is processed twice", async () => {
     const id = await claudeCode();
     containerOf(id).cut = 3;
     const message = await withoutPauses(() => ask(id, `${bash("echo a")}\n${bash("echo b")}\nend`));
@@ -291,7 +294,7 @@ describe("Claude Code that dies", () => {
     expect(ends).toHaveLength(2);
   });
 
-  it("again and again fails its message, and says what it said", async () => {
+  it("repeatedly fails its message, with its last output as the reason", async () => {
     const id = await claudeCode();
     containerOf(id).broken = true;
     const message = await withoutPauses(() => ask(id, "hi"));
@@ -300,13 +303,13 @@ describe("Claude Code that dies", () => {
   });
 });
 
-describe("the way of a program to the model", () => {
+describe("the path for model calls of the process", () => {
   it.each([
     ["GET", "/model/v1/messages"],
     ["POST", "/model/v1/messages/count_tokens"],
     ["POST", "/model/api/event_logging/v2/batch"],
     ["HEAD", "/model/"],
-  ])("leads nowhere else (%s %s)", async (method, path) => {
+  ])("leads to no other endpoint (%s %s)", async (method, path) => {
     const id = await claudeCode();
     const body = method === "POST" ? "{}" : null;
     const request = new Request(`https://session${path}`, { method, body });
@@ -314,7 +317,7 @@ describe("the way of a program to the model", () => {
   });
 
   it.each(["/model/v1/messages", "/v1/messages", "/_model/v1/messages"])(
-    "is not there for clients (%s)",
+    "does not exist for clients (%s)",
     async (path) => {
       const app = createApp();
       for (const place of [path, `/api/sessions/${await claudeCode()}${path}`]) {
@@ -324,7 +327,7 @@ describe("the way of a program to the model", () => {
     },
   );
 
-  it("leaves nothing behind for an id that there is none of", async () => {
+  it("leaves no storage for an id that does not exist", async () => {
     const request = new Request("https://session/model/v1/messages", {
       method: "POST",
       body: "{}",

@@ -52,7 +52,7 @@ interface Made {
   machine: FakeContainer;
 }
 
-/** A session whose sandbox is a machine; `disturb` sees it before its session does. */
+/** Creates a session with a container. `disturb` gets its sandbox before the session does. */
 async function create(
   changes: Partial<SessionSpec> = {},
   disturb: (machine: FakeContainer) => void = () => {},
@@ -73,20 +73,20 @@ const comesToBe = (id: string, state: string) =>
   until(async () => (await sandboxState(id)) === state);
 const savedKeys = (id: string) => keysUnder(`workspaces/${id}/`);
 
-/** Lets the session fall asleep. */
+/** Makes the session idle. */
 async function idle(id: string): Promise<void> {
   await at(Date.now() + 2 * MINUTE, () => runDurableObjectAlarm(objectOf(id)));
 }
 
-/** Lets a session that has files sleep until its machine is gone. */
+/** Makes a session with files idle, and waits until its container is released. */
 async function sleep(id: string): Promise<void> {
   await idle(id);
   await comesToBe(id, "suspended");
   await until(async () => !(await sessionOf(id).needsContainer(id)));
 }
 
-describe("a session whose sandbox is a machine", () => {
-  it("is initializing until its machine has started, and active then", async () => {
+describe("a session whose sandbox is a container", () => {
+  it("is initializing until its container has started, and then active", async () => {
     let open = false;
     const { id } = await create({}, (machine) => {
       machine.before = () => until(() => open);
@@ -103,7 +103,7 @@ describe("a session whose sandbox is a machine", () => {
     expect(await sessionOf(id).needsContainer(id)).toBe(true);
   });
 
-  it("asks the model before it has started, and its tools wait", async () => {
+  it("calls the model before the container has started, and its tools wait for it", async () => {
     let open = false;
     const { id } = await create({}, (machine) => {
       machine.before = () => until(() => open);
@@ -115,7 +115,7 @@ describe("a session whose sandbox is a machine", () => {
     expect(await asked).toContain("done");
   });
 
-  it("needs none for what needs no files", async () => {
+  it("starts no container for messages that need no files", async () => {
     const { id, machine } = await create({}, (machine) => {
       machine.before = () => new Promise(() => {});
     });
@@ -123,7 +123,7 @@ describe("a session whose sandbox is a machine", () => {
     expect(machine.name).toBeNull();
   });
 
-  it("tries its start again, in a clean place", async () => {
+  it("retries a failed start, after removing what the attempt left", async () => {
     const { id, machine } = await withoutPauses(async () => {
       let left = 3;
       const made = await create({}, (machine) => {
@@ -141,7 +141,7 @@ describe("a session whose sandbox is a machine", () => {
   it.each<[string, () => Promise<never>, RegExp]>([
     ["fails", () => Promise.reject(containerError("there is no room")), /there is no room/],
     ["hangs", () => new Promise(() => {}), /did not answer for 120 seconds/],
-  ])("ends with an error where every start %s", async (_, fault, message) => {
+  ])("ends with an error if every start %s", async (_, fault, message) => {
     await withoutPauses(async () => {
       const { id, machine } = await create({}, (machine) => {
         machine.before = (step) => (step === "start" ? fault() : undefined);
@@ -158,7 +158,7 @@ describe("a session whose sandbox is a machine", () => {
     }, 1 / 5_000);
   });
 
-  it("has no second try where none can help", async () => {
+  it("does not retry a start that can't succeed", async () => {
     const { id, machine } = await create({}, (machine) => {
       machine.before = (step) => {
         if (step === "start") throw containerError("there is no such image", false);
@@ -168,7 +168,7 @@ describe("a session whose sandbox is a machine", () => {
     expect(machine.steps.filter((step) => step === "start")).toHaveLength(1);
   });
 
-  it("tells its agent that the machine can't start, and starts again when it is needed again", async () => {
+  it("returns an error to its agent if the container can't start, and tries again with the next call", async () => {
     await withoutPauses(async () => {
       let broken = true;
       const { id } = await create({}, (machine) => {
@@ -190,7 +190,7 @@ describe("a session whose sandbox is a machine", () => {
     });
   });
 
-  it("does not let a call wait for ever", async () => {
+  it("limits how long a call waits for the container", async () => {
     await withoutPauses(async () => {
       const { id } = await create({}, (machine) => {
         machine.before = () => new Promise(() => {});
@@ -203,7 +203,7 @@ describe("a session whose sandbox is a machine", () => {
     });
   });
 
-  it("is started when the object was lost meanwhile", async () => {
+  it("starts its container even if the object is lost meanwhile", async () => {
     const { id, machine } = await create({}, (machine) => {
       machine.before = (step) => (step === "start" ? new Promise(() => {}) : undefined);
     });
@@ -215,7 +215,7 @@ describe("a session whose sandbox is a machine", () => {
     expect(machine.steps).toEqual(["start", "destroy", "start"]);
   });
 
-  it("stops a command that waits for its machine, which never runs it", async () => {
+  it("stops a command that waits for the container, so that it never runs", async () => {
     let open = false;
     const { id } = await create({}, (machine) => {
       machine.before = () => until(() => open);
@@ -231,8 +231,8 @@ describe("a session whose sandbox is a machine", () => {
   });
 });
 
-describe("a machine that is lost", () => {
-  it("in a command is told to the agent, once in the log, and replaced by a new one", async () => {
+describe("a container that is lost", () => {
+  it("during a command is reported to the agent and by one event, and replaced by a new one", async () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
     const asked = ask(id, '/Bash {"command":"sleep 60"} & /Read {"file_path":"a.txt"}');
@@ -249,7 +249,7 @@ describe("a machine that is lost", () => {
     expect((await read(id)).status).toBe("active");
   });
 
-  it("leaves no agent in a directory that the new one does not have", async () => {
+  it("leaves no agent in a directory that the new one lacks", async () => {
     const { id, machine } = await create();
     await bash(id, "mkdir d; cd d");
     expect(await bash(id, "pwd")).toContain("/workspace/d");
@@ -258,7 +258,7 @@ describe("a machine that is lost", () => {
     expect(await bash(id, "pwd")).toMatch(/\/workspace$/);
   });
 
-  it("after a sleep leaves an agent where it was, if that was saved", async () => {
+  it("after an idle time leaves an agent in its directory, if that was saved", async () => {
     const { id } = await create();
     await bash(id, "mkdir d; cd d");
     await sleep(id);
@@ -267,7 +267,7 @@ describe("a machine that is lost", () => {
     expect(await bash(id, "pwd")).toMatch(/\/workspace$/);
   });
 
-  it("between two commands is told by the next one", async () => {
+  it("between two commands is reported by the next one", async () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
     loseContainer(machine);
@@ -277,7 +277,7 @@ describe("a machine that is lost", () => {
     expect(await losses(id)).toHaveLength(1);
   });
 
-  it("and can't be given back either is left, and its loss told once", async () => {
+  it("and can't be released either is abandoned, and its loss reported once", async () => {
     await withoutPauses(async () => {
       const { id, machine } = await create();
       await bash(id, "echo one > a.txt");
@@ -295,7 +295,7 @@ describe("a machine that is lost", () => {
     });
   });
 
-  it("before anything was changed in it is not missed by who reads", async () => {
+  it("before its files were changed is replaced without an error for a read", async () => {
     const { id, machine } = await create();
     await comesToBe(id, "ready");
     loseContainer(machine);
@@ -307,7 +307,7 @@ describe("a machine that is lost", () => {
     expect(machine.names).toHaveLength(2);
   });
 
-  it("after a sleep is replaced by one with the files that were saved then", async () => {
+  it("after an idle time is replaced by one with the files that were saved", async () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
     await sleep(id);
@@ -319,8 +319,8 @@ describe("a machine that is lost", () => {
   });
 });
 
-describe("a hybrid session that sleeps", () => {
-  it("keeps its files without a machine, and has them when it is spoken to", async () => {
+describe("a hybrid session that becomes idle", () => {
+  it("keeps its files without a container, and has them for its next message", async () => {
     const { id, machine } = await create();
     await bash(id, "mkdir d; echo one > d/a.txt");
     await sleep(id);
@@ -336,7 +336,7 @@ describe("a hybrid session that sleeps", () => {
     ]);
   });
 
-  it("saves nothing where nothing was changed, and replaces what it saved before", async () => {
+  it("saves nothing if no file was changed, and otherwise replaces the earlier save", async () => {
     const { id, machine } = await create();
     await comesToBe(id, "ready");
     await idle(id);
@@ -355,7 +355,7 @@ describe("a hybrid session that sleeps", () => {
     expect(await bash(id, "cat a.txt")).toContain("two");
   });
 
-  it("answers a message that comes while it is saved, in a new machine", async () => {
+  it("runs a message that arrives during the save, in a new container", async () => {
     let open = false;
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
@@ -372,7 +372,7 @@ describe("a hybrid session that sleeps", () => {
     expect(machine.names).toHaveLength(2);
   });
 
-  it("keeps what it has saved for as long as it sleeps", async () => {
+  it("keeps the saved workspace as long as it is idle", async () => {
     const { id } = await create();
     await bash(id, "echo one > a.txt");
     await sleep(id);
@@ -380,7 +380,7 @@ describe("a hybrid session that sleeps", () => {
     expect(await bash(id, "cat a.txt")).toContain("one");
   });
 
-  it("whose files can't be saved says so, and begins anew", async () => {
+  it("whose files can't be saved reports their loss, and starts with an empty workspace", async () => {
     await withoutPauses(async () => {
       const { id, machine } = await create();
       await bash(id, "echo one > a.txt");
@@ -396,7 +396,7 @@ describe("a hybrid session that sleeps", () => {
     });
   });
 
-  it("keeps a machine that can't be saved and is wanted again", async () => {
+  it("keeps a container that can't be saved if it is requested again", async () => {
     await withoutPauses(async () => {
       const { id, machine } = await create();
       await bash(id, "echo one > a.txt");
@@ -419,12 +419,12 @@ describe("a hybrid session that sleeps", () => {
   it.each<[string, "before" | "after", (made: Made) => unknown, boolean]>([
     ["its object is lost before", "before", ({ id }) => lose(id), true],
     ["its object is lost after", "after", ({ id }) => lose(id), true],
-    ["its machine is lost before", "before", ({ machine }) => loseContainer(machine), false],
-    ["its machine is lost after", "after", ({ machine }) => loseContainer(machine), false],
+    ["its container is lost before", "before", ({ machine }) => loseContainer(machine), false],
+    ["its container is lost after", "after", ({ machine }) => loseContainer(machine), false],
     ["both are lost before", "before", (made) => loseBoth(made), false],
     ["both are lost after", "after", (made) => loseBoth(made), false],
   ])(
-    "has its files, or is told of their loss, where %s any step",
+    "has its files or an event of their loss if %s any step",
     async (_, moment, lose, whole) => {
       const undisturbed = await create();
       await round(undisturbed, () => {});
@@ -439,7 +439,7 @@ describe("a hybrid session that sleeps", () => {
             if (struck || machine.steps.length !== n) return;
             struck = true;
             await lose(made);
-            // Whoever is lost does not go on.
+            // A lost object does not continue.
             await scheduler.wait(20);
           };
         });
@@ -463,7 +463,7 @@ describe("a hybrid session that sleeps", () => {
     return lose(id);
   };
 
-  /** Has a file, sleeps and wakes; disturbed from when it is to fall asleep. */
+  /** Writes a file, becomes idle and is resumed. It is disturbed from the moment it should become idle. */
   async function round(
     { id, machine }: Made,
     disturb: (machine: FakeContainer) => void,
@@ -489,7 +489,7 @@ describe("a hybrid session that sleeps", () => {
 });
 
 describe("a session that ends", () => {
-  it("saves its files, gives its machine back, and is resumed with them", async () => {
+  it("saves its files, releases its container, and can be resumed with them", async () => {
     const { id, machine } = await create({ pattern: "long-running" });
     await bash(id, "echo one > a.txt");
     expect(value(await sessionOf(id).terminate(ALICE, "enough"))).toMatchObject({
@@ -506,7 +506,7 @@ describe("a session that ends", () => {
     expect((await typesOf(id)).at(-1)).toBe("session.terminated");
   });
 
-  it("saves when what ran in it is over, not before", async () => {
+  it("saves only after its running commands have ended", async () => {
     const { id, machine } = await create();
     const asked = bash(id, "echo one > a.txt; sleep 60; echo two > a.txt");
     await until(() => machine.steps.includes("run"));
@@ -524,7 +524,7 @@ describe("a session that ends", () => {
     expect(over.indexOf("run")).toBeLessThan(over.indexOf("saves"));
   });
 
-  it("is taken up where its object was lost", async () => {
+  it("continues its save and release after a loss of the object", async () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
     machine.before = (step) => (step === "snapshot" ? new Promise(() => {}) : undefined);
@@ -537,7 +537,7 @@ describe("a session that ends", () => {
     await until(() => machine.name === null);
   });
 
-  it("says that its files are lost where they could not be saved", async () => {
+  it("reports that its files are lost if they could not be saved", async () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
     loseContainer(machine);
@@ -546,7 +546,7 @@ describe("a session that ends", () => {
     expect((await typesOf(id)).at(-1)).toBe("session.terminated");
   });
 
-  it("leaves nothing when it was ephemeral", async () => {
+  it("leaves no workspace if it was ephemeral", async () => {
     const { id, machine } = await create({ pattern: "ephemeral" });
     await bash(id, "echo one > a.txt");
     await until(() => machine.name === null);
@@ -555,7 +555,7 @@ describe("a session that ends", () => {
     expect(await sandboxState(id)).toBe("none");
   });
 
-  it("while it starts gives back what comes", async () => {
+  it("during the start releases the container", async () => {
     let open = false;
     const { id, machine } = await create({}, (machine) => {
       machine.before = () => until(() => open);
@@ -569,16 +569,16 @@ describe("a session that ends", () => {
 
 describe("a session that is deleted", () => {
   it.each<[string, (made: Made) => Promise<unknown>]>([
-    ["with a machine", ({ id }) => bash(id, "echo one > a.txt")],
+    ["with a container", ({ id }) => bash(id, "echo one > a.txt")],
     [
-      "asleep",
+      "in the idle state",
       async ({ id }) => {
         await bash(id, "echo one > a.txt");
         await sleep(id);
       },
     ],
     [
-      "while it is saved",
+      "while its container is being saved",
       async ({ id, machine }) => {
         await bash(id, "echo one > a.txt");
         machine.before = (step) => (step === "snapshot" ? scheduler.wait(50) : undefined);
@@ -587,7 +587,7 @@ describe("a session that is deleted", () => {
       },
     ],
     [
-      "while it starts",
+      "while its container is starting",
       async ({ id, machine }) => {
         loseContainer(machine);
         await bash(id, "echo lost");
@@ -596,7 +596,7 @@ describe("a session that is deleted", () => {
         await until(() => machine.steps.filter((step) => step === "start").length === 2);
       },
     ],
-  ])("%s leaves nothing", async (_, prepare) => {
+  ])("%s leaves neither a container nor a saved workspace", async (_, prepare) => {
     const made = await create();
     await prepare(made);
     value(await sessionOf(made.id).remove(ALICE));
@@ -606,7 +606,7 @@ describe("a session that is deleted", () => {
     expect((await sessionOf(made.id).read(ALICE)).ok).toBe(false);
   });
 
-  it("destroys its machine later, where that fails at first", async () => {
+  it("retries to destroy its container if that fails at first", async () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
     machine.before = (step) => {
@@ -620,8 +620,8 @@ describe("a session that is deleted", () => {
   });
 });
 
-describe("a session without a machine of its own at the moment", () => {
-  it("is branched and kept as it is, without starting one", async () => {
+describe("a session that has no container at the moment", () => {
+  it("can be forked and snapshotted without starting one", async () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
     await sleep(id);
@@ -640,7 +640,7 @@ describe("a session without a machine of its own at the moment", () => {
     }
   });
 
-  it("that was never used is an empty workspace to others", async () => {
+  it("has an empty workspace for other sessions if it was never used", async () => {
     const { id, machine } = await create();
     await comesToBe(id, "ready");
     const { id: snapshotId } = value(await sessionOf(id).snapshot(ALICE));
@@ -651,7 +651,7 @@ describe("a session without a machine of its own at the moment", () => {
     expect(machine.steps).toEqual(["start"]);
   });
 
-  it("takes its files from a machine that has them, and gives them to a sandbox without one", async () => {
+  it("can start from a session with a running container, without releasing that", async () => {
     const { id, machine } = await create();
     await bash(id, "echo one > a.txt");
     const spec = aSpec({ config: { resumeSessionId: id } });
@@ -661,8 +661,8 @@ describe("a session without a machine of its own at the moment", () => {
   });
 });
 
-describe("a machine that asks whether it is needed", () => {
-  it("is not by a session that nobody knows, which stays unknown", async () => {
+describe("a container that asks whether it is needed", () => {
+  it("is not needed by a session that does not exist, and leaves no storage for it", async () => {
     const id = newSessionId();
     expect(await sessionOf(id).needsContainer(id)).toBe(false);
     expect(await tablesOf(objectOf(id))).toEqual([]);
@@ -672,7 +672,7 @@ describe("a machine that asks whether it is needed", () => {
 
 describe("a session in a container", () => {
   it.runIf(HAS_CONTAINERS)(
-    "keeps its files in its sleep, and is told of their loss where it is killed in a command",
+    "keeps its files while idle, and reports their loss if it is killed during a command",
     async () => {
       const id = newSessionId();
       await useRealContainer(id);

@@ -27,13 +27,13 @@ const CRASH_LOOP = { type: "unavailable_error", reason: "crash_loop" };
 
 afterEach(() => vi.restoreAllMocks());
 
-/** A reply, or a result, that is no closing of what is open at a message's end. */
+/** Returns whether a reply or a tool result was journaled during the work, and not at the message's end. */
 const isReply = (events: SessionEvent[]) =>
   events.some((event) => event.type === "turn.completed" && event.stopReason !== "error");
 const has = (type: SessionEvent["type"]) => (events: SessionEvent[]) =>
   events.some((event) => event.type === type);
 
-/** A message as it has ended, asked for again and again, as a client does while the object is lost. */
+/** Returns an ended message. Repeats the call while the object is lost, as a client does. */
 async function ended(id: string, messageId: string): Promise<MessageRow> {
   for (let tries = 0; tries < 400; tries++) {
     const message = await sessionOf(id)
@@ -56,19 +56,19 @@ async function send(id: string, prompt: string): Promise<string> {
 const inside = <T>(id: string, look: (store: SessionStore) => T): Promise<T> =>
   runInDurableObject(objectOf(id), (_, { storage }) => look(new SessionStore(storage)));
 
-/** What is logged from now on, by its event. */
+/** Returns the log lines from now on with an event name. */
 function logs() {
   const spy = vi.spyOn(console, "log");
   return (event: string) =>
     spy.mock.calls.map(([line]) => JSON.parse(String(line))).filter((line) => line.event === event);
 }
 
-describe("a message that ends its object", () => {
+describe("a message that crashes its object", () => {
   const GREP =
     '/Write {"file_path":"/workspace/a.txt","content":"one"}\n/Grep {"pattern":"one"}\ndone';
 
   it.each<[string, string, (events: SessionEvent[]) => boolean]>([
-    ["before its first call of the model", "hello", has("turn.started")],
+    ["before its first model call", "hello", has("turn.started")],
     ["when a reply arrives", "hello", isReply],
     [
       "in a tool",
@@ -76,16 +76,16 @@ describe("a message that ends its object", () => {
       (events) =>
         events.some((e) => e.type === "tool.completed" && e.name === "Grep" && !e.isError),
     ],
-    ["in its end", "hello", has("message.completed")],
+    ["at its end", "hello", has("message.completed")],
   ])(
-    "%s is not run a third time after two restarts, and fails with a reason",
+    "%s fails after two restarts, with a reason, and is not run a third time",
     async (_, prompt, isDeadly) => {
       const logged = logs();
       const id = await createSession();
       const poisoned = poison(id, isDeadly);
       const messageId = await send(id, prompt);
       expect(await ended(id, messageId)).toMatchObject({ status: "failed", error: CRASH_LOOP });
-      // It died once, and once more after the first restart.
+      // The object crashed once, and again after the first restart.
       expect(poisoned.deaths).toBe(2);
       const session = id;
       expect(logged("message.given_up")).toMatchObject([{ session, messageId, restarts: 2 }]);
@@ -99,7 +99,7 @@ describe("a message that ends its object", () => {
     },
   );
 
-  it("ends in good order when everything was lost twice in the same call of the model", async () => {
+  it("fails with a consistent session if everything was lost twice during the same model call", async () => {
     const id = await createSession();
     const messageId = await send(id, "/delay 60000\nhello");
     const calls = (count: number) =>
@@ -122,10 +122,10 @@ describe("a message that ends its object", () => {
     expect(await ask(id, "go on")).toMatchObject({ status: "completed" });
   });
 
-  it("may be lost at every step, if each time it gets further", async () => {
+  it("may be lost at every step if it makes progress each time", async () => {
     const id = await createSession();
     const reached = new Set<string>();
-    // Each reply and each result ends the object the first time that it is to be written down.
+    // Each reply and each result crashes the object when it is journaled for the first time.
     const poisoned = poison(id, (events) => {
       const step = events.find((e) => e.type === "turn.completed" || e.type === "tool.completed");
       if (!step || !("turnId" in step)) return false;
@@ -138,7 +138,7 @@ describe("a message that ends its object", () => {
     expect(poisoned.deaths).toBe(21);
   });
 
-  it("is not helped by what others do in its session meanwhile", async () => {
+  it("is still failed if other calls change its session meanwhile", async () => {
     const id = await createSession();
     const poisoned = poison(id, isReply);
     const messageId = await send(id, "hello");
@@ -155,7 +155,7 @@ describe("a message that ends its object", () => {
     expect(poisoned.deaths).toBeLessThanOrEqual(4);
   });
 
-  it("is not counted as taken up when others were interrupted before they began", async () => {
+  it("is not counted as resumed if other messages were interrupted before they started", async () => {
     const id = await createSession();
     await send(id, "/delay 60000\nhello");
     const requests = ["/delay 60000\none", "/delay 60000\ntwo", "three"].map((prompt) =>
@@ -166,7 +166,7 @@ describe("a message that ends its object", () => {
     expect(await inside(id, ({ recovery }) => recovery)).toBeNull();
   });
 
-  it("is not blamed for restarts that it has outlived", async () => {
+  it("is not failed because of restarts that it survived", async () => {
     const id = await createSession();
     const messageId = await send(id, "/delay 60000\nhello");
     const restarts = (count: number) =>
@@ -176,7 +176,7 @@ describe("a message that ends its object", () => {
       await lose(id);
       value(await sessionOf(id).read(ALICE));
       await restarts(n);
-      // Its alarm beats while it runs, and finds it at work for longer than a crash takes.
+      // The heartbeat finds it still running a long time after the restart.
       const now = Date.now() + SURVIVAL_MS;
       await at(now, async () => {
         await runDurableObjectAlarm(objectOf(id));
@@ -192,8 +192,8 @@ describe("a message that ends its object", () => {
   });
 });
 
-describe("what follows a message that ended its object", () => {
-  it("is run, but not where the one before it ended so, too", async () => {
+describe("the message after one that crashed its object", () => {
+  it("is run, but messages after two crashed ones in a row are not", async () => {
     const id = await createSession();
     const poisoned = poison(id, isReply);
     const [first = "", second = "", ...rest] = await Promise.all(
@@ -207,7 +207,7 @@ describe("what follows a message that ended its object", () => {
     expect(await ask(id, "go on")).toMatchObject({ status: "completed" });
   });
 
-  it("is no further run of the schedule that sent it, which is paused", async () => {
+  it("is not sent by the same schedule, which is paused", async () => {
     const id = await createSession();
     const session = () => sessionOf(id);
     const tick = value(await session().addSchedule(ALICE, aSchedule("/delay 60000\ntick")));
@@ -243,10 +243,10 @@ describe("what follows a message that ended its object", () => {
   });
 });
 
-describe("what an object does by itself", () => {
+describe("work that an object does by itself", () => {
   const begun = (id: string) =>
     runInDurableObject(objectOf(id), (_, { storage }) => storage.kv.get("begun"));
-  /** Has the alarm ring as if it were that time, and again as the platform does after a loss. */
+  /** Fires the alarm at a given time, and again after a loss, as the platform does. */
   const ring = (id: string, now: number) => {
     const alarm = (object: unknown) => (object as { alarm(): Promise<void> }).alarm();
     return at(now, () =>
@@ -254,7 +254,7 @@ describe("what an object does by itself", () => {
     ).catch(() => {});
   };
 
-  /** Lets the object of a session be lost with each write of its row. */
+  /** Makes each write of the session's row crash its object. */
   function poisonIndex(id: string): { deaths: number } {
     const count = { deaths: 0 };
     const prepare = env.DB.prepare.bind(env.DB);
@@ -276,7 +276,7 @@ describe("what an object does by itself", () => {
     return count;
   }
 
-  it("rests when it has ended the object twice, while the session answers, and is tried again later", async () => {
+  it("is paused after it crashed the object twice, while the session answers calls, and is tried again later", async () => {
     const logged = logs();
     const id = await createSession();
     const poisoned = poisonIndex(id);
@@ -299,7 +299,7 @@ describe("what an object does by itself", () => {
     await scheduler.wait(250);
     expect(poisoned.deaths).toBe(2);
 
-    // It dies once more, and rests for twice as long.
+    // It crashes again, and is paused for twice as long.
     await ring(id, due + HOUR + 10);
     await lose(id);
     await ring(id, due + 2 * HOUR);
@@ -310,7 +310,7 @@ describe("what an object does by itself", () => {
     expect(await begun(id)).toBeUndefined();
   });
 
-  it("is not held against the object when it fails without ending it, and leaves nothing written down", async () => {
+  it("is not paused if it fails without crashing the object, and leaves no record", async () => {
     const id = await createSession();
     value(await sessionOf(id).addSchedule(ALICE, aSchedule("tick")));
     const spy = vi.spyOn(SessionStore.prototype, "transaction").mockImplementation(() => {

@@ -10,7 +10,7 @@ import {
 } from "../../testing/losses";
 import { call } from "../../testing/sessions";
 
-// A session is lost after every one of its commits in turn, and has to end as one that was never disturbed.
+// A session's object is lost after each of its commits in turn. The session must end like an undisturbed one.
 
 const ALONE: Scenario = {
   config: {},
@@ -26,7 +26,7 @@ const ALONE: Scenario = {
   ],
 };
 
-// The offline model follows what it was told last: the main agent goes on with what it hears.
+// The offline model follows the newest text, so the main agent follows the messages that it receives.
 const NEWS = `${call("Task", { subagent_type: "player1", prompt: "who are you?" })}\nall is done`;
 
 const FIRST_TASK = [
@@ -57,7 +57,7 @@ afterEach(() => {
   faults.clear();
 });
 
-/** Sessions do not know of each other, and wait more than they work. */
+/** Runs `act` for all items, eight at a time: sessions are independent and mostly wait. */
 async function forEachSideBySide<T>(all: T[], act: (one: T) => Promise<void>): Promise<void> {
   const rest = [...all];
   const worker = async () => {
@@ -66,7 +66,9 @@ async function forEachSideBySide<T>(all: T[], act: (one: T) => Promise<void>): P
   await Promise.all(Array.from({ length: 8 }, worker));
 }
 
-/** The commits of an undisturbed session: where others can be lost. None that has told something is missed. */
+/**
+ * Returns the commits of an undisturbed session, after which the object can be lost, and checks that none is missing.
+ */
 async function faultPoints(scenario: Scenario) {
   const { fault, outcome } = await play(scenario, null, "everything");
   const points = [...fault.commits];
@@ -75,14 +77,14 @@ async function faultPoints(scenario: Scenario) {
   return { points, undisturbed: outcome };
 }
 
-describe("a session that is lost", () => {
+describe("a session whose object is lost", () => {
   it.each<[string, Loss, Scenario]>([
     ["one agent", "object at once", ALONE],
     ["one agent", "object before its next commit", ALONE],
     ["in a machine", "object before its next commit", IN_A_MACHINE],
     ["several agents", "object before its next commit", AGENTS],
   ])(
-    "after any commit (%s, %s) ends as if nothing had happened",
+    "after any commit (%s, %s) ends like an undisturbed one",
     async (_, loss, scenario) => {
       installFakeContainers();
       plantFaults();
@@ -99,7 +101,7 @@ describe("a session that is lost", () => {
     ["one agent", ALONE],
     ["several agents", AGENTS],
   ])(
-    "with its sandbox and everything else, after any commit (%s), does nothing twice",
+    "together with its sandbox and all other objects after any commit (%s) does nothing twice",
     async (_, scenario) => {
       installFakeContainers();
       plantFaults();

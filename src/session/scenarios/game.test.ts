@@ -21,7 +21,7 @@ const use = (name: string, input: object): Block => ({
 });
 const text = (said: string): Block => ({ type: "text", text: said });
 
-/** What the newest tool of a conversation answered; undefined before the first. */
+/** Returns the newest tool result of a conversation; undefined before the first. */
 function lastResult({ messages }: ModelCall): { content: string; refused: boolean } | undefined {
   const block = messages.at(-1)?.content.findLast(({ type }) => type === "tool_result");
   if (block?.type !== "tool_result") return undefined;
@@ -30,7 +30,7 @@ function lastResult({ messages }: ModelCall): { content: string; refused: boolea
   return { content: shown, refused: block.is_error === true };
 }
 
-/** A player looks at the board, claims a free cell of what it saw, and looks again. */
+/** A player reads the board, claims a cell that was free, and reads again. */
 function play(call: ModelCall, sign: string): Block {
   const result = lastResult(call);
   const board = result?.content.match(/cell \d+: [-XO]/g);
@@ -39,7 +39,7 @@ function play(call: ModelCall, sign: string): Block {
   const cell = free[Math.floor(Math.random() * free.length)];
   if (cell === undefined) return text("the board is full");
   const claimed = cell.replace("-", sign);
-  // One changes a part of the file, the other writes all of it: that one would undo the most.
+  // One player edits a part of the file. The other writes the whole file, which could undo the other's moves.
   if (sign === "X") {
     return use("Edit", { file_path: BOARD, old_string: `${cell}\n`, new_string: `${claimed}\n` });
   }
@@ -66,7 +66,7 @@ function startPlaying(): void {
 
 afterEach(() => vi.restoreAllMocks());
 
-it("two players that write to one board at once play to its end, and no move is lost", async () => {
+it("two players that write to one board concurrently finish the game, and no move is lost", async () => {
   const customAgents = { player1: {}, player2: {} };
   const id = await createSession({ pattern: "single-container", config: { customAgents } });
   const setUp = JSON.stringify({ file_path: BOARD, content: EMPTY });

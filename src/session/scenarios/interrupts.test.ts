@@ -16,7 +16,7 @@ import {
 } from "../../testing/sessions";
 import { SessionStore } from "../storage/store";
 
-/** The bytes of a file in a session's sandbox; -1 when there is none. */
+/** Returns the size in bytes of a file in a session's sandbox; -1 if it does not exist. */
 async function sizeOf(id: string, path: string): Promise<number> {
   const read = await env.EMBEDDED_SANDBOXES.getByName(id).readFile(path);
   return read.ok && read.value ? read.value.byteLength : -1;
@@ -24,7 +24,7 @@ async function sizeOf(id: string, path: string): Promise<number> {
 
 describe("a command that is stopped", () => {
   it.each(["interrupt", "terminate", "another message"] as const)(
-    "by %s does nothing more",
+    "by %s has no further effect",
     async (how) => {
       const id = await createSession();
       const session = sessionOf(id);
@@ -35,7 +35,7 @@ describe("a command that is stopped", () => {
       if (how === "interrupt") value(await session.interrupt(ALICE));
       if (how === "terminate") value(await session.terminate(ALICE, "why"));
       if (how === "another message") await ask(id, "now!", { onBusy: "interrupt" });
-      // The call of another message does not wait for what it stopped.
+      // A call that sends a message does not wait for the work that it stopped.
       if (how === "another message") await scheduler.wait(100);
       const ticks = await sizeOf(id, "/workspace/ticks");
       await scheduler.wait(100);
@@ -44,7 +44,7 @@ describe("a command that is stopped", () => {
     },
   );
 
-  it("by the removal of its session leaves no file", async () => {
+  it("by deleting its session leaves no file", async () => {
     const id = await createSession();
     const ticking = "while :; do echo x >> ticks; sleep 0.005; done";
     value(await sessionOf(id).send(ALICE, aMessage(`/Bash {"command":"${ticking}"}`)));
@@ -55,7 +55,7 @@ describe("a command that is stopped", () => {
   });
 });
 
-describe("an interrupt, whenever it comes,", () => {
+describe("an interrupt at any time", () => {
   const line = fc.constantFrom(
     '/Bash {"command":"sleep 0.01; echo a >> a"} & /Bash {"command":"echo b >> a"}',
     '/Read {"file_path":"a"} & /Glob {"pattern":"*"} & /Grep {"pattern":"a"}',
@@ -65,7 +65,7 @@ describe("an interrupt, whenever it comes,", () => {
     '/fail 529\n/Bash {"command":"sleep 1"}',
   );
 
-  it("leaves a conversation that is accepted, in which every call has one result", async () => {
+  it("leaves a conversation that the API accepts, in which every tool call has one result", async () => {
     const moment = fc.array(fc.nat(25), { minLength: 1, maxLength: 3 });
     const property = fc.asyncProperty(
       fc.array(line, { minLength: 1, maxLength: 4 }),
@@ -78,7 +78,7 @@ describe("an interrupt, whenever it comes,", () => {
           await scheduler.wait(ms);
           value(await session.interrupt(ALICE));
         }
-        // The model refuses a conversation with a call that has no result.
+        // The model refuses a conversation with a tool call that has no result.
         expect(await ask(id, "go on")).toMatchObject({ status: "completed", error: null });
 
         const events = await eventsOf(id);

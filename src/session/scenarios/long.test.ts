@@ -11,7 +11,7 @@ import {
 } from "../../testing/sessions";
 import { SessionStore } from "../storage/store";
 
-/** Rows that an object reads and writes for something: what it costs, whatever the machine is doing. */
+/** Counts the rows that an object reads and writes for an action, which does not depend on the load of the machine. */
 async function rowsOf(id: string, act: () => Promise<unknown>) {
   const cursors: { rowsRead: number; rowsWritten: number }[] = [];
   const sql = await runInDurableObject(objectOf(id), (_, { storage }) => storage.sql);
@@ -32,7 +32,7 @@ async function rowsOf(id: string, act: () => Promise<unknown>) {
   return { read: sum("rowsRead"), written: sum("rowsWritten") };
 }
 
-/** Gives a session a past of so many turns, summarised up to the last few. */
+/** Gives a session a history of a number of turns, summarized except for the last few. */
 async function live(id: string, turns: number): Promise<void> {
   await runInDurableObject(objectOf(id), (_, { storage }) => {
     const store = new SessionStore(storage);
@@ -90,7 +90,7 @@ async function live(id: string, turns: number): Promise<void> {
 }
 
 describe("a session of ten thousand turns", () => {
-  it("reads and writes no more for a message or a page than one of ten", async () => {
+  it("reads and writes no more rows for a message or a page than a session of ten turns", async () => {
     const costs = [];
     for (const turns of [10, 10_000]) {
       const id = await createSession();
@@ -114,7 +114,7 @@ describe("a session of ten thousand turns", () => {
     for (const what of ["waking", "message", "page", "events"] as const) {
       const [some, same] = [short?.[what], long?.[what]];
       expect(some?.read, what).toBeGreaterThan(0);
-      // A row more or less depends on what the alarm finds to do meanwhile.
+      // The count may differ by a row, depending on what the alarm does meanwhile.
       expect(same?.read, what).toBeLessThan((some?.read ?? 0) + 10);
       expect(same?.written, what).toBeLessThan((some?.written ?? 0) + 10);
     }

@@ -20,12 +20,12 @@ const bash = (command: unknown, id: unknown = "toolu_1"): Block => ({
   input: { command },
 });
 
-/** The blocks of the conversation that was sent with a call. */
+/** Returns the blocks of the conversation that was sent with a call. */
 const blocksOf = ({ body }: Asked): Block[] =>
   body.messages.flatMap((message) => (message as { content: Block[] }).content);
 const results = (call: Asked) => blocksOf(call).filter(({ type }) => type === "tool_result");
 
-/** A model that makes calls, one reply after the other, and then says something. */
+/** A model whose replies make the given tool calls, one reply after another, and then contain text. */
 const making =
   (...replies: Block[][]) =>
   (_: number, call: Asked) => {
@@ -33,21 +33,21 @@ const making =
     return reply(calls ?? [hello]);
   };
 
-/** What became of a session's calls of tools. */
+/** Returns the events of the ends of a session's tool calls. */
 async function madeIn(id: string) {
   const events = await eventsOf(id);
   return events.flatMap((event) => (event.type === "tool.completed" ? [event] : []));
 }
 
-describe("an id of a call that comes again", () => {
+describe("a repeated tool call id", () => {
   it.each<[string, unknown]>([
-    ["as it was", "toolu_1"],
+    ["unchanged", "toolu_1"],
     ["empty", ""],
-    ["absurdly long", "x".repeat(10_000)],
+    ["very long", "x".repeat(10_000)],
     ["with a blank", "a b"],
-    ["as no text", 7],
-    ["as nothing", null],
-  ])("in the next turn, %s, runs the new call and gives its own result", async (_, again) => {
+    ["a number", 7],
+    ["null", null],
+  ])("in the next turn (%s) runs the new call, which gets its own result", async (_, again) => {
     const id = await createSession();
     const asked = upstream(making([bash("echo one")], [bash("echo two", again)]));
     expect(await ask(id, "go")).toMatchObject({ status: "completed", numTurns: 3 });
@@ -65,7 +65,7 @@ describe("an id of a call that comes again", () => {
     expect(await ask(id, "and now?")).toMatchObject({ status: "completed" });
   });
 
-  it("within one reply runs both", async () => {
+  it("within one reply runs both calls", async () => {
     const id = await createSession();
     upstream(making([bash("echo one"), bash("echo two"), bash("echo three", "toolu_3")]));
     expect(await ask(id, "go")).toMatchObject({ status: "completed", toolsUsed: ["Bash"] });
@@ -80,11 +80,11 @@ describe("an id of a call that comes again", () => {
     expect(await ask(id, "and now?")).toMatchObject({ status: "completed" });
   });
 
-  it("after the conversation was summarised runs the new call, since it belongs to another turn", async () => {
+  it("after the conversation was summarized runs the new call, since it belongs to another turn", async () => {
     const id = await createSession();
     upstream(making([bash("echo one")]));
     await ask(id, "go");
-    // What a summary stands for is not sent any more, so that nothing of the API's forbids its ids.
+    // Entries replaced by a summary are no longer sent, so the API permits their ids again.
     await runInDurableObject(objectOf(id), (_, { storage }) => {
       const store = new SessionStore(storage);
       store.transaction(() => {
@@ -97,7 +97,7 @@ describe("an id of a call that comes again", () => {
     expect((await madeIn(id)).map(({ content }) => content)).toEqual(["one", "two"]);
   });
 
-  it("gives tasks of agents one run each", async () => {
+  it("starts one run for each task of an agent", async () => {
     const id = await createSession({ config: { customAgents: { writer: {} } } });
     const task = (prompt: string): Block => {
       const input = { subagent_type: "writer", prompt };
@@ -117,7 +117,7 @@ describe("an id of a call that comes again", () => {
     expect(events.filter(({ type }) => type === "agent.completed")).toHaveLength(2);
   });
 
-  it("is told apart through every loss of the object: each call runs once and has its own result", async () => {
+  it("stays distinct after every loss of the object: each call runs once and has its own result", async () => {
     plantFaults();
     const log = (word: string) => `echo ${word} >> log.txt; echo said ${word}; cat log.txt`;
     upstream(making([bash(log("one"))], [bash(log("two"))]));
@@ -137,19 +137,19 @@ describe("an id of a call that comes again", () => {
 
 const nested = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 
-/** A page of a session's events, as a client reads it. */
+/** Returns a page of a session's events, as a client reads it. */
 async function pageOf(id: string, accept = "application/json") {
   const headers = { Accept: accept };
   const url = `https://rigger.test/api/sessions/${id}/events`;
   return (exports as unknown as { default: Fetcher }).default.fetch(url, { headers });
 }
 
-describe("the input of a call", () => {
+describe("the input of a tool call", () => {
   it.each<[string, unknown, string]>([
     ["nests 5,000 levels", nested(5_000), "nests more than 100 levels"],
     ["nests 101 levels", nested(101), "nests more than 100 levels"],
     ["is larger than 128 KiB", { command: "x".repeat(131_072) }, "is larger than 128 KiB"],
-  ])("that %s is refused with a result that the model reads", async (_, input, why) => {
+  ])("that %s is refused with an error result for the model", async (_, input, why) => {
     const id = await createSession();
     const call = { ...bash("", "toolu_1"), input };
     const asked = upstream(making([call]));
@@ -167,7 +167,7 @@ describe("the input of a call", () => {
   });
 
   it.each(["[1]", '"true"', "7", '{"command":'])(
-    "that is %s makes the reply be asked for again",
+    "that is %s causes a retry of the reply",
     async (input) => {
       const id = await createSession();
       upstream((n) => reply(n === 0 ? [{ ...bash(""), input }] : [hello]));
@@ -180,7 +180,7 @@ describe("the input of a call", () => {
     },
   );
 
-  it("may nest a hundred levels, and hold halves of characters, which are replaced", async () => {
+  it("may nest a hundred levels, and contain lone surrogates, which are replaced", async () => {
     const id = await createSession();
     const deep = { ...bash(""), input: `{"command":"echo \\ud800 é","more":${nested(98)}}` };
     const asked = upstream(making([deep]));
@@ -195,35 +195,32 @@ describe("an event that an earlier version stored", () => {
   it.each([
     ["tool.started", `"turnId":"turn_1","toolUseId":"t","name":"Bash","input":${nested(5_000)}`],
     ["message.completed", `"stopReason":"end_turn","result":null,"output":${nested(20_000)}`],
-  ])(
-    "of type %s makes no page and no stream unreadable, however deep it is",
-    async (type, rest) => {
-      const id = await createSession();
-      await ask(id, "hello");
-      await runInDurableObject(objectOf(id), (_, { storage }) => {
-        const body = `{"type":"${type}","at":"2026-11-23T09:33:14.913Z",${rest}}`;
-        storage.sql.exec("INSERT INTO events (type, body) VALUES (?, ?)", type, body);
-      });
-      await ask(id, "go on");
-      const page = await pageOf(id);
-      expect(page.status).toBe(200);
-      const { events } = await page.json<{ events: (Block & { seq: number })[] }>();
-      const deep = events.find((event) => JSON.stringify(event).includes("[nested too deep]"));
-      expect(deep).toMatchObject({ type, at: "2026-11-23T09:33:14.913Z" });
-      expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  ])("of type %s leaves pages and streams readable, whatever its depth", async (type, rest) => {
+    const id = await createSession();
+    await ask(id, "hello");
+    await runInDurableObject(objectOf(id), (_, { storage }) => {
+      const body = `{"type":"${type}","at":"2026-11-23T09:33:14.913Z",${rest}}`;
+      storage.sql.exec("INSERT INTO events (type, body) VALUES (?, ?)", type, body);
+    });
+    await ask(id, "go on");
+    const page = await pageOf(id);
+    expect(page.status).toBe(200);
+    const { events } = await page.json<{ events: (Block & { seq: number })[] }>();
+    const deep = events.find((event) => JSON.stringify(event).includes("[nested too deep]"));
+    expect(deep).toMatchObject({ type, at: "2026-11-23T09:33:14.913Z" });
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
 
-      const stream = await pageOf(id, "text/event-stream");
-      const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
-      let text = "";
-      while (!text.includes(`id: ${events.length}\n`)) text += (await reader?.read())?.value ?? "";
-      await reader?.cancel();
-      expect(text).toContain("[nested too deep]");
-      expect(text).not.toContain(nested(500));
-    },
-  );
+    const stream = await pageOf(id, "text/event-stream");
+    const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    while (!text.includes(`id: ${events.length}\n`)) text += (await reader?.read())?.value ?? "";
+    await reader?.cancel();
+    expect(text).toContain("[nested too deep]");
+    expect(text).not.toContain(nested(500));
+  });
 });
 
-describe("a reply as no model gives one", () => {
+describe("an invalid or unusual reply", () => {
   const start = (index: unknown, content_block: unknown) =>
     `event: content_block_start\ndata: ${JSON.stringify({ type: "content_block_start", index, content_block })}\n\n`;
   const begun =
@@ -238,21 +235,21 @@ describe("a reply as no model gives one", () => {
   it.each<[string, string]>([
     ["a block of index 1e9", text(1e9)],
     ["a block of index -1", text(-1)],
-    ["a block of a half index", text(0.5)],
-    ["a block of a named index", text("length")],
-    ["a block that comes twice", text(0) + text(0)],
+    ["a block of a fractional index", text(0.5)],
+    ["a block of an index that is a text", text("length")],
+    ["a repeated block", text(0) + text(0)],
     ["100,000 blocks", Array.from({ length: 100_000 }, (_, n) => text(n)).join("")],
     ["text of 2 MB", text(0) + piece("x".repeat(2_000_000))],
     ["a megabyte of NUL", text(0) + piece("\0".repeat(1_000_000))],
-    ["text that is no text", text(0) + piece({})],
-    ["a piece of a named block", piece("x", "length")],
-    ["a second beginning", begun],
+    ["text of another type", text(0) + piece({})],
+    ["a delta of a block whose index is a text", piece("x", "length")],
+    ["a second message start", begun],
     ["a block nested deep", start(0, { type: "news", of: JSON.parse(nested(500)) })],
-    ["a reason of a megabyte", end("s".repeat(1_000_000))],
-    ["a reason that is none", end({})],
+    ["a stop reason of a megabyte", end("s".repeat(1_000_000))],
+    ["an invalid stop reason", end({})],
     ["a record without an end", `event: ping\ndata: ${"x".repeat(5_000_000)}`],
     ["more than any reply has", `: ${"x".repeat(1_000)}\n\n`.repeat(17_000)],
-  ])("with %s is tried again, and leaves nothing behind", async (_, odd) => {
+  ])("with %s is retried, and leaves nothing in the conversation", async (_, odd) => {
     const id = await createSession();
     upstream((n) => (n === 0 ? new Response(begun + odd + end("end_turn")) : reply([hello])));
     const message = await withoutPauses(() => ask(id, "go"));
@@ -266,24 +263,20 @@ describe("a reply as no model gives one", () => {
   });
 
   it.each<[string, Block[], string]>([
-    [
-      "kinds of blocks that nobody knows",
-      [{ type: "news", a: 1 }, { type: "constructor" }, hello],
-      "Hello.",
-    ],
-    ["a half of a character", [{ type: "text", text: "a\ud800b" }], "a\ufffdb"],
+    ["unknown types of blocks", [{ type: "news", a: 1 }, { type: "constructor" }, hello], "Hello."],
+    ["a lone surrogate", [{ type: "text", text: "a\ud800b" }], "a\ufffdb"],
     ["a NUL", [{ type: "text", text: "a\0b" }], "a\0b"],
     [
-      "thoughts that hold half a character",
+      "a lone surrogate in a thinking block",
       [{ type: "thinking", thinking: "\ud800", signature: "s" }, hello],
       "Hello.",
     ],
     [
-      "results of what was not asked for",
+      "results without a call",
       [{ type: "web_search_tool_result", tool_use_id: "x", content: [] }, hello],
       "Hello.",
     ],
-  ])("with %s is kept as the API takes it back", async (_, blocks, result) => {
+  ])("with %s is stored in a form that the API accepts", async (_, blocks, result) => {
     const id = await createSession();
     upstream(() => reply(blocks));
     expect(await ask(id, "go")).toMatchObject({ status: "completed", result });
@@ -297,16 +290,19 @@ describe("a reply as no model gives one", () => {
     ["no such tool", "no_such_tool"],
     ["n".repeat(500), "n".repeat(64)],
     [{}, "unnamed"],
-  ])("that calls a tool by the name %j is answered, and goes on", async (name, shown) => {
-    const id = await createSession();
-    upstream(making([{ ...bash("x"), name }]));
-    expect(await ask(id, "go")).toMatchObject({ status: "completed", toolsUsed: [] });
-    expect((await madeIn(id))[0]).toMatchObject({ name: shown, isError: true });
-    vi.restoreAllMocks();
-    expect(await ask(id, "and now?")).toMatchObject({ status: "completed" });
-  });
+  ])(
+    "that calls a tool with the name %j gets an error result, and the conversation continues",
+    async (name, shown) => {
+      const id = await createSession();
+      upstream(making([{ ...bash("x"), name }]));
+      expect(await ask(id, "go")).toMatchObject({ status: "completed", toolsUsed: [] });
+      expect((await madeIn(id))[0]).toMatchObject({ name: shown, isError: true });
+      vi.restoreAllMocks();
+      expect(await ask(id, "and now?")).toMatchObject({ status: "completed" });
+    },
+  );
 
-  it("whose stream does not end after its reply has ended is taken at once", async () => {
+  it("whose stream stays open after its end is accepted immediately", async () => {
     const id = await createSession();
     const whole = begun + text(0) + piece("Hi.") + end("end_turn");
     upstream(() => {
@@ -318,7 +314,7 @@ describe("a reply as no model gives one", () => {
     expect(await ask(id, "go")).toMatchObject({ status: "completed", result: "Hi.", numTurns: 1 });
   });
 
-  it("whose error is a megabyte long is told in a bounded length", async () => {
+  it("whose error is a megabyte long is reported with a shortened error", async () => {
     const id = await createSession();
     const error = { type: "t".repeat(1_000_000), message: `\ud800${"m".repeat(1_000_000)}` };
     upstream(() => Response.json({ type: "error", error }, { status: 400 }));

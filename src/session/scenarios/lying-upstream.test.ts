@@ -26,14 +26,14 @@ const withBudget = (maxBudgetNanos: number) =>
 
 afterEach(() => vi.restoreAllMocks());
 
-/** What a gateway would have billed for a call whose reply used all that it might. */
+/** The amount that a gateway could have billed for a call whose reply used its whole bound. */
 function mostBilled({ text, body }: Asked): number {
   const usage = { ...NO_USAGE, inputTokens: Math.ceil(text.length / 4) };
   return costOf(modelOf(body.model), { ...usage, outputTokens: body.max_tokens }, Date.now());
 }
 
 describe("a call that may have been billed before its stream began", () => {
-  it("stays held: eight of them never come to more than the budget", async () => {
+  it("stays held, so that eight of them never exceed the budget", async () => {
     const maxBudgetNanos = 200_000_000;
     const id = await withBudget(maxBudgetNanos);
     const asked = upstream(() => new Response("upstream timed out", { status: 504 }));
@@ -48,7 +48,7 @@ describe("a call that may have been billed before its stream began", () => {
     expect(heldNanos).toBeGreaterThanOrEqual(billed);
   });
 
-  it("fails its message, and not its session, where another try does not fit beside it", async () => {
+  it("fails its message, and not its session, if another attempt does not fit into the budget", async () => {
     const id = await withBudget(200_000_000);
     upstream(() => new Response("upstream timed out", { status: 504 }));
     expect(await withoutPauses(() => ask(id, "hello"))).toMatchObject({
@@ -66,7 +66,7 @@ describe("a call that may have been billed before its stream began", () => {
   });
 
   it.each([400, 401, 403, 404, 413, 429, 529])(
-    "is released where a status %i says that it was not run",
+    "is released if status %i says that it did not run",
     async (status) => {
       const id = await createSession();
       upstream((n) => (n === 0 ? new Response("no", { status }) : undefined));
@@ -81,11 +81,11 @@ describe("a call that may have been billed before its stream began", () => {
       () => new Response("", { status }),
     ]),
     ["a reset", () => Promise.reject(new TypeError("connection reset"))],
-    ["a page", () => new Response("<html>")],
-    ["nothing", () => new Response("")],
+    ["an HTML page", () => new Response("<html>")],
+    ["an empty response", () => new Response("")],
     ["JSON that is no reply", () => Response.json({})],
     ["an error in place of a reply", () => Response.json({ type: "error", error: {} })],
-  ])("is held whole after %s, and the events say how much", async (_, answer) => {
+  ])("stays held completely after %s, and the events state the amount", async (_, answer) => {
     const id = await createSession();
     upstream((n) => (n === 0 ? answer() : undefined));
     await withoutPauses(() => ask(id, "hello"));
@@ -101,7 +101,7 @@ describe("a reply in plain JSON", () => {
   const plain = (content: object[], stop_reason: string) =>
     Response.json({ type: "message", role: "assistant", content, stop_reason, usage });
 
-  it("is the reply that it is: its calls are made, and it is charged", async () => {
+  it("is accepted: its tool calls run, and it is charged", async () => {
     const id = await createSession();
     const input = { command: "echo plain" };
     const calls = [{ type: "tool_use", id: "toolu_1", name: "Bash", input }];
@@ -126,17 +126,17 @@ describe("a reply in plain JSON", () => {
 describe("a report of usage that can't be true", () => {
   it.each<[string, string, object, object]>([
     [
-      "gives money back",
+      "has negative counts",
       "malformed",
       {},
       { output_tokens: 5, server_tool_use: { web_search_requests: -1_000 } },
     ],
     ["is text", "malformed", { input_tokens: "7" }, { output_tokens: "8" }],
     ["is a fraction", "malformed", { input_tokens: 0.1 }, { output_tokens: 5 }],
-    ["is nothing", "missing", {}, {}],
+    ["is missing", "missing", {}, {}],
     ["is less than what was sent", "too_low", { input_tokens: 1 }, { output_tokens: 5 }],
   ])(
-    "because it %s is replaced by our own count, and the rest stays held",
+    "because it %s is replaced by our own count, and the rest of the bound stays held",
     async (_, reason, start, delta) => {
       const id = await createSession();
       upstream(() => reply([hello], { start, delta }));
@@ -159,7 +159,7 @@ describe("a report of usage that can't be true", () => {
     },
   );
 
-  it("since it is above the bound is charged the bound, with an event and a log line", async () => {
+  it("because it is above the bound causes a charge of the bound, with an event and a log line", async () => {
     const lines: string[] = [];
     vi.spyOn(console, "log").mockImplementation((line) => lines.push(String(line)));
     const id = await withBudget(1_000_000_000);
@@ -186,7 +186,7 @@ describe("a report of usage that can't be true", () => {
     );
   });
 
-  it("never reaches the sums of its owner", async () => {
+  it("is not included in the owner's totals", async () => {
     const owner = `owner_${crypto.randomUUID()}`;
     const caller = { owner, admin: false };
     const reports = [
@@ -225,8 +225,8 @@ describe("a report of usage that can't be true", () => {
   });
 });
 
-describe("a count that can't be true", () => {
-  // Dear enough that its wide bound does not fit, so that it is counted.
+describe("a token count that can't be true", () => {
+  // Its estimated bound does not fit into the budget, so its tokens are counted.
   const long = "word ".repeat(20_000);
 
   it.each([
@@ -237,7 +237,7 @@ describe("a count that can't be true", () => {
     "<html>",
     "",
   ])(
-    "because it is %s is not believed: the call is bounded by ourselves, and made",
+    "because it is %s is ignored: our own bound applies, and the call is made",
     async (counted) => {
       const maxBudgetNanos = 350_000_000;
       const id = await withBudget(maxBudgetNanos);
@@ -252,7 +252,7 @@ describe("a count that can't be true", () => {
     },
   );
 
-  it("fails no message whose prompt has no other bound", async () => {
+  it("does not fail a message whose prompt has no other bound", async () => {
     const id = await createSession();
     upstream(
       () => undefined,
@@ -268,7 +268,7 @@ describe("a count that can't be true", () => {
     expect((await booksOf(id)).calls[0]?.bound).toBeGreaterThan(1_000_000 * 2_500);
   });
 
-  it("fails the message, and not the session, where even our own bound does not fit", async () => {
+  it("fails the message, and not the session, if our own bound does not fit either", async () => {
     const id = await withBudget(100_000_000);
     const counts = ["{}"];
     const asked = upstream(
@@ -281,13 +281,13 @@ describe("a count that can't be true", () => {
   });
 });
 
-/** Loses a session's object once something holds, in the tests' own time: an object must not end itself. */
+/** Aborts a session's object once a condition holds. Runs in the test, since an object must not abort itself. */
 async function loseWhen(id: string, holds: () => boolean): Promise<void> {
   while (!holds()) await scheduler.wait(1);
   await lose(id);
 }
 
-it("whatever an upstream answers, the books are right, messages end and the session goes on", async () => {
+it("totals are correct, messages end and the session continues, whatever an upstream returns", async () => {
   const scenario = fc.record({
     lies: fc.array(aLie, { minLength: 1, maxLength: 6 }),
     counts: fc.array(aCountAnswer, { maxLength: 3 }),
@@ -326,7 +326,7 @@ it("whatever an upstream answers, the books are right, messages end and the sess
         await booksOf(id);
         const events = await eventsOf(id);
         expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
-        // What was kept of the lies is a conversation that the API takes.
+        // The stored conversation must be accepted by the API.
         left.length = 0;
         answers.length = 0;
         const session = value(await sessionOf(id).read(ALICE));

@@ -11,15 +11,15 @@ import { acceptMessage } from "../transactions/messages";
 import type { RunChange } from "../transactions/state";
 import { beginTurn, closeTurns, completeTurn, failTurn, recoverRun } from "../transactions/turns";
 
-// The session's ledger under whatever may happen to it: agents that call models side by side, replies,
-// failures, retries, answers that come twice, and the object lost between any two of these.
+// The session's ledger under random sequences of steps: agents that call models concurrently, replies,
+// failures, retries, repeated responses, and losses of the object between any two of these.
 
 const AGENTS = 3;
-/** From a tenth of a cent, which pays for hardly a word, to what pays for most of what is tried. */
+/** The budget in nano-dollars: from a tenth of a cent, too little for most calls, to enough for most steps. */
 const budget = fc.integer({ min: 1_000_000, max: 1_000_000_000 });
-/** What of a bound is used: often all of it. */
+/** The used share of a bound: often all of it. */
 const share = fc.oneof(fc.double({ min: 0, max: 1, noNaN: true }), fc.constant(1));
-/** What is reported of it: sometimes more than there can be. */
+/** The reported share of a bound: sometimes more than is possible. */
 const claim = fc.oneof({ weight: 5, arbitrary: share }, { weight: 1, arbitrary: fc.constant(20) });
 const agent = fc.nat(AGENTS - 1);
 const kind = fc.constantFrom<TurnKind>("reply", "reply", "reply", "compaction", "web_search");
@@ -55,14 +55,14 @@ const Step = fc.oneof(
 );
 type Step = typeof Step extends fc.Arbitrary<infer T> ? T : never;
 
-/** A call under way: what was granted, and what its usage may be. */
+/** An open call: the reserved turn, and its possible usage. */
 interface Open {
   turn: Turn;
   promptTokens: number;
   kind: TurnKind;
 }
 
-/** What the API would report of a call: any part of what the call was bounded by. */
+/** Returns a usage that the API could report for a call: any share of the call's bounds. */
 function reported(
   { turn, promptTokens, kind }: Open,
   part: typeof used extends fc.Arbitrary<infer T> ? T : never,
@@ -86,7 +86,7 @@ function reported(
   };
 }
 
-/** Plays steps on a new session within its object, and checks it after each. */
+/** Runs steps on a new session within its object, and checks the session after each step. */
 function play(
   storage: DurableObjectStorage,
   id: string,
@@ -225,7 +225,7 @@ function check(
   expect(new Set(completed.map(({ turnId }) => turnId)).size).toBe(completed.length);
 }
 
-it("whatever agents call, and however it ends, spent and held stay within the budget and each reply counts once", async () => {
+it("spent and held amounts stay within the budget and each reply counts once, whatever agents call and however it ends", async () => {
   await fc.assert(
     fc.asyncProperty(
       budget,

@@ -24,7 +24,7 @@ const outboxOf = (id: string) =>
   runInDurableObject(objectOf(id), (_, state) => new SessionStore(state.storage).outbox);
 const ring = (id: string) => runDurableObjectAlarm(objectOf(id));
 
-/** What the list shows of a session is what its object says. */
+/** Checks that the list shows a session as its object returns it. */
 async function expectListed(id: string): Promise<void> {
   const { version, status, totalCostNanos, numTurns, description } = await read(id);
   const row = {
@@ -37,7 +37,7 @@ async function expectListed(id: string): Promise<void> {
   expect(await rowOf(id)).toMatchObject(row);
 }
 
-/** What becomes of writes of a session's row. */
+/** Replaces writes of a session's row. */
 function indexThat(write: (row: { id: string }, run: () => Promise<unknown>) => Promise<unknown>) {
   const prepare = env.DB.prepare.bind(env.DB);
   return vi.spyOn(env.DB, "prepare").mockImplementation((sql) => {
@@ -52,8 +52,8 @@ function indexThat(write: (row: { id: string }, run: () => Promise<unknown>) => 
   });
 }
 
-describe("an index that is down for an hour", () => {
-  it("is tried ever more seldom, while sessions go on, and then shows what is true", async () => {
+describe("an index that fails", () => {
+  it("for an hour is retried less and less often while sessions continue, and is then updated", async () => {
     const ids = [await createSession(), await createSession()];
     const first = ids[0] ?? "";
     const tried: number[] = [];
@@ -100,7 +100,7 @@ describe("an index that is down for an hour", () => {
     }
   });
 
-  it("refuses one session's row, and is not asked about it by the others", async () => {
+  it("for one session's row does not affect other sessions", async () => {
     const id = await createSession();
     const other = await createSession();
     indexThat((row, run) => (row.id === id ? Promise.reject(new Error("D1_ERROR: no")) : run()));
@@ -113,7 +113,7 @@ describe("an index that is down for an hour", () => {
     expect(await ask(id, "hello")).toMatchObject({ status: "completed" });
   });
 
-  it("keeps a removed session from being forgotten before the list has forgotten it", async () => {
+  it("delays the erasure of a removed session until the list no longer has it", async () => {
     const id = await createSession();
     const batch = vi.spyOn(env.DB, "batch").mockRejectedValue(new Error("D1_ERROR: down"));
     value(await sessionOf(id).remove(ALICE));
@@ -128,7 +128,7 @@ describe("an index that is down for an hour", () => {
 });
 
 describe("an index that never answers a write", () => {
-  it("delays a create by a bound and no more, is asked again, and undoes nothing when it wakes", async () => {
+  it("delays a create only up to a timeout, is retried, and reverts nothing when it answers late", async () => {
     let slow = true;
     const woken: (() => Promise<unknown>)[] = [];
     indexThat((_, run) => {
@@ -138,7 +138,7 @@ describe("an index that never answers a write", () => {
     });
     const id = await withoutPauses(async () => {
       const id = await createSession({ description: "old" });
-      // The write is not given up yet: the create has not waited for that.
+      // The write has not timed out yet, so the create did not wait for that.
       expect(await outboxOf(id)).toMatchObject({ attempts: 0 });
       await vi.waitFor(async () => expect(await outboxOf(id)).toMatchObject({ attempts: 1 }));
       return id;
@@ -155,7 +155,7 @@ describe("an index that never answers a write", () => {
   });
 });
 
-/** Sandboxes whose object answers this to what it is asked, for as long as mocks are not restored. */
+/** Makes calls of sandbox objects return this answer until mocks are restored. */
 function sandboxesThat(answer: () => Promise<never>, ...only: string[]) {
   const getByName = env.EMBEDDED_SANDBOXES.getByName.bind(env.EMBEDDED_SANDBOXES);
   const spy = vi.spyOn(env.EMBEDDED_SANDBOXES, "getByName").mockImplementation(
@@ -171,7 +171,7 @@ function sandboxesThat(answer: () => Promise<never>, ...only: string[]) {
   return spy;
 }
 
-/** Asks a new session for something of its sandbox, and then whether it still goes on. */
+/** Runs a prompt that uses the sandbox in a new session, and checks that the session still works. */
 async function withSandbox(prompt: string, whileItRuns: (id: string) => Promise<unknown>) {
   const id = await createSession();
   const sent = value(await sessionOf(id).send(ALICE, aMessage(prompt)));
@@ -194,8 +194,8 @@ const tools = [
   '/Grep {"pattern":"a"}',
 ].join("\n");
 
-describe("a sandbox", () => {
-  it("that dies in the middle of a command is an error that the model reads", async () => {
+describe("a failing sandbox", () => {
+  it("that crashes during a command causes an error result for the model", async () => {
     const command = '/Bash {"command":"echo x > begun; sleep 60"}';
     const { message, results } = await withSandbox(command, async (id) => {
       const sandbox = env.EMBEDDED_SANDBOXES.getByName(id);
@@ -214,7 +214,7 @@ describe("a sandbox", () => {
   it.each([
     ["does not start", () => Promise.reject(new Error("no capacity"))],
     ["never answers", () => new Promise<never>(() => {})],
-  ])("that %s is an error of every tool that needs it", async (_, answer) => {
+  ])("that %s causes an error result of every tool that needs it", async (_, answer) => {
     sandboxesThat(answer);
     const { message, results } = await withoutPauses(() => withSandbox(tools, async () => {}));
     expect(message).toMatchObject({ status: "completed", numTurns: 7 });
@@ -225,7 +225,7 @@ describe("a sandbox", () => {
     }
   });
 
-  it("that can't be given back keeps a removed session for another try, and nobody sees it", async () => {
+  it("that can't be destroyed keeps a removed session, hidden, until a retry succeeds", async () => {
     const id = await createSession();
     const busy = sandboxesThat(() => Promise.reject(new Error("busy")), "destroy");
     value(await sessionOf(id).remove(ALICE));

@@ -9,12 +9,12 @@ import {
   value,
 } from "../../testing/sessions";
 
-/** Sessions made before there were bounds: the object does not check again what it was given. */
+/** Such sessions were created before these limits existed. The object does not check its config again. */
 describe("a session whose config would be refused today", () => {
   it.each([
     ["a pattern", { type: "string", pattern: "(?=a)" }],
     [
-      "definitions that multiply",
+      "definitions that expand exponentially",
       {
         $ref: "#/$defs/a0",
         $defs: {
@@ -28,7 +28,7 @@ describe("a session whose config would be refused today", () => {
         },
       },
     ],
-  ])("fails its messages for %s, and says why", async (_, outputSchema) => {
+  ])("fails its messages because of %s, with the reason", async (_, outputSchema) => {
     const id = await createSession({ config: { outputSchema } });
     value(await sessionOf(id).send(ALICE, aMessage('/say "a"')));
     const failures = async () =>

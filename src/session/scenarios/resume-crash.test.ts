@@ -19,10 +19,10 @@ import type { Result } from "../rpc";
 import { SnapshotBucket } from "../storage/snapshot-bucket";
 import { SessionStore } from "../storage/store";
 
-// Objects are lost at every step of a copy in turn. What was to be made is then whole or not there at all,
-// and asking again makes it.
+// Objects are lost at each step of a copy in turn. Afterwards the new session or snapshot is either complete or
+// does not exist, and a repeated call creates it.
 
-/** The steps of a copy: what reaches the bucket, and each file. */
+/** The steps of a copy: each write to the bucket, and each file. */
 const STEPS: [object, string][] = [
   ...["putPart", "putManifest", "manifest", "part", "remove"].map((name): [object, string] => [
     SnapshotBucket.prototype,
@@ -36,7 +36,7 @@ type Victim = "session" | "sandbox";
 
 let steps: string[] = [];
 
-/** Lets objects be lost when the step of that number begins; null only counts. */
+/** Aborts objects when the step with a number starts; with null, only counts the steps. */
 function plantFault(at: number | null, victims: () => DurableObjectStub[]): void {
   vi.restoreAllMocks();
   steps = [];
@@ -48,7 +48,7 @@ function plantFault(at: number | null, victims: () => DurableObjectStub[]): void
       steps.push(name);
       if (steps.length === at) {
         await Promise.all(victims().map(loseObject));
-        // Whoever is lost does not go on.
+        // A lost object does not continue.
         await scheduler.wait(5);
       }
       return original.apply(this, args);
@@ -66,7 +66,7 @@ afterEach(() => {
 const attempt = <T>(ask: () => Promise<Result<T>>): Promise<Result<T> | null> =>
   ask().catch(() => null);
 
-/** Asks until it is answered, as a client does. */
+/** Repeats a call until it is answered, as a client does. */
 async function insist<T>(ask: () => Promise<Result<T>>): Promise<T> {
   for (let tries = 0; tries < 50; tries++) {
     const answer = await attempt(ask);
@@ -101,12 +101,12 @@ const tracesOf = async (id: string) => ({
 });
 const NO_TRACES = { session: [], alarm: null, sandbox: [] };
 
-describe("a session that is made from another", () => {
+describe("a session that is created from another", () => {
   const VICTIMS: [string, (origin: string, id: string) => DurableObjectStub[]][] = [
     ["the new session", (_, id) => objectsOf(id, "session")],
     ["its sandbox", (_, id) => objectsOf(id, "sandbox")],
-    ["the origin", (origin) => objectsOf(origin, "session")],
-    ["the origin's sandbox", (origin) => objectsOf(origin, "sandbox")],
+    ["the source", (origin) => objectsOf(origin, "session")],
+    ["the source's sandbox", (origin) => objectsOf(origin, "sandbox")],
     [
       "everything",
       (origin, id) =>
@@ -115,7 +115,7 @@ describe("a session that is made from another", () => {
   ];
 
   it.each(VICTIMS)(
-    "is whole or not there when %s is lost at any step",
+    "is complete or does not exist if %s is lost at any step",
     async (_, victims) => {
       const origin = await anOrigin();
       const before = await insides(origin);
@@ -158,9 +158,9 @@ describe("a session that is made from another", () => {
   }
 });
 
-describe("a snapshot", () => {
+describe("a snapshot of a session", () => {
   it.each<Victim>(["session", "sandbox"])(
-    "is whole or not there when its %s is lost at any step",
+    "is complete or does not exist if its %s is lost at any step",
     async (victim) => {
       const prefix = "snapshots/";
       const origin = await anOrigin();
@@ -188,7 +188,7 @@ describe("a snapshot", () => {
       const idOf = (key: string) => key.split("/")[1] ?? "";
       const times = own.map(({ id }) => id).sort();
       const ofThisTest = (await keysUnder(prefix)).filter((key) => idOf(key) >= (times[0] ?? ""));
-      // What was begun and lost is cleared away by the next one.
+      // The next snapshot removes the incomplete one.
       expect(ofThisTest.filter((key) => !kept.has(idOf(key)))).toEqual([]);
       value(await sessionOf(origin).remove(ALICE));
       expect((await keysUnder(prefix)).filter((key) => kept.has(idOf(key)))).toEqual([]);
@@ -196,7 +196,7 @@ describe("a snapshot", () => {
     60_000,
   );
 
-  it("that was begun when its session is removed leaves nothing", async () => {
+  it("that is incomplete when its session is removed leaves nothing behind", async () => {
     const origin = await anOrigin();
     plantFault(2, () => objectsOf(origin, "session"));
     const known = await keysUnder("snapshots/");

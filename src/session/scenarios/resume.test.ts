@@ -38,7 +38,7 @@ const messagesOf = async (id: string) =>
   value(await sessionOf(id).messages(ALICE, { after: 0, limit: 100 })).messages;
 const promptsOf = async (id: string) => (await messagesOf(id)).map(({ prompt }) => prompt);
 
-/** A session with a file and a history of three turns. */
+/** Creates a session with a file and a history of three turns. */
 async function aWorked(changes: Partial<SessionSpec> = {}): Promise<string> {
   const id = await createSession({ pattern: "hybrid", ...changes });
   await ask(id, 'Note this.\n/Write {"file_path":"notes/plan.md","content":"the plan\\n"}');
@@ -61,7 +61,7 @@ const conversationOf = (id: string, model = "claude-sonnet-5-5") =>
       .map(({ role, content }) => ({ role, content })),
   );
 
-/** Everything that is kept of an id, but for what only its object knows. */
+/** Returns everything stored for an id outside of its object. */
 const tracesOf = async (id: string) => ({
   tables: await tablesOf(objectOf(id)),
   alarm: await alarmOf(objectOf(id)),
@@ -75,7 +75,7 @@ afterEach(() => {
 });
 
 describe("a resumed session", () => {
-  it("has the history, the files and the working directory, and goes on with them", async () => {
+  it("has the history, the files and the working directory, and continues with them", async () => {
     const origin = await aWorked();
     const id = await startFrom({ resumeSessionId: origin });
     expect(await conversationOf(id)).toEqual(await conversationOf(origin));
@@ -94,7 +94,7 @@ describe("a resumed session", () => {
     ]);
   });
 
-  it("keeps the name of the history, and counts its own cost, turns and events from nothing", async () => {
+  it("keeps the `sessionId`, and counts its own cost, turns and events from 0", async () => {
     const origin = await aWorked();
     const id = await startFrom({ resumeSessionId: origin });
     expect(await read(id)).toMatchObject({
@@ -112,7 +112,7 @@ describe("a resumed session", () => {
     expect(await read(id)).toMatchObject({ totalCostNanos: message.costNanos, numTurns: 1 });
   });
 
-  it("lists inherited messages as they were, each with the session that it was sent to", async () => {
+  it("lists inherited messages unchanged, each with the session to which it was sent", async () => {
     const origin = await aWorked();
     const id = await startFrom({ resumeSessionId: origin });
     const inherited = await messagesOf(id);
@@ -126,7 +126,7 @@ describe("a resumed session", () => {
     expect(value(await sessionOf(third).message(ALICE, own.id))).toEqual(own);
   });
 
-  it("has turns of its own, which are not taken for inherited ones", async () => {
+  it("has its own turns, which are not confused with inherited ones", async () => {
     const origin = await aWorked();
     const id = await startFrom({ resumeSessionId: origin });
     await bash(id, "echo only once");
@@ -143,7 +143,7 @@ describe("a resumed session", () => {
     expect(await conversationOf(again)).toEqual(conversation);
   });
 
-  it("leaves its origin as it was, and both go on apart", async () => {
+  it("does not change its source, and both continue independently", async () => {
     const origin = await aWorked();
     const before = await read(origin);
     const log = await eventsOf(origin);
@@ -156,7 +156,7 @@ describe("a resumed session", () => {
     expect(await promptsOf(id)).not.toContain("cat plan.md");
   });
 
-  it("starts from its own config, and inherits only the environment, which is not shown", async () => {
+  it("has its own config, and inherits only the environment, which is not shown", async () => {
     const config = { systemPrompt: "Be brief.", env: { TOKEN: "secret", PLACE: "old" } };
     const origin = await aWorked({ config });
     const id = await startFrom({ resumeSessionId: origin, env: { PLACE: "new" } });
@@ -167,7 +167,7 @@ describe("a resumed session", () => {
     expect(await bash(third, "echo $TOKEN-$PLACE")).toContain("secret-new");
   });
 
-  it("is within limits of its own", async () => {
+  it("has its own limits", async () => {
     const origin = await aWorked();
     const limits = { maxIdleTimeMs: null, maxLifetimeMs: null, maxBudgetNanos: null, maxTurns: 2 };
     const id = await startFrom({ resumeSessionId: origin }, { limits });
@@ -175,20 +175,20 @@ describe("a resumed session", () => {
     expect(await read(id)).toMatchObject({ status: "terminated", terminationReason: "turn_limit" });
   });
 
-  it("can be ephemeral: its one message is not an inherited one", async () => {
+  it("can be ephemeral, since inherited messages do not count as its one message", async () => {
     const origin = await aWorked();
     const id = await startFrom({ resumeSessionId: origin }, { pattern: "ephemeral" });
     expect((await ask(id, "sum it up")).status).toBe("completed");
     expect(await read(id)).toMatchObject({ status: "completed" });
   });
 
-  it("starts from a session that never worked", async () => {
+  it("can start from a session without messages", async () => {
     const id = await startFrom({ resumeSessionId: await createSession() });
     expect(await messagesOf(id)).toEqual([]);
     expect(await bash(id, "pwd; ls")).toContain("/workspace");
   });
 
-  it.each(["idle", "terminated", "error"])("starts from one that is %s", async (status) => {
+  it.each(["idle", "terminated", "error"])("can start from one that is %s", async (status) => {
     const limits = { maxIdleTimeMs: 10, maxLifetimeMs: null, maxBudgetNanos: null, maxTurns: null };
     const origin = await aWorked();
     if (status === "terminated") value(await sessionOf(origin).terminate(ALICE, "enough"));
@@ -208,7 +208,7 @@ describe("a resumed session", () => {
     expect((await read(origin)).status).toBe(status);
   });
 
-  it("starts from one that was lost and forgotten by every memory", async () => {
+  it("can start from one whose objects were all lost from memory", async () => {
     const origin = await aWorked();
     await abortAllDurableObjects();
     const id = await startFrom({ resumeSessionId: origin });
@@ -217,7 +217,7 @@ describe("a resumed session", () => {
     expect(await messagesOf(id)).toHaveLength(3);
   });
 
-  it("is itself resumed, and then outlives its origin", async () => {
+  it("can itself be resumed, even after its source was deleted", async () => {
     const origin = await aWorked();
     const id = await startFrom({ resumeSessionId: origin });
     value(await sessionOf(origin).remove(ALICE));
@@ -226,13 +226,13 @@ describe("a resumed session", () => {
     expect(await bash(third, "cat plan.md")).toContain("the plan");
   });
 
-  it("leaves no copy behind", async () => {
+  it("leaves no temporary copy behind", async () => {
     const before = await keysUnder("copies/");
     await startFrom({ resumeSessionId: await aWorked() });
     await until(async () => (await keysUnder("copies/")).length === before.length);
   });
 
-  it("drops the thoughts of the past, also for the same model", async () => {
+  it("has no thinking blocks of the source, even with the same model", async () => {
     const thinking = { type: "adaptive", display: "summarized" };
     const origin = await createSession({ pattern: "hybrid", config: { thinking } });
     await ask(origin, "/think hard about it\nhello");
@@ -247,7 +247,7 @@ describe("a resumed session", () => {
     }
   });
 
-  it("keeps a summary that stands for the older part of its history", async () => {
+  it("keeps a summary that replaces the older part of its history", async () => {
     const origin = await createSession({
       pattern: "hybrid",
       config: { model: "claude-haiku-4-5" },
@@ -261,8 +261,8 @@ describe("a resumed session", () => {
   });
 });
 
-describe("much to take over", () => {
-  it("is taken over in parts: a long history with large results", async () => {
+describe("a large session to resume", () => {
+  it("is copied in parts if it has a long history with large results", async () => {
     const origin = await createSession({ pattern: "hybrid" });
     await ask(origin, "begin");
     await runInDurableObject(objectOf(origin), (_, { storage }) => {
@@ -286,13 +286,13 @@ describe("much to take over", () => {
       const id = await startFrom(config);
       const [had, has] = [await conversationOf(origin), await conversationOf(id)];
       expect(has).toHaveLength(had.length);
-      // Compared as text: printing what differs would take longer than the test.
+      // Compared as text, because printing the difference would take longer than the test.
       expect(JSON.stringify(has) === JSON.stringify(had)).toBe(true);
       expect((await read(id)).status).toBe("active");
     }
   }, 60_000);
 
-  it("is taken over with many files, and the session works on as usual", async () => {
+  it("is copied with many files, and the new session works", async () => {
     const origin = await createSession({ pattern: "hybrid" });
     await bash(origin, "mkdir many; for i in $(seq 400); do echo $i > many/$i; done");
     await env.EMBEDDED_SANDBOXES.getByName(origin).writeFile(
@@ -305,8 +305,8 @@ describe("much to take over", () => {
   }, 30_000);
 });
 
-describe("where a session starts from", () => {
-  it("is named by either id; the id of the history names the newest", async () => {
+describe("the source of a session", () => {
+  it("can be named by its id or by its `sessionId`, which names the newest", async () => {
     const origin = await aWorked();
     const { sessionId } = await read(origin);
     const second = await startFrom({ resumeSessionId: sessionId });
@@ -316,12 +316,12 @@ describe("where a session starts from", () => {
     const fromFirst = await startFrom({ resumeSessionId: origin });
     expect(await bash(fromFirst, "cat plan.md")).toContain("the plan");
     expect(await read(fromFirst)).toMatchObject({ sessionId });
-    // An ephemeral one that goes on with it is not in the way of those that come after.
+    // An ephemeral session with the same `sessionId` is not taken as the newest.
     await startFrom({ resumeSessionId: origin }, { pattern: "ephemeral" });
     expect(await tryFrom({ resumeSessionId: sessionId })).toMatchObject({ ok: true });
   });
 
-  it("is the newest of its conversation, when it asks to continue", async () => {
+  it("is the newest session of the conversation for `continueSession`", async () => {
     const conversationId = Math.floor(Math.random() * 2 ** 50);
     const first = await aWorked({ conversationId });
     await createSession({ conversationId, pattern: "ephemeral" });
@@ -336,7 +336,7 @@ describe("where a session starts from", () => {
     expect(other).toMatchObject({ failure: { code: "not_found" } });
   });
 
-  it("is branched by a fork, which has a history of its own name", async () => {
+  it("can be forked, which gives the new session its own `sessionId`", async () => {
     const origin = await aWorked();
     const before = await read(origin);
     const fork = await startFrom({ resumeSessionId: origin, forkSession: true });
@@ -350,17 +350,17 @@ describe("where a session starts from", () => {
     expect(await bash(newest, "cat plan.md")).toContain("the plan");
   });
 
-  it("is what is named first", async () => {
+  it("is the first one of those that the config names", async () => {
     const origin = await aWorked();
     const config = { continueSession: true, snapshotId: "snap_0", resumeSessionId: origin };
     expect(await messagesOf(await startFrom(config))).toHaveLength(2);
   });
 
   it.each([
-    ["an id that nobody has", "sess_ffffffffffffffffffffffffffffffff"],
-    ["what is no id", "sess_xyz123"],
-    ["a history that nobody has", "sdk_sess_none"],
-    ["nothing", ""],
+    ["an unknown id", "sess_ffffffffffffffffffffffffffffffff"],
+    ["an invalid id", "sess_xyz123"],
+    ["an unknown `sessionId`", "sdk_sess_none"],
+    ["an empty text", ""],
   ])("can't be %s", async (_, resumeSessionId) => {
     const spec = aSpec({ config: { resumeSessionId } });
     expect(await sessionOf(spec.id).create(ALICE, spec)).toMatchObject({
@@ -369,7 +369,7 @@ describe("where a session starts from", () => {
     expect(await tracesOf(spec.id)).toEqual(NO_TRACES);
   });
 
-  it("can't be somebody else's, unless an admin asks", async () => {
+  it("can't be a session of another owner, unless the caller is an admin", async () => {
     const origin = await aWorked();
     const { sessionId } = await read(origin);
     const snapshotId = value(await sessionOf(origin).snapshot(ALICE)).id;
@@ -392,7 +392,7 @@ describe("where a session starts from", () => {
     }
   });
 
-  it("can't be an ephemeral one, and says why", async () => {
+  it("can't be an ephemeral session, and the refusal says why", async () => {
     const origin = await createSession({ pattern: "ephemeral" });
     expect(await tryFrom({ resumeSessionId: origin })).toMatchObject({
       failure: {
@@ -403,7 +403,7 @@ describe("where a session starts from", () => {
     });
   });
 
-  it("can't be one that works on a message, which is named", async () => {
+  it("can't be a session with a running message, which the refusal names", async () => {
     const origin = await aWorked();
     const running = value(await sessionOf(origin).send(ALICE, aMessage("/delay 3000\nslow")));
     expect(await tryFrom({ resumeSessionId: origin })).toMatchObject({
@@ -416,7 +416,7 @@ describe("where a session starts from", () => {
     expect(await tryFrom({ resumeSessionId: origin })).toMatchObject({ ok: true });
   });
 
-  it("is found without the index by its own id only; by another name, again later", async () => {
+  it("is found by its id even without the index, and by other names only when the index is back", async () => {
     const origin = await aWorked();
     const { sessionId } = await read(origin);
     await env.DB.exec("ALTER TABLE agent_sessions RENAME TO away");
@@ -431,7 +431,7 @@ describe("where a session starts from", () => {
     expect(await tryFrom({ resumeSessionId: sessionId })).toMatchObject({ ok: true });
   });
 
-  it("is not continued without a conversation", async () => {
+  it("can't be found by `continueSession` without a conversation id", async () => {
     expect(await tryFrom({ continueSession: true })).toMatchObject({
       failure: { code: "invalid_request", details: { path: "config.continueSession" } },
     });
@@ -439,7 +439,7 @@ describe("where a session starts from", () => {
 });
 
 describe("a create that is repeated", () => {
-  it("answers with the first session, also when the origin is gone", async () => {
+  it("returns the first session, even if the source was deleted", async () => {
     const origin = await aWorked();
     const spec = aSpec({ config: { resumeSessionId: origin }, requestHash: "one" });
     const session = sessionOf(spec.id);
@@ -458,7 +458,7 @@ describe("a create that is repeated", () => {
 });
 
 describe("a snapshot", () => {
-  it("keeps a point in time, from which sessions start as often as they like", async () => {
+  it("preserves a point in time, from which any number of sessions can start", async () => {
     const origin = await aWorked({ config: { env: { TOKEN: "secret" } } });
     const snapshot = value(await sessionOf(origin).snapshot(ALICE));
     expect(snapshot).toMatchObject({
@@ -479,7 +479,7 @@ describe("a snapshot", () => {
     expect(value(await sessionOf(origin).snapshots(ALICE))).toEqual([snapshot]);
   });
 
-  it("is taken while nobody works: a message that comes waits, and is not part of it", async () => {
+  it("makes a message that arrives meanwhile wait, and does not contain it", async () => {
     const origin = await aWorked();
     const session = sessionOf(origin);
     const put = SnapshotBucket.prototype.putPart;
@@ -505,7 +505,7 @@ describe("a snapshot", () => {
     expect(await messagesOf(id)).toHaveLength(3);
   });
 
-  it("waits for another that is being taken", async () => {
+  it("waits for another one that is being taken", async () => {
     const origin = await aWorked();
     const session = sessionOf(origin);
     const taken = await Promise.all([1, 2, 3].map(() => session.snapshot(ALICE)));
@@ -518,7 +518,7 @@ describe("a snapshot", () => {
     ).toEqual(ids.sort());
   });
 
-  it("is removed when there are too many newer ones", async () => {
+  it("is removed if there are too many newer ones", async () => {
     const origin = await createSession();
     const session = sessionOf(origin);
     const ids: string[] = [];
@@ -540,7 +540,7 @@ describe("a snapshot", () => {
     expect(await tryFrom({ snapshotId: id })).toMatchObject({ failure: { code: "not_found" } });
   });
 
-  it("is forgotten after thirty days, and a copy that was left behind after one", async () => {
+  it("is removed after thirty days, and a forgotten copy after one day", async () => {
     const origin = await aWorked();
     const { id } = value(await sessionOf(origin).snapshot(ALICE));
     const copy = `copies/copy_${id.slice("snap_".length)}`;
@@ -562,7 +562,7 @@ describe("a snapshot", () => {
     expect(await keysUnder(`snapshots/${id}/`)).toEqual([]);
   });
 
-  it("is refused to others, and of an ephemeral session", async () => {
+  it("is refused to other owners, and for an ephemeral session", async () => {
     const origin = await aWorked();
     const calls: ((s: SessionRpc) => Promise<{ ok: boolean }>)[] = [
       (s) => s.snapshot(BOB),

@@ -34,7 +34,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Moves the clock that sessions read. Real alarms and pauses go by the machine's own. */
+/** Sets the clock that sessions read. Real alarms and pauses follow the clock of the machine. */
 function setClock(at: number): void {
   vi.useFakeTimers({ toFake: ["Date"] });
   vi.setSystemTime(at);
@@ -43,26 +43,26 @@ function setClock(at: number): void {
 const list = async (id: string) => value(await sessionOf(id).schedules(ALICE));
 const add = async (id: string, prompt: string, changes: Partial<ScheduleRequest> = {}) =>
   value(await sessionOf(id).addSchedule(ALICE, aSchedule(prompt, changes)));
-/** Waits until the object's alarm is set to an instant: that of the index comes before it. */
+/** Waits until the object's alarm is set to a time. Before that, it is set for the index. */
 const alarmIs = (id: string, at: number | null) =>
   until(async () => (await alarmOf(objectOf(id))) === at);
 
-/** The alarm for a schedule's run: each session has its own part of a second. */
+/** Returns the alarm for a schedule's run, with the session's offset within a second. */
 const alarmRuns = (id: string, at: number) => alarmIs(id, at + scheduleOffset(id));
 
-/** The prompts of a session's messages, without waking what is due. */
+/** Returns the prompts of a session's messages, without running what is due. */
 const prompts = (id: string) =>
   runInDurableObject(objectOf(id), (_, { storage }) =>
     new SessionStore(storage).messages.rowsAfter(0, 1_000).map(({ prompt }) => prompt),
   );
 
-/** Lets the object's alarm ring, and waits until the session is at rest. */
+/** Fires the object's alarm, and waits until no message runs. */
 async function ring(id: string): Promise<void> {
   await runDurableObjectAlarm(objectOf(id));
   await atRest(id);
 }
 
-/** Waits until a session has so many messages, which its alarm may bring after two seconds. */
+/** Waits until a session has a number of messages. Its alarm may fire up to two seconds later. */
 const untilSent = (id: string, count: number) =>
   vi.waitFor(async () => expect(await prompts(id)).toHaveLength(count), 5_000);
 
@@ -74,7 +74,7 @@ const atRest = (id: string) =>
     }),
   );
 
-/** A session with a schedule of one message an hour. */
+/** Creates a session with a schedule of one message per hour. */
 async function hourly(changes: Partial<SessionSpec> = {}): Promise<string> {
   setClock(START);
   const id = await createSession(changes);
@@ -83,7 +83,7 @@ async function hourly(changes: Partial<SessionSpec> = {}): Promise<string> {
 }
 
 describe("schedules", () => {
-  it("are made, listed, paused, resumed and removed", async () => {
+  it("can be created, listed, paused, resumed and removed", async () => {
     setClock(START);
     const id = await createSession();
     const request = aSchedule("good morning", {
@@ -126,7 +126,7 @@ describe("schedules", () => {
     expect(changes[0]).toMatchObject({ changed: ["schedules"] });
   });
 
-  it("are answered with the first one when they are asked for again", async () => {
+  it("are created once, and a repeat returns the first one", async () => {
     const id = await createSession();
     const request = aSchedule("tick");
     const made = value(await sessionOf(id).addSchedule(ALICE, request));
@@ -138,7 +138,7 @@ describe("schedules", () => {
     });
   });
 
-  it("are bounded in number", async () => {
+  it("are limited in number", async () => {
     const id = await createSession();
     for (let n = 0; n < MAX_SCHEDULES; n++) await add(id, `tick ${n}`);
     expect(await sessionOf(id).addSchedule(ALICE, aSchedule("one more"))).toMatchObject({
@@ -148,7 +148,7 @@ describe("schedules", () => {
     expect(woken.result).toContain("wake failed: No wake-up was set: The session has 20 schedules");
   });
 
-  it("are not for ephemeral sessions, nor for those that have ended", async () => {
+  it("are refused for ephemeral sessions and for ended ones", async () => {
     const ephemeral = await createSession({ pattern: "ephemeral" });
     expect(await sessionOf(ephemeral).addSchedule(ALICE, aSchedule("tick"))).toMatchObject({
       failure: { code: "invalid_request" },
@@ -186,7 +186,7 @@ describe("schedules", () => {
     expect(await list(id)).toMatchObject([{ prompt: "tick", paused: false }]);
   });
 
-  it("are taken up by a session that was made before there were any", async () => {
+  it("work in a session that was created before schedules existed", async () => {
     const id = await createSession();
     await runInDurableObject(objectOf(id), (_, { storage }) => {
       const added = TABLES.findIndex((table) => table.includes("TABLE schedules"));
@@ -204,8 +204,8 @@ describe("schedules", () => {
   });
 });
 
-describe("a run", () => {
-  it("comes by the alarm alone, as a message like any other", async () => {
+describe("a run of a schedule", () => {
+  it("is started by the alarm alone, as a normal message", async () => {
     const id = await createSession();
     const before = Date.now();
     await add(id, "tick", { when: { everyMs: 1_000 } });
@@ -223,7 +223,7 @@ describe("a run", () => {
     expect((await read(id)).totalCostNanos).toBeGreaterThanOrEqual(row.costNanos);
   });
 
-  it("is one, however many were missed, and the next one is computed from now", async () => {
+  it("happens once for any number of missed runs, and the next one is computed from now", async () => {
     const id = await hourly();
     setClock(START + 7.5 * HOUR);
     await ring(id);
@@ -237,7 +237,7 @@ describe("a run", () => {
     expect(await prompts(id)).toEqual(["tick", "tick"]);
   });
 
-  it("is one when the object was lost between its time and its alarm", async () => {
+  it("happens once if the object is lost between its due time and its alarm", async () => {
     const id = await hourly();
     await lose(id);
     setClock(START + 3 * DAY + 1);
@@ -246,7 +246,7 @@ describe("a run", () => {
     expect(await prompts(id)).toEqual(["tick"]);
   });
 
-  it("is not repeated when the object is lost right after it was written down", async () => {
+  it("is not repeated if the object is lost right after it was committed", async () => {
     const id = await hourly();
     setClock(START + HOUR);
     const { transaction } = SessionStore.prototype;
@@ -271,7 +271,7 @@ describe("a run", () => {
     });
   });
 
-  it("is taken up by any request, should the alarm be late", async () => {
+  it("is started by any request if the alarm is late", async () => {
     const id = await hourly();
     setClock(START + HOUR);
     await read(id);
@@ -279,7 +279,7 @@ describe("a run", () => {
     await atRest(id);
   });
 
-  it("waits behind a message that runs, and further runs are the same as one that waits", async () => {
+  it("waits for a running message, and is merged with a run that is queued", async () => {
     const id = await hourly();
     const session = sessionOf(id);
     const running = value(await session.send(ALICE, aMessage("/delay 60000\nbusy")));
@@ -299,7 +299,7 @@ describe("a run", () => {
     expect(await prompts(id)).toEqual(["/delay 60000\nbusy", "tick", "tick"]);
   });
 
-  it("is skipped when the queue is full, with an event, and the schedule goes on", async () => {
+  it("is skipped with an event if the queue is full, and the schedule continues", async () => {
     const id = await hourly();
     const session = sessionOf(id);
     await ask(id, '/wake {"delayMs":3600000,"prompt":"awake"}');
@@ -309,7 +309,7 @@ describe("a run", () => {
     await runDurableObjectAlarm(objectOf(id));
     const [tick, awake] = await list(id);
     expect(tick).toMatchObject({ lastRunAt: null, nextRunAt: START + 2 * HOUR });
-    // A single run is not lost.
+    // A one-time run is not lost.
     expect(awake).toMatchObject({ lastRunAt: null, nextRunAt: START + HOUR + MINUTE });
     const skipped = (await eventsOf(id)).filter(({ type }) => type === "schedule.skipped");
     expect(skipped).toMatchObject([
@@ -319,7 +319,7 @@ describe("a run", () => {
     await session.terminate(ALICE, "enough");
   });
 
-  it("waits while another's message waits in the queue, and the one that is due longest is sent first", async () => {
+  it("waits while the message of another schedule is queued, and the longest due run is sent first", async () => {
     setClock(START);
     const id = await createSession();
     const names = ["c", "a", "d", "b"];
@@ -333,7 +333,7 @@ describe("a run", () => {
     expect(await prompts(id)).toEqual(["/delay 60000\nbusy", "a"]);
     const due = (await list(id)).filter(({ nextRunAt }) => (nextRunAt ?? 0) < Date.now());
     expect(due.map(({ prompt }) => prompt)).toEqual(["c", "d", "b"]);
-    // The end of a message is what makes room: until then, the alarm rings for the message alone.
+    // Only the end of a message makes room. Until then, the alarm fires only for the heartbeat of the message.
     const alarm = () => alarmOf(objectOf(id));
     expect(await alarm()).toBeGreaterThanOrEqual(Date.now() + 1_000);
 
@@ -345,7 +345,7 @@ describe("a run", () => {
     expect(await prompts(id)).toHaveLength(5);
   });
 
-  it("starts alone, however many are due at once", async () => {
+  it("starts alone, even if many are due at once", async () => {
     setClock(START);
     const id = await createSession();
     for (let n = 0; n < MAX_SCHEDULES; n++) await add(id, `/delay 60000\n${n}`);
@@ -358,7 +358,7 @@ describe("a run", () => {
     await sessionOf(id).terminate(ALICE, "enough");
   });
 
-  it("does not come while its schedule is paused, nor when it is gone", async () => {
+  it("does not happen while its schedule is paused, or after it was removed", async () => {
     const id = await hourly();
     const gone = await add(id, "gone");
     const [schedule] = await list(id);
@@ -388,7 +388,7 @@ describe("a run", () => {
     expect(await prompts(id)).toEqual(["tick", "daily", "tick"]);
   });
 
-  it("does not come twice for clocks that differ a little", async () => {
+  it("does not happen twice because clocks differ a little", async () => {
     const id = await hourly();
     setClock(START + HOUR + 5);
     await ring(id);
@@ -400,11 +400,11 @@ describe("a run", () => {
   });
 });
 
-describe("the life of a session with a schedule", () => {
+describe("a session with a schedule", () => {
   const IDLE = { ...NO_LIMITS, maxIdleTimeMs: 10 * MINUTE };
 
   it.each(["long-running", "single-container"] as const)(
-    "does not end of idleness if it is %s, until the schedule is paused or gone",
+    "has no idle timeout if it is %s, until the schedule is paused or removed",
     async (pattern) => {
       const id = await hourly({ pattern, limits: IDLE });
       expect(await read(id)).toMatchObject({ expiresAt: null });
@@ -412,7 +412,7 @@ describe("the life of a session with a schedule", () => {
       expect(await read(id)).toMatchObject({ status: "active", expiresAt: null });
       const [schedule] = await list(id);
       value(await sessionOf(id).updateSchedule(ALICE, schedule?.id ?? "", { paused: true }));
-      // Whoever pauses it has the whole time from then on.
+      // Pausing counts as activity, so the whole idle time starts then.
       const expiresAt = START + 60 * MINUTE;
       expect(await read(id)).toMatchObject({ expiresAt, expiresBecause: "idle_timeout" });
       await alarmIs(id, expiresAt);
@@ -421,7 +421,7 @@ describe("the life of a session with a schedule", () => {
     },
   );
 
-  it("sleeps if it is hybrid, and is woken by its run", async () => {
+  it("becomes idle if it is hybrid, and is resumed by a run", async () => {
     const id = await hourly({ pattern: "hybrid", limits: IDLE });
     setClock(START + 10 * MINUTE);
     await ring(id);
@@ -437,7 +437,7 @@ describe("the life of a session with a schedule", () => {
     ]);
   });
 
-  it("ends with its lifetime, and nothing comes after that", async () => {
+  it("ends at its lifetime limit, and has no runs after that", async () => {
     const id = await hourly({ limits: { ...NO_LIMITS, maxLifetimeMs: 90 * MINUTE } });
     setClock(START + 5 * HOUR);
     await ring(id);
@@ -460,7 +460,7 @@ describe("the life of a session with a schedule", () => {
 });
 
 describe("a wake-up", () => {
-  it("is set by the agent and comes once, by the alarm alone", async () => {
+  it("is set by the agent and runs once, by the alarm alone", async () => {
     const id = await createSession();
     const message = await ask(id, '/wake {"delayMs":1000,"prompt":"hello again"}');
     expect(message).toMatchObject({ status: "completed", toolsUsed: ["wake"] });
@@ -481,7 +481,7 @@ describe("a wake-up", () => {
     expect(await prompts(id)).toHaveLength(2);
   });
 
-  it("wakes the agent that set it, and no other", async () => {
+  it("goes to the agent that set it, and to no other", async () => {
     setClock(START);
     const id = await createSession({ config: { customAgents: { watcher: {} } } });
     const prompt = '/wake {"delayMs":60000,"prompt":"look"}\nI will';
@@ -493,7 +493,7 @@ describe("a wake-up", () => {
     expect(messages).toMatchObject([{ agent: null }, { agent: "watcher", prompt: "look" }]);
   });
 
-  it("comes at an instant too, between a second and a year from now", async () => {
+  it("can be set for a time, between a second and a year from now", async () => {
     setClock(START);
     const id = await createSession();
     const at = (at: number) =>
@@ -505,7 +505,7 @@ describe("a wake-up", () => {
     await alarmRuns(id, START + HOUR);
   });
 
-  it("is not lost for having been paused at its time", async () => {
+  it("is not lost if it was paused at its time", async () => {
     setClock(START);
     const id = await createSession();
     await ask(id, '/wake {"delayMs":60000,"prompt":"look"}');
@@ -520,7 +520,7 @@ describe("a wake-up", () => {
   });
 
   it.each(["before", "after"] as const)(
-    "is set once when the object is lost before its call was answered, %s it came",
+    "is set once if the object is lost before its tool call has a result, %s it ran",
     async (when) => {
       setClock(START);
       const id = await createSession();
@@ -554,7 +554,7 @@ describe("a wake-up", () => {
     },
   );
 
-  it("by a delay waits no longer for a clock that was set back", async () => {
+  it("with a delay does not wait longer because the clock was set back", async () => {
     setClock(START + 365 * DAY);
     const id = await createSession();
     await ask(id, '/wake {"delayMs":60000,"prompt":"look"}');
@@ -566,7 +566,7 @@ describe("a wake-up", () => {
     expect(await prompts(id)).toContain("look");
   });
 
-  it("is nothing that an ephemeral session is offered, or is given", async () => {
+  it("is neither offered nor possible in an ephemeral session", async () => {
     const id = await createSession({ pattern: "ephemeral" });
     const message = await ask(id, '/wake {"delayMs":1000,"prompt":"hello again"}');
     expect(message.result).toMatch(/wake/);

@@ -18,14 +18,14 @@ import type { MessageRow } from "../rpc";
 
 type Respond = (request: Request) => Response | Promise<Response>;
 
-/** What the upstream answers to the calls of a test, in turn; after that it is well. */
+/** Makes the upstream answer a test's calls with the given responses in turn, and then normally. */
 function upstream(...answers: Respond[]): { asked: string[] } {
   if (!model) throw new Error("tests have a model");
   const asked: string[] = [];
   const well = offlineFetch();
   const scripted = createModel({
     apiKey: "test",
-    // Longer than a busy machine lets a reply wait.
+    // Longer than a reply can be delayed by a busy machine.
     stallMs: 250,
     fetch: async (input, init) => {
       asked.push(await new Request(input, init).text());
@@ -60,7 +60,7 @@ const BEGUN = [
   event("content_block_delta", { index: 0, delta: { type: "text_delta", text: "half a word" } }),
 ].join("");
 
-/** A reply that begins, and then goes on as `then` says. */
+/** Returns a response whose reply begins, and then continues as `then` says. */
 const begun =
   (then: (controller: ReadableStreamDefaultController<Uint8Array>) => void): Respond =>
   (request) => {
@@ -79,7 +79,7 @@ const saying = (text: string) =>
     controller.close();
   });
 
-/** Asks something of a new session, and looks at what its tries left behind. */
+/** Sends a message to a new session, and returns it with the events of its retries. */
 async function tried(prompt = "hello") {
   const id = await createSession();
   const message = await withoutPauses(() => ask(id, prompt));
@@ -87,7 +87,7 @@ async function tried(prompt = "hello") {
   return { id, message, events, retried: events.filter((e) => e.type === "turn.retried") };
 }
 
-/** What holds of every session, whatever its upstream did. */
+/** Checks what holds for every session, whatever its upstream did. */
 async function expectPaid(id: string, message: MessageRow): Promise<void> {
   const events = await eventsOf(id);
   const nanos = events.map((e) => ("cost" in e ? Math.round(e.cost * 1e9) : 0));
@@ -96,17 +96,17 @@ async function expectPaid(id: string, message: MessageRow): Promise<void> {
   expect(message.costNanos).toBe(session.totalCostNanos);
 }
 
-describe("an upstream that fails for a while", () => {
+describe("an upstream that fails temporarily", () => {
   it.each<[string, Respond, string, "free" | "charged"]>([
     ["429", failing(429, "rate_limit_error", { "retry-after": "1" }), "rate_limit_error", "free"],
     ["529", failing(529, "overloaded_error"), "overloaded_error", "free"],
     ["500", failing(500, "api_error"), "api_error", "free"],
     ["503 of a gateway", () => new Response("<html>", { status: 503 }), "http_503", "free"],
     ["a reset before the stream", reset, "connection_error", "free"],
-    ["a page instead of a stream", () => new Response("<html>"), "connection_error", "free"],
-    ["no answer", silent, "stalled", "free"],
+    ["an HTML page instead of a stream", () => new Response("<html>"), "connection_error", "free"],
+    ["no response", silent, "stalled", "free"],
     ["a reset in the stream", begun((c) => c.error(new Error())), "connection_error", "charged"],
-    ["an end too early", saying(""), "connection_error", "charged"],
+    ["a premature end", saying(""), "connection_error", "charged"],
     ["a stream that stalls", begun(() => {}), "stalled", "charged"],
     ["broken JSON", saying('event: message_delta\ndata: {"ty\n\n'), "malformed", "charged"],
     [
@@ -116,7 +116,7 @@ describe("an upstream that fails for a while", () => {
       "charged",
     ],
   ])(
-    "with %s is tried again: an event with its reason, its delay and its cost",
+    "with %s is retried, with an event that has the reason, the delay and the cost",
     async (_, fault, reason, price) => {
       upstream(fault, fault);
       const { id, message, retried } = await tried();
@@ -134,13 +134,13 @@ describe("an upstream that fails for a while", () => {
     },
   );
 
-  it("is waited for as long as it asks, and no less", async () => {
+  it("is not called before the time that it requests", async () => {
     upstream(failing(429, "rate_limit_error", { "retry-after": "7" }));
     const { retried } = await tried();
     expect(retried).toMatchObject([{ reason: "rate_limit_error", delayMs: 7_000 }]);
   });
 
-  it("is not waited for when it asks for more than two minutes", async () => {
+  it("is not retried if it requests more than two minutes", async () => {
     const { asked } = upstream(failing(429, "rate_limit_error", { "retry-after": "121" }));
     const { id, message, retried } = await tried();
     expect(asked).toHaveLength(1);
@@ -149,7 +149,7 @@ describe("an upstream that fails for a while", () => {
     await expectPaid(id, message);
   });
 
-  it("says nothing of a withdrawn try in the conversation", async () => {
+  it("leaves no part of a withdrawn attempt in the conversation", async () => {
     const { asked } = upstream(begun((c) => c.error(new Error())));
     const { id, message } = await tried();
     expect(message.result).not.toContain("half a word");
@@ -159,8 +159,8 @@ describe("an upstream that fails for a while", () => {
   });
 });
 
-describe("an upstream that fails for good", () => {
-  it("is given up on after eight tries, with its words and its request id", async () => {
+describe("an upstream that keeps failing", () => {
+  it("fails the message after eight attempts, with its error text and request id", async () => {
     const faults = Array.from({ length: 20 }, () => failing(529, "overloaded_error"));
     const { asked } = upstream(...faults);
     const { id, message, retried } = await tried();
@@ -186,7 +186,7 @@ describe("an upstream that fails for good", () => {
     expect(await ask(id, "still there?")).toMatchObject({ status: "completed" });
   });
 
-  it("in the middle of every reply costs what it said each time, within what was reserved", async () => {
+  it("in the middle of every reply is charged for the output each time, within the reserved amount", async () => {
     upstream(...Array.from({ length: 20 }, () => begun((c) => c.error(new Error()))));
     const { id, message, retried, events } = await tried();
     expect(message.status).toBe("failed");
@@ -203,7 +203,7 @@ describe("an upstream that fails for good", () => {
     [402, "billing_error", "upstream_error"],
     [403, "permission_error", "unavailable_error"],
   ])(
-    "with %i fails the message at once, and the session takes the next one",
+    "with status %i fails the message immediately, and the session accepts the next one",
     async (status, type, shown) => {
       const { asked } = upstream(failing(status, type));
       const { id, message, retried } = await tried();
@@ -222,7 +222,7 @@ describe("an upstream that fails for good", () => {
     },
   );
 
-  it("after a tool was run does not run it again with the next try", async () => {
+  it("after a tool has run does not cause the tool to run again", async () => {
     const tool = '/Bash {"command":"echo ran >> ran.txt"}';
     const well = offlineFetch();
     upstream((request) => well(request), failing(500, "api_error"), reset);
@@ -233,7 +233,7 @@ describe("an upstream that fails for good", () => {
   });
 });
 
-describe("a call of the upstream", () => {
+describe("an open call of the upstream", () => {
   it.each(["interrupt", "terminate", "remove", "another message"] as const)(
     "is closed by %s",
     async (how) => {
@@ -256,7 +256,7 @@ describe("a call of the upstream", () => {
     },
   );
 
-  it("is not made any more when the message is stopped in the pause before it", async () => {
+  it("is not made if the message is stopped during the pause before it", async () => {
     const { asked } = upstream(failing(429, "rate_limit_error", { "retry-after": "60" }));
     const id = await createSession();
     const sent = value(await sessionOf(id).send(ALICE, aMessage("hello")));
