@@ -17,7 +17,7 @@ import { Breaker, MAX_ALARMS } from "./breaker";
 import { nextAlarm } from "./rules/deadlines";
 import { SessionStore } from "./storage/store";
 
-/** Has an object's alarm ring as if in a loop. */
+/** Fires an object's alarm as often as a loop of alarms would. */
 async function ring(id: string, times: number): Promise<void> {
   await runInDurableObject(objectOf(id), async (object) => {
     for (let n = 0; n < times; n++) await (object as { alarm(): Promise<void> }).alarm();
@@ -28,8 +28,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe("a session in a loop", () => {
-  it("of alarms is stopped with an error, its message too", async () => {
+describe("the breaker of a session", () => {
+  it("fails the session and its message after too many alarms", async () => {
     const id = await createSession();
     const request = aMessage("/delay 60000\nhello");
     value(await sessionOf(id).send(ALICE, request));
@@ -45,7 +45,7 @@ describe("a session in a loop", () => {
     expect((await eventsOf(id)).at(-1)).toMatchObject({ type: "session.failed", error });
   });
 
-  it("of alarms wakes once a minute at most", async () => {
+  it("delays further alarms to one per minute", async () => {
     const id = await createSession();
     await runInDurableObject(objectOf(id), (_, { storage }) => {
       const breaker = new Breaker(storage.kv);
@@ -58,7 +58,7 @@ describe("a session in a loop", () => {
     });
   });
 
-  it("of alarms is known also when it is lost between them", async () => {
+  it("counts alarms across losses of the object", async () => {
     const id = await createSession({ limits: { ...NO_LIMITS, maxIdleTimeMs: 3_600_000 } });
     await ring(id, MAX_ALARMS);
     void lose(id);
@@ -66,12 +66,12 @@ describe("a session in a loop", () => {
     expect(await read(id)).toMatchObject({ status: "error" });
   });
 
-  it("of writes is stopped with an error, and takes no more messages", async () => {
+  it("fails the session after too many row writes, so that it accepts no more messages", async () => {
     const { takeWritten } = SessionStore.prototype;
     const id = await createSession();
     await ask(id, "hello");
     expect(await read(id)).toMatchObject({ status: "active" });
-    // A few hundred rows stand for as many thousands.
+    // The test reports each row as a thousand rows.
     vi.spyOn(SessionStore.prototype, "takeWritten").mockImplementation(function (
       this: SessionStore,
     ) {
@@ -89,7 +89,7 @@ describe("a session in a loop", () => {
     });
   });
 
-  it("is counted by the rows that it really writes", async () => {
+  it("counts the rows that are actually written", async () => {
     const id = await createSession();
     await runInDurableObject(objectOf(id), (_, { storage }) => {
       const store = new SessionStore(storage);

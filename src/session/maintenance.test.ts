@@ -27,7 +27,7 @@ const HOUR_AHEAD = () => Date.now() + 60 * MINUTE;
 const set = (id: string, what: string) =>
   env.DB.prepare(`UPDATE agent_sessions SET ${what} WHERE id = ?`).bind(id).run();
 
-// A round is bounded, and other tests leave many sessions behind.
+// A run of maintenance is limited, and other tests leave many sessions behind.
 beforeEach(async () => {
   await emptyMirror(env.DB);
   await env.DB.exec("DELETE FROM rounds");
@@ -41,7 +41,7 @@ afterEach(() => {
 const tombstones = async (id: string) =>
   (await env.DB.prepare("SELECT id FROM session_tombstones WHERE id = ?").bind(id).all()).results;
 
-it("a tombstone is kept for seven days and then forgotten", async () => {
+it("a tombstone is removed after seven days", async () => {
   const id = await createSession();
   value(await sessionOf(id).remove(ALICE));
   await maintain(env, Date.now() + 6 * DAY);
@@ -50,8 +50,8 @@ it("a tombstone is kept for seven days and then forgotten", async () => {
   expect(await tombstones(id)).toEqual([]);
 });
 
-describe("a row whose object says otherwise", () => {
-  it("is made to say the same, whatever its version is", async () => {
+describe("a row of the index that differs from its object", () => {
+  it("is repaired, whatever its version is", async () => {
     const id = await createSession({ tags: ["kept"] });
     await ask(id, "hello");
     for (const wrong of [
@@ -73,14 +73,14 @@ describe("a row whose object says otherwise", () => {
     }
   });
 
-  it("is right for a session whose texts no database keeps as they are", async () => {
+  it("counts as equal if it differs only in text that D1 can't store unchanged", async () => {
     const id = await createSession({ description: "a\ud800", userId: "\udc00", tags: ["\ud800"] });
     const row = await rowOf(id);
     for (let round = 0; round < 2; round++) await maintain(env, HOUR_AHEAD());
     expect(await rowOf(id)).toEqual(row);
   });
 
-  it("goes when there is no such object, and its totals keep what it cost", async () => {
+  it("is removed if its object does not exist, while the totals keep its cost", async () => {
     const row = aSessionRow({ id: newSessionId(), totalCostNanos: 5 });
     await putSession(env.DB, row);
     await maintain(env, HOUR_AHEAD());
@@ -88,7 +88,7 @@ describe("a row whose object says otherwise", () => {
     expect(await tombstones(row.id)).toHaveLength(1);
   });
 
-  it("is left alone while its object is at work on it", async () => {
+  it("is skipped if it was written recently", async () => {
     const id = await createSession();
     await set(id, "num_turns = 99");
     await maintain(env, Date.now());
@@ -96,8 +96,8 @@ describe("a row whose object says otherwise", () => {
   });
 });
 
-describe("a round", () => {
-  it("wakes a session whose alarm was lost, and its message goes on", async () => {
+describe("a run of maintenance", () => {
+  it("resumes the message of a session whose alarm was lost", async () => {
     const id = await createSession();
     const request = aMessage("/delay 200\nhello");
     value(await sessionOf(id).send(ALICE, request));
@@ -113,7 +113,7 @@ describe("a round", () => {
     });
   });
 
-  it("wakes a session whose alarm was set by a clock that has been set back since", async () => {
+  it("resumes a session whose alarm was set by a clock that was set back since", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     vi.setSystemTime(Date.now() + 365 * 24 * 3_600_000);
     const id = await createSession();
@@ -125,7 +125,7 @@ describe("a round", () => {
     expect(alarm).toBeLessThan(Date.now() + 3_700_000);
   });
 
-  it("goes on where the one before it stopped, and begins anew after the last row", async () => {
+  it("continues where the previous run stopped, and starts again after the last row", async () => {
     await env.DB.exec("DELETE FROM agent_sessions");
     await env.DB.exec("DELETE FROM rounds");
     const ids: string[] = [];
@@ -147,7 +147,7 @@ describe("a round", () => {
     expect(seen).toEqual([ids.slice(0, 4), ids.slice(4), ids.slice(0, 4), ids.slice(4)]);
   });
 
-  it("reads only rows that something is to happen to", async () => {
+  it("reads only the rows of sessions that are ephemeral or have not ended", async () => {
     const plan = await env.DB.prepare(
       `EXPLAIN QUERY PLAN SELECT * FROM agent_sessions WHERE id > ?1 AND (updated_at < ?2 OR updated_at > ?3)
        AND (status in ('initializing', 'active', 'idle') or pattern = 'ephemeral') is true ORDER BY id LIMIT 9`,

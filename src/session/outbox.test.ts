@@ -7,7 +7,7 @@ import { Outbox, retryAt } from "./outbox";
 import { SessionStore } from "./storage/store";
 import { change } from "./transactions/state";
 
-/** An outbox over a real session's store, with an index that fails as often as it is told to. */
+/** Creates an outbox over a real session's store, with an index whose next writes fail a given number of times. */
 async function withOutbox(
   failures: number,
   act: (outbox: Outbox, store: SessionStore, sent: number[]) => Promise<void>,
@@ -28,7 +28,7 @@ async function withOutbox(
 const touch = (store: SessionStore) => store.transaction(() => change(store, {}, Date.now()));
 
 describe("the outbox", () => {
-  it("sends the newest state once, however many changes there were", async () => {
+  it("sends the newest state once for any number of changes", async () => {
     await withOutbox(0, async (outbox, store, sent) => {
       touch(store);
       touch(store);
@@ -40,7 +40,7 @@ describe("the outbox", () => {
     });
   });
 
-  it("after a failure waits for its time, whatever changes meanwhile", async () => {
+  it("waits for its retry time after a failure, whatever changes meanwhile", async () => {
     await withOutbox(1, async (outbox, store, sent) => {
       touch(store);
       await outbox.drain();
@@ -57,7 +57,7 @@ describe("the outbox", () => {
     });
   });
 
-  it("waits longer after each failure, five minutes at most, never twice the same", () => {
+  it("waits longer after each failure, up to five minutes, with jitter", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 40 }),

@@ -33,7 +33,7 @@ const HASH = "0123456789abcdef".repeat(4);
 const CLEAR = [PLAIN, TOKEN.secret, HASH];
 const ENV = { PLAIN, TOKEN };
 
-/** A session that others may start from, with an environment. */
+/** Creates a session with an environment, from which other sessions can start. */
 const create = (changes: Partial<SessionSpec> = {}, config: SessionConfig = {}) =>
   createSession({
     pattern: "hybrid",
@@ -42,7 +42,7 @@ const create = (changes: Partial<SessionSpec> = {}, config: SessionConfig = {}) 
     config: { env: ENV, ...config },
   });
 
-/** Whether the session's commands have the value, told without it. */
+/** Returns whether the session's commands have the value, without the value in the prompt. */
 const CHECK = bash(`test "$PLAIN" = "${[...PLAIN].join('""')}" && echo same`);
 const works = async (id: string) => (await ask(id, CHECK)).result?.includes("same") ?? false;
 const egress = (id: string, host = "api.github.com") => sessionOf(id).egress(host);
@@ -51,7 +51,7 @@ const secretOf = async (id: string) => {
   return told.to === "host" ? told.replacements.map(({ value }) => value) : [];
 };
 
-/** Everything that an object has stored. */
+/** Returns everything that an object has stored. */
 const stored = (object: DurableObjectStub): Promise<string> =>
   runInDurableObject(object, (_, { storage }) => {
     const tables = storage.sql
@@ -62,7 +62,7 @@ const stored = (object: DurableObjectStub): Promise<string> =>
     return texts([...storage.kv.list(), ...rows]);
   });
 
-/** As text, bytes too. */
+/** Returns a value as text, including bytes. */
 const texts = (value: unknown): string =>
   JSON.stringify(value, (_, one) =>
     one instanceof ArrayBuffer || ArrayBuffer.isView(one)
@@ -70,7 +70,7 @@ const texts = (value: unknown): string =>
       : one,
   );
 
-/** Everything that the bucket has below a prefix, or anywhere. */
+/** Returns all objects of the bucket below a prefix; the whole bucket without one. */
 async function inBucket(prefix = ""): Promise<string> {
   const found: string[] = [];
   for (const { key } of (await env.SNAPSHOTS.list({ prefix })).objects) {
@@ -91,7 +91,7 @@ const expectNoClearText = (text: string) => {
   for (const clear of CLEAR) expect(text).not.toContain(clear);
 };
 
-/** The ids of the keys that a text says it was encrypted with. */
+/** Returns the ids of the keys with which a text says it was encrypted. */
 const keysIn = (text: string): string[] => [
   ...new Set([...text.matchAll(/"encrypted":"([\w-]+):/g)].map(([, id = ""]) => id)),
 ];
@@ -107,8 +107,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe("with a key, an environment", () => {
-  it("is stored nowhere in clear, in no row and no object of the bucket", async () => {
+describe("with an encryption key, a session's environment", () => {
+  it("is stored as plaintext in no row and in no object of the bucket", async () => {
     useKeys("k1");
     const id = await create();
     expect(await works(id)).toBe(true);
@@ -131,7 +131,7 @@ describe("with a key, an environment", () => {
     expectNoClearText(await inIndex());
   });
 
-  it("reaches commands and hosts as it was given, after a loss too", async () => {
+  it("reaches commands and hosts as it was given, even after a loss of the object", async () => {
     useKeys("k1");
     const id = await create();
     for (let times = 0; times < 2; times++) {
@@ -141,7 +141,7 @@ describe("with a key, an environment", () => {
     }
   });
 
-  it("is taken over by sessions that start from it, each with ciphertexts of its own", async () => {
+  it("is inherited by sessions that start from it, each with its own ciphertexts", async () => {
     useKeys("k1");
     const id = await create();
     const { id: snapshotId } = value(await sessionOf(id).snapshot(ALICE));
@@ -168,7 +168,7 @@ describe("with a key, an environment", () => {
     }
   });
 
-  it("can't be read in the place of another session", async () => {
+  it("can't be decrypted in another session", async () => {
     useKeys("k1");
     const [id, other] = [await create(), await create()];
     const identity = await runInDurableObject(objectOf(id), (_, { storage }) =>
@@ -185,7 +185,7 @@ describe("with a key, an environment", () => {
     });
   });
 
-  it("tells a repeated create from another one, also when both come at once", async () => {
+  it("lets a repeated create be distinguished from another one, even if both arrive at once", async () => {
     useKeys("k1");
     const spec = aSpec({ config: { env: ENV }, requestHash: HASH });
     const repeat = (requestHash: string) =>
@@ -205,7 +205,7 @@ describe("with a key, an environment", () => {
     });
   });
 
-  it("is told in no error that a message ends with", async () => {
+  it("does not appear in the error of a message", async () => {
     useKeys("k1");
     const id = await create();
     if (!model) throw new Error("tests have a model");
@@ -226,7 +226,7 @@ describe("with a key, an environment", () => {
     expectNoClearText(await inIndex());
   });
 
-  it("costs a session nothing that has none", async () => {
+  it("causes no encryption in a session without one", async () => {
     useKeys("k1");
     const calls = [vi.spyOn(encryption, "encrypt"), vi.spyOn(encryption, "decrypt")];
     const id = await createSession({ pattern: "hybrid" });
@@ -237,7 +237,7 @@ describe("with a key, an environment", () => {
   });
 });
 
-describe("an environment that was stored in clear", () => {
+describe("an environment that was stored as plaintext", () => {
   it("is used as before, and encrypted with the next message", async () => {
     const id = await create();
     expect(await stored(objectOf(id))).toContain(PLAIN);
@@ -251,17 +251,17 @@ describe("an environment that was stored in clear", () => {
     expect(await secretOf(id)).toEqual([TOKEN.secret]);
   });
 
-  it.each(["a round", "a snapshot", "a copy"])("is encrypted by %s", async (by) => {
+  it.each(["maintenance", "a snapshot", "a copy"])("is encrypted by %s", async (by) => {
     const id = await create();
     useKeys("k1");
-    if (by === "a round") await maintain(env, Date.now() + 3_600_000);
+    if (by === "maintenance") await maintain(env, Date.now() + 3_600_000);
     if (by === "a snapshot") value(await sessionOf(id).snapshot(ALICE));
     if (by === "a copy") await create({}, { env: undefined, resumeSessionId: id });
     expectNoClearText(await stored(objectOf(id)));
     expectNoClearText(await inBucket());
   });
 
-  it("of a snapshot is read from there, and encrypted where it is taken over", async () => {
+  it("is read from a snapshot as it is, and encrypted in the session that starts from it", async () => {
     const id = await create();
     const { id: snapshotId } = value(await sessionOf(id).snapshot(ALICE));
     useKeys("k1");
@@ -270,7 +270,7 @@ describe("an environment that was stored in clear", () => {
     expectNoClearText(await stored(objectOf(branched)));
   });
 
-  it("stays readable, whenever the object is lost while it is encrypted", async () => {
+  it("stays readable if the object is lost at any step of its encryption", async () => {
     const { saveEnv } = SessionStore.prototype;
     for (const when of ["before", "after"]) {
       useKeys();
@@ -297,8 +297,8 @@ describe("an environment that was stored in clear", () => {
   });
 });
 
-describe("after a rotation", () => {
-  it("the new key takes the place of the old one, which can go", async () => {
+describe("after a key rotation", () => {
+  it("the new key replaces the old one, which can then be removed", async () => {
     useKeys("k1");
     const [used, idle] = [await create(), await create()];
     await lose(used);
@@ -317,7 +317,7 @@ describe("after a rotation", () => {
     }
   });
 
-  it("snapshots of before are read with their own key, and new ones are under the new key", async () => {
+  it("earlier snapshots are decrypted with their own key, and new ones are encrypted with the new key", async () => {
     useKeys("k1");
     const id = await create();
     const before = value(await sessionOf(id).snapshot(ALICE)).id;
@@ -334,10 +334,10 @@ describe("after a rotation", () => {
   });
 });
 
-describe("without its key, a session", () => {
+describe("without its encryption key, a session", () => {
   const NO_KEY = `The session's env can't be read: ENCRYPTION_KEYS has no key "k1".`;
 
-  it("fails its messages with that reason, answers all else, and goes on when the key is back", async () => {
+  it("fails its messages with this reason, answers other calls, and works again when the key is back", async () => {
     useKeys("k1");
     const id = await create();
     await lose(id);
@@ -363,7 +363,7 @@ describe("without its key, a session", () => {
     expect(await secretOf(id)).toEqual([TOKEN.secret]);
   });
 
-  it("that is for one task ends with that reason", async () => {
+  it("that is ephemeral ends with this reason", async () => {
     useKeys("k1");
     const id = await create({ pattern: "ephemeral" });
     await lose(id);
@@ -372,7 +372,7 @@ describe("without its key, a session", () => {
     expect(value(await sessionOf(id).read(ALICE))).toMatchObject({ status: "error" });
   });
 
-  it("is not taken over, and nothing is left of the attempt", async () => {
+  it("can't be resumed, and the attempt leaves nothing behind", async () => {
     useKeys("k1");
     const id = await create();
     const { id: snapshotId } = value(await sessionOf(id).snapshot(ALICE));
@@ -392,7 +392,7 @@ describe("without its key, a session", () => {
     await vi.waitFor(async () => expect(await inBucket("copies/")).toBe(""));
   });
 
-  it("is taken over where a new value is given for each variable", async () => {
+  it("can be resumed if a new value is given for each variable", async () => {
     useKeys("k1");
     const id = await create();
     await lose(id);
@@ -403,8 +403,8 @@ describe("without its key, a session", () => {
   });
 });
 
-describe("a manifest", () => {
-  it("without a key has the environment in clear", async () => {
+describe("a snapshot's manifest", () => {
+  it("contains the environment as plaintext if there is no encryption key", async () => {
     const id = await create();
     const snapshot = value(await sessionOf(id).snapshot(ALICE));
     const manifest = await new SnapshotBucket(env.SNAPSHOTS).manifest(snapshotKey(snapshot.id));

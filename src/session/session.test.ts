@@ -28,7 +28,7 @@ import { replayFrames } from "./subscribers";
 
 const dollars = (nanos: number) => nanos / 1e9;
 
-/** What every log must hold, whatever happened in the session. */
+/** Checks what holds for every event log, whatever happened in the session. */
 async function checkLog(id: string): Promise<void> {
   const events = await eventsOf(id);
   expect(events.map((event) => event.seq)).toEqual(events.map((_, index) => index + 1));
@@ -39,8 +39,8 @@ async function checkLog(id: string): Promise<void> {
   expect(new Set(answered).size).toBe(answered.length);
 }
 
-describe("creating", () => {
-  it("makes an active session that is in the list before the create answers", async () => {
+describe("creating a session", () => {
+  it("makes it active, and lists it before the create returns", async () => {
     const id = await createSession({ tags: ["a"], description: "one", userId: "user_1" });
     expect(await read(id)).toMatchObject({ status: "active", tags: ["a"], description: "one" });
     expect(await rowOf(id)).toMatchObject({ owner: "alice", status: "active", user_id: "user_1" });
@@ -50,7 +50,7 @@ describe("creating", () => {
     ]);
   });
 
-  it("answers a repeat with the first session, and refuses another body", async () => {
+  it("returns the first session for a repeat, and refuses another body", async () => {
     const spec = aSpec({ requestHash: "one" });
     const session = sessionOf(spec.id);
     const first = value(await session.create(ALICE, spec));
@@ -60,7 +60,7 @@ describe("creating", () => {
     });
   });
 
-  it("leaves nothing behind of an id that does not exist", async () => {
+  it("is required: calls for an unknown id return not_found and leave no storage", async () => {
     const id = newSessionId();
     const session = sessionOf(id);
     const answers = [
@@ -80,7 +80,7 @@ describe("creating", () => {
     expect(await alarmOf(objectOf(id))).toBeNull();
   });
 
-  it("hides a session from other owners, and shows it to an admin", async () => {
+  it("hides it from other owners, and shows it to an admin", async () => {
     const id = await createSession();
     const session = sessionOf(id);
     const calls: ((s: SessionRpc) => Promise<{ ok: boolean }>)[] = [
@@ -102,7 +102,7 @@ describe("creating", () => {
 });
 
 describe("a message", () => {
-  it("runs its tools turn by turn, and its events add up to the session's totals", async () => {
+  it("runs its tools turn by turn, and the costs in its events sum to the session's totals", async () => {
     const id = await createSession();
     const message = await ask(
       id,
@@ -136,7 +136,7 @@ describe("a message", () => {
     await checkLog(id);
   });
 
-  it("knows what was said before", async () => {
+  it("continues the conversation of earlier messages", async () => {
     const id = await createSession();
     await ask(id, "first");
     const usage = (await ask(id, "second")).usage;
@@ -147,7 +147,7 @@ describe("a message", () => {
     expect(rest).toMatchObject({ messages: [{ prompt: "second" }], next: null });
   });
 
-  it("attaches a repeat to the first one, and refuses the same id with another body", async () => {
+  it("is returned for a repeat of its id, and refused for the same id with another body", async () => {
     const id = await createSession();
     const session = sessionOf(id);
     const request = aMessage("/delay 100\nhello");
@@ -160,7 +160,7 @@ describe("a message", () => {
     });
   });
 
-  it("waits behind a running one, in the order in which they came", async () => {
+  it("waits for the running one, and queued ones start in the order of their arrival", async () => {
     const id = await createSession();
     const messages = await Promise.all(
       ["/delay 100\none", "two", "three"].map((prompt) => ask(id, prompt)),
@@ -171,7 +171,7 @@ describe("a message", () => {
     expect(messages[1]?.startedAt).toBeGreaterThanOrEqual(messages[0]?.endedAt ?? 0);
   });
 
-  it("is refused while another runs, when it asks for that", async () => {
+  it("is refused while another runs, if it requests that", async () => {
     const id = await createSession();
     const running = value(await sessionOf(id).send(ALICE, aMessage("/delay 300\none")));
     const refused = await sessionOf(id).send(ALICE, aMessage("two", { onBusy: "reject" }));
@@ -180,7 +180,7 @@ describe("a message", () => {
     });
   });
 
-  it("interrupts the running one, when it asks for that, and goes before those that wait", async () => {
+  it("interrupts the running one, if it requests that, and starts before queued ones", async () => {
     const id = await createSession();
     const first = value(await sessionOf(id).send(ALICE, aMessage("/delay 5000\none")));
     const waiting = value(await sessionOf(id).send(ALICE, aMessage("/delay 5000\nwaiting")));
@@ -196,7 +196,7 @@ describe("a message", () => {
     await checkLog(id);
   });
 
-  it("is refused when too many wait", async () => {
+  it("is refused if too many are queued", async () => {
     const id = await createSession();
     const session = sessionOf(id);
     await session.send(ALICE, aMessage("/delay 5000\none"));
@@ -208,7 +208,7 @@ describe("a message", () => {
     await session.terminate(ALICE, "enough");
   });
 
-  it("tries again when the model is overloaded or its stream is cut, and says so", async () => {
+  it("retries a call if the model is overloaded or its stream breaks off, with an event", async () => {
     const id = await createSession();
     const message = await ask(id, "/fail 529\n/Nope {}\n/cut\nhello");
     expect(message.status).toBe("completed");
@@ -217,13 +217,13 @@ describe("a message", () => {
       { reason: "overloaded_error", attempt: 1, cost: 0 },
       { reason: "connection_error", attempt: 1 },
     ]);
-    // What was cut off in the middle is paid for; the rest of its bound stays held.
+    // The interrupted reply is charged as far as it arrived. The rest of its bound stays held.
     expect(retried[1]).toHaveProperty("cost", expect.any(Number));
     expect(retried[1]?.type === "turn.retried" && retried[1].cost).toBeGreaterThan(0);
     await checkLog(id);
   });
 
-  it("fails at once on an error that will not go away, with the upstream's words and request id", async () => {
+  it("fails immediately on a permanent error, with the upstream's text and request id", async () => {
     const id = await createSession();
     const message = await ask(id, "/fail 400 times=9\nhello");
     expect(message).toMatchObject({ status: "failed", stopReason: "error", numTurns: 0 });
@@ -237,7 +237,7 @@ describe("a message", () => {
 });
 
 describe("interrupting and ending", () => {
-  it("an interrupt stops the model at once and leaves a conversation that goes on", async () => {
+  it("an interrupt stops the model immediately and leaves a conversation that can continue", async () => {
     const id = await createSession();
     const sent = value(await sessionOf(id).send(ALICE, aMessage("/delay 60000\nhello")));
     await scheduler.wait(30);
@@ -266,7 +266,7 @@ describe("interrupting and ending", () => {
     await checkLog(id);
   });
 
-  it("terminating ends what runs and what waits, and repeating it changes nothing", async () => {
+  it("terminating ends the running message and the queued ones, and repeating it changes nothing", async () => {
     const id = await createSession();
     const session = sessionOf(id);
     const running = value(await session.send(ALICE, aMessage("/delay 60000\none")));
@@ -289,7 +289,7 @@ describe("interrupting and ending", () => {
     await checkLog(id);
   });
 
-  it("removing forgets everything, in the object and in the index", async () => {
+  it("removing deletes everything, in the object and in the index", async () => {
     const id = await createSession();
     await ask(id, '/Write {"file_path":"a.txt","content":"one"}');
     value(await sessionOf(id).remove(ALICE));
@@ -303,7 +303,7 @@ describe("interrupting and ending", () => {
 describe("an ephemeral session", () => {
   const ephemeral = { pattern: "ephemeral" } as const;
 
-  it("completes with its message, takes no other, and is gone 60 s later", async () => {
+  it("completes with its message, accepts no other, and is deleted 60 s later", async () => {
     const id = await createSession(ephemeral);
     await ask(id, "one task");
     const session = await read(id);
@@ -336,7 +336,7 @@ describe("an ephemeral session", () => {
     expect((await eventsOf(id)).at(-1)?.type).toBe("session.failed");
   });
 
-  it("keeps a background result that nobody has read, also when a limit ended it", async () => {
+  it("keeps an unread background result, even if a limit ended it", async () => {
     const id = await createSession(ephemeral);
     await sessionOf(id).send(ALICE, aMessage("/delay 60000\none", { background: true }));
     const ended = value(await sessionOf(id).terminate(ALICE, "enough"));
@@ -354,7 +354,7 @@ describe("an ephemeral session", () => {
   });
 });
 
-/** Lets the session's next deadline be long past and rings its alarm. */
+/** Fires the session's alarm with the clock 100 days ahead, so that its next deadline is due. */
 async function makeDue(id: string): Promise<void> {
   const far = Date.now() + 100 * 86_400_000;
   const now = Date.now;
@@ -371,7 +371,7 @@ describe("limits", () => {
     limits: { ...aSpec().limits, ...limits },
   });
 
-  it("idle time ends a session, but not while a message runs", async () => {
+  it("the idle timeout ends a session, but not while a message runs", async () => {
     const id = await createSession(limited({ maxIdleTimeMs: 150 }));
     await ask(id, "/delay 400\nstill working");
     expect(await read(id)).toMatchObject({ status: "active" });
@@ -380,7 +380,7 @@ describe("limits", () => {
     await checkLog(id);
   });
 
-  it("a hybrid session sleeps when idle and wakes with everything it knew", async () => {
+  it("the idle timeout makes a hybrid session idle, and a message resumes it with its conversation", async () => {
     const id = await createSession({ pattern: "hybrid", ...limited({ maxIdleTimeMs: 100 }) });
     await ask(id, '/Bash {"command":"echo kept > note.txt; cd /tmp"}');
     await until(async () => (await read(id)).status === "idle");
@@ -395,7 +395,7 @@ describe("limits", () => {
     ]);
   });
 
-  it("a lifetime that ends in the middle of a message ends both, in good order", async () => {
+  it("the lifetime limit ends a running message first, then the session", async () => {
     const id = await createSession(limited({ maxLifetimeMs: 400 }));
     const message = await ask(id, '/Bash {"command":"sleep 60"}\n/Bash {"command":"echo never"}');
     expect(message).toMatchObject({ status: "interrupted", stopReason: "lifetime_limit" });
@@ -406,7 +406,7 @@ describe("limits", () => {
     await checkLog(id);
   });
 
-  it("config.maxTurns ends the message, and the session lives on", async () => {
+  it("config.maxTurns ends the message, and the session continues", async () => {
     const id = await createSession({ config: { maxTurns: 2 } });
     const message = await ask(id, "/Nope {}\n/Nope {}\n/Nope {}");
     expect(message).toMatchObject({ status: "completed", stopReason: "max_turns", numTurns: 2 });
@@ -429,7 +429,7 @@ describe("limits", () => {
     expect(types.at(-1)).toBe("session.terminated");
   });
 
-  it("a message that reaches the last turn with its answer completes, and the session ends", async () => {
+  it("a message that finishes with the session's last turn completes, and the session ends", async () => {
     const id = await createSession(limited({ maxTurns: 1 }));
     expect(await ask(id, "hello")).toMatchObject({ stopReason: "end_turn" });
     expect(await read(id)).toMatchObject({ terminationReason: "turn_limit" });
@@ -447,7 +447,7 @@ describe("limits", () => {
     await checkLog(id);
   });
 
-  it("a message's own budget ends the message, and the session lives on", async () => {
+  it("a message's own budget ends the message, and the session continues", async () => {
     const id = await createSession(limited({ maxBudgetNanos: 1e9 }));
     const lines = Array(50).fill("/tokens 2000\n/Nope {}").join("\n");
     const message = await ask(id, lines, { maxBudgetNanos: 30_000_000 });
@@ -456,7 +456,7 @@ describe("limits", () => {
     expect(await ask(id, "hello")).toMatchObject({ stopReason: "end_turn" });
   });
 
-  it("whatever is asked, what was spent stays within the budget and is the sum of its events", async () => {
+  it("the spent amount stays within the budget and is the sum of the events' costs, for any messages", async () => {
     const line = fc.oneof(
       fc.nat(6_000).map((tokens) => `/tokens ${tokens}`),
       fc.constantFrom("/Nope {}", "/fail 529", "/cut", "/cut times=2", "text", "/think deep"),
@@ -479,7 +479,7 @@ describe("limits", () => {
     );
   }, 60_000);
 
-  it("changed limits hold at once", async () => {
+  it("changed limits apply immediately", async () => {
     const id = await createSession();
     await ask(id, "/tokens 4000");
     const spent = (await read(id)).totalCostNanos;
@@ -495,8 +495,8 @@ describe("limits", () => {
   });
 });
 
-describe("what survives", () => {
-  it("a message whose object was lost is carried on, and its lost reply is withdrawn", async () => {
+describe("after a loss of the object or of the index", () => {
+  it("a message is resumed, and its lost reply is withdrawn", async () => {
     const id = await createSession();
     const request = aMessage('/Bash {"command":"echo one >> log.txt"}\n/delay 400\nsay something');
     value(await sessionOf(id).send(ALICE, request));
@@ -517,7 +517,7 @@ describe("what survives", () => {
     expect(look.result).toContain("Bash returned: one");
   });
 
-  it("is carried on by the alarm alone, with nobody asking", async () => {
+  it("a message is resumed by the alarm alone, without a call", async () => {
     const id = await createSession();
     const request = aMessage("/delay 300\nhello");
     value(await sessionOf(id).send(ALICE, request));
@@ -530,7 +530,7 @@ describe("what survives", () => {
     });
   });
 
-  it("goes on without the index, which is brought up to date when it is back", async () => {
+  it("a session works without the index, which is updated when it is back", async () => {
     const id = await createSession();
     await env.DB.exec("ALTER TABLE agent_sessions RENAME TO away");
     try {
@@ -548,8 +548,8 @@ describe("what survives", () => {
   });
 });
 
-describe("an ending", () => {
-  it("for too many restarts leaves a conversation that goes on, and nothing held unseen", async () => {
+describe("the end of a message or session", () => {
+  it("because of too many restarts leaves a conversation that can continue, and its events show every held amount", async () => {
     const id = await createSession({ config: { maxTurns: 3 } });
     const request = aMessage('/Bash {"command":"sleep 60"}');
     value(await sessionOf(id).send(ALICE, request));
@@ -575,7 +575,7 @@ describe("an ending", () => {
     await checkLog(id);
   });
 
-  it("keeps the caller's reason, also when its cut was the last turn", async () => {
+  it("keeps the caller's reason, even if the interrupted turn was the last one", async () => {
     const limits = { ...aSpec().limits, maxTurns: 1 };
     const id = await createSession({ limits });
     value(await sessionOf(id).send(ALICE, aMessage("/delay 60000\nhello")));
@@ -585,7 +585,7 @@ describe("an ending", () => {
     });
   });
 
-  it("does not take the words of a search for the agent's", async () => {
+  it("does not return the text of a search as the agent's result", async () => {
     const id = await createSession();
     const request = aMessage('/WebSearch {"query":"/delay 60000"}');
     value(await sessionOf(id).send(ALICE, request));
@@ -600,7 +600,7 @@ describe("an ending", () => {
     await checkLog(id);
   });
 
-  it("of a session by two callers at once answers both", async () => {
+  it("by two concurrent callers answers both", async () => {
     const id = await createSession();
     const session = sessionOf(id);
     const answers = await Promise.all([
@@ -613,8 +613,8 @@ describe("an ending", () => {
   });
 });
 
-describe("turns", () => {
-  it("are replies of the agent: a search is paid for and shown, but is not one", async () => {
+describe("the number of turns", () => {
+  it("counts replies of the agent, and not searches, which are charged and shown", async () => {
     const id = await createSession({ config: { maxTurns: 2 } });
     const message = await ask(id, '/WebSearch {"query":"cats"}\nwhat did you find?');
     expect(message).toMatchObject({ stopReason: "end_turn", numTurns: 2 });
@@ -626,7 +626,7 @@ describe("turns", () => {
     await checkLog(id);
   });
 
-  it("that were stopped before a word was said are none", async () => {
+  it("does not count replies that were stopped before any text arrived", async () => {
     const id = await createSession();
     value(await sessionOf(id).send(ALICE, aMessage("/delay 60000\nhello")));
     await scheduler.wait(30);
@@ -636,7 +636,7 @@ describe("turns", () => {
   });
 });
 
-describe("watching", () => {
+describe("subscribing to events", () => {
   /** Collects the frames of a session's WebSocket until it closes. */
   async function watch(id: string, query: string) {
     const response = await objectOf(id).fetch(`https://session/events?${query}`, {
@@ -655,7 +655,7 @@ describe("watching", () => {
   }
   const idOf = (frame: string) => Number(/^id: (\d+)/.exec(frame)?.[1] ?? 0);
 
-  it("replays from any seq and goes on live, without a gap or a repeat, while a message runs", async () => {
+  it("replays from any seq and continues live, without a gap or a repeat, while a message runs", async () => {
     const id = await createSession();
     const request = aMessage("/delay 50\n/Nope {}\n/delay 50\n/Nope {}\n/delay 50\nbye");
     value(await sessionOf(id).send(ALICE, request));
@@ -672,7 +672,7 @@ describe("watching", () => {
     });
   });
 
-  it("shows the pieces of a reply as they arrive, each where the one before it ended", async () => {
+  it("sends the deltas of a reply as they arrive, each at the offset where the previous one ended", async () => {
     const id = await createSession();
     const { frames, close } = await watch(id, "");
     const message = await ask(id, "/think about it\nhello");
@@ -689,7 +689,7 @@ describe("watching", () => {
     close();
   });
 
-  it("shows whoever joins in the middle of a reply what was said of it so far", async () => {
+  it("sends the text so far to a subscriber that joins in the middle of a reply", async () => {
     const id = await createSession();
     const request = aMessage("/delay 1000\nhello");
     value(await sessionOf(id).send(ALICE, request));
@@ -713,7 +713,7 @@ describe("watching", () => {
     value(await sessionOf(id).terminate(ALICE, "done"));
   });
 
-  it("closes after the session's last event, also for whoever comes later", async () => {
+  it("closes the socket after the session's last event, even for later subscribers", async () => {
     const id = await createSession();
     const early = await watch(id, "");
     await ask(id, "hello");
@@ -727,8 +727,8 @@ describe("watching", () => {
   });
 });
 
-describe("a page", () => {
-  it("ends early when it would be too large to answer, and the next one goes on from there", async () => {
+describe("a page of messages or events", () => {
+  it("ends early if it would be too large for a response, and the next page continues from there", async () => {
     const id = await createSession();
     const large = "x".repeat(1 << 20);
     await sessionOf(id).send(ALICE, aMessage("/delay 60000"));
@@ -749,7 +749,7 @@ describe("a page", () => {
 });
 
 describe("a long conversation", () => {
-  it("is summarised before it outgrows the model's window, with an event", async () => {
+  it("is summarized before it exceeds the model's window, with an event", async () => {
     const id = await createSession();
     for (let n = 0; n < 11; n++) await ask(id, "/tokens 16000");
     expect(await ask(id, "and now?")).toMatchObject({ status: "completed" });

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { Supervisor } from "./supervisor";
 
-/** A supervisor over a state made by hand, and what it did. */
+/** Creates a supervisor over a given state, and records what it does. */
 function supervised(work: (messageId: string, signal: AbortSignal) => Promise<void>) {
   const state: { running: string | null } = { running: null };
   const did: string[] = [];
@@ -21,7 +21,7 @@ function supervised(work: (messageId: string, signal: AbortSignal) => Promise<vo
 const settle = () => scheduler.wait(5);
 
 describe("a supervisor", () => {
-  it("works on the running message once, however often it is asked", async () => {
+  it("starts one worker for the running message, however often `drive` is called", async () => {
     const { state, did, supervisor } = supervised(() => new Promise(() => {}));
     state.running = "a";
     supervisor.drive();
@@ -31,7 +31,7 @@ describe("a supervisor", () => {
     expect(did).toEqual(["work a"]);
   });
 
-  it("goes on to the next message when one has ended", async () => {
+  it("continues with the next message when one has ended", async () => {
     const { state, did, supervisor } = supervised(async (messageId) => {
       state.running = messageId === "a" ? "b" : null;
     });
@@ -41,7 +41,7 @@ describe("a supervisor", () => {
     expect(did).toEqual(["work a", "stop a", "work b", "stop b"]);
   });
 
-  it("lets whatever else is due have its turn between two messages of a queue", async () => {
+  it("lets other tasks run between two queued messages", async () => {
     const rest = ["b", "c", null];
     const { state, did, supervisor } = supervised(async (messageId) => {
       setTimeout(() => did.push(`other after ${messageId}`), 0);
@@ -62,7 +62,7 @@ describe("a supervisor", () => {
     ]);
   });
 
-  it("stops work on a message that was ended from outside, and waits until it is gone", async () => {
+  it("stops work on a message that another call ended, and waits until the work has ended", async () => {
     let gone = false;
     const { state, did, supervisor } = supervised(async (_, signal) => {
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
@@ -79,7 +79,7 @@ describe("a supervisor", () => {
     expect(did).toEqual(["work a", "stop a"]);
   });
 
-  it("never begins in a loop what leaves its message running", async () => {
+  it("does not restart work in a loop if it leaves its message running", async () => {
     const { state, did, supervisor } = supervised(async () => {});
     state.running = "a";
     supervisor.drive();
@@ -90,7 +90,7 @@ describe("a supervisor", () => {
     expect(did).toHaveLength(4);
   });
 
-  it("ends a message whose work threw, and aborts what that left behind", async () => {
+  it("ends a message whose work rejected, and aborts its remaining calls", async () => {
     const { state, did, supervisor } = supervised(() => Promise.reject("a fault"));
     state.running = "a";
     supervisor.drive();

@@ -22,7 +22,7 @@ beforeEach(() => {
 afterEach(() => vi.restoreAllMocks());
 
 describe("a session's end", () => {
-  it("is logged without the caller's words", async () => {
+  it("is logged without text of the caller", async () => {
     const id = await createSession();
     value(await sessionOf(id).terminate(ALICE, "since Bob asked me to"));
     expect(linesOf("session.ended", id)).toMatchObject([
@@ -31,15 +31,18 @@ describe("a session's end", () => {
     expect(lines.join()).not.toContain("Bob");
   });
 
-  it.each(["deleted", "turn_limit"])("is logged with a reason of ours: %s", async (reason) => {
-    const maxTurns = reason === "turn_limit" ? 1 : null;
-    const id = await createSession({
-      limits: { maxIdleTimeMs: null, maxLifetimeMs: null, maxBudgetNanos: null, maxTurns },
-    });
-    await ask(id, "hello");
-    if (reason === "deleted") value(await sessionOf(id).remove(ALICE));
-    expect(linesOf("session.ended", id)).toMatchObject([{ reason }]);
-  });
+  it.each(["deleted", "turn_limit"])(
+    "is logged with a reason that the session set: %s",
+    async (reason) => {
+      const maxTurns = reason === "turn_limit" ? 1 : null;
+      const id = await createSession({
+        limits: { maxIdleTimeMs: null, maxLifetimeMs: null, maxBudgetNanos: null, maxTurns },
+      });
+      await ask(id, "hello");
+      if (reason === "deleted") value(await sessionOf(id).remove(ALICE));
+      expect(linesOf("session.ended", id)).toMatchObject([{ reason }]);
+    },
+  );
 
   it.each([
     ["budget_limit", "budget_limit"],
@@ -53,7 +56,7 @@ describe("a session's end", () => {
 });
 
 describe("the log", () => {
-  it("holds nothing that a client or an agent says", async () => {
+  it("contains no text of a client or an agent", async () => {
     const said = "PRIVATE";
     const id = await createSession({
       description: said,
@@ -77,7 +80,7 @@ describe("the log", () => {
     expect(lines.join()).not.toContain(said);
   });
 
-  it("has an error's message without what a parser quotes, in a bounded length", () => {
+  it("contains an error's message, shortened and without the text that a parser quotes", () => {
     expect(errorText(new TypeError("it broke"))).toBe("TypeError: it broke");
     expect(errorText("it broke")).toBe("it broke");
     expect(errorText(new Error("x".repeat(10_000)))).toHaveLength(500);

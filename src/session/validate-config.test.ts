@@ -17,7 +17,7 @@ describe("a config", () => {
   });
 
   it.each(["open", { allow: [] }, { allow: ["default"] }] as const)(
-    "of an embedded sandbox can't ask for the network %j",
+    "with an embedded sandbox can't have the network %j",
     (network) => {
       const message = 'a sandbox of "embedded" has no network: only "none" is possible';
       expect(issuesOf({ sandbox: { network } })).toEqual([
@@ -27,13 +27,13 @@ describe("a config", () => {
   );
 
   it.each(["none", "open", { allow: ["default", "*.example.com"] }] as const)(
-    "of a container can ask for the network %j",
+    "with a container can have the network %j",
     (network) => {
       expect(issuesOf({ sandbox: { network } }, true)).toEqual([]);
     },
   );
 
-  it("is told each host that is none", () => {
+  it("has an issue for each invalid host", () => {
     const env = { TOKEN: { secret: "x", hosts: ["api.github.com", "https://x.com"] } };
     const allow = ["default", "example.com", "Example.com"];
     const sandbox = { provider: "elsewhere", network: { allow } };
@@ -51,13 +51,13 @@ describe("a session of Claude Code", () => {
   const paths = (config: SessionConfig, containers = true) =>
     issuesOf({ ...config, runtime: "claude-code" }, containers).map(({ path }) => path);
 
-  it("is refused where its sandbox keeps no programs", () => {
+  it("is refused if its sandbox can't run processes in the background", () => {
     expect(paths({}, false)).toEqual(["config.runtime"]);
     expect(paths({ sandbox: { provider: "embedded" } })).toEqual(["config.runtime"]);
     expect(paths({})).toEqual([]);
   });
 
-  it("is refused by the name of what Claude Code can't do", () => {
+  it("is refused with the path of each option that Claude Code does not support", () => {
     expect(paths({ allowedTools: ["Bash", "wake"] })).toEqual(["config.allowedTools.1"]);
     const customAgents = { writer: { allowedTools: ["Bash(git *)"] } };
     expect(paths({ customAgents })).toEqual(["config.customAgents.writer.allowedTools.0"]);

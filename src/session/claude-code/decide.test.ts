@@ -14,36 +14,36 @@ const react = (event: Parameters<typeof decide>[0], facts: Partial<Facts> = {}) 
 const inputOf = (input: string | undefined) => JSON.parse(input ?? "null");
 
 describe("a line of Claude Code's output", () => {
-  it("that means nothing leads to nothing", () => {
+  it("causes no reaction if it has no meaning", () => {
     expect(react(null)).toBeUndefined();
   });
 
-  it("outside of the protocol is kept as the reason of a death", () => {
+  it("is kept as the reason of an exit if it is not part of the protocol", () => {
     expect(react({ type: "noise", text: "no such file" })).toEqual({ noise: "no such file" });
   });
 
-  it("starts the prompt of this message and of no other", () => {
+  it("records the start of this message's prompt and of no other prompt", () => {
     expect(react({ type: "begun", uuid: PROMPT })).toEqual({ promptStarted: true });
     expect(react({ type: "begun", uuid: NEW })).toBeUndefined();
   });
 
-  it("that ends a prompt which was never started tells the process to go on", () => {
+  it("makes the process continue if it ends a prompt that was never started", () => {
     const reaction = react({ type: "done", uuid: PROMPT });
     expect(reaction).toMatchObject({ promptStarted: true });
     expect(inputOf(reaction?.input)).toMatchObject({ type: "user", uuid: NEW });
   });
 
-  it("that ends a started prompt, or another one, leads to nothing", () => {
+  it("causes no reaction if it ends a started prompt or another prompt", () => {
     expect(react({ type: "done", uuid: PROMPT }, { promptStarted: true })).toBeUndefined();
     expect(react({ type: "done", uuid: NEW })).toBeUndefined();
   });
 
-  it("ends the message", () => {
+  it("ends the message if it reports the end", () => {
     const ended = { type: "ended", failure: null } as const;
     expect(react(ended)).toEqual({ change: ended });
   });
 
-  it("that gives up a reply which may be tried again asks for it once more, and no third time", () => {
+  it("makes the process retry a reply that it gave up on, but only once", () => {
     const ended = { type: "ended", failure: "overloaded" } as const;
     const openTry = { id: "turn_1.3", attempt: 3 };
     const again = react(ended, { openTry });
@@ -54,7 +54,7 @@ describe("a line of Claude Code's output", () => {
     expect(react(ended, { openTry, askedAfter: "turn_1.2" })).toMatchObject({ askAgain: openTry });
   });
 
-  it("with results waits for the calls that they answer", () => {
+  it("waits for the calls whose results it contains", () => {
     const results = {
       type: "results",
       results: [

@@ -11,7 +11,7 @@ import { putBackTranscript, saveTranscript } from "./transcript";
 const PATH = "/home/agent/t.jsonl";
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** A sandbox with one file that is read as the command says. */
+/** A sandbox with one file, from which a command reads the part that it names. */
 function addFakeContainer(file: { content: string | null }): Sandbox {
   return aFakeSandbox({
     run: async ({ command }) => {
@@ -30,7 +30,7 @@ function addFakeContainer(file: { content: string | null }): Sandbox {
   });
 }
 
-/** Keeps a file as it is at several times, and tells what is kept after each. */
+/** Saves several versions of a file in turn, and returns the stored transcript after each. */
 async function kept(...contents: (string | null)[]): Promise<string[]> {
   const id = await createSession();
   return runInDurableObject(objectOf(id), async (_, { storage }) => {
@@ -48,7 +48,7 @@ async function kept(...contents: (string | null)[]): Promise<string[]> {
   });
 }
 
-/** Rows that keeping one more line reads, after so many pieces. */
+/** Returns how many rows are read to save one more line after `pieces` pieces. */
 async function rowsReadAfter(pieces: number): Promise<number> {
   const id = await createSession();
   return runInDurableObject(objectOf(id), async (_, { storage }) => {
@@ -74,11 +74,11 @@ async function rowsReadAfter(pieces: number): Promise<number> {
 }
 
 describe("a transcript", () => {
-  it("costs as much to add to, however long it is", async () => {
+  it("costs the same to extend, whatever its length", async () => {
     expect(await rowsReadAfter(1_000)).toBe(await rowsReadAfter(10));
   });
 
-  it("is kept as it grows, in whole lines", async () => {
+  it("is stored in whole lines as it grows", async () => {
     expect(await kept(null, "", "a\n", "a\nb", "a\nbé\nc\n")).toEqual([
       "",
       "",
@@ -88,7 +88,7 @@ describe("a transcript", () => {
     ]);
   });
 
-  it("that was written anew is kept anew", async () => {
+  it("is stored again from its start after its file was rewritten", async () => {
     expect(await kept("one\ntwo\n", "one\n", "other\nthing\nmore\n")).toEqual([
       "one\ntwo\n",
       "one\n",
@@ -96,13 +96,13 @@ describe("a transcript", () => {
     ]);
   });
 
-  it("of any size is kept, also in one line", async () => {
+  it("is stored at any size, even if it is one line", async () => {
     const long = `${"é".repeat(700_000)}\n`;
     const lines = `${"x".repeat(1_000)}\n`.repeat(1_500);
     expect(await kept(long, long + lines)).toEqual([long, long + lines]);
   });
 
-  it("is put back where its program takes it from", async () => {
+  it("is written to the file from which a new process reads it", async () => {
     const id = await createSession();
     const written = await runInDurableObject(objectOf(id), async (_, { storage }) => {
       const store = new SessionStore(storage);

@@ -17,12 +17,12 @@ const TOKEN = { secret: "s3cret-value", hosts: ["api.github.com"] };
 const NOWHERE = { to: "nowhere" };
 const egress = (id: string, host: string) => sessionOf(id).egress(host);
 
-/** What commands of a session see of a variable. */
+/** Returns the value of a variable in the session's commands. */
 const seen = async (id: string, name: string) =>
   (await ask(id, `/Bash {"command":"echo $${name}"}`)).result?.match(/returned: (\S+)/)?.[1];
 
 describe("a session's outgoing requests", () => {
-  it("go to the default hosts unless its config says otherwise, and the model is no exception", async () => {
+  it("may go to the default hosts only, unless its config says otherwise, and not to the model", async () => {
     const id = await createSession();
     expect(await egress(id, "github.com")).toEqual({ to: "host", replacements: [] });
     expect(await egress(id, "example.com")).toEqual(NOWHERE);
@@ -35,14 +35,14 @@ describe("a session's outgoing requests", () => {
     expect(await egress(one, "github.com")).toEqual(NOWHERE);
   });
 
-  it("for the model go to the model where a program in the sandbox is the agent", async () => {
+  it("to the API's hosts go to the model if the runtime is Claude Code", async () => {
     const config = { runtime: "claude-code", sandbox: { network: "none" } } as const;
     const id = await createSession({ config });
     expect(await egress(id, "api.anthropic.com")).toEqual({ to: "model" });
     expect(await egress(id, "github.com")).toEqual(NOWHERE);
   });
 
-  it("of one that was never made, has ended or is removed go nowhere, and leave nothing behind", async () => {
+  it("go nowhere and leave no storage if the session does not exist, has ended or is removed", async () => {
     const unknown = newSessionId();
     expect(await egress(unknown, "github.com")).toEqual(NOWHERE);
     expect(await tablesOf(objectOf(unknown))).toEqual([]);
@@ -56,8 +56,8 @@ describe("a session's outgoing requests", () => {
   });
 });
 
-describe("a page", () => {
-  it("is not fetched while nobody can say where its name leads", async () => {
+describe("fetching a page", () => {
+  it("fails if its host name can't be resolved", async () => {
     const id = await createSession();
     const prompt = '/WebFetch {"url":"https://example.com/","prompt":"What is it?"}';
     expect((await ask(id, prompt)).result).toContain(
@@ -67,7 +67,7 @@ describe("a page", () => {
 });
 
 describe("a secret of a session", () => {
-  it("is a placeholder in its commands, the same after a loss, and its value only for its hosts", async () => {
+  it("is a stable placeholder in commands and has its value only in requests to its hosts", async () => {
     const id = await createSession({ config: { env: { TOKEN, PLAIN: "plain" } } });
     const placeholder = await seen(id, "TOKEN");
     expect(placeholder).toMatch(/^rigger_secret_/);
@@ -81,7 +81,7 @@ describe("a secret of a session", () => {
     expect(await egress(id, "github.com")).toEqual({ to: "host", replacements: [] });
   });
 
-  it("is inherited by a resumed session with its placeholder, since files may hold that", async () => {
+  it("keeps its placeholder in a resumed session, since files may contain it", async () => {
     const origin = await createSession({ pattern: "hybrid", config: { env: { TOKEN } } });
     const placeholder = await seen(origin, "TOKEN");
     const same = await createSession({ config: { resumeSessionId: origin } });
@@ -95,7 +95,7 @@ describe("a secret of a session", () => {
     });
   });
 
-  it("is in no view, no event, no transcript and not in the index; a snapshot keeps it with the environment", async () => {
+  it("appears in no response, event, transcript or index row, and in a snapshot only in the environment", async () => {
     const id = await createSession({ pattern: "hybrid", config: { env: { TOKEN } } });
     await ask(id, '/Bash {"command":"env; set"}');
     const snapshot = value(await sessionOf(id).snapshot(ALICE));

@@ -39,12 +39,12 @@ const wanted = { again: true };
 describe("every transition of a container", () => {
   it.each<[string, ContainerState, ContainerState]>([
     [
-      "a new one starts",
+      "a new container starts",
       newContainerState(null),
       { saved: null, saves: 0, clean: true, lost: false, phase: "starting", attempts: 0 },
     ],
     [
-      "one that is not there starts when it is wanted",
+      "a missing container starts when it is requested",
       requestStart(none),
       { ...starting, attempts: 0 },
     ],
@@ -56,22 +56,22 @@ describe("every transition of a container", () => {
     ["one that was used is saved", requestRelease(ready, true), { ...saving, attempts: 0 }],
     ["one that was not is given back", requestRelease(unused, true), { ...releasing, attempts: 0 }],
     [
-      "one that is not to be kept is given back",
+      "a container without files to keep is released",
       requestRelease(ready, false),
       { ...releasing, attempts: 0 },
     ],
     [
-      "one that starts is given back",
+      "a starting container is released",
       requestRelease(starting, true),
       { ...releasing, attempts: 0 },
     ],
     [
-      "one that was wanted again is not any more",
+      "a release cancels a requested restart",
       requestRelease({ ...saving, ...wanted }, true),
       saving,
     ],
     [
-      "what was saved is what the next begins with",
+      "the next container starts with the saved workspace",
       markSaved(saving, after),
       {
         ...releasing,
@@ -82,24 +82,24 @@ describe("every transition of a container", () => {
     ],
     ["one that was given back is gone", markReleased(releasing), { ...none, clean: true }],
     [
-      "and starts again where it is wanted",
+      "a released container starts again if that was requested",
       markReleased({ ...releasing, ...wanted }),
       { ...starting, clean: true, attempts: 0 },
     ],
     [
-      "one that is lost is given back",
+      "a lost container is released",
       markLost(ready, "m"),
       { ...releasing, lost: true, attempts: 0 },
     ],
     [
-      "nothing is lost with one that was not used",
+      "no files are lost with an unused container",
       markLost(unused, "m"),
       { ...releasing, attempts: 0 },
     ],
     ["another one's loss changes nothing", markLost(ready, "other"), ready],
     ["one that can't start is given back", giveUp(starting), { ...releasing, attempts: 0 }],
     [
-      "one that can't be saved is lost",
+      "a container that can't be saved counts as lost",
       giveUp(saving),
       {
         ...releasing,
@@ -109,7 +109,7 @@ describe("every transition of a container", () => {
       },
     ],
     [
-      "or stays, where it is wanted again",
+      "a container that can't be saved is kept if it was requested again",
       giveUp({ ...saving, ...wanted }),
       { ...ready, saves: 2 },
     ],
@@ -117,7 +117,7 @@ describe("every transition of a container", () => {
   ])("%s", (_, container, expected) => expect(container).toEqual(expected));
 });
 
-/** What can happen to a container, in any order. */
+/** The transitions of a container, in any order. */
 const happening = fc.constantFrom<(container: ContainerState) => ContainerState>(
   requestStart,
   (container) => requestRelease(container, true),
@@ -131,8 +131,8 @@ const happening = fc.constantFrom<(container: ContainerState) => ContainerState>
   markReleased,
 );
 
-describe("whatever happens to a container", () => {
-  it("what was saved is never forgotten, and each save has a key of its own", () => {
+describe("after any sequence of transitions of a container", () => {
+  it("a saved workspace is never forgotten, and each save has its own key", () => {
     fc.assert(
       fc.property(fc.array(happening), (happenings) => {
         let container = newContainerState(before);
@@ -148,7 +148,7 @@ describe("whatever happens to a container", () => {
     );
   });
 
-  it("used files go only by a save, a loss that is told, or because nobody wants them", () => {
+  it("changed files disappear only by a save, a recorded loss, or a release without keeping them", () => {
     fc.assert(
       fc.property(fc.array(happening), (happenings) => {
         let container = newContainerState(null);
@@ -190,7 +190,7 @@ describe("whatever happens to a container", () => {
     );
   });
 
-  it("shows as ready only where it is, and is wanted only where it is to be", () => {
+  it("it is shown as ready only if it is, and wanted only if it should exist", () => {
     for (const container of [none, starting, ready, unused, saving, releasing]) {
       expect(sandboxState(container) === "ready").toBe(container.phase === "ready");
       expect(isWanted(container)).toBe(

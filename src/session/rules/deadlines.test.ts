@@ -32,39 +32,39 @@ describe("nextDeadline", () => {
     ["the earlier of idle and lifetime comes first", {}, { at: 15_000, because: "idle_timeout" }],
     ["a busy session is not idle", { busy: true }, { at: 61_000, because: "lifetime_limit" }],
     [
-      "a sleeping session has only its lifetime",
+      "an idle session has only its lifetime limit",
       { lifecycle: { status: "idle", startedAt: 0 } },
       { at: 61_000, because: "lifetime_limit" },
     ],
     [
-      "one whose sandbox is not ready yet has not begun to be idle",
+      "an initializing session has no idle timeout",
       { lifecycle: { status: "initializing" } },
       { at: 61_000, because: "lifetime_limit" },
     ],
     [
-      "one that nobody has spoken to is idle since it was ready",
+      "a session without messages has been idle since it started",
       { lifecycle: { status: "active", startedAt: 9_000 } },
       { at: 19_000, because: "idle_timeout" },
     ],
     [
-      "an ended session waits for its cleanup alone",
+      "an ended session has only its cleanup",
       { lifecycle: completed },
       { at: 70_000, because: "cleanup" },
     ],
     ["one that is kept has no deadline", { lifecycle: { ...completed, cleanupAt: null } }, null],
     [
-      "a session that a schedule is to wake does not end of idleness",
+      "a session with a run to come has no idle timeout",
       { scheduleAt: 50_000 },
       { at: 61_000, because: "lifetime_limit" },
     ],
     [
-      "a hybrid one falls asleep until then",
+      "a hybrid session with a run to come has an idle timeout",
       { scheduleAt: 50_000, pattern: "hybrid" },
       { at: 15_000, because: "idle_timeout" },
     ],
     ["one that is being forgotten has none", { lifecycle: completed, removed: true }, null],
     [
-      "no limits, no deadline",
+      "a session without limits has no deadline",
       {
         limits: { maxIdleTimeMs: null, maxLifetimeMs: null, maxBudgetNanos: null, maxTurns: null },
       },
@@ -74,25 +74,25 @@ describe("nextDeadline", () => {
 });
 
 describe("dueDeadline", () => {
-  it("is due at its instant, not before", () => {
+  it("is due at its time, not before", () => {
     expect(dueDeadline(timing(), 14_999)).toBeNull();
     expect(dueDeadline(timing(), 15_000)).toEqual({ at: 15_000, because: "idle_timeout" });
   });
 });
 
 describe("nextAlarm", () => {
-  it("beats while a message runs", () => {
+  it("is a heartbeat while a message runs", () => {
     const endless = { ...timing().limits, maxLifetimeMs: null };
     expect(nextAlarm(timing({ busy: true, limits: endless }), 5_000)).toBe(5_000 + HEARTBEAT_MS);
   });
 
-  it("beats while a machine comes or goes, unless the session is being forgotten", () => {
+  it("is a heartbeat while a container has work pending, unless the session is removed", () => {
     const rests = { machinePending: true, lifecycle: { ...completed, cleanupAt: null } };
     expect(nextAlarm(timing(rests), 5_000)).toBe(5_000 + HEARTBEAT_MS);
     expect(nextAlarm(timing({ ...rests, removed: true }), 5_000)).toBeNull();
   });
 
-  it("wakes for the outbox, also when nothing else will ever happen", () => {
+  it("wakes for the outbox, even if there is no other deadline", () => {
     const lifecycle = { ...completed, cleanupAt: null };
     expect(nextAlarm(timing({ lifecycle, outboxAt: 9_000 }), 5_000)).toBe(9_000);
     expect(nextAlarm(timing({ lifecycle }), 5_000)).toBeNull();
@@ -105,7 +105,7 @@ describe("nextAlarm", () => {
     expect(nextAlarm(timing({ scheduleAt: 90_000 }), 5_000)).toBe(61_000);
   });
 
-  it("wakes for a schedule in the session's own part of a second, less than a second late", () => {
+  it("wakes for a schedule at the session's offset within a second, less than a second late", () => {
     expect(nextAlarm(timing({ scheduleAt: 9_000, scheduleOffsetMs: 250 }), 5_000)).toBe(9_250);
     expect(nextAlarm(timing({ scheduleAt: 9_251, scheduleOffsetMs: 250 }), 5_000)).toBe(10_250);
     fc.assert(
@@ -122,7 +122,7 @@ describe("nextAlarm", () => {
     );
   });
 
-  it("wakes once a second for what is overdue, and not at all while the queue has no room", () => {
+  it("wakes once a second for overdue runs, and not at all while the queue has no room", () => {
     const overdue = { scheduleAt: 1_000, scheduleOffsetMs: 400 };
     expect(nextAlarm(timing(overdue), 5_000)).toBe(5_400);
     expect(nextAlarm(timing(overdue), 5_400)).toBe(6_400);
@@ -130,7 +130,7 @@ describe("nextAlarm", () => {
     expect(nextAlarm(timing(waits), 5_000)).toBe(5_000 + HEARTBEAT_MS);
   });
 
-  it("never lies in the past, so that an alarm can't loop", () => {
+  it("is never in the past, so that alarms can't loop", () => {
     const instant = fc.option(fc.nat(1_000_000), { nil: null });
     fc.assert(
       fc.property(
@@ -157,7 +157,7 @@ describe("scheduleOffset", () => {
     expect(scheduleOffset("sess_bfe71ea8461f3e3bdc6fdbc9ef3e546d")).toBe(84);
   });
 
-  it("spreads sessions evenly over a second", () => {
+  it("distributes sessions evenly over a second", () => {
     const tenths = new Array<number>(10).fill(0);
     for (let n = 0; n < 1_000; n++) {
       const offset = scheduleOffset(`sess_${n.toString(16).padStart(32, "0")}`);

@@ -13,13 +13,13 @@ import {
 const empty: Balance = { spentNanos: 0, heldNanos: 0 };
 
 describe("the ledger", () => {
-  it("refuses a call whose bound does not fit, and takes one that fits exactly", () => {
+  it("refuses a call whose bound does not fit, and accepts one that fits exactly", () => {
     expect(reserve(empty, 101, 100)).toBeNull();
     expect(reserve(empty, 100, 100)?.balance).toEqual({ spentNanos: 0, heldNanos: 100 });
     expect(reserve(empty, 1e15, null)).not.toBeNull();
   });
 
-  it("settles once: a second settlement changes nothing", () => {
+  it("settles a call once, so that a second settlement changes nothing", () => {
     const held = reserve(empty, 100, 100);
     if (!held) throw new Error("it fits");
     const once = settle(held.balance, held.reservation, 30, "released");
@@ -27,7 +27,7 @@ describe("the ledger", () => {
     expect(settle(once.balance, once.reservation, 90, "released")).toEqual(once);
   });
 
-  it("keeps the rest of a cut-off call's bound held, and never charges any call more than its bound", () => {
+  it("keeps the rest of an interrupted call's bound held, and never charges more than the bound", () => {
     const held = reserve(empty, 100, 100);
     if (!held) throw new Error("it fits");
     const cut = settle(held.balance, held.reservation, 30, "kept");
@@ -40,7 +40,7 @@ describe("the ledger", () => {
     expect(dear.balance).toEqual({ spentNanos: 100, heldNanos: 0 });
   });
 
-  it("never spends or holds more than the budget, whatever calls run side by side and however they end", () => {
+  it("never spends or holds more than the budget, whichever calls run concurrently and however they end", () => {
     const act = fc.record({
       pick: fc.nat(20),
       bound: fc.nat(1_000),
@@ -56,7 +56,7 @@ describe("the ledger", () => {
           const chosen = pick % Math.max(1, calls.length);
           const call = calls[chosen];
           if (settles && call) {
-            // Also of a report that says ten times the bound.
+            // Including a report of ten times the bound.
             const cost = Math.floor(call.boundNanos * share);
             const settled = settle(balance, call, cost, rest);
             balance = settled.balance;
@@ -84,13 +84,13 @@ describe("usedUp", () => {
     [{ spentNanos: 4, numTurns: 0 }, { maxBudgetNanos: 5, maxTurns: null }, null],
     [{ spentNanos: 0, numTurns: 3 }, { maxBudgetNanos: null, maxTurns: 3 }, "turn_limit"],
     [{ spentNanos: 9, numTurns: 9 }, { maxBudgetNanos: null, maxTurns: null }, null],
-    // A session that may spend nothing ends with its first message, not at its birth.
+    // A session with a budget of 0 ends with its first message, not at its creation.
     [{ spentNanos: 0, numTurns: 0 }, { maxBudgetNanos: 0, maxTurns: null }, null],
   ])("%j of %j: %s", (used, limits, expected) => expect(usedUp(used, limits)).toBe(expected));
 });
 
 describe("warnings", () => {
-  it("warns once, when four fifths of a limit are used", () => {
+  it("are returned once, when four fifths of a limit are used", () => {
     const limits = { maxBudgetNanos: 1e9, maxTurns: 10 };
     const at = (spentNanos: number, numTurns: number) => ({ spentNanos, numTurns });
     expect(warnings(at(0, 0), at(7e8, 7), limits)).toEqual([]);

@@ -26,7 +26,7 @@ describe("every transition of the lifecycle", () => {
     ["a sleeping session wakes with its start", activate(idle, 9), active],
     ["a hybrid session falls asleep", expireIdle(active, hybrid, 9), idle],
     [
-      "another session ends when idle",
+      "a session that is not hybrid ends when idle",
       expireIdle(active, longRunning, 9),
       { status: "terminated", reason: "idle_timeout", startedAt: 5, endedAt: 9, cleanupAt: null },
     ],
@@ -36,7 +36,7 @@ describe("every transition of the lifecycle", () => {
       { status: "completed", startedAt: 5, endedAt: 9, cleanupAt: 60_009 },
     ],
     [
-      "one whose background message nobody has read is kept for an hour",
+      "an ephemeral session with an unread background message is kept for an hour",
       complete(active, { pattern: "ephemeral", unread: true }, 9),
       { status: "completed", startedAt: 5, endedAt: 9, cleanupAt: 3_600_009 },
     ],
@@ -51,7 +51,7 @@ describe("every transition of the lifecycle", () => {
       { status: "error", error, startedAt: null, endedAt: 9, cleanupAt: null },
     ],
     [
-      "a sleeping session can be terminated",
+      "an idle session can be terminated",
       terminate(idle, "enough", hybrid, 9),
       { status: "terminated", reason: "enough", startedAt: 5, endedAt: 9, cleanupAt: null },
     ],
@@ -62,7 +62,7 @@ describe("every transition of the lifecycle", () => {
     expect(expireIdle(idle, hybrid, 9)).toBe(idle);
   });
 
-  it("a first read shortens the stay of a background session, and later reads do not lengthen it", () => {
+  it("the first read of a background message shortens how long the session is kept, and later reads do not extend it", () => {
     const kept = complete(active, { pattern: "ephemeral", unread: true }, 0);
     const read = markRead(kept, 1_000);
     expect(read).toMatchObject({ cleanupAt: 61_000 });
@@ -80,8 +80,8 @@ const steps: Step[] = [
   (state, pattern, now) => terminate(state, "any", { pattern, unread: false }, now),
 ];
 
-describe("any sequence of transitions", () => {
-  it("what has ended stays ended, only ephemeral sessions are cleaned up, and time never runs back", () => {
+describe("in any sequence of transitions", () => {
+  it("terminal states are final, only ephemeral sessions are cleaned up, and times never decrease", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...PATTERNS),

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { cronProblem, nextRun, setAnew, type When } from "./schedule-times";
 
-/** The first runs after an instant, one after the other. */
+/** Returns the first runs after a time, in order. */
 function runs(when: When, after: string, count: number): string[] {
   const found: string[] = [];
   let at = Date.parse(after);
@@ -20,13 +20,13 @@ const every = (everyMs: number, from: number): When => ({ kind: "every", everyMs
 describe("a cron schedule", () => {
   it.each<[string, When, string, string[]]>([
     [
-      "runs by the clocks of its zone",
+      "runs by the clocks of its time zone",
       cron("0 9 * * mon-fri", "Asia/Kolkata"),
       "2026-11-20T00:00Z",
       ["2026-11-20T03:30Z", "2026-11-23T03:30Z"],
     ],
     [
-      "runs after its instant, never at it",
+      "runs after the given time, never at it",
       cron("*/15 * * * *"),
       "2026-11-20T10:15:00Z",
       ["2026-11-20T10:30Z", "2026-11-20T10:45Z"],
@@ -38,31 +38,31 @@ describe("a cron schedule", () => {
       ["2026-11-21T12:00:30.000Z"],
     ],
     [
-      "knows leap years",
+      "handles leap years",
       cron("0 0 29 2 *"),
       "2026-01-01T00:00Z",
       ["2028-02-29T00:00Z", "2032-02-29T00:00Z"],
     ],
     [
-      "and the centuries without one",
+      "handles centuries that are not leap years",
       cron("0 0 29 2 *"),
       "2096-03-01T00:00Z",
       ["2104-02-29T00:00Z"],
     ],
     [
-      "knows the last day of a month",
+      "handles the last day of a month",
       cron("0 0 L * *"),
       "2028-01-31T00:00Z",
       ["2028-02-29T00:00Z", "2028-03-31T00:00Z"],
     ],
     [
-      "has the nicknames of cron",
+      "accepts the nicknames of cron",
       cron("@daily", "Europe/Berlin"),
       "2026-07-01T00:00Z",
       ["2026-07-01T22:00Z"],
     ],
     [
-      "takes either day where a day of the month and one of the week are given",
+      "runs on either day if a day of the month and a day of the week are given",
       cron("0 0 13 * 5"),
       "2026-01-02T00:00Z",
       ["2026-01-09T00:00Z", "2026-01-13T00:00Z"],
@@ -74,31 +74,31 @@ describe("a cron schedule", () => {
       ["2026-03-29T01:00Z", "2026-03-30T00:30Z"],
     ],
     [
-      "also when it has several hours",
+      "runs right after the gap even if it has several hours",
       cron("30 2,14 * * *", "America/New_York"),
       "2026-03-08T00:00Z",
       ["2026-03-08T07:00Z", "2026-03-08T18:30Z", "2026-03-09T06:30Z"],
     ],
     [
-      "runs once in an hour that comes twice",
+      "runs once in an hour that occurs twice",
       cron("30 2 * * *", "Europe/Berlin"),
       "2026-10-24T12:00Z",
       ["2026-10-25T00:30Z", "2026-10-26T01:30Z"],
     ],
     [
-      "every half hour goes on at its pace through an hour that comes twice",
+      "keeps its half-hour interval through an hour that occurs twice",
       cron("*/30 * * * *", "Europe/Berlin"),
       "2026-10-25T00:00Z",
       ["2026-10-25T00:30Z", "2026-10-25T01:00Z", "2026-10-25T01:30Z", "2026-10-25T02:00Z"],
     ],
     [
-      "every hour skips none where clocks go forward",
+      "skips no hour of an hourly schedule when clocks go forward",
       cron("0 * * * *", "Europe/Berlin"),
       "2026-03-28T23:30Z",
       ["2026-03-29T00:00Z", "2026-03-29T01:00Z", "2026-03-29T02:00Z"],
     ],
     [
-      "knows a change of half an hour",
+      "handles a clock change of half an hour",
       cron("15 2 * * *", "Australia/Lord_Howe"),
       "2026-10-02T16:00Z",
       ["2026-10-03T15:30Z", "2026-10-04T15:15Z"],
@@ -113,11 +113,11 @@ describe("a cron schedule", () => {
     expect(runs(when, after, expected.length)).toEqual(expected),
   );
 
-  it("has no run in a zone that is not known any more", () => {
+  it("has no run if its time zone is no longer known", () => {
     expect(nextRun(cron("* * * * *", "Nowhere/Land"), 0)).toBeNull();
   });
 
-  it("runs at every minute that its fields name and at no other", () => {
+  it("runs at every minute that matches its fields and at no other", () => {
     const field = (max: number) => fc.uniqueArray(fc.nat(max), { minLength: 1, maxLength: 4 });
     const start = Date.UTC(2026, 0, 1);
     fc.assert(
@@ -138,7 +138,7 @@ describe("a cron schedule", () => {
   });
 
   it.each(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])(
-    "comes later than its instant and misses nothing between, in %s",
+    "returns a later time and skips no run, in %s",
     (timeZone) => {
       const when = fc.constantFrom("*/7 * * * *", "30 2 * * *", "0 0 1 * *", "5,10 1-3 * * sun");
       const start = Date.UTC(2026, 0, 1);
@@ -157,7 +157,7 @@ describe("a cron schedule", () => {
 });
 
 describe("a schedule at an interval", () => {
-  it("keeps to the steps from its beginning, whenever it is asked", () => {
+  it("runs at multiples of the interval from its start, whatever the given time", () => {
     const instant = fc.integer({ min: 0, max: 4e12 });
     fc.assert(
       fc.property(
@@ -175,13 +175,13 @@ describe("a schedule at an interval", () => {
   });
 });
 
-describe("a single run", () => {
-  it("comes once", () => {
+describe("a one-time schedule", () => {
+  it("runs once", () => {
     const when: When = { kind: "once", at: 5_000, delayMs: null };
     expect([4_999, 5_000].map((after) => nextRun(when, after))).toEqual([5_000, null]);
   });
 
-  it("set by a delay, waits for it anew when the clock is set back; set for an instant, it stays", () => {
+  it("waits again if it was set by a delay and the clock was set back, and keeps a fixed time", () => {
     const byDelay: When = { kind: "once", at: 9_000, delayMs: 4_000 };
     expect(setAnew(byDelay, 1_000)).toEqual({ ...byDelay, at: 5_000 });
     const byInstant: When = { kind: "once", at: 9_000, delayMs: null };
@@ -193,7 +193,7 @@ describe("cronProblem", () => {
   const now = Date.UTC(2026, 0, 1);
 
   it.each(["* * * * *", "0 9 * * 1-5", "*/10 * * * * *", "@weekly", "0 0 L 2 *", "0 9 * * MON#2"])(
-    "finds nothing wrong with %s",
+    "accepts %s",
     (text) => expect(cronProblem(text, "Europe/Berlin", now)).toBeUndefined(),
   );
 
@@ -214,11 +214,11 @@ describe("cronProblem", () => {
     });
   });
 
-  it.each(["", "Nowhere/Land", "Berlin", "\ud800"])("knows that %j is no time zone", (timeZone) => {
+  it.each(["", "Nowhere/Land", "Berlin", "\ud800"])("rejects the time zone %j", (timeZone) => {
     expect(cronProblem("* * * * *", timeZone, now)).toMatchObject({ path: "timeZone" });
   });
 
-  it("throws for nothing that anybody may send", () => {
+  it("never throws, whatever the input is", () => {
     const word = fc.constantFrom(
       "*",
       "*/5",
