@@ -24,7 +24,7 @@ export interface ClockDeps {
 export class Clock {
   readonly #context: SessionContext;
   readonly #deps: ClockDeps;
-  /** When the alarm is set to; undefined while that is not known. */
+  /** The time of the alarm in ms since 1970; null if none is set; undefined if not known. */
   #alarmAt: number | null | undefined;
 
   constructor(context: SessionContext, deps: ClockDeps) {

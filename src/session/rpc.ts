@@ -217,26 +217,35 @@ export interface EventPage {
 export interface SessionRpc {
   /** Creates the session. A repeat with the same `requestHash` returns the session. */
   create(caller: Caller, spec: SessionSpec): Promise<Result<SessionRow>>;
+  /** Returns the session's row. */
   read(caller: Caller): Promise<Result<SessionRow>>;
+  /** Changes metadata or limits. Ends the session if a new limit is used up already and no message runs. */
   update(caller: Caller, patch: SessionPatch): Promise<Result<SessionRow>>;
   /** Accepts a message and returns immediately. A repeat returns the message in its current state. */
   send(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>>;
   /** Accepts a message and returns after it has ended. */
   ask(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>>;
+  /** Returns up to `limit` messages after position `after`, oldest first. */
   messages(caller: Caller, page: { after: number; limit: number }): Promise<Result<MessagePage>>;
+  /** Returns one message. */
   message(caller: Caller, messageId: string): Promise<Result<MessageRow>>;
+  /** Returns up to `limit` events after seq `after`, oldest first. */
   events(caller: Caller, page: { after: number; limit: number }): Promise<Result<EventPage>>;
   /** Interrupts the running message and returns it; null if none runs. */
   interrupt(caller: Caller): Promise<Result<MessageRow | null>>;
   /** Ends the session. Idempotent: an ended session does not change. */
   terminate(caller: Caller, reason: string): Promise<Result<SessionRow>>;
+  /** Creates a schedule. A repeat with the same `id` and `requestHash` returns the first one. */
   addSchedule(caller: Caller, request: ScheduleRequest): Promise<Result<ScheduleRow>>;
+  /** Returns the schedules, in the order in which they were created. */
   schedules(caller: Caller): Promise<Result<ScheduleRow[]>>;
+  /** Pauses or resumes a schedule. */
   updateSchedule(
     caller: Caller,
     scheduleId: string,
     patch: { paused: boolean },
   ): Promise<Result<ScheduleRow>>;
+  /** Removes a schedule. Messages that it has sent are kept. */
   removeSchedule(caller: Caller, scheduleId: string): Promise<Result<null>>;
   /** Takes a snapshot of transcript and workspace. Refused while a message runs. */
   snapshot(caller: Caller): Promise<Result<SnapshotRow>>;

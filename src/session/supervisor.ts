@@ -52,7 +52,7 @@ export class Supervisor {
     await settledWithin(this.#stopped, STOP_WAIT_MS);
   }
 
-  /** Never rejects. */
+  /** Works on a message, and fails it if the work rejects. Never rejects. */
   async #work(messageId: string, controller: AbortController): Promise<void> {
     try {
       await this.#deps.work(messageId, controller.signal);

@@ -43,7 +43,7 @@ interface Work {
   settled: Notifier;
   /** The last output of the process that was not a line of its protocol. */
   noise: string;
-  /** The id of the failed attempt after which the process was last told to call the model again. */
+  /** The id of the failed attempt after which the process was last asked to call the model again. */
   askedAfter: string | null;
   /** Aborts the pending model calls of the process when it exits. */
   process: AbortController;

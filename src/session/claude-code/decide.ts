@@ -15,7 +15,7 @@ export interface Facts {
   promptStarted: boolean;
   /** The newest attempt of a reply that the process gave up on although another attempt may follow. */
   openTry: { id: string; attempt: number } | undefined;
-  /** The id of the attempt after which the process was last told to call the model again. */
+  /** The id of the attempt after which the process was last asked to call the model again. */
   askedAfter: string | null;
 }
 
@@ -31,7 +31,7 @@ export interface Reaction {
   change?: Change;
   /** An input line to send. */
   input?: string;
-  /** The attempt that the process is told to repeat. */
+  /** The attempt that the process is asked to repeat. */
   askAgain?: { id: string; attempt: number };
 }
 
@@ -55,7 +55,7 @@ export function decide(
       return { promptStarted: true, input: promptLine(newUuid, GO_ON) };
     case "ended": {
       const { openTry, askedAfter } = facts;
-      // If the process made no further attempt after it was told to, telling it again would not help.
+      // If the process made no further attempt after it was asked to, asking again would not help.
       if (!openTry || openTry.id === askedAfter) return { change: event };
       return { askAgain: openTry, input: promptLine(newUuid, ASK_AGAIN) };
     }

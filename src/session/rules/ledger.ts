@@ -85,7 +85,7 @@ export function usedUp(
   return limits.maxTurns !== null && numTurns >= limits.maxTurns ? "turn_limit" : null;
 }
 
-/** A limit whose warning threshold a session has just crossed. */
+/** A warning that a session crossed the threshold of a limit. `used` and `max` are in dollars for `budget`. */
 export interface Warning {
   limit: "budget" | "turns";
   used: number;

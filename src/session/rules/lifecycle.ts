@@ -22,7 +22,7 @@ interface Ended {
 
 /** How long an ended ephemeral session can still be read, in ms. */
 const CLEANUP_MS = 60_000;
-/** The same for one whose message was sent in the background and has not been read yet. */
+/** The same for a session with an unread background message. */
 const UNREAD_CLEANUP_MS = 3_600_000;
 
 /** The facts about a session that its end depends on. */

@@ -161,7 +161,7 @@ describe("limits on turns of Claude Code", () => {
 });
 
 describe("a model without a known price", () => {
-  it("is refused by name", async () => {
+  it("is refused with its name", async () => {
     const id = await claudeCode({});
     const session = sessionOf(id);
     await ask(id, "hi");

@@ -72,8 +72,8 @@ async function forEachSideBySide<T>(all: T[], act: (one: T) => Promise<void>): P
 async function faultPoints(scenario: Scenario) {
   const { fault, outcome } = await play(scenario, null, "everything");
   const points = [...fault.commits];
-  const told = points.flatMap((point) => point.replace(/ #\d+$/, "").split(", ")).filter(Boolean);
-  expect(told.sort()).toEqual(outcome.events);
+  const logged = points.flatMap((point) => point.replace(/ #\d+$/, "").split(", ")).filter(Boolean);
+  expect(logged.sort()).toEqual(outcome.events);
   return { points, undisturbed: outcome };
 }
 

@@ -4,8 +4,8 @@ import type { ModelCall, ModelReply } from "../../agent/model/model";
 import { ask, createSession, eventsOf } from "../../testing/sessions";
 import { model } from "../deployment";
 
-// Two players fill the cells of a board, a file, each as fast as it can. Whatever was told to be written
-// has to be on the board at the end.
+// Two players fill the cells of a board, which is a file, each as fast as it can. At the end, the board must contain
+// every write that succeeded.
 
 const CELLS = 24;
 const BOARD = "/workspace/board.txt";
@@ -19,7 +19,7 @@ const use = (name: string, input: object): Block => ({
   name,
   input,
 });
-const text = (said: string): Block => ({ type: "text", text: said });
+const text = (text: string): Block => ({ type: "text", text });
 
 /** Returns the newest tool result of a conversation; undefined before the first. */
 function lastResult({ messages }: ModelCall): { content: string; refused: boolean } | undefined {
