@@ -3,7 +3,7 @@ import type { Breaker } from "./breaker";
 import type { SessionContext } from "./context";
 import type { CrashGuard } from "./crash-guard";
 import type { Outbox } from "./outbox";
-import { beats, dueDeadline, keepsAlarm, nextAlarm } from "./rules/deadlines";
+import { dueDeadline, keepsAlarm, needsHeartbeat, nextAlarm } from "./rules/deadlines";
 import { hasDueSchedule, runDueSchedules, schedulesWait } from "./transactions/schedules";
 import { applyDeadline } from "./transactions/session";
 import { timingOf } from "./transactions/session-row";
@@ -45,7 +45,7 @@ export class Clock {
     const timing = timingOf(store);
     const now = Date.now();
     const at = nextAlarm(timing, now, breaker.restUntil(now), guard.restsUntil("alarm", now));
-    if (keepsAlarm(this.#alarmAt, at, beats(timing))) return;
+    if (keepsAlarm(this.#alarmAt, at, needsHeartbeat(timing))) return;
     this.#alarmAt = at;
     // Not awaited, so that the write is atomic with the change that was just committed.
     if (at === null) storage.deleteAlarm();

@@ -6,7 +6,7 @@ import type { SessionContext } from "./context";
 import type { CrashGuard } from "./crash-guard";
 import { model } from "./deployment";
 import { runMessage } from "./loop/run-message";
-import { outlive, SURVIVAL_MS } from "./rules/recovery";
+import { markSurvived, SURVIVAL_MS } from "./rules/recovery";
 import { problemOf, type SessionEnv, withoutSecrets } from "./session-env";
 import type { Snapshots } from "./snapshots/snapshots";
 import { Supervisor } from "./supervisor";
@@ -88,7 +88,7 @@ export class MessageWorker {
     const { recovery } = store;
     if (resumed.messageId !== this.running() || recovery === null) return;
     commit(() => {
-      store.recovery = outlive(recovery);
+      store.recovery = markSurvived(recovery);
     });
   }
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Api, ask, read, type SessionView } from "./api.ts";
 import { nanos } from "./checks.ts";
-import { DOOMED_USER, type Life, USERS } from "./life.ts";
+import { DELETED_USER, type Life, USERS } from "./life.ts";
 
 interface Summary {
   totalSessions: number;
@@ -41,7 +41,7 @@ export async function faultsOfIndex(api: Api, lives: readonly Life[]): Promise<s
   }
   const all = await read<Summary>(api, "/api/sessions/stats/summary");
   if (all.totalSessions !== lives.length) faults.push(`${all.totalSessions} sessions are counted`);
-  const doomed = await read<Summary>(api, `/api/sessions/stats/summary?userId=${DOOMED_USER}`);
+  const doomed = await read<Summary>(api, `/api/sessions/stats/summary?userId=${DELETED_USER}`);
   const { completed = 0, error = 0, terminated = 0 } = doomed.byStatus;
   if (completed + error + terminated !== lives.filter((life) => life.doomed).length) {
     faults.push(`the deleted sessions are counted as ${JSON.stringify(doomed.byStatus)}`);

@@ -67,7 +67,7 @@ const PATTERNS = ["ephemeral", "long-running", "hybrid", "hybrid", "single-conta
  * are known.
  */
 export const USERS = ["ada", "bob", "cyd"] as const;
-export const DOOMED_USER = "doomed";
+export const DELETED_USER = "doomed";
 
 /** Simulates one session with random actions. Ends when every request is answered. */
 export async function live(world: World, random: Random, name: string): Promise<Life> {
@@ -153,7 +153,7 @@ async function create(world: World, random: Random, name: string): Promise<Life>
     maxBudgetUsd,
     maxTurns,
     description: name,
-    userId: doomed ? DOOMED_USER : random.pick(USERS),
+    userId: doomed ? DELETED_USER : random.pick(USERS),
     ...(pattern !== "ephemeral" &&
       random.chance(0.2) && { maxIdleTimeMs: random.int(2_000, 6_000) }),
     ...(random.chance(0.1) && { maxLifetimeMs: random.int(5_000, 60_000) }),

@@ -17,8 +17,8 @@ import {
   giveUpCalls,
   type MessageChange,
   noteCompaction,
+  retryableTry,
   startAgent,
-  tryLeftOpen,
 } from "../transactions/claude-code";
 import { recoverRun } from "../transactions/turns";
 import { type Change, callsOf, decide, type Reaction } from "./decide";
@@ -211,7 +211,7 @@ export class ClaudeCode {
     const event = readLine(line);
     const { promptStarted } = this.#process.stored;
     const openTry =
-      event?.type === "ended" ? tryLeftOpen(store, messageId, event.failure) : undefined;
+      event?.type === "ended" ? retryableTry(store, messageId, event.failure) : undefined;
     const facts = { promptUuid: uuidIn(messageId), promptStarted, openTry, askedAfter };
     const reaction = decide(event, facts, crypto.randomUUID());
     if (!reaction) return undefined;

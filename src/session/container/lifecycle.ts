@@ -141,7 +141,7 @@ export class ContainerLifecycle {
       const after = this.#pending();
       // The container may have been released, or the session deleted, meanwhile.
       if (after?.phase !== phase) return;
-      if (attempts >= MAX_ATTEMPTS || isHopeless(error, phase)) this.#giveUp(after, error);
+      if (attempts >= MAX_ATTEMPTS || isPermanent(error, phase)) this.#giveUp(after, error);
       else await scheduler.wait(retryDelayMs(attempts));
     }
   }
@@ -360,7 +360,7 @@ const isIn = <P extends ContainerState["phase"]>(
 ): container is ContainerState & { phase: P } => container.phase === phase;
 
 /** Returns whether another attempt can't succeed. A lost container, for example, can't be saved. */
-function isHopeless(error: unknown, phase: Pending["phase"]): boolean {
+function isPermanent(error: unknown, phase: Pending["phase"]): boolean {
   if (!(error instanceof SandboxError)) return false;
   if (phase === "saving") return error.lost || !error.transient;
   return phase === "starting" && !error.lost && !error.transient;

@@ -85,14 +85,14 @@ export function nextAlarm(
   const due = [nextDeadline(timing)?.at ?? null, timing.outboxAt, scheduleAlarm(timing, now)]
     .filter((at) => at !== null)
     .map((at) => Math.max(at, dueFrom));
-  const times = beats(timing) ? [...due, now + HEARTBEAT_MS] : due;
+  const times = needsHeartbeat(timing) ? [...due, now + HEARTBEAT_MS] : due;
   return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS, restUntil);
 }
 
 /**
  * Returns whether the session needs a heartbeat: work is in progress that must be resumed after a loss of the object.
  */
-export const beats = ({ busy, machinePending, removed }: Timing): boolean =>
+export const needsHeartbeat = ({ busy, machinePending, removed }: Timing): boolean =>
   busy || (machinePending && !removed);
 
 /**

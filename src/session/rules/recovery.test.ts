@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { countRestart, isHopeless, outlive, type Recovery } from "./recovery";
+import { countRestart, isCrashLoop, markSurvived, type Recovery } from "./recovery";
 
 /** Returns the record after restarts at steps with these numbers. */
 const restartedAt = (...steps: number[]): Recovery =>
@@ -9,15 +9,15 @@ const restartedAt = (...steps: number[]): Recovery =>
 
 describe("a message that is resumed after restarts", () => {
   it("fails after two consecutive restarts at the same step, and not before", () => {
-    expect(isHopeless(restartedAt(7))).toBe(false);
-    expect(isHopeless(restartedAt(7, 7))).toBe(true);
-    expect(isHopeless(restartedAt(3, 7, 7))).toBe(true);
+    expect(isCrashLoop(restartedAt(7))).toBe(false);
+    expect(isCrashLoop(restartedAt(7, 7))).toBe(true);
+    expect(isCrashLoop(restartedAt(3, 7, 7))).toBe(true);
   });
 
   it("continues after any number of restarts if each was at a later step", () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(), { minLength: 1, maxLength: 50 }), (steps) => {
-        expect(isHopeless(restartedAt(...steps.sort((a, b) => a - b)))).toBe(false);
+        expect(isCrashLoop(restartedAt(...steps.sort((a, b) => a - b)))).toBe(false);
       }),
     );
   });
@@ -33,16 +33,16 @@ describe("a message that is resumed after restarts", () => {
     let recovery = restartedAt(7);
     for (const restarts of [1, 2, 3, 4]) {
       expect(recovery.restarts).toBe(restarts);
-      expect(isHopeless(recovery)).toBe(false);
-      recovery = countRestart(outlive(recovery), "msg_1", 7);
+      expect(isCrashLoop(recovery)).toBe(false);
+      recovery = countRestart(markSurvived(recovery), "msg_1", 7);
     }
-    expect(isHopeless(recovery)).toBe(true);
-    const once = outlive(restartedAt(7));
-    expect(isHopeless(countRestart(countRestart(once, "msg_1", 7), "msg_1", 7))).toBe(true);
+    expect(isCrashLoop(recovery)).toBe(true);
+    const once = markSurvived(restartedAt(7));
+    expect(isCrashLoop(countRestart(countRestart(once, "msg_1", 7), "msg_1", 7))).toBe(true);
   });
 
   it("counts each survived restart once", () => {
-    const outlived = outlive(restartedAt(7));
-    expect(outlive(outlived)).toBe(outlived);
+    const outlived = markSurvived(restartedAt(7));
+    expect(markSurvived(outlived)).toBe(outlived);
   });
 });

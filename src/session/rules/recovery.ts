@@ -29,9 +29,9 @@ export function countRestart(before: Recovery | null, messageId: string, seq: nu
 }
 
 /** Returns whether a message must not be run again, because its object was lost too often at the same step. */
-export const isHopeless = ({ restarts, survived }: Recovery): boolean =>
+export const isCrashLoop = ({ restarts, survived }: Recovery): boolean =>
   restarts - survived >= MAX_RESTARTS || restarts >= MAX_RESTARTS_IN_ALL;
 
 /** Records that the step survived all restarts so far. */
-export const outlive = (recovery: Recovery): Recovery =>
+export const markSurvived = (recovery: Recovery): Recovery =>
   recovery.survived === recovery.restarts ? recovery : { ...recovery, survived: recovery.restarts };

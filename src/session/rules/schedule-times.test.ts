@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cronProblem, nextRun, setAnew, type When } from "./schedule-times";
+import { cronProblem, nextRun, type When, withNewStart } from "./schedule-times";
 
 /** Returns the first runs after a time, in order. */
 function runs(when: When, after: string, count: number): string[] {
@@ -183,9 +183,9 @@ describe("a one-time schedule", () => {
 
   it("waits again if it was set by a delay and the clock was set back, and keeps a fixed time", () => {
     const byDelay: When = { kind: "once", at: 9_000, delayMs: 4_000 };
-    expect(setAnew(byDelay, 1_000)).toEqual({ ...byDelay, at: 5_000 });
+    expect(withNewStart(byDelay, 1_000)).toEqual({ ...byDelay, at: 5_000 });
     const byInstant: When = { kind: "once", at: 9_000, delayMs: null };
-    expect(setAnew(byInstant, 1_000)).toBe(byInstant);
+    expect(withNewStart(byInstant, 1_000)).toBe(byInstant);
   });
 });
 

@@ -30,7 +30,7 @@ export function nextRun(when: When, after: number): number | null {
 }
 
 /** Adapts a schedule after the clock was set back: a delay starts again. Other schedules follow the clock unchanged. */
-export function setAnew(when: When, now: number): When {
+export function withNewStart(when: When, now: number): When {
   if (when.kind !== "once" || when.delayMs === null) return when;
   return { ...when, at: Math.min(when.at, now + when.delayMs) };
 }

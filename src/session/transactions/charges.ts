@@ -22,7 +22,7 @@ export const judge = (call: Call, reported: Draft["usage"], whole: boolean): Jud
 export const isReply = (call: Call): boolean => call.kind === "reply";
 
 /** The charge for a call if no part of its reply arrived: 0. */
-export const NOTHING_HEARD: Judgement = {
+export const NO_CHARGE: Judgement = {
   usage: { ...NO_USAGE, cacheWrite1hTokens: 0 },
   costNanos: 0,
   dispute: null,

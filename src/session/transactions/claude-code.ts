@@ -93,7 +93,7 @@ export function endingOfMessage(
  * Returns the newest attempt of a reply that the process gave up on although another attempt was to follow; undefined
  * if there is none, the process did not fail, or a limit ended the run.
  */
-export function tryLeftOpen(
+export function retryableTry(
   store: SessionStore,
   messageId: string,
   failure: string | null,

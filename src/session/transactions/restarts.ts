@@ -1,6 +1,6 @@
 import type { PublicError } from "../../events/event";
 import { isEnded } from "../rules/lifecycle";
-import { countRestart, isHopeless } from "../rules/recovery";
+import { countRestart, isCrashLoop } from "../rules/recovery";
 import type { SessionStore } from "../storage/store";
 import { closeMessage, startNext } from "./messages";
 import { pauseSchedules } from "./schedules";
@@ -13,7 +13,7 @@ export function noteRestart(store: SessionStore, messageId: string): boolean {
   const progress = store.log.progressOf(messageId);
   const recovery = countRestart(store.recovery, messageId, progress);
   store.recovery = recovery;
-  return !isHopeless(recovery);
+  return !isCrashLoop(recovery);
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   type WhenRequest,
 } from "../rpc";
 import { isEnded } from "../rules/lifecycle";
-import { nextRun, setAnew, type When } from "../rules/schedule-times";
+import { nextRun, type When, withNewStart } from "../rules/schedule-times";
 import { MAIN } from "../storage/agents";
 import type { StoredSchedule } from "../storage/schedules";
 import type { SessionStore } from "../storage/store";
@@ -178,7 +178,7 @@ export const hasDueSchedule = (store: SessionStore, now: number): boolean =>
 export function runDueSchedules(store: SessionStore, now: number): void {
   if (isEnded(store.state.lifecycle)) return;
   for (const schedule of store.schedules.all()) {
-    if (isAhead(schedule, now)) planAnew(store, schedule, now);
+    if (isAhead(schedule, now)) replan(store, schedule, now);
   }
   const due = store.schedules.all().filter((schedule) => isDue(schedule, now));
   const waiting = store.messages.queuedSchedules();
@@ -251,8 +251,8 @@ function send(store: SessionStore, { id, when, prompt, agent }: StoredSchedule, 
   return acceptMessage(store, request, NO_DRAFTS, now, id);
 }
 
-function planAnew(store: SessionStore, schedule: StoredSchedule, now: number): void {
-  const when = setAnew(schedule.when, now);
+function replan(store: SessionStore, schedule: StoredSchedule, now: number): void {
+  const when = withNewStart(schedule.when, now);
   const next = nextRun(when, now) ?? schedule.nextRunAt;
   store.schedules.save({ ...schedule, when, plannedAt: now, nextRunAt: next });
 }

@@ -18,7 +18,7 @@ import {
   charge,
   isReply,
   judge,
-  NOTHING_HEARD,
+  NO_CHARGE,
 } from "./charges";
 import { type RunChange, scopeOf } from "./state";
 import { finishTool } from "./tool-calls";
@@ -206,7 +206,7 @@ export function failTurn(
 ): void {
   const call = at.store.calls.get(callId(turn.turnId, turn.attempt));
   if (!call || call.settled) return;
-  const judged = failure.began ? judge(call, draft.usage, false) : NOTHING_HEARD;
+  const judged = failure.began ? judge(call, draft.usage, false) : NO_CHARGE;
   const rest = wasNotRun(failure) ? "released" : "kept";
   const charged = charge(at, call, { judged, rest, closed: delayMs === null, counts: false });
   if (delayMs === null) {
@@ -235,7 +235,7 @@ export function closeTurns(at: RunChange, why: string, drafts: Drafts): void {
     const draft = drafts.get(call.turnId)?.draft;
     // If there is no draft, the object was lost meanwhile, and the reply may have begun.
     const began = !draft || draft.usage.start !== null;
-    const judged = began ? judge(call, (draft ?? emptyDraft()).usage, false) : NOTHING_HEARD;
+    const judged = began ? judge(call, (draft ?? emptyDraft()).usage, false) : NO_CHARGE;
     const texts = isReply(call) ? keptTexts(draft?.content ?? []).filter(sendable) : [];
     const counts = texts.length > 0;
     const charged = charge(at, call, { judged, rest: "kept", closed: true, counts });
