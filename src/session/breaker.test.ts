@@ -50,9 +50,9 @@ describe("the breaker of a session", () => {
     await runInDurableObject(objectOf(id), (_, { storage }) => {
       const breaker = new Breaker(storage.kv);
       for (let n = 0; n < MAX_ALARMS; n++) breaker.countAlarm(1_000 + n);
-      expect(breaker.restUntil(2_000)).toBe(2_000);
+      expect(breaker.alarmsFrom(2_000)).toBe(2_000);
       breaker.countAlarm(2_000);
-      expect(breaker.restUntil(2_000)).toBe(61_000);
+      expect(breaker.alarmsFrom(2_000)).toBe(61_000);
       expect(nextAlarm({ ...TIMING, outboxAt: 2_500 }, 2_000, 61_000)).toBe(61_000);
       expect(breaker.tripped(61_000)).toBeNull();
     });

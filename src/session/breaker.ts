@@ -45,7 +45,7 @@ export class Breaker {
   }
 
   /** Returns the earliest permitted time of the next alarm, in ms since 1970. */
-  restUntil(now: number): number {
+  alarmsFrom(now: number): number {
     return this.tripped(now) === null ? now : this.#current(now).startedAt + WINDOW_MS;
   }
 

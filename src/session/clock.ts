@@ -13,8 +13,8 @@ export interface ClockDeps {
   breaker: Breaker;
   guard: CrashGuard;
   outbox: Outbox;
-  /** Resumes work that was lost with an earlier object. */
-  resume(): void;
+  /** Starts and stops work as the session's state requires, which resumes work that was lost with an earlier object. */
+  drive(): void;
 }
 
 /**
@@ -44,7 +44,7 @@ export class Clock {
     const { breaker, guard } = this.#deps;
     const timing = timingOf(store);
     const now = Date.now();
-    const at = nextAlarm(timing, now, breaker.restUntil(now), guard.restsUntil("alarm", now));
+    const at = nextAlarm(timing, now, breaker.alarmsFrom(now), guard.pausedUntil("alarm", now));
     if (keepsAlarm(this.#alarmAt, at, needsHeartbeat(timing))) return;
     this.#alarmAt = at;
     // Not awaited, so that the write is atomic with the change that was just committed.
@@ -53,21 +53,21 @@ export class Clock {
   }
 
   /** Returns whether due work is paused because it crashed the object too often. */
-  isResting(): boolean {
+  isPaused(): boolean {
     const now = Date.now();
-    return this.#deps.guard.restsUntil("alarm", now) > now;
+    return this.#deps.guard.pausedUntil("alarm", now) > now;
   }
 
   /**
-   * Brings the session up to date before a call: applies a due deadline, and resumes lost work. Due schedules run in
-   * the background.
+   * Brings the session up to date before a call: applies a due deadline, and resumes lost work. A deadline may end the
+   * session and so decides how the call is answered. Due schedules do not, so they run in the background.
    */
   catchUp(): void {
     const { store, waitUntil } = this.#context;
     this.#applyDeadline();
     if (store.state.removed) return;
     if (hasDueSchedule(store, Date.now()) && !schedulesWait(store)) waitUntil(this.doDue());
-    this.#deps.resume();
+    this.#deps.drive();
   }
 
   /**
@@ -76,15 +76,16 @@ export class Clock {
    */
   async doDue(): Promise<void> {
     const { store } = this.#context;
-    const { guard, outbox, resume } = this.#deps;
+    const { guard, outbox, drive } = this.#deps;
     try {
       const work = async () => {
-        this.#enforceDeadlines();
-        resume();
+        this.#runDeadlineAndSchedules();
+        drive();
         await outbox.drainDue(Date.now());
       };
       if (this.#isAnythingDue(Date.now())) await guard.attempt("alarm", work);
-      if (store.exists()) resume();
+      // Also if nothing is due, or due work is paused: lost work does not wait for that.
+      if (store.exists()) drive();
     } catch (error) {
       this.logFailure(error);
     }
@@ -98,12 +99,12 @@ export class Clock {
   #isAnythingDue(now: number): boolean {
     const { store } = this.#context;
     const timing = timingOf(store);
-    const isIndexDue = timing.outboxAt !== null && timing.outboxAt <= now;
-    return isIndexDue || dueDeadline(timing, now) !== null || hasDueSchedule(store, now);
+    const isOutboxDue = timing.outboxAt !== null && timing.outboxAt <= now;
+    return isOutboxDue || dueDeadline(timing, now) !== null || hasDueSchedule(store, now);
   }
 
   /** Applies a due deadline, then runs due schedules. A deadline comes first, since it may end the session. */
-  #enforceDeadlines(): void {
+  #runDeadlineAndSchedules(): void {
     const { store, commit } = this.#context;
     this.#applyDeadline();
     if (hasDueSchedule(store, Date.now())) commit((now) => runDueSchedules(store, now));

@@ -1,7 +1,7 @@
 import type { LiveEvent } from "../events/event";
 import type { Sandbox } from "../sandbox/sandbox";
 import type { SessionStore } from "./storage/store";
-import type { LiveDraft } from "./transactions/turns";
+import type { OpenReply } from "./transactions/turns";
 
 /** The context that the parts of a session share. The session's object creates it. */
 export interface SessionContext {
@@ -11,7 +11,7 @@ export interface SessionContext {
   storage: DurableObjectStorage;
   store: SessionStore;
   /** The replies that models are generating, by turn id. */
-  drafts: Map<string, LiveDraft>;
+  drafts: Map<string, OpenReply>;
   /**
    * Runs a change as one transaction and returns its result. An exception rolls the transaction back and is rethrown.
    * After the transaction, publishes its events, plans the alarm, drains the outbox, and starts or stops work as the

@@ -51,7 +51,7 @@ export class CrashGuard {
   }
 
   /** Returns when a task may be started, in ms since 1970: `now`, or later if it is paused. */
-  restsUntil(task: string, now: number): number {
+  pausedUntil(task: string, now: number): number {
     const { times, at } = this.#begun[task] ?? { times: 0, at: 0 };
     if (this.#running.has(task) || times < MAX_DEATHS || at > now + SET_BACK_MS) return now;
     const restMs = backoffMs(times - MAX_DEATHS + 1, BASE_REST_MS, MAX_REST_MS);
@@ -61,9 +61,9 @@ export class CrashGuard {
   async #attempt(task: string, act: () => void | Promise<void>): Promise<boolean> {
     const now = Date.now();
     const deaths = this.#begun[task]?.times ?? 0;
-    const restsUntil = this.restsUntil(task, now);
-    if (restsUntil > now) {
-      this.#logRest(task, deaths, restsUntil);
+    const pausedUntil = this.pausedUntil(task, now);
+    if (pausedUntil > now) {
+      this.#logPause(task, deaths, pausedUntil);
       return false;
     }
     this.#save({ ...this.#begun, [task]: { times: deaths + 1, at: now } });
@@ -84,10 +84,10 @@ export class CrashGuard {
     if (begun) this.#save(others);
   }
 
-  #logRest(task: string, deaths: number, restsUntil: number): void {
+  #logPause(task: string, deaths: number, pausedUntil: number): void {
     if (this.#logged.has(task)) return;
     this.#logged.add(task);
-    const retryAt = new Date(restsUntil).toISOString();
+    const retryAt = new Date(pausedUntil).toISOString();
     log("task.given_up", { session: this.#session, task, deaths, retryAt });
   }
 

@@ -11,7 +11,7 @@ import { createSession } from "./transactions/session";
 
 /** The parts of a session that its creation uses. */
 export interface CreationDeps {
-  env: SessionEnv;
+  sessionEnv: SessionEnv;
   restore: SessionRestore;
 }
 
@@ -59,10 +59,10 @@ async function withWarmSandbox(env: Env, spec: SessionSpec): Promise<SessionSpec
 async function repeat(
   spec: SessionSpec,
   { store }: SessionContext,
-  { env }: CreationDeps,
+  { sessionEnv }: CreationDeps,
 ): Promise<Result<null>> {
   if (store.state.removed) return refuse("unavailable", "The session is being deleted.");
-  const compared = await env.requestHash().then((hash) => ok(hash), refusalOf);
+  const compared = await sessionEnv.requestHash().then((hash) => ok(hash), refusalOf);
   if (!compared.ok) return compared;
   if (!store.exists()) return refuse("unavailable", "The session was deleted.");
   if (compared.value === spec.requestHash) return ok(null);

@@ -26,7 +26,7 @@ const OUR_FAULT: PublicError = {
 
 /** The parts of a session that running its messages uses. */
 export interface MessageWorkerDeps {
-  env: SessionEnv;
+  sessionEnv: SessionEnv;
   guard: CrashGuard;
   snapshots: Snapshots;
   claudeCode: ClaudeCode;
@@ -40,7 +40,7 @@ export class MessageWorker {
   readonly #context: SessionContext;
   readonly #deps: MessageWorkerDeps;
   readonly #supervisor: Supervisor;
-  /** The message that this object started, until work on it begins. Any other message was started by a lost object. */
+  /** The message whose start this object committed, until work on it begins. Work on any other is a restart after a loss. */
   #started: string | null = null;
   /** The message that this object resumed, and when, in ms since 1970. */
   #resumed: { messageId: string; at: number } | null = null;
@@ -56,14 +56,14 @@ export class MessageWorker {
     });
   }
 
-  /** Returns the id of the message that should run; null if there is none. */
+  /** Returns the id of the running message, whether or not work on it has begun; null if there is none. */
   running(): string | null {
     const { store } = this.#context;
     return store.exists() ? store.state.running : null;
   }
 
-  /** Records that a commit of this object started a message, or, with null, ended the running one. */
-  noteStart(messageId: string | null): void {
+  /** Records which message runs after a commit of this object that started or ended one; null for none. */
+  noteRunning(messageId: string | null): void {
     this.#started = messageId;
   }
 
@@ -78,7 +78,8 @@ export class MessageWorker {
   }
 
   /**
-   * Records that a resumed message survived its restart if it still runs long after it. Then it did not cause the loss.
+   * If the resumed message still runs `SURVIVAL_MS` after its restart, records that its restarts so far were not caused
+   * by the message.
    */
   noteSurvival(now: number): void {
     const resumed = this.#resumed;
@@ -95,19 +96,20 @@ export class MessageWorker {
   /** Runs a message until it has ended by itself or was ended by another call. */
   async #work(messageId: string, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    const { env, guard, snapshots, claudeCode } = this.#deps;
-    if (!this.#mayRun(messageId)) {
+    const { sessionEnv, guard, snapshots, claudeCode } = this.#deps;
+    if (!this.#admit(messageId)) {
       await guard.attempt("give up", () => this.#giveUp(messageId));
       return;
     }
     const { store, storage } = this.#context;
     // The record that the message ran must be on disk even if the message crashes the runtime.
     await storage.sync();
+    // No message runs while a copy of the session is made.
     await snapshots.settled();
     if (signal.aborted) return;
     if (!model) return this.#end(messageId, { stopReason: "error", error: NO_MODEL });
-    await env.renew();
-    const clear = await env.read();
+    await sessionEnv.reencrypt();
+    const clear = await sessionEnv.read();
     if (signal.aborted) return;
     const ending =
       store.identity.config.runtime === "claude-code"
@@ -121,11 +123,8 @@ export class MessageWorker {
     if (ending) this.#end(messageId, withoutSecrets(ending, clear));
   }
 
-  /**
-   * Returns whether a message may be run. If this object did not start it, its object was lost, and a restart is
-   * counted.
-   */
-  #mayRun(messageId: string): boolean {
+  /** Counts a restart if another object started the message. Returns whether the message may run. */
+  #admit(messageId: string): boolean {
     const isNew = this.#started === messageId;
     this.#started = null;
     if (isNew) return true;

@@ -11,7 +11,7 @@ import type { Manifest } from "./storage/snapshot-bucket";
 import type { StoredEnv } from "./storage/store";
 
 /** An environment with decrypted values, as clients give it and commands use it. */
-export type Env = Record<string, EnvValue>;
+export type ClearEnv = Record<string, EnvValue>;
 
 /**
  * Returns the environment of a new session, ready to be stored: the given one, supplemented by that of the copy it
@@ -19,7 +19,7 @@ export type Env = Record<string, EnvValue>;
  */
 export async function newEnv(
   id: string,
-  given: Env = {},
+  given: ClearEnv = {},
   copied: Pick<Manifest, "id" | "env"> = { id, env: {} },
 ): Promise<StoredEnv> {
   const merged = takeOverEnv<StoredText>(copied.env, given);
@@ -33,7 +33,7 @@ export async function newEnv(
 export async function newRequestHash(
   id: string,
   hash: string | null,
-  env: Env = {},
+  env: ClearEnv = {},
 ): Promise<StoredText | null> {
   if (hash === null || Object.keys(env).length === 0) return hash;
   return encryption.encrypt(hash, hashPlace(id));
@@ -44,14 +44,14 @@ export async function newRequestHash(
  */
 export class SessionEnv {
   readonly #context: SessionContext;
-  #read: { stored: StoredEnv; env: Env } | undefined;
+  #read: { stored: StoredEnv; env: ClearEnv } | undefined;
 
   constructor(context: SessionContext) {
     this.#context = context;
   }
 
   /** Returns the decrypted environment. Rejects with a `DecryptionError` if a key is missing. */
-  async read(): Promise<Env> {
+  async read(): Promise<ClearEnv> {
     const { id, config } = this.#context.store.identity;
     const stored = config.env;
     if (stored === undefined) return {};
@@ -69,7 +69,7 @@ export class SessionEnv {
    * Encrypts the environment and the request hash with the first key if they are stored as plaintext or under another
    * key. If they can't be decrypted, they stay as they are. Never rejects.
    */
-  async renew(): Promise<void> {
+  async reencrypt(): Promise<void> {
     const { store, commit } = this.#context;
     const { identity } = store;
     const { id, config, requestHash } = identity;
@@ -102,7 +102,7 @@ export function refusalOf(error: unknown): Refusal {
 }
 
 /** Removes the secrets of an environment from the error of a message's end. */
-export function withoutSecrets(ending: Ending, env: Env): Ending {
+export function withoutSecrets(ending: Ending, env: ClearEnv): Ending {
   if (!ending.error) return ending;
   const secrets = Object.values(env).flatMap((value) => (isSecret(value) ? [value.secret] : []));
   const message = redactor(secrets)(ending.error.message);
@@ -116,10 +116,10 @@ const isCurrent = (env: StoredEnv, requestHash: StoredText | null): boolean =>
 
 const textOf = <Text>(value: EnvValue<Text>): Text => (isSecret(value) ? value.secret : value);
 
-const encryptEnv = (id: string, env: Env): Promise<StoredEnv> =>
+const encryptEnv = (id: string, env: ClearEnv): Promise<StoredEnv> =>
   mapTexts<string, StoredText>(env, (text, name) => encryption.encrypt(text, envPlace(id, name)));
 
-const decryptEnv = (id: string, env: StoredEnv): Promise<Env> =>
+const decryptEnv = (id: string, env: StoredEnv): Promise<ClearEnv> =>
   mapTexts(env, (text, name) => encryption.decrypt(text, envPlace(id, name)));
 
 /** Returns the place where a text is stored. Its ciphertext is bound to this place. */

@@ -49,7 +49,7 @@ import {
 import { failSession, markDeleted, terminateSession, updateSession } from "./transactions/session";
 import { rowsEqual, toSessionRow } from "./transactions/session-row";
 import { change } from "./transactions/state";
-import type { LiveDraft } from "./transactions/turns";
+import type { OpenReply } from "./transactions/turns";
 
 /** How long a call whose change should appear in lists waits for the index, in ms. After that it returns anyway. */
 const INDEX_WAIT_MS = 3_000;
@@ -60,11 +60,11 @@ const INDEX_WAIT_MS = 3_000;
  * disk.
  *
  * The class answers calls and commits changes. `transactions` defines the changes. The parts that it creates do the
- * work between changes.
+ * work between changes. Its calls are described in `SessionRpc`.
  */
 export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #store = new SessionStore(this.ctx.storage);
-  readonly #drafts = new Map<string, LiveDraft>();
+  readonly #drafts = new Map<string, OpenReply>();
   readonly #context: SessionContext = {
     id: this.ctx.id.name,
     env: this.env,
@@ -79,13 +79,13 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #breaker = new Breaker(this.ctx.storage.kv);
   readonly #guard = new CrashGuard(this.ctx.storage, this.ctx.id.name);
   readonly #subscribers = new Subscribers(this.ctx);
-  readonly #env = new SessionEnv(this.#context);
+  readonly #sessionEnv = new SessionEnv(this.#context);
   readonly #container = new ContainerLifecycle(this.#context);
-  readonly #snapshots = new Snapshots(this.#context, this.#env);
+  readonly #snapshots = new Snapshots(this.#context, this.#sessionEnv);
   readonly #restore = new SessionRestore(this.#context);
-  readonly #claudeCode = new ClaudeCode(this.#context, this.#env);
+  readonly #claudeCode = new ClaudeCode(this.#context, this.#sessionEnv);
   readonly #worker = new MessageWorker(this.#context, {
-    env: this.#env,
+    sessionEnv: this.#sessionEnv,
     guard: this.#guard,
     snapshots: this.#snapshots,
     claudeCode: this.#claudeCode,
@@ -100,13 +100,13 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     breaker: this.#breaker,
     guard: this.#guard,
     outbox: this.#outbox,
-    resume: () => this.#drive(),
+    drive: () => this.#drive(),
   });
 
   async create(caller: Caller, spec: SessionSpec): Promise<Result<SessionRow>> {
-    const deps = { env: this.#env, restore: this.#restore };
+    const deps = { sessionEnv: this.#sessionEnv, restore: this.#restore };
     const created = await create(caller, spec, this.#context, deps);
-    return created.ok ? this.#listed() : created;
+    return created.ok ? this.#rowOnceIndexed() : created;
   }
 
   async read(caller: Caller): Promise<Result<SessionRow>> {
@@ -116,7 +116,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async update(caller: Caller, patch: SessionPatch): Promise<Result<SessionRow>> {
     return this.#enter(caller, () => {
       this.#commit((now) => updateSession(this.#store, patch, this.#drafts, now));
-      return this.#listed();
+      return this.#rowOnceIndexed();
     });
   }
 
@@ -182,7 +182,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async terminate(caller: Caller, reason: string): Promise<Result<SessionRow>> {
     return this.#enter(caller, async () => {
       this.#commit((now) => terminateSession(this.#store, "terminated", reason, this.#drafts, now));
-      const ended = this.#listed();
+      const ended = this.#rowOnceIndexed();
       await this.#worker.stopped();
       return ended;
     });
@@ -239,9 +239,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   async reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown"> {
     if (!this.#store.exists()) return "unknown";
+    // An alarm may have been lost.
     await this.#clock.doDue();
     this.#clock.planAlarm();
-    await this.#env.renew();
+    await this.#sessionEnv.reencrypt();
     if (!this.#store.exists()) return "unknown";
     let isRight = true;
     await this.#guard.attempt("reconcile", async () => {
@@ -252,12 +253,12 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   }
 
   async egress(host: string): Promise<Egress> {
-    return findEgress(this.#store, host, () => this.#env.read());
+    return findEgress(this.#store, host, () => this.#sessionEnv.read());
   }
 
   /** Opens a WebSocket that carries the session's events, or answers Claude Code's model calls. See `SessionRpc`. */
   override async fetch(request: Request): Promise<Response> {
-    if (new URL(request.url).pathname.startsWith("/model/")) return this.#answerProgram(request);
+    if (new URL(request.url).pathname.startsWith("/model/")) return this.#answerProcess(request);
     const caller: Caller = JSON.parse(request.headers.get("x-rigger-caller") ?? "{}");
     const query = new URL(request.url).searchParams;
     const messageId = query.get("message");
@@ -275,7 +276,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
    * Answers a request of Claude Code. It may be the first call after a loss of the object, so its message is resumed
    * first.
    */
-  async #answerProgram(request: Request): Promise<Response> {
+  async #answerProcess(request: Request): Promise<Response> {
     if (!this.#store.exists()) return new Response(null, { status: 404 });
     this.#worker.drive();
     return this.#claudeCode.answer(request);
@@ -321,9 +322,9 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   }
 
   /** Returns the session's current row after the index has it, or after `INDEX_WAIT_MS`. */
-  async #listed(): Promise<Result<SessionRow>> {
+  async #rowOnceIndexed(): Promise<Result<SessionRow>> {
     const row = toSessionRow(this.#store);
-    if (!this.#clock.isResting()) await this.#outbox.drain(INDEX_WAIT_MS);
+    if (!this.#clock.isPaused()) await this.#outbox.drain(INDEX_WAIT_MS);
     return ok(row);
   }
 
@@ -333,17 +334,22 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const before = this.#worker.running();
     const result = this.#store.transaction(() => change(now));
     const { running } = this.#store.state;
-    if (running !== before) this.#worker.noteStart(running);
+    // Before any work begins: a message that the worker does not know of counts as restarted.
+    if (running !== before) this.#worker.noteRunning(running);
     this.#breaker.countRows(this.#store.takeWritten(), now);
+    // Without a pause after the transaction: the alarm is written together with it.
     this.#clock.planAlarm();
     this.#publish();
-    if (!this.#clock.isResting()) this.#outbox.drainSoon();
+    if (!this.#clock.isPaused()) this.#outbox.drainSoon();
     this.#drive();
     this.#stopRunaway(now);
     return result;
   }
 
-  /** Fails the session if the breaker has tripped. */
+  /**
+   * Fails the session if it writes or wakes too often (see `Breaker`). Commits, and so calls itself once more; an ended
+   * session is left alone.
+   */
   #stopRunaway(now: number): void {
     const what = this.#breaker.tripped(now);
     if (what === null || isEnded(this.#store.state.lifecycle)) return;
@@ -359,6 +365,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       this.#subscribers.show(event);
       const { type, messageId } = event;
       if (isMessageEnd(type) && messageId !== null) {
+        // What arrived of its replies is stored by now.
         for (const [turnId, { scope }] of this.#drafts) {
           if (scope.messageId === messageId) this.#drafts.delete(turnId);
         }
@@ -371,6 +378,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   async #repairRow(row: SessionRow): Promise<void> {
     this.#commit((now) => {
+      // Queues the row for the index, with a new version.
       change(this.#store, {}, now);
       const { state } = this.#store;
       // The index only accepts a version greater than its own.
@@ -383,7 +391,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async #sweep(): Promise<void> {
     if (!this.#restore.busy) return;
     if (await this.#guard.attempt("sweep", () => this.#restore.sweep())) return;
-    await this.ctx.storage.setAlarm(this.#guard.restsUntil("sweep", Date.now()));
+    await this.ctx.storage.setAlarm(this.#guard.pausedUntil("sweep", Date.now()));
   }
 
   /** Deletes everything of the session, including its container and snapshots. */
@@ -395,6 +403,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     this.#clock.forgetAlarm();
   }
 
+  /** Records that a caller has read the end of a message. An ended ephemeral session is then deleted soon. */
   #markRead(): void {
     const before = this.#store.state.lifecycle;
     if (markRead(before, Date.now()) === before) return;

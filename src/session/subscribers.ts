@@ -2,7 +2,7 @@ import { isLastEvent, isMessageEnd, type LiveEvent, sseRecord } from "../events/
 import { isEnded } from "./rules/lifecycle";
 import type { LoggedEvent } from "./storage/event-log";
 import type { SessionStore } from "./storage/store";
-import type { Drafts, LiveDraft } from "./transactions/turns";
+import type { Drafts, OpenReply } from "./transactions/turns";
 
 /** The tag of sockets that carry all events. Other sockets are tagged with a message and carry its events. */
 const EVERYTHING = "*";
@@ -147,7 +147,7 @@ const storedFrame = (event: LoggedEvent): string =>
   `id: ${event.seq}\nevent: ${event.type}\ndata: ${event.json}\n\n`;
 
 /** Returns an incomplete reply as one delta per block, so that a new subscriber gets the text that was sent before. */
-function draftEvents(turnId: string, { draft, scope }: LiveDraft): LiveEvent[] {
+function draftEvents(turnId: string, { draft, scope }: OpenReply): LiveEvent[] {
   return draft.content.flatMap((block, index): LiveEvent[] => {
     const text =
       block.type === "text" ? block.text : block.type === "thinking" ? block.thinking : "";

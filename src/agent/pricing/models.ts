@@ -7,7 +7,10 @@ export interface Prices {
   cacheWrite1h: number;
 }
 
-/** Prices that are valid from a day (UTC) on, for prompts of more than `abovePromptTokens`. */
+/**
+ * Prices that are valid from a day (UTC) on, for prompts of more than `abovePromptTokens`. Of the rows that apply to a
+ * call, the last one counts.
+ */
 interface PriceRow extends Prices {
   from?: string;
   abovePromptTokens?: number;

@@ -20,7 +20,7 @@ import {
   retryableTry,
   startAgent,
 } from "../transactions/claude-code";
-import { recoverRun } from "../transactions/turns";
+import { withdrawOpenCalls } from "../transactions/turns";
 import { type Change, callsOf, decide, type Reaction } from "./decide";
 import { later, passOn, stopped } from "./model-proxy";
 import { ClaudeCodeProcess, uuidIn } from "./process";
@@ -68,9 +68,9 @@ export class ClaudeCode {
   /** Whether a message is being stopped. Its model calls are refused meanwhile. */
   #stopping = false;
 
-  constructor(context: SessionContext, env: SessionEnv) {
+  constructor(context: SessionContext, sessionEnv: SessionEnv) {
     this.#context = context;
-    this.#process = new ClaudeCodeProcess(context, env);
+    this.#process = new ClaudeCodeProcess(context, sessionEnv);
   }
 
   /** Works on a message until it has ended, after earlier work has stopped. Returns null if the signal was aborted. */
@@ -94,7 +94,7 @@ export class ClaudeCode {
     const work: Work = { messageId, signal: both, settled, noise: "", askedAfter: null, process };
     const { store, commit } = this.#context;
     for (const run of store.runs.openOf(messageId)) {
-      if (store.calls.hasAny(run.id)) commit((now) => recoverRun({ store, run, now }));
+      if (store.calls.hasAny(run.id)) commit((now) => withdrawOpenCalls({ store, run, now }));
     }
     this.#work = work;
     this.#begun.resolve();
@@ -169,7 +169,7 @@ export class ClaudeCode {
     const id = store.process.read()?.id;
     commit((now) => {
       store.process.forget();
-      for (const run of store.runs.openOf(messageId)) recoverRun({ store, run, now });
+      for (const run of store.runs.openOf(messageId)) withdrawOpenCalls({ store, run, now });
       giveUpCalls(this.#at(messageId, now));
     });
     work.process.abort();

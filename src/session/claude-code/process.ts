@@ -8,10 +8,10 @@ import type { SessionContext } from "../context";
 import { workspace } from "../deployment";
 import type { SessionEnv } from "../session-env";
 import type { StoredProcess } from "../storage/claude-code";
-import { setupOfProgram } from "../transactions/claude-code";
+import { setupOfProcess } from "../transactions/claude-code";
 import { putBackTranscript, saveTranscript } from "./transcript";
 
-/** How long the process may take to stop its work before it is killed, in ms. Also the timeout of a kill. */
+/** How long the process may take to stop its work before it is killed, in ms. Also the timeout of `kill`. */
 const STOP_MS = 3_000;
 /** How long a message's end waits for the transcript to be saved, in ms. The rest is saved the next time. */
 const SAVE_MS = 20_000;
@@ -22,14 +22,14 @@ const SAVE_MS = 20_000;
  */
 export class ClaudeCodeProcess {
   readonly #context: SessionContext;
-  readonly #env: SessionEnv;
+  readonly #sessionEnv: SessionEnv;
   #saving: Promise<unknown> | null = null;
-  /** The newest input line that the process is known to have: `<process id> <number>`. */
-  #sent = "";
+  /** Identifies the newest input that the process has: `<process id> <number>`. Empty after a loss of the object. */
+  #delivered = "";
 
-  constructor(context: SessionContext, env: SessionEnv) {
+  constructor(context: SessionContext, sessionEnv: SessionEnv) {
     this.#context = context;
-    this.#env = env;
+    this.#sessionEnv = sessionEnv;
   }
 
   /** The stored process. Throws if there is none. */
@@ -47,8 +47,9 @@ export class ClaudeCodeProcess {
     const { store, commit } = this.#context;
     const sandbox = this.#context.sandbox();
     const programs = programsOf(sandbox);
+    // Empty for a sandbox that needs no start.
     const container = (await sandbox.start?.()) ?? "";
-    await this.#removeUnusable(messageId, container, sandbox);
+    await this.#forgetUnusable(messageId, container, sandbox);
     await this.#startIn(container, sandbox, programs);
     if (signal.aborted || this.stored.messageId === messageId) return;
     const line = promptLine(uuidIn(messageId), store.messages.prompt(messageId));
@@ -66,7 +67,7 @@ export class ClaudeCodeProcess {
   async sendInput(): Promise<void> {
     const { id, inputCount, lastInput } = this.stored;
     await programsOf(this.#context.sandbox()).tell(id, inputCount, lastInput);
-    this.#sent = inputName(id, inputCount);
+    this.#delivered = inputName(id, inputCount);
   }
 
   /** Kills the process with an id and all processes that it has started, with a timeout. Never rejects. */
@@ -99,7 +100,7 @@ export class ClaudeCodeProcess {
 
   /** Saves the transcript, with a timeout. Never rejects: after a failure, the next call saves it. */
   async saveTranscript(): Promise<void> {
-    await this.#saving;
+    if (this.#saving) await settledWithin(this.#saving, SAVE_MS);
     const { store, commit } = this.#context;
     const path = transcriptPath(workspace, uuidOf(store.identity.sessionId));
     const sandbox = this.#context.sandbox();
@@ -115,8 +116,8 @@ export class ClaudeCodeProcess {
     if (!this.#saving) void this.saveTranscript();
   }
 
-  /** Removes a process of another container, or one that is busy with another message. */
-  async #removeUnusable(messageId: string, container: string, sandbox: Sandbox): Promise<void> {
+  /** Forgets a process of another container. Kills and forgets one that is busy with another message. */
+  async #forgetUnusable(messageId: string, container: string, sandbox: Sandbox): Promise<void> {
     const { store, commit } = this.#context;
     const earlier = store.process.read();
     if (!earlier) return;
@@ -127,12 +128,12 @@ export class ClaudeCodeProcess {
     commit(() => store.process.forget());
   }
 
-  /** Starts a process with the transcript, unless one is running. */
+  /** Starts the process. A new one gets the transcript first; one that was started before is left as it is. */
   async #startIn(container: string, sandbox: Sandbox, programs: Programs): Promise<void> {
     const { store, commit } = this.#context;
     const known = store.process.read();
     const id = known?.id ?? `claude_${crypto.randomUUID()}`;
-    const setup = setupOfProgram(store, commandEnv(await this.#env.read()));
+    const setup = setupOfProcess(store, commandEnv(await this.#sessionEnv.read()));
     const { files, command, env } = programStart(id, setup);
     if (!known) {
       await putBackTranscript(id, sandbox, store);
@@ -148,7 +149,7 @@ export class ClaudeCodeProcess {
   async #interrupt({ id, inputCount }: StoredProcess, { programs }: Sandbox): Promise<boolean> {
     const { store, commit } = this.#context;
     // A process that may not have its prompt yet can't be asked to stop working on it.
-    if (!programs || this.#sent !== inputName(id, inputCount)) return false;
+    if (!programs || this.#delivered !== inputName(id, inputCount)) return false;
     commit(() => store.process.addInput(interruptLine(crypto.randomUUID())));
     const over = new AbortController();
     const timer = setTimeout(() => over.abort(), STOP_MS);

@@ -2,7 +2,7 @@ import { DEFAULT_NETWORK, type Egress, type EnvValue, egressTo } from "../../san
 import { errorText, log } from "../../shared/log";
 import { MODEL_HOSTS } from "../deployment";
 import { isEnded } from "../rules/lifecycle";
-import type { Env as ClearEnv } from "../session-env";
+import type { ClearEnv } from "../session-env";
 import type { SessionStore } from "../storage/store";
 
 /**

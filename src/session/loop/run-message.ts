@@ -12,7 +12,7 @@ import {
   resultOf,
   sendAgentMessage,
 } from "../transactions/agents";
-import { recoverRun } from "../transactions/turns";
+import { withdrawOpenCalls } from "../transactions/turns";
 import { type RunContext, runAgentForSession } from "./run-agent";
 
 /** Maximum number of agents that work concurrently, besides the agent of the message's own run. Others wait. */
@@ -38,14 +38,15 @@ export async function runMessage(
 
   const open = store.runs.openOf(messageId);
   for (const run of open) {
-    if (store.calls.hasAny(run.id)) commit((now) => recoverRun({ store, run, now }));
+    if (store.calls.hasAny(run.id)) commit((now) => withdrawOpenCalls({ store, run, now }));
   }
   for (const run of open) if (run.id !== messageId) void start(run);
+  // The message's own run needs no slot: it could wait for agents that wait for the slot.
   const own = store.runs.get(messageId);
   if (!own) throw new Error(`the message ${messageId} has no run`);
   return follow(own);
 
-  /** Starts work on a run if it has not started, and returns its result. */
+  /** Starts work on another agent's run if it has not started, and returns its result. At most `MAX_AT_WORK` at once. */
   function start(run: Run): Promise<Ending | null> {
     const started =
       work.get(run.id) ?? (run.open ? slots(() => follow(run)) : Promise.resolve(null));
@@ -53,6 +54,10 @@ export async function runMessage(
     return started;
   }
 
+  /**
+   * Runs an agent until its run has ended. An agent whose inbox has messages continues. The message's own run waits while
+   * other agents work.
+   */
   async function follow(run: Run): Promise<Ending | null> {
     const shared = hasAgents(store);
     for (;;) {
@@ -71,7 +76,7 @@ export async function runMessage(
     }
   }
 
-  /** Returns the work of the other open runs of the message, for which it waits. */
+  /** Starts the other open runs of the message if they have not started, and returns their work. */
   function others(run: Run): Promise<unknown>[] {
     const otherRuns = store.runs.openOf(messageId).filter(({ id }) => id !== run.id);
     return otherRuns.map(start);
@@ -104,6 +109,7 @@ export async function runMessage(
   function filesOf({ agent }: Run): FileGuard {
     return {
       async lock(path, act) {
+        // Runs also after a holder that failed.
         const locked = (locks.get(path) ?? Promise.resolve()).then(act, act);
         locks.set(path, locked);
         return locked;

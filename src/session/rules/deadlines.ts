@@ -73,20 +73,20 @@ export function dueDeadline(timing: Timing, now: number): Deadline | null {
 }
 
 /**
- * Returns the time of the next alarm; null if none is needed. It is not before `restUntil`. For deadlines, the outbox
+ * Returns the time of the next alarm; null if none is needed. It is not before `alarmsFrom`. For deadlines, the outbox
  * and schedules it is not before `dueFrom`.
  */
 export function nextAlarm(
   timing: Timing,
   now: number,
-  restUntil = now,
+  alarmsFrom = now,
   dueFrom = now,
 ): number | null {
   const due = [nextDeadline(timing)?.at ?? null, timing.outboxAt, scheduleAlarm(timing, now)]
     .filter((at) => at !== null)
     .map((at) => Math.max(at, dueFrom));
   const times = needsHeartbeat(timing) ? [...due, now + HEARTBEAT_MS] : due;
-  return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS, restUntil);
+  return times.length === 0 ? null : Math.max(Math.min(...times), now + MIN_ALARM_MS, alarmsFrom);
 }
 
 /**

@@ -9,7 +9,13 @@ import { modelOf } from "../deployment";
 import { newState, SessionStore } from "../storage/store";
 import { acceptMessage } from "../transactions/messages";
 import type { RunChange } from "../transactions/state";
-import { beginTurn, closeTurns, completeTurn, failTurn, recoverRun } from "../transactions/turns";
+import {
+  beginTurn,
+  closeTurns,
+  completeTurn,
+  failTurn,
+  withdrawOpenCalls,
+} from "../transactions/turns";
 
 // The session's ledger under random sequences of steps: agents that call models concurrently, replies,
 // failures, retries, repeated responses, and losses of the object between any two of these.
@@ -189,7 +195,7 @@ function play(
     if (step.do === "lose the object") {
       store = new SessionStore(storage);
       store.transaction(() => {
-        for (let n = 0; n < AGENTS; n++) recoverRun(at(n));
+        for (let n = 0; n < AGENTS; n++) withdrawOpenCalls(at(n));
       });
       open.clear();
     }

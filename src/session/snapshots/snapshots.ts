@@ -26,13 +26,13 @@ const SAVE_TIMEOUT_MS = 300_000;
  */
 export class Snapshots {
   readonly #context: SessionContext;
-  readonly #env: SessionEnv;
+  readonly #sessionEnv: SessionEnv;
   readonly #bucket: SnapshotBucket;
   readonly #serial: Serial;
 
-  constructor(context: SessionContext, env: SessionEnv) {
+  constructor(context: SessionContext, sessionEnv: SessionEnv) {
     this.#context = context;
-    this.#env = env;
+    this.#sessionEnv = sessionEnv;
     this.#bucket = new SnapshotBucket(context.env.SNAPSHOTS);
     this.#serial = new Serial(context.waitUntil);
   }
@@ -126,7 +126,7 @@ export class Snapshots {
         transcriptParts += 1;
         sizeBytes += await bucket.putPart(key, transcriptParts, part);
       }
-      await this.#env.renew();
+      await this.#sessionEnv.reencrypt();
       const { env = {}, runtime = "loop" } = store.identity.config;
       const facts = { owner, id, sessionId, env, runtime, createdAt };
       const manifest = { ...facts, transcriptParts, numMessages, sizeBytes };

@@ -12,9 +12,16 @@ import { change, type RunChange, scopeOf } from "./state";
 // The cost of model calls. Each call is settled once and added to the totals of the session and of its message. Call
 // functions that change something within a transaction.
 
-/** Determines the charge for a call. The prices at the start of the call apply, even if they changed since. */
-export const judge = (call: Call, reported: Draft["usage"], whole: boolean): Judgement =>
-  judgeUsage(reported, call, whole, (usage) =>
+/**
+ * Determines the charge for a call, whose reply may have been cut off. The prices at the start of the call apply, even
+ * if they changed since.
+ */
+export const judge = (
+  call: Call,
+  reported: Draft["usage"],
+  { isComplete }: { isComplete: boolean },
+): Judgement =>
+  judgeUsage(reported, call, isComplete, (usage) =>
     costOf(modelOf(call.model, call.begunAt), usage, call.begunAt),
   );
 

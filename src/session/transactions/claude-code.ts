@@ -122,7 +122,7 @@ function outcomeOf(run: Run, failure: string | null): Ending {
 }
 
 /** Returns the configuration of a session's process. `env` is the environment of its commands. */
-export function setupOfProgram(store: SessionStore, env: Record<string, string>): ProgramSetup {
+export function setupOfProcess(store: SessionStore, env: Record<string, string>): ProgramSetup {
   const { config, sessionId } = store.identity;
   const { systemPrompt, effort, allowedTools, disallowedTools } = config;
   const names = Object.keys(config.customAgents ?? {});

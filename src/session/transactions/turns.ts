@@ -24,7 +24,7 @@ import { type RunChange, scopeOf } from "./state";
 import { finishTool } from "./tool-calls";
 
 /** A reply that a model is generating, with the parts that have arrived. */
-export interface LiveDraft {
+export interface OpenReply {
   draft: Draft;
   scope: EventScope;
   /** Whether its deltas are sent to subscribers. */
@@ -32,7 +32,7 @@ export interface LiveDraft {
 }
 
 /** The replies that models are generating, by turn id. */
-export type Drafts = ReadonlyMap<string, LiveDraft>;
+export type Drafts = ReadonlyMap<string, OpenReply>;
 
 /** Minimum output tokens of a reply whose maximum was lowered. If fewer are affordable, the run ends on its budget. */
 const MIN_OUTPUT_TOKENS = 256;
@@ -61,16 +61,17 @@ export function beginTurn(
   const maxTokens = affordableMaxTokens(model, left, promptTokens, turnRequest.maxTokens, now, ttl);
   // A reply that is cut short ends its run on the budget. Open calls may release money, so they are awaited first.
   const mayLower = turnRequest.lowered && store.calls.countOpen() === 0;
-  const leastTokens = mayLower
+  const minOutputTokens = mayLower
     ? Math.min(MIN_OUTPUT_TOKENS, turnRequest.maxTokens)
     : turnRequest.maxTokens;
-  if (maxTokens < leastTokens) return { ok: false, why: overBudget(at, turnRequest) };
+  if (maxTokens < minOutputTokens) return { ok: false, why: overBudget(at, turnRequest) };
 
   const { balance } = store.state;
   const bound = boundOf(model, { promptTokens, maxTokens, webSearches, ...(ttl && { ttl }) }, now);
   const reserved = reserve(balance, bound, store.metadata.limits.maxBudgetNanos);
   if (!reserved) return { ok: false, why: overBudget(at, turnRequest) };
 
+  // A failed attempt that is to be repeated leaves its turn open: this call is the next attempt.
   const earlier = store.calls.openTurn(run.id, kind, ref);
   const turnId = earlier?.turnId ?? `turn_${store.calls.nextTurnNumber()}`;
   const attempt = (earlier?.attempt ?? 0) + 1;
@@ -88,6 +89,7 @@ export function beginTurn(
     begunAt: now,
     ...reserved.reservation,
   });
+  // Not `change`: clients and the index see nothing of what is reserved.
   store.state = { ...store.state, balance: reserved.balance };
   if (attempt === 1) {
     store.log.append({ type: "turn.started", turnId, kind, attempt }, scopeOf(run), now);
@@ -119,6 +121,7 @@ function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | "pen
   if (ofMessage <= 0) return "max_turns";
   const ofAgent = setupOf(store, run.agent).maxTurns;
   if (ofAgent !== undefined && store.calls.countReplies(run.id) >= ofAgent) return "max_turns";
+  // Open replies count as turns as soon as they are settled.
   return store.calls.countOpenReplies() >= Math.min(ofSession, ofMessage) ? "pending_calls" : null;
 }
 
@@ -141,7 +144,7 @@ export function completeTurn(at: RunChange, turn: Turn, reply: StoredReply): num
   const { store, run } = at;
   const call = store.calls.get(callId(turn.turnId, turn.attempt));
   if (!call || call.settled) return null;
-  const judged = judge(call, reply.usage, true);
+  const judged = judge(call, reply.usage, { isComplete: true });
   // If the report can't be true, the billed amount is unknown.
   const unknown = judged.dispute !== null && judged.dispute.reason !== "above_bound";
   const charged = charge(at, call, {
@@ -171,7 +174,7 @@ function refuseUnusable(at: RunChange, unusable: StoredReply["unusable"]): void 
   }
 }
 
-/** Journals a summary, which replaces the agent's history up to an entry in the conversation. */
+/** Journals a summary. In the conversation it replaces the agent's history up to and including entry `upTo`. */
 export function compactTurn(
   at: RunChange,
   turn: Turn,
@@ -206,7 +209,7 @@ export function failTurn(
 ): void {
   const call = at.store.calls.get(callId(turn.turnId, turn.attempt));
   if (!call || call.settled) return;
-  const judged = failure.began ? judge(call, draft.usage, false) : NO_CHARGE;
+  const judged = failure.began ? judge(call, draft.usage, { isComplete: false }) : NO_CHARGE;
   const rest = wasNotRun(failure) ? "released" : "kept";
   const charged = charge(at, call, { judged, rest, closed: delayMs === null, counts: false });
   if (delayMs === null) {
@@ -216,8 +219,11 @@ export function failTurn(
   }
 }
 
-/** Withdraws the attempts of a run that were open when its object was lost, since their replies are not known. */
-export function recoverRun(at: RunChange): void {
+/**
+ * Fails the open calls of a run after a loss of its object, since their replies are not known. Each is then made again
+ * as another attempt.
+ */
+export function withdrawOpenCalls(at: RunChange): void {
   for (const call of at.store.calls.openOf(at.run.id)) {
     failTurn(at, call, { failure: LOST, draft: emptyDraft() }, 0);
   }
@@ -235,7 +241,9 @@ export function closeTurns(at: RunChange, why: string, drafts: Drafts): void {
     const draft = drafts.get(call.turnId)?.draft;
     // If there is no draft, the object was lost meanwhile, and the reply may have begun.
     const began = !draft || draft.usage.start !== null;
-    const judged = began ? judge(call, (draft ?? emptyDraft()).usage, false) : NO_CHARGE;
+    const judged = began
+      ? judge(call, (draft ?? emptyDraft()).usage, { isComplete: false })
+      : NO_CHARGE;
     const texts = isReply(call) ? keptTexts(draft?.content ?? []).filter(sendable) : [];
     const counts = texts.length > 0;
     const charged = charge(at, call, { judged, rest: "kept", closed: true, counts });
