@@ -12,5 +12,7 @@ RUN apt-get update \
  && chown agent /workspace
 # Claude Code is licensed by Anthropic under its own terms. It is installed here and is not part of this project.
 RUN npm install --global @anthropic-ai/claude-code@2.1.330
+# The image's server keeps interpreters ready that Rigger does not use: six of them hold 78 of its 94 MB.
+ENV JAVASCRIPT_POOL_MIN_SIZE=0 TYPESCRIPT_POOL_MIN_SIZE=0
 COPY --from=runner /runner /opt/rigger
 RUN ln -s /opt/rigger/run.mjs /usr/local/bin/rigger-run

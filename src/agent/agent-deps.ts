@@ -4,6 +4,7 @@ import type { CallWatch, FailedCall, Model, ModelCall, ModelReply } from "./mode
 import type { StoredReply } from "./model/stored-reply";
 import type { Turn, TurnRequest, TurnReservation } from "./reserve-turn";
 import type { ToolContext, ToolResult } from "./tool";
+import type { Replacement } from "./withdraw";
 
 /** The progress of a run, read from its journal. */
 export interface Progress {
@@ -34,14 +35,23 @@ export interface Journal {
   otherSettled(): Promise<void>;
   /** Reserves the price of a turn, whose prompt has at most `promptTokens`, and stores the turn. */
   begin(turn: TurnRequest): TurnReservation;
-  /** Settles the price of a reply and stores the reply with its tool calls. */
-  complete(turn: Turn, reply: StoredReply): void;
+  /**
+   * Settles the price of a reply and stores the reply with its tool calls. Also replaces what was withdrawn from the
+   * conversation to get it.
+   */
+  complete(turn: Turn, reply: StoredReply, withdrawn?: Withdrawn): void;
   /** Settles a failed try. A delay says in how many ms the next one comes, null that there is none. */
   fail(turn: Turn, failed: FailedCall, delayMs: number | null): void;
   /** Settles the price of a summary and replaces the conversation's first `cut` entries by it. */
   compact(turn: Turn, summary: Block, cut: number, usage: ModelReply["usage"]): void;
   startTool(call: ToolCall): void;
   finishTool(call: ToolCall, result: ToolResult): void;
+}
+
+/** Content that was withdrawn from a conversation because the API refused it for a reason. */
+export interface Withdrawn {
+  replacements: readonly Replacement[];
+  reason: string;
 }
 
 /** The dependencies of a run. */

@@ -23,7 +23,11 @@ function memoryJournal(prompt = "go") {
       seen.push(`begin ${kind}`);
       return { ok: true, turnId: `turn_${++turns}`, attempt: 1, maxTokens };
     },
-    complete(turn, reply) {
+    complete(turn, reply, withdrawn) {
+      for (const { index, content } of withdrawn?.replacements ?? []) {
+        seen.push(`withdraw ${index}`);
+        messages[index] = { role: "user", content };
+      }
       seen.push(`complete ${reply.stopReason}`);
       lastStop = reply.stopReason;
       if (reply.content.length > 0) messages.push({ role: "assistant", content: reply.content });
@@ -411,5 +415,21 @@ describe("a conversation that grows too heavy", () => {
       stopReason: "error",
       error: { message: expect.stringContaining("context window") },
     });
+  });
+
+  it("goes on without an earlier prompt that was too long even for a summary", async () => {
+    const { journal, messages, seen } = memoryJournal("far too long");
+    messages.push({ role: "user", content: [text("new")] });
+    const message = "prompt is too long: 210000 tokens > 200000 maximum";
+    const tooLong = failure({ message, status: 400, retryable: false });
+    const done = { content: [text("done")], stopReason: "end_turn" };
+    const model = scriptedModel([tooLong, tooLong, done]);
+    expect(await runAgent(depsOf(model, journal))).toEqual({ stopReason: "end_turn" });
+    expect(seen).toContain("withdraw 0");
+    expect(messages.map(({ content }) => content)).toEqual([
+      [text(expect.stringContaining("was refused by the model's API"))],
+      [text("new")],
+      [text("done")],
+    ]);
   });
 });

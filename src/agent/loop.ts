@@ -1,8 +1,9 @@
-import type { AgentDeps, Ending, Progress } from "./agent-deps";
-import { makeTurn, type Overflow } from "./make-turn";
+import type { AgentDeps, Ending, Progress, Withdrawn } from "./agent-deps";
+import { makeTurn, type RefusedPrompt } from "./make-turn";
 import { compactionCut } from "./messages";
 import { replyToStore } from "./model/stored-reply";
 import { searchWeb } from "./search-web";
+import { replaceEntries, withdrawals } from "./withdraw";
 
 /** A conversation of more tokens is summarised: it fits into every model's window with room to continue. */
 const COMPACT_AT_TOKENS = 150_000;
@@ -32,13 +33,16 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
       // A summary that failed is not paid for again with every turn.
       mayCompact = await compact(deps);
       if (deps.signal.aborted) return null;
-      if (overflowed && !mayCompact) return TOO_LONG;
-      overflowed = false;
     }
-    const stopped = await reply(deps);
+    const stopped: Ending | RefusedPrompt | undefined =
+      overflowed && !mayCompact ? TOO_LONG : await reply(deps);
     if (deps.signal.aborted) return null;
     overflowed = stopped?.stopReason === "overflow";
-    if (stopped && stopped.stopReason !== "overflow") return stopped;
+    if (!stopped || overflowed) continue;
+    const refused = stopped.stopReason === "refused" && stopped.error;
+    const end = refused ? await replyWithoutRefused(refused, deps) : (stopped as Ending);
+    if (deps.signal.aborted) return null;
+    if (end) return end;
   }
 }
 
@@ -59,19 +63,23 @@ export function endingOf(lastStop: string | null): Ending | undefined {
   }
 }
 
-const TOO_LONG: Ending = {
-  stopReason: "error",
+const TOO_LONG: RefusedPrompt = {
+  stopReason: "refused",
   error: {
     type: "upstream_error",
     message: "The conversation does not fit in the model's context window.",
   },
 };
 
-/** Makes one reply. Returns the end of the run if there is none, or that the prompt was too long. */
-async function reply(deps: AgentDeps): Promise<Ending | Overflow | undefined> {
+/** Makes one reply. Returns the end of the run if there is none, or that the prompt was refused. */
+async function reply(
+  deps: AgentDeps,
+  withdrawn?: Withdrawn,
+): Promise<Ending | RefusedPrompt | undefined> {
+  const messages = deps.journal.conversation();
   const call = {
     ...deps.request,
-    messages: deps.journal.conversation(),
+    messages: withdrawn ? replaceEntries(messages, withdrawn.replacements) : messages,
     maxTokens: deps.maxTokens,
     attempt: 1,
   };
@@ -79,8 +87,26 @@ async function reply(deps: AgentDeps): Promise<Ending | Overflow | undefined> {
   if (!made.ok) return made.ending;
   const { turn } = made;
   const cut = turn.maxTokens < deps.maxTokens;
-  deps.journal.complete(turn, replyToStore(made.outcome, cut));
+  deps.journal.complete(turn, replyToStore(made.outcome, cut), withdrawn);
   return undefined;
+}
+
+/**
+ * Makes a reply to a conversation that was refused, without the content that the API never accepted. Returns the end of
+ * the run if none of it helps.
+ */
+async function replyWithoutRefused(
+  error: RefusedPrompt["error"],
+  deps: AgentDeps,
+): Promise<Ending | undefined> {
+  const reason = error.message;
+  for (const replacements of withdrawals(deps.journal.conversation(), reason)) {
+    const stopped = await reply(deps, { replacements, reason });
+    if (deps.signal.aborted || !stopped) return undefined;
+    const { stopReason } = stopped;
+    if (stopReason !== "refused" && stopReason !== "overflow") return stopped as Ending;
+  }
+  return { stopReason: "error", error };
 }
 
 /** Replaces the older part of the conversation by a summary of the API's. Returns false if there was none. */

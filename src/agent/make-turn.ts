@@ -2,7 +2,7 @@ import type { PublicError, TurnKind } from "../events/event";
 import { pause } from "../shared/backoff";
 import type { AgentDeps, Ending } from "./agent-deps";
 import { type ModelCall, type ModelReply, weighedParts } from "./model/model";
-import type { ModelFailure } from "./model/model-failure";
+import { isOverflow, type ModelFailure } from "./model/model-failure";
 import { retryDelayMs } from "./model/retry";
 import { leastTokens, promptBound } from "./pricing/prompt-bounds";
 import { reserveTurn, type Turn } from "./reserve-turn";
@@ -10,11 +10,11 @@ import { reserveTurn, type Turn } from "./reserve-turn";
 /** The outcome of a turn. */
 type MadeTurn =
   | { ok: true; turn: Turn; outcome: ModelReply }
-  | { ok: false; ending: Ending | Overflow };
+  | { ok: false; ending: Ending | RefusedPrompt };
 
-/** The model refused the prompt since it exceeds the model's window. */
-export interface Overflow {
-  stopReason: "overflow";
+/** The API refused the prompt: `overflow` since it exceeds the model's window, `refused` for what it contains. */
+export interface RefusedPrompt {
+  stopReason: "overflow" | "refused";
   error: PublicError;
 }
 
@@ -58,7 +58,9 @@ export async function makeTurn(
 async function reserve(
   wanted: { kind: TurnKind; ref: string; call: ModelCall },
   deps: AgentDeps,
-): Promise<{ ok: true; turn: Turn } | { ok: false; ending: Ending | Overflow } | "pending_calls"> {
+): Promise<
+  { ok: true; turn: Turn } | { ok: false; ending: Ending | RefusedPrompt } | "pending_calls"
+> {
   const { kind, ref, call } = wanted;
   const { maxTokens } = call;
   const parts = weighedParts(call);
@@ -79,8 +81,8 @@ async function reserve(
 }
 
 /** Returns the end of a run whose call failed. */
-const failed = (failure: ModelFailure): Ending | Overflow => ({
-  stopReason: isOverflow(failure) ? "overflow" : "error",
+const failed = (failure: ModelFailure): Ending | RefusedPrompt => ({
+  stopReason: isOverflow(failure) ? "overflow" : failure.status === 400 ? "refused" : "error",
   error: publicError(failure),
 });
 
@@ -92,8 +94,3 @@ function publicError(failure: ModelFailure): PublicError {
     ...(failure.requestId && { upstreamRequestId: failure.requestId }),
   };
 }
-
-/** Returns whether a prompt was refused for its length. The API says so only in the message. */
-const isOverflow = ({ status, message }: ModelFailure): boolean =>
-  status === 413 ||
-  (status === 400 && /prompt is too long|exceeds? (the )?context (limit|window)/i.test(message));

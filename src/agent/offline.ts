@@ -2,7 +2,7 @@ import { totalPromptTokens } from "./offline/count";
 import { answerOf } from "./offline/message";
 import { locate, type Position } from "./offline/position";
 import { badRequest, type Refusal, refusalResponse } from "./offline/refusal";
-import { refuse } from "./offline/refuse";
+import { refuse, refuseImages } from "./offline/refuse";
 import { newId, replyTo } from "./offline/reply";
 import { type MessagesRequest, readCountRequest, readMessagesRequest } from "./offline/request";
 import { type Fault, faultOf } from "./offline/script";
@@ -84,6 +84,8 @@ async function createMessage(
   const { signal, requestId, options } = exchange;
   const request = accept(exchange, readMessagesRequest);
   if ("status" in request) return refusalResponse(request, requestId);
+  const broken = refuseImages(request);
+  if (broken) return refusalResponse(broken, requestId);
   const position = locate(request.messages);
   const delayMs = position.turn.delayMs ?? options.delayMs ?? 0;
   // A compaction is not a turn of the script, and leaves the turn its faults.

@@ -139,7 +139,9 @@ export type EventBody =
    */
   | { type: "sandbox.lost"; savedAt: string | null }
   | { type: "limit.warned"; limit: "budget" | "turns"; used: number; max: number }
-  | { type: "context.compacted"; turnId: string; tokensBefore: number };
+  | { type: "context.compacted"; turnId: string; tokensBefore: number }
+  /** Content that the model's API refused was replaced in the conversation by a note with the reason. */
+  | { type: "content.withdrawn"; turnId: string; reason: string };
 
 /** The message and the agent that an event belongs to; `agent` is absent for the main agent. */
 export interface EventScope {

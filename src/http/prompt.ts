@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { fromBase64 } from "../shared/bytes";
+import { imageProblem } from "../shared/image";
 
 // The Messages API rejects text that contains only white space.
 const text = z.string().refine((value) => value.trim() !== "", "must not be empty");
@@ -16,7 +18,12 @@ const base64 = <T extends string>(mediaTypes: readonly [T, ...T[]]) =>
 const Image = z.strictObject({
   type: z.literal("image"),
   source: z.discriminatedUnion("type", [
-    base64(["image/jpeg", "image/png", "image/gif", "image/webp"]),
+    base64(["image/jpeg", "image/png", "image/gif", "image/webp"]).superRefine(
+      ({ data, media_type }, context) => {
+        const problem = imageProblem(fromBase64(data), media_type);
+        if (problem) context.addIssue({ code: "custom", path: ["data"], message: problem });
+      },
+    ),
     url,
   ]),
 });

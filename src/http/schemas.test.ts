@@ -192,10 +192,11 @@ describe("a message", () => {
   });
 
   it("may be text, images and documents", () => {
+    const GIF = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
     const base64 = { type: "base64", data: "AAAA" };
     const prompt = [
       { type: "text", text: "look" },
-      { type: "image", source: { ...base64, media_type: "image/png" } },
+      { type: "image", source: { ...base64, media_type: "image/gif", data: GIF } },
       { type: "image", source: { type: "url", url: "https://example.com/a.png" } },
       { type: "document", source: { ...base64, media_type: "application/pdf" }, title: "t" },
       { type: "document", source: { type: "text", media_type: "text/plain", data: "d" } },
@@ -226,6 +227,14 @@ describe("a message", () => {
     [
       { prompt: [{ type: "image", source: { type: "url", url: "file:///etc" } }] },
       "prompt.0.source.url",
+    ],
+    [
+      {
+        prompt: [
+          { type: "image", source: { type: "base64", media_type: "image/png", data: "AAAA" } },
+        ],
+      },
+      "prompt.0.source.data",
     ],
     [{ prompt: "a", onBusy: "wait" }, "onBusy"],
     [{ prompt: "a", streaming: "yes" }, "streaming"],

@@ -2,6 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 import type { Message } from "../agent/messages";
+import type { Prompt } from "../events/event";
 import type { MessageRow, Result, SessionConfig } from "../session/rpc";
 import { SessionStore } from "../session/storage/store";
 import { addFakeContainer } from "./fake-containers";
@@ -15,7 +16,7 @@ export interface Scenario {
   /** Whether its sandbox is a fake container. */
   machine?: boolean;
   config: SessionConfig;
-  prompts: string[];
+  prompts: Prompt[];
   /** Loses the object and everything with it; by default the object is aborted. */
   lose?(id: string, loss: Loss): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { SessionRow } from "../db/schema";
-import type { SessionEvent } from "../events/event";
+import type { Prompt, SessionEvent } from "../events/event";
 import { defaultProvider } from "../session/deployment";
 import type {
   Caller,
@@ -48,7 +48,7 @@ export function aSpec(changes: Partial<SessionSpec> = {}): SessionSpec {
 }
 
 /** Returns a message request. */
-export function aMessage(prompt: string, changes: Partial<MessageRequest> = {}): MessageRequest {
+export function aMessage(prompt: Prompt, changes: Partial<MessageRequest> = {}): MessageRequest {
   return {
     id: `msg_${crypto.randomUUID().replaceAll("-", "")}`,
     prompt,
@@ -96,7 +96,7 @@ export async function createSession(changes: Partial<SessionSpec> = {}): Promise
 /** Sends a prompt and waits for the end of its message. */
 export async function ask(
   id: string,
-  prompt: string,
+  prompt: Prompt,
   changes: Partial<MessageRequest> = {},
 ): Promise<MessageRow> {
   return value(await sessionOf(id).ask(ALICE, aMessage(prompt, changes)));

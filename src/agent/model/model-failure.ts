@@ -30,6 +30,14 @@ const NOT_RUN = new Set([400, 401, 403, 404, 413, 429, 529]);
 export const wasNotRun = ({ began, status }: Pick<ModelFailure, "began" | "status">): boolean =>
   !began && status !== null && NOT_RUN.has(status);
 
+/** Returns whether a prompt was refused for its length. The API says so only in the message. */
+export const isOverflow = ({
+  status,
+  message,
+}: Pick<ModelFailure, "status" | "message">): boolean =>
+  status === 413 ||
+  (status === 400 && /prompt is too long|exceeds? (the )?context (limit|window)/i.test(message));
+
 /** Returns an error response of the API as a failure. */
 export function failureOfResponse(response: Response, body: string, redact: Redact): ModelFailure {
   const { status, headers } = response;

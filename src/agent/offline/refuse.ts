@@ -1,3 +1,5 @@
+import { fromBase64 } from "../../shared/bytes";
+import { imageProblem } from "../../shared/image";
 import { type PricedModel, resolveModel, successorOf } from "../pricing/models";
 import { CONVERSATION_RULES } from "./conversation";
 import { totalPromptTokens } from "./count";
@@ -27,6 +29,34 @@ export function refuse(
     firstOf(CONVERSATION_RULES.map((rule) => () => rule(request))) ??
     (model && refuseForModel(request, model));
   return typeof found === "string" ? badRequest(found) : found;
+}
+
+/** Returns the refusal of a request with an image that the API could not decode. A count of tokens does not decode. */
+export function refuseImages({ messages }: MessagesRequest): Refusal | undefined {
+  for (const [at, { content }] of messages.entries()) {
+    for (const [index, block] of content.entries()) {
+      const images = block.type === "tool_result" ? resultImages(block.content) : [block];
+      if (images.some(isBroken)) {
+        return badRequest(`messages.${at}.content.${index}: Could not process image`);
+      }
+    }
+  }
+  return undefined;
+}
+
+const resultImages = (content: unknown): { type?: unknown; source?: unknown }[] =>
+  Array.isArray(content) ? content : [];
+
+function isBroken({ type, source }: { type?: unknown; source?: unknown }): boolean {
+  if (type !== "image" || typeof source !== "object" || source === null) return false;
+  if (!("data" in source) || typeof source.data !== "string") return false;
+  const mediaType = "media_type" in source ? String(source.media_type) : "";
+  try {
+    return imageProblem(fromBase64(source.data), mediaType) !== undefined;
+  } catch {
+    // It is not base64.
+    return true;
+  }
 }
 
 function refuseBetas(request: MessagesRequest, betas: readonly string[]): string | undefined {

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { imageOf } from "../../shared/image";
 import { aContext, aFakeSandbox, aSandbox, textOf } from "../../testing/tool-context";
 import type { ToolResult } from "../tool";
 import { runTool } from "../tools";
 import { edit } from "./edit";
-import { imageOf } from "./image";
 import { read } from "./read";
 import { write } from "./write";
 
@@ -123,7 +123,8 @@ describe("Read", () => {
     ["a missing file", "missing.txt", null, "does not exist"],
     ["a PDF", "a.pdf", bytes("%PDF-1.7\n"), "is a PDF"],
     ["a binary file", "a.bin", Uint8Array.of(1, 0, 2), "is a binary file"],
-    ["an image that is cut off", "cut.png", PNG.slice(0, 12), "is a binary file"],
+    ["an image without its size", "cut.png", PNG.slice(0, 12), "is a binary file"],
+    ["an image that is cut off", "cut.png", PNG.slice(0, -12), "the image ends too early"],
     ["a directory", "/workspace", null, "could not do this: EISDIR"],
   ])("says what is wrong with %s", async (_, file_path, content, message) => {
     if (content) await put(`/workspace/${file_path}`, content);

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { resolveFrom } from "../../sandbox/paths";
 import { toBase64 } from "../../shared/bytes";
+import { type Image, imageOf, imageProblem, MAX_IMAGE_PIXELS } from "../../shared/image";
 import type { Tool, ToolResult } from "../tool";
-import { type Image, imageOf } from "./image";
 import { fitting, numbered, splitLines } from "./lines";
 import { notebookText } from "./notebook";
 import { failed } from "./result";
@@ -14,9 +14,6 @@ const MAX_CHARS = 100_000;
 
 /** The most bytes of an image: a result is stored in one row of at most 2 MB, as base64, which is a third longer. */
 const MAX_IMAGE_BYTES = 1.25 * 1024 ** 2;
-
-/** The most pixels of an image's side that the API accepts. */
-const MAX_IMAGE_PIXELS = 8_000;
 
 const Input = z.object({
   file_path: z.string().min(1).describe("The file, best as an absolute path"),
@@ -86,6 +83,8 @@ function showImage(path: string, bytes: Uint8Array, image: Image): ToolResult {
       `${path} is too large to be shown (${size}): an image may have ${MAX_IMAGE_BYTES / 1024 ** 2} MiB and ${MAX_IMAGE_PIXELS} pixels a side. Make a smaller copy first.`,
     );
   }
+  const problem = imageProblem(bytes, mediaType);
+  if (problem) return failed(`${path} can't be shown: the image ${problem}.`);
   const source = { type: "base64" as const, media_type: mediaType, data: toBase64(bytes) };
   return { content: [{ type: "image", source }] };
 }

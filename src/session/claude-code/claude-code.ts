@@ -1,6 +1,7 @@
 import type { Ending } from "../../agent/agent-deps";
 import { programTools } from "../../agent/claude-code/options";
 import { type CallResult, readLine } from "../../agent/claude-code/protocol";
+import { RefusedMedia } from "../../agent/claude-code/withdrawn-media";
 import { apiError } from "../../agent/model/relay";
 import { SandboxError } from "../../sandbox/sandbox";
 import { backoffMs, pause } from "../../shared/backoff";
@@ -61,6 +62,7 @@ type Failed = "died" | "unread";
 export class ClaudeCode {
   readonly #context: SessionContext;
   readonly #process: ClaudeCodeProcess;
+  readonly #refusedMedia = new RefusedMedia();
   #work: Work | null = null;
   #begun = Promise.withResolvers<void>();
   /** Resolves when no message is being worked on or being stopped. */
@@ -130,7 +132,9 @@ export class ClaudeCode {
       this.#context.commit((now) => finishCall(this.#at(work.messageId, now), result));
     const { messageId, settled } = work;
     const signal = AbortSignal.any([work.signal, work.process.signal]);
-    const deps = { ...this.#context, messageId, settled, signal, upstream, hasTools, finish };
+    const refusedMedia = this.#refusedMedia;
+    const call = { messageId, settled, signal, upstream, hasTools, refusedMedia, finish };
+    const deps = { ...this.#context, ...call };
     return passOn(request, deps).catch((error) => {
       log("model_call.crashed", { session: store.identity.id, error: errorText(error) });
       return later();

@@ -1,8 +1,14 @@
 import type { CallResult } from "../../agent/claude-code/protocol";
-import { readProgramCall } from "../../agent/claude-code/request";
+import { type ProgramCall, readProgramCall } from "../../agent/claude-code/request";
+import {
+  type RefusedMedia,
+  type SentMessage,
+  withdrawnMedia,
+} from "../../agent/claude-code/withdrawn-media";
 import { type Block, toolCalls } from "../../agent/messages";
 import { emptyDraft } from "../../agent/model/assemble";
 import type { ModelOutcome } from "../../agent/model/model";
+import { isOverflow, parseObject } from "../../agent/model/model-failure";
 import {
   apiError,
   countRelayed,
@@ -27,7 +33,7 @@ import { MAIN } from "../storage/agents";
 import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { setupOf } from "../transactions/agents";
-import { noteLimit } from "../transactions/claude-code";
+import { noteLimit, noteWithdrawal } from "../transactions/claude-code";
 import { type RunChange, scopeOf } from "../transactions/state";
 import { startTool } from "../transactions/tool-calls";
 import { beginTurn, completeTurn, failTurn } from "../transactions/turns";
@@ -52,6 +58,8 @@ export interface ProxyDeps extends SessionContext {
   signal: AbortSignal;
   /** Notified whenever a model call was settled, a tool result was stored, or an agent was recorded. */
   settled: Notifier;
+  /** The images and documents that the API has refused. */
+  refusedMedia: RefusedMedia;
   /** Journals a tool result from a model call, if it is not journaled yet. */
   finish(result: CallResult): void;
 }
@@ -79,34 +87,48 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
   const priced = knownModel(call.model);
   if (!priced) return apiError(404, "not_found_error", `model: "${call.model}" has no known price`);
 
-  const wanted = Math.min(call.maxTokens, MAX_OUTPUT_TOKENS, priced.maxOutput);
+  const maxTokens = Math.min(call.maxTokens, MAX_OUTPUT_TOKENS, priced.maxOutput);
   const ref = kind === "reply" ? "" : await refOf(call.body);
+  const prepared = { ...call, kind, ref, maxTokens, run, priced, headers: request.headers };
+  const messages = await deps.refusedMedia.removeFrom(call.body.messages as SentMessage[]);
+  const response = await send(prepared, messages, deps);
+  if (kind !== "reply" || response.status !== 400) return response;
+  return (await sendWithoutRefused(prepared, messages, response, deps)) ?? response;
+}
+
+/** A model call of the process that may be made: its kind, run and bounds are known. */
+interface PreparedCall extends Omit<ProgramCall, "model"> {
+  ref: string;
+  run: Run;
+  priced: PricedModel;
+  headers: Headers;
+}
+
+/** Reserves a turn for a call with these messages, makes it, and returns its answer. */
+async function send(
+  call: PreparedCall,
+  messages: readonly SentMessage[],
+  deps: ProxyDeps,
+): Promise<Response> {
+  const { kind, run, priced, maxTokens, headers } = call;
+  const { store, signal, settled, upstream } = deps;
   const relayed = (turn: Pick<Turn, "maxTokens" | "attempt">): RelayedCall => ({
-    body: bodyOf(call.body, { run, kind, priced, maxTokens: turn.maxTokens }, store),
-    headers: request.headers,
+    body: bodyOf({ ...call.body, messages }, { ...call, maxTokens: turn.maxTokens }, store),
+    headers,
     attempt: turn.attempt,
   });
-
   for (;;) {
-    const otherSettled = deps.settled.wait();
-    const granted = await reserveTurn(
-      { ...call, kind, ref, maxTokens: wanted },
-      {
-        begin: (turnRequest) =>
-          deps.commit((now) => beginTurn(at(run, store, now), priced, turnRequest)),
-        count: () =>
-          countRelayed(deps.upstream, relayed({ maxTokens: wanted, attempt: 1 }), signal),
-        signal,
-        random: Math.random,
-      },
-    );
+    const otherSettled = settled.wait();
+    const granted = await reserveTurn(call, {
+      begin: (turnRequest) =>
+        deps.commit((now) => beginTurn(at(run, store, now), priced, turnRequest)),
+      count: () => countRelayed(upstream, relayed({ maxTokens, attempt: 1 }), signal),
+      signal,
+      random: Math.random,
+    });
     if (granted.ok) {
-      const live = kind === "reply";
-      return make(
-        relayed(granted),
-        { run, turn: granted, live, cut: granted.maxTokens < wanted },
-        deps,
-      );
+      const cut = granted.maxTokens < maxTokens;
+      return make(relayed(granted), { run, turn: granted, live: kind === "reply", cut }, deps);
     }
     if ("failure" in granted) {
       const { status, type, message } = granted.failure;
@@ -121,6 +143,39 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
     await otherSettled;
     if (signal.aborted) return later();
   }
+}
+
+/**
+ * Makes a refused call again without the images and documents that may be the reason. Returns undefined if there are
+ * none, or if it is refused all the same.
+ */
+async function sendWithoutRefused(
+  call: PreparedCall,
+  messages: readonly SentMessage[],
+  refused: Response,
+  deps: ProxyDeps,
+): Promise<Response | undefined> {
+  const reason = messageOf(await refused.clone().text());
+  // Claude Code compacts a conversation that is too long.
+  if (isOverflow({ status: 400, message: reason })) return undefined;
+  for (const fewer of withdrawnMedia(messages, reason)) {
+    const answer = await send(call, fewer, deps);
+    if (answer.status === 400) continue;
+    if (answer.ok) {
+      await deps.refusedMedia.add(messages, fewer, reason);
+      const { store, signal } = deps;
+      if (!signal.aborted) deps.commit((now) => noteWithdrawal(at(call.run, store, now), reason));
+    }
+    return answer;
+  }
+  return undefined;
+}
+
+/** Returns the message of an error response of the API. */
+function messageOf(body: string): string {
+  const parsed = parseObject(body);
+  const error = parsed && "error" in parsed ? parsed.error : undefined;
+  return typeof error === "object" && error && "message" in error ? String(error.message) : body;
 }
 
 /** Returns the response for a call that a limit forbids. Claude Code does not retry a call after this status. */

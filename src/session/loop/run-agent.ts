@@ -23,7 +23,13 @@ import { deliverInbox, introduction, setupOf } from "../transactions/agents";
 import { setWakeUp } from "../transactions/schedules";
 import { scopeOf } from "../transactions/state";
 import { finishTool, startTool } from "../transactions/tool-calls";
-import { beginTurn, compactTurn, completeTurn, failTurn } from "../transactions/turns";
+import {
+  beginTurn,
+  compactTurn,
+  completeTurn,
+  failTurn,
+  withdrawContent,
+} from "../transactions/turns";
 
 /** The context of a run. */
 export interface RunContext extends SessionContext {
@@ -164,10 +170,18 @@ function openJournal(run: Run, priced: PricedModel, context: RunContext): Journa
     },
     otherSettled: () => settled.wait(),
     begin: (turnRequest) => commit((at) => beginTurn(at, priced, turnRequest)),
-    complete(turn, reply) {
+    complete(turn, reply, withdrawn) {
       drafts.delete(turn.turnId);
-      const n = commit((at) => completeTurn(at, turn, reply));
+      const entries = withdrawn?.replacements.flatMap(({ index, content }) => {
+        const n = known?.[index]?.n;
+        return n === undefined ? [] : [{ n, content }];
+      });
+      const n = commit((at) => {
+        if (entries) withdrawContent(at, turn, entries, withdrawn?.reason ?? "");
+        return completeTurn(at, turn, reply);
+      });
       settled.notify();
+      if (entries) known = undefined;
       if (n === null || !known) return;
       known.push({ n, role: "assistant", content: reply.content });
       unanswered = { n, turnId: turn.turnId };

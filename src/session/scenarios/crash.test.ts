@@ -50,6 +50,18 @@ const AGENTS: Scenario = {
   ],
 };
 
+/** Its first prompt is refused by the API, and withdrawn by the second. */
+const REFUSED: Scenario = {
+  config: {},
+  prompts: [
+    [
+      { type: "text", text: "look" },
+      { type: "image", source: { type: "base64", media_type: "image/png", data: "AAAA" } },
+    ],
+    '/Bash {"command":"echo once >> log.txt; cat log.txt"}\nthat is all',
+  ],
+};
+
 const IN_A_MACHINE: Scenario = { ...ALONE, machine: true };
 
 afterEach(() => {
@@ -83,6 +95,7 @@ describe("a session whose object is lost", () => {
     ["one agent", "object before its next commit", ALONE],
     ["in a machine", "object before its next commit", IN_A_MACHINE],
     ["several agents", "object before its next commit", AGENTS],
+    ["a refused prompt", "object before its next commit", REFUSED],
   ])(
     "after any commit (%s, %s) ends like an undisturbed one",
     async (_, loss, scenario) => {

@@ -1,4 +1,5 @@
 import { type Block, type Message, promptBlocks, withoutThoughts } from "../../agent/messages";
+import type { ToolResult } from "../../agent/tool";
 import type { Prompt } from "../../events/event";
 import { all, one, parse, type Row, type Sql } from "../../shared/sql";
 import { columnOf } from "./agents";
@@ -36,6 +37,16 @@ export class HistoryTable {
       JSON.stringify(entry.content),
     );
     return Number(n);
+  }
+
+  /** Replaces the content of an entry. `tool_result` blocks replace the results of the tool calls that the entry makes. */
+  replace(n: number, content: readonly Block[]): void {
+    const results = content.filter((block) => block.type === "tool_result");
+    for (const { tool_use_id: id, content: result } of results) {
+      this.#tools.replaceResult(n, id, result as ToolResult["content"]);
+    }
+    if (results.length > 0) return;
+    this.#sql.exec("UPDATE history SET content = ? WHERE n = ?", JSON.stringify(content), n);
   }
 
   /** Adds a prompt to an agent's conversation, as an entry of the user. */

@@ -80,6 +80,16 @@ export class ToolTable {
     );
   }
 
+  /** Replaces the content of the result of a call that entry `n` of the history makes. */
+  replaceResult(n: number, id: string, content: ToolResult["content"]): void {
+    const place = "turn_id = (SELECT turn_id FROM history WHERE n = ?) AND id = ?";
+    const row = all(this.#sql, `SELECT * FROM tools WHERE ${place}`, n, id)[0];
+    const result = row && decode(row).result;
+    if (!result) return;
+    const replaced = JSON.stringify({ ...result, content });
+    this.#sql.exec(`UPDATE tools SET result = ? WHERE ${place}`, replaced, n, id);
+  }
+
   /** Returns the results of a turn's calls as `tool_result` blocks. */
   resultsOf(turnId: string): Block[] {
     return all(this.#sql, "SELECT * FROM tools WHERE turn_id = ? ORDER BY n", turnId)

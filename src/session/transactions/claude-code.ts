@@ -8,7 +8,7 @@ import type { Call } from "../storage/calls";
 import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { closeAgentRun, openTask, setupOf } from "./agents";
-import { scopeOf } from "./state";
+import { type RunChange, scopeOf } from "./state";
 import { finishTool } from "./tool-calls";
 import { closeTurns, type Drafts } from "./turns";
 
@@ -77,6 +77,13 @@ export function noteCompaction(
   const turnId = store.calls.newestTurn(messageId, "compaction");
   if (!run || turnId === undefined) return;
   store.log.append({ type: "context.compacted", turnId, tokensBefore }, scopeOf(run), now);
+}
+
+/** Logs that content was withdrawn from the conversation because the API refused it for a reason. */
+export function noteWithdrawal({ store, run, now }: RunChange, reason: string): void {
+  const turnId = store.calls.newestTurn(run.id, "reply");
+  if (turnId === undefined) return;
+  store.log.append({ type: "content.withdrawn", turnId, reason }, scopeOf(run), now);
 }
 
 /** Returns how a message ends after its process has finished it, or has failed with the error text `failure`. */

@@ -164,6 +164,23 @@ export function completeTurn(at: RunChange, turn: Turn, reply: StoredReply): num
   return n;
 }
 
+/**
+ * Replaces entries of the agent's conversation, which the model's API refused, by their new content. Does nothing if the
+ * call that was accepted without them is settled already.
+ */
+export function withdrawContent(
+  { store, run, now }: RunChange,
+  turn: Turn,
+  entries: readonly { n: number; content: Block[] }[],
+  reason: string,
+): void {
+  const { turnId } = turn;
+  const call = store.calls.get(callId(turnId, turn.attempt));
+  if (!call || call.settled) return;
+  for (const { n, content } of entries) store.history.replace(n, content);
+  store.log.append({ type: "content.withdrawn", turnId, reason }, scopeOf(run), now);
+}
+
 /** Adds an error result to each tool call whose input could not be stored. */
 function refuseUnusable(at: RunChange, unusable: StoredReply["unusable"]): void {
   for (const [id, why] of unusable ?? []) {

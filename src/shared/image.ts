@@ -75,3 +75,48 @@ function isFrame(marker: number): boolean {
 function textAt(view: DataView, at: number): string {
   return String.fromCharCode(...[0, 1, 2, 3].map((offset) => view.getUint8(at + offset)));
 }
+
+/** The most pixels of an image's side that the Messages API accepts. */
+export const MAX_IMAGE_PIXELS = 8_000;
+
+/**
+ * Returns why the Messages API would not accept bytes as an image of a media type: another format, too many pixels, or a
+ * file that ends too early. Undefined if it would.
+ */
+export function imageProblem(bytes: Uint8Array, mediaType: string): string | undefined {
+  const image = imageOf(bytes);
+  if (!image) return "is not a PNG, JPEG, GIF or WebP image";
+  if (image.mediaType !== mediaType) return `is ${image.mediaType}, not ${mediaType}`;
+  const { width, height } = image;
+  if (width === 0 || height === 0) return "has no pixels";
+  if (Math.max(width, height) > MAX_IMAGE_PIXELS) {
+    return `has ${width} x ${height} pixels, and may have ${MAX_IMAGE_PIXELS} a side`;
+  }
+  return isWhole(bytes, image.mediaType) ? undefined : "ends too early";
+}
+
+/** Returns whether an image has its end. What lies between is not decoded. */
+function isWhole(bytes: Uint8Array, mediaType: Image["mediaType"]): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  switch (mediaType) {
+    case "image/png":
+      return hasPngEnd(view);
+    case "image/webp":
+      return view.getUint32(4, true) + 8 <= bytes.length;
+    case "image/gif":
+      return bytes.lastIndexOf(0x3b) > 12;
+    case "image/jpeg":
+      for (let at = bytes.length - 2; at > 3; at--) {
+        if (bytes[at] === 0xff && bytes[at + 1] === 0xd9) return true;
+      }
+      return false;
+  }
+}
+
+/** Returns whether the chunks of a PNG, each with its length, lead to the last one. */
+function hasPngEnd(view: DataView): boolean {
+  for (let at = 8; at + 12 <= view.byteLength; at += 12 + view.getUint32(at)) {
+    if (textAt(view, at + 4) === "IEND") return true;
+  }
+  return false;
+}
