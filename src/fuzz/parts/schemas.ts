@@ -3,6 +3,9 @@ import { type SchemasInput, schemasInput } from "../generators/schemas.ts";
 import { OFFLINE, type Part } from "../part.ts";
 import { readEvents } from "./session-faults.ts";
 
+/** Time limit of a search of files, which a slow pattern may use up, and of the rest of a case, in ms. */
+const [SEARCH_MS, GRACE_MS] = [60_000, 20_000];
+
 /** Time limit for any creation, in ms. */
 const CREATION_MS = 5_000;
 
@@ -10,7 +13,7 @@ const CREATION_MS = 5_000;
 export const schemas: Part<SchemasInput> = {
   name: "schemas",
   atOnce: 1,
-  limitMs: 20_000,
+  limitMs: SEARCH_MS + GRACE_MS,
   vars: async () => OFFLINE,
   make: schemasInput,
   async run(origin, { config, reply, calls }) {
