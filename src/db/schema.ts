@@ -33,6 +33,8 @@ export interface SandboxInfo {
   provider: string;
   id: string;
   state: "none" | "starting" | "ready" | "saving" | "suspended" | "lost";
+  /** Present while the workspace can't be saved: since when (ISO 8601), and why. */
+  saveFailed?: { since: string; message: string };
 }
 
 /** The condition for sessions that may still change without a request. */

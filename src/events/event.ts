@@ -138,6 +138,8 @@ export type EventBody =
    * null for an empty workspace.
    */
   | { type: "sandbox.lost"; savedAt: string | null }
+  /** The workspace could not be saved. It stays in the container, and the next attempt begins at `retryAt`. */
+  | { type: "sandbox.unsaved"; message: string; retryAt: string }
   | { type: "limit.warned"; limit: "budget" | "turns"; used: number; max: number }
   | { type: "context.compacted"; turnId: string; tokensBefore: number }
   /** Content that the model's API refused was replaced in the conversation by a note with the reason. */

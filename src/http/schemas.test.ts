@@ -248,9 +248,11 @@ describe("a message", () => {
 
 describe("a request that may have no body", () => {
   it("is a termination, with or without a reason", () => {
-    expect(parse(Terminate, undefined)).toEqual({ reason: "user_requested" });
-    expect(parse(Terminate, { reason: null })).toEqual({ reason: "user_requested" });
-    expect(parse(Terminate, { reason: "done" })).toEqual({ reason: "done" });
+    const kept = { discardWorkspace: false };
+    expect(parse(Terminate, undefined)).toEqual({ reason: "user_requested", ...kept });
+    expect(parse(Terminate, { reason: null })).toEqual({ reason: "user_requested", ...kept });
+    expect(parse(Terminate, { reason: "done" })).toEqual({ reason: "done", ...kept });
+    expect(parse(Terminate, { discardWorkspace: true })).toMatchObject({ discardWorkspace: true });
     expect(issuesOf(() => parse(Terminate, { reason: "" }))[0]).toMatch(/^reason: /);
     expect(issuesOf(() => parse(Terminate, { resaon: "x" }))[0]).toMatch(/^resaon: /);
   });

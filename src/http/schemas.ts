@@ -165,9 +165,15 @@ export const PatchSchedule = z.strictObject({ paused: z.boolean() });
 
 /** `POST /api/sessions/:id/terminate`; the body may be empty. */
 export const Terminate = z
-  .strictObject({ reason: z.string().min(1).max(200).nullish() })
+  .strictObject({
+    reason: z.string().min(1).max(200).nullish(),
+    discardWorkspace: z.boolean().default(false),
+  })
   .prefault({})
-  .transform(({ reason }) => ({ reason: reason ?? "user_requested" }));
+  .transform(({ reason, discardWorkspace }) => ({
+    reason: reason ?? "user_requested",
+    discardWorkspace,
+  }));
 
 /** `POST /api/sessions/:id/interrupt`. It has no fields; the body may be empty. */
 export const Interrupt = z.strictObject({}).prefault({});

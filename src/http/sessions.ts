@@ -76,8 +76,8 @@ export const sessions = (settings: Settings) =>
     })
 
     .post("/:id/terminate", async (c) => {
-      const { reason } = await readBody(c, Terminate);
-      const row = await callSession(c, (s, caller) => s.terminate(caller, reason));
+      const { reason, ...options } = await readBody(c, Terminate);
+      const row = await callSession(c, (s, caller) => s.terminate(caller, reason, options));
       return c.json(sessionView(row));
     })
 

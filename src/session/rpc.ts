@@ -234,7 +234,11 @@ export interface SessionRpc {
   /** Interrupts the running message and returns it; null if none runs. */
   interrupt(caller: Caller): Promise<Result<MessageRow | null>>;
   /** Ends the session. Idempotent: an ended session does not change. */
-  terminate(caller: Caller, reason: string): Promise<Result<SessionRow>>;
+  terminate(
+    caller: Caller,
+    reason: string,
+    options?: { discardWorkspace?: boolean },
+  ): Promise<Result<SessionRow>>;
   /** Creates a schedule. A repeat with the same `id` and `requestHash` returns the first one. */
   addSchedule(caller: Caller, request: ScheduleRequest): Promise<Result<ScheduleRow>>;
   /** Returns the schedules, in the order in which they were created. */

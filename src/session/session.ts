@@ -46,7 +46,13 @@ import {
   scheduleRows,
   updateSchedule,
 } from "./transactions/schedules";
-import { failSession, markDeleted, terminateSession, updateSession } from "./transactions/session";
+import {
+  discardWorkspace,
+  failSession,
+  markDeleted,
+  terminateSession,
+  updateSession,
+} from "./transactions/session";
 import { rowsEqual, toSessionRow } from "./transactions/session-row";
 import { change } from "./transactions/state";
 import type { OpenReply } from "./transactions/turns";
@@ -179,9 +185,16 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     });
   }
 
-  async terminate(caller: Caller, reason: string): Promise<Result<SessionRow>> {
+  async terminate(
+    caller: Caller,
+    reason: string,
+    options: { discardWorkspace?: boolean } = {},
+  ): Promise<Result<SessionRow>> {
     return this.#enter(caller, async () => {
-      this.#commit((now) => terminateSession(this.#store, "terminated", reason, this.#drafts, now));
+      this.#commit((now) => {
+        terminateSession(this.#store, "terminated", reason, this.#drafts, now);
+        if (options.discardWorkspace) discardWorkspace(this.#store, now);
+      });
       const ended = this.#rowOnceIndexed();
       await this.#worker.stopped();
       return ended;

@@ -8,6 +8,7 @@ import type { SessionContext } from "../context";
 import { workspace } from "../deployment";
 import {
   type ContainerState,
+  failSave,
   giveUp,
   isPending,
   isWanted,
@@ -18,13 +19,14 @@ import {
   markStarted,
   type Pending,
   requestStart,
+  retryAtOf,
   type SavedWorkspace,
   startAttempt,
 } from "../rules/container-state";
 import { activate } from "../rules/lifecycle";
 import { SnapshotBucket, savedKey } from "../storage/snapshot-bucket";
 import { failSession } from "../transactions/session";
-import { setContainerState, setLifecycle, setLost } from "../transactions/state";
+import { setContainerState, setLifecycle, setLost, setSaveFailed } from "../transactions/state";
 import { containerSandbox, isLoss } from "./sandbox";
 
 /** Maximum number of attempts of a start, a save or a release. Attempts that were lost with the object count. */
@@ -59,6 +61,8 @@ export class ContainerLifecycle {
   #work: Promise<void> | null = null;
   /** Resolves calls that wait for the container with its name; null if none wait. */
   #waiting: PromiseWithResolvers<string> | null = null;
+  /** Ends the wait for another attempt to save the workspace; null while there is none. */
+  #retry: PromiseWithResolvers<void> | null = null;
   /** Running calls of the container, except those of the lifecycle itself. */
   readonly #calls = new Set<Promise<unknown>>();
 
@@ -76,6 +80,8 @@ export class ContainerLifecycle {
   /** Resolves waiting calls, and starts the work that the state requires. Call it after every change of the state. */
   drive(): void {
     this.#answerWaiting();
+    const container = this.#container();
+    if (!container || retryAtOf(container) === null) this.#retry?.resolve();
     if (this.#work || !this.#pending()) return;
     // Started in a later tick, since the work commits changes itself.
     this.#work = Promise.resolve().then(() => this.#workOnPending());
@@ -127,7 +133,15 @@ export class ContainerLifecycle {
 
   async #step(before: Pending): Promise<void> {
     const { phase } = before;
-    if (before.attempts >= MAX_ATTEMPTS) {
+    const retryAt = retryAtOf(before);
+    if (retryAt !== null) {
+      await this.#untilRetry(retryAt);
+      // It may have been requested again, or discarded, meanwhile.
+      if (this.#pending() !== before) return;
+    } else if (phase === "saving" && before.attempts > 0) {
+      return this.#failSave(new Error("the attempt was interrupted"));
+    }
+    if (phase !== "saving" && before.attempts >= MAX_ATTEMPTS) {
       return this.#giveUp(before, new Error("it was interrupted too often"));
     }
     const attempts = before.attempts + 1;
@@ -141,6 +155,7 @@ export class ContainerLifecycle {
       const after = this.#pending();
       // The container may have been released, or the session deleted, meanwhile.
       if (after?.phase !== phase) return;
+      if (phase === "saving" && !isLoss(error)) return this.#failSave(error);
       if (attempts >= MAX_ATTEMPTS || isPermanent(error, phase)) this.#giveUp(after, error);
       else await scheduler.wait(retryDelayMs(attempts));
     }
@@ -177,6 +192,25 @@ export class ContainerLifecycle {
     await this.#bucket
       .removeSaved(id, save.key)
       .catch((error) => this.#log("container.cleanup_failed", error));
+  }
+
+  /** Keeps the container for another attempt to save its workspace; destroys it after `SAVE_PATIENCE_MS` without success. */
+  #failSave(error: unknown): void {
+    const { store } = this.#context;
+    const message = error instanceof SandboxError ? error.message : "an internal error";
+    this.#change("saving", (container, now) => {
+      const delayMs = retryDelayMs(container.attempts);
+      setSaveFailed(store, failSave(container, { now, delayMs, message }), now);
+      if (store.state.machine?.lost) this.#moveAgents(container.saved);
+    });
+    if (store.state.machine?.lost) this.#log("container.given_up", error, { phase: "saving" });
+  }
+
+  /** Waits until a time, or until the state of the container changes. */
+  async #untilRetry(at: number): Promise<void> {
+    this.#retry = Promise.withResolvers<void>();
+    await Promise.race([scheduler.wait(Math.max(0, at - Date.now())), this.#retry.promise]);
+    this.#retry = null;
   }
 
   async #release(): Promise<void> {
@@ -362,7 +396,7 @@ const isIn = <P extends ContainerState["phase"]>(
 /** Returns whether another attempt can't succeed. A lost container, for example, can't be saved. */
 function isPermanent(error: unknown, phase: Pending["phase"]): boolean {
   if (!(error instanceof SandboxError)) return false;
-  if (phase === "saving") return error.lost || !error.transient;
+  if (phase === "saving") return error.lost;
   return phase === "starting" && !error.lost && !error.transient;
 }
 

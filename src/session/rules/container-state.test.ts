@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   type ContainerState,
+  failSave,
   giveUp,
   isPending,
   isWanted,
@@ -11,9 +12,12 @@ import {
   markSaved,
   markStarted,
   newContainerState,
+  type Pending,
   requestRelease,
   requestStart,
-  sandboxState,
+  retryAtOf,
+  SAVE_PATIENCE_MS,
+  sandboxView,
   startAttempt,
 } from "./container-state";
 
@@ -124,6 +128,7 @@ const happening = fc.constantFrom<(container: ContainerState) => ContainerState>
   (container) => requestRelease(container, false),
   (container) => (isPending(container) ? startAttempt(container) : container),
   (container) => (isPending(container) ? giveUp(container) : container),
+  (container) => failSave(container, { now: 0, delayMs: 1, message: "why" }),
   (container) => markStarted(container, "m"),
   markDirty,
   (container) => markSaved(container, after),
@@ -192,14 +197,42 @@ describe("after any sequence of transitions of a container", () => {
 
   it("it is shown as ready only if it is, and wanted only if it should exist", () => {
     for (const container of [none, starting, ready, unused, saving, releasing]) {
-      expect(sandboxState(container) === "ready").toBe(container.phase === "ready");
+      expect(sandboxView(container).state === "ready").toBe(container.phase === "ready");
       expect(isWanted(container)).toBe(
         container.phase !== "none" && container.phase !== "releasing",
       );
     }
-    expect(sandboxState({ ...none, saved: null })).toBe("none");
-    expect(sandboxState(none)).toBe("suspended");
-    expect(sandboxState({ ...releasing, lost: true })).toBe("lost");
+    expect(sandboxView({ ...none, saved: null }).state).toBe("none");
+    expect(sandboxView(none).state).toBe("suspended");
+    expect(sandboxView({ ...releasing, lost: true }).state).toBe("lost");
+  });
+
+  it("keeps a container that can't be saved for an hour, and then counts it as lost", () => {
+    const failed = (now: number, from: ContainerState = saving) =>
+      failSave(from, { now, delayMs: 1_000, message: "why" });
+    const first = failed(10);
+    expect(first).toMatchObject({ failure: { since: 10, retryAt: 1_010, message: "why" } });
+    expect(retryAtOf(first)).toBe(1_010);
+    expect(sandboxView(first)).toEqual({
+      state: "saving",
+      saveFailed: { since: new Date(10).toISOString(), message: "why" },
+    });
+    const tried = startAttempt(first as Pending);
+    expect(retryAtOf(tried)).toBeNull();
+    expect(failed(10 + SAVE_PATIENCE_MS - 1, tried)).toMatchObject({ failure: { since: 10 } });
+    expect(failed(10 + SAVE_PATIENCE_MS, tried)).toMatchObject({ phase: "releasing", lost: true });
+  });
+
+  it("gives a container that waits for another attempt to save it back to a session that needs it", () => {
+    const waiting = failSave(saving, { now: 10, delayMs: 1_000, message: "why" });
+    expect(requestStart(waiting)).toMatchObject({ phase: "ready", name: "m", used: true });
+    const tried = startAttempt(waiting as Pending);
+    const again = requestStart(tried);
+    expect(again).toMatchObject({ phase: "saving", again: true });
+    expect(failSave(again, { now: 20, delayMs: 1_000, message: "why" })).toMatchObject({
+      phase: "ready",
+      used: true,
+    });
   });
 });
 

@@ -7,6 +7,18 @@ export interface SavedWorkspace {
 }
 
 /** The fields that the state has in every phase. */
+/** How the attempts to save a workspace failed so far. Times are in ms since 1970. */
+interface SaveFailure {
+  /** When the first attempt failed. */
+  since: number;
+  /** When the next attempt begins; null while one is under way. */
+  retryAt: number | null;
+  message: string;
+}
+
+/** How long a workspace that can't be saved is kept in its container, in ms. */
+export const SAVE_PATIENCE_MS = 3_600_000;
+
 interface Known {
   /** The workspace that the next container starts with; null for an empty one. */
   saved: SavedWorkspace | null;
@@ -28,7 +40,7 @@ export type ContainerState = Known &
     | { phase: "none" }
     | { phase: "starting"; attempts: number }
     | { phase: "ready"; name: string; used: boolean }
-    | { phase: "saving"; name: string; attempts: number; again: boolean }
+    | { phase: "saving"; name: string; attempts: number; again: boolean; failure?: SaveFailure }
     | { phase: "releasing"; attempts: number; again: boolean }
   );
 
@@ -54,10 +66,11 @@ export const isWanted = ({ phase }: ContainerState): boolean =>
 
 /**
  * Returns the state after the session requested its container. A missing container starts. One that is being saved or
- * released starts again afterwards.
+ * released starts again afterwards. One that waits for another attempt to save it is ready at once.
  */
 export function requestStart(container: ContainerState): ContainerState {
   if (container.phase === "none") return { ...knownOf(container), phase: "starting", attempts: 0 };
+  if (retryAtOf(container) !== null) return keptReady(container);
   const goes = container.phase === "saving" || container.phase === "releasing";
   return goes && !container.again ? { ...container, again: true } : container;
 }
@@ -95,7 +108,35 @@ export const startAttempt = <C extends Pending>(container: C): C => ({
   ...container,
   attempts: container.attempts + 1,
   clean: false,
+  ...("failure" in container && { failure: { ...container.failure, retryAt: null } }),
 });
+
+/** Returns when a failed save is attempted again, in ms since 1970; null if no attempt is awaited. */
+export const retryAtOf = (container: ContainerState): number | null =>
+  container.phase === "saving" ? (container.failure?.retryAt ?? null) : null;
+
+/**
+ * Returns the state after an attempt to save the workspace failed. If the container was requested again, it is ready.
+ * Otherwise another attempt follows after `delayMs`, until the first failure is `SAVE_PATIENCE_MS` ago: then the container
+ * counts as lost.
+ */
+export function failSave(
+  container: ContainerState,
+  failed: { now: number; delayMs: number; message: string },
+): ContainerState {
+  if (container.phase !== "saving") return container;
+  if (container.again) return keptReady(container);
+  const { now, delayMs, message } = failed;
+  const since = container.failure?.since ?? now;
+  if (now - since >= SAVE_PATIENCE_MS) return markLost(container, container.name);
+  return { ...container, failure: { since, retryAt: now + delayMs, message } };
+}
+
+/** Returns the state of a container that is not saved after all, with files that may have changed. */
+const keptReady = (container: ContainerState): ContainerState =>
+  container.phase === "saving"
+    ? { ...knownOf(container), phase: "ready", name: container.name, used: true }
+    : container;
 
 /** Returns the state after the container has started with its initial files. */
 export function markStarted(container: ContainerState, name: string): ContainerState {
@@ -143,15 +184,25 @@ export function giveUp(container: Pending): ContainerState {
     case "starting":
       return releasing(container);
     case "saving":
-      if (!container.again) return markLost(container, container.name);
-      return { ...knownOf(container), phase: "ready", name: container.name, used: true };
+      return container.again ? keptReady(container) : markLost(container, container.name);
     case "releasing":
       return released(container);
   }
 }
 
-/** Returns the sandbox state that clients see. */
-export function sandboxState(container: ContainerState): SandboxInfo["state"] {
+/** Returns what clients see of the container. */
+export function sandboxView(
+  container: ContainerState,
+): Pick<SandboxInfo, "state"> & Partial<Pick<SandboxInfo, "saveFailed">> {
+  const state = sandboxState(container);
+  const failure = container.phase === "saving" ? container.failure : undefined;
+  if (!failure) return { state };
+  return { state, saveFailed: { since: isoOf(failure.since), message: failure.message } };
+}
+
+const isoOf = (at: number): string => new Date(at).toISOString();
+
+function sandboxState(container: ContainerState): SandboxInfo["state"] {
   switch (container.phase) {
     case "starting":
     case "ready":

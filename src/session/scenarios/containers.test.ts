@@ -33,6 +33,7 @@ import {
 import { MAX_ATTEMPTS } from "../container/lifecycle";
 import { maintain } from "../maintenance";
 import type { SessionSpec } from "../rpc";
+import { SAVE_PATIENCE_MS } from "../rules/container-state";
 
 const MINUTE = 60_000;
 const IDLE_AFTER_A_MINUTE = {
@@ -380,7 +381,7 @@ describe("a hybrid session that becomes idle", () => {
     expect(await bash(id, "cat a.txt")).toContain("one");
   });
 
-  it("whose files can't be saved reports their loss, and starts with an empty workspace", async () => {
+  it("whose files can't be saved keeps its container for an hour, says so, and then reports their loss", async () => {
     await withoutPauses(async () => {
       const { id, machine } = await create();
       await bash(id, "echo one > a.txt");
@@ -388,13 +389,84 @@ describe("a hybrid session that becomes idle", () => {
         if (step === "snapshot") throw containerError("the bucket is away");
       };
       await idle(id);
-      await comesToBe(id, "lost");
-      expect(machine.steps.filter((step) => step === "snapshot")).toHaveLength(MAX_ATTEMPTS);
-      expect(await losses(id)).toMatchObject([{ savedAt: null }]);
-      await until(() => machine.name === null);
+      const saves = () => machine.steps.filter((step) => step === "snapshot").length;
+      await until(() => saves() > MAX_ATTEMPTS);
+      expect((await read(id)).sandbox).toMatchObject({
+        state: "saving",
+        saveFailed: { message: "the bucket is away" },
+      });
+      const events = await eventsOf(id);
+      expect(events.filter(({ type }) => type === "sandbox.unsaved").length).toBeGreaterThan(1);
+      expect(machine.name).not.toBeNull();
+      await at(Date.now() + SAVE_PATIENCE_MS + 3 * MINUTE, async () => {
+        await comesToBe(id, "lost");
+        expect(await losses(id)).toMatchObject([{ savedAt: null }]);
+        await until(() => machine.name === null);
+      });
+      expect((await read(id)).sandbox).not.toHaveProperty("saveFailed");
       expect(await bash(id, "ls; echo '[end]'")).not.toContain("a.txt");
     });
   });
+
+  it.each(["its object is lost", "nothing is lost"])(
+    "saves its files as soon as that works again (%s meanwhile)",
+    async (loss) => {
+      await withoutPauses(async () => {
+        const { id, machine } = await create();
+        await bash(id, "echo one > a.txt");
+        let isAway = true;
+        machine.before = (step) => {
+          if (step === "snapshot" && isAway) throw containerError("the bucket is away");
+        };
+        await idle(id);
+        await until(async () => (await typesOf(id)).includes("sandbox.unsaved"));
+        if (loss === "its object is lost") await lose(id);
+        isAway = false;
+        await until(async () => {
+          await runDurableObjectAlarm(objectOf(id));
+          return (await sandboxState(id)) === "suspended";
+        });
+        expect(await bash(id, "cat a.txt")).toContain("one");
+        expect(await losses(id)).toEqual([]);
+      });
+    },
+  );
+
+  it("goes on in its container when a message comes between two attempts to save it", async () => {
+    const { id, machine } = await create();
+    await bash(id, "echo one > a.txt");
+    machine.before = (step) => {
+      if (step === "snapshot") throw containerError("the bucket is away");
+    };
+    await idle(id);
+    await until(async () => (await typesOf(id)).includes("sandbox.unsaved"));
+    expect(await bash(id, "cat a.txt")).toContain("one");
+    expect(await losses(id)).toEqual([]);
+    expect(machine.names).toHaveLength(1);
+  });
+
+  it.each(["a running", "an ended"])(
+    "gives up files that nobody wants when %s session is terminated with discardWorkspace",
+    async (which) => {
+      await withoutPauses(async () => {
+        const { id, machine } = await create();
+        await bash(id, "echo one > a.txt");
+        machine.before = (step) => {
+          if (step === "snapshot") throw containerError("the bucket is away");
+        };
+        const session = sessionOf(id);
+        if (which === "an ended") {
+          value(await session.terminate(ALICE, "done"));
+          await until(async () => (await read(id)).sandbox.saveFailed !== undefined);
+        }
+        value(await session.terminate(ALICE, "done", { discardWorkspace: true }));
+        await until(() => machine.name === null);
+        await comesToBe(id, "none");
+        expect((await read(id)).sandbox).not.toHaveProperty("saveFailed");
+        expect(await savedKeys(id)).toEqual([]);
+      });
+    },
+  );
 
   it("keeps a container that can't be saved if it is requested again", async () => {
     await withoutPauses(async () => {

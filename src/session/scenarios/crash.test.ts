@@ -95,7 +95,6 @@ describe("a session whose object is lost", () => {
     ["one agent", "object before its next commit", ALONE],
     ["in a machine", "object before its next commit", IN_A_MACHINE],
     ["several agents", "object before its next commit", AGENTS],
-    ["a refused prompt", "object before its next commit", REFUSED],
   ])(
     "after any commit (%s, %s) ends like an undisturbed one",
     async (_, loss, scenario) => {
@@ -109,6 +108,21 @@ describe("a session whose object is lost", () => {
     },
     60_000,
   );
+
+  it("after any commit withdraws a refused prompt once, and answers the next one", async () => {
+    plantFaults();
+    const { points, undisturbed } = await faultPoints(REFUSED);
+    const withdrawn = (events: string[]) =>
+      events.filter((event) => event === "content.withdrawn").length;
+    expect(withdrawn(undisturbed.events)).toBe(1);
+    await forEachSideBySide(points, async (point) => {
+      const { outcome } = await play(REFUSED, point, "object before its next commit");
+      // A refused call is made again if its message was not ended by then.
+      const { messages, conversations, costNanos } = undisturbed;
+      expect(outcome, `lost after ${point}`).toMatchObject({ messages, conversations, costNanos });
+      expect(withdrawn(outcome.events), `lost after ${point}`).toBe(1);
+    });
+  }, 60_000);
 
   it.each([
     ["one agent", ALONE],

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Prompt } from "../../events/event";
 import { plantPrograms } from "../../testing/fake-claude-code";
 import { ask, bash, call, createSession, eventsOf, lose, typesOf } from "../../testing/sessions";
@@ -19,11 +19,13 @@ const PNG =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
 let uproot = () => {};
-beforeAll(() => {
+beforeEach(() => {
   uproot = plantPrograms();
 });
-afterAll(() => uproot());
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  uproot();
+  vi.restoreAllMocks();
+});
 
 const failedTurns = async (id: string) =>
   (await eventsOf(id)).filter(
@@ -116,7 +118,9 @@ describe("a prompt to Claude Code that the API refuses", () => {
     const id = await createSession({ config: { runtime: "claude-code" } });
     expect(await ask(id, BROKEN)).toMatchObject({ status: "completed" });
     expect(await withdrawalsOf(id)).toHaveLength(1);
-    expect(await ask(id, "hello")).toMatchObject({ status: "completed" });
+    const second = await ask(id, "hello");
+    expect(second.error).toBeNull();
+    expect(second).toMatchObject({ status: "completed" });
     expect(await failedTurns(id)).toBe(1);
   });
 

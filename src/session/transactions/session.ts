@@ -1,7 +1,7 @@
 import type { PublicError } from "../../events/event";
 import type { StoredText } from "../../shared/encryption";
 import type { Caller, SessionPatch, SessionSpec } from "../rpc";
-import { newContainerState } from "../rules/container-state";
+import { newContainerState, requestRelease } from "../rules/container-state";
 import type { Deadline } from "../rules/deadlines";
 import { usedUp } from "../rules/ledger";
 import { activate, expireIdle, fail, isEnded, terminate } from "../rules/lifecycle";
@@ -94,6 +94,12 @@ export function applyDeadline(
   if (because === "cleanup") markDeleted(store, drafts, now);
   else if (because === "lifetime_limit") terminateSession(store, because, because, drafts, now);
   else setLifecycle(store, expireIdle(store.state.lifecycle, endContext(store), now), now);
+}
+
+/** Releases the session's container without saving its workspace, whose changes since the last save are lost. */
+export function discardWorkspace(store: SessionStore, now: number): void {
+  const { machine: container } = store.state;
+  if (container) setContainerState(store, requestRelease(container, false), now);
 }
 
 /** Terminates the session, after its running message. Does nothing if the session has ended. */

@@ -3,7 +3,8 @@ import {
   type ContainerState,
   requestRelease,
   requestStart,
-  sandboxState,
+  retryAtOf,
+  sandboxView,
 } from "../rules/container-state";
 import { isEnded, type Lifecycle } from "../rules/lifecycle";
 import { MAIN } from "../storage/agents";
@@ -68,11 +69,12 @@ export function setLifecycle(store: SessionStore, after: Lifecycle, now: number)
 
 /** Changes the state of the session's container. Updates the index only if the state that clients see has changed. */
 export function setContainerState(store: SessionStore, after: ContainerState, now: number): void {
-  const { sandbox } = store.state;
+  const { saveFailed, ...sandbox } = store.state.sandbox;
   if (after === store.state.machine) return;
   store.state = { ...store.state, machine: after };
-  const state = sandboxState(after);
-  if (state !== sandbox.state) change(store, { sandbox: { ...sandbox, state } }, now);
+  const view = sandboxView(after);
+  const isSame = view.state === sandbox.state && view.saveFailed?.message === saveFailed?.message;
+  if (!isSame) change(store, { sandbox: { ...sandbox, ...view } }, now);
 }
 
 /**
@@ -87,6 +89,19 @@ export function setLost(store: SessionStore, after: ContainerState, now: number)
   const savedAt = after.saved && new Date(after.saved.at).toISOString();
   const scope = running === null ? {} : { messageId: running };
   store.log.append({ type: "sandbox.lost", savedAt }, scope, now);
+}
+
+/**
+ * Records that an attempt to save the workspace failed. Appends the event `sandbox.unsaved` if another attempt follows,
+ * unless the session has ended.
+ */
+export function setSaveFailed(store: SessionStore, after: ContainerState, now: number): void {
+  setLost(store, after, now);
+  const retryAt = retryAtOf(after);
+  if (retryAt === null || after.phase !== "saving" || isEnded(store.state.lifecycle)) return;
+  const message = after.failure?.message ?? "";
+  const event = { type: "sandbox.unsaved", message, retryAt: new Date(retryAt).toISOString() };
+  store.log.append(event as EventBody, {}, now);
 }
 
 /**
