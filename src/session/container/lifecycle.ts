@@ -37,7 +37,7 @@ const MAX_RETRY_MS = 300_000;
 /** How long a call waits for the container, in ms. The start continues after that. */
 const CALL_WAIT_MS = 180_000;
 
-/** How long a save waits for stopped calls to end before the workspace is saved, in ms. */
+/** How long a container waits for stopped calls to end before it is saved or destroyed, in ms. */
 const CALLS_MS = 60_000;
 
 const retryDelayMs = (attempts: number): number =>
@@ -97,6 +97,7 @@ export class ContainerLifecycle {
   /** Destroys the container and removes the saved workspaces. */
   async erase(): Promise<void> {
     const sandbox = this.#atAddress();
+    await this.#callsSettled();
     await sandbox.destroy();
     if (this.#container()) {
       if (this.#work) {
@@ -178,7 +179,7 @@ export class ContainerLifecycle {
 
   async #save({ name, saves }: ContainerState & { phase: "saving" }): Promise<void> {
     const { store } = this.#context;
-    await settledWithin(Promise.allSettled(this.#calls), CALLS_MS);
+    await this.#callsSettled();
     const sandbox = this.#named(name);
     if (!sandbox.snapshot) throw new SandboxError("it can't be saved", { transient: false });
     const { id } = store.identity;
@@ -214,6 +215,7 @@ export class ContainerLifecycle {
   }
 
   async #release(): Promise<void> {
+    await this.#callsSettled();
     await this.#atAddress().destroy();
     const { store } = this.#context;
     this.#change("releasing", (container, now) =>
@@ -248,6 +250,12 @@ export class ContainerLifecycle {
         const container = this.#container();
         if (container?.phase === "ready") return container;
         return container?.phase === "saving" ? { name: container.name, used: true } : null;
+      },
+      callable: () => {
+        const container = this.#container();
+        // While it is released, calls that were stopped are still to be ended.
+        if (container?.phase === "releasing") return this.#current?.name ?? null;
+        return container && "name" in container ? container.name : null;
       },
       use: () => {
         const container = this.#container();
@@ -325,6 +333,14 @@ export class ContainerLifecycle {
   }
 
   /** Tracks a call until it has settled, and returns it. */
+  /**
+   * Waits until the running calls have settled, with a timeout. A call that is under way when its container is destroyed
+   * is tried again, which would start another container.
+   */
+  async #callsSettled(): Promise<void> {
+    await settledWithin(Promise.allSettled(this.#calls), CALLS_MS);
+  }
+
   async #during<T>(call: T | Promise<T>): Promise<T> {
     const settled = Promise.allSettled([call]);
     this.#calls.add(settled);

@@ -8,6 +8,8 @@ export interface ContainerAccess {
   of(name: string): Sandbox;
   /** Waits until the container is ready and returns its name. Starts the container if necessary. */
   ready(): Promise<string>;
+  /** Returns the name of the container in which calls may be running; null if there is none. */
+  callable(): string | null;
   /** Returns the running container; null if there is none. */
   current(): { name: string; used: boolean } | null;
   /** Records that the container's files are about to change. */
@@ -75,8 +77,8 @@ export function containerSandbox(container: ContainerAccess): Sandbox {
     },
     async kill(id) {
       waiting.get(id)?.();
-      const current = container.current();
-      if (current) await container.of(current.name).kill(id);
+      const name = container.callable();
+      if (name !== null) await container.during(container.of(name).kill(id));
     },
     readFile: (path) => read((ready) => ready.readFile(path)),
     writeFile: (path, bytes) => change((ready) => ready.writeFile(path, bytes)),

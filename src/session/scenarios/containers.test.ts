@@ -72,6 +72,8 @@ const losses = async (id: string) =>
 const sandboxState = async (id: string) => (await read(id)).sandbox.state;
 const comesToBe = (id: string, state: string) =>
   until(async () => (await sandboxState(id)) === state);
+const discard = (id: string) =>
+  sessionOf(id).terminate(ALICE, "enough", { discardWorkspace: true });
 const savedKeys = (id: string) => keysUnder(`workspaces/${id}/`);
 
 /** Makes the session idle. */
@@ -617,6 +619,34 @@ describe("a session that ends", () => {
     await comesToBe(id, "lost");
     expect((await typesOf(id)).at(-1)).toBe("session.terminated");
   });
+
+  it.each<[string, SessionSpec["pattern"], (id: string) => Promise<unknown>]>([
+    ["terminated", "hybrid", (id) => sessionOf(id).terminate(ALICE, "enough")],
+    ["terminated, with its files discarded", "hybrid", (id) => discard(id)],
+    ["terminated while ephemeral", "ephemeral", (id) => sessionOf(id).terminate(ALICE, "enough")],
+    ["deleted", "hybrid", (id) => sessionOf(id).remove(ALICE)],
+  ])(
+    "ends a running command before its container is destroyed, and starts no other, when it is %s",
+    async (_, pattern, end) => {
+      const { id, machine } = await create({ pattern });
+      let running = false;
+      machine.after = (step) => {
+        if (step === "run") running = false;
+      };
+      machine.before = (step) => {
+        if (step === "run") running = true;
+        if (step === "destroy") expect(running).toBe(false);
+      };
+      const asked = bash(id, "sleep 100").catch(() => {});
+      await until(() => running);
+      await end(id);
+      await until(() => machine.name === null);
+      await asked;
+      expect(machine.steps.filter((step) => step === "start")).toHaveLength(1);
+      expect(machine.steps.filter((step) => step === "kill")).toHaveLength(1);
+      expect(machine.steps.at(-1)).toBe("destroy");
+    },
+  );
 
   it("leaves no workspace if it was ephemeral", async () => {
     const { id, machine } = await create({ pattern: "ephemeral" });
