@@ -126,7 +126,10 @@ function faultsOfMessage(
   if (tokensOf(events) !== message.tokens) fault(`it has ${message.tokens} tokens`);
   if (cost > Number(body.maxBudgetUsd ?? Number.POSITIVE_INFINITY)) fault(`it cost ${cost}`);
   if (numTurns > Number(body.maxTurns ?? Number.POSITIVE_INFINITY)) fault(`${numTurns} turns`);
-  if (status === "failed" && !script.refused && !isLying) fault(JSON.stringify(message.error));
+  // A failed attempt may have been billed. What stays reserved for it may leave no money for another attempt.
+  const isHeld = log.some((event) => "held" in event && event.held > 0);
+  const mayFail = script.refused || isLying || isHeld;
+  if (status === "failed" && !mayFail) fault(JSON.stringify(message.error));
   if (stopReason === "interrupted" && life.interrupts === 0) fault("nobody stopped it");
   const calls = events.filter(({ type }) => type === "tool.started").length;
   // An agent that was stopped by a limit does not finish its task.

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { isPublicHost } from "../../sandbox/public-host";
-import { aContext, aFakeSandbox, textOf } from "../../testing/tool-context";
-import type { SearchOutcome, ToolContext } from "../tool";
-import { runTool } from "../tools";
-import { isSameSite, readAddress } from "./web-address";
-import { webFetch } from "./web-fetch";
-import { webSearch } from "./web-search";
+import { isPublicHost } from "../../../sandbox/public-host";
+import { aContext, aFakeSandbox, textOf } from "../../../testing/tool-context";
+import type { SearchOutcome, ToolContext } from "../../tool";
+import { runTool } from "../../tools";
+import { isSameSite, readAddress } from "../web-address";
+import { webFetch } from "../web-fetch";
+import { webSearch } from "../web-search";
 
 const sandbox = aFakeSandbox();
 

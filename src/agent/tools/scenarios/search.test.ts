@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import type { CommandResult } from "../../sandbox/sandbox";
-import { aContext, aFakeSandbox, aSandbox, textOf } from "../../testing/tool-context";
-import type { ToolContext } from "../tool";
-import { runTool } from "../tools";
-import { glob, searchOf } from "./glob";
-import { expandBraces, globMatcher, globToRegex } from "./glob-pattern";
-import { grep } from "./grep";
+import type { CommandResult } from "../../../sandbox/sandbox";
+import { aContext, aFakeSandbox, aSandbox, textOf } from "../../../testing/tool-context";
+import type { ToolContext } from "../../tool";
+import { runTool } from "../../tools";
+import { glob, searchOf } from "../glob";
+import { expandBraces, globMatcher, globToRegex } from "../glob-pattern";
+import { grep } from "../grep";
 
 const sandbox = aSandbox();
 const find = async (pattern: string, path?: string, parts: Partial<ToolContext> = {}) =>

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { imageOf } from "../../shared/image";
-import { aContext, aFakeSandbox, aSandbox, textOf } from "../../testing/tool-context";
-import type { ToolResult } from "../tool";
-import { runTool } from "../tools";
-import { edit } from "./edit";
-import { read } from "./read";
-import { write } from "./write";
+import { imageOf } from "../../../shared/image";
+import { aContext, aFakeSandbox, aSandbox, textOf } from "../../../testing/tool-context";
+import type { ToolResult } from "../../tool";
+import { runTool } from "../../tools";
+import { edit } from "../edit";
+import { read } from "../read";
+import { write } from "../write";
 
 const sandbox = aSandbox();
 const bytes = (text: string) => new TextEncoder().encode(text);
