@@ -5,6 +5,7 @@ import {
   fstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
   rmSync,
   statSync,
@@ -19,6 +20,7 @@ import type { AskedCommand, Result, Tell } from "./protocol.ts";
 import {
   claim,
   folderOf,
+  HOME,
   livingPid,
   pause,
   publish,
@@ -40,6 +42,10 @@ import { killTree, MARK } from "./tree.ts";
  */
 const DRAIN_MS = 100;
 const POLL_MS = 25;
+/** How long the result of a command is kept, in ms. The session reads it within seconds, or after an outage. */
+const RESULT_MS = 24 * 3_600_000;
+/** Minimum time between two removals of old results, in ms. */
+const PRUNE_MS = 3_600_000;
 /** Maximum time from claiming an id to writing the supervisor file. */
 const SIGN_ON_MS = 5_000;
 
@@ -161,8 +167,31 @@ async function supervise(
   };
   publish(join(folder, "result"), JSON.stringify(result));
   for (const name of ["frames", "script", "cwd"]) rmSync(join(folder, name), { force: true });
+  pruneResults(Date.now());
   return result;
 }
+
+/**
+ * Removes the folders of commands that ended more than `RESULT_MS` before `now`. Does nothing if that was done less than
+ * `PRUNE_MS` ago: the folders of a day may be many.
+ */
+function pruneResults(now: number): void {
+  const pruned = join(HOME, "pruned");
+  if (now - (changedAt(pruned) ?? 0) < PRUNE_MS) return;
+  publish(pruned, "");
+  const commands = join(HOME, "commands");
+  for (const name of readdirSync(commands)) {
+    const folder = join(commands, name);
+    const endedAt = changedAt(join(folder, "result"));
+    if (endedAt !== undefined && now - endedAt > RESULT_MS) {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Returns when a file was last changed, in ms since 1970; undefined if it does not exist. */
+const changedAt = (path: string): number | undefined =>
+  statSync(path, { throwIfNoEntry: false })?.mtimeMs;
 
 /**
  * Starts a shell in its own process session. It reads the script from a file, because the length of an argument

@@ -118,6 +118,18 @@ describe.runIf(HAS_CONTAINERS)("a command", () => {
     expect(write.mock.calls.map(([path]) => path).join()).not.toContain("secret");
   });
 
+  it("keeps its result for a day, and no longer", async () => {
+    const { sandbox } = await started();
+    const [old, young] = [aCommand("echo old"), aCommand("echo young")];
+    await sandbox.run(old);
+    // Every command knows its own folder, which stands beside those of the others.
+    const folders = '$(dirname "$RIGGER_CALL")';
+    await sandbox.run(aCommand(`touch -d '25 hours ago' ${folders}/*/result ${folders}/../pruned`));
+    await sandbox.run(young);
+    expect(await sandbox.find?.(old.id)).toEqual({ state: "unknown" });
+    expect(await sandbox.find?.(young.id)).toMatchObject({ state: "finished" });
+  });
+
   it("is killed with all it started, also what left its group", async () => {
     const one = await started();
     const script =
