@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import type { Usage } from "../events/event";
 
 /** The four ways to host a session. */
 export const PATTERNS = ["ephemeral", "long-running", "hybrid", "single-container"] as const;
@@ -15,15 +16,6 @@ export const STATUSES = [
   "terminated",
 ] as const;
 export type Status = (typeof STATUSES)[number];
-
-/** Tokens of one model. The prompt's tokens are input + cache read + cache write. */
-export interface Usage {
-  inputTokens: number;
-  outputTokens: number;
-  cacheReadTokens: number;
-  cacheWriteTokens: number;
-  webSearchRequests: number;
-}
 
 /** Tokens and cost by model; money in nano-dollars. */
 export type UsageByModel = Record<string, Usage & { costNanos: number }>;

@@ -38,8 +38,8 @@ export interface PublicError {
   reason?: "output_mismatch" | "crash_loop";
 }
 
-/** Tokens of one call as clients see them. */
-interface PublicUsage {
+/** Token counts of a model. The prompt's tokens are input + cache read + cache write. */
+export interface Usage {
   inputTokens: number;
   outputTokens: number;
   cacheReadTokens: number;
@@ -54,7 +54,7 @@ export interface PublicCharge {
   cost: number;
   /** The part of the call's reservation that stays held, because the call may have been billed. */
   held: number;
-  usage: PublicUsage;
+  usage: Usage;
 }
 
 /** An event of a session, without its position in the log. Types are dotted and past tense. */

@@ -1,5 +1,6 @@
 import type { Conversation } from "../db/conversations";
-import type { SessionRow, Usage, UsageByModel } from "../db/schema";
+import type { SessionRow, UsageByModel } from "../db/schema";
+import type { Usage } from "../events/event";
 import type { MessageRow, ScheduleRow, SnapshotRow } from "../session/rpc";
 import { dollars } from "../shared/money";
 

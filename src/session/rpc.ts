@@ -1,5 +1,5 @@
-import type { Pattern, SessionRow, Usage } from "../db/schema";
-import type { Prompt, PublicError, SessionEvent, StopReason } from "../events/event";
+import type { Pattern, SessionRow } from "../db/schema";
+import type { Prompt, PublicError, SessionEvent, StopReason, Usage } from "../events/event";
 import type { Egress, EnvValue, Network } from "../sandbox/egress";
 import type { Limits } from "./rules/ledger";
 import type { When } from "./rules/schedule-times";

@@ -1,5 +1,6 @@
+import type { Usage } from "../../events/event";
 import { type PricedModel, pricesOf, reachablePrices } from "./models";
-import { promptTokens, type Usage } from "./usage";
+import { promptTokens } from "./usage";
 
 /** The bounds of a call before it is made. */
 export interface CallBound {

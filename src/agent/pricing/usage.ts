@@ -1,11 +1,4 @@
-/** Token counts of one model. The prompt is input + cache read + cache write. */
-export interface Usage {
-  inputTokens: number;
-  outputTokens: number;
-  cacheReadTokens: number;
-  cacheWriteTokens: number;
-  webSearchRequests: number;
-}
+import type { Usage } from "../../events/event";
 
 /** The usage of one call. Cache writes that are kept for an hour cost more. */
 export interface CallUsage extends Usage {

@@ -1,6 +1,5 @@
 import { NO_USAGE } from "../../agent/pricing/usage";
-import type { Usage } from "../../db/schema";
-import type { Prompt, PublicError, StopReason } from "../../events/event";
+import type { Prompt, PublicError, StopReason, Usage } from "../../events/event";
 import { all, json, number, one, page, parse, type Row, type Sql, text } from "../../shared/sql";
 import type { MessageRow, MessageStatus } from "../rpc";
 
