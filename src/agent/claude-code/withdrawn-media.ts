@@ -1,5 +1,6 @@
 import { sha256, toBase64 } from "../../shared/bytes";
-import type { Block, Message } from "../messages";
+import type { Message } from "../messages";
+import { blocksOf } from "../pricing/prompt-bounds";
 import { noteOf, withoutMedia } from "../withdraw";
 
 /** A message of a model call, as Claude Code sends it. */
@@ -16,20 +17,19 @@ export interface SentMessage {
 export function withdrawnMedia(messages: readonly SentMessage[], reason: string): SentMessage[][] {
   const newest = messages.findLastIndex(({ role }) => role === "assistant") + 1;
   const note = noteOf(reason);
-  const seen = new Set<number>();
-  return [newest, 0].flatMap((from) => {
-    let count = 0;
-    const replaced = messages.map((message, index) => {
-      const content =
-        index >= from && isContent(message) ? withoutMedia(message.content, note) : undefined;
-      if (!content) return message;
-      count += 1;
-      return { ...message, content };
-    });
-    if (count === 0 || seen.has(count)) return [];
-    seen.add(count);
-    return [replaced];
-  });
+  const without = (from: number): SentMessage[] =>
+    messages.map((message, index) => (index < from ? message : withNotes(message, note)));
+  const hasMedia = (sent: readonly SentMessage[]) => sent.flatMap(mediaIn).length > 0;
+  return [
+    ...(hasMedia(messages.slice(newest)) ? [without(newest)] : []),
+    ...(hasMedia(messages.slice(0, newest)) ? [without(0)] : []),
+  ];
+}
+
+/** Returns a message with notes in place of its images and documents; the same message if it has none. */
+function withNotes(message: SentMessage, note: (what: string) => string): SentMessage {
+  const content = isContent(message) ? withoutMedia(message.content, note) : undefined;
+  return content ? { ...message, content } : message;
 }
 
 /** The images and documents that the API has refused, so that later calls leave them out at once. */
@@ -44,10 +44,8 @@ export class RefusedMedia {
     reason: string,
   ): Promise<void> {
     for (const [index, message] of before.entries()) {
-      if (message === after[index] || !isContent(message)) continue;
-      for (const block of mediaIn(message.content)) {
-        this.#reasons.set(await hashOf(block), reason);
-      }
+      if (message === after[index]) continue;
+      for (const block of mediaIn(message)) this.#reasons.set(await hashOf(block), reason);
     }
   }
 
@@ -56,11 +54,9 @@ export class RefusedMedia {
     if (this.#reasons.size === 0) return messages;
     return Promise.all(
       messages.map(async (message) => {
-        if (!isContent(message)) return message;
-        const hashes = await Promise.all(mediaIn(message.content).map(hashOf));
+        const hashes = await Promise.all(mediaIn(message).map(hashOf));
         const reason = hashes.map((hash) => this.#reasons.get(hash)).find(Boolean);
-        if (reason === undefined) return message;
-        return { ...message, content: withoutMedia(message.content, noteOf(reason)) };
+        return reason === undefined ? message : withNotes(message, noteOf(reason));
       }),
     );
   }
@@ -68,13 +64,8 @@ export class RefusedMedia {
 
 const isContent = (message: SentMessage): message is Message => Array.isArray(message.content);
 
-const mediaIn = (content: readonly Block[]): object[] =>
-  content.flatMap((block): object[] => {
-    if (block.type === "tool_result" && Array.isArray(block.content)) {
-      return mediaIn(block.content as Block[]);
-    }
-    return block.type === "image" || block.type === "document" ? [block] : [];
-  });
+const mediaIn = (message: SentMessage): object[] =>
+  blocksOf(message).filter(({ type }) => type === "image" || type === "document");
 
 /** Returns the hash of an image or document; marks for the cache, which move from call to call, do not count. */
 async function hashOf(block: object): Promise<string> {

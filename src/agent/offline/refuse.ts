@@ -1,6 +1,7 @@
 import { fromBase64 } from "../../shared/bytes";
 import { imageProblem } from "../../shared/image";
 import { type PricedModel, resolveModel, successorOf } from "../pricing/models";
+import { blocksOf } from "../pricing/prompt-bounds";
 import { CONVERSATION_RULES } from "./conversation";
 import { totalPromptTokens } from "./count";
 import { badRequest, type Refusal } from "./refusal";
@@ -33,26 +34,14 @@ export function refuse(
 
 /** Returns the refusal of a request with an image that the API could not decode. A count of tokens does not decode. */
 export function refuseImages({ messages }: MessagesRequest): Refusal | undefined {
-  for (const [at, { content }] of messages.entries()) {
-    for (const [index, block] of content.entries()) {
-      const images = block.type === "tool_result" ? resultImages(block.content) : [block];
-      if (images.some(isBroken)) {
-        return badRequest(`messages.${at}.content.${index}: Could not process image`);
-      }
-    }
-  }
-  return undefined;
+  const at = messages.findIndex((message) => blocksOf(message).some(isBroken));
+  return at < 0 ? undefined : badRequest(`messages.${at}.content: Could not process image`);
 }
 
-const resultImages = (content: unknown): { type?: unknown; source?: unknown }[] =>
-  Array.isArray(content) ? content : [];
-
-function isBroken({ type, source }: { type?: unknown; source?: unknown }): boolean {
-  if (type !== "image" || typeof source !== "object" || source === null) return false;
-  if (!("data" in source) || typeof source.data !== "string") return false;
-  const mediaType = "media_type" in source ? String(source.media_type) : "";
+function isBroken({ type, source }: ReturnType<typeof blocksOf>[number]): boolean {
+  if (type !== "image" || typeof source?.data !== "string") return false;
   try {
-    return imageProblem(fromBase64(source.data), mediaType) !== undefined;
+    return imageProblem(fromBase64(source.data), String(source.media_type)) !== undefined;
   } catch {
     // It is not base64.
     return true;

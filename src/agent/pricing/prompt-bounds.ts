@@ -69,14 +69,14 @@ interface Block {
   text?: unknown;
   input?: object;
   content?: unknown;
-  source?: { type?: unknown };
+  source?: { type?: unknown; media_type?: unknown; data?: unknown };
 }
 
 /**
  * Returns the blocks of a message or of a tool's result, those of nested results included. Nothing else is
  * searched: a tool's input may look like a block.
  */
-function blocksOf(holder: unknown): Block[] {
+export function blocksOf(holder: unknown): Block[] {
   if (typeof holder !== "object" || holder === null || !("content" in holder)) return [];
   if (!Array.isArray(holder.content)) return [];
   return holder.content.flatMap((block: Block) =>

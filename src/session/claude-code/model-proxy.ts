@@ -8,7 +8,7 @@ import {
 import { type Block, toolCalls } from "../../agent/messages";
 import { emptyDraft } from "../../agent/model/assemble";
 import type { ModelOutcome } from "../../agent/model/model";
-import { isOverflow, parseObject } from "../../agent/model/model-failure";
+import { failureOfResponse, isOverflow } from "../../agent/model/model-failure";
 import {
   apiError,
   countRelayed,
@@ -155,9 +155,11 @@ async function sendWithoutRefused(
   refused: Response,
   deps: ProxyDeps,
 ): Promise<Response | undefined> {
-  const reason = messageOf(await refused.clone().text());
+  // The body was redacted when it was relayed.
+  const failure = failureOfResponse(refused, await refused.clone().text(), (text) => text);
   // Claude Code compacts a conversation that is too long.
-  if (isOverflow({ status: 400, message: reason })) return undefined;
+  if (isOverflow(failure)) return undefined;
+  const reason = failure.message;
   for (const fewer of withdrawnMedia(messages, reason)) {
     const answer = await send(call, fewer, deps);
     if (answer.status === 400) continue;
@@ -169,13 +171,6 @@ async function sendWithoutRefused(
     return answer;
   }
   return undefined;
-}
-
-/** Returns the message of an error response of the API. */
-function messageOf(body: string): string {
-  const parsed = parseObject(body);
-  const error = parsed && "error" in parsed ? parsed.error : undefined;
-  return typeof error === "object" && error && "message" in error ? String(error.message) : body;
 }
 
 /** Returns the response for a call that a limit forbids. Claude Code does not retry a call after this status. */

@@ -332,7 +332,6 @@ export class ContainerLifecycle {
     }
   }
 
-  /** Tracks a call until it has settled, and returns it. */
   /**
    * Waits until the running calls have settled, with a timeout. A call that is under way when its container is destroyed
    * is tried again, which would start another container.
@@ -341,6 +340,7 @@ export class ContainerLifecycle {
     await settledWithin(Promise.allSettled(this.#calls), CALLS_MS);
   }
 
+  /** Tracks a call until it has settled, and returns it. */
   async #during<T>(call: T | Promise<T>): Promise<T> {
     const settled = Promise.allSettled([call]);
     this.#calls.add(settled);

@@ -3,7 +3,6 @@ import {
   type ContainerState,
   requestRelease,
   requestStart,
-  retryAtOf,
   sandboxView,
 } from "../rules/container-state";
 import { isEnded, type Lifecycle } from "../rules/lifecycle";
@@ -97,11 +96,10 @@ export function setLost(store: SessionStore, after: ContainerState, now: number)
  */
 export function setSaveFailed(store: SessionStore, after: ContainerState, now: number): void {
   setLost(store, after, now);
-  const retryAt = retryAtOf(after);
-  if (retryAt === null || after.phase !== "saving" || isEnded(store.state.lifecycle)) return;
-  const message = after.failure?.message ?? "";
-  const event = { type: "sandbox.unsaved", message, retryAt: new Date(retryAt).toISOString() };
-  store.log.append(event as EventBody, {}, now);
+  const { message, retryAt = null } = (after.phase === "saving" && after.failure) || {};
+  if (message === undefined || retryAt === null || isEnded(store.state.lifecycle)) return;
+  const event = { message, retryAt: new Date(retryAt).toISOString() };
+  store.log.append({ type: "sandbox.unsaved", ...event }, {}, now);
 }
 
 /**
