@@ -1,5 +1,4 @@
 import { copyArchive } from "../../sandbox/archive";
-import { openSandbox } from "../../sandbox/providers";
 import { type Sandbox, SandboxError } from "../../sandbox/sandbox";
 import { jitteredBackoffMs } from "../../shared/backoff";
 import { errorText, log } from "../../shared/log";
@@ -27,6 +26,7 @@ import { activate } from "../rules/lifecycle";
 import { SnapshotBucket, savedKey } from "../storage/snapshot-bucket";
 import { failSession } from "../transactions/session";
 import { setContainerState, setLifecycle, setLost, setSaveFailed } from "../transactions/state";
+import { ContainerHandles } from "./handles";
 import { containerSandbox, isLoss } from "./sandbox";
 
 /** Maximum number of attempts of a start, a save or a release. Attempts that were lost with the object count. */
@@ -51,10 +51,7 @@ const retryDelayMs = (attempts: number): number =>
 export class ContainerLifecycle {
   readonly #context: SessionContext;
   readonly #bucket: SnapshotBucket;
-  /** The sandbox at the session's address, whichever container is there. */
-  #any: Sandbox | null = null;
-  /** The sandbox of one container, by its name. */
-  #current: { name: string; sandbox: Sandbox } | null = null;
+  readonly #handles: ContainerHandles;
   /** The sandbox as the session's tools use it. */
   #sandbox: Sandbox | null = null;
   /** The running work on pending phases; null if there is none. */
@@ -68,12 +65,13 @@ export class ContainerLifecycle {
 
   constructor(context: SessionContext) {
     this.#context = context;
+    this.#handles = new ContainerHandles(context);
     this.#bucket = new SnapshotBucket(context.env.SNAPSHOTS);
   }
 
   /** Returns the session's sandbox. Always the same object, since calls are ordered only on one stub. */
   sandbox(): Sandbox {
-    this.#sandbox ??= this.#container() ? this.#trackedSandbox() : this.#atAddress();
+    this.#sandbox ??= this.#container() ? this.#trackedSandbox() : this.#handles.atAddress();
     return this.#sandbox;
   }
 
@@ -96,7 +94,7 @@ export class ContainerLifecycle {
 
   /** Destroys the container and removes the saved workspaces. */
   async erase(): Promise<void> {
-    const sandbox = this.#atAddress();
+    const sandbox = this.#handles.atAddress();
     await this.#callsSettled();
     await sandbox.destroy();
     if (this.#container()) {
@@ -107,8 +105,7 @@ export class ContainerLifecycle {
       }
       await this.#bucket.removeSaved(this.#context.store.identity.id);
     }
-    this.#any = null;
-    this.#current = null;
+    this.#handles.forget();
     this.#sandbox = null;
   }
 
@@ -164,12 +161,12 @@ export class ContainerLifecycle {
 
   async #start({ saved, clean }: ContainerState): Promise<void> {
     const { store } = this.#context;
-    const sandbox = this.#atAddress();
+    const sandbox = this.#handles.atAddress();
     // An interrupted attempt may have left a container that is not in its initial state.
     if (!clean) await sandbox.destroy();
     const name = await sandbox.start?.();
     if (name === undefined) throw new Error("the sandbox knows no start");
-    if (saved) await this.#named(name).restore?.(saved.key);
+    if (saved) await this.#handles.named(name).restore?.(saved.key);
     this.#change("starting", (container, now) => {
       setContainerState(store, markStarted(container, name), now);
       const { lifecycle } = store.state;
@@ -180,7 +177,7 @@ export class ContainerLifecycle {
   async #save({ name, saves }: ContainerState & { phase: "saving" }): Promise<void> {
     const { store } = this.#context;
     await this.#callsSettled();
-    const sandbox = this.#named(name);
+    const sandbox = this.#handles.named(name);
     if (!sandbox.snapshot) throw new SandboxError("it can't be saved", { transient: false });
     const { id } = store.identity;
     const save = { key: savedKey(id, saves), at: Date.now() };
@@ -216,7 +213,7 @@ export class ContainerLifecycle {
 
   async #release(): Promise<void> {
     await this.#callsSettled();
-    await this.#atAddress().destroy();
+    await this.#handles.atAddress().destroy();
     const { store } = this.#context;
     this.#change("releasing", (container, now) =>
       setContainerState(store, markReleased(container), now),
@@ -243,8 +240,8 @@ export class ContainerLifecycle {
 
   #trackedSandbox(): Sandbox {
     return containerSandbox({
-      any: this.#atAddress(),
-      of: (name) => this.#named(name),
+      any: this.#handles.atAddress(),
+      of: (name) => this.#handles.named(name),
       ready: () => this.#ready(),
       current: () => {
         const container = this.#container();
@@ -254,7 +251,7 @@ export class ContainerLifecycle {
       callable: () => {
         const container = this.#container();
         // While it is released, calls that were stopped are still to be ended.
-        if (container?.phase === "releasing") return this.#current?.name ?? null;
+        if (container?.phase === "releasing") return this.#handles.newestName;
         return container && "name" in container ? container.name : null;
       },
       use: () => {
@@ -325,7 +322,7 @@ export class ContainerLifecycle {
     }
     const { name } = container;
     try {
-      const copied = await this.#during(this.#named(name).snapshot?.(key));
+      const copied = await this.#during(this.#handles.named(name).snapshot?.(key));
       return copied ?? { sizeBytes: 0 };
     } catch (error) {
       throw isLoss(error) ? this.#lost(name, error) : error;
@@ -379,24 +376,6 @@ export class ContainerLifecycle {
   #isAwake(): boolean {
     const { store } = this.#context;
     return store.exists() && store.state.lifecycle.status === "active";
-  }
-
-  #atAddress(): Sandbox {
-    const { env, store } = this.#context;
-    const { provider, id } = store.state.sandbox;
-    const session = store.identity.id;
-    this.#any ??= openSandbox(env, { provider, id, session }, { workspace });
-    return this.#any;
-  }
-
-  #named(name: string): Sandbox {
-    if (this.#current?.name !== name) {
-      const { env, store } = this.#context;
-      const { provider, id } = store.state.sandbox;
-      const sandbox = openSandbox(env, { provider, id, machine: name }, { workspace });
-      this.#current = { name, sandbox };
-    }
-    return this.#current.sandbox;
   }
 
   #log(event: string, error: unknown, fields: Record<string, unknown> = {}): void {

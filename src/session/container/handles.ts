@@ -1,0 +1,46 @@
+import { openSandbox } from "../../sandbox/providers";
+import type { Sandbox } from "../../sandbox/sandbox";
+import type { SessionContext } from "../context";
+import { workspace } from "../deployment";
+
+/** The sandboxes through which a session reaches its container. Each is kept, since calls are ordered only on one stub. */
+export class ContainerHandles {
+  readonly #context: SessionContext;
+  #atAddress: Sandbox | null = null;
+  #newest: { name: string; sandbox: Sandbox } | null = null;
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+  }
+
+  /** The name of the container that `named` was last called with; null before the first call. */
+  get newestName(): string | null {
+    return this.#newest?.name ?? null;
+  }
+
+  /** Returns the sandbox at the session's address, whichever container is there. */
+  atAddress(): Sandbox {
+    const { env, store } = this.#context;
+    const { provider, id } = store.state.sandbox;
+    const session = store.identity.id;
+    this.#atAddress ??= openSandbox(env, { provider, id, session }, { workspace });
+    return this.#atAddress;
+  }
+
+  /** Returns the sandbox of the container with a name, and of no other. */
+  named(name: string): Sandbox {
+    if (this.#newest?.name !== name) {
+      const { env, store } = this.#context;
+      const { provider, id } = store.state.sandbox;
+      const sandbox = openSandbox(env, { provider, id, machine: name }, { workspace });
+      this.#newest = { name, sandbox };
+    }
+    return this.#newest.sandbox;
+  }
+
+  /** Forgets the sandboxes, after the session was erased. */
+  forget(): void {
+    this.#atAddress = null;
+    this.#newest = null;
+  }
+}
