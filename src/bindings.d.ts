@@ -15,3 +15,23 @@ declare namespace Cloudflare {
 
 /** The Worker's bindings and its variables. `readSettings` parses the settings from it once. */
 interface Env extends Cloudflare.Env {}
+
+// The functions of Node.js that the Worker uses: the platform has more, and its types would hide those of the platform.
+
+declare module "node:crypto" {
+  export function createHash(algorithm: "sha256"): {
+    update(bytes: Uint8Array): { digest(encoding: "hex" | "base64url"): string };
+  };
+}
+
+declare module "node:zlib" {
+  export function gzipSync(bytes: Uint8Array, options: { level: number }): Uint8Array<ArrayBuffer>;
+  export function gunzipSync(
+    bytes: Uint8Array,
+    options: { maxOutputLength: number },
+  ): Uint8Array<ArrayBuffer>;
+  export function zstdDecompressSync(
+    bytes: Uint8Array,
+    options: { maxOutputLength: number },
+  ): Uint8Array<ArrayBuffer>;
+}

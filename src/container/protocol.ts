@@ -14,12 +14,39 @@ export type Ask = { machine?: string | undefined } & (
   | { do: "kill"; id: string }
   | { do: "read"; path: string }
   | { do: "write"; path: string; content: { base64: string } | AskFile }
-  | { do: "save"; workspace: string }
-  | { do: "restore"; workspace: string; parts: string[] }
+  | SaveAsk
+  | RestoreAsk
   | { do: "begin"; workspace: string; program: AskedProgram }
   | { do: "tell"; id: string; n: number; line: string }
   | { do: "listen"; id: string; after: number }
 );
+
+/**
+ * Saves the workspace. `token` gives access to the objects of `store`. `base` is the index of the last save, whose chunks
+ * are not stored again.
+ */
+export interface SaveAsk {
+  do: "save";
+  workspace: string;
+  token: string;
+  store: string;
+  base: string | null;
+  mode: SaveMode;
+}
+
+/**
+ * Which operations a save waits for. `all`: it waits for running operations, and later ones wait for it. `none`: it does
+ * not wait, since the container is about to be stopped. `yield`: it gives up if another operation runs or waits.
+ */
+export type SaveMode = "all" | "none" | "yield";
+
+/** Restores a workspace from an index, or from the tar archives of an earlier version. */
+export interface RestoreAsk {
+  do: "restore";
+  workspace: string;
+  token: string;
+  saved: { index: string } | { parts: string[] };
+}
 
 /** A command: see `Command` of the sandbox. */
 export interface AskedCommand {
@@ -48,16 +75,14 @@ export interface Result {
   cwd?: string;
 }
 
-/** An archive with a part of the workspace, in the runner's folder. */
-export interface SavedPart {
-  file: string;
-  sizeBytes: number;
-}
+/** The host whose requests the Worker answers from its bucket, at `/<token>/<name of an object>`. No such host exists. */
+export const ARCHIVE_HOST = "archive.rigger";
 
 /** A line of the runner's output. The last one is an `answer`, a refusal, or `lost` if the container is another one. */
 export type Frame =
   | { beat: true }
   | { begun: true }
+  | { progress: true }
   | { stdout: string }
   | { stderr: string }
   | { base64: string }

@@ -2,9 +2,11 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { find, kill, run } from "./commands.ts";
-import { read, restore, save, write } from "./files.ts";
+import { read, write } from "./files.ts";
 import { begin, listen, tellProgram } from "./programs.ts";
 import { type Ask, type AskFile, BEAT_MS, type Frame, RUNNER, type Tell } from "./protocol.ts";
+import { restore } from "./restore.ts";
+import { save } from "./save.ts";
 import { HOME, machineName, Refusal } from "./state.ts";
 
 // The runner: the program that the Worker starts in a container for every operation.
@@ -50,9 +52,9 @@ function answer(ask: Ask, machine: string | undefined): unknown {
     case "write":
       return write(ask.path, ask.content);
     case "save":
-      return save(ask.workspace);
+      return save(ask, tell);
     case "restore":
-      return restore(ask.workspace, ask.parts);
+      return restore(ask, tell);
     case "begin":
       return begin(ask.program, ask.workspace, tell);
     case "tell":

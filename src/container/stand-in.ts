@@ -9,13 +9,14 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { stripTypeScriptTypes } from "node:module";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RUNNER, RUNNER_HOME } from "./protocol.ts";
+import { StandInRequests } from "./stand-in-requests.ts";
 
 // Replaces containers in the tests: local folders in which the real runner starts real processes. It serves the
 // methods of the SDK's object over HTTP, because the Worker under test cannot start processes.
@@ -24,6 +25,9 @@ const BASE = mkdtempSync(join(tmpdir(), "rigger-containers-"));
 const BIN = join(BASE, "bin");
 /** Counts the kills of each container. A process of an older generation ends without a final event. */
 const generations = new Map<string, number>();
+/** The requests of containers to the Worker's bucket. */
+const outbound = new Map<string, StandInRequests>();
+let server: Server;
 
 mkdirSync(BIN);
 // As in the image, the runner is plain JavaScript, which starts twice as fast.
@@ -50,12 +54,16 @@ export function canStandIn(): boolean {
 
 /** Starts the server for calls of containers, `/<id>/<method>`. Returns its address. */
 export async function serveContainers(): Promise<string> {
-  const server = createServer((request, response) => {
+  server = createServer((request, response) => {
     answer(request, response).catch((error) => response.writeHead(500).end(String(error)));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   server.unref();
+  return addressOf(server);
+}
+
+function addressOf(server: Server): string {
   const address = server.address();
   return typeof address === "object" ? `127.0.0.1:${address?.port}` : "";
 }
@@ -76,6 +84,13 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     case "write":
       writeFileSync(place, await bodyOf(request));
       return response.end();
+    case "archive":
+      return outboundOf(id).send(pathname, request.method ?? "", await bodyOf(request), response);
+    case "outbound":
+      return outboundOf(id).poll(response);
+    case "answer":
+      outboundOf(id).answer(searchParams, await bodyOf(request));
+      return response.end();
     case "destroy":
     case "die":
       killAll(id);
@@ -92,6 +107,12 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
+function outboundOf(id: string): StandInRequests {
+  const requests = outbound.get(id) ?? new StandInRequests();
+  outbound.set(id, requests);
+  return requests;
+}
+
 const rootOf = (id: string): string => join(BASE, id);
 const homeOf = (id: string): string => join(rootOf(id), "home");
 const placeOf = (id: string, path: string): string =>
@@ -99,19 +120,22 @@ const placeOf = (id: string, path: string): string =>
 
 interface Asked {
   command: string;
-  env: object;
+  env: Record<string, string>;
   cwd: string;
 }
 
 /** Runs a command like the SDK's server without a session: in bash, in its own process group, with live events. */
 function exec(id: string, asked: Asked, response: ServerResponse): void {
   const generation = generations.get(id);
+  const requests = asked.env.RIGGER_ASK?.includes('"token"') ? outboundOf(id) : undefined;
+  requests?.begin();
   const child = spawn("/bin/bash", ["-c", asked.command], {
     cwd: asked.cwd,
     env: {
       PATH: `${BIN}:${process.env.PATH}`,
       HOME: rootOf(id),
       RIGGER_HOME: homeOf(id),
+      RIGGER_ARCHIVE: `http://${addressOf(server)}/${id}/archive`,
       ...asked.env,
     },
     stdio: ["ignore", "pipe", "pipe"],
@@ -126,6 +150,7 @@ function exec(id: string, asked: Asked, response: ServerResponse): void {
   hear(child, "stdout", send);
   hear(child, "stderr", send);
   child.on("close", (code) => {
+    requests?.end();
     if (generations.get(id) === generation) {
       send({ type: "complete", exitCode: code ?? 137 });
       response.end();

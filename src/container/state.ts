@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { RUNNER_HOME } from "./protocol.ts";
+import { RUNNER_HOME, type SaveMode } from "./protocol.ts";
 
 // The runner's files. Each of its processes may be killed at any point, and several processes use the same
 // files.
@@ -122,22 +122,30 @@ export function signOn(folder: string): void {
 
 const SAVING = join(HOME, "saving");
 const BUSY = join(HOME, "busy");
+const WAITING = join(HOME, "waiting");
+/** The folder that records what a restore has done, until another operation changes files. */
+export const RESTORE = join(HOME, "restore");
 
 /**
  * Runs an operation that changes files. Waits until no save of the workspace runs; stops waiting if `givenUp`
  * aborts.
  */
 export async function whileNotSaving<T>(act: () => Promise<T>, givenUp?: AbortSignal): Promise<T> {
-  roomFor(() => mkdirSync(BUSY, { recursive: true }));
-  const sign = join(BUSY, randomUUID());
+  for (const folder of [BUSY, WAITING]) roomFor(() => mkdirSync(folder, { recursive: true }));
+  const name = randomUUID();
+  const sign = join(BUSY, name);
+  const wish = join(WAITING, name);
   // Both sides first publish their own file and then check the other's, so at least one of the two sees the
   // other.
   for (;;) {
     publish(sign, identityOf(process.pid) ?? "");
     if (givenUp?.aborted || !isSaving()) break;
+    if (!existsSync(wish)) publish(wish, identityOf(process.pid) ?? "");
     rmSync(sign, { force: true });
     await pause(20);
   }
+  rmSync(wish, { force: true });
+  rmSync(RESTORE, { recursive: true, force: true });
   try {
     return await act();
   } finally {
@@ -145,8 +153,18 @@ export async function whileNotSaving<T>(act: () => Promise<T>, givenUp?: AbortSi
   }
 }
 
-/** Runs an operation while no files change. Waits for running operations and blocks new ones. */
-export async function whileSaving<T>(act: () => Promise<T>): Promise<T> {
+/** Thrown by a save that gives up for another operation. */
+export class GaveWay extends Error {}
+
+/**
+ * Runs a save, or a restore, while no other operation changes files. `act` must call its argument from time to time: it
+ * throws `GaveWay` if the save must give up.
+ */
+export async function whileSaving<T>(
+  mode: SaveMode,
+  act: (checkWay: () => void) => Promise<T>,
+): Promise<T> {
+  const yields = mode === "yield";
   const draft = `${SAVING}.${randomUUID()}`;
   for (;;) {
     roomFor(() => writeFileSync(draft, identityOf(process.pid) ?? ""));
@@ -158,14 +176,19 @@ export async function whileSaving<T>(act: () => Promise<T>): Promise<T> {
     } catch (error) {
       if (codeOf(error) !== "EEXIST") throw error;
       if (!isSaving()) rmSync(SAVING, { force: true });
+      else if (yields) throw new GaveWay();
       await pause(20);
     } finally {
       rmSync(draft, { force: true });
     }
   }
+  const checkWay = () => {
+    if (yields && (hasLiving(BUSY) || hasLiving(WAITING))) throw new GaveWay();
+  };
   try {
-    while (isBusy()) await pause(20);
-    return await act();
+    checkWay();
+    while (mode === "all" && hasLiving(BUSY)) await pause(20);
+    return await act(checkWay);
   } finally {
     rmSync(SAVING, { force: true });
   }
@@ -173,9 +196,10 @@ export async function whileSaving<T>(act: () => Promise<T>): Promise<T> {
 
 const isSaving = (): boolean => existsSync(SAVING) && livingPid(textOf(SAVING)) !== undefined;
 
-function isBusy(): boolean {
-  if (!existsSync(BUSY)) return false;
-  return readdirSync(BUSY).some((name) => livingPid(textOf(join(BUSY, name))) !== undefined);
+/** Returns whether a process that published its file in a folder is alive. */
+function hasLiving(folder: string): boolean {
+  if (!existsSync(folder)) return false;
+  return readdirSync(folder).some((name) => livingPid(textOf(join(folder, name))) !== undefined);
 }
 
 /** Waits `ms` milliseconds. */

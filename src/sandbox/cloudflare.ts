@@ -7,10 +7,19 @@ import {
   parseSSEStream,
   Sandbox as SdkSandbox,
 } from "@cloudflare/sandbox";
-import { RUNNER_HOME, type SavedPart } from "../container/protocol";
+import { RUNNER_HOME } from "../container/protocol";
 import { fromBase64, toBase64 } from "../shared/bytes";
 import { errorText, log } from "../shared/log";
-import { type Bucket, countParts, getPart, partKey, putIndex } from "./archive";
+import {
+  asSaved,
+  type Bucket,
+  beginSave,
+  completeParts,
+  completeSave,
+  getArchive,
+  partName,
+  prefixOf,
+} from "./archive";
 import { handleOutbound } from "./outbound";
 import { harmless } from "./output";
 import {
@@ -20,8 +29,15 @@ import {
   waitBeforeRetry,
   withRetries,
 } from "./runner-client";
-import type { CommandResult, FoundCommand, ProgramLine, Sandbox } from "./sandbox";
+import {
+  type CommandResult,
+  type FoundCommand,
+  type ProgramLine,
+  type Sandbox,
+  SandboxError,
+} from "./sandbox";
 import { concat } from "./tar";
+import { openTransfer, serveTransfer } from "./transfers";
 
 /** The part of the SDK's object that is used. */
 export interface SdkObject {
@@ -121,12 +137,14 @@ ContainerSandbox.outboundHandlers = {
         const { pathname, search } = new URL(call.url);
         return session.fetch(new Request(`https://session/model${pathname}${search}`, call));
       },
+      archive: (call) => serveTransfer(call, env.SNAPSHOTS, (token) => session.transfer(token)),
     });
   },
 };
 
 const WORLD = {
   callModel: async () => new Response(null, { status: 404 }),
+  archive: async () => new Response(null, { status: 404 }),
   fetch: (request: Request) => fetch(request),
 };
 
@@ -252,27 +270,46 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
         await requestOnce({ do: "write", path, content });
       }),
 
-    async snapshot(key) {
-      const parts = await request<SavedPart[]>({ do: "save", workspace });
-      for (const [index, { file, sizeBytes }] of parts.entries()) {
-        const { content } = await mapErrors(() =>
-          sdk.readFile(`${RUNNER_HOME}/${file}`, { encoding: "none" }),
-        );
-        const sized = content.pipeThrough(new FixedLengthStream(sizeBytes));
-        await mapErrors(() => bucket.put(partKey(key, index + 1), sized));
+    async snapshot(key, { base = null, mode = "all", onProgress } = {}) {
+      const begun = await mapErrors(() => beginSave(bucket, key, base));
+      const transfer = openTransfer({ prefix: begun.prefix, mayWrite: true });
+      const { token } = transfer;
+      try {
+        const ask = {
+          do: "save",
+          workspace,
+          token,
+          store: begun.store,
+          base: begun.base,
+          mode,
+        } as const;
+        const answer = await request<unknown>(ask, onProgress);
+        if (answer === null) return null;
+        if (Array.isArray(answer)) return await saveParts(key, answer);
+        const saved = asSaved(answer);
+        await mapErrors(() => completeSave(bucket, key, begun, saved));
+        return { sizeBytes: saved.sizeBytes };
+      } finally {
+        transfer.close();
       }
-      await putIndex(bucket, key, parts.length);
-      return { sizeBytes: parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
     },
 
-    async restore(key) {
-      const count = await mapErrors(() => countParts(bucket, key));
-      const parts: string[] = [];
-      for (let part = 1; part <= count; part++) {
-        const { body } = await mapErrors(() => getPart(bucket, key, part));
-        parts.push(await runner.upload(body));
+    async restore(key, onProgress) {
+      const archive = await mapErrors(() => getArchive(bucket, key));
+      const transfer = openTransfer({ prefix: prefixOf(key, archive), mayWrite: false });
+      const { token } = transfer;
+      const saved =
+        "parts" in archive
+          ? { parts: Array.from({ length: archive.parts }, (_, n) => partName(n + 1)) }
+          : { index: archive.index };
+      try {
+        const ask = { do: "restore", workspace, token, saved } as const;
+        const isDone = await request<unknown>(ask, onProgress);
+        if (isDone !== true)
+          throw new SandboxError("its runner is of an earlier version", TRANSIENT);
+      } finally {
+        transfer.close();
       }
-      await requestOnce({ do: "restore", workspace, parts });
     },
 
     programs: {
@@ -305,4 +342,27 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
 
     destroy: () => mapErrors(() => sdk.destroy()),
   };
+
+  /** Stores the tar archives that the runner of an earlier version has made: a container outlives a deployment. */
+  async function saveParts(key: string, parts: OldPart[]): Promise<{ sizeBytes: number }> {
+    let sizeBytes = 0;
+    for (const [index, { file, sizeBytes: size }] of parts.entries()) {
+      const { content } = await mapErrors(() =>
+        sdk.readFile(`${RUNNER_HOME}/${file}`, { encoding: "none" }),
+      );
+      const sized = content.pipeThrough(new FixedLengthStream(size));
+      await mapErrors(() => bucket.put(`${key}/${partName(index + 1)}`, sized));
+      sizeBytes += size;
+    }
+    await completeParts(bucket, key, parts.length);
+    return { sizeBytes };
+  }
 }
+
+/** An archive with a part of a workspace, in the runner's folder. */
+interface OldPart {
+  file: string;
+  sizeBytes: number;
+}
+
+const TRANSIENT = { transient: true };

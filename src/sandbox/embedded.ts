@@ -3,7 +3,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { Serial } from "../shared/serial";
-import { restoreTree, saveTree } from "./archive";
+import { restoreTree, saveTree } from "./archive-tree";
 import { CommandLog } from "./command-log";
 import { FsError } from "./disk/fs-error";
 import { MAX_DISK_BYTES, MAX_FILE_BYTES } from "./disk/quota";
@@ -114,22 +114,27 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
   }
 
   /** Saves the workspace under a key, after running commands have ended. Returns its size in bytes. */
-  snapshot(key: string, workspace: string): Promise<{ sizeBytes: number }> {
+  snapshot(
+    key: string,
+    workspace: string,
+    onProgress?: () => void,
+  ): Promise<{ sizeBytes: number }> {
     return this.#copies.run(async () => {
       while (this.#running.size > 0) {
         await Promise.all([...this.#running.values()].map(({ result }) => result.catch(() => {})));
       }
-      return saveTree(this.#existingDisk()?.files, workspace, this.env.SNAPSHOTS, key);
+      const files = this.#existingDisk()?.files;
+      return saveTree(files, workspace, this.env.SNAPSHOTS, key, () => report(onProgress));
     });
   }
 
   /** Replaces the disk by a new one with the workspace saved under a key. Stops running commands. */
-  restore(key: string, workspace: string): Promise<void> {
+  restore(key: string, workspace: string, onProgress?: () => void): Promise<void> {
     return this.#copies.run(async () => {
       await this.#empty();
       this.#openDisk();
       const files = new SqliteFs(this.ctx.storage, { maxBytes: RESTORED_DISK_BYTES });
-      await restoreTree(files, workspace, this.env.SNAPSHOTS, key);
+      await restoreTree(files, workspace, this.env.SNAPSHOTS, key, () => report(onProgress));
     });
   }
 
@@ -249,8 +254,10 @@ export function embedded(
       }
       unwrap(await call<Answer<null>>((object) => object.writeFile(path, bytes)));
     },
-    snapshot: (key) => call((object) => object.snapshot(key, options.workspace)),
-    restore: (key) => call((object) => object.restore(key, options.workspace)),
+    snapshot: (key, { onProgress } = {}) =>
+      call((object) => object.snapshot(key, options.workspace, onProgress)),
+    restore: (key, onProgress) =>
+      call((object) => object.restore(key, options.workspace, onProgress)),
     destroy: () => call((object) => object.destroy()),
   };
 }
@@ -285,6 +292,11 @@ async function tell(listener: OutputListener | undefined, result: CommandResult)
   } catch {
     // The listener is gone.
   }
+}
+
+/** Reports progress to a caller, who may be gone. Calls over RPC return promises. */
+function report(onProgress: (() => unknown) | undefined): void {
+  Promise.resolve(onProgress?.()).catch(() => {});
 }
 
 function done<T>(value: T): Answer<T> {

@@ -1,3 +1,4 @@
+import { ARCHIVE_HOST } from "../container/protocol";
 import { type Egress, hostProblem, injectSecrets } from "./egress";
 import { isPublicHost } from "./public-host";
 
@@ -7,6 +8,8 @@ export interface OutboundDeps {
   egress(host: string): Promise<Egress>;
   /** Answers requests to the model's host, with a key of the deployment. */
   callModel(request: Request): Promise<Response>;
+  /** Answers requests to `ARCHIVE_HOST`, for the objects of saved workspaces. */
+  archive(request: Request): Promise<Response>;
   fetch(request: Request): Promise<Response>;
 }
 
@@ -30,6 +33,7 @@ const OWN_HEADERS = [
 export async function handleOutbound(request: Request, deps: OutboundDeps): Promise<Response> {
   const { protocol, hostname, port } = new URL(request.url);
   try {
+    if (hostname === ARCHIVE_HOST) return await deps.archive(request);
     const egress = await deps.egress(hostname);
     if (egress.to === "nowhere") return refusal(hostname);
     if (egress.to === "model") return await deps.callModel(request);

@@ -75,9 +75,9 @@ export function createRunnerClient(link: RunnerLink, machine: string | undefined
     throw new SandboxError("the machine did not answer", { transient: true });
   }
 
-  /** Sends a request and returns its answer. Retries transient failures. */
-  function request<T>(ask: Ask): Promise<T> {
-    return withRetries(() => requestOnce<T>(ask));
+  /** Sends a request and returns its answer; `onFrame` is called for every frame. Retries transient failures. */
+  function request<T>(ask: Ask, onFrame?: () => void): Promise<T> {
+    return withRetries(() => requestOnce<T>(ask, onFrame));
   }
 
   /** Writes bytes to a file for the runner. Returns the file's path relative to the runner's folder. */

@@ -1,3 +1,4 @@
+import type { SaveMode } from "../container/protocol";
 import type { CommandRules } from "./command-rules";
 
 /** One command for a sandbox's shell. `id` identifies it permanently: an id is never run twice. */
@@ -59,13 +60,16 @@ export interface Sandbox {
   /** Writes a whole file and creates the directories above it. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   /**
-   * Saves the workspace under a key of the deployment's bucket, as of one point in time: it waits for running
-   * commands, and later ones wait for it. A snapshot that was interrupted cannot be restored. Absent if the
-   * provider cannot.
+   * Saves the workspace under a key of the deployment's bucket, and returns its size in bytes. By default it is saved as
+   * of one point in time: the save waits for running commands, and later ones wait for it. Returns null if the save gave
+   * way to a command. A snapshot that was interrupted cannot be restored. Absent if the provider cannot.
    */
-  snapshot?(key: string): Promise<{ sizeBytes: number }>;
-  /** Replaces everything by the workspace saved under a key. After a failure, call `destroy`. */
-  restore?(key: string): Promise<void>;
+  snapshot?(key: string, options?: SaveOptions): Promise<{ sizeBytes: number } | null>;
+  /**
+   * Replaces everything by the workspace saved under a key. Calls `onProgress` from time to time. A repeat after a failure
+   * may go on where that was.
+   */
+  restore?(key: string, onProgress?: () => void): Promise<void>;
   /** Programs that run in parallel with commands. Absent if the provider has none. */
   programs?: Programs;
   /**
@@ -73,6 +77,16 @@ export interface Sandbox {
    * used. Whether a later call is refused or starts a new container depends on the provider.
    */
   destroy(): Promise<void>;
+}
+
+/** Options of a save. */
+interface SaveOptions {
+  /** The key of an earlier save of the workspace, or of one that it comes from: what has not changed is not stored again. */
+  base?: string | null;
+  /** See `SaveMode`; `all` by default. A provider whose saves are short may ignore it. */
+  mode?: SaveMode;
+  /** Called from time to time while the save proceeds. */
+  onProgress?: () => void;
 }
 
 /** A program to run. `id` identifies it permanently, like a command's. */

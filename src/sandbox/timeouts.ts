@@ -7,8 +7,8 @@ const ANSWER_MS = 60_000;
 /** The time that a container has to start: its image may have to be pulled. */
 const START_MS = 2 * 60_000;
 
-/** The time to save or restore a workspace, of up to a GiB. */
-const COPY_MS = 5 * 60_000;
+/** The time after which a save or restore that makes no progress has failed. It may take any time in total. */
+const STALL_MS = 3 * 60_000;
 
 /**
  * Returns the sandbox with a timeout on every method, since a container that hangs would hang its session. Each
@@ -30,8 +30,16 @@ export function withTimeouts(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sa
     ...(find && { find: (id) => answerWithin(find.call(sandbox, id), answerMs) }),
     readFile: (path) => answerWithin(sandbox.readFile(path), answerMs),
     writeFile: (path, bytes) => answerWithin(sandbox.writeFile(path, bytes), answerMs),
-    ...(snapshot && { snapshot: (key) => answerWithin(snapshot.call(sandbox, key), COPY_MS) }),
-    ...(restore && { restore: (key) => answerWithin(restore.call(sandbox, key), COPY_MS) }),
+    ...(snapshot && {
+      snapshot: (key, options = {}) =>
+        whileProgressing(options.onProgress, (onProgress) =>
+          snapshot.call(sandbox, key, { ...options, onProgress }),
+        ),
+    }),
+    ...(restore && {
+      restore: (key, onProgress) =>
+        whileProgressing(onProgress, (progress) => restore.call(sandbox, key, progress)),
+    }),
     ...(programs && {
       programs: {
         begin: (program) => answerWithin(programs.begin(program), answerMs),
@@ -50,6 +58,26 @@ const answerWithin = <T>(
   ms: number,
   late: () => SandboxError = () => unanswered(ms),
 ): Promise<T> => withTimeout(answer, ms, late);
+
+/** Waits for a transfer for as long as it makes progress. */
+async function whileProgressing<T>(
+  onProgress: (() => void) | undefined,
+  transfer: (onProgress: () => void) => Promise<T>,
+): Promise<T> {
+  const stalled = Promise.withResolvers<never>();
+  const start = () => setTimeout(() => stalled.reject(unanswered(STALL_MS)), STALL_MS);
+  let timer = start();
+  const progress = () => {
+    clearTimeout(timer);
+    timer = start();
+    onProgress?.();
+  };
+  try {
+    return await Promise.race([transfer(progress), stalled.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /** Returns the error of a sandbox that did not answer in time. */
 function unanswered(ms: number): SandboxError {

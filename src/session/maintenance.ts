@@ -2,6 +2,7 @@ import { nextReconcileBatch } from "../db/reconcile-cursor";
 import type { SessionRow } from "../db/schema";
 import { purgeTombstones, removeSession } from "../db/sessions";
 import { maintainPool } from "../pool/client";
+import { collectGarbage } from "../sandbox/archive";
 import { errorText, log } from "../shared/log";
 import type { SessionRpc } from "./rpc";
 import { SnapshotBucket } from "./storage/snapshot-bucket";
@@ -26,6 +27,7 @@ export async function maintain(env: Env, now: number): Promise<void> {
   await attempt("purge", () => purge(env.DB, now));
   await attempt("reconcile", () => reconcile(env, now));
   await attempt("snapshots", () => new SnapshotBucket(env.SNAPSHOTS).removeExpired(now));
+  await attempt("garbage", () => collectGarbage(env.SNAPSHOTS, now));
 }
 
 async function purge(d1: D1Database, now: number): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Pattern, SessionRow } from "../db/schema";
 import type { Prompt, PublicError, SessionEvent, StopReason, Usage } from "../events/event";
 import type { Egress, EnvValue, Network } from "../sandbox/egress";
+import type { Grant } from "../sandbox/transfers";
 import type { Limits } from "./rules/ledger";
 import type { When } from "./rules/schedule-times";
 
@@ -266,6 +267,8 @@ export interface SessionRpc {
   reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown">;
   /** For the sandbox: returns where an outgoing request to a host goes. Nowhere if the session does not exist. */
   egress(host: string): Promise<Egress>;
+  /** For the container: returns what the token of a save or restore gives access to; null if it is not valid. */
+  transfer(token: string): Promise<Grant | null>;
   /** For the container: returns whether the session still needs it. False if the session does not exist. */
   needsContainer(sandboxId: string): Promise<boolean>;
 }

@@ -3,6 +3,7 @@ import type { SessionRow } from "../db/schema";
 import { putSession, removeSession } from "../db/sessions";
 import { isLastEvent, isMessageEnd } from "../events/event";
 import type { Egress } from "../sandbox/egress";
+import { type Grant, grantOf } from "../sandbox/transfers";
 import { Breaker } from "./breaker";
 import { ClaudeCode } from "./claude-code/claude-code";
 import { Clock } from "./clock";
@@ -267,6 +268,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   async egress(host: string): Promise<Egress> {
     return findEgress(this.#store, host, () => this.#sessionEnv.read());
+  }
+
+  async transfer(token: string): Promise<Grant | null> {
+    return grantOf(token);
   }
 
   /** Opens a WebSocket that carries the session's events, or answers Claude Code's model calls. See `SessionRpc`. */

@@ -1,7 +1,8 @@
-import { randomHex } from "../../shared/bytes";
 // Snapshots in R2. A snapshot consists of a manifest, the parts of a transcript, and the workspace as the sandbox saved
 // it, all under one key prefix. The manifest is written last, so a snapshot is either complete or does not exist.
 
+import { noteRemoval } from "../../sandbox/archive";
+import { randomHex } from "../../shared/bytes";
 import type { StoredEnv } from "./store";
 
 /** Describes a snapshot. `id` is the id of the session, `sessionId` that of the conversation history. */
@@ -95,6 +96,10 @@ export class SnapshotBucket {
 
   /** Removes a session's saved workspaces, except the one at `exceptKey`. */
   async removeSaved(sessionId: string, exceptKey?: string): Promise<void> {
+    // A save that was not completed has no record.
+    if (exceptKey === undefined) {
+      await noteRemoval(this.#bucket, [`${WORKSPACES}${sessionId}/index.json`], Date.now());
+    }
     await this.#removeBelow(`${WORKSPACES}${sessionId}/`, exceptKey);
   }
 
@@ -103,7 +108,7 @@ export class SnapshotBucket {
       const list = await this.#bucket.list({ prefix, ...(cursor && { cursor }) });
       const keys = list.objects.map(({ key }) => key);
       const old = keys.filter((key) => exceptKey === undefined || !key.startsWith(`${exceptKey}/`));
-      if (old.length > 0) await this.#bucket.delete(old);
+      await this.#delete(old, Date.now());
       if (!list.truncated) return;
       cursor = list.cursor;
     }
@@ -119,10 +124,16 @@ export class SnapshotBucket {
         const { objects } = await this.#bucket.list({ prefix, limit: LIST_AT_ONCE });
         const keys = objects.map(({ key }) => key);
         const old = keys.filter((key) => madeAt(key.slice(prefix.length)) <= now - keptMs);
-        if (old.length > 0) await this.#bucket.delete(old);
+        await this.#delete(old, now);
         if (old.length < LIST_AT_ONCE) break;
       }
     }
+  }
+
+  async #delete(keys: string[], now: number): Promise<void> {
+    if (keys.length === 0) return;
+    await noteRemoval(this.#bucket, keys, now);
+    await this.#bucket.delete(keys);
   }
 }
 

@@ -1,0 +1,62 @@
+import { type BigIntStats, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { codeOf, HOME, roomFor } from "./state.ts";
+
+// Remembers the hashes of the chunks of unchanged files, so that a save does not read them again. A file is unchanged if
+// its inode, size and times are those that were noted: a program can set the time of the last modification, but not that of
+// the last change.
+
+const PATH = join(HOME, "known-files");
+
+/**
+ * How long a file must be unchanged before it is noted, in ns. Changes within a tick of the kernel's clock, of up to
+ * 10 ms, have the same time.
+ */
+const SETTLED_NS = 50_000_000n;
+/** The same in ms. */
+export const SETTLED_MS = 50;
+
+/** The hashes of the chunks of known files. A chunk of zeros is its length. */
+export type KnownChunks = (string | number)[];
+
+/** The files whose chunks are known. */
+export class KnownFiles {
+  readonly #before: ReadonlyMap<string, KnownChunks>;
+  readonly #lines: string[] = [];
+
+  constructor(before: ReadonlyMap<string, KnownChunks> = new Map()) {
+    this.#before = before;
+  }
+
+  /** Returns the chunks of a file if it is unchanged since it was noted. */
+  find(stat: BigIntStats): KnownChunks | undefined {
+    return this.#before.get(keyOf(stat));
+  }
+
+  /** Notes the chunks of a file with the state that it had before it was read. */
+  note(stat: BigIntStats, chunks: KnownChunks): void {
+    if (BigInt(Date.now()) * 1_000_000n - stat.ctimeNs < SETTLED_NS) return;
+    this.#lines.push(JSON.stringify([keyOf(stat), chunks]));
+  }
+
+  /** Stores what was noted, for `readKnownFiles`. */
+  store(): void {
+    roomFor(() => writeFileSync(PATH, this.#lines.join("\n")));
+  }
+}
+
+/** Returns the files whose chunks were noted by the last save or restore. */
+export function readKnownFiles(): KnownFiles {
+  try {
+    const lines = readFileSync(PATH, "utf8").split("\n");
+    const known = lines.filter(Boolean).map((line): [string, KnownChunks] => JSON.parse(line));
+    return new KnownFiles(new Map(known));
+  } catch (error) {
+    // A process that was killed may have left half of the file.
+    if (codeOf(error) !== "ENOENT" && !(error instanceof SyntaxError)) throw error;
+    return new KnownFiles();
+  }
+}
+
+const keyOf = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>
+  [dev, ino, size, mtimeNs, ctimeNs].join(" ");
