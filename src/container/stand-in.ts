@@ -9,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { stripTypeScriptTypes } from "node:module";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -27,7 +27,8 @@ const BIN = join(BASE, "bin");
 const generations = new Map<string, number>();
 /** The requests of containers to the Worker's bucket. */
 const outbound = new Map<string, StandInRequests>();
-let server: Server;
+/** The address of a server for calls of containers. All that were started answer for all containers. */
+let standInAddress = "";
 
 mkdirSync(BIN);
 // As in the image, the runner is plain JavaScript, which starts twice as fast.
@@ -54,18 +55,15 @@ export function canStandIn(): boolean {
 
 /** Starts the server for calls of containers, `/<id>/<method>`. Returns its address. */
 export async function serveContainers(): Promise<string> {
-  server = createServer((request, response) => {
+  const server = createServer((request, response) => {
     answer(request, response).catch((error) => response.writeHead(500).end(String(error)));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   server.unref();
-  return addressOf(server);
-}
-
-function addressOf(server: Server): string {
   const address = server.address();
-  return typeof address === "object" ? `127.0.0.1:${address?.port}` : "";
+  standInAddress = typeof address === "object" ? `127.0.0.1:${address?.port}` : "";
+  return standInAddress;
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
@@ -135,7 +133,7 @@ function exec(id: string, asked: Asked, response: ServerResponse): void {
       PATH: `${BIN}:${process.env.PATH}`,
       HOME: rootOf(id),
       RIGGER_HOME: homeOf(id),
-      RIGGER_ARCHIVE: `http://${addressOf(server)}/${id}/archive`,
+      RIGGER_ARCHIVE: `http://${standInAddress}/${id}/archive`,
       ...asked.env,
     },
     stdio: ["ignore", "pipe", "pipe"],

@@ -27,10 +27,7 @@ const holderKey = (store: string, key: string): string =>
 export const partName = (part: number): string => `${String(part).padStart(6, "0")}.tar`;
 
 /** Returns the record of a saved workspace; null if there is none. */
-async function findArchive(
-  bucket: Pick<R2Bucket, "get">,
-  key: string,
-): Promise<Archive | null> {
+async function findArchive(bucket: Pick<R2Bucket, "get">, key: string): Promise<Archive | null> {
   const record = await bucket.get(recordKey(key));
   return record ? record.json<Archive>() : null;
 }
