@@ -155,12 +155,15 @@ export async function getIndexText(
 export const getPack = (store: ObjectStore, { name }: Pack): Promise<Uint8Array> =>
   getObject(store, name, PACK_BYTES + CHUNK_BYTES);
 
+/** Thrown for a saved workspace that can't be restored. */
+export class DamagedError extends Error {}
+
 /** The first byte of what gzip has compressed. */
 const GZIP_START = 0x1f;
 
 async function getObject(store: ObjectStore, name: string, maxBytes: number): Promise<Uint8Array> {
   const bytes = await store.get(name);
-  if (nameOf(bytes) !== name) throw new Error("a part of the saved workspace is damaged");
+  if (nameOf(bytes) !== name) throw new DamagedError("a part of the saved workspace is damaged");
   const decompress = bytes[0] === GZIP_START ? gunzipSync : zstdDecompressSync;
   return decompress(bytes, { maxOutputLength: maxBytes });
 }

@@ -107,8 +107,13 @@ async function restoreContents(
       appendFileSync(record, `${pack.name}\n`);
     }
   };
-  await Promise.all(Array.from({ length: PACKS_AT_ONCE }, work));
+  const works = Array.from({ length: PACKS_AT_ONCE }, work);
+  // All of them have ended when the restore ends: none may change the workspace after that.
+  for (const { reason } of (await Promise.allSettled(works)).filter(isRejected)) throw reason;
 }
+
+const isRejected = (result: PromiseSettledResult<void>): result is PromiseRejectedResult =>
+  result.status === "rejected";
 
 function piecesByPack(entries: readonly Entry[]): Map<number, Piece[]> {
   const pieces = new Map<number, Piece[]>();
@@ -183,8 +188,14 @@ function restoreFacts(place: Buffer, { kind, mode, mtimeMs, uid = 0, gid = 0 }: 
   // Before the mode: a change of the owner clears the bits that give its rights to others.
   if (process.getuid?.() === 0) lchownSync(place, uid, gid);
   if (kind !== "symlink") chmodSync(place, mode);
-  lutimesSync(place, mtimeMs / 1_000, mtimeMs / 1_000);
+  const mtime = timeOf(mtimeMs);
+  lutimesSync(place, mtime, mtime);
 }
+
+/** Returns a time for `lutimesSync`, which takes a negative number of seconds for the present. */
+const timeOf = (ms: number): number | Date =>
+  // In the middle of the microsecond, since a fraction is not exact.
+  ms < 0 ? new Date(ms) : (Math.round(ms * 1_000) + 0.5) / 1_000_000;
 
 async function makeFifos(places: Buffer[]): Promise<void> {
   for (const place of places) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { DamagedError } from "./archive-writer.ts";
 import { find, kill, run } from "./commands.ts";
 import { read, write } from "./files.ts";
 import { begin, listen, tellProgram } from "./programs.ts";
@@ -28,8 +29,9 @@ async function main(): Promise<void> {
     if (ask.machine !== undefined && ask.machine !== machine) tell({ lost: true });
     else tell({ answer: (await answer(ask, machine)) ?? null });
   } catch (error) {
-    if (error instanceof Refusal) tell({ refused: error.message });
-    else throw error;
+    const isFinal = error instanceof Refusal || error instanceof DamagedError;
+    if (!isFinal) throw error;
+    tell({ refused: error.message });
   } finally {
     clearInterval(beat);
   }

@@ -85,6 +85,9 @@ async function saveTree(ask: SaveAsk, store: ObjectStore, step: () => void): Pro
   return saved;
 }
 
+/** Returns a time in whole microseconds, rounded down. */
+const microseconds = (ns: bigint): number => Number((ns - (ns < 0n ? 999n : 0n)) / 1_000n);
+
 interface Reading {
   names: Map<string, string>;
   files: KnownFiles;
@@ -98,7 +101,7 @@ async function entryOf({ path, place, stat }: Found, reading: Reading): Promise<
   const facts = {
     path,
     mode: Number(stat.mode) & 0o7777,
-    mtimeMs: Number(stat.mtimeNs / 1_000n) / 1_000,
+    mtimeMs: microseconds(stat.mtimeNs) / 1_000,
     ...(stat.uid > 0n && { uid: Number(stat.uid) }),
     ...(stat.gid > 0n && { gid: Number(stat.gid) }),
   };

@@ -33,6 +33,11 @@ export function aContainer(id: string = crypto.randomUUID()): SdkObject {
   };
 }
 
+/** How containers' requests for objects are answered. Tests may inject faults. */
+export const transfers = {
+  answer: (request: Request): Promise<Response> => serveTransfer(request, env.SNAPSHOTS, grantOf),
+};
+
 /** Answers a container's requests for objects, while commands run in it. */
 async function answerRequests(id: string): Promise<void> {
   for (;;) {
@@ -49,9 +54,9 @@ async function answerRequest(id: string, poll: Response): Promise<void> {
   const headers: Record<string, string> = body ? { "content-length": `${body.byteLength}` } : {};
   const url = `http://archive/${poll.headers.get("x-path")}`;
   const request = new Request(url, { method, headers, ...(body && { body }) });
-  const said = await serveTransfer(request, env.SNAPSHOTS, grantOf).catch(
-    (error) => new Response(String(error), { status: 502 }),
-  );
+  const said = await transfers
+    .answer(request)
+    .catch((error) => new Response(String(error), { status: 502 }));
   const n = poll.headers.get("x-n");
   await call(id, `answer?n=${n}&status=${said.status}`, await said.arrayBuffer());
 }

@@ -1,0 +1,418 @@
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { PACK_BYTES, type Pack, packsToReplace } from "../container/archive-format";
+import { aContainerSandbox, HAS_CONTAINERS, transfers } from "../testing/containers";
+import { keysUnder } from "../testing/sessions";
+import {
+  beginSave,
+  collectGarbage,
+  completeParts,
+  copyArchive,
+  noteRemoval,
+  partName,
+} from "./archive";
+import { aCommand } from "./contract";
+import { embedded } from "./embedded";
+import type { Sandbox } from "./sandbox";
+import { concat, TAR_END, writeEntry } from "./tar";
+
+vi.setConfig({ testTimeout: 60_000 });
+afterEach(() => vi.restoreAllMocks());
+
+const DAY = 86_400_000;
+const newKey = () => `workspaces/${crypto.randomUUID()}/1`;
+const storeOf = (key: string) => key.split("/")[1] ?? "";
+const objectsOf = (key: string) => keysUnder(`archives/${storeOf(key)}/objects/`);
+
+async function aContainer(): Promise<Sandbox> {
+  const { sandbox } = await aContainerSandbox();
+  await sandbox.start?.();
+  return sandbox;
+}
+
+const anEmbedded = (): Sandbox =>
+  embedded(env.EMBEDDED_SANDBOXES, crypto.randomUUID(), { workspace: "/workspace" });
+
+async function bash(sandbox: Sandbox, script: string): Promise<string> {
+  const { stdout, stderr, exitCode } = await sandbox.run(aCommand(script));
+  return exitCode === 0 ? stdout : `${stdout}${stderr}[${exitCode}]`;
+}
+
+/** Describes a tree completely: kinds, modes, link targets, numbers of names, owners, sizes, times and contents. */
+async function look(sandbox: Sandbox): Promise<string> {
+  const facts =
+    "find . -mindepth 1 -printf '%P %y %m %l %n %U %G %T@\\n' | LC_ALL=C sort | od -An -c";
+  const sums = "find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum -b";
+  const times = "find . -mindepth 1 -printf '%T@ %f\\n' | LC_ALL=C sort";
+  const [listed, summed, timed] = await Promise.all([
+    bash(sandbox, facts.replace(" %T@", "")),
+    bash(sandbox, sums),
+    bash(sandbox, times),
+  ]);
+  // Times are kept in microseconds.
+  return [listed, summed, timed.replace(/(\.\d{6})\d+/g, "$1")].join("\n");
+}
+
+const name = fc.constantFrom("a", "b c", "ü世", "$'\\xff\\xfe'", "-d", "$'new\\nline'", "d", "e");
+const word = (text: string) => (text.startsWith("$") ? text : `'${text}'`);
+const path = fc
+  .array(name, { minLength: 1, maxLength: 3 })
+  .map((names) => `./${names.map(word).join("/")}`);
+const size = fc.constantFrom(0, 1, 4_095, 5_000, 100_000, 4 * 1024 ** 2, 9_000_000);
+const time = fc.constantFrom("@0", "@-1.5", "@1700000000.123456789", "@4000000000", "yesterday");
+const mode = fc.integer({ min: 0, max: 0o7777 }).map((bits) => bits.toString(8));
+
+/** A change of a tree, which may fail. */
+const change: fc.Arbitrary<string> = fc.oneof(
+  path.map((at) => `mkdir -p -- ${at}`),
+  fc
+    .tuple(path, size, fc.nat(9))
+    .map(
+      ([at, bytes, seed]) =>
+        `mkdir -p -- "$(dirname -- ${at})" && yes ${seed} | head -c ${bytes} > ${at}`,
+    ),
+  fc.tuple(path, size).map(([at, bytes]) => `head -c ${bytes} /dev/urandom >> ${at}`),
+  fc.tuple(path, size).map(([at, bytes]) => `truncate -s +${bytes} -- ${at}; echo end >> ${at}`),
+  fc.tuple(path, path).map(([target, at]) => `ln -s -- ${target} ${at}`),
+  fc.tuple(path, path).map(([target, at]) => `ln -- ${target} ${at}`),
+  path.map((at) => `mkfifo -- ${at}`),
+  fc.tuple(mode, path).map(([bits, at]) => `chmod -- ${bits} ${at}`),
+  fc.tuple(time, path).map(([at, on]) => `touch -h -d ${at} -- ${on}`),
+  path.map((at) => `rm -rf -- ${at}`),
+  fc.tuple(path, path).map(([from, to]) => `mv -- ${from} ${to}`),
+);
+const changes = fc.array(change, { minLength: 1, maxLength: 14 });
+const scriptOf = (all: readonly string[]) =>
+  [...all.map((one) => `(${one}) 2>/dev/null`), "true"].join("\n");
+
+describe.runIf(HAS_CONTAINERS)("a saved workspace", () => {
+  it("is restored as the same tree, whatever it contains, and however often it was saved", async () => {
+    const [origin, copy] = [await aContainer(), await aContainer()];
+    const store = crypto.randomUUID();
+    let saves = 0;
+    let base: string | null = null;
+    const saved = fc.asyncProperty(changes, async (all) => {
+      await bash(origin, scriptOf(all));
+      const key: string = `workspaces/${store}/${++saves}`;
+      await origin.snapshot?.(key, { base });
+      base = key;
+      await copy.restore?.(key);
+      expect(await look(copy)).toBe(await look(origin));
+    });
+    await fc.assert(saved, { numRuns: 10 });
+    await Promise.all([origin.destroy(), copy.destroy()]);
+  }, 120_000);
+
+  it("is restored by the other provider, without what that has not", async () => {
+    const { sandbox: container, workspace } = await aContainerSandbox();
+    const disk = anEmbedded();
+    await container.start?.();
+    const make =
+      "mkdir -p d/ü; echo one > d/ü/f; ln d/ü/f same; ln -s d link; mkfifo p; chmod 751 d; truncate -s 5M zeros; head -c 9000000 /dev/urandom | base64 -w 0 | head -c 8000000 > large";
+    await bash(container, make);
+    const sums = "sha256sum d/*/f same zeros; stat -c %a d; readlink link";
+    const before = await bash(container, sums);
+    const key = newKey();
+    await container.snapshot?.(key);
+    await disk.restore?.(key);
+    expect(await bash(disk, sums)).toBe(before);
+    expect(await bash(disk, "ls")).toBe("d\nlarge\nlink\nsame\nzeros\n");
+    const large = await disk.readFile("/workspace/large");
+    expect(large).toEqual(await container.readFile(`${workspace}/large`));
+    await bash(disk, "rm large; echo two > same");
+    const next = newKey();
+    await disk.snapshot?.(next);
+    await container.restore?.(next);
+    expect(await bash(container, "cat same d/*/f; ls")).toBe("two\none\nd\nlink\nsame\nzeros\n");
+    await container.destroy();
+  });
+
+  it("keeps hard links, and holes of files", async () => {
+    const [origin, copy] = [await aContainer(), await aContainer()];
+    await bash(origin, "echo 1 > a; ln a b; truncate -s 200M holes; echo end >> holes");
+    const key = newKey();
+    await origin.snapshot?.(key);
+    await copy.restore?.(key);
+    const blocks = Number(await bash(copy, "stat -c %b holes"));
+    expect(blocks).toBeLessThanOrEqual(Number(await bash(origin, "stat -c %b holes")) + 8);
+    expect(await bash(copy, "echo 2 >> a; cat b; tail -c 4 holes")).toBe("1\n2\nend\n");
+    await Promise.all([origin.destroy(), copy.destroy()]);
+  });
+
+  it("stores what has not changed once", async () => {
+    const origin = await aContainer();
+    const sent = countBytes();
+    await bash(origin, "for n in $(seq 20); do head -c 1000000 /dev/urandom > f$n; done");
+    const [first, second, third] = [newKey(), newKey(), newKey()];
+    await origin.snapshot?.(first);
+    expect(sent()).toBeGreaterThan(20_000_000);
+    await bash(origin, "cp f1 copy; mv f2 moved; touch f3; echo more >> f4");
+    await origin.snapshot?.(second, { base: first });
+    expect(sent()).toBeLessThan(1_050_000);
+
+    const other = await aContainer();
+    await other.restore?.(second);
+    await bash(other, "echo new > new");
+    await other.snapshot?.(third, { base: second });
+    expect(sent()).toBeLessThan(20_000);
+    await Promise.all([origin.destroy(), other.destroy()]);
+  });
+
+  it("does not grow with the number of its saves", async () => {
+    const origin = await aContainer();
+    const store = crypto.randomUUID();
+    let base: string | null = null;
+    await bash(origin, "echo kept > kept");
+    for (let n = 1; n <= 36; n++) {
+      await bash(origin, `head -c 20000 /dev/urandom > f; echo ${n} > n${n}`);
+      const key: string = `workspaces/${store}/${n}`;
+      await origin.snapshot?.(key, { base });
+      base = key;
+    }
+    const record = await env.SNAPSHOTS.get(`${base}/index.json`);
+    const { packs } = (await record?.json<{ packs: string[] }>()) ?? { packs: [] };
+    expect(packs.length).toBeLessThan(36);
+    const copy = await aContainer();
+    await copy.restore?.(base ?? "");
+    expect(await bash(copy, "cat kept n1 n36; ls | wc -l")).toBe("kept\n1\n36\n38\n");
+    await Promise.all([origin.destroy(), copy.destroy()]);
+  });
+
+  it("gives way to a command, and then goes on where it was", async () => {
+    const origin = await aContainer();
+    await bash(origin, "for n in $(seq 6); do head -c 9000000 /dev/urandom > f$n; done");
+    const key = newKey();
+    let command: Promise<string> | undefined;
+    interrupt((n) => {
+      if (n === 2) command = bash(origin, "echo ran");
+      return undefined;
+    }, 100);
+    expect(await origin.snapshot?.(key, { mode: "yield" })).toBeNull();
+    expect(await command).toBe("ran\n");
+    expect(await keysUnder(key)).toEqual([]);
+    const running = origin.run(aCommand("until [ -e go ]; do sleep 0.05; done"));
+    await bash(origin, "true");
+    expect(await origin.snapshot?.(key, { mode: "yield" })).toBeNull();
+    await bash(origin, "touch go");
+    await running;
+    const before = (await objectsOf(key)).length;
+    vi.restoreAllMocks();
+    const sent = countBytes();
+    expect(await origin.snapshot?.(key, { mode: "yield" })).not.toBeNull();
+    expect(before).toBeGreaterThan(0);
+    expect(sent()).toBeLessThan(55_000_000 - before * 9_000_000);
+    await origin.destroy();
+  });
+
+  it("is saved while a command runs, if it must not wait", async () => {
+    const origin = await aContainer();
+    const running = origin.run(
+      aCommand("echo one > f; touch begun; until [ -e go ]; do sleep 0.05; done"),
+    );
+    await bash(origin, "until [ -e begun ]; do sleep 0.05; done");
+    const key = newKey();
+    await origin.snapshot?.(key, { mode: "none" });
+    await bash(origin, "touch go");
+    await running;
+    const copy = await aContainer();
+    await copy.restore?.(key);
+    expect(await bash(copy, "cat f; ls")).toBe("one\nbegun\nf\n");
+    await Promise.all([origin.destroy(), copy.destroy()]);
+  });
+
+  it("is complete or does not exist, wherever its save or restore is interrupted", async () => {
+    const origin = await aContainer();
+    await bash(
+      origin,
+      "for n in $(seq 5); do head -c 6000000 /dev/urandom > f$n; done; ln f1 g; mkdir d; ln -s f1 d/l",
+    );
+    const before = await look(origin);
+    const key = newKey();
+    // Packs and an index: each attempt gets one object further.
+    let attempts = 0;
+    for (let isDone = false; !isDone; attempts++) {
+      expect(await keysUnder(key)).toEqual([]);
+      const sent = interrupt((n) => (n > 1 ? new Response(null, { status: 403 }) : undefined));
+      isDone = await succeeds(origin.snapshot?.(key));
+      expect(sent.count).toBeLessThanOrEqual(5);
+      vi.restoreAllMocks();
+    }
+    expect(attempts).toBeGreaterThan(3);
+
+    const copy = await aContainer();
+    await bash(copy, "echo old > f1; echo old > old");
+    let reads = 0;
+    for (let isDone = false; !isDone; ) {
+      const read = interrupt((n) => (n > 2 ? new Response(null, { status: 403 }) : undefined));
+      isDone = await succeeds(copy.restore?.(key));
+      reads += Math.min(read.count, 2);
+      vi.restoreAllMocks();
+    }
+    expect(await look(copy)).toBe(before);
+    // The index with each attempt, and each pack once.
+    expect(reads).toBe(2 * (attempts - 1));
+    await Promise.all([origin.destroy(), copy.destroy()]);
+  });
+
+  it("that is damaged is not restored", async () => {
+    const [origin, copy] = [await aContainer(), await aContainer()];
+    await bash(origin, "head -c 100000 /dev/urandom > f");
+    const key = newKey();
+    await origin.snapshot?.(key);
+    const [one = "", other = ""] = await objectsOf(key);
+    for (const object of [one, other]) {
+      const bytes = new Uint8Array((await (await env.SNAPSHOTS.get(object))?.arrayBuffer()) ?? []);
+      await env.SNAPSHOTS.put(object, bytes.with(50, (bytes[50] ?? 0) ^ 1));
+      await expect(copy.restore?.(key)).rejects.toThrow("damaged");
+      await env.SNAPSHOTS.put(object, bytes);
+    }
+    await env.SNAPSHOTS.delete(one);
+    await expect(copy.restore?.(key)).rejects.toThrow("missing");
+    await Promise.all([origin.destroy(), copy.destroy()]);
+  });
+});
+
+describe("a workspace that an earlier version has saved", () => {
+  const facts = { mode: 0o640, mtimeMs: 1_700_000_000_000 };
+  const archive = (file: string, text: string) =>
+    concat([
+      writeEntry({ ...facts, mode: 0o755, path: "d", kind: "directory" }),
+      writeEntry({ ...facts, path: file, kind: "file", bytes: new TextEncoder().encode(text) }),
+      writeEntry({ ...facts, path: `${file}.link`, kind: "symlink", target: "ü" }),
+      TAR_END,
+    ]);
+
+  it.each<[string, boolean, () => Promise<Sandbox>]>([
+    ["container", HAS_CONTAINERS, aContainer],
+    ["embedded sandbox", true, async () => anEmbedded()],
+  ])("is restored by a %s, and copied", async (_, canRun, make) => {
+    if (!canRun) return;
+    const [key, copied] = [newKey(), newKey()];
+    await env.SNAPSHOTS.put(`${key}/${partName(1)}`, archive("d/ü", "one"));
+    await env.SNAPSHOTS.put(`${key}/${partName(2)}`, archive("d/two", "two"));
+    await completeParts(env.SNAPSHOTS, key, 2);
+    await copyArchive(env.SNAPSHOTS, key, copied);
+    for (const from of [key, copied]) {
+      const sandbox = await make();
+      await bash(sandbox, "echo old > old");
+      await sandbox.restore?.(from);
+      const said = await bash(sandbox, "ls; ls d; cat d/ü.link d/two; stat -c %a d/two");
+      expect(said).toBe("d\ntwo\ntwo.link\nü\nü.link\nonetwo640\n");
+      const next = newKey();
+      await sandbox.snapshot?.(next, { base: from });
+      await sandbox.restore?.(next);
+      expect(await bash(sandbox, "cat d/two")).toBe("two");
+      await sandbox.destroy();
+    }
+  });
+});
+
+describe("the packs of earlier saves", () => {
+  const packs = fc.array(
+    fc.record({
+      rawBytes: fc.integer({ min: 1, max: 2 * PACK_BYTES }),
+      use: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+    { maxLength: 200 },
+  );
+
+  it("are used again if most of them is in use, and if they are few or large", () => {
+    fc.assert(
+      fc.property(packs, (all) => {
+        const named = all.map(
+          ({ rawBytes }, n): Pack => ({ name: `${n}`, rawBytes, storedBytes: 1 }),
+        );
+        const used = new Map(
+          all.map(({ rawBytes, use }, n) => [`${n}`, Math.floor(rawBytes * use)]),
+        );
+        const replaced = packsToReplace(named, used);
+        const kept = named.filter(({ name }) => !replaced.has(name) && (used.get(name) ?? 0) > 0);
+        const small = kept.filter(({ rawBytes }) => rawBytes < PACK_BYTES / 2);
+        expect(small.length).toBeLessThanOrEqual(32);
+        for (const { name, rawBytes } of kept) {
+          expect(used.get(name)).toBeGreaterThanOrEqual(rawBytes / 2);
+        }
+      }),
+    );
+  });
+});
+
+describe("objects that no saved workspace needs", () => {
+  const now = Date.now();
+  const collect = (at: number) => collectGarbage(env.SNAPSHOTS, at);
+  const remove = async (key: string, at: number) => {
+    await noteRemoval(env.SNAPSHOTS, [`${key}/index.json`], at);
+    await env.SNAPSHOTS.delete(`${key}/index.json`);
+  };
+
+  it("are removed two days after the last workspace that needs them, and no others", async () => {
+    const sandbox = anEmbedded();
+    const [first, second] = [newKey(), newKey()];
+    await sandbox.writeFile("/workspace/f", new Uint8Array(1_000).fill(1));
+    await sandbox.snapshot?.(first);
+    await copyArchive(env.SNAPSHOTS, first, second);
+    const objects = await objectsOf(first);
+    expect(objects).toHaveLength(2);
+    await remove(first, now);
+    await collect(now + DAY);
+    await collect(now + 3 * DAY);
+    expect(await objectsOf(first)).toEqual(objects);
+    await sandbox.restore?.(second);
+    expect(await bash(sandbox, "wc -c < f")).toMatch(/1000/);
+
+    await remove(second, now + 3 * DAY);
+    await collect(now + 4 * DAY);
+    expect(await objectsOf(first)).toEqual(objects);
+    await collect(now + 6 * DAY);
+    expect(await keysUnder(`archives/${storeOf(first)}/`)).toEqual([]);
+    expect((await keysUnder("garbage/")).filter((key) => key.endsWith(storeOf(first)))).toEqual([]);
+  });
+
+  it("are kept while a save is under way, and removed if it never ends", async () => {
+    const sandbox = anEmbedded();
+    const [first, second] = [newKey(), newKey()];
+    await sandbox.snapshot?.(first);
+    const begun = await beginSave(env.SNAPSHOTS, second, first);
+    expect(begun).toMatchObject({ store: storeOf(first), base: expect.any(String) });
+    await remove(first, now - 5 * DAY);
+    await collect(now);
+    expect(await objectsOf(first)).toHaveLength(1);
+    await collect(now + 3 * DAY);
+    expect(await objectsOf(first)).toHaveLength(0);
+  });
+});
+
+const succeeds = (work: Promise<unknown> | undefined): Promise<boolean> =>
+  Promise.resolve(work).then(
+    () => true,
+    () => false,
+  );
+
+/** Counts the bytes that containers store. Each call returns those since the last one. */
+function countBytes(): () => number {
+  let bytes = 0;
+  const { answer } = transfers;
+  vi.spyOn(transfers, "answer").mockImplementation((request) => {
+    if (request.method === "PUT") bytes += Number(request.headers.get("content-length"));
+    return answer(request);
+  });
+  return () => {
+    const counted = bytes;
+    bytes = 0;
+    return counted;
+  };
+}
+
+/** Answers the `n`-th request of containers for an object with what `fault` returns, if anything, after `ms`. */
+function interrupt(fault: (n: number) => Response | undefined, ms = 0): { count: number } {
+  const requests = { count: 0 };
+  const { answer } = transfers;
+  vi.spyOn(transfers, "answer").mockImplementation(async (request) => {
+    requests.count += 1;
+    const response = fault(requests.count);
+    if (ms > 0) await scheduler.wait(ms);
+    return response ?? answer(request);
+  });
+  return requests;
+}
