@@ -2,7 +2,8 @@
 # src/container.
 FROM docker.io/cloudflare/sandbox:0.12.10 AS runner
 COPY src/container /src
-RUN bun build /src/run.ts --target=node --outfile=/runner/run.mjs && chmod +x /runner/run.mjs
+RUN bun build /src/run.ts --target=node --outfile=/runner/run.mjs \
+ && cp /src/rigger-* /runner && chmod +x /runner/rigger-*
 
 FROM docker.io/cloudflare/sandbox:0.12.10
 RUN apt-get update \
@@ -15,4 +16,4 @@ RUN npm install --global @anthropic-ai/claude-code@2.1.330
 # The image's server keeps interpreters ready that Rigger does not use: six of them hold 78 of its 94 MB.
 ENV JAVASCRIPT_POOL_MIN_SIZE=0 TYPESCRIPT_POOL_MIN_SIZE=0
 COPY --from=runner /runner /opt/rigger
-RUN ln -s /opt/rigger/run.mjs /usr/local/bin/rigger-run
+RUN ln -s /opt/rigger/rigger-run /usr/local/bin/rigger-run

@@ -88,6 +88,8 @@ export async function kill(id: string): Promise<void> {
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     const pid = supervisorOf(folder);
     if (pid === undefined || ended()) break;
+    // Without it, the processes that it has adopted can't be told from others.
+    if (signal === "SIGKILL") await killTree(folder, pid);
     process.kill(pid, signal);
     const until = Date.now() + 8_000;
     while (!ended() && isSupervised(folder) && Date.now() < until) await pause(POLL_MS);
@@ -124,9 +126,10 @@ async function supervise(
 ): Promise<Result> {
   let ended: Result["ended"] = "exited";
   let shell: ChildProcess | undefined;
+  let stopped: Promise<void> | undefined;
   const stop = (why: Result["ended"]) => {
     if (ended === "exited") ended = why;
-    if (shell?.pid !== undefined) void killTree(folder, shell.pid);
+    if (shell) stopped ??= killTree(folder);
   };
   if (killed.aborted) stop("killed");
   killed.addEventListener("abort", () => stop("killed"));
@@ -148,6 +151,7 @@ async function supervise(
       listener(stream, kept[stream], maxOutputBytes, tell),
     );
     clearTimeout(timer);
+    await stopped;
   } else {
     kept.stderr.add(Buffer.from(`bash: ${cwd}: No such file or directory\n`));
   }
@@ -301,7 +305,9 @@ function resultIn(folder: string): Result | undefined {
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-const supervisorOf = (folder: string) => livingPid(textOf(join(folder, "supervisor")));
+/** Returns the process that supervises a command or program; undefined if it has ended. */
+const supervisorOf = (folder: string): number | undefined =>
+  livingPid(textOf(join(folder, "supervisor")));
 
 /** Returns whether the supervisor of a command or program is alive. */
 export const isSupervised = (folder: string): boolean => supervisorOf(folder) !== undefined;

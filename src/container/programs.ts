@@ -41,7 +41,7 @@ export async function begin(program: AskedProgram, workspace: string, tell: Tell
   // Files may come from a restore, or from commands, which run as another user.
   if (user) await giveTo(user, workspace);
   const child = start(program, workspace, folder, output, user);
-  const stop = () => killTree(folder, child.pid);
+  const stop = () => killTree(folder);
   killed.signal.addEventListener("abort", stop);
   if (killed.signal.aborted) void stop();
   const exit = new Promise<number>((done) => {

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DamagedError } from "./archive-writer.ts";
@@ -10,7 +9,7 @@ import { restore } from "./restore.ts";
 import { save } from "./save.ts";
 import { HOME, machineName, Refusal } from "./state.ts";
 
-// The runner: the program that the Worker starts in a container for every operation.
+// The runner: the program that the Worker starts in a container for every operation, by way of `rigger-run`.
 
 const tell: Tell = (frame) => {
   process.stdout.write(`${asciiJson(frame)}\n`);

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
-  chmodSync,
+  copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -15,7 +17,7 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { RUNNER, RUNNER_HOME } from "./protocol.ts";
+import { RUNNER_HOME } from "./protocol.ts";
 import { StandInRequests } from "./stand-in-requests.ts";
 
 // Replaces containers in the tests: local folders in which the real runner starts real processes. It serves the
@@ -33,23 +35,27 @@ let standInAddress = "";
 mkdirSync(BIN);
 // As in the image, the runner is plain JavaScript, which starts twice as fast.
 const here = fileURLToPath(new URL(".", import.meta.url));
-for (const name of readdirSync(here).filter((name) => name.endsWith(".ts"))) {
+for (const name of readdirSync(here)) {
+  if (name.startsWith("rigger-")) copyFileSync(join(here, name), join(BIN, name));
+  if (!name.endsWith(".ts")) continue;
   const script = stripTypeScriptTypes(readFileSync(join(here, name), "utf8"));
   writeFileSync(join(BIN, `${name.slice(0, -3)}.mjs`), script.replaceAll('.ts";', '.mjs";'));
 }
-writeFileSync(join(BIN, RUNNER), `#!/bin/sh\nexec "${process.execPath}" "${BIN}/run.mjs"\n`);
-chmodSync(join(BIN, RUNNER), 0o755);
+symlinkSync(process.execPath, join(BIN, "node"));
 process.on("exit", () => {
   for (const id of generations.keys()) killAll(id);
   rmSync(BASE, { recursive: true, force: true });
 });
 
-/** Returns whether this computer has what the runner needs: Linux's `/proc`, bash and GNU tar. */
+/** Returns whether this computer has what the runner needs: Linux's `/proc`, Perl, bash and GNU tar. */
 export function canStandIn(): boolean {
   const says = (program: string) =>
     String(spawnSync(program, ["--version"], { encoding: "utf8" }).stdout);
   return (
-    process.platform === "linux" && says("bash").includes("GNU") && says("tar").includes("GNU")
+    process.platform === "linux" &&
+    existsSync("/usr/bin/perl") &&
+    says("bash").includes("GNU") &&
+    says("tar").includes("GNU")
   );
 }
 

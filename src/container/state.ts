@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { readProcess } from "./processes.ts";
 import { RUNNER_HOME, type SaveMode } from "./protocol.ts";
 
 // The runner's files. Each of its processes may be killed at any point, and several processes use the same
@@ -96,28 +97,15 @@ export function machineName({ make }: { make: boolean }): string | undefined {
   return textOf(path);
 }
 
-/**
- * Returns the identity of a process: its number and its start time, which distinguish it from a later process
- * with the same number. Undefined if it does not run.
- */
-function identityOf(pid: number): string | undefined {
-  const stat = textOf(`/proc/${pid}/stat`);
-  if (stat === undefined) return undefined;
-  // The name in the second field may contain any character, so the fields are counted from its closing
-  // parenthesis.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" ? undefined : `${pid} ${fields[19]}`;
-}
-
 /** Returns the number of the process with an identity; undefined if it has ended. */
 export function livingPid(identity: string | undefined): number | undefined {
   const pid = Number(identity?.split(" ")[0]);
-  return identity !== undefined && identityOf(pid) === identity ? pid : undefined;
+  return identity !== undefined && readProcess(pid)?.identity === identity ? pid : undefined;
 }
 
 /** Records this process as the supervisor of a folder. */
 export function signOn(folder: string): void {
-  publish(join(folder, "supervisor"), identityOf(process.pid) ?? "");
+  publish(join(folder, "supervisor"), readProcess(process.pid)?.identity ?? "");
 }
 
 const SAVING = join(HOME, "saving");
@@ -138,9 +126,9 @@ export async function whileNotSaving<T>(act: () => Promise<T>, givenUp?: AbortSi
   // Both sides first publish their own file and then check the other's, so at least one of the two sees the
   // other.
   for (;;) {
-    publish(sign, identityOf(process.pid) ?? "");
+    publish(sign, readProcess(process.pid)?.identity ?? "");
     if (givenUp?.aborted || !isSaving()) break;
-    if (!existsSync(wish)) publish(wish, identityOf(process.pid) ?? "");
+    if (!existsSync(wish)) publish(wish, readProcess(process.pid)?.identity ?? "");
     rmSync(sign, { force: true });
     await pause(20);
   }
@@ -167,7 +155,7 @@ export async function whileSaving<T>(
   const yields = mode === "yield";
   const draft = `${SAVING}.${randomUUID()}`;
   for (;;) {
-    roomFor(() => writeFileSync(draft, identityOf(process.pid) ?? ""));
+    roomFor(() => writeFileSync(draft, readProcess(process.pid)?.identity ?? ""));
     try {
       // A hard link creates the file with its content in one step, so that no process mistakes it for the file
       // of a dead process.

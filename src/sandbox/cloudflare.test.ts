@@ -29,6 +29,31 @@ async function started() {
 const again = async ({ id, machine }: { id: string; machine: string }): Promise<Sandbox> =>
   (await aContainerSandbox({ id, machine })).sandbox;
 
+/**
+ * Starts three processes that are hard to find and to end, as `a`, `b` and `c`. Each adds to the file of its name for
+ * half a minute: one in a session of its own, one without its environment, and one without its parent too.
+ */
+const ESCAPE = `cat > tick <<'END'
+trap '' TERM
+n=0; while [ $n -lt 600 ]; do n=$((n+1)); echo $n >> $1; sleep 0.05; done
+END
+setsid sh tick a &
+env -i setsid sh tick b &
+(env -i setsid sh -c 'sh tick c & exit' &)
+until [ -s a ] && [ -s b ] && [ -s c ]; do sleep 0.05; done
+`;
+
+/** Returns which of these files still grow. */
+async function growing(sandbox: Sandbox, ...files: string[]): Promise<string[]> {
+  const sizes = `wc -c ${files.join(" ")}`;
+  const { stdout } = await sandbox.run(aCommand(`${sizes}; echo; sleep 0.5; ${sizes}`));
+  const [before = "", after = ""] = stdout.split("\n\n");
+  const lines = new Set(before.split("\n").map((line) => line.trim()));
+  return files.filter((file) =>
+    after.split("\n").some((line) => line.endsWith(` ${file}`) && !lines.has(line.trim())),
+  );
+}
+
 describe.runIf(HAS_CONTAINERS)("a machine", () => {
   it("has one name from its start on", async () => {
     const { sandbox, machine, id } = await started();
@@ -143,6 +168,31 @@ describe.runIf(HAS_CONTAINERS)("a command", () => {
     const look = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null";
     const left = await one.sandbox.run(aCommand(look));
     expect(left.stdout).not.toMatch(/^sleep 30[0-3]/m);
+  });
+
+  it("is killed or timed out with all that tries to escape, and has ended only then", async () => {
+    const { sandbox } = await started();
+    const command = aCommand(`${ESCAPE}echo begun; sleep 60`);
+    const heard = Promise.withResolvers<void>();
+    const running = sandbox.run(command, () => heard.resolve());
+    await heard.promise;
+    expect(await growing(sandbox, "a", "b", "c")).toEqual(["a", "b", "c"]);
+    await sandbox.kill(command.id);
+    expect(await growing(sandbox, "a", "b", "c")).toEqual([]);
+    expect(await running).toMatchObject({ ended: "killed" });
+
+    await sandbox.run(aCommand("rm a b c"));
+    const late = await sandbox.run(aCommand(`${ESCAPE}sleep 60`, { timeoutMs: 2_000 }));
+    expect(late).toMatchObject({ ended: "timed_out" });
+    expect(await growing(sandbox, "a", "b", "c")).toEqual([]);
+    await sandbox.destroy();
+  });
+
+  it("that ends leaves running what it detached", async () => {
+    const { sandbox } = await started();
+    await sandbox.run(aCommand(ESCAPE));
+    expect(await growing(sandbox, "a", "b", "c")).toEqual(["a", "b", "c"]);
+    await sandbox.destroy();
   });
 
   it("is killed also where it has ended its own supervisor", async () => {
