@@ -5,14 +5,15 @@ import {
   fstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { environment, isSupervised, signedOn } from "./commands.ts";
-import type { AskedProgram, Tell } from "./protocol.ts";
-import { claim, folderOf, pause, publish, Refusal, signOn, textOf } from "./state.ts";
+import { type AskedProgram, RUNNER, type Tell } from "./protocol.ts";
+import { claim, folderOf, HOME, pause, publish, Refusal, signOn, textOf } from "./state.ts";
 import { killTree } from "./tree.ts";
 import { findUser, type User } from "./users.ts";
 
@@ -21,10 +22,15 @@ import { findUser, type User } from "./users.ts";
 
 /** The user that programs run as, if it exists. */
 const USER = "agent";
+/** The program that reaps, beside the runner. */
+const INIT = "rigger-init";
 const POLL_MS = 25;
 const PIECE_BYTES = 256 * 1024;
 
-/** Runs a program to its end. If a program with the id was already started, returns once it runs or has ended. */
+/**
+ * Runs a program to its end, and ends the processes that it leaves behind. If a program with the id was already started,
+ * returns once it runs or has ended.
+ */
 export async function begin(program: AskedProgram, workspace: string, tell: Tell): Promise<void> {
   const folder = folderOf("programs", program.id);
   const output = join(folder, "output");
@@ -37,6 +43,7 @@ export async function begin(program: AskedProgram, workspace: string, tell: Tell
   signOn(folder);
   mkdirSync(join(folder, "input"));
   mkdirSync(workspace, { recursive: true });
+  await endLeftovers();
   const user = findUser(USER);
   // Files may come from a restore, or from commands, which run as another user.
   if (user) await giveTo(user, workspace);
@@ -53,6 +60,7 @@ export async function begin(program: AskedProgram, workspace: string, tell: Tell
   const fed = feed(child, join(folder, "input"), feeding.signal);
   const code = await exit;
   feeding.abort();
+  await killTree(folder);
   publish(join(folder, "result"), JSON.stringify({ exitCode: code }));
   await fed;
 }
@@ -93,6 +101,14 @@ export async function listen(id: string, after: number, tell: Tell): Promise<{ e
   }
 }
 
+/** Ends the processes of earlier programs whose supervisor was killed before it could do so. */
+async function endLeftovers(): Promise<void> {
+  const programs = join(HOME, "programs");
+  for (const folder of readdirSync(programs).map((name) => join(programs, name))) {
+    if (endOf(folder) && !existsSync(join(folder, "result"))) await killTree(folder);
+  }
+}
+
 /**
  * Changes the owner of a directory and everything below it. Skips files that disappear meanwhile or cannot be
  * changed.
@@ -112,7 +128,8 @@ function start(
   const home = user?.home ?? workspace;
   const output = openSync(outputPath, "a");
   const errors = openSync(join(folder, "errors"), "a");
-  const child = spawn("bash", ["-c", command], {
+  // What it orphans has to be reaped while it runs, which may be for days. Node reaps only what it started itself.
+  const child = spawn(beside(RUNNER), [beside(INIT), "bash", "-c", command], {
     cwd: workspace,
     env: { ...environment(folder, undefined), HOME: home, USER, ...env },
     detached: true,
@@ -125,6 +142,9 @@ function start(
   child.stdin?.on("error", () => {});
   return child;
 }
+
+/** Returns the path of a program that is installed beside this one. */
+const beside = (name: string): string => join(dirname(process.argv[1] ?? ""), name);
 
 /** Passes the input lines to a program in order, as they arrive. */
 async function feed(child: ChildProcess, input: string, signal: AbortSignal): Promise<void> {

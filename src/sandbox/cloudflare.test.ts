@@ -54,6 +54,10 @@ async function growing(sandbox: Sandbox, ...files: string[]): Promise<string[]> 
   );
 }
 
+/** Waits until a command succeeds in a sandbox. */
+const untilTrue = (sandbox: Sandbox, condition: string) =>
+  sandbox.run(aCommand(`until ${condition}; do sleep 0.05; done`));
+
 describe.runIf(HAS_CONTAINERS)("a machine", () => {
   it("has one name from its start on", async () => {
     const { sandbox, machine, id } = await started();
@@ -380,6 +384,41 @@ describe.runIf(HAS_CONTAINERS)("a program", () => {
         .trim()
         .split("\n"),
     ).toHaveLength(1);
+  });
+
+  it("that is killed from inside leaves nothing running, nor does one that ends by itself", async () => {
+    const { sandbox } = await started();
+    const { programs } = sandbox;
+    for (const [id, end] of [
+      ["killed", "kill -9 $$"],
+      ["ended", "exit 3"],
+    ] as const) {
+      await programs?.begin({ id, command: `rm -f a b c; ${ESCAPE}${end}` });
+      expect(programs && (await lines(programs.listen(id, 0, never()), 1))).toEqual([]);
+      expect(await growing(sandbox, "a", "b", "c")).toEqual([]);
+    }
+  });
+
+  it("whose supervisor was killed ends when another one begins", async () => {
+    const { sandbox } = await started();
+    const command = `${ESCAPE}echo "$RIGGER_CALL" > folder; sleep 60`;
+    await sandbox.programs?.begin({ id: "first", command });
+    await untilTrue(sandbox, "[ -s folder ]");
+    await sandbox.run(aCommand("kill -9 $(cut -d ' ' -f 1 < $(cat folder)/supervisor)"));
+    expect(await growing(sandbox, "a", "b", "c")).toEqual(["a", "b", "c"]);
+    await sandbox.programs?.begin({ id: "second", command: "cat" });
+    expect(await growing(sandbox, "a", "b", "c")).toEqual([]);
+    await sandbox.kill("second");
+  });
+
+  it("leaves no zombies while it runs", async () => {
+    const { sandbox } = await started();
+    const command = "for n in 1 2 3; do (sleep 0.1 &); done; echo $PPID > parent; sleep 60";
+    await sandbox.programs?.begin({ id: "p5", command });
+    await untilTrue(sandbox, "[ -s parent ]");
+    const children = `cat /proc/[0-9]*/stat 2> /dev/null | grep -c ") [A-Z] $(cat parent) "`;
+    await untilTrue(sandbox, `[ "$(${children})" = 1 ]`);
+    await sandbox.kill("p5");
   });
 
   it("may say lines of megabytes", async () => {

@@ -103,7 +103,10 @@ export interface ProgramLine {
   end: number;
 }
 
-/** Long-running programs that read and write lines. They continue without a listener; `kill` ends one. */
+/**
+ * Long-running programs that read and write lines. They continue without a listener; `kill` ends one. Whatever way a
+ * program ends, the processes that it has started end with it.
+ */
 export interface Programs {
   /** Starts a program. Does nothing if it was started before, even if it has ended. */
   begin(program: Program): Promise<void>;
