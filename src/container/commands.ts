@@ -194,7 +194,7 @@ function pruneResults(now: number): void {
 }
 
 /** Returns when a file was last changed, in ms since 1970; undefined if it does not exist. */
-const changedAt = (path: string): number | undefined =>
+export const changedAt = (path: string): number | undefined =>
   statSync(path, { throwIfNoEntry: false })?.mtimeMs;
 
 /**
@@ -306,7 +306,7 @@ function resultIn(folder: string): Result | undefined {
 }
 
 /** Returns the process that supervises a command or program; undefined if it has ended. */
-const supervisorOf = (folder: string): number | undefined =>
+export const supervisorOf = (folder: string): number | undefined =>
   livingPid(textOf(join(folder, "supervisor")));
 
 /** Returns whether the supervisor of a command or program is alive. */

@@ -2,10 +2,17 @@ import { readFileSync } from "node:fs";
 
 // Processes, as `/proc` shows them.
 
+/** In `/proc`, a second has 100 ticks on every computer. */
+const TICK_MS = 10;
+
 /** A process. */
 export interface Process {
   pid: number;
   parent: number;
+  /** The session of processes that it belongs to. A process leaves its session with `setsid`. */
+  session: number;
+  /** When it was started, in ticks since the computer was. */
+  startTicks: number;
   /** Its number and start, which distinguish it from a later process with the same number. */
   identity: string;
 }
@@ -16,7 +23,18 @@ export function readProcess(pid: number): Process | undefined {
   // The name in the second field may contain any character, so the fields are counted from its closing parenthesis.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   if (stat === "" || fields[0] === "Z") return undefined;
-  return { pid, parent: Number(fields[1]), identity: `${pid} ${fields[19]}` };
+  const [, parent = 0, , session = 0] = fields.map(Number);
+  const startTicks = Number(fields[19]);
+  return { pid, parent, session, startTicks, identity: `${pid} ${startTicks}` };
+}
+
+/**
+ * Returns when a process was started, in ms since 1970, at most a fraction of a second too late. It is derived from the
+ * start of this process: a container may be shown another time of the computer's start than its processes are.
+ */
+export function startedAt({ startTicks }: Process): number {
+  const own = readProcess(process.pid)?.startTicks ?? 0;
+  return performance.timeOrigin + (startTicks - own) * TICK_MS;
 }
 
 /** Returns the environment of a process, as `NAME=value`; empty if it has ended or belongs to another user. */

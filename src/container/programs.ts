@@ -11,7 +11,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { environment, isSupervised, signedOn } from "./commands.ts";
+import { changedAt, environment, isSupervised, signedOn, supervisorOf } from "./commands.ts";
+import { startedAt } from "./processes.ts";
 import { type AskedProgram, RUNNER, type Tell } from "./protocol.ts";
 import { claim, folderOf, HOME, pause, publish, Refusal, signOn, textOf } from "./state.ts";
 import { killTree } from "./tree.ts";
@@ -26,6 +27,8 @@ const USER = "agent";
 const INIT = "rigger-init";
 const POLL_MS = 25;
 const PIECE_BYTES = 256 * 1024;
+/** How much earlier than an input line a process may seem to have started that was started because of it, in ms. */
+const SLACK_MS = 1_000;
 
 /**
  * Runs a program to its end, and ends the processes that it leaves behind. If a program with the id was already started,
@@ -72,6 +75,22 @@ export function tellProgram(id: string, n: number, line: string): void {
   const path = join(folder, "input", String(n));
   // A line that was passed to the program is removed, and a marker file is left.
   if (!existsSync(path) && !existsSync(`${path}.given`)) publish(path, line);
+}
+
+/**
+ * Ends the processes that a program has started since its `n`-th line of input. Those in the program's own session of
+ * processes are the program itself: Claude Code starts each command in a session of its own.
+ */
+export async function endSince(id: string, n: number): Promise<void> {
+  const folder = folderOf("programs", id);
+  const [supervisor, session] = [supervisorOf(folder), textOf(join(folder, "session"))];
+  const givenAt = changedAt(join(folder, "input", `${n}.given`));
+  if (supervisor === undefined || session === undefined || givenAt === undefined) return;
+  await killTree(
+    folder,
+    supervisor,
+    (process) => process.session !== Number(session) && startedAt(process) > givenAt - SLACK_MS,
+  );
 }
 
 /**
@@ -138,6 +157,8 @@ function start(
   });
   closeSync(output);
   closeSync(errors);
+  // It leads a session of processes, which is named after it.
+  if (child.pid !== undefined) publish(join(folder, "session"), String(child.pid));
   // The program may end before it has read all input.
   child.stdin?.on("error", () => {});
   return child;

@@ -18,6 +18,7 @@ export type Ask = { machine?: string | undefined } & (
   | RestoreAsk
   | { do: "begin"; workspace: string; program: AskedProgram }
   | { do: "tell"; id: string; n: number; line: string }
+  | { do: "endSince"; id: string; n: number }
   | { do: "listen"; id: string; after: number }
 );
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DamagedError } from "./archive-writer.ts";
 import { find, kill, run } from "./commands.ts";
 import { read, write } from "./files.ts";
-import { begin, listen, tellProgram } from "./programs.ts";
+import { begin, endSince, listen, tellProgram } from "./programs.ts";
 import { type Ask, type AskFile, BEAT_MS, type Frame, RUNNER, type Tell } from "./protocol.ts";
 import { restore } from "./restore.ts";
 import { save } from "./save.ts";
@@ -60,6 +60,8 @@ function answer(ask: Ask, machine: string | undefined): unknown {
       return begin(ask.program, ask.workspace, tell);
     case "tell":
       return tellProgram(ask.id, ask.n, ask.line);
+    case "endSince":
+      return endSince(ask.id, ask.n);
     case "listen":
       return listen(ask.id, ask.after, tell);
   }

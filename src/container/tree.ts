@@ -14,14 +14,19 @@ const FIRM_MS = 3_000;
 /**
  * Ends the processes of a command or program: first with SIGTERM, then with SIGKILL. They are the descendants of its
  * supervisor, by default this process, which adopts those that lose their parent. In case the supervisor has died, they
- * are also all processes with the mark of its folder, and their descendants.
+ * are also all processes with the mark of its folder, and their descendants. Spares processes for which `isMeant`
+ * returns false.
  */
-export async function killTree(folder: string, supervisor: number = process.pid): Promise<void> {
+export async function killTree(
+  folder: string,
+  supervisor: number = process.pid,
+  isMeant: (process: Process) => boolean = () => true,
+): Promise<void> {
   const stop = Date.now() + POLITE_MS + FIRM_MS;
   const firmAt = Date.now() + POLITE_MS;
   const known = new Set<string>();
   for (let at = Date.now(); at < stop; at = Date.now()) {
-    const tree = treeOf(folder, supervisor, known);
+    const tree = treeOf(folder, supervisor, known).filter(isMeant);
     if (tree.length === 0) return;
     for (const { pid } of tree) signal(pid, at < firmAt ? "SIGTERM" : "SIGKILL");
     await pause(25);

@@ -411,6 +411,31 @@ describe.runIf(HAS_CONTAINERS)("a program", () => {
     await sandbox.kill("second");
   });
 
+  it("ends what it has started since a line of input, and continues as what is older does", async () => {
+    const { sandbox } = await started();
+    const { programs } = sandbox;
+    const command = `${ESCAPE}sh tick own & while read -r line; do setsid sh tick $line & done`;
+    await programs?.begin({ id: "p4", command });
+    await programs?.tell("p4", 1, "old");
+    await untilTrue(sandbox, "[ -s old ]");
+    await scheduler.wait(1_500);
+    await programs?.tell("p4", 2, "new");
+    await untilTrue(sandbox, "[ -s new ]");
+    await programs?.endSince("p4", 2);
+    const all = ["a", "b", "c", "own", "old"];
+    expect(await growing(sandbox, ...all, "new")).toEqual(all);
+    await programs?.tell("p4", 3, "next");
+    await untilTrue(sandbox, "[ -s next ]");
+    // A line that it has not got yet.
+    await programs?.endSince("p4", 4);
+    expect(await growing(sandbox, ...all, "next")).toEqual([...all, "next"]);
+    await programs?.endSince("p4", 1);
+    expect(await growing(sandbox, "own", "old", "next")).toEqual(["own"]);
+    await sandbox.kill("p4");
+    await programs?.endSince("p4", 1);
+    expect(await growing(sandbox, ...all, "next")).toEqual([]);
+  }, 60_000);
+
   it("leaves no zombies while it runs", async () => {
     const { sandbox } = await started();
     const command = "for n in 1 2 3; do (sleep 0.1 &); done; echo $PPID > parent; sleep 60";

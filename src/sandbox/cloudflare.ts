@@ -320,6 +320,7 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
           }
         }),
       tell: (id, n, line) => request({ do: "tell", id, n, line }),
+      endSince: (id, n) => request({ do: "endSince", id, n }),
       async *listen(id, after, signal): AsyncGenerator<ProgramLine> {
         let [at, failures] = [after, 0];
         while (!signal.aborted) {

@@ -113,6 +113,12 @@ export interface Programs {
   /** Sends a program its `n`-th line of input, counted from 1. A repeat of `n` changes nothing. */
   tell(id: string, n: number, line: string): Promise<void>;
   /**
+   * Ends the processes that a program has started since it was handed its `n`-th line of input, or up to a second
+   * earlier, with all that they have started. The program and its older processes continue. A process counts as the
+   * program itself unless it has left its session, as with `setsid`. Does nothing if the program has ended.
+   */
+  endSince(id: string, n: number): Promise<void>;
+  /**
    * Yields the lines of a program's output after the first `after` bytes, as they arrive. Ends when the program
    * ends.
    */

@@ -44,6 +44,7 @@ export function withTimeouts(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sa
       programs: {
         begin: (program) => answerWithin(programs.begin(program), answerMs),
         tell: (id, n, line) => answerWithin(programs.tell(id, n, line), answerMs),
+        endSince: (id, n) => answerWithin(programs.endSince(id, n), answerMs),
         // A program may be silent for any length of time.
         listen: (id, after, signal) => programs.listen(id, after, signal),
       },

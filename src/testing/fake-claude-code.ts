@@ -55,6 +55,8 @@ export class FakeContainer {
   readonly programs = new Map<string, FakeProgram>();
   /** Programs that were started here, in order. */
   readonly started: string[] = [];
+  /** Programs whose processes since an input line were ended, and the number of that line. */
+  readonly ended: { id: string; n: number }[] = [];
   /** The environments of the started programs. */
   readonly environments: Readonly<Record<string, string>>[] = [];
   /** Files outside the workspace, by path. */
@@ -64,6 +66,8 @@ export class FakeContainer {
   readonly sent: Record<string, unknown>[] = [];
   /** If true, programs ignore requests to stop. */
   deaf = false;
+  /** If true, the processes that programs have started can't be ended. */
+  stuck = false;
   /** The number of times that a listener receives only three lines. */
   cut = 0;
   /** If true, programs die as soon as they are started. */
@@ -113,6 +117,11 @@ export class FakeContainer {
         tell: async (id, n, line) => {
           stands();
           this.programs.get(id)?.lines.set(n, line);
+        },
+        endSince: async (id, n) => {
+          stands();
+          if (this.stuck) throw new SandboxError("it has gone silent", { transient: true });
+          this.ended.push({ id, n });
         },
         listen: (id, after, signal) => {
           const lines = listen(this.programs.get(id), after, signal);

@@ -145,8 +145,12 @@ export class ClaudeCodeProcess {
     await programs.begin({ id, command, env });
   }
 
-  /** Asks the process to stop its work. Returns whether it did within `STOP_MS`. */
-  async #interrupt({ id, inputCount }: StoredProcess, { programs }: Sandbox): Promise<boolean> {
+  /**
+   * Asks the process to stop its work, and ends what the message's calls have left running. Returns whether both were
+   * done within `STOP_MS`.
+   */
+  async #interrupt(stored: StoredProcess, { programs }: Sandbox): Promise<boolean> {
+    const { id, inputCount, firstInput } = stored;
     const { store, commit } = this.#context;
     // A process that may not have its prompt yet can't be asked to stop working on it.
     if (!programs || this.#delivered !== inputName(id, inputCount)) return false;
@@ -157,6 +161,8 @@ export class ClaudeCodeProcess {
       await this.sendInput();
       for await (const { line, end } of this.output(over.signal)) {
         if (readLine(line)?.type !== "ended") continue;
+        await programs.endSince(id, firstInput);
+        if (over.signal.aborted) return;
         commit(() => {
           store.process.saveOutputOffset(end);
           store.process.saveEnding({ stopReason: "interrupted" });
@@ -164,11 +170,10 @@ export class ClaudeCodeProcess {
         return;
       }
     };
-    try {
-      await settledWithin(interrupted(), STOP_MS);
-    } finally {
-      clearTimeout(timer);
-    }
+    // After a failure, the process is killed, which ends all that it has started.
+    const tried = interrupted().catch(() => {});
+    await settledWithin(tried, STOP_MS);
+    clearTimeout(timer);
     return store.process.read()?.ending != null;
   }
 }

@@ -96,6 +96,10 @@ export function containerSandbox(container: ContainerAccess): Sandbox {
     sandbox.programs = {
       begin: (program) => change((ready) => programsOf(ready).begin(program)),
       tell: (id, n, line) => change((ready) => programsOf(ready).tell(id, n, line)),
+      async endSince(id, n) {
+        const name = container.callable();
+        if (name !== null) await answerOf(name, (ready) => programsOf(ready).endSince(id, n));
+      },
       async *listen(id, after, signal) {
         const name = await container.ready();
         try {

@@ -215,6 +215,29 @@ describe("Claude Code that is stopped", () => {
     expect(JSON.stringify(machine.sent.at(-1)?.messages)).toContain("Request interrupted");
   });
 
+  it("leaves nothing running that the message has started, unlike earlier ones", async () => {
+    const id = await claudeCode();
+    await ask(id, "the first");
+    value(await sessionOf(id).send(ALICE, aMessage(bash("while :; do sleep 0.01; done"))));
+    await running(id, "tool.started");
+    value(await sessionOf(id).interrupt(ALICE));
+    await ask(id, "go on");
+    const machine = containerOf(id);
+    // The second line of input was the prompt of the second message.
+    expect(machine.ended).toEqual([{ id: machine.started[0], n: 2 }]);
+    expect(machine.started).toHaveLength(1);
+  });
+
+  it("is killed if what the message has started can't be ended", async () => {
+    const id = await claudeCode();
+    containerOf(id).stuck = true;
+    value(await sessionOf(id).send(ALICE, aMessage(bash("while :; do sleep 0.01; done"))));
+    await running(id, "tool.started");
+    value(await sessionOf(id).interrupt(ALICE));
+    expect(await ask(id, "go on")).toMatchObject({ status: "completed" });
+    expect(containerOf(id).started).toHaveLength(2);
+  });
+
   it("is killed if it does not react, and keeps the earlier conversation", async () => {
     const id = await claudeCode();
     await ask(id, "the first");

@@ -11,6 +11,8 @@ export interface StoredProcess {
   messageId: string | null;
   /** How many input lines were written for it. */
   inputCount: number;
+  /** The number of the input line with the message's prompt. */
+  firstInput: number;
   /** The newest input line. It may have to be sent again. */
   lastInput: string;
   /** Whether it has started to work on the message's prompt. */
@@ -49,8 +51,9 @@ export class ProcessTable {
 
   /** Assigns a message to the process and records its first input line, which the caller must still send. */
   beginMessage(messageId: string, line: string): void {
-    this.#sql.exec("UPDATE programs SET message_id = ?, begun = 0, ending = NULL", messageId);
     this.addInput(line);
+    const set = "message_id = ?, begun = 0, ending = NULL, first_told = told";
+    this.#sql.exec(`UPDATE programs SET ${set}`, messageId);
   }
 
   /** Records an input line that is about to be sent. */
@@ -130,6 +133,7 @@ const decode = (row: Row): StoredProcess => ({
   container: String(row.machine),
   messageId: text(row.message_id),
   inputCount: Number(row.told),
+  firstInput: Number(row.first_told),
   lastInput: String(row.line),
   promptStarted: row.begun === 1,
   outputOffset: Number(row.heard),

@@ -158,4 +158,6 @@ export const TABLES = [
   // Identifies a tool call in the sandbox. Null in rows of earlier versions, which use the model's id instead.
   "ALTER TABLE tools ADD COLUMN call_id TEXT",
   "ALTER TABLE calls ADD COLUMN least_tokens INTEGER NOT NULL DEFAULT 0",
+  // The number of the process' input line with the message's prompt.
+  "ALTER TABLE programs ADD COLUMN first_told INTEGER NOT NULL DEFAULT 1",
 ] as const;
