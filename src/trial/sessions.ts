@@ -88,6 +88,13 @@ async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
     const { events } = await call("GET", `/sessions/${id}/events?limit=1000`);
     return (events as Json[]).map(({ type }) => type);
   };
+  /** A script that starts three processes that are hard to find: `sleep` for so many seconds, and for one and two more. */
+  const threeSleeps = (seconds: number) =>
+    [
+      `setsid sleep ${seconds} &`,
+      `(env -i setsid sleep ${seconds + 1} &);`,
+      `(env -i setsid sh -c 'sleep ${seconds + 2} & exit' &)`,
+    ].join(" ");
   /** After a stopped command, the offline model first answers its result; an extra message consumes that. */
   const settle = (id: string) => bash(id, "true");
 
@@ -134,17 +141,42 @@ async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
 
   await rule("an interrupt ends a command with all it started", async () => {
     const id = await ofPattern("long-running");
-    await bash(id, "true");
-    const messageId = await begin(id, "setsid sleep 601 & sleep 600; echo overslept");
+    await bash(id, "setsid sleep 604 > /dev/null 2>&1 &");
+    // What an interrupt ends may have started up to a second before its message.
+    await sleep(1_500);
+    const messageId = await begin(id, `${threeSleeps(601)}; sleep 600; echo overslept`);
     await sleep(4_000);
     const began = Date.now();
     await call("POST", `/sessions/${id}/interrupt`);
     assert(Date.now() - began < 10_000);
     assert.equal((await endOf(id, messageId)).status, "interrupted");
     await settle(id);
-    assert.match(await bash(id, "pgrep -fx 'sleep 600' || echo none"), /none/);
+    assert.match(await bash(id, "pgrep -fx 'sleep 60[0-3]' || echo none"), /none/);
+    assert.doesNotMatch(await bash(id, "pgrep -fx 'sleep 604' || echo none"), /none/);
     await call("DELETE", `/sessions/${id}`);
   });
+
+  await rule("no zombies are left", async () => {
+    const id = await ofPattern("long-running");
+    await bash(id, "for n in 1 2 3; do setsid sleep 0.1 & (sleep 0.2 &); done");
+    const look = "grep -l ') Z ' /proc/[0-9]*/stat 2> /dev/null || echo none";
+    await until(async () => /none/.test(await bash(id, look)), 20);
+    await call("DELETE", `/sessions/${id}`);
+  });
+
+  if (runtime === "claude-code") {
+    await rule("a process that is killed in a command takes it along", async () => {
+      const id = await ofPattern("long-running");
+      await bash(id, "true");
+      const killed = `${threeSleeps(611)}; sleep 1; pkill -9 -x claude; sleep 610; echo overslept`;
+      const { status } = await endOf(id, await begin(id, killed));
+      assert.equal(status, "completed");
+      await settle(id);
+      assert.match(await bash(id, "pgrep -fx 'sleep 61[0-3]' || echo none"), /none/);
+      assert.match(await bash(id, "pgrep -x claude | wc -l"), /\b1\b/);
+      await call("DELETE", `/sessions/${id}`);
+    });
+  }
 
   await rule("a container that dies in a command is a loss that the log tells of", async () => {
     const id = await ofPattern("long-running");
