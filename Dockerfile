@@ -17,5 +17,5 @@ RUN npm install --global @anthropic-ai/claude-code@2.1.330
 ENV JAVASCRIPT_POOL_MIN_SIZE=0 TYPESCRIPT_POOL_MIN_SIZE=0
 COPY --from=runner /runner /opt/rigger
 RUN ln -s /opt/rigger/rigger-run /usr/local/bin/rigger-run
-# The image's own entry point, below a first process that reaps.
-ENTRYPOINT ["/opt/rigger/rigger-init", "/container-server/sandbox"]
+# The image's own entry point, below a first process that reaps, and tells the session before it stops.
+ENTRYPOINT ["/opt/rigger/rigger-init", "--container", "/container-server/sandbox"]

@@ -14,6 +14,7 @@ export type Ask = { machine?: string | undefined } & (
   | { do: "kill"; id: string }
   | { do: "read"; path: string }
   | { do: "write"; path: string; content: { base64: string } | AskFile }
+  | { do: "prepare-stop" }
   | SaveAsk
   | RestoreAsk
   | { do: "begin"; workspace: string; program: AskedProgram }
@@ -76,8 +77,12 @@ export interface Result {
   cwd?: string;
 }
 
-/** The host whose requests the Worker answers from its bucket, at `/<token>/<name of an object>`. No such host exists. */
+/**
+ * The host whose requests the Worker answers itself: those for an object of a saved workspace, at `/<token>/<name>`, and
+ * the question whether a container may be stopped, at `/STOP_PATH/<name of the container>`. No such host exists.
+ */
 export const ARCHIVE_HOST = "archive.rigger";
+export const STOP_PATH = "stopping";
 
 /** A line of the runner's output. The last one is an `answer`, a refusal, or `lost` if the container is another one. */
 export type Frame =

@@ -8,6 +8,7 @@ import { type Ask, type AskFile, BEAT_MS, type Frame, RUNNER, type Tell } from "
 import { restore } from "./restore.ts";
 import { save } from "./save.ts";
 import { HOME, machineName, Refusal } from "./state.ts";
+import { prepareStop } from "./stop.ts";
 
 // The runner: the program that the Worker starts in a container for every operation, by way of `rigger-run`.
 
@@ -52,6 +53,8 @@ function answer(ask: Ask, machine: string | undefined): unknown {
       return read(ask.path, tell);
     case "write":
       return write(ask.path, ask.content);
+    case "prepare-stop":
+      return prepareStop(machine);
     case "save":
       return save(ask, tell);
     case "restore":

@@ -318,6 +318,29 @@ describe.runIf(HAS_CONTAINERS)("a workspace", () => {
   });
 });
 
+describe.runIf(HAS_CONTAINERS)("a container that is destroyed", () => {
+  it("is not started again by a late call, or by a call that is tried again", async () => {
+    const { id, sandbox } = await started();
+    const sdk = aContainer(id);
+    const workspace = await workspaceOf(id);
+    let isOpen = true;
+    const facts = { workspace, bucket: env.SNAPSHOTS, isOpen: () => isOpen };
+    const late = cloudflare(sdk, facts);
+    const exec = vi.spyOn(sdk, "execStream").mockImplementation(async () => {
+      isOpen = false;
+      throw new Error("the container was stopped");
+    });
+    const write = vi.spyOn(sdk, "writeFile");
+    await expect(late.run(aCommand("echo late"))).rejects.toMatchObject({ lost: true });
+    const path = `${workspace}/large`;
+    await expect(late.writeFile(path, new Uint8Array(300_000))).rejects.toMatchObject({
+      lost: true,
+    });
+    expect([exec.mock.calls.length, write.mock.calls.length]).toEqual([1, 0]);
+    await sandbox.destroy();
+  });
+});
+
 describe.runIf(HAS_CONTAINERS)("a connection", () => {
   it("that does not come about is tried again, and then a readable error that may pass", async () => {
     const { id, sandbox } = await started();

@@ -7,7 +7,7 @@ import {
   parseSSEStream,
   Sandbox as SdkSandbox,
 } from "@cloudflare/sandbox";
-import { RUNNER_HOME } from "../container/protocol";
+import { RUNNER_HOME, STOP_PATH } from "../container/protocol";
 import { fromBase64, toBase64 } from "../shared/bytes";
 import { errorText, log } from "../shared/log";
 import {
@@ -137,10 +137,23 @@ ContainerSandbox.outboundHandlers = {
         const { pathname, search } = new URL(call.url);
         return session.fetch(new Request(`https://session/model${pathname}${search}`, call));
       },
-      archive: (call) => serveTransfer(call, env.SNAPSHOTS, (token) => session.transfer(token)),
+      archive: (call) => answerRunner(call, env.SNAPSHOTS, session),
     });
   },
 };
+
+/** Answers a request of the runner: for an object of a saved workspace, or whether its container may be stopped. */
+async function answerRunner(
+  call: Request,
+  bucket: Bucket,
+  session: ReturnType<typeof sessionOf>,
+): Promise<Response> {
+  const { pathname, search } = new URL(call.url);
+  const [, first, container = ""] = pathname.split("/");
+  if (first !== STOP_PATH) return serveTransfer(call, bucket, (token) => session.transfer(token));
+  const mayStop = await session.prepareStop(container, search === "?last");
+  return new Response(null, { status: mayStop ? 204 : 202 });
+}
 
 const WORLD = {
   callModel: async () => new Response(null, { status: 404 }),
@@ -182,11 +195,13 @@ interface Facts {
   machine?: string | undefined;
   /** The session that it belongs to. */
   session?: string | undefined;
+  /** See `SandboxAddress`. */
+  isOpen?: (() => boolean) | undefined;
 }
 
 /** Creates a sandbox in a container. */
 export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
-  const { workspace, bucket, machine, session } = facts;
+  const { workspace, bucket, machine, session, isOpen } = facts;
   const runner = createRunnerClient(
     {
       start: async (command, env, signal) =>
@@ -194,6 +209,7 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
       write: (path, content) => sdk.writeFile(path, content),
     },
     machine,
+    isOpen,
   );
   const { request, requestOnce } = runner;
   /** Commands that were requested and have not begun: a question about one must not overtake it. */

@@ -16,6 +16,8 @@ export interface SandboxAddress {
   machine?: string | undefined;
   /** The session that it belongs to; a sandbox of the warm pool has none. */
   session?: string | undefined;
+  /** Returns false once the container is being destroyed, so that no late call starts another. */
+  isOpen?: (() => boolean) | undefined;
 }
 
 /** The bindings that the providers need. */
@@ -36,8 +38,8 @@ export const providers: Record<
   (env: ProviderEnv, address: SandboxAddress, options: SandboxOptions) => Sandbox
 > = {
   embedded: (env, { id }, options) => embedded(env.EMBEDDED_SANDBOXES, id, options),
-  cloudflare: (env, { id, machine, session }, { workspace }) => {
-    const facts = { workspace, bucket: env.SNAPSHOTS, machine, session };
+  cloudflare: (env, { id, ...address }, { workspace }) => {
+    const facts = { ...address, workspace, bucket: env.SNAPSHOTS };
     return cloudflare(sdkObject(env.CONTAINER_SANDBOXES, id), facts);
   },
 };

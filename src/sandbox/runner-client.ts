@@ -34,9 +34,14 @@ interface RunnerEvent {
 
 /**
  * Creates a client for the runner of one container. `machine` names the container that must answer: any other
- * makes requests reject as lost. Without it, whichever container is started answers.
+ * makes requests reject as lost. Without it, whichever container is started answers. Once `isOpen` returns false, requests
+ * reject as lost and are not sent: one of a destroyed container would start another.
  */
-export function createRunnerClient(link: RunnerLink, machine: string | undefined) {
+export function createRunnerClient(
+  link: RunnerLink,
+  machine: string | undefined,
+  isOpen: () => boolean = () => true,
+) {
   const runner = { machine, frames, request, requestOnce, upload };
   return runner;
 
@@ -51,6 +56,7 @@ export function createRunnerClient(link: RunnerLink, machine: string | undefined
     const hangUp = new AbortController();
     const hungUp = AbortSignal.any([hangUp.signal, ...(signal ? [signal] : [])]);
     try {
+      if (!isOpen()) throw lost();
       const events = await mapErrors(() => link.start(RUNNER, { RIGGER_ASK }, hungUp));
       for await (const line of linesOf(events)) {
         const frame: Frame = JSON.parse(line);
@@ -83,6 +89,7 @@ export function createRunnerClient(link: RunnerLink, machine: string | undefined
   /** Writes bytes to a file for the runner. Returns the file's path relative to the runner's folder. */
   async function upload(content: ReadableStream<Uint8Array>): Promise<string> {
     const file = `inbox/${crypto.randomUUID()}`;
+    if (!isOpen()) throw lost();
     try {
       await link.write(`${RUNNER_HOME}/${file}`, content);
     } catch (cause) {

@@ -267,6 +267,11 @@ export interface SessionRpc {
   reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown">;
   /** For the sandbox: returns where an outgoing request to a host goes. Nowhere if the session does not exist. */
   egress(host: string): Promise<Egress>;
+  /**
+   * For the container that is about to be stopped: moves the session to another one as soon as no message runs. Returns
+   * true if it may be stopped; false if the container should call again. With `isFinal`, only saves the workspace.
+   */
+  prepareStop(container: string, isFinal: boolean): Promise<boolean>;
   /** For the container: returns what the token of a save or restore gives access to; null if it is not valid. */
   transfer(token: string): Promise<Grant | null>;
   /** For the container: returns whether the session still needs it. False if the session does not exist. */

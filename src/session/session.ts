@@ -270,6 +270,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return findEgress(this.#store, host, () => this.#sessionEnv.read());
   }
 
+  async prepareStop(container: string, isFinal: boolean): Promise<boolean> {
+    return this.#container.prepareStop(container, isFinal);
+  }
+
   async transfer(token: string): Promise<Grant | null> {
     return grantOf(token);
   }

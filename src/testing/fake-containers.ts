@@ -12,6 +12,10 @@ export interface FakeContainer {
   names: string[];
   /** The calls of the container, in order. */
   steps: string[];
+  /** Whether it is saved while it runs. If not, each checkpoint gives way. */
+  takesCheckpoints: boolean;
+  /** Creates an empty file, without a step. */
+  touch: (path: string) => Promise<void>;
   /** Called before each step. If it throws, the step fails with its error. */
   before: (step: string) => void | Promise<void>;
   /** Called after each successful step. If it throws, the step fails with its error. */
@@ -28,6 +32,8 @@ export function addFakeContainer(id: string): FakeContainer {
     name: null,
     names: [],
     steps: [],
+    takesCheckpoints: true,
+    touch: async () => {},
     before: () => {},
     after: () => {},
   };
@@ -62,6 +68,10 @@ export function installFakeContainers(): void {
     if (!fake) return embedded(env, address, options);
     let disk: { name: string; sandbox: Sandbox } | null = null;
 
+    fake.touch = async (path) => {
+      const sandbox = embedded(env, { ...address, id: fake.name ?? "" }, options);
+      await sandbox.writeFile(path, new Uint8Array());
+    };
     const stands = () => {
       if (fake.name !== null && fake.name === address.machine) return fake.name;
       throw new SandboxError("the machine is gone", { transient: false, lost: true });
@@ -105,8 +115,12 @@ export function installFakeContainers(): void {
         onDisk("find", async (sandbox) => (await sandbox.find?.(id)) ?? { state: "unknown" }),
       readFile: (path) => onDisk("readFile", (sandbox) => sandbox.readFile(path)),
       writeFile: (path, bytes) => onDisk("writeFile", (sandbox) => sandbox.writeFile(path, bytes)),
-      snapshot: (key) =>
-        onDisk("snapshot", async (sandbox) => (await sandbox.snapshot?.(key)) ?? { sizeBytes: 0 }),
+      async snapshot(key, { mode } = {}) {
+        const isCheckpoint = mode === "yield";
+        if (isCheckpoint && !fake.takesCheckpoints) return null;
+        const step = isCheckpoint ? "checkpoint" : "snapshot";
+        return onDisk(step, async (sandbox) => (await sandbox.snapshot?.(key)) ?? null);
+      },
       restore: (key) => onDisk("restore", async (sandbox) => sandbox.restore?.(key)),
       destroy: () =>
         step("destroy", async () => {

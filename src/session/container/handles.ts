@@ -8,6 +8,8 @@ export class ContainerHandles {
   readonly #context: SessionContext;
   #atAddress: Sandbox | null = null;
   #newest: { name: string; sandbox: Sandbox } | null = null;
+  /** The name of the last container that was destroyed. */
+  #closed: string | null = null;
 
   constructor(context: SessionContext) {
     this.#context = context;
@@ -32,10 +34,16 @@ export class ContainerHandles {
     if (this.#newest?.name !== name) {
       const { env, store } = this.#context;
       const { provider, id } = store.state.sandbox;
-      const sandbox = openSandbox(env, { provider, id, machine: name }, { workspace });
+      const isOpen = () => this.#closed !== name;
+      const sandbox = openSandbox(env, { provider, id, machine: name, isOpen }, { workspace });
       this.#newest = { name, sandbox };
     }
     return this.#newest.sandbox;
+  }
+
+  /** Closes the sandbox of the newest container, which is about to be destroyed. */
+  close(): void {
+    this.#closed = this.newestName;
   }
 
   /** Forgets the sandboxes, after the session was erased. */

@@ -17,17 +17,24 @@ import {
   markSaved,
   markStarted,
   type Pending,
+  requestReplacement,
   requestStart,
   retryAtOf,
   type SavedWorkspace,
   startAttempt,
 } from "../rules/container-state";
 import { activate } from "../rules/lifecycle";
-import { SnapshotBucket, savedKey } from "../storage/snapshot-bucket";
 import { failSession } from "../transactions/session";
-import { setContainerState, setLifecycle, setLost, setSaveFailed } from "../transactions/state";
+import {
+  keepsWorkspace,
+  setContainerState,
+  setLifecycle,
+  setLost,
+  setSaveFailed,
+} from "../transactions/state";
 import { ContainerHandles } from "./handles";
 import { containerSandbox, isLoss } from "./sandbox";
+import { Saves } from "./saves";
 
 /** Maximum number of attempts of a start, a save or a release. Attempts that were lost with the object count. */
 export const MAX_ATTEMPTS = 5;
@@ -36,6 +43,10 @@ const MAX_RETRY_MS = 300_000;
 
 /** How long a call waits for the container, in ms. The start continues after that. */
 const CALL_WAIT_MS = 180_000;
+
+/** How long one call of `prepareStop` waits, and how often it looks, in ms. */
+const STOP_WAIT_MS = 15_000;
+const STOP_POLL_MS = 500;
 
 /** How long a container waits for stopped calls to end before it is saved or destroyed, in ms. */
 const CALLS_MS = 60_000;
@@ -50,15 +61,15 @@ const retryDelayMs = (attempts: number): number =>
  */
 export class ContainerLifecycle {
   readonly #context: SessionContext;
-  readonly #bucket: SnapshotBucket;
   readonly #handles: ContainerHandles;
+  readonly #saves: Saves;
   /** The sandbox as the session's tools use it. */
   #sandbox: Sandbox | null = null;
   /** The running work on pending phases; null if there is none. */
   #work: Promise<void> | null = null;
   /** Resolves calls that wait for the container with its name; null if none wait. */
   #waiting: PromiseWithResolvers<string> | null = null;
-  /** Ends the wait for another attempt to save the workspace; null while there is none. */
+  /** Ends the wait for another save of the workspace; null while there is none. */
   #retry: PromiseWithResolvers<void> | null = null;
   /** Running calls of the container, except those of the lifecycle itself. */
   readonly #calls = new Set<Promise<unknown>>();
@@ -66,7 +77,7 @@ export class ContainerLifecycle {
   constructor(context: SessionContext) {
     this.#context = context;
     this.#handles = new ContainerHandles(context);
-    this.#bucket = new SnapshotBucket(context.env.SNAPSHOTS);
+    this.#saves = new Saves(context, (name) => this.#handles.named(name));
   }
 
   /** Returns the session's sandbox. Always the same object, since calls are ordered only on one stub. */
@@ -80,7 +91,7 @@ export class ContainerLifecycle {
     this.#answerWaiting();
     const container = this.#container();
     if (!container || retryAtOf(container) === null) this.#retry?.resolve();
-    if (this.#work || !this.#pending()) return;
+    if (this.#work || !(this.#pending() || this.#saves.isCheckpointDue)) return;
     // Started in a later tick, since the work commits changes itself.
     this.#work = Promise.resolve().then(() => this.#workOnPending());
     this.#context.waitUntil(this.#work);
@@ -92,10 +103,34 @@ export class ContainerLifecycle {
     return container !== undefined && isWanted(container) && !this.#context.store.state.removed;
   }
 
+  /**
+   * Prepares the stop of the container with a name: releases it as soon as no message runs, and starts another. Returns
+   * whether it may be stopped. If it is stopped in any case, `isFinal`, only saves its workspace as it is.
+   */
+  async prepareStop(name: string, isFinal: boolean): Promise<boolean> {
+    const { store } = this.#context;
+    const isThere = () => this.#container()?.phase === "ready" && this.#nameNow() === name;
+    if (isFinal && isThere()) await this.#saves.checkpoint("none");
+    if (isFinal) return true;
+    for (
+      const until = Date.now() + STOP_WAIT_MS;
+      Date.now() < until;
+      await scheduler.wait(STOP_POLL_MS)
+    ) {
+      if (this.#nameNow() !== name) return true;
+      if (!isThere() || store.state.running !== null) continue;
+      this.#change("ready", (container, now) =>
+        setContainerState(store, requestReplacement(container, keepsWorkspace(store)), now),
+      );
+    }
+    return false;
+  }
+
   /** Destroys the container and removes the saved workspaces. */
   async erase(): Promise<void> {
     const sandbox = this.#handles.atAddress();
     await this.#callsSettled();
+    this.#handles.close();
     await sandbox.destroy();
     if (this.#container()) {
       if (this.#work) {
@@ -103,7 +138,7 @@ export class ContainerLifecycle {
         // The work may have started a new container.
         await sandbox.destroy();
       }
-      await this.#bucket.removeSaved(this.#context.store.identity.id);
+      await this.#saves.removeAll();
     }
     this.#handles.forget();
     this.#sandbox = null;
@@ -120,12 +155,32 @@ export class ContainerLifecycle {
   /** Works on the container, phase by phase, until no phase is pending. Never rejects. */
   async #workOnPending(): Promise<void> {
     try {
-      for (let next = this.#pending(); next; next = this.#pending()) await this.#step(next);
+      while (await this.#workOnNext());
     } catch (error) {
       // The storage was lost with the object, or there is a bug here. The next heartbeat starts the work again.
       this.#log("container.crashed", error);
     } finally {
       this.#work = null;
+    }
+  }
+
+  /** Works on the phase that is pending, or else on the checkpoint that is. Returns false if there is neither. */
+  async #workOnNext(): Promise<boolean> {
+    const pending = this.#pending();
+    if (pending) await this.#step(pending);
+    else if (this.#saves.isCheckpointDue) await this.#tryCheckpoint();
+    else return false;
+    return true;
+  }
+
+  async #tryCheckpoint(): Promise<void> {
+    const name = this.#nameNow();
+    try {
+      const failures = await this.#saves.tryCheckpoint();
+      if (failures > 0) await this.#untilRetry(Date.now() + retryDelayMs(failures));
+    } catch (error) {
+      if (name === null || !isLoss(error)) throw error;
+      this.#lost(name, error);
     }
   }
 
@@ -174,22 +229,15 @@ export class ContainerLifecycle {
     });
   }
 
-  async #save({ name, saves }: ContainerState & { phase: "saving" }): Promise<void> {
+  async #save(before: ContainerState & { phase: "saving" }): Promise<void> {
     const { store } = this.#context;
     await this.#callsSettled();
-    const sandbox = this.#handles.named(name);
-    if (!sandbox.snapshot) throw new SandboxError("it can't be saved", { transient: false });
-    const { id } = store.identity;
-    const save = { key: savedKey(id, saves), at: Date.now() };
-    await sandbox.snapshot(save.key);
-    this.#change("saving", (container, now) => {
-      setContainerState(store, markSaved(container, save), now);
-      this.#moveAgents(save);
-    });
-    // If this fails, the older saves are removed with the next save.
-    await this.#bucket
-      .removeSaved(id, save.key)
-      .catch((error) => this.#log("container.cleanup_failed", error));
+    await this.#saves.release(before, (saved) =>
+      this.#change("saving", (container, now) => {
+        setContainerState(store, markSaved(container, saved), now);
+        this.#moveAgents(saved);
+      }),
+    );
   }
 
   /** Keeps the container for another attempt to save its workspace; destroys it after `SAVE_PATIENCE_MS` without success. */
@@ -213,6 +261,7 @@ export class ContainerLifecycle {
 
   async #release(): Promise<void> {
     await this.#callsSettled();
+    this.#handles.close();
     await this.#handles.atAddress().destroy();
     const { store } = this.#context;
     this.#change("releasing", (container, now) =>
@@ -252,10 +301,11 @@ export class ContainerLifecycle {
         const container = this.#container();
         // While it is released, calls that were stopped are still to be ended.
         if (container?.phase === "releasing") return this.#handles.newestName;
-        return container && "name" in container ? container.name : null;
+        return this.#nameNow();
       },
       use: () => {
         const container = this.#container();
+        this.#saves.noteChange();
         if (!container || markDirty(container) === container) return;
         this.#commit((now) => setContainerState(this.#context.store, markDirty(container), now));
       },
@@ -307,7 +357,7 @@ export class ContainerLifecycle {
     else store.agents.moveAllTo(workspace);
   }
 
-  /** Saves the workspace at a key for a snapshot or copy: from the container, or from the last save. */
+  /** Copies the workspace to a key for a snapshot or copy, after saving it if a container has it. */
   async #copy(key: string): Promise<{ sizeBytes: number }> {
     const { SNAPSHOTS } = this.#context.env;
     const phase = this.#container()?.phase;
@@ -317,16 +367,15 @@ export class ContainerLifecycle {
     }
     const container = this.#container();
     if (container?.phase === "saving") throw new SandboxError("it is being saved", TRANSIENT);
-    if (container?.phase !== "ready" || !container.used) {
-      return copyArchive(SNAPSHOTS, container?.saved?.key ?? null, key);
+    if (container?.phase === "ready" && container.used) {
+      const { name } = container;
+      try {
+        await this.#during(this.#saves.checkpoint("all"));
+      } catch (error) {
+        throw isLoss(error) ? this.#lost(name, error) : error;
+      }
     }
-    const { name } = container;
-    try {
-      const copied = await this.#during(this.#handles.named(name).snapshot?.(key));
-      return copied ?? { sizeBytes: 0 };
-    } catch (error) {
-      throw isLoss(error) ? this.#lost(name, error) : error;
-    }
+    return copyArchive(SNAPSHOTS, this.#container()?.saved?.key ?? null, key);
   }
 
   /**
@@ -371,6 +420,12 @@ export class ContainerLifecycle {
     return container && isPending(container) && !this.#context.store.state.removed
       ? container
       : undefined;
+  }
+
+  /** Returns the name of the container that has the files; null if there is none. */
+  #nameNow(): string | null {
+    const container = this.#container();
+    return container && "name" in container ? container.name : null;
   }
 
   #isAwake(): boolean {

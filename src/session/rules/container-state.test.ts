@@ -27,8 +27,8 @@ const known = { saved: before, saves: 1, clean: false, lost: false };
 
 const none: ContainerState = { ...known, phase: "none" };
 const starting: ContainerState = { ...known, phase: "starting", attempts: 2 };
-const ready: ContainerState = { ...known, phase: "ready", name: "m", used: true };
-const unused: ContainerState = { ...ready, used: false };
+const unused: ContainerState = { ...known, phase: "ready", name: "m", used: false };
+const ready: ContainerState = { ...unused, used: true, unsaved: true };
 const saving: ContainerState = {
   ...known,
   saves: 2,

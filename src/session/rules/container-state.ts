@@ -6,7 +6,6 @@ export interface SavedWorkspace {
   at: number;
 }
 
-/** The fields that the state has in every phase. */
 /** How the attempts to save a workspace failed so far. Times are in ms since 1970. */
 interface SaveFailure {
   /** When the first attempt failed. */
@@ -19,6 +18,7 @@ interface SaveFailure {
 /** How long a workspace that can't be saved is kept in its container, in ms. */
 export const SAVE_PATIENCE_MS = 3_600_000;
 
+/** The fields that the state has in every phase. */
 interface Known {
   /** The workspace that the next container starts with; null for an empty one. */
   saved: SavedWorkspace | null;
@@ -32,14 +32,15 @@ interface Known {
 
 /**
  * The state of a session's container, for providers of containers. It is stored in this form. `attempts` counts the
- * attempts of a phase. `used` means that files may have changed since the start. `again` requests another start once
- * this container is gone. A transition that does not apply returns the same object.
+ * attempts of a phase. `used` means that files may have changed since the start, and `unsaved` that they may have changed
+ * since the last save. `again` requests another start once this container is gone. A transition that does not apply
+ * returns the same object.
  */
 export type ContainerState = Known &
   (
     | { phase: "none" }
     | { phase: "starting"; attempts: number }
-    | { phase: "ready"; name: string; used: boolean }
+    | { phase: "ready"; name: string; used: boolean; unsaved?: true }
     | { phase: "saving"; name: string; attempts: number; again: boolean; failure?: SaveFailure }
     | { phase: "releasing"; attempts: number; again: boolean }
   );
@@ -135,7 +136,7 @@ export function failSave(
 /** Returns the state of a container that is not saved after all, with files that may have changed. */
 const keptReady = (container: ContainerState): ContainerState =>
   container.phase === "saving"
-    ? { ...knownOf(container), phase: "ready", name: container.name, used: true }
+    ? { ...knownOf(container), phase: "ready", name: container.name, used: true, unsaved: true }
     : container;
 
 /** Returns the state after the container has started with its initial files. */
@@ -146,7 +147,39 @@ export function markStarted(container: ContainerState, name: string): ContainerS
 
 /** Returns the state before files of the container change. */
 export const markDirty = (container: ContainerState): ContainerState =>
-  container.phase === "ready" && !container.used ? { ...container, used: true } : container;
+  container.phase === "ready" && !(container.used && container.unsaved)
+    ? { ...container, used: true, unsaved: true }
+    : container;
+
+/** Returns whether files of the running container may have changed since the last save. */
+export const isUnsaved = (container: ContainerState): boolean =>
+  container.phase === "ready" && container.unsaved === true;
+
+/**
+ * Returns the state after the workspace of the container with this name was saved while it runs. `unsaved` says whether
+ * files may have changed since the save began.
+ */
+export function markCheckpoint(
+  container: ContainerState,
+  name: string,
+  workspace: SavedWorkspace,
+  unsaved: boolean,
+): ContainerState {
+  if (container.phase === "saving" && container.name === name) {
+    return { ...container, saved: workspace };
+  }
+  if (container.phase !== "ready" || container.name !== name) return container;
+  const { used } = container;
+  const after = { ...knownOf(container), saved: workspace, phase: "ready", name, used } as const;
+  return unsaved ? { ...after, unsaved } : after;
+}
+
+/**
+ * Returns the state in which a running container is released and replaced by another, because it is about to be stopped.
+ * `keep` as for `requestRelease`.
+ */
+export const requestReplacement = (container: ContainerState, keep: boolean): ContainerState =>
+  container.phase === "ready" ? requestStart(requestRelease(container, keep)) : container;
 
 /** Returns the state after the workspace was saved: the container can be released. */
 export function markSaved(container: ContainerState, workspace: SavedWorkspace): ContainerState {

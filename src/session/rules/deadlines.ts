@@ -27,7 +27,7 @@ export interface Timing {
   schedulesWait: boolean;
   /** The offset within a second at which the session's schedules run, in ms: 0 to 999. */
   scheduleOffsetMs: number;
-  /** Whether the container is in a phase that has work pending. */
+  /** Whether the container is in a phase that has work pending, or is to be saved. */
   machinePending: boolean;
 }
 

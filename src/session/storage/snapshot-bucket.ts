@@ -51,9 +51,12 @@ export function isLiveSnapshotId(text: string, now: number): boolean {
 /** Returns the key prefix under which the sandbox saves the workspace of a snapshot or copy. */
 export const workspaceKey = (key: string): string => `${key}/workspace`;
 
-/** Returns the key of a session's saved workspace while it has no container. Each save has its own number, `save`. */
-export const savedKey = (sessionId: string, save: number): string =>
+/** Returns the key of a session's saved workspace. Each save has its own number or name. */
+export const savedKey = (sessionId: string, save: number | string): string =>
   `${WORKSPACES}${sessionId}/${save}`;
+
+/** Returns the name for a save of a running container. */
+export const newCheckpointName = (now: number): string => `checkpoint_${timedHex(now)}`;
 
 /** The deployment's snapshots. */
 export class SnapshotBucket {

@@ -5,6 +5,7 @@ import { nextDeadline, scheduleOffset, type Timing } from "../rules/deadlines";
 import { isEnded } from "../rules/lifecycle";
 import type { SessionStore } from "../storage/store";
 import { nextRunAt, schedulesWait } from "./schedules";
+import { needsCheckpoint } from "./state";
 
 /** Returns the input of the deadline rules for a session. */
 export function timingOf(store: SessionStore): Timing {
@@ -24,7 +25,7 @@ export function timingOf(store: SessionStore): Timing {
     scheduleAt: nextRunAt(store),
     schedulesWait: schedulesWait(store),
     scheduleOffsetMs: scheduleOffset(id),
-    machinePending: machine !== undefined && isPending(machine),
+    machinePending: (machine !== undefined && isPending(machine)) || needsCheckpoint(store),
   };
 }
 

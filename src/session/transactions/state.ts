@@ -1,6 +1,7 @@
 import type { EventBody, EventScope } from "../../events/event";
 import {
   type ContainerState,
+  isUnsaved,
   requestRelease,
   requestStart,
   sandboxView,
@@ -50,7 +51,7 @@ export function setLifecycle(store: SessionStore, after: Lifecycle, now: number)
   if (after === before) return;
   const awake = after.status === "active";
   if (container) {
-    const keep = store.identity.pattern !== "ephemeral";
+    const keep = keepsWorkspace(store);
     change(store, { lifecycle: after }, now);
     setContainerState(
       store,
@@ -88,6 +89,17 @@ export function setLost(store: SessionStore, after: ContainerState, now: number)
   const savedAt = after.saved && new Date(after.saved.at).toISOString();
   const scope = running === null ? {} : { messageId: running };
   store.log.append({ type: "sandbox.lost", savedAt }, scope, now);
+}
+
+/** Returns whether the session keeps its workspace when it has no container. */
+export const keepsWorkspace = ({ identity }: SessionStore): boolean =>
+  identity.pattern !== "ephemeral";
+
+/** Returns whether a checkpoint is to be taken: files of the running container may have changed, and no message runs. */
+export function needsCheckpoint(store: SessionStore): boolean {
+  const { machine, lifecycle, running, removed } = store.state;
+  const isIdle = lifecycle.status === "active" && running === null && !removed;
+  return isIdle && machine !== undefined && isUnsaved(machine) && keepsWorkspace(store);
 }
 
 /**
