@@ -104,6 +104,9 @@ export class FakeContainer {
         if (path.startsWith("/home/")) this.files.set(path, bytes);
         else await sandbox.writeFile(path, bytes);
       },
+      // A checkpoint would wait for commands that are being stopped.
+      snapshot: async (key, { mode } = {}) =>
+        mode === "yield" ? null : ((await sandbox.snapshot?.(key)) ?? null),
       destroy: () => sandbox.destroy(),
       start: async () => this.name,
       programs: {

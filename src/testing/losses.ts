@@ -1,9 +1,10 @@
-import { runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 import type { Message } from "../agent/messages";
 import type { Prompt } from "../events/event";
 import type { MessageRow, Result, SessionConfig } from "../session/rpc";
+import { isUnsaved } from "../session/rules/container-state";
 import { SessionStore } from "../session/storage/store";
 import { addFakeContainer } from "./fake-containers";
 import { ALICE, aMessage, aSpec, loseObject, objectOf, sessionOf, until, value } from "./sessions";
@@ -118,12 +119,26 @@ export async function play(
   for (const request of requests) {
     await until(async () => (await read(request.id)).endedAt !== null);
   }
+  if (scenario.machine) await until(() => isSaved(id));
   if (point !== null) expect(fault.dead, `it was not lost after ${point}`).not.toBeNull();
   const messageIds = requests.map((request) => request.id);
   const outcome = await outcomeOf(id, messageIds);
   // With several agents, the order of tools depends on timing, as the order of their events does.
   if (config.customAgents) for (const { toolsUsed } of outcome.messages) toolsUsed.sort();
   return { fault, outcome };
+}
+
+/** Returns whether the files of a session are saved. A lost object goes on with its alarm. */
+async function isSaved(id: string): Promise<boolean> {
+  try {
+    await runDurableObjectAlarm(objectOf(id));
+    return await runInDurableObject(objectOf(id), (_, { storage }) => {
+      const { machine } = new SessionStore(storage).state;
+      return machine !== undefined && machine.saved !== null && !isUnsaved(machine);
+    });
+  } catch {
+    return false;
+  }
 }
 
 /**
