@@ -2,7 +2,6 @@ import { copyArchive } from "../../sandbox/archive";
 import { type Sandbox, SandboxError } from "../../sandbox/sandbox";
 import { jitteredBackoffMs } from "../../shared/backoff";
 import { errorText, log } from "../../shared/log";
-import { settledWithin } from "../../shared/timeout";
 import type { SessionContext } from "../context";
 import { workspace } from "../deployment";
 import {
@@ -14,11 +13,11 @@ import {
   markDirty,
   markLost,
   markReleased,
+  markRestoring,
   markSaved,
   markStarted,
   type Pending,
   requestReplacement,
-  requestStart,
   retryAtOf,
   type SavedWorkspace,
   startAttempt,
@@ -32,24 +31,21 @@ import {
   setLost,
   setSaveFailed,
 } from "../transactions/state";
+import { Calls } from "./calls";
 import { ContainerHandles } from "./handles";
 import { containerSandbox, isLoss } from "./sandbox";
 import { Saves } from "./saves";
 
 /** Maximum number of attempts of a start, a save or a release. Attempts that were lost with the object count. */
 export const MAX_ATTEMPTS = 5;
+/** Number of attempts to restore a workspace in one container. After that, the container may be the cause. */
+const ATTEMPTS_IN_ONE = 3;
 const BASE_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 300_000;
-
-/** How long a call waits for the container, in ms. The start continues after that. */
-const CALL_WAIT_MS = 180_000;
 
 /** How long one call of `prepareStop` waits, and how often it looks, in ms. */
 const STOP_WAIT_MS = 15_000;
 const STOP_POLL_MS = 500;
-
-/** How long a container waits for stopped calls to end before it is saved or destroyed, in ms. */
-const CALLS_MS = 60_000;
 
 const retryDelayMs = (attempts: number): number =>
   jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, Math.random());
@@ -63,20 +59,17 @@ export class ContainerLifecycle {
   readonly #context: SessionContext;
   readonly #handles: ContainerHandles;
   readonly #saves: Saves;
+  readonly #calls: Calls;
   /** The sandbox as the session's tools use it. */
   #sandbox: Sandbox | null = null;
   /** The running work on pending phases; null if there is none. */
   #work: Promise<void> | null = null;
-  /** Resolves calls that wait for the container with its name; null if none wait. */
-  #waiting: PromiseWithResolvers<string> | null = null;
   /** Ends the wait for another save of the workspace; null while there is none. */
   #retry: PromiseWithResolvers<void> | null = null;
-  /** Running calls of the container, except those of the lifecycle itself. */
-  readonly #calls = new Set<Promise<unknown>>();
-
   constructor(context: SessionContext) {
     this.#context = context;
     this.#handles = new ContainerHandles(context);
+    this.#calls = new Calls(context);
     this.#saves = new Saves(context, (name) => this.#handles.named(name));
   }
 
@@ -88,7 +81,7 @@ export class ContainerLifecycle {
 
   /** Resolves waiting calls, and starts the work that the state requires. Call it after every change of the state. */
   drive(): void {
-    this.#answerWaiting();
+    this.#calls.answerWaiting();
     const container = this.#container();
     if (!container || retryAtOf(container) === null) this.#retry?.resolve();
     if (this.#work || !(this.#pending() || this.#saves.isCheckpointDue)) return;
@@ -129,7 +122,7 @@ export class ContainerLifecycle {
   /** Destroys the container and removes the saved workspaces. */
   async erase(): Promise<void> {
     const sandbox = this.#handles.atAddress();
-    await this.#callsSettled();
+    await this.#calls.settled();
     this.#handles.close();
     await sandbox.destroy();
     if (this.#container()) {
@@ -142,14 +135,6 @@ export class ContainerLifecycle {
     }
     this.#handles.forget();
     this.#sandbox = null;
-  }
-
-  #answerWaiting(): void {
-    const container = this.#container();
-    if (container?.phase === "ready") this.#waiting?.resolve(container.name);
-    else if (!this.#isAwake()) this.#waiting?.reject(RELEASED);
-    else return;
-    this.#waiting = null;
   }
 
   /** Works on the container, phase by phase, until no phase is pending. Never rejects. */
@@ -214,14 +199,9 @@ export class ContainerLifecycle {
     }
   }
 
-  async #start({ saved, clean }: ContainerState): Promise<void> {
+  async #start(before: ContainerState & { phase: "starting" }): Promise<void> {
     const { store } = this.#context;
-    const sandbox = this.#handles.atAddress();
-    // An interrupted attempt may have left a container that is not in its initial state.
-    if (!clean) await sandbox.destroy();
-    const name = await sandbox.start?.();
-    if (name === undefined) throw new Error("the sandbox knows no start");
-    if (saved) await this.#handles.named(name).restore?.(saved.key);
+    const name = (await this.#resumeRestore(before)) ?? (await this.#startNew(before));
     this.#change("starting", (container, now) => {
       setContainerState(store, markStarted(container, name), now);
       const { lifecycle } = store.state;
@@ -229,9 +209,45 @@ export class ContainerLifecycle {
     });
   }
 
+  /** Starts a container with its initial files. Returns its name. */
+  async #startNew({ saved, clean }: ContainerState): Promise<string> {
+    const { store } = this.#context;
+    const sandbox = this.#handles.atAddress();
+    // An interrupted attempt may have left a container that is not in its initial state.
+    if (!clean) await sandbox.destroy();
+    const name = await sandbox.start?.();
+    if (name === undefined) throw new Error("the sandbox knows no start");
+    if (!saved) return name;
+    this.#change("starting", (container, now) =>
+      setContainerState(store, markRestoring(container, name), now),
+    );
+    await this.#restore(name, saved);
+    return name;
+  }
+
+  /** Goes on with a restore that was interrupted. Returns the name of its container; undefined if a new one is needed. */
+  async #resumeRestore({
+    saved,
+    restoring,
+    attempts,
+  }: ContainerState & { phase: "starting" }): Promise<string | undefined> {
+    if (!saved || restoring === undefined || attempts >= ATTEMPTS_IN_ONE) return undefined;
+    try {
+      await this.#restore(restoring, saved);
+      return restoring;
+    } catch (error) {
+      if (!isLoss(error)) throw error;
+      return undefined;
+    }
+  }
+
+  async #restore(name: string, { key }: SavedWorkspace): Promise<void> {
+    await this.#handles.named(name).restore?.(key, () => this.#calls.noteProgress());
+  }
+
   async #save(before: ContainerState & { phase: "saving" }): Promise<void> {
     const { store } = this.#context;
-    await this.#callsSettled();
+    await this.#calls.settled();
     await this.#saves.release(before, (saved) =>
       this.#change("saving", (container, now) => {
         setContainerState(store, markSaved(container, saved), now);
@@ -260,7 +276,7 @@ export class ContainerLifecycle {
   }
 
   async #release(): Promise<void> {
-    await this.#callsSettled();
+    await this.#calls.settled();
     this.#handles.close();
     await this.#handles.atAddress().destroy();
     const { store } = this.#context;
@@ -275,8 +291,7 @@ export class ContainerLifecycle {
     const why = error instanceof SandboxError ? `: ${error.message}` : "";
     if (phase === "starting") {
       const message = `its machine could not be started${why}`;
-      this.#waiting?.reject(new SandboxError(message, { transient: true, cause: error }));
-      this.#waiting = null;
+      this.#calls.rejectWaiting(new SandboxError(message, { transient: true, cause: error }));
     }
     this.#change(phase, (container, now) => {
       setLost(store, giveUp(container), now);
@@ -291,7 +306,7 @@ export class ContainerLifecycle {
     return containerSandbox({
       any: this.#handles.atAddress(),
       of: (name) => this.#handles.named(name),
-      ready: () => this.#ready(),
+      ready: () => this.#calls.ready(),
       current: () => {
         const container = this.#container();
         if (container?.phase === "ready") return container;
@@ -309,22 +324,10 @@ export class ContainerLifecycle {
         if (!container || markDirty(container) === container) return;
         this.#commit((now) => setContainerState(this.#context.store, markDirty(container), now));
       },
-      during: (call) => this.#during(call),
+      during: (call) => this.#calls.during(call),
       explain: (name, error) => (isLoss(error) ? this.#lost(name, error) : error),
       copy: (key) => this.#copy(key),
     });
-  }
-
-  /** Waits until the container is ready and returns its name. Requests a start if necessary. */
-  async #ready(): Promise<string> {
-    const container = this.#container();
-    if (container?.phase === "ready") return container.name;
-    if (!container || !this.#isAwake()) throw RELEASED;
-    this.#waiting ??= Promise.withResolvers<string>();
-    const { promise } = this.#waiting;
-    this.#commit((now) => setContainerState(this.#context.store, requestStart(container), now));
-    if (!(await settledWithin(promise, CALL_WAIT_MS))) throw STILL_STARTING;
-    return promise;
   }
 
   /** Records that the container with a name is lost, and returns the error for callers. */
@@ -370,28 +373,12 @@ export class ContainerLifecycle {
     if (container?.phase === "ready" && container.used) {
       const { name } = container;
       try {
-        await this.#during(this.#saves.checkpoint("all"));
+        await this.#calls.during(this.#saves.checkpoint("all"));
       } catch (error) {
         throw isLoss(error) ? this.#lost(name, error) : error;
       }
     }
     return copyArchive(SNAPSHOTS, this.#container()?.saved?.key ?? null, key);
-  }
-
-  /**
-   * Waits until the running calls have settled, with a timeout. A call that is under way when its container is destroyed
-   * is tried again, which would start another container.
-   */
-  async #callsSettled(): Promise<void> {
-    await settledWithin(Promise.allSettled(this.#calls), CALLS_MS);
-  }
-
-  /** Tracks a call until it has settled, and returns it. */
-  async #during<T>(call: T | Promise<T>): Promise<T> {
-    const settled = Promise.allSettled([call]);
-    this.#calls.add(settled);
-    void settled.then(() => this.#calls.delete(settled));
-    return call;
   }
 
   #commit(change: (now: number) => void): void {
@@ -428,11 +415,6 @@ export class ContainerLifecycle {
     return container && "name" in container ? container.name : null;
   }
 
-  #isAwake(): boolean {
-    const { store } = this.#context;
-    return store.exists() && store.state.lifecycle.status === "active";
-  }
-
   #log(event: string, error: unknown, fields: Record<string, unknown> = {}): void {
     log(event, { session: this.#context.id, ...fields, error: errorText(error) });
   }
@@ -451,5 +433,3 @@ function isPermanent(error: unknown, phase: Pending["phase"]): boolean {
 }
 
 const TRANSIENT = { transient: true };
-const RELEASED = new SandboxError("the session has no machine any more", { transient: false });
-const STILL_STARTING = new SandboxError("its machine is still starting", TRANSIENT);

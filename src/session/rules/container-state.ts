@@ -33,13 +33,13 @@ interface Known {
 /**
  * The state of a session's container, for providers of containers. It is stored in this form. `attempts` counts the
  * attempts of a phase. `used` means that files may have changed since the start, and `unsaved` that they may have changed
- * since the last save. `again` requests another start once this container is gone. A transition that does not apply
+ * since the last save. `restoring` is the name of the container whose restore has begun. `again` requests another start once this container is gone. A transition that does not apply
  * returns the same object.
  */
 export type ContainerState = Known &
   (
     | { phase: "none" }
-    | { phase: "starting"; attempts: number }
+    | { phase: "starting"; attempts: number; restoring?: string }
     | { phase: "ready"; name: string; used: boolean; unsaved?: true }
     | { phase: "saving"; name: string; attempts: number; again: boolean; failure?: SaveFailure }
     | { phase: "releasing"; attempts: number; again: boolean }
@@ -138,6 +138,10 @@ const keptReady = (container: ContainerState): ContainerState =>
   container.phase === "saving"
     ? { ...knownOf(container), phase: "ready", name: container.name, used: true, unsaved: true }
     : container;
+
+/** Returns the state in which the container with a name is being restored, so that another attempt can go on with it. */
+export const markRestoring = (container: ContainerState, name: string): ContainerState =>
+  container.phase === "starting" ? { ...container, restoring: name } : container;
 
 /** Returns the state after the container has started with its initial files. */
 export function markStarted(container: ContainerState, name: string): ContainerState {

@@ -376,6 +376,44 @@ describe("a hybrid session that becomes idle", () => {
     expect(machine.names).toHaveLength(2);
   });
 
+  it.each<[string, (made: Made) => Promise<unknown>]>([
+    ["its object is lost", ({ id }) => lose(id)],
+    ["it fails", () => Promise.reject(containerError("the bucket is away"))],
+  ])("goes on with a restore in the same container after %s", async (_, strike) => {
+    await withoutPauses(async () => {
+      const made = await create();
+      await bash(made.id, "echo one > a.txt");
+      await sleep(made.id);
+      let struck = false;
+      made.machine.before = async (step) => {
+        if (struck || step !== "restore") return;
+        struck = true;
+        await strike(made);
+        await scheduler.wait(20);
+      };
+      await bash(made.id, "true").catch(() => {});
+      await runDurableObjectAlarm(objectOf(made.id));
+      await until(async () => /one/.test(await bash(made.id, "cat a.txt").catch(() => "")));
+      expect(made.machine.steps.join(" ")).toContain("destroy start restore restore run");
+      expect(made.machine.names).toHaveLength(2);
+    });
+  });
+
+  it("restores in a new container after three failures in one", async () => {
+    await withoutPauses(async () => {
+      const { id, machine } = await create();
+      await bash(id, "echo one > a.txt");
+      await sleep(id);
+      let left = 3;
+      machine.before = (step) => {
+        if (step === "restore" && left-- > 0) throw containerError("the disk is broken");
+      };
+      expect(await bash(id, "cat a.txt")).toContain("one");
+      const again = "start restore restore restore destroy start restore run";
+      expect(machine.steps.join(" ")).toContain(again);
+    });
+  });
+
   it("keeps the saved workspace as long as it is idle", async () => {
     const { id } = await create();
     await bash(id, "echo one > a.txt");
