@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { withoutPauses } from "../testing/faults";
 import { aFakeSandbox } from "../testing/tool-context";
 import { aCommand } from "./contract";
 import type { CommandResult, Sandbox } from "./sandbox";
@@ -37,6 +38,36 @@ describe("a sandbox that hangs", () => {
     const command = aCommand("ls", { timeoutMs: 10 });
     await expect(withTimeouts({ ...hanging, kill }, 10).run(command)).rejects.toThrow();
     expect(kill.mock.calls).toEqual([[command.id]]);
+  });
+});
+
+describe("a save or restore", () => {
+  /** A transfer that takes 500 ms, and reports progress at this interval. */
+  const transfer = async (onProgress: (() => void) | undefined, everyMs: number) => {
+    for (let ms = 0; ms < 500; ms += everyMs) {
+      // In steps, since longer waits are shortened.
+      for (let waited = 0; waited < everyMs; waited += 10) await scheduler.wait(10);
+      onProgress?.();
+    }
+  };
+  const slow = (everyMs: number) =>
+    withTimeouts({
+      ...aFakeSandbox({}),
+      snapshot: (_, options) => transfer(options?.onProgress, everyMs).then(() => null),
+      restore: (_, onProgress) => transfer(onProgress, everyMs),
+    });
+
+  it("may take any time while it makes progress, and is given up on when it stalls", async () => {
+    // The timeout of three minutes is 180 ms here.
+    await withoutPauses(async () => {
+      const onProgress = vi.fn();
+      expect(await slow(50).snapshot?.("key", { onProgress })).toBeNull();
+      await slow(50).restore?.("key", onProgress);
+      expect(onProgress).toHaveBeenCalledTimes(20);
+      const stalled = { transient: true, message: expect.stringContaining("did not answer") };
+      await expect(slow(490).snapshot?.("key")).rejects.toMatchObject(stalled);
+      await expect(slow(490).restore?.("key")).rejects.toMatchObject(stalled);
+    });
   });
 });
 
