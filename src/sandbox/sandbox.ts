@@ -1,6 +1,8 @@
 import type { SaveMode } from "../container/protocol";
 import type { CommandRules } from "./command-rules";
 
+export type { SaveMode };
+
 /** One command for a sandbox's shell. `id` identifies it permanently: an id is never run twice. */
 export interface Command {
   id: string;

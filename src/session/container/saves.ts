@@ -1,5 +1,4 @@
-import type { SaveMode } from "../../container/protocol";
-import { type Sandbox, SandboxError } from "../../sandbox/sandbox";
+import { type Sandbox, SandboxError, type SaveMode } from "../../sandbox/sandbox";
 import { errorText, log } from "../../shared/log";
 import { Serial } from "../../shared/serial";
 import type { SessionContext } from "../context";
