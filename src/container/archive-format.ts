@@ -57,12 +57,31 @@ export function writeIndex({ packs, entries }: Index): string {
   return lines.join("\n");
 }
 
-/** Returns an index from its text. Throws for a format that this version does not know. */
+/** The least bytes of the line of an entry, which bounds the number of entries by the size of an index. */
+const MIN_LINE_BYTES = 30;
+
+/**
+ * Returns an index from its text. Throws for a format that this version does not know, and for an entry that would be
+ * outside of the workspace: the container that has saved it may have been taken over.
+ */
 export function readIndex(text: string): Index {
   const [head = "{}", ...lines] = text.split("\n");
   const { format, packs }: { format?: number; packs: Pack[] } = JSON.parse(head);
   if (format !== 1) throw new Error("the saved workspace has an unknown format");
-  return { packs, entries: lines.map((line): Entry => JSON.parse(line)) };
+  if (lines.length > text.length / MIN_LINE_BYTES)
+    throw new Error("the saved workspace is damaged");
+  const entries = lines.map((line): Entry => JSON.parse(line));
+  const directories = new Set([""]);
+  for (const entry of entries) {
+    const { kind, path } = entry;
+    const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+    const name = path.slice(parent === "" ? 0 : parent.length + 1);
+    const isInside = directories.has(parent) && !/^(|\.|\.\.)$|[/\0]/.test(name);
+    const isLinkInside = kind !== "hardlink" || !/(^|\/)\.\.?(\/|$)|^\//.test(entry.target);
+    if (!isInside || !isLinkInside) throw new Error("the saved workspace has an invalid path");
+    if (kind === "directory") directories.add(path);
+  }
+  return { packs, entries };
 }
 
 /** Returns whether a text can be the name of a pack or an index. */

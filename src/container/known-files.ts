@@ -1,6 +1,6 @@
-import { type BigIntStats, readFileSync, writeFileSync } from "node:fs";
+import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
-import { codeOf, HOME, roomFor } from "./state.ts";
+import { HOME, publish, textOf } from "./state.ts";
 
 // Remembers the hashes of the chunks of unchanged files, so that a save does not read them again. A file is unchanged if
 // its inode, size and times are those that were noted: a program can set the time of the last modification, but not that of
@@ -33,29 +33,22 @@ export class KnownFiles {
     return this.#before.get(keyOf(stat));
   }
 
-  /** Notes the chunks of a file with the state that it had before it was read. */
-  note(stat: BigIntStats, chunks: KnownChunks): void {
-    if (BigInt(Date.now()) * 1_000_000n - stat.ctimeNs < SETTLED_NS) return;
+  /** Notes the chunks of a file with the state that it had before it was read, from `readAt` on, in ms since 1970. */
+  note(stat: BigIntStats, chunks: KnownChunks, readAt: number = Date.now()): void {
+    if (BigInt(readAt) * 1_000_000n - stat.ctimeNs < SETTLED_NS) return;
     this.#lines.push(JSON.stringify([keyOf(stat), chunks]));
   }
 
   /** Stores what was noted, for `readKnownFiles`. */
   store(): void {
-    roomFor(() => writeFileSync(PATH, this.#lines.join("\n")));
+    publish(PATH, this.#lines.join("\n"));
   }
 }
 
 /** Returns the files whose chunks were noted by the last save or restore. */
 export function readKnownFiles(): KnownFiles {
-  try {
-    const lines = readFileSync(PATH, "utf8").split("\n");
-    const known = lines.filter(Boolean).map((line): [string, KnownChunks] => JSON.parse(line));
-    return new KnownFiles(new Map(known));
-  } catch (error) {
-    // A process that was killed may have left half of the file.
-    if (codeOf(error) !== "ENOENT" && !(error instanceof SyntaxError)) throw error;
-    return new KnownFiles();
-  }
+  const lines = textOf(PATH)?.split("\n").filter(Boolean) ?? [];
+  return new KnownFiles(new Map(lines.map((line): [string, KnownChunks] => JSON.parse(line))));
 }
 
 const keyOf = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>

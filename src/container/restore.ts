@@ -24,7 +24,7 @@ import { KnownFiles, SETTLED_MS } from "./known-files.ts";
 import { objectStore } from "./object-store.ts";
 import { bytesBelow, bytesOfPath } from "./paths.ts";
 import type { RestoreAsk, Tell } from "./protocol.ts";
-import { keepIndex } from "./save.ts";
+import { keepIndex, knownOf, remember } from "./save.ts";
 import { codeOf, pause, RESTORE, textOf, whileSaving } from "./state.ts";
 
 /** How many packs are read at the same time. */
@@ -67,8 +67,8 @@ async function restoreIndex(
   await restoreRest(workspace, index.entries, onProgress);
   // Otherwise the files would count as just changed, and be read again by the next save.
   await pause(SETTLED_MS);
-  noteFiles(workspace, index.entries);
-  keepIndex(name, text);
+  remember(() => noteFiles(workspace, index.entries));
+  remember(() => keepIndex(name, text));
   appendFileSync(record, "all\n");
 }
 
@@ -209,10 +209,7 @@ function noteFiles(workspace: string, entries: readonly Entry[]): void {
   for (const entry of entries) {
     if (entry.kind !== "file") continue;
     const stat = lstatSync(bytesBelow(workspace, entry.path), { bigint: true });
-    files.note(
-      stat,
-      entry.chunks.map(([pack, , length, hash]) => (pack === NO_PACK ? length : hash)),
-    );
+    files.note(stat, entry.chunks.map(knownOf));
   }
   files.store();
 }

@@ -12,7 +12,6 @@ import {
   readSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
@@ -35,7 +34,7 @@ import { type KnownFiles, readKnownFiles } from "./known-files.ts";
 import { objectStore } from "./object-store.ts";
 import { bytesBelow, textOfPath } from "./paths.ts";
 import type { SaveAsk, Tell } from "./protocol.ts";
-import { codeOf, GaveWay, HOME, roomFor, textOf, whileSaving } from "./state.ts";
+import { codeOf, GaveWay, HOME, publish, textOf, whileSaving } from "./state.ts";
 
 /** How long packs that an interrupted save has stored are used by the next one, in ms. They are removed after a day. */
 const SENT_MS = 12 * 3_600_000;
@@ -79,8 +78,8 @@ async function saveTree(ask: SaveAsk, store: ObjectStore, step: () => void): Pro
     await new Promise(setImmediate);
   }
   const { saved, text } = await writer.finish(entries);
-  files.store();
-  keepIndex(saved.index, text);
+  remember(() => files.store());
+  remember(() => keepIndex(saved.index, text));
   sent.clear();
   return saved;
 }
@@ -141,6 +140,7 @@ async function readChunks(
   stat: BigIntStats,
   { files, writer, step }: Reading,
 ): Promise<Chunk[] | undefined> {
+  const readAt = Date.now();
   const file = openFile(place);
   if (file === undefined) return undefined;
   try {
@@ -157,16 +157,17 @@ async function readChunks(
     const after = fstatSync(file, { bigint: true });
     // What changed while it was read is read again by the next save.
     if (after.ctimeNs === stat.ctimeNs && after.size === stat.size) {
-      files.note(
-        stat,
-        chunks.map(([pack, , length, hash]) => (pack === NO_PACK ? length : hash)),
-      );
+      files.note(stat, chunks.map(knownOf), readAt);
     }
     return chunks;
   } finally {
     closeSync(file);
   }
 }
+
+/** Returns a chunk as `KnownFiles` notes it. */
+export const knownOf = ([pack, , length, hash]: Chunk): string | number =>
+  pack === NO_PACK ? length : hash;
 
 /** Fills a buffer from a file, up to the file's end. Returns the number of bytes. */
 function readFully(file: number, bytes: Buffer, at: number): number {
@@ -194,7 +195,8 @@ function* filesBelow(root: string): Generator<Found> {
     const stat = ifReadable(() => lstatSync(place, { bigint: true }));
     if (!stat) continue;
     yield { path, place, stat };
-    if (stat.isDirectory()) rest.push(...pathsIn(root, path));
+    if (!stat.isDirectory()) continue;
+    for (const below of pathsIn(root, path)) rest.push(below);
   }
 }
 
@@ -226,15 +228,29 @@ const UNREADABLE = new Set(["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ELOOP", "EN
 const indexPath = (name: string): string => join(HOME, "indexes", name);
 
 /** Returns the index of an earlier save, from this container if it was saved or restored here. */
-async function baseIndex(store: ObjectStore, name: string): Promise<Index> {
-  return readIndex(textOf(indexPath(name)) ?? (await getIndexText(store, name)));
+async function baseIndex(store: ObjectStore, name: string): Promise<Index | null> {
+  try {
+    return readIndex(textOf(indexPath(name)) ?? (await getIndexText(store, name)));
+  } catch {
+    // Without it, everything is stored again.
+    return null;
+  }
+}
+
+/** Writes what makes the next save faster. A save does without: the disk may be full. */
+export function remember(write: () => void): void {
+  try {
+    write();
+  } catch {
+    // The next save reads and sends more.
+  }
 }
 
 /** Keeps the text of the index of the last save or restore, for the next save. */
 export function keepIndex(name: string, text: string): void {
   rmSync(join(HOME, "indexes"), { recursive: true, force: true });
   mkdirSync(join(HOME, "indexes"), { recursive: true });
-  roomFor(() => writeFileSync(indexPath(name), text));
+  publish(indexPath(name), text);
 }
 
 /** The packs that a save has stored which is not complete. */
@@ -246,13 +262,22 @@ class SentPacks {
   }
 
   read(now: number = Date.now()): FilledPack[] {
-    const lines = textOf(this.#path)?.split("\n").slice(0, -1) ?? [];
-    const packs = lines.map((line): FilledPack & { at: number } => JSON.parse(line));
+    const lines = textOf(this.#path)?.split("\n") ?? [];
+    const packs = lines.flatMap((line): (FilledPack & { at: number })[] => {
+      try {
+        return [JSON.parse(line)];
+      } catch {
+        // A process that was killed, or a full disk, may have left half of a line.
+        return [];
+      }
+    });
     return packs.filter(({ at }) => now - at < SENT_MS);
   }
 
   add(pack: FilledPack): void {
-    roomFor(() => appendFileSync(this.#path, `${JSON.stringify({ ...pack, at: Date.now() })}\n`));
+    const line = JSON.stringify({ ...pack, at: Date.now() });
+    // After a line break, in case the line before is cut off.
+    remember(() => appendFileSync(this.#path, `\n${line}`));
   }
 
   clear(): void {

@@ -46,8 +46,13 @@ export function claim(folder: string): boolean {
 /** Writes a file atomically: other processes see all of it or nothing. */
 export function publish(path: string, content: string): void {
   const draft = `${path}.${randomUUID()}`;
-  roomFor(() => writeFileSync(draft, content));
-  renameSync(draft, path);
+  try {
+    roomFor(() => writeFileSync(draft, content));
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
 }
 
 const SPARE = join(HOME, "spare");
@@ -108,6 +113,8 @@ export function signOn(folder: string): void {
   publish(join(folder, "supervisor"), readProcess(process.pid)?.identity ?? "");
 }
 
+/** How long a save waits for running operations, in ms. */
+const BUSY_MS = 150_000;
 const SAVING = join(HOME, "saving");
 const BUSY = join(HOME, "busy");
 const WAITING = join(HOME, "waiting");
@@ -175,7 +182,12 @@ export async function whileSaving<T>(
   };
   try {
     checkWay();
-    while (mode === "all" && hasLiving(BUSY)) await pause(20);
+    const until = Date.now() + BUSY_MS;
+    while (mode === "all" && hasLiving(BUSY)) {
+      // Others wait for this save meanwhile.
+      if (Date.now() > until) throw new Error("a command does not end");
+      await pause(20);
+    }
     return await act(checkWay);
   } finally {
     rmSync(SAVING, { force: true });

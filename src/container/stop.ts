@@ -3,9 +3,10 @@ import { pause } from "./state.ts";
 
 /** How long a container that is told to stop waits for its session, in ms. The platform kills it after 15 minutes. */
 const PATIENCE_MS = 11 * 60_000;
-/** Time for one request, and for the last one, which saves the workspace. */
-const REQUEST_MS = 30_000;
-const LAST_REQUEST_MS = 180_000;
+/** How long it then waits for the last save, in ms. */
+const LAST_MS = 3 * 60_000;
+/** Time for one request. */
+const REQUEST_MS = 60_000;
 const PAUSE_MS = 1_000;
 
 /**
@@ -16,18 +17,17 @@ export async function prepareStop(machine: string | undefined): Promise<void> {
   // Nothing was started here.
   if (machine === undefined) return;
   const lastAt = Date.now() + PATIENCE_MS;
-  while (Date.now() < lastAt) {
-    if (await mayStop(machine, "", REQUEST_MS)) return;
+  while (Date.now() < lastAt + LAST_MS) {
+    if (await mayStop(machine, Date.now() < lastAt ? "" : "?last")) return;
     await pause(PAUSE_MS);
   }
-  await mayStop(machine, "?last", LAST_REQUEST_MS);
 }
 
 /** Asks the session. Returns false if the container should ask again. */
-async function mayStop(machine: string, query: string, ms: number): Promise<boolean> {
+async function mayStop(machine: string, query: string): Promise<boolean> {
   const url = `http://${ARCHIVE_HOST}/${STOP_PATH}/${machine}${query}`;
   try {
-    const response = await fetch(url, { method: "POST", signal: AbortSignal.timeout(ms) });
+    const response = await fetch(url, { method: "POST", signal: AbortSignal.timeout(REQUEST_MS) });
     // A container that belongs to no session gets an error.
     return response.status === 204 || (response.status >= 400 && response.status < 500);
   } catch {

@@ -9,6 +9,7 @@ import {
   type ObjectStore,
 } from "../container/archive-writer";
 import {
+  abandonSave,
   type Bucket,
   beginSave,
   completeSave,
@@ -17,6 +18,7 @@ import {
   partName,
   prefixOf,
 } from "./archive";
+import { MAX_FILE_BYTES } from "./disk/quota";
 import type { SqliteFs } from "./disk/sqlite-fs";
 import { join } from "./paths";
 import { readEntries, type TarEntry } from "./tar";
@@ -39,12 +41,17 @@ export async function saveTree(
   onProgress?: () => void,
 ): Promise<{ sizeBytes: number }> {
   const begun = await beginSave(bucket, key, null);
-  const writer = new ArchiveWriter(objectsBelow(bucket, begun.prefix, onProgress), compress);
-  const entries: Entry[] = [];
-  if (files) for await (const entry of entriesBelow(files, root, writer)) entries.push(entry);
-  const { saved } = await writer.finish(entries);
-  await completeSave(bucket, key, begun, saved);
-  return { sizeBytes: saved.sizeBytes };
+  try {
+    const writer = new ArchiveWriter(objectsBelow(bucket, begun.prefix, onProgress), compress);
+    const entries: Entry[] = [];
+    if (files) for await (const entry of entriesBelow(files, root, writer)) entries.push(entry);
+    const { saved } = await writer.finish(entries);
+    await completeSave(bucket, key, begun, saved);
+    return { sizeBytes: saved.sizeBytes };
+  } catch (error) {
+    await abandonSave(bucket, key, begun);
+    throw error;
+  }
 }
 
 /** Restores a saved workspace into an empty directory. Throws if it is not complete. */
@@ -79,8 +86,9 @@ class Contents {
     this.#packs = packs;
   }
 
-  /** Returns the content of a file. */
-  async of({ size, chunks }: Entry & { kind: "file" }): Promise<Uint8Array> {
+  /** Returns the content of a file. Throws if the disk can't have it. */
+  async of({ path, size, chunks }: Entry & { kind: "file" }): Promise<Uint8Array> {
+    if (size > MAX_FILE_BYTES) throw new Error(`${path} is too large for this sandbox`);
     const content = new Uint8Array(size);
     let at = 0;
     for (const [number, offset, length] of chunks) {

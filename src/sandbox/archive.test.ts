@@ -1,10 +1,17 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { PACK_BYTES, type Pack, packsToReplace } from "../container/archive-format";
+import {
+  PACK_BYTES,
+  type Pack,
+  packsToReplace,
+  readIndex,
+  writeIndex,
+} from "../container/archive-format";
 import { aContainerSandbox, HAS_CONTAINERS, transfers } from "../testing/containers";
 import { keysUnder } from "../testing/sessions";
 import {
+  abandonSave,
   beginSave,
   collectGarbage,
   completeParts,
@@ -170,7 +177,7 @@ describe.runIf(HAS_CONTAINERS)("a saved workspace", () => {
       await origin.snapshot?.(key, { base });
       base = key;
     }
-    const record = await env.SNAPSHOTS.get(`${base}/index.json`);
+    const record = await env.SNAPSHOTS.get(`${base}/archive.json`);
     const { packs } = (await record?.json<{ packs: string[] }>()) ?? { packs: [] };
     expect(packs.length).toBeLessThan(36);
     const copy = await aContainer();
@@ -308,6 +315,42 @@ describe("a workspace that an earlier version has saved", () => {
   });
 });
 
+describe("the index of a saved workspace", () => {
+  const facts = { mode: 0o644, mtimeMs: 0, kind: "file", size: 0, chunks: [] } as const;
+  const directory = { ...facts, path: "d", kind: "directory" } as const;
+  const read = (entries: readonly object[]) =>
+    readIndex(writeIndex({ packs: [], entries: entries as never }));
+
+  it.each([
+    ["..", [{ ...facts, path: ".." }]],
+    ["an absolute path", [{ ...facts, path: "/etc/passwd" }]],
+    ["a path that leaves the workspace", [directory, { ...facts, path: "d/../../f" }]],
+    ["no path", [{ ...facts, path: "" }]],
+    [
+      "a file below a link",
+      [
+        { ...facts, path: "l", kind: "symlink", target: "/etc" },
+        { ...facts, path: "l/f" },
+      ],
+    ],
+    ["a file in no directory", [{ ...facts, path: "d/f" }]],
+    ["a hard link to the outside", [{ ...facts, path: "h", kind: "hardlink", target: "../f" }]],
+  ])("is refused if it contains %s", (_, entries) => {
+    expect(() => read(entries)).toThrow("invalid path");
+  });
+
+  it("is refused if it has more entries than its size allows", () => {
+    const lines = Array.from({ length: 1_000 }, () => "{}").join("\n");
+    expect(() => readIndex(`{"format":1,"packs":[]}\n${lines}`)).toThrow("damaged");
+  });
+
+  it("holds names of any kind", () => {
+    const names = ["...", "..a", " ", "a\\b", "\udcff", "new\nline"];
+    const entries = [directory, ...names.map((name) => ({ ...facts, path: `d/${name}` }))];
+    expect(read(entries).entries).toEqual(entries);
+  });
+});
+
 describe("the packs of earlier saves", () => {
   const packs = fc.array(
     fc.record({
@@ -342,8 +385,10 @@ describe("objects that no saved workspace needs", () => {
   const now = Date.now();
   const collect = (at: number) => collectGarbage(env.SNAPSHOTS, at);
   const remove = async (key: string, at: number) => {
-    await noteRemoval(env.SNAPSHOTS, [`${key}/index.json`], at);
-    await env.SNAPSHOTS.delete(`${key}/index.json`);
+    await env.SNAPSHOTS.delete([
+      ...(await noteRemoval(env.SNAPSHOTS, [key], at)),
+      `${key}/archive.json`,
+    ]);
   };
 
   it("are removed two days after the last workspace that needs them, and no others", async () => {
@@ -367,6 +412,34 @@ describe("objects that no saved workspace needs", () => {
     await collect(now + 6 * DAY);
     expect(await keysUnder(`archives/${storeOf(first)}/`)).toEqual([]);
     expect((await keysUnder("garbage/")).filter((key) => key.endsWith(storeOf(first)))).toEqual([]);
+  });
+
+  it("are removed although another store can't be looked at, which is noted again", async () => {
+    const sandbox = anEmbedded();
+    const [key, busy] = [newKey(), newKey()];
+    await sandbox.snapshot?.(key);
+    await env.SNAPSHOTS.put(`archives/${storeOf(busy)}/objects/${"0".repeat(64)}`, "");
+    for (const removed of [busy, key]) await remove(removed, now - 5 * DAY);
+    const list = env.SNAPSHOTS.list.bind(env.SNAPSHOTS);
+    vi.spyOn(env.SNAPSHOTS, "list").mockImplementation((options) => {
+      const isBusy = options?.prefix?.includes(storeOf(busy));
+      return isBusy ? Promise.reject(new Error("it has too many objects")) : list(options);
+    });
+    await collect(now + 2 * DAY);
+    expect(await objectsOf(key)).toEqual([]);
+    vi.restoreAllMocks();
+    await collect(now + 3 * DAY);
+    expect(await keysUnder(`archives/${storeOf(busy)}/`)).toHaveLength(1);
+    await collect(now + 5 * DAY);
+    expect(await keysUnder(`archives/${storeOf(busy)}/`)).toEqual([]);
+  });
+
+  it("leave no trace of a save that was given up", async () => {
+    const key = newKey();
+    const begun = await beginSave(env.SNAPSHOTS, key, null);
+    expect(await keysUnder(`archives/${begun.store}/`)).toHaveLength(1);
+    await abandonSave(env.SNAPSHOTS, key, begun);
+    expect(await keysUnder(`archives/${begun.store}/`)).toEqual([]);
   });
 
   it("are kept while a save is under way, and removed if it never ends", async () => {

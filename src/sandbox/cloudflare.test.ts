@@ -341,6 +341,20 @@ describe.runIf(HAS_CONTAINERS)("a container that is destroyed", () => {
   });
 });
 
+describe("a save", () => {
+  it("makes no progress with heartbeats alone", async () => {
+    const frames = [{ beat: true }, { progress: true }, { beat: true }, { answer: null }];
+    const lines = frames.map((frame) => ({ type: "stdout", data: `${JSON.stringify(frame)}\n` }));
+    const sse = lines.map((line) => `data: ${JSON.stringify(line)}\n\n`).join("");
+    const sdk = { ...aContainer(), execStream: async () => new Response(sse).body as never };
+    const sandbox = cloudflare(sdk, { workspace: "/workspace", bucket: env.SNAPSHOTS });
+    const onProgress = vi.fn();
+    const key = `workspaces/${crypto.randomUUID()}/1`;
+    expect(await sandbox.snapshot?.(key, { onProgress })).toBeNull();
+    expect(onProgress).toHaveBeenCalledTimes(1);
+  });
+});
+
 describe.runIf(HAS_CONTAINERS)("a connection", () => {
   it("that does not come about is tried again, and then a readable error that may pass", async () => {
     const { id, sandbox } = await started();

@@ -7,10 +7,11 @@ import {
   parseSSEStream,
   Sandbox as SdkSandbox,
 } from "@cloudflare/sandbox";
-import { RUNNER_HOME, STOP_PATH } from "../container/protocol";
+import { type Frame, RUNNER_HOME, STOP_PATH } from "../container/protocol";
 import { fromBase64, toBase64 } from "../shared/bytes";
 import { errorText, log } from "../shared/log";
 import {
+  abandonSave,
   asSaved,
   type Bucket,
   beginSave,
@@ -150,7 +151,8 @@ async function answerRunner(
 ): Promise<Response> {
   const { pathname, search } = new URL(call.url);
   const [, first, container = ""] = pathname.split("/");
-  if (first !== STOP_PATH) return serveTransfer(call, bucket, (token) => session.transfer(token));
+  if (first !== STOP_PATH)
+    return serveTransfer(call, bucket, (token, bytes) => session.transfer(token, bytes));
   const mayStop = await session.prepareStop(container, search === "?last");
   return new Response(null, { status: mayStop ? 204 : 202 });
 }
@@ -288,8 +290,9 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
 
     async snapshot(key, { base = null, mode = "all", onProgress } = {}) {
       const begun = await mapErrors(() => beginSave(bucket, key, base));
-      const transfer = openTransfer({ prefix: begun.prefix, mayWrite: true });
+      const transfer = openTransfer({ prefix: begun.prefix, bytesLeft: MAX_SAVE_BYTES });
       const { token } = transfer;
+      let isComplete = false;
       try {
         const ask = {
           do: "save",
@@ -299,20 +302,22 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
           base: begun.base,
           mode,
         } as const;
-        const answer = await request<unknown>(ask, onProgress);
+        const answer = await request<unknown>(ask, progressOf(onProgress));
         if (answer === null) return null;
         if (Array.isArray(answer)) return await saveParts(key, answer);
         const saved = asSaved(answer);
         await mapErrors(() => completeSave(bucket, key, begun, saved));
+        isComplete = true;
         return { sizeBytes: saved.sizeBytes };
       } finally {
         transfer.close();
+        if (!isComplete) await abandonSave(bucket, key, begun);
       }
     },
 
     async restore(key, onProgress) {
       const archive = await mapErrors(() => getArchive(bucket, key));
-      const transfer = openTransfer({ prefix: prefixOf(key, archive), mayWrite: false });
+      const transfer = openTransfer({ prefix: prefixOf(key, archive), bytesLeft: 0 });
       const { token } = transfer;
       const saved =
         "parts" in archive
@@ -320,7 +325,7 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
           : { index: archive.index };
       try {
         const ask = { do: "restore", workspace, token, saved } as const;
-        const isDone = await request<unknown>(ask, onProgress);
+        const isDone = await request<unknown>(ask, progressOf(onProgress));
         if (isDone !== true)
           throw new SandboxError("its runner is of an earlier version", TRANSIENT);
       } finally {
@@ -381,5 +386,13 @@ interface OldPart {
   file: string;
   sizeBytes: number;
 }
+
+/** The most bytes that one save may store: twice the disk of a container. */
+const MAX_SAVE_BYTES = 24 * 1024 ** 3;
+
+/** Returns a listener of frames that reports progress. A runner that only sends heartbeats makes none. */
+const progressOf = (onProgress: (() => void) | undefined) => (frame: Frame) => {
+  if ("progress" in frame) onProgress?.();
+};
 
 const TRANSIENT = { transient: true };

@@ -81,8 +81,8 @@ export function createRunnerClient(
     throw new SandboxError("the machine did not answer", { transient: true });
   }
 
-  /** Sends a request and returns its answer; `onFrame` is called for every frame. Retries transient failures. */
-  function request<T>(ask: Ask, onFrame?: () => void): Promise<T> {
+  /** Sends a request and returns its answer; `onFrame` gets the frames before it. Retries transient failures. */
+  function request<T>(ask: Ask, onFrame?: (frame: Frame) => void): Promise<T> {
     return withRetries(() => requestOnce<T>(ask, onFrame));
   }
 

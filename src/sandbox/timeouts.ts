@@ -7,8 +7,10 @@ const ANSWER_MS = 60_000;
 /** The time that a container has to start: its image may have to be pulled. */
 const START_MS = 2 * 60_000;
 
-/** The time after which a save or restore that makes no progress has failed. It may take any time in total. */
+/** The time after which a save or restore that makes no progress has failed. */
 const STALL_MS = 3 * 60_000;
+/** The time after which it has failed in any case: a container may only pretend to make progress. */
+const TRANSFER_MS = 2 * 3_600_000;
 
 /**
  * Returns the sandbox with a timeout on every method, since a container that hangs would hang its session. Each
@@ -67,6 +69,7 @@ async function whileProgressing<T>(
 ): Promise<T> {
   const stalled = Promise.withResolvers<never>();
   const start = () => setTimeout(() => stalled.reject(unanswered(STALL_MS)), STALL_MS);
+  const total = setTimeout(() => stalled.reject(unanswered(TRANSFER_MS)), TRANSFER_MS);
   let timer = start();
   const progress = () => {
     clearTimeout(timer);
@@ -77,6 +80,7 @@ async function whileProgressing<T>(
     return await Promise.race([transfer(progress), stalled.promise]);
   } finally {
     clearTimeout(timer);
+    clearTimeout(total);
   }
 }
 

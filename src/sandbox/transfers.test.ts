@@ -22,7 +22,7 @@ async function send(
 describe("a container that saves or restores a workspace", () => {
   it("stores and reads objects below its prefix with its token, until the transfer ends", async () => {
     const prefix = newPrefix();
-    const { token, close } = openTransfer({ prefix, mayWrite: true });
+    const { token, close } = openTransfer({ prefix, bytesLeft: 1_000 });
     const name = await nameOf(content);
     expect((await send("PUT", `${token}/${name}`, content)).status).toBe(204);
     expect(await (await env.SNAPSHOTS.get(prefix + name))?.text()).toBe("the content of a pack");
@@ -37,7 +37,7 @@ describe("a container that saves or restores a workspace", () => {
 
   it("stores nothing under a name that is not its SHA-256", async () => {
     const prefix = newPrefix();
-    const { token, close } = openTransfer({ prefix, mayWrite: true });
+    const { token, close } = openTransfer({ prefix, bytesLeft: 1_000 });
     const other = await nameOf(new Uint8Array(1));
     await expect(send("PUT", `${token}/${other}`, content)).rejects.toThrow();
     for (const name of ["index.json", other.toUpperCase(), ""]) {
@@ -49,26 +49,29 @@ describe("a container that saves or restores a workspace", () => {
 
   it("changes nothing while it restores", async () => {
     const prefix = newPrefix();
-    const { token, close } = openTransfer({ prefix, mayWrite: false });
+    const { token, close } = openTransfer({ prefix, bytesLeft: 0 });
     const name = await nameOf(content);
-    expect((await send("PUT", `${token}/${name}`, content)).status).toBe(405);
+    expect((await send("PUT", `${token}/${name}`, content)).status).toBe(403);
     expect((await send("DELETE", `${token}/${name}`)).status).toBe(405);
     expect((await send("GET", `${token}/${name}`)).status).toBe(404);
     expect((await send("GET", `${token}/a/../../index.json`)).status).toBe(403);
     close();
   });
 
-  it("states the length of what it stores, of 64 MB at most", async () => {
-    const { token, close } = openTransfer({ prefix: newPrefix(), mayWrite: true });
+  it("states the length of what it stores: 64 MB at most, and no more than its transfer may store", async () => {
+    const { token, close } = openTransfer({ prefix: newPrefix(), bytesLeft: 1_000 });
     const name = await nameOf(content);
     expect((await send("PUT", `${token}/${name}`, content, {})).status).toBe(411);
+    for (const status of [...Array.from({ length: 47 }, () => 204), 403]) {
+      expect((await send("PUT", `${token}/${name}`, content)).status).toBe(status);
+    }
     const large = { "content-length": `${65 * 1024 ** 2}` };
     expect((await send("PUT", `${token}/${name}`, content, large)).status).toBe(413);
     close();
   });
 
   it("reaches the bucket whatever the session allows, and no other session's token", async () => {
-    const { token, close } = openTransfer({ prefix: newPrefix(), mayWrite: true });
+    const { token, close } = openTransfer({ prefix: newPrefix(), bytesLeft: 1_000 });
     const deps = {
       egress: async () => ({ to: "nowhere" }) as const,
       callModel: async () => new Response(),
@@ -78,7 +81,7 @@ describe("a container that saves or restores a workspace", () => {
     const name = await nameOf(content);
     const missing = new Request(`http://archive.rigger/${token}/${name}`);
     expect((await handleOutbound(missing, deps)).status).toBe(404);
-    expect(await sessionOf(newSessionId()).transfer("no token")).toBeNull();
+    expect(await sessionOf(newSessionId()).transfer("no token", 0)).toBeNull();
     close();
   });
 });

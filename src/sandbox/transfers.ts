@@ -3,12 +3,12 @@
 
 import { isObjectName } from "../container/archive-format";
 import { randomHex } from "../shared/bytes";
-import type { Bucket } from "./archive";
+import { type Bucket, MAX_OBJECT_BYTES } from "./archive";
 
-/** What a token gives access to: the objects below a prefix, for reading, or for writing too. */
+/** What a token gives access to: the objects below a prefix, and how many bytes may still be stored there. */
 export interface Grant {
   prefix: string;
-  mayWrite: boolean;
+  bytesLeft: number;
 }
 
 /** The grants of this isolate, by token. They end with the object that has opened them. */
@@ -21,11 +21,13 @@ export function openTransfer(grant: Grant): { token: string; close: () => void }
   return { token, close: () => grants.delete(token) };
 }
 
-/** Returns what a token gives access to; null if it is not valid. */
-export const grantOf = (token: string): Grant | null => grants.get(token) ?? null;
-
-/** The maximum size of an object in bytes: a pack that can't be compressed, or a large index. */
-const MAX_OBJECT_BYTES = 64 * 1024 ** 2;
+/** Returns what a token gives access to, after counting bytes that are stored; null if it is not valid, or used up. */
+export function grantOf(token: string, bytes: number): Grant | null {
+  const grant = grants.get(token);
+  if (!grant || grant.bytesLeft < bytes) return null;
+  grant.bytesLeft -= bytes;
+  return { ...grant };
+}
 
 /**
  * Answers a request of a container for an object: `GET` or `PUT` of `/<token>/<name>`. What is stored must have its
@@ -35,21 +37,23 @@ const MAX_OBJECT_BYTES = 64 * 1024 ** 2;
 export async function serveTransfer(
   request: Request,
   bucket: Bucket,
-  findGrant: (token: string) => Promise<Grant | null> | Grant | null,
+  findGrant: (token: string, bytes: number) => Promise<Grant | null> | Grant | null,
 ): Promise<Response> {
   const [, token = "", name = ""] = new URL(request.url).pathname.split("/");
-  const grant = await findGrant(token);
-  if (!grant) return said(403, "the transfer has ended");
-  if (request.method === "PUT" && grant.mayWrite) {
+  if (request.method === "PUT") {
     if (!isObjectName(name)) return said(400, "an object is named by its SHA-256");
     const length = Number(request.headers.get("content-length") ?? Number.NaN);
     if (!request.body || !(length > 0)) return said(411, "an object needs a length");
     if (length > MAX_OBJECT_BYTES) return said(413, "the object is too large");
+    const grant = await findGrant(token, length);
+    if (!grant) return said(403, "the transfer has ended, or may store no more");
     const body = request.body.pipeThrough(new FixedLengthStream(length));
     await bucket.put(grant.prefix + name, body, { sha256: name });
     return new Response(null, { status: 204 });
   }
-  if (request.method !== "GET") return said(405, "objects are read, or stored by a save");
+  if (request.method !== "GET") return said(405, "objects are read or stored");
+  const grant = await findGrant(token, 0);
+  if (!grant) return said(403, "the transfer has ended");
   const object = /^[0-9a-z.]+$/.test(name) ? await bucket.get(grant.prefix + name) : null;
   return object ? new Response(object.body) : said(404, "there is no such object");
 }

@@ -272,8 +272,11 @@ export interface SessionRpc {
    * true if it may be stopped; false if the container should call again. With `isFinal`, only saves the workspace.
    */
   prepareStop(container: string, isFinal: boolean): Promise<boolean>;
-  /** For the container: returns what the token of a save or restore gives access to; null if it is not valid. */
-  transfer(token: string): Promise<Grant | null>;
+  /**
+   * For the container: returns what the token of a save or restore gives access to, after counting bytes that are stored.
+   * Null if it is not valid, or used up.
+   */
+  transfer(token: string, bytes: number): Promise<Grant | null>;
   /** For the container: returns whether the session still needs it. False if the session does not exist. */
   needsContainer(sandboxId: string): Promise<boolean>;
 }

@@ -274,8 +274,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return this.#container.prepareStop(container, isFinal);
   }
 
-  async transfer(token: string): Promise<Grant | null> {
-    return grantOf(token);
+  async transfer(token: string, bytes: number): Promise<Grant | null> {
+    return grantOf(token, bytes);
   }
 
   /** Opens a WebSocket that carries the session's events, or answers Claude Code's model calls. See `SessionRpc`. */

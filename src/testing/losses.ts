@@ -128,8 +128,8 @@ export async function play(
   return { fault, outcome };
 }
 
-/** Returns whether the files of a session are saved. A lost object goes on with its alarm. */
-async function isSaved(id: string): Promise<boolean> {
+/** Returns whether the files of a session's container are saved. A lost object goes on with its alarm. */
+export async function isSaved(id: string): Promise<boolean> {
   try {
     await runDurableObjectAlarm(objectOf(id));
     return await runInDurableObject(objectOf(id), (_, { storage }) => {

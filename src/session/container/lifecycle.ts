@@ -70,7 +70,11 @@ export class ContainerLifecycle {
     this.#context = context;
     this.#handles = new ContainerHandles(context);
     this.#calls = new Calls(context);
-    this.#saves = new Saves(context, (name) => this.#handles.named(name));
+    this.#saves = new Saves(
+      context,
+      (name) => this.#handles.named(name),
+      () => this.#calls.noteProgress(),
+    );
   }
 
   /** Returns the session's sandbox. Always the same object, since calls are ordered only on one stub. */
@@ -82,8 +86,9 @@ export class ContainerLifecycle {
   /** Resolves waiting calls, and starts the work that the state requires. Call it after every change of the state. */
   drive(): void {
     this.#calls.answerWaiting();
-    const container = this.#container();
-    if (!container || retryAtOf(container) === null) this.#retry?.resolve();
+    const pending = this.#pending();
+    const isAwaited = pending ? retryAtOf(pending) !== null : this.#saves.isCheckpointDue;
+    if (!isAwaited) this.#retry?.resolve();
     if (this.#work || !(this.#pending() || this.#saves.isCheckpointDue)) return;
     // Started in a later tick, since the work commits changes itself.
     this.#work = Promise.resolve().then(() => this.#workOnPending());
@@ -102,16 +107,15 @@ export class ContainerLifecycle {
    */
   async prepareStop(name: string, isFinal: boolean): Promise<boolean> {
     const { store } = this.#context;
-    const isThere = () => this.#container()?.phase === "ready" && this.#nameNow() === name;
-    if (isFinal && isThere()) await this.#saves.checkpoint("none");
-    if (isFinal) return true;
-    for (
-      const until = Date.now() + STOP_WAIT_MS;
-      Date.now() < until;
-      await scheduler.wait(STOP_POLL_MS)
-    ) {
+    const until = Date.now() + STOP_WAIT_MS;
+    for (let isRequested = false; Date.now() < until; await scheduler.wait(STOP_POLL_MS)) {
       if (this.#nameNow() !== name) return true;
-      if (!isThere() || store.state.running !== null) continue;
+      if (isFinal && this.#container()?.phase === "ready") {
+        return !keepsWorkspace(store) || (await this.#saves.checkpoint("none"));
+      }
+      // Once a call: if the save fails, the next call requests it again.
+      if (isRequested || store.state.running !== null) continue;
+      isRequested = true;
       this.#change("ready", (container, now) =>
         setContainerState(store, requestReplacement(container, keepsWorkspace(store)), now),
       );
@@ -373,7 +377,8 @@ export class ContainerLifecycle {
     if (container?.phase === "ready" && container.used) {
       const { name } = container;
       try {
-        await this.#calls.during(this.#saves.checkpoint("all"));
+        const isSaved = await this.#calls.during(this.#saves.checkpoint("all"));
+        if (!isSaved) throw new SandboxError("it is being saved", TRANSIENT);
       } catch (error) {
         throw isLoss(error) ? this.#lost(name, error) : error;
       }

@@ -15,16 +15,24 @@ export class Saves {
   readonly #bucket: SnapshotBucket;
   readonly #serial: Serial;
   readonly #sandboxOf: (name: string) => Sandbox;
+  readonly #onProgress: () => void;
   /** Counts the calls that may change files. */
   #changes = 0;
   #failures = 0;
+  /** The key of a save with files of different times, whose objects the next save can use; null if there is none. */
+  #torn: string | null = null;
 
-  /** `sandboxOf` returns the sandbox of the container with a name. */
-  constructor(context: SessionContext, sandboxOf: (name: string) => Sandbox) {
+  /** `sandboxOf` returns the sandbox of the container with a name. `onProgress` is called while a save proceeds. */
+  constructor(
+    context: SessionContext,
+    sandboxOf: (name: string) => Sandbox,
+    onProgress: () => void,
+  ) {
     this.#context = context;
     this.#bucket = new SnapshotBucket(context.env.SNAPSHOTS);
     this.#serial = new Serial(context.waitUntil);
     this.#sandboxOf = sandboxOf;
+    this.#onProgress = onProgress;
   }
 
   /** Notes that a call is about to change files. */
@@ -35,7 +43,7 @@ export class Saves {
   /** Whether a checkpoint is to be taken. */
   get isCheckpointDue(): boolean {
     const { store } = this.#context;
-    return store.exists() && needsCheckpoint(store);
+    return store.exists() && needsCheckpoint(store, Date.now());
   }
 
   /**
@@ -44,8 +52,7 @@ export class Saves {
    */
   async tryCheckpoint(): Promise<number> {
     try {
-      const isTaken = await this.checkpoint("yield");
-      this.#failures = isTaken ? 0 : 1;
+      this.#failures = (await this.checkpoint("yield")) ? 0 : this.#failures + 1;
     } catch (error) {
       if (error instanceof SandboxError && error.lost) throw error;
       this.#failures += 1;
@@ -54,7 +61,10 @@ export class Saves {
     return this.#failures;
   }
 
-  /** Saves the workspace while the container runs. Returns false if the save gave way, or if no container is ready. */
+  /**
+   * Saves the workspace while the container runs. Returns false if that is not the session's saved workspace now: the save
+   * gave way, files may have changed while it yielded to nobody, or no container is ready.
+   */
   checkpoint(mode: SaveMode): Promise<boolean> {
     return this.#serial.run(async () => {
       const { store, commit } = this.#context;
@@ -64,27 +74,33 @@ export class Saves {
       const changes = this.#changes;
       const at = Date.now();
       const saved = { key: savedKey(store.identity.id, newCheckpointName(at)), at };
-      if (!(await this.#save(before, name, saved.key, mode))) return false;
+      if (!(await this.#save(name, saved.key, mode))) return false;
+      const hasChanged = this.#changes !== changes;
+      if (hasChanged && mode === "yield") {
+        // The files may be from different times. The next save need not store them again.
+        this.#torn = saved.key;
+        return false;
+      }
+      // A command that runs goes on changing files.
+      const isUnsaved = hasChanged || mode === "none";
       const after = store.state.machine;
       if (!after) return false;
-      const isUnsaved = this.#changes !== changes;
       commit((now) => setContainerState(store, markCheckpoint(after, name, saved, isUnsaved), now));
-      await this.#removeOthers(saved.key);
-      return true;
+      return this.#replaced(saved);
     });
   }
 
-  /** Saves the workspace of a container that is to be released. `done` must commit that it was saved. */
+  /** Saves the workspace of the container with a name, which is to be released. `done` must commit that it was saved. */
   release(
-    container: ContainerState & { phase: "saving" },
+    { name, saves }: ContainerState & { phase: "saving" },
     done: (saved: SavedWorkspace) => void,
   ): Promise<void> {
     return this.#serial.run(async () => {
       const { id } = this.#context.store.identity;
-      const saved = { key: savedKey(id, container.saves), at: Date.now() };
-      await this.#save(container, container.name, saved.key, "all");
+      const saved = { key: savedKey(id, saves), at: Date.now() };
+      await this.#save(name, saved.key, "all");
       done(saved);
-      await this.#removeOthers(saved.key);
+      await this.#replaced(saved);
     });
   }
 
@@ -94,23 +110,25 @@ export class Saves {
     await this.#bucket.removeSaved(this.#context.store.identity.id);
   }
 
-  async #save(
-    { saved }: ContainerState,
-    name: string,
-    key: string,
-    mode: SaveMode,
-  ): Promise<unknown> {
+  async #save(name: string, key: string, mode: SaveMode): Promise<unknown> {
     const sandbox = this.#sandboxOf(name);
     if (!sandbox.snapshot) throw new SandboxError("it can't be saved", { transient: false });
-    return sandbox.snapshot(key, { base: saved?.key ?? null, mode });
+    const base = this.#torn ?? this.#context.store.state.machine?.saved?.key ?? null;
+    return sandbox.snapshot(key, { base, mode, onProgress: this.#onProgress });
   }
 
-  /** Removes the other saves. If this fails, they are removed with the next save. */
-  async #removeOthers(key: string): Promise<void> {
-    const { id } = this.#context.store.identity;
+  /**
+   * Removes the other saves. If this fails, they are removed with the next save. Returns false and removes nothing if the
+   * session has not taken this one for its saved workspace: its container was lost or given up meanwhile.
+   */
+  async #replaced({ key }: SavedWorkspace): Promise<boolean> {
+    const { store } = this.#context;
+    if (!store.exists() || store.state.machine?.saved?.key !== key) return false;
+    this.#torn = null;
     await this.#bucket
-      .removeSaved(id, key)
+      .removeSaved(store.identity.id, key)
       .catch((error) => this.#log("container.cleanup_failed", error));
+    return true;
   }
 
   #log(event: string, error: unknown): void {

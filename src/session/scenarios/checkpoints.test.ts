@@ -8,6 +8,7 @@ import {
   loseContainer,
 } from "../../testing/fake-containers";
 import { at, withoutPauses } from "../../testing/faults";
+import { isSaved } from "../../testing/losses";
 import {
   ALICE,
   aSpec,
@@ -67,8 +68,9 @@ const savedKeys = (id: string) => keysUnder(`workspaces/${id}/`);
 const wake = ({ id }: Made) => runDurableObjectAlarm(objectOf(id)).catch(() => {});
 
 /** Waits until a checkpoint is complete, and the one before it is removed. */
-async function isSaved(made: Made, count = 1): Promise<void> {
+async function saved(made: Made, count = 1): Promise<void> {
   await until(() => checkpoints(made) >= count);
+  await until(() => isSaved(made.id));
   await until(async () => (await savedKeys(made.id)).length === 1);
 }
 
@@ -76,7 +78,7 @@ describe("a session with a container", () => {
   it("saves its files after a message that may have changed them, and goes on with them after a loss", async () => {
     const made = await create();
     await bash(made.id, "mkdir d; cd d; echo one > a.txt");
-    await isSaved(made);
+    await saved(made);
     expect(await read(made.id)).toMatchObject({ status: "active", sandbox: { state: "ready" } });
     loseContainer(made.machine);
     expect(await bash(made.id, "cat a.txt")).toMatch(/lost.* with the files as they were at 20/);
@@ -88,10 +90,10 @@ describe("a session with a container", () => {
   it("keeps one checkpoint, the last", async () => {
     const made = await create();
     await bash(made.id, "echo one > a.txt");
-    await isSaved(made);
+    await saved(made);
     const first = await savedKeys(made.id);
     await bash(made.id, "echo two > a.txt");
-    await isSaved(made, 2);
+    await saved(made, 2);
     await until(async () => (await savedKeys(made.id))[0] !== first[0]);
     loseContainer(made.machine);
     await bash(made.id, "true");
@@ -112,7 +114,7 @@ describe("a session with a container", () => {
     await scheduler.wait(100);
     expect(checkpoints(made)).toBe(0);
     await asked;
-    await isSaved(made);
+    await saved(made);
     const steps = made.machine.steps.length;
     await ask(made.id, "hello");
     await scheduler.wait(50);
@@ -129,7 +131,7 @@ describe("a session with a container", () => {
     await until(() => made.machine.steps.filter((step) => step === "run").length === 2);
     open = true;
     await asked;
-    await isSaved(made, 2);
+    await saved(made, 2);
     loseContainer(made.machine);
     await bash(made.id, "true");
     expect(await bash(made.id, "cat a.txt")).toContain("two");
@@ -147,7 +149,7 @@ describe("a session with a container", () => {
       expect(await bash(made.id, "echo one > a.txt; echo done")).toContain("done");
       expect(await bash(made.id, "cat a.txt")).toContain("one");
       made.machine.takesCheckpoints = true;
-      await isSaved(made, 4);
+      await saved(made, 4);
       expect(await losses(made.id)).toEqual([]);
     });
   });
@@ -170,7 +172,7 @@ describe("a session with a container", () => {
     await withoutPauses(async () => {
       const made = await create();
       await bash(made.id, "echo one > a.txt");
-      await isSaved(made);
+      await saved(made);
       made.machine.before = (step) => {
         if (step === "snapshot") throw containerError("the bucket is away");
       };
@@ -184,6 +186,39 @@ describe("a session with a container", () => {
       value(await sessionOf(spec.id).create(ALICE, spec));
       expect(await bash(spec.id, "cat a.txt")).toContain("one");
     });
+  });
+
+  it("keeps the last checkpoint if its files are given up during the next one", async () => {
+    const made = await create();
+    await bash(made.id, "echo one > a.txt");
+    await saved(made);
+    const keys = await savedKeys(made.id);
+    made.machine.before = (step) => (step === "checkpoint" ? scheduler.wait(50) : undefined);
+    await bash(made.id, "echo two > a.txt");
+    await until(() => checkpoints(made) === 2);
+    const session = sessionOf(made.id);
+    value(await session.terminate(ALICE, "enough", { discardWorkspace: true }));
+    await until(() => made.machine.name === null);
+    expect(await savedKeys(made.id)).toEqual(expect.arrayContaining(keys));
+    const spec = aSpec({ config: { resumeSessionId: made.id } });
+    addFakeContainer(spec.id);
+    value(await sessionOf(spec.id).create(ALICE, spec));
+    expect(await bash(spec.id, "cat a.txt")).toContain("one");
+  });
+
+  it("takes one while messages run if the last save is ten minutes old", async () => {
+    const made = await create();
+    const later = Date.now() + 11 * MINUTE;
+    await bash(made.id, "echo one > a.txt");
+    await saved(made);
+    const asked = ask(made.id, `${call("Bash", { command: "echo two > a.txt" })}\n/delay 60000`);
+    await until(() => made.machine.steps.filter((step) => step === "run").length === 2);
+    await at(later, async () => {
+      await runDurableObjectAlarm(objectOf(made.id));
+      await until(() => checkpoints(made) === 2);
+    });
+    value(await sessionOf(made.id).interrupt(ALICE));
+    await asked;
   });
 
   it.each<[string, (id: string) => Promise<unknown>, number]>([
@@ -211,7 +246,7 @@ describe("a session with a container", () => {
     async (_, moment, strike, isWhole) => {
       const made = await create();
       await bash(made.id, "echo one > a.txt");
-      await isSaved(made);
+      await saved(made);
       let [isDue, struck] = [true, false];
       made.machine[moment] = async (step) => {
         if (!isDue || step !== "checkpoint") return;
@@ -252,7 +287,7 @@ describe("a container that is about to be stopped", () => {
   it("is replaced by another with the same files, if no message runs", async () => {
     const made = await create();
     await bash(made.id, "mkdir d; cd d; echo one > a.txt");
-    await isSaved(made);
+    await saved(made);
     const { name } = made.machine;
     expect(await prepareStop(made, name)).toBe(true);
     await until(() => made.machine.names.length === 2);
@@ -295,6 +330,26 @@ describe("a container that is about to be stopped", () => {
     expect(await bash(made.id, "cat a.txt")).toMatch(/lost.* with the files as they were at 20/);
     expect(await bash(made.id, "cat a.txt")).toContain("one");
     expect(await losses(made.id)).toHaveLength(1);
+  });
+
+  it("is not stopped while it is being saved", async () => {
+    const made = await create();
+    await bash(made.id, "echo one > a.txt");
+    const { name } = made.machine;
+    let open = false;
+    made.machine.before = (step) => (step === "snapshot" ? until(() => open) : undefined);
+    const first = prepareStop(made, name);
+    await until(() => made.machine.steps.includes("snapshot"));
+    let isOver = false;
+    const last = prepareStop(made, name, true).finally(() => {
+      isOver = true;
+    });
+    await scheduler.wait(600);
+    expect(isOver).toBe(false);
+    open = true;
+    expect(await Promise.all([first, last])).toEqual([true, true]);
+    expect(await bash(made.id, "cat a.txt")).toContain("one");
+    expect(await losses(made.id)).toEqual([]);
   });
 
   it("may be stopped at once if its session has another or none", async () => {

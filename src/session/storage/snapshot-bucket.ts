@@ -1,7 +1,7 @@
 // Snapshots in R2. A snapshot consists of a manifest, the parts of a transcript, and the workspace as the sandbox saved
 // it, all under one key prefix. The manifest is written last, so a snapshot is either complete or does not exist.
 
-import { noteRemoval } from "../../sandbox/archive";
+import { noteRemoval, removeKeys } from "../../sandbox/archive";
 import { randomHex } from "../../shared/bytes";
 import type { StoredEnv } from "./store";
 
@@ -94,25 +94,27 @@ export class SnapshotBucket {
   /** Removes a snapshot, complete or not. Idempotent. The manifest is removed first. */
   async remove(key: string): Promise<void> {
     await this.#bucket.delete(`${key}/manifest.json`);
-    await this.#removeBelow(`${key}/`);
+    const holders = await noteRemoval(this.#bucket, [workspaceKey(key)], Date.now());
+    await removeKeys(this.#bucket, [...holders, ...(await this.#keysBelow(`${key}/`))]);
   }
 
   /** Removes a session's saved workspaces, except the one at `exceptKey`. */
   async removeSaved(sessionId: string, exceptKey?: string): Promise<void> {
-    // A save that was not completed has no record.
-    if (exceptKey === undefined) {
-      await noteRemoval(this.#bucket, [`${WORKSPACES}${sessionId}/index.json`], Date.now());
-    }
-    await this.#removeBelow(`${WORKSPACES}${sessionId}/`, exceptKey);
+    const keys = await this.#keysBelow(`${WORKSPACES}${sessionId}/`);
+    const old = keys.filter((key) => exceptKey === undefined || !key.startsWith(`${exceptKey}/`));
+    // The first save may not have been completed, and so have no key.
+    const saves = old.map(folderOf).concat(exceptKey === undefined ? [savedKey(sessionId, 0)] : []);
+    if (saves.length === 0) return;
+    const holders = await noteRemoval(this.#bucket, [...new Set(saves)], Date.now());
+    await removeKeys(this.#bucket, [...holders, ...old]);
   }
 
-  async #removeBelow(prefix: string, exceptKey?: string): Promise<void> {
+  async #keysBelow(prefix: string): Promise<string[]> {
+    const keys: string[] = [];
     for (let cursor: string | undefined; ; ) {
       const list = await this.#bucket.list({ prefix, ...(cursor && { cursor }) });
-      const keys = list.objects.map(({ key }) => key);
-      const old = keys.filter((key) => exceptKey === undefined || !key.startsWith(`${exceptKey}/`));
-      await this.#delete(old, Date.now());
-      if (!list.truncated) return;
+      keys.push(...list.objects.map(({ key }) => key));
+      if (!list.truncated) return keys;
       cursor = list.cursor;
     }
   }
@@ -127,18 +129,19 @@ export class SnapshotBucket {
         const { objects } = await this.#bucket.list({ prefix, limit: LIST_AT_ONCE });
         const keys = objects.map(({ key }) => key);
         const old = keys.filter((key) => madeAt(key.slice(prefix.length)) <= now - keptMs);
-        await this.#delete(old, now);
+        if (old.length === 0) break;
+        const snapshots = new Set(old.map((key) => key.split("/").slice(0, 2).join("/")));
+        const workspaces = [...snapshots].map(workspaceKey);
+        const holders = await noteRemoval(this.#bucket, workspaces, now);
+        await removeKeys(this.#bucket, [...holders, ...old]);
         if (old.length < LIST_AT_ONCE) break;
       }
     }
   }
-
-  async #delete(keys: string[], now: number): Promise<void> {
-    if (keys.length === 0) return;
-    await noteRemoval(this.#bucket, keys, now);
-    await this.#bucket.delete(keys);
-  }
 }
+
+/** Returns the key without its last part. */
+const folderOf = (key: string): string => key.slice(0, key.lastIndexOf("/"));
 
 const partKey = (key: string, part: number): string =>
   `${key}/transcript/${String(part).padStart(6, "0")}.jsonl`;

@@ -25,7 +25,8 @@ export function timingOf(store: SessionStore): Timing {
     scheduleAt: nextRunAt(store),
     schedulesWait: schedulesWait(store),
     scheduleOffsetMs: scheduleOffset(id),
-    machinePending: (machine !== undefined && isPending(machine)) || needsCheckpoint(store),
+    machinePending:
+      (machine !== undefined && isPending(machine)) || needsCheckpoint(store, Date.now()),
   };
 }
 

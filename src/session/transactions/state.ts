@@ -95,11 +95,21 @@ export function setLost(store: SessionStore, after: ContainerState, now: number)
 export const keepsWorkspace = ({ identity }: SessionStore): boolean =>
   identity.pattern !== "ephemeral";
 
-/** Returns whether a checkpoint is to be taken: files of the running container may have changed, and no message runs. */
-export function needsCheckpoint(store: SessionStore): boolean {
-  const { machine, lifecycle, running, removed } = store.state;
-  const isIdle = lifecycle.status === "active" && running === null && !removed;
-  return isIdle && machine !== undefined && isUnsaved(machine) && keepsWorkspace(store);
+/** How old the last save may become while messages run, in ms. */
+const MAX_UNSAVED_MS = 10 * 60_000;
+
+/**
+ * Returns whether a checkpoint is to be taken: files of the running container may have changed, and no message runs or the
+ * last save is old. While Claude Code works on a message, its commands can't be told apart, so none is taken.
+ */
+export function needsCheckpoint({ identity, state }: SessionStore, now: number): boolean {
+  const { machine, lifecycle, running, removed } = state;
+  const isActive = lifecycle.status === "active" && !removed;
+  if (!isActive || !machine || !isUnsaved(machine) || identity.pattern === "ephemeral")
+    return false;
+  if (running === null) return true;
+  const savedAt = machine.saved?.at ?? identity.createdAt;
+  return identity.config.runtime !== "claude-code" && now - savedAt > MAX_UNSAVED_MS;
 }
 
 /**
