@@ -1,4 +1,6 @@
+import { ARCHIVE_HOST } from "../../container/protocol";
 import { ContainerSandbox as Base, ContainerProxy, sdkObject } from "../../sandbox/cloudflare";
+import { serveTransfer } from "../../sandbox/transfers";
 
 export { ContainerProxy };
 
@@ -11,7 +13,15 @@ export class ContainerSandbox extends Base {
 
 interface Env {
   CONTAINER_SANDBOXES: DurableObjectNamespace<ContainerSandbox>;
+  SNAPSHOTS: R2Bucket;
 }
+
+// The sessions that know the tokens are in the Worker under test, which containers can't reach. Its bucket has the records
+// of saved workspaces, and this Worker's bucket has their objects.
+ContainerSandbox.outbound = (request: Request, env: Pick<Env, "SNAPSHOTS">) =>
+  new URL(request.url).hostname === ARCHIVE_HOST
+    ? serveTransfer(request, env.SNAPSHOTS, () => ({ prefix: "objects/", mayWrite: true }))
+    : new Response(null, { status: 403 });
 
 /** Serves real containers with the protocol of their replacement in the tests: `/<id>/<method>`. */
 export default {
@@ -33,6 +43,9 @@ export default {
         case "write":
           await sdk.writeFile(path, request.body ?? new ReadableStream());
           return new Response();
+        case "outbound":
+          // The requests of these containers are not polled for.
+          return new Response(null, { status: 204 });
         case "destroy":
           await sdk.destroy();
           return new Response();
