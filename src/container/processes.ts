@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 
 // Processes, as `/proc` shows them.
 
@@ -37,8 +37,27 @@ export function startedAt({ startTicks }: Process): number {
   return performance.timeOrigin + (startTicks - own) * TICK_MS;
 }
 
-/** Returns the environment of a process, as `NAME=value`; empty if it has ended or belongs to another user. */
-export const environmentOf = (pid: number): string[] => fileOf(pid, "environ").split("\0");
+/** Returns the environment of a process, as `NAME=value`; empty if it has ended, or can't be read. */
+export const environmentOf = (pid: number): string[] =>
+  (fileOf(pid, "environ") || asOwnerOf(pid, () => fileOf(pid, "environ")) || "").split("\0");
+
+/**
+ * Calls `read` as the user of a process: the root user of a container has no right to read the environment of other
+ * users' processes. Returns undefined if this process can't become that user.
+ */
+function asOwnerOf<T>(pid: number, read: () => T): T | undefined {
+  const owner = statSync(`/proc/${pid}`, { throwIfNoEntry: false });
+  const { getuid, getgid, seteuid, setegid } = process;
+  if (!owner?.uid || !seteuid || !setegid || getuid?.() !== 0) return undefined;
+  try {
+    setegid(owner.gid);
+    seteuid(owner.uid);
+    return read();
+  } finally {
+    seteuid(0);
+    setegid(getgid?.() ?? 0);
+  }
+}
 
 function fileOf(pid: number, name: "stat" | "environ"): string {
   try {
