@@ -168,7 +168,9 @@ async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
     await rule("a process that is killed in a command takes it along", async () => {
       const id = await ofPattern("long-running");
       await bash(id, "true");
-      const killed = `${threeSleeps(611)}; sleep 1; pkill -9 -x claude; sleep 610; echo overslept`;
+      // Its shell has a function in place of `pkill`, which spares it.
+      const kill = "kill -9 $(pgrep -x claude)";
+      const killed = `${threeSleeps(611)}; sleep 1; ${kill}; sleep 610; echo overslept`;
       const { status } = await endOf(id, await begin(id, killed));
       assert.equal(status, "completed");
       await settle(id);
