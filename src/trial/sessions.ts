@@ -182,15 +182,20 @@ async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
 
   await rule("a container that dies in a command is a loss that the log tells of", async () => {
     const id = await ofPattern("long-running");
-    await bash(id, "echo lost > file");
-    const messageId = await begin(id, "sleep 20; echo slept");
+    await bash(id, "echo kept > kept");
+    // The checkpoint after this message would give way to the next command.
+    await sleep(3_000);
+    const messageId = await begin(id, "echo began >> runs; sleep 20; echo slept");
     await sleep(4_000);
     killContainers();
     const { status } = await endOf(id, messageId);
     assert.equal(status, "completed");
     assert.equal((await typesOf(id)).filter((type) => type === "sandbox.lost").length, 1);
     await settle(id);
-    assert.doesNotMatch(await bash(id, "ls"), /file$/m);
+    const files = await bash(id, "cat kept runs");
+    assert.match(files, /kept$/m);
+    // A new Claude Code runs the command again.
+    assert.doesNotMatch(files, /began\s+began/);
     await call("DELETE", `/sessions/${id}`);
   });
 
