@@ -4,7 +4,10 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  fchmodSync,
+  fchownSync,
   ftruncateSync,
+  futimesSync,
   lchownSync,
   linkSync,
   lstatSync,
@@ -41,6 +44,8 @@ export function restore(ask: RestoreAsk, tell: Tell): Promise<boolean> {
   const onProgress = () => tell({ progress: true });
   const store = objectStore(ask.token, onProgress);
   const { saved, workspace } = ask;
+  // Files are created with their modes.
+  process.umask(0);
   return whileSaving("all", async () => {
     if ("parts" in saved) await restoreArchives(store, workspace, saved.parts, onProgress);
     else await restoreIndex(store, workspace, saved.index, onProgress);
@@ -83,11 +88,10 @@ async function begin(workspace: string, record: string): Promise<void> {
 
 /** A piece of a file: its place in the file, and in its pack. */
 interface Piece {
-  path: string;
+  entry: Entry & { kind: "file" };
   at: number;
   offset: number;
   length: number;
-  sparse: boolean;
 }
 
 /** Restores the contents of files, pack by pack. */
@@ -119,12 +123,11 @@ function piecesByPack(entries: readonly Entry[]): Map<number, Piece[]> {
   const pieces = new Map<number, Piece[]>();
   for (const entry of entries) {
     if (entry.kind !== "file") continue;
-    const { path, sparse = false } = entry;
     let at = 0;
     for (const [pack, offset, length] of entry.chunks) {
       const list = pieces.get(pack) ?? [];
       if (list.length === 0) pieces.set(pack, list);
-      list.push({ path, at, offset, length, sparse });
+      list.push({ entry, at, offset, length });
       at += length;
     }
   }
@@ -133,20 +136,29 @@ function piecesByPack(entries: readonly Entry[]): Map<number, Piece[]> {
 }
 
 function writePiece(workspace: string, piece: Piece, pack: Uint8Array): void {
-  const { path, at, offset, length, sparse } = piece;
+  const { entry, at, offset, length } = piece;
+  const { path, sparse = false, mode } = entry;
   const bytes = pack.subarray(offset, offset + length);
   if (bytes.length < length) throw new Error("a part of the saved workspace is too short");
-  const file = openSync(bytesBelow(workspace, path), CREATE, 0o600);
+  const file = openSync(bytesBelow(workspace, path), CREATE, mode);
   try {
     const step = sparse ? PAGE_BYTES : length;
     for (let from = 0; from < length; from += step) {
       const page = bytes.subarray(from, Math.min(length, from + step));
       if (!sparse || page.some((byte) => byte !== 0)) writeFully(file, page, at + from);
     }
+    if (isWhole(entry)) restoreFactsOf(file, entry);
   } finally {
     closeSync(file);
   }
 }
+
+/** Returns whether a file has all its content, and its facts, when its only chunk is written. */
+const isWhole = (entry: Entry): boolean =>
+  entry.kind === "file" &&
+  entry.chunks.length === 1 &&
+  !entry.sparse &&
+  entry.chunks[0]?.[0] !== NO_PACK;
 
 /** Opens a file for writing without truncating it: its other pieces may have been written. */
 const CREATE = 0o101;
@@ -165,8 +177,8 @@ async function restoreRest(
 ): Promise<void> {
   const place = (path: string) => bytesBelow(workspace, path);
   for (const entry of entries) {
-    if (entry.kind === "file") {
-      const file = openSync(place(entry.path), CREATE, 0o600);
+    if (entry.kind === "file" && !isWhole(entry)) {
+      const file = openSync(place(entry.path), CREATE, entry.mode);
       ftruncateSync(file, entry.size);
       closeSync(file);
     } else if (entry.kind === "symlink") {
@@ -179,7 +191,7 @@ async function restoreRest(
   onProgress();
   // A directory comes after its content, whose restore changes its time and needs its permissions.
   for (const entry of entries.toReversed()) {
-    if (entry.kind !== "hardlink") restoreFacts(place(entry.path), entry);
+    if (entry.kind !== "hardlink" && !isWhole(entry)) restoreFacts(place(entry.path), entry);
   }
   onProgress();
 }
@@ -190,6 +202,16 @@ function restoreFacts(place: Buffer, { kind, mode, mtimeMs, uid = 0, gid = 0 }: 
   if (kind !== "symlink") chmodSync(place, mode);
   const mtime = timeOf(mtimeMs);
   lutimesSync(place, mtime, mtime);
+}
+
+/** Restores the owner, mode and time of an open file that was created with its mode. */
+function restoreFactsOf(file: number, { mode, mtimeMs, uid = 0, gid = 0 }: Entry): void {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot && (uid !== 0 || gid !== 0)) fchownSync(file, uid, gid);
+  // The rights of others that the owner's change clears, and that the mode of a new file can't have.
+  if (mode > 0o777) fchmodSync(file, mode);
+  const mtime = timeOf(mtimeMs);
+  futimesSync(file, mtime, mtime);
 }
 
 /** Returns a time for `lutimesSync`, which takes a negative number of seconds for the present. */

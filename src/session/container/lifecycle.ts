@@ -43,6 +43,9 @@ const ATTEMPTS_IN_ONE = 3;
 const BASE_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 300_000;
 
+/** How long no message must run before a checkpoint is taken, in ms. */
+const CHECKPOINT_DELAY_MS = 500;
+
 /** How long one call of `prepareStop` waits, and how often it looks, in ms. */
 const STOP_WAIT_MS = 15_000;
 const STOP_POLL_MS = 500;
@@ -163,6 +166,9 @@ export class ContainerLifecycle {
   }
 
   async #tryCheckpoint(): Promise<void> {
+    // Often another message follows at once. This wait ends when one is accepted.
+    await this.#untilRetry(Date.now() + CHECKPOINT_DELAY_MS);
+    if (this.#pending() || !this.#saves.isCheckpointDue) return;
     const name = this.#nameNow();
     try {
       const failures = await this.#saves.tryCheckpoint();

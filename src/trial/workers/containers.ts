@@ -20,7 +20,10 @@ interface Env {
 // of saved workspaces, and this Worker's bucket has their objects.
 ContainerSandbox.outbound = (request: Request, env: Pick<Env, "SNAPSHOTS">) =>
   new URL(request.url).hostname === ARCHIVE_HOST
-    ? serveTransfer(request, env.SNAPSHOTS, () => ({ prefix: "objects/", mayWrite: true }))
+    ? serveTransfer(request, env.SNAPSHOTS, () => ({
+        prefix: "objects/",
+        bytesLeft: Number.POSITIVE_INFINITY,
+      }))
     : new Response(null, { status: 403 });
 
 /** Serves real containers with the protocol of their replacement in the tests: `/<id>/<method>`. */
