@@ -52,7 +52,7 @@ const ROOMS: Record<string, readonly string[]> = {
   bench: ["agent"],
   soak: ["bench", "fuzz", "events"],
   fuzz: ["bench", "soak", "events", "agent"],
-  trial: ["bench", "sandbox"],
+  trial: ["bench", "container", "sandbox"],
 };
 
 /** Files that are a part of their own. */
