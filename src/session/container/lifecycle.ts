@@ -69,6 +69,7 @@ export class ContainerLifecycle {
   #work: Promise<void> | null = null;
   /** Ends the wait for another save of the workspace; null while there is none. */
   #retry: PromiseWithResolvers<void> | null = null;
+
   constructor(context: SessionContext) {
     this.#context = context;
     this.#handles = new ContainerHandles(context);

@@ -62,8 +62,8 @@ export class Saves {
   }
 
   /**
-   * Saves the workspace while the container runs. Returns false if that is not the session's saved workspace now: the save
-   * gave way, files may have changed while it yielded to nobody, or no container is ready.
+   * Saves the workspace while the container runs. Returns false if the session's saved workspace is still the one before:
+   * the save gave way, files may have changed meanwhile, or no container is ready.
    */
   checkpoint(mode: SaveMode): Promise<boolean> {
     return this.#serial.run(async () => {
