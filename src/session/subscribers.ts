@@ -25,14 +25,16 @@ interface Frame {
 }
 
 /**
- * Sends a session's events to its subscribers. Events of the same tick are sent as one frame, since the cost of a frame
- * exceeds that of its content.
+ * Sends a session's events to its subscribers. The first one is sent at once, and those that follow within a tick as one
+ * frame, since the cost of a frame exceeds that of its content.
  */
 export class Subscribers {
   readonly #sockets: Sockets;
   /** Calls that wait for a message's end, by its id. */
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   #gathered: Frame[] = [];
+  /** Whether events are gathered until the next tick. */
+  #isGathering = false;
 
   constructor(sockets: Sockets) {
     this.#sockets = sockets;
@@ -79,9 +81,16 @@ export class Subscribers {
   }
 
   #gather({ type, messageId }: { type: string; messageId: string | null }, text: string): void {
-    if (this.#gathered.length === 0) setTimeout(() => this.#flush());
     const ends = { endsSession: isLastEvent(type), endsMessage: isMessageEnd(type) };
     this.#gathered.push({ messageId, text, ...ends });
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    // After all events of the same transaction.
+    queueMicrotask(() => this.#flush());
+    setTimeout(() => {
+      this.#isGathering = false;
+      this.#flush();
+    });
   }
 
   #flush(): void {
