@@ -1,7 +1,8 @@
 // Builds what the Worker loads to run scripts: QuickJS, and the memory of an engine in which just-bash is
 // loaded. Loading just-bash takes a third of a second; copying the memory takes a few milliseconds.
 
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { build, type Plugin } from "esbuild";
 import { QuickJs } from "./quickjs.ts";
@@ -53,8 +54,13 @@ const guarded: Plugin = {
   },
 };
 
-/** Builds the engine's module and its memory. May run in several processes at once. */
+/**
+ * Builds the engine's module and its memory, unless that was done with the same inputs. May run in several processes at
+ * once.
+ */
 async function buildShell(): Promise<void> {
+  const inputs = await hashOfInputs();
+  if ((await readFile(new URL(INPUTS, generated), "utf8").catch(() => "")) === inputs) return;
   const bundle = await build({
     entryPoints: [new URL("guest/main.ts", here).pathname],
     bundle: true,
@@ -79,6 +85,22 @@ async function buildShell(): Promise<void> {
   await mkdir(generated, { recursive: true });
   await put("quickjs.wasm", wasm);
   await put("memory.bin", packed(engine.memory, { addresses, commandNames }));
+  // Last: it says that the other files are there.
+  await put(INPUTS, Buffer.from(inputs));
+}
+
+/** The file with the hash of what the others were built from. */
+const INPUTS = "inputs.sha256";
+
+/** Returns a hash of the sources, and of the versions of all packages. */
+async function hashOfInputs(): Promise<string> {
+  const hash = createHash("sha256");
+  const names = (await readdir(here, { recursive: true })).filter((name) => name.endsWith(".ts"));
+  const sources = names.sort().map((name) => new URL(name, here));
+  for (const file of [...sources, new URL("../../../package-lock.json", here)]) {
+    hash.update(await readFile(file));
+  }
+  return hash.digest("hex");
 }
 
 /**
