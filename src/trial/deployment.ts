@@ -20,7 +20,7 @@ export async function tryKey(): Promise<number> {
       const config = { runtime: "claude-code" };
       const id = await trial.create({ pattern: "long-running", config });
       assert.match(await trial.bash(id, "whoami"), /agent/);
-      const [container = ""] = containers();
+      const container = containers()[0]?.id ?? "";
       const inside = (script: string, user = "root") =>
         docker("exec", "-u", user, container, "bash", "-c", script).said;
       // The key is split, so that the search does not find itself.

@@ -8,13 +8,27 @@ export function docker(...args: string[]): { ok: boolean; said: string } {
   return { ok: status === 0, said: `${stdout}${stderr}` };
 }
 
-/** Returns the names of the running containers of sessions. */
-export function containers(): string[] {
-  const { said } = docker("ps", "--format", "{{.Names}}", "--filter", "name=workerd-rigger-");
-  return said.split("\n").filter((name) => name !== "" && !name.endsWith("-proxy"));
+/** A running container. The containers of one session have one name, one after the other, but ids of their own. */
+interface Running {
+  id: string;
+  name: string;
+}
+
+/** Returns the running containers of sessions. */
+export const containers = (): Running[] => running().filter((one) => !isSidecar(one));
+
+/** Returns the containers through which those of sessions reach the network. */
+export const sidecars = (): Running[] => running().filter(isSidecar);
+
+const isSidecar = ({ name }: Running) => name.endsWith("-proxy");
+
+function running(): Running[] {
+  const format = "{{.ID}} {{.Names}}";
+  const { said } = docker("ps", "--format", format, "--filter", "name=workerd-rigger-");
+  return [...said.matchAll(/^(\w+) (\S+)$/gm)].map(([, id = "", name = ""]) => ({ id, name }));
 }
 
 /** Kills every container of sessions with SIGKILL. */
 export function killContainers(): void {
-  docker("kill", ...containers());
+  docker("kill", ...containers().map(({ id }) => id));
 }

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Json, openTrial, type Trial, until } from "./client.ts";
-import { containers, killContainers } from "./docker.ts";
+import { containers, docker, killContainers, sidecars } from "./docker.ts";
 
 // Trials of whole sessions through the API, with real containers and the offline model.
 
@@ -67,10 +67,31 @@ async function tryPatterns({ rule, create, call, bash }: Trial): Promise<void> {
     },
   );
 
+  await rule("20,000 small files outlive the sleep", async () => {
+    const id = await create({ pattern: "hybrid", maxIdleTimeMs: 2_000 });
+    const fill = [
+      "import os",
+      "for n in range(20_000):",
+      "  folder = 'd%d' % (n // 100)",
+      "  os.makedirs(folder, exist_ok=True)",
+      "  open('%s/f%d' % (folder, n), 'w').write('%d ' % n * (n % 1_000))",
+    ].join("\n");
+    const sum = "find . -type f | sort | xargs sha256sum | tee /tmp/sums | sha256sum";
+    const look = `${sum}; wc -l < /tmp/sums`;
+    const before = await bash(id, `python3 -c "${fill}"; ${look}`);
+    assert.match(before, /\b20000\b/);
+    await until(async () => ((await read(id)).sandbox as Json).state === "suspended");
+    assert.equal(sumOf(await bash(id, look)), sumOf(before));
+    await call("DELETE", `/sessions/${id}`);
+  });
+
   await rule("sessions that have ended leave no container behind", () =>
-    until(async () => containers().length === 0),
+    until(async () => containers().length + sidecars().length === 0),
   );
 }
+
+/** Returns the SHA-256 sum in a reply. */
+const sumOf = (said: string) => said.match(/[0-9a-f]{64}/)?.[0];
 
 /** Checks the rules that hold for every runtime. */
 async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
@@ -84,10 +105,26 @@ async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
     await until(async () => (await read()).endedAt !== null, 120);
     return read();
   };
-  const typesOf = async (id: string): Promise<unknown[]> => {
+  const eventsOf = async (id: string, wanted: string): Promise<Json[]> => {
     const { events } = await call("GET", `/sessions/${id}/events?limit=1000`);
-    return (events as Json[]).map(({ type }) => type);
+    return (events as Json[]).filter(({ type }) => type === wanted);
   };
+  /** Starts to observe. Returns a function for the ids of the containers that were started since then and run. */
+  const startedSince = (list = containers) => {
+    const ids = () => list().map(({ id }) => id);
+    const before = ids();
+    return () => ids().filter((id) => !before.includes(id));
+  };
+  /** Creates a session and starts its container. Returns the ids of both. */
+  const withContainer = async (): Promise<[string, string]> => {
+    const started = startedSince();
+    const id = await ofPattern("long-running");
+    await bash(id, "true");
+    const [container] = started();
+    assert(container);
+    return [id, container];
+  };
+  const isRunning = (container: string) => containers().some(({ id }) => id === container);
   /** A script that starts three processes that are hard to find: `sleep` for so many seconds, and for one and two more. */
   const threeSleeps = (seconds: number) =>
     [
@@ -180,6 +217,80 @@ async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
     });
   }
 
+  await rule("a container that is killed between two messages costs no files", async () => {
+    const [id, container] = await withContainer();
+    const sentAt = Date.now();
+    await bash(id, "mkdir d; cd d; echo kept > kept; setsid sleep 700 > /dev/null 2>&1 &");
+    await bash(id, "cd d; echo also > also");
+    // The time for a checkpoint.
+    await sleep(3_000);
+    const killedAt = Date.now();
+    docker("kill", container);
+    await bash(id, "true");
+    assert.match(await bash(id, "cat /workspace/d/*"), /also\s+kept/);
+    assert.match(await bash(id, "pgrep -fx 'sleep 700' || echo none"), /none/);
+    const [lost, ...others] = await eventsOf(id, "sandbox.lost");
+    const savedAt = Date.parse(String(lost?.savedAt));
+    assert(savedAt > sentAt && savedAt < killedAt, JSON.stringify(lost));
+    assert.equal(others.length, 0);
+    await call("DELETE", `/sessions/${id}`);
+  });
+
+  await rule("a session leaves a container that is told to stop, with its files", async () => {
+    const [id, container] = await withContainer();
+    await bash(id, "mkdir d; echo kept > d/kept");
+    docker("kill", "-s", "TERM", container);
+    await until(async () => !isRunning(container));
+    assert.match(await bash(id, "cat /workspace/d/*"), /kept/);
+    assert.deepEqual(await eventsOf(id, "sandbox.lost"), []);
+    await call("DELETE", `/sessions/${id}`);
+  });
+
+  await rule("a container that is told to stop waits for a command", async () => {
+    const [id, container] = await withContainer();
+    const messageId = await begin(id, "echo began >> runs; sleep 20; echo slept | tee -a runs");
+    await until(async () => docker("top", container).said.includes("sleep 20"));
+    docker("kill", "-s", "TERM", container);
+    const { status, result } = await endOf(id, messageId);
+    assert.equal(status, "completed");
+    assert.match(String(result), /slept/);
+    await until(async () => !isRunning(container));
+    assert.match(await bash(id, "cat runs | tr '\\n' ' '"), /\bbegan slept\b/);
+    assert.deepEqual(await eventsOf(id, "sandbox.lost"), []);
+    await call("DELETE", `/sessions/${id}`);
+  });
+
+  const endings = {
+    "is deleted": [{ pattern: "long-running" }, (id: string) => call("DELETE", `/sessions/${id}`)],
+    "is ephemeral and terminated": [
+      { pattern: "ephemeral" },
+      (id: string) => call("POST", `/sessions/${id}/terminate`),
+    ],
+    "has lived for its time": [
+      { pattern: "hybrid", maxLifetimeMs: 12_000 },
+      async (id: string) => {
+        const read = () => call("GET", `/sessions/${id}`);
+        await until(async () => (await read()).terminationReason === "lifetime_limit", 30);
+      },
+    ],
+  } as const;
+  for (const [how, [{ pattern, ...more }, end]] of Object.entries(endings)) {
+    await rule(`a session that ${how} in a command leaves no container`, async () => {
+      const [mine, mySidecars] = [startedSince(), startedSince(sidecars)];
+      const id = await ofPattern(pattern, more);
+      const messageId = await begin(id, `${threeSleeps(621)}; sleep 620; echo overslept`);
+      const runs = (container: string) => docker("top", container).said.includes("sleep 620");
+      await until(async () => mine().some(runs));
+      await end(id);
+      await until(async () => mine().length === 0, 30);
+      // They go with the object of the container, which is kept in memory for ten seconds.
+      await until(async () => mySidecars().length === 0, 30);
+      if (how === "is deleted") return;
+      assert.equal((await endOf(id, messageId)).status, "interrupted");
+      await call("DELETE", `/sessions/${id}`);
+    });
+  }
+
   await rule("a container that dies in a command is a loss that the log tells of", async () => {
     const id = await ofPattern("long-running");
     await bash(id, "echo kept > kept");
@@ -190,7 +301,7 @@ async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
     killContainers();
     const { status } = await endOf(id, messageId);
     assert.equal(status, "completed");
-    assert.equal((await typesOf(id)).filter((type) => type === "sandbox.lost").length, 1);
+    assert.equal((await eventsOf(id, "sandbox.lost")).length, 1);
     await settle(id);
     const files = await bash(id, "cat kept runs");
     assert.match(files, /kept$/m);
