@@ -20,6 +20,13 @@ export const containers = (): Running[] => running().filter((one) => !isSidecar(
 /** Returns the containers through which those of sessions reach the network. */
 export const sidecars = (): Running[] => running().filter(isSidecar);
 
+/** Starts to observe a list. Returns a function for the ids of those that were started since then and run. */
+export function startedSince(list: () => Running[]): () => string[] {
+  const ids = () => list().map(({ id }) => id);
+  const before = ids();
+  return () => ids().filter((id) => !before.includes(id));
+}
+
 const isSidecar = ({ name }: Running) => name.endsWith("-proxy");
 
 function running(): Running[] {

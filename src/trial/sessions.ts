@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Json, openTrial, type Trial, until } from "./client.ts";
-import { containers, docker, killContainers, sidecars } from "./docker.ts";
+import { containers, docker, killContainers, sidecars, startedSince } from "./docker.ts";
 
 // Trials of whole sessions through the API, with real containers and the offline model.
 
@@ -16,6 +16,8 @@ export async function trySessions(): Promise<number> {
 
 async function tryPatterns({ rule, create, call, bash }: Trial): Promise<void> {
   const read = (id: string) => call("GET", `/sessions/${id}`);
+  // A service that is killed leaves its sidecars behind.
+  const ownSidecars = startedSince(sidecars);
 
   await rule("a session is created at once, and active when its container is there", async () => {
     const began = Date.now();
@@ -86,7 +88,7 @@ async function tryPatterns({ rule, create, call, bash }: Trial): Promise<void> {
   });
 
   await rule("sessions that have ended leave no container behind", () =>
-    until(async () => containers().length + sidecars().length === 0),
+    until(async () => containers().length + ownSidecars().length === 0),
   );
 }
 
@@ -109,15 +111,9 @@ async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
     const { events } = await call("GET", `/sessions/${id}/events?limit=1000`);
     return (events as Json[]).filter(({ type }) => type === wanted);
   };
-  /** Starts to observe. Returns a function for the ids of the containers that were started since then and run. */
-  const startedSince = (list = containers) => {
-    const ids = () => list().map(({ id }) => id);
-    const before = ids();
-    return () => ids().filter((id) => !before.includes(id));
-  };
   /** Creates a session and starts its container. Returns the ids of both. */
   const withContainer = async (): Promise<[string, string]> => {
-    const started = startedSince();
+    const started = startedSince(containers);
     const id = await ofPattern("long-running");
     await bash(id, "true");
     const [container] = started();
@@ -276,7 +272,7 @@ async function tryRuntime(trial: Trial, runtime: string): Promise<void> {
   } as const;
   for (const [how, [{ pattern, ...more }, end]] of Object.entries(endings)) {
     await rule(`a session that ${how} in a command leaves no container`, async () => {
-      const [mine, mySidecars] = [startedSince(), startedSince(sidecars)];
+      const [mine, mySidecars] = [startedSince(containers), startedSince(sidecars)];
       const id = await ofPattern(pattern, more);
       const messageId = await begin(id, `${threeSleeps(621)}; sleep 620; echo overslept`);
       const runs = (container: string) => docker("top", container).said.includes("sleep 620");
