@@ -36,11 +36,10 @@ export type Chunk = [pack: number, offset: number, length: number, hash: string]
 /** The number of the pack of chunks that contain zeros only. */
 export const NO_PACK = -1;
 
-/** A pack: its name, and its size in bytes before and after compression. */
+/** A pack: its name, and its size in bytes before compression. */
 export interface Pack {
   name: string;
   rawBytes: number;
-  storedBytes: number;
 }
 
 /** The contents of an index. */
@@ -87,7 +86,7 @@ export function readIndex(text: string): Index {
 /** Returns whether a text can be the name of a pack or an index. */
 export const isObjectName = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);
 
-/** What a save has produced: the name of its index, the names of the packs that it refers to, and its size in bytes. */
+/** The result of a save: the name of its index, the names of the packs that it refers to, and its size in bytes. */
 export interface Saved {
   index: string;
   packs: string[];

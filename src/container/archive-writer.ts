@@ -14,7 +14,7 @@ import {
   writeIndex,
 } from "./archive-format.ts";
 
-/** Where the packs and indexes of workspaces are stored. An object is named by the SHA-256 of its bytes. */
+/** Stores the packs and indexes of workspaces. An object is named by the SHA-256 of its bytes. */
 export interface ObjectStore {
   put(name: string, bytes: Uint8Array): Promise<void>;
   get(name: string): Promise<Uint8Array>;
@@ -121,7 +121,7 @@ export class ArchiveWriter {
     const raw = new Uint8Array(this.#openBytes);
     for (const [n, piece] of this.#pieces.entries()) raw.set(piece, this.#open[n]?.[0] ?? 0);
     const bytes = this.#compress(raw);
-    const pack = { name: nameOf(bytes), rawBytes: raw.length, storedBytes: bytes.length };
+    const pack = { name: nameOf(bytes), rawBytes: raw.length };
     const filled = { ...pack, chunks: this.#open };
     this.#packs.push(pack);
     [this.#pieces, this.#open, this.#openBytes] = [[], [], 0];

@@ -1,5 +1,6 @@
 import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
+import { type Chunk, NO_PACK } from "./archive-format.ts";
 import { HOME, publish, textOf } from "./state.ts";
 
 // Remembers the hashes of the chunks of unchanged files, so that a save does not read them again. A file is unchanged if
@@ -9,15 +10,17 @@ import { HOME, publish, textOf } from "./state.ts";
 const PATH = join(HOME, "known-files");
 
 /**
- * How long a file must be unchanged before it is noted, in ns. Changes within a tick of the kernel's clock, of up to
+ * How long a file must be unchanged before it is noted, in ms. Changes within a tick of the kernel's clock, of up to
  * 10 ms, have the same time.
  */
-const SETTLED_NS = 50_000_000n;
-/** The same in ms. */
 export const SETTLED_MS = 50;
 
 /** The hashes of the chunks of known files. A chunk of zeros is its length. */
 export type KnownChunks = (string | number)[];
+
+/** Returns the chunks of a file as they are noted. */
+export const toKnown = (chunks: readonly Chunk[]): KnownChunks =>
+  chunks.map(([pack, , length, hash]) => (pack === NO_PACK ? length : hash));
 
 /** The files whose chunks are known. */
 export class KnownFiles {
@@ -35,7 +38,7 @@ export class KnownFiles {
 
   /** Notes the chunks of a file with the state that it had before it was read, from `readAt` on, in ms since 1970. */
   note(stat: BigIntStats, chunks: KnownChunks, readAt: number = Date.now()): void {
-    if (BigInt(readAt) * 1_000_000n - stat.ctimeNs < SETTLED_NS) return;
+    if (BigInt(readAt - SETTLED_MS) * 1_000_000n < stat.ctimeNs) return;
     this.#lines.push(JSON.stringify([keyOf(stat), chunks]));
   }
 

@@ -5,7 +5,8 @@ import { pause, Refusal } from "./state.ts";
 // The objects of saved workspaces, which the Worker stores in its bucket. Requests of a container pass through the
 // Worker, which answers those to this host itself.
 
-const ORIGIN = process.env.RIGGER_ARCHIVE ?? `http://${ARCHIVE_HOST}`;
+/** The origin of `ARCHIVE_HOST`. */
+export const ORIGIN = process.env.RIGGER_ARCHIVE ?? `http://${ARCHIVE_HOST}`;
 
 /** Time for one request: a few megabytes. */
 const REQUEST_MS = 120_000;

@@ -3,6 +3,7 @@ import {
   appendFileSync,
   chmodSync,
   closeSync,
+  constants,
   existsSync,
   fchmodSync,
   fchownSync,
@@ -23,11 +24,11 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Entry, type Index, NO_PACK, readIndex } from "./archive-format.ts";
 import { getIndexText, getPack, type ObjectStore } from "./archive-writer.ts";
-import { KnownFiles, SETTLED_MS } from "./known-files.ts";
+import { KnownFiles, SETTLED_MS, toKnown } from "./known-files.ts";
 import { objectStore } from "./object-store.ts";
 import { bytesBelow, bytesOfPath } from "./paths.ts";
 import type { RestoreAsk, Tell } from "./protocol.ts";
-import { keepIndex, knownOf, remember } from "./save.ts";
+import { keepIndex, remember } from "./save.ts";
 import { codeOf, pause, RESTORE, textOf, whileSaving } from "./state.ts";
 
 /** How many packs are read at the same time. */
@@ -160,8 +161,8 @@ const isWhole = (entry: Entry): boolean =>
   !entry.sparse &&
   entry.chunks[0]?.[0] !== NO_PACK;
 
-/** Opens a file for writing without truncating it: its other pieces may have been written. */
-const CREATE = 0o101;
+/** The flags to write to a file that may not exist. It is not truncated: other pieces may have been written. */
+const CREATE = constants.O_WRONLY | constants.O_CREAT;
 
 function writeFully(file: number, bytes: Uint8Array, at: number): void {
   for (let written = 0; written < bytes.length; ) {
@@ -231,7 +232,7 @@ function noteFiles(workspace: string, entries: readonly Entry[]): void {
   for (const entry of entries) {
     if (entry.kind !== "file") continue;
     const stat = lstatSync(bytesBelow(workspace, entry.path), { bigint: true });
-    files.note(stat, entry.chunks.map(knownOf));
+    files.note(stat, toKnown(entry.chunks));
   }
   files.store();
 }

@@ -30,7 +30,7 @@ import {
   getIndexText,
   type ObjectStore,
 } from "./archive-writer.ts";
-import { type KnownFiles, readKnownFiles } from "./known-files.ts";
+import { type KnownFiles, readKnownFiles, toKnown } from "./known-files.ts";
 import { objectStore } from "./object-store.ts";
 import { bytesBelow, textOfPath } from "./paths.ts";
 import type { SaveAsk, Tell } from "./protocol.ts";
@@ -157,17 +157,13 @@ async function readChunks(
     const after = fstatSync(file, { bigint: true });
     // What changed while it was read is read again by the next save.
     if (after.ctimeNs === stat.ctimeNs && after.size === stat.size) {
-      files.note(stat, chunks.map(knownOf), readAt);
+      files.note(stat, toKnown(chunks), readAt);
     }
     return chunks;
   } finally {
     closeSync(file);
   }
 }
-
-/** Returns a chunk as `KnownFiles` notes it. */
-export const knownOf = ([pack, , length, hash]: Chunk): string | number =>
-  pack === NO_PACK ? length : hash;
 
 /** Fills a buffer from a file, up to the file's end. Returns the number of bytes. */
 function readFully(file: number, bytes: Buffer, at: number): number {

@@ -1,4 +1,5 @@
-import { ARCHIVE_HOST, STOP_PATH } from "./protocol.ts";
+import { ORIGIN } from "./object-store.ts";
+import { STOP_PATH } from "./protocol.ts";
 import { pause } from "./state.ts";
 
 /** How long a container that is told to stop waits for its session, in ms. The platform kills it after 15 minutes. */
@@ -25,7 +26,7 @@ export async function prepareStop(machine: string | undefined): Promise<void> {
 
 /** Asks the session. Returns false if the container should ask again. */
 async function mayStop(machine: string, query: string): Promise<boolean> {
-  const url = `http://${ARCHIVE_HOST}/${STOP_PATH}/${machine}${query}`;
+  const url = `${ORIGIN}/${STOP_PATH}/${machine}${query}`;
   try {
     const response = await fetch(url, { method: "POST", signal: AbortSignal.timeout(REQUEST_MS) });
     // A container that belongs to no session gets an error.

@@ -379,9 +379,7 @@ describe("the packs of earlier saves", () => {
   it("are used again if most of them is in use, and if they are few or large", () => {
     fc.assert(
       fc.property(packs, (all) => {
-        const named = all.map(
-          ({ rawBytes }, n): Pack => ({ name: `${n}`, rawBytes, storedBytes: 1 }),
-        );
+        const named = all.map(({ rawBytes }, n): Pack => ({ name: `${n}`, rawBytes }));
         const used = new Map(
           all.map(({ rawBytes, use }, n) => [`${n}`, Math.floor(rawBytes * use)]),
         );

@@ -281,7 +281,8 @@ async function readHolders(
   return { named, gone, young };
 }
 
-async function list(bucket: R2Bucket, prefix: string, max = Infinity): Promise<R2Object[]> {
+/** Returns the objects below a prefix; with `max`, some more than that at most. */
+export async function list(bucket: R2Bucket, prefix: string, max = Infinity): Promise<R2Object[]> {
   const found: R2Object[] = [];
   for (let cursor: string | undefined; found.length < max; ) {
     const page = await bucket.list({ prefix, ...(cursor && { cursor }) });

@@ -2,7 +2,7 @@ import { SandboxError } from "../../sandbox/sandbox";
 import { settledWithin } from "../../shared/timeout";
 import type { SessionContext } from "../context";
 import { requestStart } from "../rules/container-state";
-import { setContainerState } from "../transactions/state";
+import { containerOf, setContainerState } from "../transactions/state";
 
 /** How long a call waits for a container whose start or restore makes no progress, in ms. The start continues after that. */
 const CALL_WAIT_MS = 180_000;
@@ -25,7 +25,7 @@ export class Calls {
   /** Waits until the container is ready and returns its name. Requests a start if necessary. */
   async ready(): Promise<string> {
     const { store, commit } = this.#context;
-    const container = store.exists() ? store.state.machine : undefined;
+    const container = containerOf(store);
     if (container?.phase === "ready") return container.name;
     if (!container || !this.#isAwake()) throw RELEASED;
     this.#waiting ??= Promise.withResolvers<string>();
@@ -45,7 +45,7 @@ export class Calls {
   /** Answers the waiting calls if the container is ready, or the session has released it. */
   answerWaiting(): void {
     const { store } = this.#context;
-    const container = store.exists() ? store.state.machine : undefined;
+    const container = containerOf(store);
     if (container?.phase === "ready") this.#waiting?.resolve(container.name);
     else if (!this.#isAwake()) this.#waiting?.reject(RELEASED);
     else return;

@@ -25,6 +25,7 @@ import {
 import { activate } from "../rules/lifecycle";
 import { failSession } from "../transactions/session";
 import {
+  containerOf,
   keepsWorkspace,
   setContainerState,
   setLifecycle,
@@ -407,8 +408,7 @@ export class ContainerLifecycle {
   }
 
   #container(): ContainerState | undefined {
-    const { store } = this.#context;
-    return store.exists() ? store.state.machine : undefined;
+    return containerOf(this.#context.store);
   }
 
   /**

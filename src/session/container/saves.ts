@@ -4,7 +4,7 @@ import { Serial } from "../../shared/serial";
 import type { SessionContext } from "../context";
 import { type ContainerState, markCheckpoint, type SavedWorkspace } from "../rules/container-state";
 import { newCheckpointName, SnapshotBucket, savedKey } from "../storage/snapshot-bucket";
-import { needsCheckpoint, setContainerState } from "../transactions/state";
+import { containerOf, needsCheckpoint, setContainerState } from "../transactions/state";
 
 /**
  * Saves the workspace of the session's container: when it is released, and as checkpoints while it runs, so that a loss of
@@ -123,7 +123,7 @@ export class Saves {
    */
   async #replaced({ key }: SavedWorkspace): Promise<boolean> {
     const { store } = this.#context;
-    if (!store.exists() || store.state.machine?.saved?.key !== key) return false;
+    if (containerOf(store)?.saved?.key !== key) return false;
     this.#torn = null;
     await this.#bucket
       .removeSaved(store.identity.id, key)

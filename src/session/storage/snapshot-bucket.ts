@@ -1,7 +1,7 @@
 // Snapshots in R2. A snapshot consists of a manifest, the parts of a transcript, and the workspace as the sandbox saved
 // it, all under one key prefix. The manifest is written last, so a snapshot is either complete or does not exist.
 
-import { noteRemoval, removeKeys } from "../../sandbox/archive";
+import { list, noteRemoval, removeKeys } from "../../sandbox/archive";
 import { randomHex } from "../../shared/bytes";
 import type { StoredEnv } from "./store";
 
@@ -110,13 +110,7 @@ export class SnapshotBucket {
   }
 
   async #keysBelow(prefix: string): Promise<string[]> {
-    const keys: string[] = [];
-    for (let cursor: string | undefined; ; ) {
-      const list = await this.#bucket.list({ prefix, ...(cursor && { cursor }) });
-      keys.push(...list.objects.map(({ key }) => key));
-      if (!list.truncated) return keys;
-      cursor = list.cursor;
-    }
+    return (await list(this.#bucket, prefix)).map(({ key }) => key);
   }
 
   /** Removes expired snapshots and copies, oldest first. One call removes a limited number of objects. */

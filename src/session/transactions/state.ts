@@ -91,6 +91,10 @@ export function setLost(store: SessionStore, after: ContainerState, now: number)
   store.log.append({ type: "sandbox.lost", savedAt }, scope, now);
 }
 
+/** Returns the session's container; undefined if it has no such sandbox, or does not exist. */
+export const containerOf = (store: SessionStore): ContainerState | undefined =>
+  store.exists() ? store.state.machine : undefined;
+
 /** Returns whether the session keeps its workspace when it has no container. */
 export const keepsWorkspace = ({ identity }: SessionStore): boolean =>
   identity.pattern !== "ephemeral";
