@@ -1,6 +1,14 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
+  bashIn,
+  createInContainer,
+  loseBoth,
+  losses,
+  type Made,
+  savedKeys,
+} from "../../testing/container-sessions";
+import {
   addFakeContainer,
   containerError,
   type FakeContainer,
@@ -15,7 +23,6 @@ import {
   ask,
   call,
   eventsOf,
-  keysUnder,
   lose,
   objectOf,
   read,
@@ -33,38 +40,22 @@ afterAll(() => {
   vi.restoreAllMocks();
 });
 
-interface Made {
-  id: string;
-  machine: FakeContainer;
-}
-
-async function create(
+const create = (
   changes: Partial<SessionSpec> = {},
   disturb: (machine: FakeContainer) => void = () => {},
-): Promise<Made> {
-  const spec = aSpec({ pattern: "long-running", ...changes });
-  const machine = addFakeContainer(spec.id);
-  disturb(machine);
-  value(await sessionOf(spec.id).create(ALICE, spec));
-  return { id: spec.id, machine };
-}
+): Promise<Made> => createInContainer({ pattern: "long-running", ...changes }, disturb);
 
-const bash = async (id: string, command: string) =>
-  (await ask(id, call("Bash", { command }))).result ?? "";
 /** Sends a command until it is answered: a request fails if its object is lost. */
 async function insist(id: string, command: string, said: RegExp): Promise<string> {
   let answer = "";
   await until(async () => {
-    answer = await bash(id, command).catch(() => "");
+    answer = await bashIn(id, command).catch(() => "");
     return said.test(answer);
   });
   return answer;
 }
-const losses = async (id: string) =>
-  (await eventsOf(id)).filter(({ type }) => type === "sandbox.lost");
 const checkpoints = ({ machine }: Made) =>
   machine.steps.filter((step) => step === "checkpoint").length;
-const savedKeys = (id: string) => keysUnder(`workspaces/${id}/`);
 const wake = ({ id }: Made) => runDurableObjectAlarm(objectOf(id)).catch(() => {});
 
 /** Waits until a checkpoint is complete, and the one before it is removed. */
@@ -77,27 +68,27 @@ async function saved(made: Made, count = 1): Promise<void> {
 describe("a session with a container", () => {
   it("saves its files after a message that may have changed them, and goes on with them after a loss", async () => {
     const made = await create();
-    await bash(made.id, "mkdir d; cd d; echo one > a.txt");
+    await bashIn(made.id, "mkdir d; cd d; echo one > a.txt");
     await saved(made);
     expect(await read(made.id)).toMatchObject({ status: "active", sandbox: { state: "ready" } });
     loseContainer(made.machine);
-    expect(await bash(made.id, "cat a.txt")).toMatch(/lost.* with the files as they were at 20/);
-    expect(await bash(made.id, "pwd; cat a.txt")).toMatch(/\/workspace\/d\s+one/);
+    expect(await bashIn(made.id, "cat a.txt")).toMatch(/lost.* with the files as they were at 20/);
+    expect(await bashIn(made.id, "pwd; cat a.txt")).toMatch(/\/workspace\/d\s+one/);
     expect(await losses(made.id)).toMatchObject([{ savedAt: expect.stringMatching(/^20.*Z$/) }]);
     expect(made.machine.names).toHaveLength(2);
   });
 
   it("keeps one checkpoint, the last", async () => {
     const made = await create();
-    await bash(made.id, "echo one > a.txt");
+    await bashIn(made.id, "echo one > a.txt");
     await saved(made);
     const first = await savedKeys(made.id);
-    await bash(made.id, "echo two > a.txt");
+    await bashIn(made.id, "echo two > a.txt");
     await saved(made, 2);
     await until(async () => (await savedKeys(made.id))[0] !== first[0]);
     loseContainer(made.machine);
-    await bash(made.id, "true");
-    expect(await bash(made.id, "cat a.txt")).toContain("two");
+    await bashIn(made.id, "true");
+    expect(await bashIn(made.id, "cat a.txt")).toContain("two");
   });
 
   it("takes none if nothing can have changed, if it is ephemeral, or while a message runs", async () => {
@@ -105,11 +96,11 @@ describe("a session with a container", () => {
     await ask(made.id, "hello");
     await ask(made.id, '/Read {"file_path":"a.txt"}');
     const ephemeral = await create({ pattern: "ephemeral" });
-    await bash(ephemeral.id, "echo one > a.txt");
+    await bashIn(ephemeral.id, "echo one > a.txt");
     await until(() => ephemeral.machine.name === null);
     expect([checkpoints(made), checkpoints(ephemeral)]).toEqual([0, 0]);
 
-    const asked = bash(made.id, "echo one > a.txt; sleep 0.3");
+    const asked = bashIn(made.id, "echo one > a.txt; sleep 0.3");
     await until(() => made.machine.steps.includes("run"));
     await scheduler.wait(100);
     expect(checkpoints(made)).toBe(0);
@@ -125,16 +116,16 @@ describe("a session with a container", () => {
     const made = await create();
     let open = false;
     made.machine.before = (step) => (step === "checkpoint" ? until(() => open) : undefined);
-    await bash(made.id, "echo one > a.txt");
+    await bashIn(made.id, "echo one > a.txt");
     await until(() => checkpoints(made) === 1);
-    const asked = bash(made.id, "echo two > a.txt");
+    const asked = bashIn(made.id, "echo two > a.txt");
     await until(() => made.machine.steps.filter((step) => step === "run").length === 2);
     open = true;
     await asked;
     await saved(made, 2);
     loseContainer(made.machine);
-    await bash(made.id, "true");
-    expect(await bash(made.id, "cat a.txt")).toContain("two");
+    await bashIn(made.id, "true");
+    expect(await bashIn(made.id, "cat a.txt")).toContain("two");
   });
 
   it("tries again if a checkpoint fails or gives way, and answers messages meanwhile", async () => {
@@ -146,8 +137,8 @@ describe("a session with a container", () => {
       made.machine.before = (step) => {
         if (step === "checkpoint" && left-- > 0) throw containerError("the bucket is away");
       };
-      expect(await bash(made.id, "echo one > a.txt; echo done")).toContain("done");
-      expect(await bash(made.id, "cat a.txt")).toContain("one");
+      expect(await bashIn(made.id, "echo one > a.txt; echo done")).toContain("done");
+      expect(await bashIn(made.id, "cat a.txt")).toContain("one");
       made.machine.takesCheckpoints = true;
       await saved(made, 4);
       expect(await losses(made.id)).toEqual([]);
@@ -160,18 +151,18 @@ describe("a session with a container", () => {
         if (step === "checkpoint") loseContainer(machine);
       };
     });
-    await bash(made.id, "echo one > a.txt");
+    await bashIn(made.id, "echo one > a.txt");
     await until(async () => (await losses(made.id)).length === 1);
     expect(await losses(made.id)).toMatchObject([{ savedAt: null }]);
     expect((await read(made.id)).sandbox.state).toBe("lost");
     made.machine.before = () => {};
-    expect(await bash(made.id, "echo again")).toContain("again");
+    expect(await bashIn(made.id, "echo again")).toContain("again");
   });
 
   it("has the last checkpoint if its files can't be saved when it ends", async () => {
     await withoutPauses(async () => {
       const made = await create();
-      await bash(made.id, "echo one > a.txt");
+      await bashIn(made.id, "echo one > a.txt");
       await saved(made);
       made.machine.before = (step) => {
         if (step === "snapshot") throw containerError("the bucket is away");
@@ -184,17 +175,17 @@ describe("a session with a container", () => {
       const spec = aSpec({ config: { resumeSessionId: made.id } });
       addFakeContainer(spec.id);
       value(await sessionOf(spec.id).create(ALICE, spec));
-      expect(await bash(spec.id, "cat a.txt")).toContain("one");
+      expect(await bashIn(spec.id, "cat a.txt")).toContain("one");
     });
   });
 
   it("keeps the last checkpoint if its files are given up during the next one", async () => {
     const made = await create();
-    await bash(made.id, "echo one > a.txt");
+    await bashIn(made.id, "echo one > a.txt");
     await saved(made);
     const keys = await savedKeys(made.id);
     made.machine.before = (step) => (step === "checkpoint" ? scheduler.wait(50) : undefined);
-    await bash(made.id, "echo two > a.txt");
+    await bashIn(made.id, "echo two > a.txt");
     await until(() => checkpoints(made) === 2);
     const session = sessionOf(made.id);
     value(await session.terminate(ALICE, "enough", { discardWorkspace: true }));
@@ -203,13 +194,13 @@ describe("a session with a container", () => {
     const spec = aSpec({ config: { resumeSessionId: made.id } });
     addFakeContainer(spec.id);
     value(await sessionOf(spec.id).create(ALICE, spec));
-    expect(await bash(spec.id, "cat a.txt")).toContain("one");
+    expect(await bashIn(spec.id, "cat a.txt")).toContain("one");
   });
 
   it("takes one while messages run if the last save is ten minutes old", async () => {
     const made = await create();
     const later = Date.now() + 11 * MINUTE;
-    await bash(made.id, "echo one > a.txt");
+    await bashIn(made.id, "echo one > a.txt");
     await saved(made);
     const asked = ask(made.id, `${call("Bash", { command: "echo two > a.txt" })}\n/delay 60000`);
     await until(() => made.machine.steps.filter((step) => step === "run").length === 2);
@@ -227,7 +218,7 @@ describe("a session with a container", () => {
   ])("leaves no container if it %s during a checkpoint", async (_, end, saves) => {
     const made = await create();
     made.machine.before = (step) => (step === "checkpoint" ? scheduler.wait(50) : undefined);
-    await bash(made.id, "echo one > a.txt");
+    await bashIn(made.id, "echo one > a.txt");
     await until(() => checkpoints(made) === 1);
     await end(made.id);
     await until(() => made.machine.name === null);
@@ -245,7 +236,7 @@ describe("a session with a container", () => {
     "has its files, or an event of their loss, if %s its checkpoint",
     async (_, moment, strike, isWhole) => {
       const made = await create();
-      await bash(made.id, "echo one > a.txt");
+      await bashIn(made.id, "echo one > a.txt");
       await saved(made);
       let [isDue, struck] = [true, false];
       made.machine[moment] = async (step) => {
@@ -258,7 +249,7 @@ describe("a session with a container", () => {
         // A lost object does not continue.
         await scheduler.wait(20);
       };
-      await bash(made.id, "echo two >> a.txt; touch b.txt");
+      await bashIn(made.id, "echo two >> a.txt; touch b.txt");
       await until(() => struck);
       await scheduler.wait(30);
       await wake(made);
@@ -266,18 +257,13 @@ describe("a session with a container", () => {
       const told = await losses(made.id);
       expect(told.length).toBe(isWhole ? 0 : 1);
       if (isWhole) expect(files).toMatch(/one\s+two/);
-      await bash(made.id, "echo more > c.txt");
+      await bashIn(made.id, "echo more > c.txt");
       await until(async () => {
         await wake(made);
         return (await savedKeys(made.id)).length === 1;
       });
     },
   );
-
-  const loseBoth = ({ id, machine }: Made) => {
-    loseContainer(machine);
-    return lose(id);
-  };
 });
 
 describe("a container that is about to be stopped", () => {
@@ -286,12 +272,12 @@ describe("a container that is about to be stopped", () => {
 
   it("is replaced by another with the same files, if no message runs", async () => {
     const made = await create();
-    await bash(made.id, "mkdir d; cd d; echo one > a.txt");
+    await bashIn(made.id, "mkdir d; cd d; echo one > a.txt");
     await saved(made);
     const { name } = made.machine;
     expect(await prepareStop(made, name)).toBe(true);
     await until(() => made.machine.names.length === 2);
-    expect(await bash(made.id, "cat a.txt")).toContain("one");
+    expect(await bashIn(made.id, "cat a.txt")).toContain("one");
     expect(await losses(made.id)).toEqual([]);
     expect(await prepareStop(made, name)).toBe(true);
     expect(made.machine.names).toHaveLength(2);
@@ -299,9 +285,9 @@ describe("a container that is about to be stopped", () => {
 
   it("is kept until the running message has ended", async () => {
     const made = await create();
-    await bash(made.id, "true");
+    await bashIn(made.id, "true");
     const { name } = made.machine;
-    const asked = bash(
+    const asked = bashIn(
       made.id,
       "echo one > a.txt; until [ -e go ]; do sleep 0.05; done; echo done",
     );
@@ -312,7 +298,7 @@ describe("a container that is about to be stopped", () => {
     await made.machine.touch("/workspace/go");
     expect(await asked).toContain("done");
     expect(await ready).toBe(true);
-    expect(await bash(made.id, "cat a.txt")).toContain("one");
+    expect(await bashIn(made.id, "cat a.txt")).toContain("one");
     expect(await losses(made.id)).toEqual([]);
   });
 
@@ -320,21 +306,21 @@ describe("a container that is about to be stopped", () => {
     const made = await create({}, (machine) => {
       machine.takesCheckpoints = false;
     });
-    await bash(made.id, "echo one > a.txt");
+    await bashIn(made.id, "echo one > a.txt");
     const asked = ask(made.id, "/delay 60000");
     await until(async () => (await eventsOf(made.id)).at(-1)?.type === "turn.started");
     expect(await prepareStop(made, made.machine.name, true)).toBe(true);
     loseContainer(made.machine);
     await sessionOf(made.id).interrupt(ALICE);
     await asked;
-    expect(await bash(made.id, "cat a.txt")).toMatch(/lost.* with the files as they were at 20/);
-    expect(await bash(made.id, "cat a.txt")).toContain("one");
+    expect(await bashIn(made.id, "cat a.txt")).toMatch(/lost.* with the files as they were at 20/);
+    expect(await bashIn(made.id, "cat a.txt")).toContain("one");
     expect(await losses(made.id)).toHaveLength(1);
   });
 
   it("is not stopped while it is being saved", async () => {
     const made = await create();
-    await bash(made.id, "echo one > a.txt");
+    await bashIn(made.id, "echo one > a.txt");
     const { name } = made.machine;
     let open = false;
     made.machine.before = (step) => (step === "snapshot" ? until(() => open) : undefined);
@@ -348,7 +334,7 @@ describe("a container that is about to be stopped", () => {
     expect(isOver).toBe(false);
     open = true;
     expect(await Promise.all([first, last])).toEqual([true, true]);
-    expect(await bash(made.id, "cat a.txt")).toContain("one");
+    expect(await bashIn(made.id, "cat a.txt")).toContain("one");
     expect(await losses(made.id)).toEqual([]);
   });
 

@@ -1,6 +1,14 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import {
+  bashIn,
+  createInContainer,
+  loseBoth,
+  losses,
+  type Made,
+  savedKeys,
+} from "../../testing/container-sessions";
 import { HAS_CONTAINERS, killContainer } from "../../testing/containers";
 import {
   addFakeContainer,
@@ -17,9 +25,7 @@ import {
   aMessage,
   aSpec,
   ask,
-  call,
   eventsOf,
-  keysUnder,
   lose,
   newSessionId,
   objectOf,
@@ -48,34 +54,21 @@ afterAll(() => {
   vi.restoreAllMocks();
 });
 
-interface Made {
-  id: string;
-  machine: FakeContainer;
-}
-
 /** Creates a session with a container, which takes no checkpoints. `disturb` gets its sandbox before the session does. */
-async function create(
+const create = (
   changes: Partial<SessionSpec> = {},
   disturb: (machine: FakeContainer) => void = () => {},
-): Promise<Made> {
-  const spec = aSpec({ pattern: "hybrid", limits: IDLE_AFTER_A_MINUTE, ...changes });
-  const machine = addFakeContainer(spec.id);
-  machine.takesCheckpoints = false;
-  disturb(machine);
-  value(await sessionOf(spec.id).create(ALICE, spec));
-  return { id: spec.id, machine };
-}
+): Promise<Made> =>
+  createInContainer({ pattern: "hybrid", limits: IDLE_AFTER_A_MINUTE, ...changes }, (machine) => {
+    machine.takesCheckpoints = false;
+    disturb(machine);
+  });
 
-const bash = async (id: string, command: string) =>
-  (await ask(id, call("Bash", { command }))).result ?? "";
-const losses = async (id: string) =>
-  (await eventsOf(id)).filter(({ type }) => type === "sandbox.lost");
 const sandboxState = async (id: string) => (await read(id)).sandbox.state;
 const comesToBe = (id: string, state: string) =>
   until(async () => (await sandboxState(id)) === state);
 const discard = (id: string) =>
   sessionOf(id).terminate(ALICE, "enough", { discardWorkspace: true });
-const savedKeys = (id: string) => keysUnder(`workspaces/${id}/`);
 
 /** Makes the session idle. */
 async function idle(id: string): Promise<void> {
@@ -112,7 +105,7 @@ describe("a session whose sandbox is a container", () => {
     const { id } = await create({}, (machine) => {
       machine.before = () => until(() => open);
     });
-    const asked = bash(id, "echo done");
+    const asked = bashIn(id, "echo done");
     await until(async () => (await typesOf(id)).includes("tool.started"));
     expect(await read(id)).toMatchObject({ status: "active", sandbox: { state: "starting" } });
     open = true;
@@ -190,7 +183,7 @@ describe("a session whose sandbox is a container", () => {
       });
       expect((await read(id)).status).toBe("active");
       broken = false;
-      expect(await bash(id, "echo done")).toContain("done");
+      expect(await bashIn(id, "echo done")).toContain("done");
     });
   });
 
@@ -224,21 +217,21 @@ describe("a session whose sandbox is a container", () => {
     const { id } = await create({}, (machine) => {
       machine.before = () => until(() => open);
     });
-    const asked = bash(id, "touch never");
+    const asked = bashIn(id, "touch never");
     await until(async () => (await typesOf(id)).includes("tool.started"));
     const before = Date.now();
     await sessionOf(id).interrupt(ALICE);
     expect(Date.now() - before).toBeLessThan(1_000);
     await asked;
     open = true;
-    expect(await bash(id, "ls -a; echo '[end]'")).not.toContain("never");
+    expect(await bashIn(id, "ls -a; echo '[end]'")).not.toContain("never");
   });
 });
 
 describe("a container that is lost", () => {
   it("during a command is reported to the agent and by one event, and replaced by a new one", async () => {
     const { id, machine } = await create();
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     const asked = ask(id, '/Bash {"command":"sleep 60"} & /Read {"file_path":"a.txt"}');
     await until(() => machine.steps.filter((step) => step === "run").length === 2);
     loseContainer(machine);
@@ -247,7 +240,7 @@ describe("a container that is lost", () => {
       "its machine is lost, and every file in it. A new, empty one takes its place",
     );
     expect(await losses(id)).toMatchObject([{ savedAt: null, messageId: expect.any(String) }]);
-    expect(await bash(id, "ls; echo '[end]'")).not.toContain("a.txt");
+    expect(await bashIn(id, "ls; echo '[end]'")).not.toContain("a.txt");
     expect(machine.names).toHaveLength(2);
     expect(await losses(id)).toHaveLength(1);
     expect((await read(id)).status).toBe("active");
@@ -255,46 +248,46 @@ describe("a container that is lost", () => {
 
   it("leaves no agent in a directory that the new one lacks", async () => {
     const { id, machine } = await create();
-    await bash(id, "mkdir d; cd d");
-    expect(await bash(id, "pwd")).toContain("/workspace/d");
+    await bashIn(id, "mkdir d; cd d");
+    expect(await bashIn(id, "pwd")).toContain("/workspace/d");
     loseContainer(machine);
-    await bash(id, "pwd");
-    expect(await bash(id, "pwd")).toMatch(/\/workspace$/);
+    await bashIn(id, "pwd");
+    expect(await bashIn(id, "pwd")).toMatch(/\/workspace$/);
   });
 
   it("after an idle time leaves an agent in its directory, if that was saved", async () => {
     const { id } = await create();
-    await bash(id, "mkdir d; cd d");
+    await bashIn(id, "mkdir d; cd d");
     await sleep(id);
-    expect(await bash(id, "pwd; cd /tmp")).toContain("/workspace/d");
+    expect(await bashIn(id, "pwd; cd /tmp")).toContain("/workspace/d");
     await sleep(id);
-    expect(await bash(id, "pwd")).toMatch(/\/workspace$/);
+    expect(await bashIn(id, "pwd")).toMatch(/\/workspace$/);
   });
 
   it("between two commands is reported by the next one", async () => {
     const { id, machine } = await create();
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     loseContainer(machine);
     expect(await sandboxState(id)).toBe("ready");
-    expect(await bash(id, "cat a.txt")).toContain("its machine is lost");
-    expect(await bash(id, "echo again")).toContain("again");
+    expect(await bashIn(id, "cat a.txt")).toContain("its machine is lost");
+    expect(await bashIn(id, "echo again")).toContain("again");
     expect(await losses(id)).toHaveLength(1);
   });
 
   it("and can't be released either is abandoned, and its loss reported once", async () => {
     await withoutPauses(async () => {
       const { id, machine } = await create();
-      await bash(id, "echo one > a.txt");
+      await bashIn(id, "echo one > a.txt");
       loseContainer(machine);
       machine.before = (step) => {
         if (step === "destroy") throw containerError("the host is away");
       };
-      expect(await bash(id, "cat a.txt")).toContain("its machine is lost");
+      expect(await bashIn(id, "cat a.txt")).toContain("its machine is lost");
       await until(() => machine.steps.filter((step) => step === "destroy").length === MAX_ATTEMPTS);
       await until(async () => !(await sessionOf(id).needsContainer(id)));
       expect(await losses(id)).toHaveLength(1);
       machine.before = () => {};
-      expect(await bash(id, "echo again")).toContain("again");
+      expect(await bashIn(id, "echo again")).toContain("again");
       expect(machine.steps.slice(-3)).toEqual(["destroy", "start", "run"]);
     });
   });
@@ -313,12 +306,12 @@ describe("a container that is lost", () => {
 
   it("after an idle time is replaced by one with the files that were saved", async () => {
     const { id, machine } = await create();
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     await sleep(id);
-    await bash(id, "echo two > a.txt");
+    await bashIn(id, "echo two > a.txt");
     loseContainer(machine);
-    expect(await bash(id, "cat a.txt")).toMatch(/lost.* with the files as they were at 20/);
-    expect(await bash(id, "cat a.txt")).toContain("one");
+    expect(await bashIn(id, "cat a.txt")).toMatch(/lost.* with the files as they were at 20/);
+    expect(await bashIn(id, "cat a.txt")).toContain("one");
     expect(await losses(id)).toMatchObject([{ savedAt: expect.stringMatching(/^20.*Z$/) }]);
   });
 });
@@ -326,11 +319,11 @@ describe("a container that is lost", () => {
 describe("a hybrid session that becomes idle", () => {
   it("keeps its files without a container, and has them for its next message", async () => {
     const { id, machine } = await create();
-    await bash(id, "mkdir d; echo one > d/a.txt");
+    await bashIn(id, "mkdir d; echo one > d/a.txt");
     await sleep(id);
     expect(await read(id)).toMatchObject({ status: "idle", sandbox: { state: "suspended" } });
     expect(machine.name).toBeNull();
-    expect(await bash(id, "cat d/a.txt")).toContain("one");
+    expect(await bashIn(id, "cat d/a.txt")).toContain("one");
     expect(machine.steps.join(" ")).toBe("start run snapshot destroy start restore run");
     expect((await typesOf(id)).filter((type) => type.startsWith("session."))).toEqual([
       "session.created",
@@ -345,29 +338,29 @@ describe("a hybrid session that becomes idle", () => {
     await comesToBe(id, "ready");
     await idle(id);
     await comesToBe(id, "none");
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     await sleep(id);
     const saved = await savedKeys(id);
     await ask(id, '/Read {"file_path":"a.txt"}');
     await sleep(id);
     expect(await savedKeys(id)).toEqual(saved);
-    await bash(id, "echo two > a.txt");
+    await bashIn(id, "echo two > a.txt");
     await sleep(id);
     await until(async () => (await savedKeys(id)).length === saved.length);
     expect(await savedKeys(id)).not.toEqual(saved);
     expect(machine.steps.filter((step) => step === "snapshot")).toHaveLength(2);
-    expect(await bash(id, "cat a.txt")).toContain("two");
+    expect(await bashIn(id, "cat a.txt")).toContain("two");
   });
 
   it("runs a message that arrives during the save, in a new container", async () => {
     let open = false;
     const { id, machine } = await create();
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     machine.before = (step) => (step === "snapshot" ? until(() => open) : undefined);
     await idle(id);
     await until(() => machine.steps.includes("snapshot"));
     expect(await sandboxState(id)).toBe("saving");
-    const asked = bash(id, "cat a.txt");
+    const asked = bashIn(id, "cat a.txt");
     await until(
       async () => (await typesOf(id)).filter((type) => type === "tool.started").length > 1,
     );
@@ -382,7 +375,7 @@ describe("a hybrid session that becomes idle", () => {
   ])("goes on with a restore in the same container after %s", async (_, strike) => {
     await withoutPauses(async () => {
       const made = await create();
-      await bash(made.id, "echo one > a.txt");
+      await bashIn(made.id, "echo one > a.txt");
       await sleep(made.id);
       let struck = false;
       made.machine.before = async (step) => {
@@ -391,9 +384,9 @@ describe("a hybrid session that becomes idle", () => {
         await strike(made);
         await scheduler.wait(20);
       };
-      await bash(made.id, "true").catch(() => {});
+      await bashIn(made.id, "true").catch(() => {});
       await runDurableObjectAlarm(objectOf(made.id));
-      await until(async () => /one/.test(await bash(made.id, "cat a.txt").catch(() => "")));
+      await until(async () => /one/.test(await bashIn(made.id, "cat a.txt").catch(() => "")));
       expect(made.machine.steps.join(" ")).toContain("destroy start restore restore run");
       expect(made.machine.names).toHaveLength(2);
     });
@@ -402,13 +395,13 @@ describe("a hybrid session that becomes idle", () => {
   it("restores in a new container after three failures in one", async () => {
     await withoutPauses(async () => {
       const { id, machine } = await create();
-      await bash(id, "echo one > a.txt");
+      await bashIn(id, "echo one > a.txt");
       await sleep(id);
       let left = 3;
       machine.before = (step) => {
         if (step === "restore" && left-- > 0) throw containerError("the disk is broken");
       };
-      expect(await bash(id, "cat a.txt")).toContain("one");
+      expect(await bashIn(id, "cat a.txt")).toContain("one");
       const again = "start restore restore restore destroy start restore run";
       expect(machine.steps.join(" ")).toContain(again);
     });
@@ -416,16 +409,16 @@ describe("a hybrid session that becomes idle", () => {
 
   it("keeps the saved workspace as long as it is idle", async () => {
     const { id } = await create();
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     await sleep(id);
     await at(Date.now() + 400 * 86_400_000, () => maintain(env, Date.now()));
-    expect(await bash(id, "cat a.txt")).toContain("one");
+    expect(await bashIn(id, "cat a.txt")).toContain("one");
   });
 
   it("whose files can't be saved keeps its container for an hour, says so, and then reports their loss", async () => {
     await withoutPauses(async () => {
       const { id, machine } = await create();
-      await bash(id, "echo one > a.txt");
+      await bashIn(id, "echo one > a.txt");
       machine.before = (step) => {
         if (step === "snapshot") throw containerError("the bucket is away");
       };
@@ -445,7 +438,7 @@ describe("a hybrid session that becomes idle", () => {
         await until(() => machine.name === null);
       });
       expect((await read(id)).sandbox).not.toHaveProperty("saveFailed");
-      expect(await bash(id, "ls; echo '[end]'")).not.toContain("a.txt");
+      expect(await bashIn(id, "ls; echo '[end]'")).not.toContain("a.txt");
     });
   });
 
@@ -454,7 +447,7 @@ describe("a hybrid session that becomes idle", () => {
     async (loss) => {
       await withoutPauses(async () => {
         const { id, machine } = await create();
-        await bash(id, "echo one > a.txt");
+        await bashIn(id, "echo one > a.txt");
         let isAway = true;
         machine.before = (step) => {
           if (step === "snapshot" && isAway) throw containerError("the bucket is away");
@@ -467,7 +460,7 @@ describe("a hybrid session that becomes idle", () => {
           await runDurableObjectAlarm(objectOf(id));
           return (await sandboxState(id)) === "suspended";
         });
-        expect(await bash(id, "cat a.txt")).toContain("one");
+        expect(await bashIn(id, "cat a.txt")).toContain("one");
         expect(await losses(id)).toEqual([]);
       });
     },
@@ -475,13 +468,13 @@ describe("a hybrid session that becomes idle", () => {
 
   it("goes on in its container when a message comes between two attempts to save it", async () => {
     const { id, machine } = await create();
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     machine.before = (step) => {
       if (step === "snapshot") throw containerError("the bucket is away");
     };
     await idle(id);
     await until(async () => (await typesOf(id)).includes("sandbox.unsaved"));
-    expect(await bash(id, "cat a.txt")).toContain("one");
+    expect(await bashIn(id, "cat a.txt")).toContain("one");
     expect(await losses(id)).toEqual([]);
     expect(machine.names).toHaveLength(1);
   });
@@ -491,7 +484,7 @@ describe("a hybrid session that becomes idle", () => {
     async (which) => {
       await withoutPauses(async () => {
         const { id, machine } = await create();
-        await bash(id, "echo one > a.txt");
+        await bashIn(id, "echo one > a.txt");
         machine.before = (step) => {
           if (step === "snapshot") throw containerError("the bucket is away");
         };
@@ -512,7 +505,7 @@ describe("a hybrid session that becomes idle", () => {
   it("keeps a container that can't be saved if it is requested again", async () => {
     await withoutPauses(async () => {
       const { id, machine } = await create();
-      await bash(id, "echo one > a.txt");
+      await bashIn(id, "echo one > a.txt");
       let open = false;
       machine.before = async (step) => {
         if (step !== "snapshot") return;
@@ -521,7 +514,7 @@ describe("a hybrid session that becomes idle", () => {
       };
       await idle(id);
       await until(() => machine.steps.includes("snapshot"));
-      const asked = bash(id, "cat a.txt");
+      const asked = bashIn(id, "cat a.txt");
       await until(async () => (await read(id)).status === "active");
       open = true;
       expect(await asked).toContain("one");
@@ -557,12 +550,12 @@ describe("a hybrid session that becomes idle", () => {
           };
         });
         expect(struck, where).toBe(true);
-        const files = await bash(made.id, "cat a.txt; ls | wc -l");
+        const files = await bashIn(made.id, "cat a.txt; ls | wc -l");
         const told = await losses(made.id);
         if (whole) expect(told, where).toEqual([]);
         if (told.length === 0) expect(files, where).toMatch(/one\s+1/);
         expect(told.length, where).toBeLessThan(2);
-        await bash(made.id, "echo more > b.txt");
+        await bashIn(made.id, "echo more > b.txt");
         await sleep(made.id);
         await until(async () => new Set((await savedKeys(made.id)).map(saveOf)).size === 1);
       }
@@ -571,17 +564,13 @@ describe("a hybrid session that becomes idle", () => {
   );
 
   const saveOf = (key: string) => key.split("/")[2];
-  const loseBoth = ({ id, machine }: Made) => {
-    loseContainer(machine);
-    return lose(id);
-  };
 
   /** Writes a file, becomes idle and is resumed. It is disturbed from the moment it should become idle. */
   async function round(
     { id, machine }: Made,
     disturb: (machine: FakeContainer) => void,
   ): Promise<void> {
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     disturb(machine);
     await idle(id).catch(() => {});
     await until(async () => {
@@ -604,7 +593,7 @@ describe("a hybrid session that becomes idle", () => {
 describe("a session that ends", () => {
   it("saves its files, releases its container, and can be resumed with them", async () => {
     const { id, machine } = await create({ pattern: "long-running" });
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     expect(value(await sessionOf(id).terminate(ALICE, "enough"))).toMatchObject({
       status: "terminated",
     });
@@ -613,7 +602,7 @@ describe("a session that ends", () => {
     value(await sessionOf(spec.id).create(ALICE, spec));
     expect(machine.name).toBeNull();
     expect(machine.steps.join(" ")).toBe("start run snapshot destroy");
-    expect(await bash(spec.id, "cat a.txt")).toContain("one");
+    expect(await bashIn(spec.id, "cat a.txt")).toContain("one");
     expect(next.steps.join(" ")).toMatch(/^start restore run/);
     expect(await sessionOf(id).needsContainer(id)).toBe(false);
     expect((await typesOf(id)).at(-1)).toBe("session.terminated");
@@ -621,7 +610,7 @@ describe("a session that ends", () => {
 
   it("saves only after its running commands have ended", async () => {
     const { id, machine } = await create();
-    const asked = bash(id, "echo one > a.txt; sleep 60; echo two > a.txt");
+    const asked = bashIn(id, "echo one > a.txt; sleep 60; echo two > a.txt");
     await until(() => machine.steps.includes("run"));
     const over: string[] = [];
     machine.before = (step) => {
@@ -639,7 +628,7 @@ describe("a session that ends", () => {
 
   it("continues its save and release after a loss of the object", async () => {
     const { id, machine } = await create();
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     machine.before = (step) => (step === "snapshot" ? new Promise(() => {}) : undefined);
     value(await sessionOf(id).terminate(ALICE, "enough"));
     await until(() => machine.steps.includes("snapshot"));
@@ -652,7 +641,7 @@ describe("a session that ends", () => {
 
   it("reports that its files are lost if they could not be saved", async () => {
     const { id, machine } = await create();
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     loseContainer(machine);
     value(await sessionOf(id).terminate(ALICE, "enough"));
     await comesToBe(id, "lost");
@@ -676,7 +665,7 @@ describe("a session that ends", () => {
         if (step === "run") running = true;
         if (step === "destroy") expect(running).toBe(false);
       };
-      const asked = bash(id, "sleep 100").catch(() => {});
+      const asked = bashIn(id, "sleep 100").catch(() => {});
       await until(() => running);
       await end(id);
       await until(() => machine.name === null);
@@ -689,7 +678,7 @@ describe("a session that ends", () => {
 
   it("leaves no workspace if it was ephemeral", async () => {
     const { id, machine } = await create({ pattern: "ephemeral" });
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     await until(() => machine.name === null);
     expect(machine.steps.join(" ")).toBe("start run destroy");
     expect(await savedKeys(id)).toEqual([]);
@@ -710,18 +699,18 @@ describe("a session that ends", () => {
 
 describe("a session that is deleted", () => {
   it.each<[string, (made: Made) => Promise<unknown>]>([
-    ["with a container", ({ id }) => bash(id, "echo one > a.txt")],
+    ["with a container", ({ id }) => bashIn(id, "echo one > a.txt")],
     [
       "in the idle state",
       async ({ id }) => {
-        await bash(id, "echo one > a.txt");
+        await bashIn(id, "echo one > a.txt");
         await sleep(id);
       },
     ],
     [
       "while its container is being saved",
       async ({ id, machine }) => {
-        await bash(id, "echo one > a.txt");
+        await bashIn(id, "echo one > a.txt");
         machine.before = (step) => (step === "snapshot" ? scheduler.wait(50) : undefined);
         await idle(id);
         await until(() => machine.steps.includes("snapshot"));
@@ -731,7 +720,7 @@ describe("a session that is deleted", () => {
       "while its container is starting",
       async ({ id, machine }) => {
         loseContainer(machine);
-        await bash(id, "echo lost");
+        await bashIn(id, "echo lost");
         machine.before = (step) => (step === "start" ? scheduler.wait(50) : undefined);
         value(await sessionOf(id).send(ALICE, aMessage('/Bash {"command":"ls"}')));
         await until(() => machine.steps.filter((step) => step === "start").length === 2);
@@ -749,7 +738,7 @@ describe("a session that is deleted", () => {
 
   it("retries to destroy its container if that fails at first", async () => {
     const { id, machine } = await create();
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     machine.before = (step) => {
       if (step === "destroy") throw containerError("the host is away");
     };
@@ -764,7 +753,7 @@ describe("a session that is deleted", () => {
 describe("a session that has no container at the moment", () => {
   it("can be forked and snapshotted without starting one", async () => {
     const { id, machine } = await create();
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     await sleep(id);
     const before = machine.steps.length;
     const spec = aSpec({ config: { resumeSessionId: id, forkSession: true } });
@@ -777,7 +766,7 @@ describe("a session that has no container at the moment", () => {
     value(await sessionOf(other.id).create(ALICE, other));
     expect(machine.steps).toHaveLength(before);
     for (const made of [spec.id, other.id, id]) {
-      expect(await bash(made, "cat a.txt")).toContain("one");
+      expect(await bashIn(made, "cat a.txt")).toContain("one");
     }
   });
 
@@ -788,18 +777,18 @@ describe("a session that has no container at the moment", () => {
     const spec = aSpec({ config: { snapshotId } });
     addFakeContainer(spec.id);
     value(await sessionOf(spec.id).create(ALICE, spec));
-    expect(await bash(spec.id, "ls -A | wc -l")).toContain("0");
+    expect(await bashIn(spec.id, "ls -A | wc -l")).toContain("0");
     expect(machine.steps).toEqual(["start"]);
   });
 
   it("can start from a session with a running container, without releasing that", async () => {
     const { id, machine } = await create();
-    await bash(id, "echo one > a.txt");
+    await bashIn(id, "echo one > a.txt");
     const spec = aSpec({ config: { resumeSessionId: id } });
     value(await sessionOf(spec.id).create(ALICE, spec));
     expect(machine.steps.join(" ")).toBe("start run snapshot");
     expect(machine.name).not.toBeNull();
-    expect(await bash(spec.id, "cat a.txt")).toContain("one");
+    expect(await bashIn(spec.id, "cat a.txt")).toContain("one");
   });
 });
 
@@ -820,16 +809,16 @@ describe("a session in a container", () => {
       await useRealContainer(id);
       const spec = aSpec({ id, pattern: "hybrid", limits: IDLE_AFTER_A_MINUTE });
       value(await sessionOf(id).create(ALICE, spec));
-      await bash(id, "echo one > a.txt; echo started");
+      await bashIn(id, "echo one > a.txt; echo started");
       await sleep(id);
-      expect(await bash(id, "cat a.txt")).toContain("one");
+      expect(await bashIn(id, "cat a.txt")).toContain("one");
 
-      const asked = bash(id, "touch here; sleep 30");
+      const asked = bashIn(id, "touch here; sleep 30");
       await scheduler.wait(700);
       await killContainer(id);
       expect(await asked).toContain("its machine is lost");
       expect(await losses(id)).toHaveLength(1);
-      expect(await bash(id, "cat a.txt; ls")).toMatch(/one\s+a.txt$/);
+      expect(await bashIn(id, "cat a.txt; ls")).toMatch(/one\s+a.txt$/);
       value(await sessionOf(id).remove(ALICE));
     },
     20_000,
