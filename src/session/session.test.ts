@@ -381,7 +381,7 @@ describe("limits", () => {
   });
 
   it("the idle timeout makes a hybrid session idle, and a message resumes it with its conversation", async () => {
-    const id = await createSession({ pattern: "hybrid", ...limited({ maxIdleTimeMs: 100 }) });
+    const id = await createSession({ pattern: "hybrid", ...limited({ maxIdleTimeMs: 700 }) });
     await ask(id, '/Bash {"command":"echo kept > note.txt; cd /tmp"}');
     await until(async () => (await read(id)).status === "idle");
     const woken = await ask(id, '/Bash {"command":"pwd; cat /workspace/note.txt"}');
