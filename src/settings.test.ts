@@ -13,6 +13,7 @@ describe("readSettings", () => {
       OFFLINE_MODEL: false,
       CONTAINERS: false,
       WARM_POOL_TARGET: 0,
+      SESSION_RETENTION_DAYS: null,
       DNS_RESOLVER: "https://cloudflare-dns.com/dns-query",
     });
   });
@@ -20,6 +21,11 @@ describe("readSettings", () => {
   it("interprets none and null as no limit", () => {
     expect(readSettings({ DEFAULT_MAX_BUDGET_USD: "none" }).DEFAULT_MAX_BUDGET_USD).toBeNull();
     expect(readSettings({ DEFAULT_MAX_LIFETIME_MS: "null" }).DEFAULT_MAX_LIFETIME_MS).toBeNull();
+  });
+
+  it("takes a number of days as the retention", () => {
+    expect(readSettings({ SESSION_RETENTION_DAYS: "30" }).SESSION_RETENTION_DAYS).toBe(30);
+    expect(readSettings({ SESSION_RETENTION_DAYS: "none" }).SESSION_RETENTION_DAYS).toBeNull();
   });
 
   it("interprets none as no resolver", () => {
@@ -38,6 +44,10 @@ describe("readSettings", () => {
     ["WARM_POOL_TARGET", "1.5"],
     ["WARM_POOL_TARGET", ""],
     ["WARM_POOL_TARGET", "1000"],
+    ["SESSION_RETENTION_DAYS", "0"],
+    ["SESSION_RETENTION_DAYS", ""],
+    ["SESSION_RETENTION_DAYS", "1.5"],
+    ["SESSION_RETENTION_DAYS", "36601"],
     ["API_KEYS", "not json"],
     ["API_KEYS", '[{"name":"a","owner":"b","sha256":"short"}]'],
     ["MODEL_PRICES", '{"m":{"input":-1,"output":1}}'],

@@ -15,6 +15,22 @@ const limit = (fallback: number, kind: "integer" | "amount") =>
       return z.NEVER;
     });
 
+/** The longest retention that can be chosen, in days: a century. */
+export const MAX_RETENTION_DAYS = 36_600;
+
+/** A number of days; null for "none". */
+const days = z
+  .string()
+  .default("none")
+  .transform((text) => (text === "none" ? null : Number(/^\d+$/.test(text) ? text : Number.NaN)))
+  .pipe(
+    z
+      .int({ error: 'must be an integer or "none"' })
+      .min(1, "must be 1 or more")
+      .max(MAX_RETENTION_DAYS, `must be ${MAX_RETENTION_DAYS} at most`)
+      .nullable(),
+  );
+
 /** True for "true" or "1"; false for "false", "0", "" or an absent variable. */
 const flag = z
   .enum(["true", "1", "false", "0", ""])
@@ -93,6 +109,8 @@ const Settings = z.object({
   DEFAULT_MAX_IDLE_TIME_MS: limit(1_800_000, "integer"),
   DEFAULT_MAX_LIFETIME_MS: limit(86_400_000, "integer"),
   DEFAULT_MAX_BUDGET_USD: limit(5, "amount"),
+  /** Days after which an ended session is deleted, unless its config says otherwise; null keeps it. */
+  SESSION_RETENTION_DAYS: days,
   /** Whether containers are available. If so, sessions use them by default; if not, they use embedded sandboxes. */
   CONTAINERS: flag,
   AGENT_WORKSPACE: z

@@ -32,6 +32,22 @@ export interface SandboxInfo {
 /** The condition for sessions that may still change without a request. */
 export const AWAITED = sql`(status in ('initializing', 'active', 'idle') or pattern = 'ephemeral') is true`;
 
+/** The condition for sessions that have ended and stay until retention deletes them. */
+export const KEPT = sql`status in ('completed', 'error', 'terminated') and pattern <> 'ephemeral'`;
+/** Whether the deployment's setting decides how long a session is kept: 0 or 1. */
+export const KEPT_BY_SETTING = sql`retention_days is null`;
+/**
+ * The end of a session, plus the days for which it itself wants to be kept. In ms since 1970. Written without functions,
+ * because the generator of migrations splits an expression at its commas.
+ */
+export const KEPT_FROM = sql.raw(
+  `case when terminated_at is null then completed_at else terminated_at end
+    + 86400000 * case when retention_days is null then 0 else retention_days end`.replace(
+    /\s+/g,
+    " ",
+  ),
+);
+
 /**
  * One row per session: the index for lists and statistics, and the form in which a session's object reports its
  * state. Instants are ms since 1970, money is nano-dollars.
@@ -59,8 +75,10 @@ export const agentSessions = sqliteTable(
     updatedAt: integer("updated_at").notNull(),
     expiresAt: integer("expires_at"),
     expiresBecause: text("expires_because", {
-      enum: ["idle_timeout", "lifetime_limit", "cleanup"],
+      enum: ["idle_timeout", "lifetime_limit", "cleanup", "retention"],
     }),
+    /** How long the session itself wants to be kept after its end; null leaves it to the deployment. */
+    retentionDays: integer("retention_days"),
     /** Time from `startedAt` to the end in ms; null until the session ends. */
     durationMs: integer("duration_ms"),
 
@@ -88,6 +106,8 @@ export const agentSessions = sqliteTable(
     index("sessions_cost").on(t.totalCostNanos, t.id, t.status, t.pattern, t.createdAt),
     // Sessions that may still change without a request: an ephemeral one is removed after its end.
     index("sessions_awaited").on(t.id).where(AWAITED),
+    // Ended sessions by the time at which retention deletes them: see retention.ts.
+    index("sessions_kept").on(KEPT_BY_SETTING, KEPT_FROM, t.id).where(KEPT),
     index("sessions_status").on(t.status, t.createdAt, t.id, t.pattern),
     index("sessions_pattern").on(t.pattern, t.createdAt, t.id),
     index("sessions_user").on(t.userId, t.createdAt, t.id).where(sql`user_id is not null`),

@@ -3,7 +3,7 @@ import { PATTERNS } from "../db/schema";
 import { defaultProviderOf } from "../session/deployment";
 import type { MessageRequest, ScheduleRequest, SessionPatch, SessionSpec } from "../session/rpc";
 import { cronProblem } from "../session/rules/schedule-times";
-import type { Settings } from "../settings";
+import { MAX_RETENTION_DAYS, type Settings } from "../settings";
 import { nanos } from "../shared/money";
 import { Prompt } from "./prompt";
 
@@ -68,6 +68,7 @@ const Config = z
     continueSession: z.boolean().nullish(),
     forkSession: z.boolean().nullish(),
     snapshotId: name.nullish(),
+    retentionDays: z.int().min(1).max(MAX_RETENTION_DAYS).nullish(),
     runtime: z.enum(["loop", "claude-code"]).nullish(),
     sandbox: SandboxConfig.transform(withoutNulls).nullish(),
     env: z.record(EnvName, EnvValue.nullable()).transform(withoutNulls).nullish(),

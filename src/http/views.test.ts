@@ -31,6 +31,7 @@ const aSession = (overrides: Partial<SessionRow> = {}): SessionRow => ({
   updatedAt: at + 6_000,
   expiresAt: null,
   expiresBecause: null,
+  retentionDays: null,
   durationMs: null,
   totalCostNanos: 350_000_000,
   totalTokens: 18_500,

@@ -110,6 +110,7 @@ describe("the breaker of a session", () => {
 const TIMING = {
   lifecycle: { status: "active" as const, startedAt: 0 },
   limits: NO_LIMITS,
+  retentionMs: null,
   createdAt: 0,
   lastActivityAt: 0,
   busy: false,

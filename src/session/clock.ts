@@ -111,8 +111,10 @@ export class Clock {
   }
 
   #applyDeadline(): void {
-    const { store, drafts, commit } = this.#context;
+    const { id, store, drafts, commit } = this.#context;
     const due = dueDeadline(timingOf(store), Date.now());
-    if (due) commit((now) => applyDeadline(store, due.because, drafts, now));
+    if (!due) return;
+    commit((now) => applyDeadline(store, due.because, drafts, now));
+    if (due.because === "retention") log("session.expired", { session: id });
   }
 }

@@ -64,6 +64,9 @@ function openUpstream({
   return offline ? { apiKey: "offline", baseURL, fetch: offlineFetch() } : null;
 }
 
+/** Returns the days that sessions are kept after their end if their config does not say it; null keeps them. */
+export const defaultRetentionDays = (): number | null => settings.SESSION_RETENTION_DAYS;
+
 /** Resolves host names before agents fetch from them; undefined if the deployment has no DNS resolver. */
 export const lookup: Lookup | undefined = settings.DNS_RESOLVER
   ? createLookup({ resolver: settings.DNS_RESOLVER, fetch: (input, init) => fetch(input, init) })

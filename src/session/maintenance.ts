@@ -1,17 +1,20 @@
 import { nextReconcileBatch } from "../db/reconcile-cursor";
+import { nextExpiredSessions } from "../db/retention";
 import type { SessionRow } from "../db/schema";
 import { purgeTombstones, removeSession } from "../db/sessions";
 import { maintainPool } from "../pool/client";
 import { collectGarbage } from "../sandbox/archive";
 import { errorText, log } from "../shared/log";
+import { defaultRetentionDays } from "./deployment";
 import type { SessionRpc } from "./rpc";
 import { SnapshotBucket } from "./storage/snapshot-bucket";
 
 /** How long the tombstone of a removed session is kept, in ms. It guards against a late write. */
 const TOMBSTONE_MS = 7 * 86_400_000;
 
-/** Limits of one run: batches of tombstones, rows to reconcile, and rows at once. The next run continues. */
+/** Limits of one run: batches of tombstones and of expired sessions, rows of a batch, and rows at once. */
 const MAX_PURGES = 10;
+const MAX_EXPIRIES = 5;
 const MAX_ROWS = 100;
 const ROWS_AT_ONCE = 10;
 
@@ -19,13 +22,14 @@ const ROWS_AT_ONCE = 10;
 const QUIET_MS = 5 * 60_000;
 
 /**
- * Removes expired tombstones and snapshots, maintains the warm pool, and repairs rows of the index that differ from
- * their objects. Runs every few minutes. Never rejects.
+ * Removes expired sessions, tombstones and snapshots, maintains the warm pool, and repairs rows of the index that differ
+ * from their objects. Runs every few minutes. Never rejects.
  */
 export async function maintain(env: Env, now: number): Promise<void> {
   await attempt("pool", () => maintainPool(env));
   await attempt("purge", () => purge(env.DB, now));
   await attempt("reconcile", () => reconcile(env, now));
+  await attempt("retention", () => removeExpired(env, now));
   await attempt("snapshots", () => new SnapshotBucket(env.SNAPSHOTS).removeExpired(now));
   await attempt("garbage", () => collectGarbage(env.SNAPSHOTS, now));
 }
@@ -38,7 +42,23 @@ async function purge(d1: D1Database, now: number): Promise<void> {
 
 async function reconcile(env: Env, now: number): Promise<void> {
   const quiet = { before: now - QUIET_MS, after: now + QUIET_MS };
-  const rows = await nextReconcileBatch(env.DB, { ...quiet, limit: MAX_ROWS });
+  await reconcileRows(env, await nextReconcileBatch(env.DB, { ...quiet, limit: MAX_ROWS }), now);
+}
+
+/**
+ * Deletes ended sessions whose retention is over. An ended session has an alarm for this, but not if it ended before the
+ * setting was made or shortened. Each object decides by its own state.
+ */
+async function removeExpired(env: Env, now: number): Promise<void> {
+  const query = { now, days: defaultRetentionDays(), limit: MAX_ROWS };
+  for (let batches = 0; batches < MAX_EXPIRIES; batches++) {
+    const rows = await nextExpiredSessions(env.DB, query);
+    await reconcileRows(env, [...rows], now);
+    if (rows.length < MAX_ROWS) return;
+  }
+}
+
+async function reconcileRows(env: Env, rows: SessionRow[], now: number): Promise<void> {
   while (rows.length > 0) {
     const some = rows.splice(0, ROWS_AT_ONCE);
     // An object that cannot be reached must not prevent the others from being reconciled.
@@ -51,7 +71,8 @@ async function reconcileRow(env: Env, row: SessionRow, now: number): Promise<voi
   const session = env.SESSIONS.getByName(row.id) as unknown as Pick<SessionRpc, "reconcile">;
   const verdict = await session.reconcile(row);
   if (verdict === "unknown") await removeSession(env.DB, row, now);
-  if (verdict !== "right") log("index.repaired", { session: row.id, verdict });
+  if (verdict === "wrong" || verdict === "unknown")
+    log("index.repaired", { session: row.id, verdict });
 }
 
 async function attempt(task: string, act: () => Promise<void>): Promise<void> {

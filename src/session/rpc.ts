@@ -84,6 +84,8 @@ export interface SessionConfig {
   continueSession?: boolean | undefined;
   forkSession?: boolean | undefined;
   snapshotId?: string | undefined;
+  /** The days that the session is kept after its end. If absent, the deployment's setting applies. */
+  retentionDays?: number | undefined;
 }
 
 /** The specification of a new session: a parsed request, with the deployment's defaults filled in. */
@@ -262,9 +264,9 @@ export interface SessionRpc {
   remove(caller: Caller): Promise<Result<null>>;
   /**
    * For maintenance, which has no caller: runs what is due, compares the index's row with the session, and updates the
-   * index if the row is `wrong`. Returns `unknown` if the session does not exist.
+   * index if the row is `wrong`. Returns `removed` if the session is deleted, and `unknown` if it does not exist.
    */
-  reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown">;
+  reconcile(row: SessionRow): Promise<"right" | "wrong" | "removed" | "unknown">;
   /** For the sandbox: returns where an outgoing request to a host goes. Nowhere if the session does not exist. */
   egress(host: string): Promise<Egress>;
   /**

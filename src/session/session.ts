@@ -251,13 +251,17 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return this.#container.isWanted() && this.#store.state.sandbox.id === sandboxId;
   }
 
-  async reconcile(row: SessionRow): Promise<"right" | "wrong" | "unknown"> {
+  async reconcile(row: SessionRow): Promise<"right" | "wrong" | "removed" | "unknown"> {
     if (!this.#store.exists()) return "unknown";
     // An alarm may have been lost.
     await this.#clock.doDue();
     this.#clock.planAlarm();
+    if (this.#isRemoved()) {
+      await this.#guard.attempt("reconcile", () => this.#outbox.drain(INDEX_WAIT_MS));
+      return "removed";
+    }
     await this.#sessionEnv.reencrypt();
-    if (!this.#store.exists()) return "unknown";
+    if (this.#isRemoved()) return "removed";
     let isRight = true;
     await this.#guard.attempt("reconcile", async () => {
       isRight = rowsEqual(toSessionRow(this.#store), row);
@@ -335,6 +339,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   #isVisibleTo({ owner, admin }: Caller): boolean {
     return this.#store.exists() && (this.#store.identity.owner === owner || admin);
+  }
+
+  #isRemoved(): boolean {
+    return !this.#store.exists() || this.#store.state.removed;
   }
 
   /** Starts and stops work on the message and the container, as the session's state requires. */

@@ -26,6 +26,7 @@ export function aSessionRow(changes: Partial<SessionRow> = {}): SessionRow {
     updatedAt: createdAt,
     expiresAt: null,
     expiresBecause: null,
+    retentionDays: null,
     durationMs: null,
     totalCostNanos: 0,
     totalTokens: 0,

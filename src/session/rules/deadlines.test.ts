@@ -13,6 +13,7 @@ import {
 const timing = (changes: Partial<Timing> = {}): Timing => ({
   lifecycle: { status: "active", startedAt: 1_000 },
   limits: { maxIdleTimeMs: 10_000, maxLifetimeMs: 60_000, maxBudgetNanos: null, maxTurns: null },
+  retentionMs: null,
   createdAt: 1_000,
   lastActivityAt: 5_000,
   busy: false,
@@ -52,6 +53,21 @@ describe("nextDeadline", () => {
       { at: 70_000, because: "cleanup" },
     ],
     ["one that is kept has no deadline", { lifecycle: { ...completed, cleanupAt: null } }, null],
+    [
+      "one that is kept for some time is deleted that long after its end",
+      { lifecycle: { ...completed, cleanupAt: null }, retentionMs: 5_000 },
+      { at: 5_001, because: "retention" },
+    ],
+    [
+      "the earlier of cleanup and retention comes first",
+      { lifecycle: completed, retentionMs: 80_000 },
+      { at: 70_000, because: "cleanup" },
+    ],
+    [
+      "a session that has not ended has no retention",
+      { lifecycle: { status: "idle", startedAt: 0 }, retentionMs: 1 },
+      { at: 61_000, because: "lifetime_limit" },
+    ],
     [
       "a session with a run to come has no idle timeout",
       { scheduleAt: 50_000 },

@@ -12,6 +12,8 @@ const MIN_ALARM_MS = 250;
 export interface Timing {
   lifecycle: Lifecycle;
   limits: Limits;
+  /** How long the session is kept after its end, in ms; null for no limit. */
+  retentionMs: number | null;
   createdAt: number;
   lastActivityAt: number;
   /** Whether a message runs. */
@@ -41,10 +43,15 @@ export interface Deadline {
 export function nextDeadline(timing: Timing): Deadline | null {
   const { lifecycle, limits } = timing;
   if (timing.removed) return null;
-  if (isEnded(lifecycle)) {
-    return lifecycle.cleanupAt === null ? null : { at: lifecycle.cleanupAt, because: "cleanup" };
-  }
   const deadlines: Deadline[] = [];
+  if (isEnded(lifecycle)) {
+    const { cleanupAt, endedAt } = lifecycle;
+    if (cleanupAt !== null) deadlines.push({ at: cleanupAt, because: "cleanup" });
+    if (timing.retentionMs !== null) {
+      deadlines.push({ at: endedAt + timing.retentionMs, because: "retention" });
+    }
+    return earliest(deadlines);
+  }
   if (limits.maxLifetimeMs !== null) {
     deadlines.push({ at: timing.createdAt + limits.maxLifetimeMs, because: "lifetime_limit" });
   }
@@ -60,11 +67,14 @@ export function nextDeadline(timing: Timing): Deadline | null {
     const since = Math.max(timing.lastActivityAt, lifecycle.startedAt);
     deadlines.push({ at: since + limits.maxIdleTimeMs, because: "idle_timeout" });
   }
-  return deadlines.reduce<Deadline | null>(
+  return earliest(deadlines);
+}
+
+const earliest = (deadlines: readonly Deadline[]): Deadline | null =>
+  deadlines.reduce<Deadline | null>(
     (first, next) => (first === null || next.at < first.at ? next : first),
     null,
   );
-}
 
 /** Returns the earliest deadline if it is due; null otherwise. */
 export function dueDeadline(timing: Timing, now: number): Deadline | null {

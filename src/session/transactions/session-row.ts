@@ -1,4 +1,5 @@
 import type { SessionRow } from "../../db/schema";
+import { defaultRetentionDays } from "../deployment";
 import type { SessionPatch } from "../rpc";
 import { isPending } from "../rules/container-state";
 import { nextDeadline, scheduleOffset, type Timing } from "../rules/deadlines";
@@ -7,15 +8,19 @@ import type { SessionStore } from "../storage/store";
 import { nextRunAt, schedulesWait } from "./schedules";
 import { needsCheckpoint } from "./state";
 
+const DAY_MS = 86_400_000;
+
 /** Returns the input of the deadline rules for a session. */
 export function timingOf(store: SessionStore): Timing {
   const { lifecycle, lastActivityAt, running, removed, machine } = store.state;
-  const { id, createdAt, pattern } = store.identity;
+  const { id, createdAt, pattern, config } = store.identity;
   const { limits } = store.metadata;
+  const retentionDays = config.retentionDays ?? defaultRetentionDays();
   const outboxAt = store.outbox?.nextAt ?? null;
   return {
     lifecycle,
     limits,
+    retentionMs: retentionDays === null ? null : retentionDays * DAY_MS,
     createdAt,
     lastActivityAt,
     busy: running !== null,
@@ -62,6 +67,7 @@ export function toSessionRow(store: SessionStore): SessionRow {
     updatedAt: state.updatedAt,
     expiresAt: deadline?.at ?? null,
     expiresBecause: deadline?.because ?? null,
+    retentionDays: config.retentionDays ?? null,
     durationMs: endedAt === null ? null : endedAt - (startedAt ?? endedAt),
     totalCostNanos: whole(state.balance.spentNanos),
     totalTokens: whole(state.totalTokens),

@@ -91,7 +91,7 @@ export function applyDeadline(
   drafts: Drafts,
   now: number,
 ): void {
-  if (because === "cleanup") markDeleted(store, drafts, now);
+  if (because === "cleanup" || because === "retention") markDeleted(store, drafts, now);
   else if (because === "lifetime_limit") terminateSession(store, because, because, drafts, now);
   else setLifecycle(store, expireIdle(store.state.lifecycle, endContext(store), now), now);
 }

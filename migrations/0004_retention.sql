@@ -1,0 +1,2 @@
+ALTER TABLE `agent_sessions` ADD `retention_days` integer;--> statement-breakpoint
+CREATE INDEX `sessions_kept` ON `agent_sessions` (retention_days is null,case when terminated_at is null then completed_at else terminated_at end + 86400000 * case when retention_days is null then 0 else retention_days end,`id`) WHERE status in ('completed', 'error', 'terminated') and pattern <> 'ephemeral';
