@@ -7,6 +7,7 @@ import type { AppEnv } from "./context";
 import { conversations } from "./conversations";
 import { ApiError, logFailure, notFound, onError, respond } from "./errors";
 import { events } from "./events";
+import { exporting } from "./export";
 import { messages } from "./messages";
 import { pool } from "./pool";
 import { schedules } from "./schedules";
@@ -33,6 +34,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", schedules)
     .route("/api/sessions", snapshots)
     .route("/api/sessions", events)
+    .route("/api/sessions", exporting)
     .route("/api/conversations", conversations)
     .route("/api/pool", pool);
 

@@ -178,6 +178,21 @@ export interface ScheduleRow {
   createdAt: number;
 }
 
+/** A page to read: what follows a position or seq, up to `limit`, and fewer if it has more than `maxCharacters`. */
+export interface PageRequest {
+  after: number;
+  limit: number;
+  /** 8 Mi by default and at most. A page has at least one entry, however large. */
+  maxCharacters?: number;
+}
+
+/** A session at one moment: its row, the position of its newest message, and the seq of its newest event. */
+export interface SessionExtent {
+  row: SessionRow;
+  lastPosition: number;
+  lastSeq: number;
+}
+
 /** A page of messages, oldest first. `next` is the position after which the next page starts; null on the last page. */
 export interface MessagePage {
   messages: MessageRow[];
@@ -222,6 +237,8 @@ export interface SessionRpc {
   create(caller: Caller, spec: SessionSpec): Promise<Result<SessionRow>>;
   /** Returns the session's row. */
   read(caller: Caller): Promise<Result<SessionRow>>;
+  /** Returns the session's row and how far its messages and events go. */
+  extent(caller: Caller): Promise<Result<SessionExtent>>;
   /** Changes metadata or limits. Ends the session if a new limit is used up already and no message runs. */
   update(caller: Caller, patch: SessionPatch): Promise<Result<SessionRow>>;
   /** Accepts a message and returns immediately. A repeat returns the message in its current state. */
@@ -229,11 +246,11 @@ export interface SessionRpc {
   /** Accepts a message and returns after it has ended. */
   ask(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>>;
   /** Returns up to `limit` messages after position `after`, oldest first. */
-  messages(caller: Caller, page: { after: number; limit: number }): Promise<Result<MessagePage>>;
+  messages(caller: Caller, page: PageRequest): Promise<Result<MessagePage>>;
   /** Returns one message. */
   message(caller: Caller, messageId: string): Promise<Result<MessageRow>>;
   /** Returns up to `limit` events after seq `after`, oldest first. */
-  events(caller: Caller, page: { after: number; limit: number }): Promise<Result<EventPage>>;
+  events(caller: Caller, page: PageRequest): Promise<Result<EventPage>>;
   /** Interrupts the running message and returns it; null if none runs. */
   interrupt(caller: Caller): Promise<Result<MessageRow | null>>;
   /** Ends the session. Idempotent: an ended session does not change. */

@@ -4,6 +4,7 @@ import { putSession, removeSession } from "../db/sessions";
 import { isLastEvent, isMessageEnd } from "../events/event";
 import type { Egress } from "../sandbox/egress";
 import { type Grant, grantOf } from "../sandbox/transfers";
+import { MAX_PAGE_CHARACTERS } from "../shared/sql";
 import { Breaker } from "./breaker";
 import { ClaudeCode } from "./claude-code/claude-code";
 import { Clock } from "./clock";
@@ -22,11 +23,13 @@ import {
   type MessageRequest,
   type MessageRow,
   ok,
+  type PageRequest,
   type Refusal,
   type Result,
   refuse,
   type ScheduleRequest,
   type ScheduleRow,
+  type SessionExtent,
   type SessionPatch,
   type SessionRpc,
   type SessionSpec,
@@ -120,6 +123,14 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return this.#enter(caller, () => ok(toSessionRow(this.#store)));
   }
 
+  async extent(caller: Caller): Promise<Result<SessionExtent>> {
+    return this.#enter(caller, () => {
+      const { messages, log } = this.#store;
+      const row = toSessionRow(this.#store);
+      return ok({ row, lastPosition: messages.lastPosition(), lastSeq: log.lastSeq() });
+    });
+  }
+
   async update(caller: Caller, patch: SessionPatch): Promise<Result<SessionRow>> {
     return this.#enter(caller, () => {
       this.#commit((now) => updateSession(this.#store, patch, this.#drafts, now));
@@ -146,12 +157,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return this.message(caller, request.id);
   }
 
-  async messages(
-    caller: Caller,
-    page: { after: number; limit: number },
-  ): Promise<Result<MessagePage>> {
+  async messages(caller: Caller, page: PageRequest): Promise<Result<MessagePage>> {
     return this.#enter(caller, () => {
-      const messages = this.#store.messages.rowsAfter(page.after, page.limit);
+      const { after, limit, maxCharacters } = page;
+      const messages = this.#store.messages.rowsAfter(after, limit, maxCharacters);
       if (messages.some((message) => message.endedAt !== null)) this.#markRead();
       const last = messages.at(-1)?.position ?? page.after;
       return ok({ messages, next: last < this.#store.messages.lastPosition() ? last : null });
@@ -169,9 +178,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     });
   }
 
-  async events(caller: Caller, page: { after: number; limit: number }): Promise<Result<EventPage>> {
+  async events(caller: Caller, page: PageRequest): Promise<Result<EventPage>> {
     return this.#enter(caller, () => {
-      const events = this.#store.log.after(page.after, page.limit).map(parseLogged);
+      const { after, limit, maxCharacters = MAX_PAGE_CHARACTERS } = page;
+      const events = this.#store.log.page(after, limit, maxCharacters).map(parseLogged);
       const last = events.at(-1)?.seq ?? page.after;
       return ok({ events, hasMore: last < this.#store.log.lastSeq() });
     });

@@ -18,15 +18,24 @@ export const all = (sql: Sql, query: string, ...bindings: SqlStorageValue[]): Ro
   sql.exec<Row>(query, ...bindings).toArray();
 
 /** Maximum size of a page in characters: an RPC response is limited to 32 MiB. */
-const MAX_PAGE_CHARACTERS = 8 << 20;
+export const MAX_PAGE_CHARACTERS = 8 << 20;
 
 /** Returns the first rows of a query: as many as fit into a page, and at least one. */
-export function page(sql: Sql, query: string, ...bindings: SqlStorageValue[]): Row[] {
+export const page = (sql: Sql, query: string, ...bindings: SqlStorageValue[]): Row[] =>
+  pageUpTo(MAX_PAGE_CHARACTERS, sql, query, ...bindings);
+
+/** Returns the first rows of a query: as many as have up to `maxCharacters`, and at least one. */
+export function pageUpTo(
+  maxCharacters: number,
+  sql: Sql,
+  query: string,
+  ...bindings: SqlStorageValue[]
+): Row[] {
   const rows: Row[] = [];
   let characters = 0;
   for (const row of sql.exec<Row>(query, ...bindings)) {
     for (const value of Object.values(row)) characters += String(value).length;
-    if (rows.length > 0 && characters > MAX_PAGE_CHARACTERS) break;
+    if (rows.length > 0 && characters > maxCharacters) break;
     rows.push(row);
   }
   return rows;

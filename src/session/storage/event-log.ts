@@ -1,6 +1,15 @@
 import type { EventBody, EventScope, SessionEvent } from "../../events/event";
 import { isTextDeeperThan } from "../../shared/json-depth";
-import { all, one, page, type Row, type Sql, text } from "../../shared/sql";
+import {
+  all,
+  MAX_PAGE_CHARACTERS,
+  one,
+  page,
+  pageUpTo,
+  type Row,
+  type Sql,
+  text,
+} from "../../shared/sql";
 
 /** An event of the log. Its `json` can be sent to clients without further encoding. */
 export interface LoggedEvent {
@@ -38,18 +47,15 @@ export class EventLog {
 
   /** Returns up to `limit` events whose seq is greater than `after`, oldest first. `messageId` selects one message. */
   after(after: number, limit: number, messageId?: string): LoggedEvent[] {
-    const rows = messageId
-      ? page(
-          this.#sql,
-          "SELECT * FROM events WHERE seq > ? AND message_id = ? ORDER BY seq LIMIT ?",
-          after,
-          messageId,
-          limit,
-        )
-      : page(this.#sql, "SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?", after, limit);
-    return rows.map((row) =>
-      logEntry(Number(row.seq), String(row.type), text(row.message_id), readable(row)),
-    );
+    if (messageId === undefined) return this.page(after, limit, MAX_PAGE_CHARACTERS);
+    const query = "SELECT * FROM events WHERE seq > ? AND message_id = ? ORDER BY seq LIMIT ?";
+    return page(this.#sql, query, after, messageId, limit).map(decodeRow);
+  }
+
+  /** Returns events after a seq: up to `limit`, and fewer if they have more than `maxCharacters`. */
+  page(after: number, limit: number, maxCharacters: number): LoggedEvent[] {
+    const query = "SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?";
+    return pageUpTo(maxCharacters, this.#sql, query, after, limit).map(decodeRow);
   }
 
   /** Returns the seq of the newest event; 0 if there is none. */
@@ -81,6 +87,9 @@ export class EventLog {
     return taken;
   }
 }
+
+const decodeRow = (row: Row): LoggedEvent =>
+  logEntry(Number(row.seq), String(row.type), text(row.message_id), readable(row));
 
 /** Event types that contain JSON whose shape the model chose: a tool's input or a structured result. */
 const FREE_FORM = new Set<SqlStorageValue | undefined>(["tool.started", "message.completed"]);

@@ -1,6 +1,17 @@
 import { NO_USAGE } from "../../agent/pricing/usage";
 import type { Prompt, PublicError, StopReason, Usage } from "../../events/event";
-import { all, json, number, one, page, parse, type Row, type Sql, text } from "../../shared/sql";
+import {
+  all,
+  json,
+  MAX_PAGE_CHARACTERS,
+  number,
+  one,
+  pageUpTo,
+  parse,
+  type Row,
+  type Sql,
+  text,
+} from "../../shared/sql";
 import type { MessageRow, MessageStatus } from "../rpc";
 
 /** Options of a message's request. A limit of null means none. */
@@ -62,9 +73,17 @@ export class MessageTable {
     return row && this.#kept;
   }
 
-  /** Returns up to `limit` messages after a position, oldest first, with the fields that clients see. */
-  rowsAfter(position: number, limit: number): MessageRow[] {
-    return page(
+  /**
+   * Returns up to `limit` messages after a position, oldest first, with the fields that clients see. Returns fewer if
+   * they have more than `maxCharacters`.
+   */
+  rowsAfter(
+    position: number,
+    limit: number,
+    maxCharacters: number = MAX_PAGE_CHARACTERS,
+  ): MessageRow[] {
+    return pageUpTo(
+      maxCharacters,
       this.#sql,
       "SELECT * FROM messages WHERE position > ? ORDER BY position LIMIT ?",
       position,
