@@ -72,7 +72,7 @@ export default defineConfig({
     coverage: {
       provider: "istanbul",
       include: ["src/**/*.ts"],
-      exclude: ["src/{bench,soak,testing,trial}/**"],
+      exclude: ["src/{bench,simulate,soak,testing,trial}/**"],
       reporter: ["text-summary", "html"],
     },
     globalSetup: ["./src/testing/aimock.ts", "./src/sandbox/shell/build.ts"],

@@ -50,6 +50,7 @@ const ROOMS: Record<string, readonly string[]> = {
   settings: [],
   testing: ["session", ...SESSION_ROOM, "http", "pool", "settings"],
   bench: ["agent"],
+  simulate: ["soak"],
   soak: ["bench", "fuzz", "events"],
   fuzz: ["bench", "soak", "events", "agent"],
   trial: ["bench", "container", "sandbox"],

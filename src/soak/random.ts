@@ -1,5 +1,7 @@
 /** A random number generator with a seed. */
 export interface Random {
+  /** Returns a number from 0 up to, and without, 1. */
+  unit(): number;
   /** Returns an integer from `least` to `most`, both inclusive. */
   int(least: number, most: number): number;
   /** Returns true with a probability. */
@@ -18,6 +20,7 @@ export function randomFrom(seed: number): Random {
   };
   const int = (least: number, most: number) => least + Math.floor(next() * (most - least + 1));
   return {
+    unit: next,
     int,
     chance: (probability) => next() < probability,
     pick: (list) => list[int(0, list.length - 1)] ?? list[0],

@@ -1,0 +1,48 @@
+// What the simulation knows of Rigger. Rows were counted by `measured.test.ts`, which fails if a session costs more.
+// CPU was measured by `npm run bench -- --only floor --quick`.
+
+/** Rows that the index writes, for a session with a user, a conversation, a description and two tags. */
+export const INDEX_ROWS = {
+  create: 40,
+  /** After a turn: cost, tokens and last activity changed. */
+  update: 27,
+  /** Also the status: it fell asleep, woke or ended. */
+  status: 39,
+  remove: 28,
+} as const;
+
+/** Rows that a session's object writes, with those of alarms. */
+export const OBJECT_ROWS = {
+  create: 62,
+  /** A message with one turn. */
+  message: 41,
+  /** Each further turn, with a tool call before it. */
+  turn: 35,
+  /** It fell asleep or ended. */
+  status: 9,
+} as const;
+
+/** Rows that are read: for an index write, for a page of a list, and by an object for a message and a further turn. */
+export const ROWS_READ = { write: 30, list: 40, message: 60, turn: 90 } as const;
+
+/** Events of Workers Logs for a message: its line, and the invocations of its calls. */
+export const LOGS = { message: 4 } as const;
+
+/** Stored bytes: a row of the index with its indexes; a session's object with its tables, and its embedded sandbox. */
+export const INDEX_BYTES = 2_330;
+export const OBJECT_BYTES = 139_264;
+export const SANDBOX_BYTES = 45_056;
+
+/** CPU of the Worker and its objects, in ms: a message with one turn, and each further turn with a tool call. */
+export const CPU_MS = { message: 9, turn: 12.5 } as const;
+
+/** Operations on R2 of a session in a container: when its files are saved after a message, and when it wakes. */
+export const R2_OPERATIONS = { save: { a: 6, b: 4 }, wake: { a: 0, b: 4 } } as const;
+
+/** While a message runs, an alarm fires this often, in s. */
+export const HEARTBEAT_S = 30;
+/** Live sessions that the maintenance visits in a day, and sessions without an alarm that retention deletes in a day. */
+export const RECONCILED_A_DAY = 100 * 12 * 24;
+export const EXPIRED_A_DAY = 500 * 12 * 24;
+/** The container limit of `wrangler.toml`. */
+export const MAX_INSTANCES = 50;
