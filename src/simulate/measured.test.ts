@@ -13,7 +13,14 @@ import {
   sessionOf,
   value,
 } from "../testing/sessions";
-import { INDEX_BYTES, INDEX_ROWS, OBJECT_BYTES, OBJECT_ROWS, ROWS_READ } from "./measured.ts";
+import {
+  INDEX_BYTES,
+  INDEX_ROWS,
+  OBJECT_BYTES,
+  OBJECT_ROWS,
+  ROWS_READ,
+  SANDBOX_BYTES,
+} from "./measured.ts";
 
 // If a test here fails, a session costs more rows or bytes than docs/scale.md says. Correct `measured.ts`, run
 // `npm run simulate`, and put its tables into the page.
@@ -21,6 +28,9 @@ import { INDEX_BYTES, INDEX_ROWS, OBJECT_BYTES, OBJECT_ROWS, ROWS_READ } from ".
 afterEach(() => {
   vi.restoreAllMocks();
 });
+
+const bytesOf = (object: DurableObjectStub): Promise<number> =>
+  runInDurableObject(object, (_, { storage }) => storage.sql.databaseSize);
 
 type Methods = Record<string, (...args: unknown[]) => unknown>;
 
@@ -92,11 +102,13 @@ it("a session writes and reads no more rows than the simulation assumes", async 
   const ended = await costOf(async () => value(await sessionOf(spec.id).terminate(ALICE, "done")));
   expect(ended.index.written).toBeLessThanOrEqual(INDEX_ROWS.status);
   expect(ended.object.written).toBeLessThanOrEqual(OBJECT_ROWS.status);
-  const bytes = await runInDurableObject(
-    objectOf(spec.id),
-    (_, { storage }) => storage.sql.databaseSize,
-  );
-  expect(bytes).toBeLessThanOrEqual(OBJECT_BYTES * 1.2);
+  expect(await bytesOf(objectOf(spec.id))).toBeLessThanOrEqual(OBJECT_BYTES * 1.2);
+  const sandbox = env.EMBEDDED_SANDBOXES.getByName(spec.id);
+  expect(await bytesOf(sandbox)).toBeLessThanOrEqual(SANDBOX_BYTES * 1.2);
+  index.written = 0;
+  value(await sessionOf(spec.id).remove(ALICE));
+  expect(index.written).toBeLessThanOrEqual(INDEX_ROWS.remove);
+  expect(index.written).toBeGreaterThan(0);
 });
 
 it("a session takes no more bytes of the index than the simulation assumes", async () => {
