@@ -30,6 +30,8 @@ const part = (name: string, files: { include: string[]; exclude: string[] }) => 
     cloudflareTest(async () => ({
       wrangler: { configPath: "./wrangler.toml" },
       miniflare: {
+        // An index in three databases, and an empty database for migrations.
+        d1Databases: { DB_2: "DB_2", DB_3: "DB_3", EMPTY_DB: "EMPTY_DB" },
         bindings: {
           TEST_MIGRATIONS: await readD1Migrations("./migrations"),
           ALLOW_ANONYMOUS: "true",

@@ -13,6 +13,7 @@ export interface Call {
   method?: "GET" | "POST" | "PUT";
   url: string;
   body?: unknown;
+  headers?: Record<string, string>;
   /** Called with each piece of the response as it arrives. */
   onText?: (text: string, at: number) => void;
 }
@@ -27,10 +28,16 @@ const TIMEOUT_MS = 60_000;
 const now = (): number => performance.timeOrigin + performance.now();
 
 /** Sends a request to a local server. Rejects if the response is not a success. */
-export function send({ method = "GET", url, body, onText }: Call): Promise<Answer> {
+export function send({
+  method = "GET",
+  url,
+  body,
+  headers: own = {},
+  onText,
+}: Call): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const json = body === undefined ? undefined : JSON.stringify(body);
-    const headers = json === undefined ? {} : { "content-type": "application/json" };
+    const headers = json === undefined ? own : { ...own, "content-type": "application/json" };
     const startedAt = now();
     const sent = request(url, { method, agent, headers, timeout: TIMEOUT_MS }, (response) => {
       let text = "";

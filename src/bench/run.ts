@@ -9,9 +9,9 @@ import {
   type Sample,
 } from "./measure.ts";
 import { withLongPast } from "./past.ts";
-import { insertSessions } from "./rows.ts";
+import { withManyRows } from "./rows.ts";
 import { withSchedules } from "./schedules.ts";
-import { newState, type Server, start, startRigger, stop, stopAll } from "./servers.ts";
+import { newState, start, startRigger, stop, stopAll } from "./servers.ts";
 import { type Crowd, compareFirstByte, crowd } from "./streams.ts";
 import { type Aim, printTable, type Row, row } from "./table.ts";
 import { floor, type Mode, type Prompt, rigger, type Target } from "./targets.ts";
@@ -20,7 +20,12 @@ import { floor, type Mode, type Prompt, rigger, type Target } from "./targets.ts
 // Rigger is. The two take turns on one computer, so the ratios matter more than the absolute numbers.
 
 const { values: options } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, only: { type: "string" } },
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string" },
+    /** Measures lists over so many rows, and nothing else. */
+    rows: { type: "string" },
+  },
 });
 const scaled = (count: number) => (options.quick ? Math.ceil(count / 4) : count);
 
@@ -29,20 +34,18 @@ const AT_ONCE = 32;
 const CROWD = 200;
 /** Delay between deltas: twenty of them make a reply of two seconds. */
 const PACE_MS = 100;
-const [FEW, MANY] = [1_000, 100_000];
-/** A smaller ratio counts as independent of the number of rows. */
-const FLAT = { atMost: 1.5 };
 
 /** The parts of the benchmark, by the name for `--only`. Each returns the number of missed aims. */
 const PARTS: Record<string, () => Promise<number>> = {
   floor: againstFloor,
-  rows: withManyRows,
+  rows: () => withManyRows({ many: Number(options.rows ?? 100_000), each: scaled(8), progress }),
   past: () => withLongPast({ turns: scaled(1_000), progress }),
   schedules: () => withSchedules({ each: scaled(200), progress }),
 };
 
 async function main(): Promise<void> {
-  const names = options.only === undefined ? Object.keys(PARTS) : [options.only];
+  const only = options.only ?? (options.rows === undefined ? undefined : "rows");
+  const names = only === undefined ? Object.keys(PARTS) : [only];
   let missed = 0;
   for (const name of names) {
     const part = PARTS[name];
@@ -140,37 +143,6 @@ async function crowds(targets: Pair<Target>): Promise<Row[]> {
     line("longest silence", "ms", "longestGapMs"),
     line("memory of the Worker", "MB", "megabytes"),
   ];
-}
-
-/** Compares lists and the summary with few sessions and with many. */
-async function withManyRows(): Promise<number> {
-  const servers = { base: await startWithRows(FEW), rigger: await startWithRows(MANY) };
-  const targets = { base: rigger(servers.base), rigger: rigger(servers.rigger) };
-  const paths = {
-    list: "",
-    "list of a status": "?status=active",
-    "list of a pattern": "?pattern=hybrid",
-    summary: "/stats/summary",
-  };
-  const rows: Row[] = [];
-  for (const [name, path] of Object.entries(paths)) {
-    progress(name);
-    const ask = ({ server }: Target) => send({ url: `${server.url}/api/sessions${path}` });
-    await compareLatency(targets, { rounds: 2, each: 5 }, ask);
-    const taken = await compareLatency(targets, { rounds: 6, each: scaled(20) }, ask);
-    rows.push(row(name, "ms", taken, FLAT));
-  }
-  await forBoth(servers, stop);
-  const names = { base: `${FEW} sessions`, rigger: `${MANY} sessions` };
-  return printTable("Rigger with few sessions and with many", names, rows);
-}
-
-async function startWithRows(count: number): Promise<Server> {
-  progress(`starting with ${count} sessions`);
-  const state = await newState();
-  insertSessions(state, count);
-  // No message is sent, so no model is called.
-  return startRigger(state, "http://127.0.0.1:9");
 }
 
 /** Returns one field of both measurements. */

@@ -80,7 +80,11 @@ export async function start(options: ServerOptions): Promise<Server> {
 }
 
 /** Starts Rigger as `npm start` does, but with the model at `modelUrl`. */
-export const startRigger = (state: string, modelUrl: string): Promise<Server> =>
+export const startRigger = (
+  state: string,
+  modelUrl: string,
+  vars: Record<string, string> = {},
+): Promise<Server> =>
   start({
     config: "wrangler.toml",
     state,
@@ -88,6 +92,7 @@ export const startRigger = (state: string, modelUrl: string): Promise<Server> =>
       ALLOW_ANONYMOUS: "true",
       ANTHROPIC_API_KEY: "bench",
       ANTHROPIC_BASE_URL: modelUrl,
+      ...vars,
     },
   });
 

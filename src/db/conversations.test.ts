@@ -87,24 +87,6 @@ test("owners with the same number have separate conversations; without an owner 
   });
 });
 
-test("the migration counts existing sessions", async () => {
-  const rows = [
-    aSessionRow({ conversationId: 7, totalCostNanos: 1, totalTokens: 10 }),
-    aSessionRow({ conversationId: 7, totalCostNanos: 2, totalTokens: 20 }),
-    aSessionRow({ conversationId: 7, owner: "other" }),
-    aSessionRow(),
-  ];
-  await putSessions(env.DB, rows);
-  const all = () => drizzle(env.DB).select().from(conversations).orderBy(conversations.owner);
-  const kept = await all();
-  expect(kept).toHaveLength(2);
-
-  const migration = env.TEST_MIGRATIONS.find(({ name }) => name.startsWith("0003"));
-  const fill = migration?.queries.findLast((query) => query.includes("GROUP BY")) ?? "";
-  await env.DB.batch([env.DB.prepare("delete from conversations"), env.DB.prepare(fill)]);
-  expect(await all()).toEqual(kept);
-});
-
 test.each([0, -1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER])(
   "%d is a valid conversation number",
   async (id) => {

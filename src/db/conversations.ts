@@ -21,15 +21,15 @@ export async function readConversation(
   owner: string | null,
   id: number,
 ): Promise<Conversation | null> {
-  const { createdAt, lastActivityAt, sessionCount, totalCostNanos, totalTokens } = conversations;
+  const { createdAt, lastActivityAt, sessions, costNanos, tokens } = conversations;
   const [found] = await drizzle(d1)
     .select({
       id: conversations.id,
       createdAt: sql<number>`min(${createdAt})`,
       lastActivityAt: sql<number>`max(${lastActivityAt})`,
-      sessionCount: sql<number>`sum(${sessionCount})`,
-      totalCostNanos: sql<number>`sum(${totalCostNanos})`,
-      totalTokens: sql<number>`sum(${totalTokens})`,
+      sessionCount: sql<number>`sum(${sessions})`,
+      totalCostNanos: sql<number>`sum(${costNanos})`,
+      totalTokens: sql<number>`sum(${tokens})`,
     })
     .from(conversations)
     .where(

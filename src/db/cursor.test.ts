@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
 import { readCursor, writeCursor } from "./cursor";
 
-const key = { value: 1_795_176_000_000, id: "sess_1", total: 3 };
+const key = {
+  value: 1_795_176_000_000,
+  createdAt: 1_795_176_000_000,
+  id: "sess_1",
+  total: 3,
+  totalIsExact: true,
+};
 
 test("a cursor decodes to what was encoded, and is safe in a URL", () => {
   const text = writeCursor("-createdAt", { ...key, id: "sess_???>>>" });
@@ -19,6 +25,7 @@ test.each([
   "garbage",
   "💥",
   btoa("[]"),
-  btoa('["createdAt","1","x",1]'),
-  btoa('["createdAt",1,"x",-1]'),
+  btoa('["createdAt","1",1,"x",1,true]'),
+  btoa('["createdAt",1,1,"x",-1,true]'),
+  btoa('["createdAt",1,1,"x",1]'),
 ])("%o is refused", (text) => expect(readCursor(text, "createdAt")).toBeNull());

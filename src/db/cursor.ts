@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** The orders of a list, as the API spells them: "-" is descending. Equal keys are ordered by id. */
+/** The orders of a list, as the API spells them: "-" is descending. */
 export const SORTS = [
   "createdAt",
   "-createdAt",
@@ -11,21 +11,38 @@ export const SORTS = [
 ] as const;
 export type Sort = (typeof SORTS)[number];
 
-/**
- * A position in a list: after this key. It carries the total as counted at the first page, because counting for
- * every page would be slow.
- */
-export interface Cursor {
+/** A session's place in a list: sessions with equal values are ordered by their creation, and then by id. */
+export interface Position {
   value: number;
+  createdAt: number;
   id: string;
-  total: number;
 }
 
-const Encoded = z.tuple([z.enum(SORTS), z.int(), z.string(), z.int().nonnegative()]);
+/** The number of sessions in a list, or a lower bound of it. */
+export interface Total {
+  total: number;
+  totalIsExact: boolean;
+}
+
+/**
+ * A position in a list, after which a page begins. It carries the total as counted at the first page, because counting
+ * for every page would be slow.
+ */
+export interface Cursor extends Position, Total {}
+
+const Encoded = z.tuple([
+  z.enum(SORTS),
+  z.int(),
+  z.int(),
+  z.string(),
+  z.int().nonnegative(),
+  z.boolean(),
+]);
 
 /** Encodes a cursor for clients: opaque, and safe in a URL. */
-export function writeCursor(sort: Sort, { value, id, total }: Cursor): string {
-  const text = btoa(JSON.stringify([sort, value, id, total]));
+export function writeCursor(sort: Sort, cursor: Cursor): string {
+  const { value, createdAt, id, total, totalIsExact } = cursor;
+  const text = btoa(JSON.stringify([sort, value, createdAt, id, total, totalIsExact]));
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
@@ -33,8 +50,8 @@ export function writeCursor(sort: Sort, { value, id, total }: Cursor): string {
 export function readCursor(text: string, sort: Sort): Cursor | null {
   const encoded = Encoded.safeParse(parse(text));
   if (!encoded.success) return null;
-  const [writtenFor, value, id, total] = encoded.data;
-  return writtenFor === sort ? { value, id, total } : null;
+  const [writtenFor, value, createdAt, id, total, totalIsExact] = encoded.data;
+  return writtenFor === sort ? { value, createdAt, id, total, totalIsExact } : null;
 }
 
 function parse(text: string): unknown {

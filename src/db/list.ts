@@ -1,130 +1,221 @@
-import { and, asc, count, desc, eq, getTableColumns, inArray, sql } from "drizzle-orm";
+import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
-import type { SelectedFields } from "drizzle-orm/sqlite-core";
-import { type Cursor, type Sort, writeCursor } from "./cursor";
+import { type Cursor, type Position, type Total, writeCursor } from "./cursor";
+import { type Filters, type Requirement, requirementsOf, simplify } from "./filters";
+import { agentSessions, type SessionRow, sessionColumns, sessionTotals } from "./schema";
 import {
-  conditions,
-  type Filters,
-  type Lead,
-  leadOf,
-  type SortKey,
-  simplify,
-  term,
-} from "./filters";
-import { agentSessions, type SessionRow, sessionTags, sessionTotals } from "./schema";
+  behind,
+  type Ordered,
+  positionOf,
+  type Source,
+  sourcesOf,
+  termsOf,
+  walksOf,
+} from "./sources";
 import { totalsOf } from "./totals";
 
 /** The filters, the order and the page of a list of sessions. */
-export interface ListQuery extends Filters {
-  sort: Sort;
+export interface ListQuery extends Filters, Pick<Ordered, "sort"> {
   pageSize: number;
   /** Page number, from 1. Ignored if there is a cursor. */
   page?: number | undefined;
   cursor?: Cursor | undefined;
 }
 
-/** One page of a list; `total` is the number of sessions in the whole list. */
-export interface SessionList {
+/** One page of a list. `total` counts the sessions in the whole list, or is a lower bound. */
+export interface SessionList extends Total {
   rows: SessionRow[];
-  total: number;
   nextCursor: string | null;
 }
 
-const KEYS: Record<Sort, SortKey> = {
-  createdAt: "createdAt",
-  "-createdAt": "createdAt",
-  lastActivityAt: "lastActivityAt",
-  "-lastActivityAt": "lastActivityAt",
-  totalCost: "totalCostNanos",
-  "-totalCost": "totalCostNanos",
-};
-
-/** Lists sessions in one round trip. With a cursor, every page costs the same. */
-export async function listSessions(d1: D1Database, asked: ListQuery): Promise<SessionList> {
-  const db = drizzle(d1);
-  const query = simplify(asked);
-  const { sort, pageSize, cursor } = query;
-  const [found, total] = cursor
-    ? [await pageOf(db, query), cursor.total]
-    : await withTotal(db, query);
-
-  const rows = found.slice(0, pageSize);
-  const last = rows.at(-1);
-  if (!last || found.length === rows.length) return { rows, total, nextCursor: null };
-  const key = { value: last[KEYS[sort]], id: last.id };
-  return { rows, total, nextCursor: writeCursor(sort, { ...key, total }) };
+/** Bounds of the work for one page. */
+export interface Bounds {
+  /** The most sessions that are sorted, and the most that are counted. */
+  sorted: number;
+  /** The most sessions that are tested, in the order of the list. */
+  tested: number;
 }
 
-async function withTotal(db: DrizzleD1Database, query: ListQuery): Promise<[SessionRow[], number]> {
-  const [rows, [counted]] = await db.batch([pageOf(db, query), totalOf(db, query)]);
-  return [rows, counted?.total ?? 0];
-}
+const BOUNDS: Bounds = { sorted: 5_000, tested: 2_000 };
 
-/** Queries a page plus one row, which shows whether another page follows. */
-function pageOf(db: DrizzleD1Database, query: ListQuery) {
-  const lead = leadOf(query, KEYS[query.sort]);
-  const { after, order } = keyOf(query, lead);
-  const skipped = query.cursor ? 0 : ((query.page ?? 1) - 1) * query.pageSize;
-  return branches(query, lead)
-    .map((branch) =>
-      select(db, getTableColumns(agentSessions), lead).where(and(conditions(branch, lead), after)),
-    )
-    .reduce((merged, rows) => merged.unionAll(rows))
-    .orderBy(...order)
-    .limit(query.pageSize + 1)
-    .offset(skipped);
+/** A page of a list, and the position after which the list goes on; null at its end. */
+interface Page extends Total {
+  rows: SessionRow[];
+  next: Position | null;
 }
 
 /**
- * Splits a query with several values of the leading filter into one query for each value; the results are
- * merged in order. There are at most five, the maximum that D1 merges, because all six statuses match every
- * session.
+ * Lists sessions. A list whose filters no index answers together has a bounded cost: if an index leaves few sessions,
+ * those are sorted. If none does, sessions are tested in the order of the list, and a page may end early.
  */
-function branches(query: ListQuery, lead: Lead): ListQuery[] {
-  const { status, pattern } = query;
-  if (lead === "status" && status) return status.map((one) => ({ ...query, status: [one] }));
-  if (lead === "pattern" && pattern) return pattern.map((one) => ({ ...query, pattern: [one] }));
-  return [query];
+export async function listSessions(
+  d1: D1Database,
+  asked: ListQuery,
+  bounds = BOUNDS,
+): Promise<SessionList> {
+  const { rows, next, ...total } = await pageOf(drizzle(d1), simplify(asked), bounds);
+  return { rows, ...total, nextCursor: next && writeCursor(asked.sort, { ...next, ...total }) };
 }
 
-/** Returns the order of a list, and the condition for rows after its cursor. */
-function keyOf({ sort, cursor }: ListQuery, lead: Lead) {
-  const value = term(KEYS[sort], lead);
-  const id = term("id", lead);
-  const [direction, beyond] = sort.startsWith("-") ? [desc, sql`<`] : [asc, sql`>`];
-  const after = cursor && sql`(${value}, ${id}) ${beyond} (${cursor.value}, ${cursor.id})`;
-  return { after, order: [direction(value), direction(id)] };
+async function pageOf(db: DrizzleD1Database, query: ListQuery, bounds: Bounds): Promise<Page> {
+  const required = requirementsOf(query);
+  const walks = walksOf({ ...query, after: query.cursor });
+  const straight = walks.find((walk) => !testsOf(required, walk));
+  if (straight) return straightPage(db, query, straight, bounds);
+  const few = await narrowest(db, sourcesOf(query), bounds);
+  if (few) return sortedPage(db, query, few, testsOf(required, few));
+  const [walk] = walks as [Source];
+  return testedPage(db, query, walk, testsOf(required, walk), bounds);
 }
 
-/** Counts the sessions of a list, from the totals if they can answer. */
-function totalOf(db: DrizzleD1Database, query: ListQuery) {
-  const { owner, userId, status, pattern, tags, search } = query;
-  if (countedInTotals(query)) {
-    return db
-      .select({ total: sql<number>`coalesce(sum(${sessionTotals.listed}), 0)` })
-      .from(sessionTotals)
-      .where(
-        and(
-          totalsOf({ owner, userId }),
-          status && inArray(sessionTotals.status, [...status]),
-          pattern && inArray(sessionTotals.pattern, [...pattern]),
-        ),
-      );
-  }
-  const lead = leadOf(query, "createdAt");
-  const where = conditions(query, lead);
-  // Counts the tag's rows, so that the sessions of a common tag are not read.
-  if (lead === "tag" && tags?.length === 1 && !status && !pattern && !search) {
-    return db.select({ total: count() }).from(sessionTags).where(where);
-  }
-  return select(db, { total: count() }, lead).where(where);
+/** Returns the condition for what the sessions of a source may not meet; undefined if they meet everything. */
+const testsOf = (required: Map<Requirement, SQL>, { meets }: Source): SQL | undefined =>
+  and(...[...required].filter(([name]) => !meets.includes(name)).map(([, test]) => test));
+
+/** Returns the source with the fewest sessions, if they are few enough to be sorted. */
+async function narrowest(
+  db: DrizzleD1Database,
+  sources: Source[],
+  { sorted }: Bounds,
+): Promise<Source | undefined> {
+  // Each count has a name of its own, because databases merge columns with equal names.
+  const counts = sources.map(
+    (source, i) => sql`(select count(*) from ${some(source, sorted)}) as ${sql.raw(`n${i}`)}`,
+  );
+  const [sizes = []] = await db.values<number[]>(sql`select ${sql.join(counts, sql`, `)}`);
+  const least = Math.min(...sizes);
+  return least > sorted ? undefined : sources[sizes.indexOf(least)];
 }
+
+/** A query of the sessions of a source, up to one more than the bound. */
+const some = ({ found }: Source, bound: number): SQL =>
+  sql`(select 1 from (${found}) limit ${bound + 1})`;
+
+/** Returns a page of a source that has the sessions of the list and no others, in its order. */
+async function straightPage(
+  db: DrizzleD1Database,
+  query: ListQuery,
+  source: Source,
+  { sorted }: Bounds,
+): Promise<Page> {
+  const { cursor, pageSize } = query;
+  const wanted = skippedBy(query) + pageSize + 1;
+  const page = walk(db, query, source, { limit: wanted });
+  if (cursor) return cut(query, await page, cursor);
+  const inTotals = countedInTotals(query);
+  const count = inTotals
+    ? totalOf(db, query)
+    : db.select({ total: COUNT }).from(some(source, sorted));
+  const [rows, [{ total } = { total: 0 }]] = await db.batch([page, count]);
+  const totalIsExact = inTotals || total <= sorted;
+  return cut(query, rows, { total: totalIsExact ? total : sorted, totalIsExact });
+}
+
+/** Returns a page of the sessions of a source that pass the tests. Reads all of them. */
+async function sortedPage(
+  db: DrizzleD1Database,
+  query: ListQuery,
+  source: Source,
+  tests: SQL | undefined,
+): Promise<Page> {
+  const passed = and(sql`${source.key} = found.key`, tests);
+  const page = rowsOf(db, source.found)
+    .where(and(passed, behind({ ...query, after: query.cursor })))
+    .orderBy(termsOf(query.sort))
+    .limit(query.pageSize + 1)
+    .offset(skippedBy(query));
+  if (query.cursor) return cut(query, await page, query.cursor);
+  const count = db
+    .select({ total: COUNT })
+    .from(sql`(${source.found}) as found`)
+    .crossJoin(agentSessions)
+    .where(passed);
+  const [rows, [counted]] = await db.batch([page, count]);
+  return cut(query, rows, { total: counted?.total ?? 0, totalIsExact: true });
+}
+
+/** Returns a page of the sessions of a source, in its order, that pass the tests. Tests a bounded number of them. */
+async function testedPage(
+  db: DrizzleD1Database,
+  query: ListQuery,
+  source: Source,
+  tests: SQL | undefined,
+  { tested }: Bounds,
+): Promise<Page> {
+  const page = walk(db, query, source, { limit: tested, tests });
+  const count = !query.cursor && countedInTotals(query) && totalOf(db, query);
+  const [rows, counted] = count ? await db.batch([page, count]) : [await page];
+  const isFull = rows.length > query.pageSize;
+  const end = isFull ? null : await positionAt(db, source, tested);
+  const skipped = skippedBy(query);
+  const seen = {
+    total: rows.length === 0 ? 0 : skipped + rows.length,
+    totalIsExact: !isFull && end === null && (skipped === 0 || rows.length > 0),
+  };
+  const known = counted?.[0] && { ...counted[0], totalIsExact: true };
+  return cut(query, rows, query.cursor ?? known ?? seen, end);
+}
+
+/** Queries one row more than a page has, which shows that the list goes on. */
+const walk = (
+  db: DrizzleD1Database,
+  query: ListQuery,
+  source: Source,
+  { limit, tests }: { limit: number; tests?: SQL | undefined },
+) =>
+  // SQLite reads a query with a limit row by row, in its order, and stops when the page is full.
+  rowsOf(db, sql`${source.found} limit ${limit}`)
+    .where(and(sql`${source.key} = found.key`, tests))
+    .limit(query.pageSize + 1)
+    .offset(skippedBy(query));
+
+/** Selects the rows of the sessions that a query has found, in that order. */
+const rowsOf = (db: DrizzleD1Database, found: SQL) =>
+  db.select(sessionColumns).from(sql`(${found}) as found`).crossJoin(agentSessions);
+
+/** Returns the position of the session that has this number in a source; null if there are fewer. */
+async function positionAt(
+  db: DrizzleD1Database,
+  { found }: Source,
+  number: number,
+): Promise<Position | null> {
+  const [last] = await db.values<[number, number, string]>(
+    sql`select first, second, third from (${found} limit ${number}) limit 1 offset ${number - 1}`,
+  );
+  return last ? { value: last[0], createdAt: last[1], id: last[2] } : null;
+}
+
+const COUNT = sql<number>`count(*)`;
+
+/** Counts the sessions of a list that the totals count. */
+const totalOf = (db: DrizzleD1Database, { owner, userId, status, pattern }: Filters) =>
+  db
+    .select({ total: sql<number>`coalesce(sum(${sessionTotals.sessions}), 0)` })
+    .from(sessionTotals)
+    .where(
+      and(
+        totalsOf({ owner, userId }),
+        eq(sessionTotals.removed, 0),
+        status && inArray(sessionTotals.status, [...status]),
+        pattern && inArray(sessionTotals.pattern, [...pattern]),
+      ),
+    );
 
 const countedInTotals = ({ conversationId, tags, createdAfter, createdBefore, search }: Filters) =>
   [conversationId, tags, createdAfter, createdBefore, search].every((one) => one === undefined);
 
-function select<F extends SelectedFields>(db: DrizzleD1Database, fields: F, lead: Lead) {
-  const rows = db.select(fields).from(agentSessions).$dynamic();
-  if (lead === "tag") rows.innerJoin(sessionTags, eq(sessionTags.id, agentSessions.id));
-  return rows;
+const skippedBy = ({ cursor, page = 1, pageSize }: ListQuery): number =>
+  cursor ? 0 : (page - 1) * pageSize;
+
+/** Makes a page of the rows that were found; `end` is the last examined session if there may be more. */
+function cut(
+  { sort, pageSize }: ListQuery,
+  found: SessionRow[],
+  { total, totalIsExact }: Total,
+  end: Position | null = null,
+): Page {
+  const rows = found.slice(0, pageSize);
+  const last = rows.at(-1);
+  const next = last && found.length > pageSize ? positionOf(sort, last) : end;
+  return { rows, total, totalIsExact, next };
 }

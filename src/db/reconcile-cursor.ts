@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, lt, or } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { AWAITED, agentSessions, rounds, type SessionRow } from "./schema";
+import { AWAITED, agentSessions, rounds, type SessionRow, sessionColumns } from "./schema";
 
 const NAME = "reconcile";
 
@@ -16,7 +16,7 @@ export async function nextReconcileBatch(
   const db = drizzle(d1);
   const [round] = await db.select().from(rounds).where(eq(rounds.name, NAME));
   const rows = await db
-    .select()
+    .select(sessionColumns)
     .from(agentSessions)
     .where(
       and(

@@ -1,6 +1,13 @@
 import { and, asc, lte, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { agentSessions, KEPT, KEPT_BY_SETTING, KEPT_FROM, type SessionRow } from "./schema";
+import {
+  agentSessions,
+  KEPT,
+  KEPT_BY_SETTING,
+  KEPT_FROM,
+  type SessionRow,
+  sessionColumns,
+} from "./schema";
 
 const DAY_MS = 86_400_000;
 
@@ -19,7 +26,7 @@ export async function nextExpiredSessions(
 
 const due = (d1: D1Database, bySetting: 0 | 1, before: number, limit: number) =>
   drizzle(d1)
-    .select()
+    .select(sessionColumns)
     .from(agentSessions)
     .where(and(sql`(${KEPT_BY_SETTING}) = ${bySetting}`, lte(KEPT_FROM, before), KEPT))
     .orderBy(asc(KEPT_FROM))

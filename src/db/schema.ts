@@ -1,5 +1,12 @@
-import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { getTableColumns, sql } from "drizzle-orm";
+import {
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
 import type { Usage } from "../events/event";
 
 /** The four ways to host a session. */
@@ -32,6 +39,9 @@ export interface SandboxInfo {
 /** The condition for sessions that may still change without a request. */
 export const AWAITED = sql`(status in ('initializing', 'active', 'idle') or pattern = 'ephemeral') is true`;
 
+/** The condition for sessions whose description is not in the full-text index yet. */
+export const UNSEARCHED = sql`description is not null and search_text is null`;
+
 /** The condition for sessions that have ended and stay until retention deletes them. */
 export const KEPT = sql`status in ('completed', 'error', 'terminated') and pattern <> 'ephemeral'`;
 /** Whether the deployment's setting decides how long a session is kept: 0 or 1. */
@@ -47,6 +57,14 @@ export const KEPT_FROM = sql.raw(
     " ",
   ),
 );
+
+/**
+ * The status as lists are ordered by it: a session that is still initializing counts as active, because D1 merges five
+ * lists at most.
+ */
+export const PHASES = STATUSES.slice(1);
+export const PHASE = sql`case status when 'initializing' then 'active' else status end`;
+export const phaseOf = (status: Status): Status => (status === "initializing" ? "active" : status);
 
 /**
  * One row per session: the index for lists and statistics, and the form in which a session's object reports its
@@ -97,103 +115,103 @@ export const agentSessions = sqliteTable(
     tags: text({ mode: "json" }).$type<string[]>().notNull(),
     description: text(),
     userId: text("user_id"),
+
+    /** The description with folded case; null if there is none, or if it is not in the full-text index yet. */
+    searchText: text("search_text"),
+    /** The session's number in the full-text index `session_search`, set by triggers. */
+    searchId: integer("search_id"),
   },
-  // A list follows one index: its filter, then its sort. Indexes by activity and by cost end with the columns
-  // of the broad filters, so that a row that does not match is not read.
+  // An index ends where few sessions have equal values: no index repeats the long id. Those by user, conversation and
+  // pattern serve owners and admins.
   (t) => [
-    index("sessions_created").on(t.createdAt, t.id),
-    index("sessions_activity").on(t.lastActivityAt, t.id, t.status, t.pattern, t.createdAt),
-    index("sessions_cost").on(t.totalCostNanos, t.id, t.status, t.pattern, t.createdAt),
+    index("sessions_created").on(PHASE, t.createdAt),
+    index("sessions_activity").on(PHASE, t.lastActivityAt),
+    index("sessions_cost").on(PHASE, t.totalCostNanos, t.createdAt),
+    index("owner_created").on(t.owner, PHASE, t.createdAt),
+    index("owner_activity").on(t.owner, PHASE, t.lastActivityAt),
+    index("owner_cost").on(t.owner, PHASE, t.totalCostNanos, t.createdAt),
+    index("sessions_pattern").on(t.pattern, t.owner, t.createdAt),
+    index("sessions_user").on(t.userId, t.owner, t.createdAt).where(sql`user_id is not null`),
+    index("sessions_conversation")
+      .on(t.conversationId, t.owner, t.createdAt)
+      .where(sql`conversation_id is not null`),
+    // One history has few sessions.
+    index("sessions_history").on(t.sessionId),
     // Sessions that may still change without a request: an ephemeral one is removed after its end.
     index("sessions_awaited").on(t.id).where(AWAITED),
     // Ended sessions by the time at which retention deletes them: see retention.ts.
-    index("sessions_kept").on(KEPT_BY_SETTING, KEPT_FROM, t.id).where(KEPT),
-    index("sessions_status").on(t.status, t.createdAt, t.id, t.pattern),
-    index("sessions_pattern").on(t.pattern, t.createdAt, t.id),
-    index("sessions_user").on(t.userId, t.createdAt, t.id).where(sql`user_id is not null`),
-    index("sessions_conversation")
-      .on(t.conversationId, t.createdAt, t.id)
-      .where(sql`conversation_id is not null`),
-    index("owner_created").on(t.owner, t.createdAt, t.id),
-    index("owner_activity").on(t.owner, t.lastActivityAt, t.id, t.status, t.pattern, t.createdAt),
-    index("owner_cost").on(t.owner, t.totalCostNanos, t.id, t.status, t.pattern, t.createdAt),
-    index("owner_status").on(t.owner, t.status, t.createdAt, t.id, t.pattern),
-    index("owner_pattern").on(t.owner, t.pattern, t.createdAt, t.id),
-    index("owner_user").on(t.owner, t.userId, t.createdAt, t.id).where(sql`user_id is not null`),
-    index("owner_conversation")
-      .on(t.owner, t.conversationId, t.createdAt, t.id)
-      .where(sql`conversation_id is not null`),
-    // For one owner and for all owners: one history has few sessions, and the owner is in the index.
-    index("sessions_history").on(t.sessionId, t.createdAt, t.id, t.owner),
+    index("sessions_kept").on(KEPT_BY_SETTING, KEPT_FROM).where(KEPT),
+    uniqueIndex("sessions_search").on(t.searchId).where(sql`search_id is not null`),
+    index("sessions_unsearched").on(t.id).where(UNSEARCHED),
   ],
 );
 
 /** A session's row, as its object reports it and as the index stores it. */
-export type SessionRow = typeof agentSessions.$inferSelect;
+export type SessionRow = Omit<typeof agentSessions.$inferSelect, "searchText" | "searchId">;
+
+const { searchText: _text, searchId: _id, ...sessionColumns } = getTableColumns(agentSessions);
+
+/** The columns of a session's row, without those that only searches use. */
+export { sessionColumns };
 
 /** The tags of the listed sessions, maintained by triggers. `owner` and `createdAt` are those of the session. */
 export const sessionTags = sqliteTable(
   "session_tags",
   {
-    id: text().notNull(),
     tag: text().notNull(),
     owner: text().notNull(),
     createdAt: integer("created_at").notNull(),
+    id: text().notNull(),
   },
-  (t) => [
-    primaryKey({ columns: [t.id, t.tag] }),
-    index("tags_created").on(t.tag, t.createdAt, t.id),
-    index("owner_tags_created").on(t.owner, t.tag, t.createdAt, t.id),
-  ],
+  (t) => [primaryKey({ columns: [t.tag, t.owner, t.createdAt, t.id] })],
 );
 
 /**
- * Sums over the sessions of an owner, maintained by triggers. `userId` "" sums over all users, and `day` ""
+ * Sums over sessions, maintained by triggers. `owner` "" sums over all owners, `userId` "" over all users, and `day` ""
  * over all time, so that every query of totals reads few rows.
  */
 export const sessionTotals = sqliteTable(
   "session_totals",
   {
-    owner: text().notNull(),
     userId: text("user_id").notNull(),
+    owner: text().notNull(),
     /** The UTC date of creation, YYYY-MM-DD. */
     day: text().notNull(),
     pattern: text({ enum: PATTERNS }).notNull(),
+    /** The last status of a removed session. */
     status: text({ enum: STATUSES }).notNull(),
-    /** All sessions ever created. A removed session counts with its last status. */
-    created: integer().notNull(),
-    listed: integer().notNull(),
+    /** Whether these are removed sessions: 0 or 1. */
+    removed: integer().notNull(),
+    sessions: integer().notNull(),
     costNanos: integer("cost_nanos").notNull(),
     tokens: integer().notNull(),
     /** The number of sessions with a duration, and the sum of their durations. */
     ended: integer().notNull(),
     endedMs: integer("ended_ms").notNull(),
   },
-  (t) => [
-    primaryKey({ columns: [t.owner, t.userId, t.day, t.pattern, t.status] }),
-    index("totals_day").on(t.userId, t.day),
-  ],
+  (t) => [primaryKey({ columns: [t.userId, t.owner, t.day, t.pattern, t.status, t.removed] })],
 );
 
 /**
  * The conversations of an owner, by the owner's number for them: created by the first session with the number,
- * and maintained by triggers. The sums still include removed sessions.
+ * and maintained by triggers.
  */
 export const conversations = sqliteTable(
   "conversations",
   {
     id: integer().notNull(),
     owner: text().notNull(),
+    /** Whether the sums are over removed sessions: 0 or 1. */
+    removed: integer().notNull(),
     /** When its first session was created. */
     createdAt: integer("created_at").notNull(),
     lastActivityAt: integer("last_activity_at").notNull(),
-    /** All sessions ever created. */
-    sessionCount: integer("session_count").notNull(),
-    totalCostNanos: integer("total_cost_nanos").notNull(),
-    totalTokens: integer("total_tokens").notNull(),
+    sessions: integer().notNull(),
+    costNanos: integer("cost_nanos").notNull(),
+    tokens: integer().notNull(),
   },
   // The number comes first, because an admin queries it without an owner.
-  (t) => [primaryKey({ columns: [t.id, t.owner] })],
+  (t) => [primaryKey({ columns: [t.id, t.owner, t.removed] })],
 );
 
 /** A record of a removed session, so that a late write does not restore it. */

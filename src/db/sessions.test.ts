@@ -6,6 +6,7 @@ import { aSessionRow, emptyMirror } from "../testing/rows";
 import {
   agentSessions,
   type SessionRow,
+  sessionColumns,
   sessionTags,
   sessionTombstones,
   sessionTotals,
@@ -26,7 +27,7 @@ beforeEach(() => emptyMirror(env.DB));
 /** Returns everything in the index, in a fixed order. */
 async function mirror() {
   const [rows, tags, totals, tombstones] = await db.batch([
-    db.select().from(agentSessions).orderBy(agentSessions.id),
+    db.select(sessionColumns).from(agentSessions).orderBy(agentSessions.id),
     db.select().from(sessionTags).orderBy(sessionTags.id, sessionTags.tag),
     db.select().from(sessionTotals),
     db.select().from(sessionTombstones).orderBy(sessionTombstones.id),
@@ -36,32 +37,28 @@ async function mirror() {
 
 type Total = typeof sessionTotals.$inferSelect;
 
-const cellOf = (t: Total) => [t.owner, t.userId, t.day, t.pattern, t.status].join();
+const cellOf = (t: Total) => [t.owner, t.userId, t.day, t.pattern, t.status, t.removed].join();
 const byCell = (totals: Total[]) => totals.sort((a, b) => (cellOf(a) < cellOf(b) ? -1 : 1));
 
 /** Returns the expected content of the index with these sessions listed and those removed. */
 function expected(listed: SessionRow[], removed: SessionRow[] = []) {
   const totals = new Map<string, Total>();
-  const count = (row: SessionRow, isListed: number) => {
-    const day = new Date(row.createdAt).toISOString().slice(0, 10);
-    for (const userId of new Set(["", row.userId ?? ""]))
-      for (const when of ["", day]) {
-        const { owner, pattern, status } = row;
-        const key = { owner, userId, day: when, pattern, status };
-        const none = {
-          ...key,
-          created: 0,
-          listed: 0,
-          costNanos: 0,
-          tokens: 0,
-          ended: 0,
-          endedMs: 0,
-        };
+  const count = (row: SessionRow, removed: number) => {
+    const { owner, pattern, status, userId } = row;
+    const today = new Date(row.createdAt).toISOString().slice(0, 10);
+    const who = [
+      { userId: "", owner: "" },
+      { userId: "", owner },
+      ...(userId === null ? [] : [{ userId, owner }]),
+    ];
+    for (const one of who)
+      for (const day of ["", today]) {
+        const key = { ...one, day, pattern, status, removed };
+        const none = { ...key, sessions: 0, costNanos: 0, tokens: 0, ended: 0, endedMs: 0 };
         const cell = totals.get(cellOf(none)) ?? none;
         totals.set(cellOf(cell), {
           ...key,
-          created: cell.created + 1,
-          listed: cell.listed + isListed,
+          sessions: cell.sessions + 1,
           costNanos: cell.costNanos + row.totalCostNanos,
           tokens: cell.tokens + row.totalTokens,
           ended: cell.ended + (row.durationMs === null ? 0 : 1),
@@ -69,8 +66,8 @@ function expected(listed: SessionRow[], removed: SessionRow[] = []) {
         });
       }
   };
-  for (const row of listed) count(row, 1);
-  for (const row of removed) count(row, 0);
+  for (const row of listed) count(row, 0);
+  for (const row of removed) count(row, 1);
   const rows = [...listed].sort((a, b) => (a.id < b.id ? -1 : 1));
   const tags = rows.flatMap(({ id, owner, createdAt, tags }) =>
     [...new Set(tags)].sort().map((tag) => ({ id, tag, owner, createdAt })),

@@ -1,18 +1,39 @@
-import { getTableColumns } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
-import { agentSessions, type SessionRow } from "./schema";
+import { agentSessions, type SessionRow, sessionColumns } from "./schema";
+import { searchTextOf } from "./search";
 
 // One delete of this size stays far below D1's time limit for a query.
 const PURGE_AT_MOST = 1_000;
 
 // The SQL is built once. Every create uses it, and a query builder needs more time to build it than the
 // database needs to run it.
-const columns: Record<keyof SessionRow, SQLiteColumn> = getTableColumns(agentSessions);
+const columns: Record<keyof SessionRow, SQLiteColumn> = sessionColumns;
 const keys = Object.keys(columns) as (keyof SessionRow)[];
-const names = keys.map((key) => columns[key].name);
+const names = [...keys.map((key) => columns[key].name), agentSessions.searchText.name];
+const place = (name: string) => `?${names.indexOf(name) + 1}`;
+const placesOf = (some: string[]) => some.map(place).join(", ");
+
+/** Columns of indexes and triggers that most changes leave alone. */
+const settled = (
+  [
+    ...(["owner", "sessionId", "pattern", "status", "conversationId", "createdAt"] as const),
+    ...(["completedAt", "terminatedAt", "retentionDays"] as const),
+    ...(["tags", "description", "searchText", "userId"] as const),
+  ] as const
+).map((key) => agentSessions[key].name);
+const mutable = names.filter((name) => name !== agentSessions.id.name);
+const changing = mutable.filter((name) => !settled.includes(name));
+
+// SQLite writes every index of a column that a statement sets, even to the same value. So a change of one of the settled
+// columns has a statement of its own, which comes first and often does nothing; if it does, the other one does nothing.
+const REPLACE = `
+  update agent_sessions set ${mutable.map((name) => `${name} = ${place(name)}`).join(", ")}
+  where id = ${place("id")} and version < ${place("version")}
+    and (${settled.join(", ")}) is not (${placesOf(settled)})`;
+
 const PUT = `
-  insert into agent_sessions (${names.join(", ")}) values (${names.map(() => "?").join(", ")})
-  on conflict (id) do update set ${names.map((name) => `${name} = excluded.${name}`).join(", ")}
+  insert into agent_sessions (${names.join(", ")}) values (${placesOf(names)})
+  on conflict (id) do update set ${changing.map((name) => `${name} = excluded.${name}`).join(", ")}
   where excluded.version > agent_sessions.version`;
 
 const BURY = `
@@ -27,9 +48,24 @@ const PURGE = `
 
 const REMOVE = "delete from agent_sessions where id = ? and version <= ?";
 
+/** Values of a config with more characters of JSON than this are left out of the index. */
+const MAX_CONFIG_VALUE = 300;
+
+/**
+ * Returns a row as the index stores it: null stands for a large value of the config, such as a system prompt. Only the
+ * session's object has those.
+ */
+export function indexedForm(row: SessionRow): SessionRow {
+  const entries = Object.entries(row.config);
+  const isLarge = (value: unknown) => JSON.stringify(value)?.length > MAX_CONFIG_VALUE;
+  if (!entries.some(([, value]) => isLarge(value))) return row;
+  const config = entries.map(([name, value]) => [name, isLarge(value) ? null : value]);
+  return { ...row, config: Object.fromEntries(config) };
+}
+
 /** Writes a session's row. Does nothing if the stored row, or the session's tombstone, is at least as new. */
 export async function putSession(d1: D1Database, row: SessionRow): Promise<void> {
-  await put(d1, row).run();
+  await d1.batch(put(d1, row));
 }
 
 /**
@@ -38,7 +74,7 @@ export async function putSession(d1: D1Database, row: SessionRow): Promise<void>
  */
 export async function removeSession(d1: D1Database, row: SessionRow, now: number): Promise<void> {
   await d1.batch([
-    put(d1, row),
+    ...put(d1, row),
     d1.prepare(BURY).bind(row.id, row.version, now),
     d1.prepare(REMOVE).bind(row.id, row.version),
   ]);
@@ -95,9 +131,11 @@ function newest(
     .first<{ id: string }>();
 }
 
-function put(d1: D1Database, row: SessionRow): D1PreparedStatement {
+function put(d1: D1Database, full: SessionRow): D1PreparedStatement[] {
+  const row = indexedForm(full);
   const values = keys.map((key) =>
     row[key] === null ? null : columns[key].mapToDriverValue(row[key]),
   );
-  return d1.prepare(PUT).bind(...values);
+  values.push(row.description === null ? null : searchTextOf(row.description));
+  return [d1.prepare(REPLACE).bind(...values), d1.prepare(PUT).bind(...values)];
 }

@@ -22,7 +22,7 @@ export interface Summary {
 }
 
 interface Sums {
-  created: number;
+  sessions: number;
   costNanos: number;
   tokens: number;
   ended: number;
@@ -36,12 +36,12 @@ interface Cell extends Sums {
 
 /** Returns the summary of sessions, removed ones included. The cost does not grow with their number. */
 export async function summarize(d1: D1Database, query: TotalsQuery): Promise<Summary> {
-  const { pattern, status, created, costNanos, tokens, ended, endedMs } = sessionTotals;
+  const { pattern, status, sessions, costNanos, tokens, ended, endedMs } = sessionTotals;
   const cells = await drizzle(d1)
     .select({
       pattern,
       status,
-      created: sql<number>`sum(${created})`,
+      sessions: sql<number>`sum(${sessions})`,
       costNanos: sql<number>`sum(${costNanos})`,
       tokens: sql<number>`sum(${tokens})`,
       ended: sql<number>`sum(${ended})`,
@@ -55,9 +55,9 @@ export async function summarize(d1: D1Database, query: TotalsQuery): Promise<Sum
 
 function summary(cells: Cell[]): Summary {
   const all = sum(cells);
-  const byStatus = record(STATUSES, (s) => sum(cells.filter((cell) => cell.status === s)).created);
+  const byStatus = record(STATUSES, (s) => sum(cells.filter((cell) => cell.status === s)).sessions);
   return {
-    totalSessions: all.created,
+    totalSessions: all.sessions,
     activeSessions: byStatus.active,
     completedSessions: byStatus.completed,
     errorSessions: byStatus.error,
@@ -72,17 +72,17 @@ function summary(cells: Cell[]): Summary {
 
 function averages(sums: Sums) {
   return {
-    count: sums.created,
-    avgCost: dollars(average(sums.costNanos, sums.created)),
-    avgTokens: average(sums.tokens, sums.created),
+    count: sums.sessions,
+    avgCost: dollars(average(sums.costNanos, sums.sessions)),
+    avgTokens: average(sums.tokens, sums.sessions),
     avgDuration: averageDuration(sums),
   };
 }
 
 function sum(cells: Cell[]): Sums {
-  const total = { created: 0, costNanos: 0, tokens: 0, ended: 0, endedMs: 0 };
+  const total = { sessions: 0, costNanos: 0, tokens: 0, ended: 0, endedMs: 0 };
   for (const cell of cells) {
-    total.created += cell.created;
+    total.sessions += cell.sessions;
     total.costNanos += cell.costNanos;
     total.tokens += cell.tokens;
     total.ended += cell.ended;

@@ -17,8 +17,9 @@ export interface TotalsQuery {
 export function totalsOf({ owner, userId, from, to }: TotalsQuery): SQL | undefined {
   const always = from === undefined && to === undefined;
   return and(
-    owner === null ? undefined : eq(sessionTotals.owner, owner),
     eq(sessionTotals.userId, userId ?? ""),
+    // The sums over all owners are over all users only.
+    owner === null && userId !== undefined ? undefined : eq(sessionTotals.owner, owner ?? ""),
     always
       ? eq(sessionTotals.day, "")
       : between(sessionTotals.day, from ?? "0000-01-01", to ?? "9999-12-31"),

@@ -202,6 +202,7 @@ describe("a query", () => {
     ["/list?sort=price", "sort"],
     ["/list?page=0", "page"],
     ["/list?page=1e3", "page"],
+    ["/list?page=501", "page"],
     ["/list?pageSize=101", "pageSize"],
     ["/list?pageSize=", "pageSize"],
     ["/list?cursor=made-up", "cursor"],

@@ -5,6 +5,9 @@ import { PATTERNS, STATUSES } from "../db/schema";
 // Each tag is a parameter of the index's query, and D1 allows at most a hundred.
 const MAX_TAGS = 20;
 
+// The index reads the sessions before a page that is asked for by number. A cursor costs the same everywhere.
+const MAX_SKIPPED = 10_000;
+
 const integer = (min: number, max: number) =>
   z
     .string()
@@ -60,6 +63,10 @@ export const ListSessions = z
     page: page.optional(),
     pageSize,
     cursor: z.string().optional(),
+  })
+  .refine(({ page = 1, pageSize }) => (page - 1) * pageSize < MAX_SKIPPED, {
+    path: ["page"],
+    error: `reaches the first ${MAX_SKIPPED} sessions: go on with cursor`,
   })
   .transform(withCursor);
 

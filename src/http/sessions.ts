@@ -44,13 +44,14 @@ export const sessions = (settings: Settings) =>
     .get("/", async (c) => {
       const query = readQuery(c, ListSessions);
       const owner = ownerSeenBy(c.var.caller);
-      const { rows, total, nextCursor } = await fromIndex(
+      const { rows, nextCursor, ...total } = await fromIndex(
         listSessions(c.env.DB, { owner, ...query }),
       );
       const { pageSize } = query;
       // A page found by cursor has no number.
       const page = "cursor" in query ? null : (query.page ?? 1);
-      const paging = { page, pageSize, total, totalPages: Math.ceil(total / pageSize), nextCursor };
+      const totalPages = Math.ceil(total.total / pageSize);
+      const paging = { page, pageSize, ...total, totalPages, nextCursor };
       return c.json({ sessions: rows.map(sessionView), ...paging });
     })
 

@@ -1,6 +1,7 @@
 import { nextReconcileBatch } from "../db/reconcile-cursor";
 import { nextExpiredSessions } from "../db/retention";
 import type { SessionRow } from "../db/schema";
+import { addUnsearched } from "../db/search";
 import { purgeTombstones, removeSession } from "../db/sessions";
 import { maintainPool } from "../pool/client";
 import { collectGarbage } from "../sandbox/archive";
@@ -12,8 +13,12 @@ import { SnapshotBucket } from "./storage/snapshot-bucket";
 /** How long the tombstone of a removed session is kept, in ms. It guards against a late write. */
 const TOMBSTONE_MS = 7 * 86_400_000;
 
-/** Limits of one run: batches of tombstones and of expired sessions, rows of a batch, and rows at once. */
+/**
+ * Limits of one run: batches of tombstones, of descriptions and of expired sessions, rows of a batch, and rows at once.
+ */
 const MAX_PURGES = 10;
+const MAX_ADDITIONS = 40;
+const DESCRIPTIONS_AT_ONCE = 500;
 const MAX_EXPIRIES = 5;
 const MAX_ROWS = 100;
 const ROWS_AT_ONCE = 10;
@@ -29,6 +34,7 @@ export async function maintain(env: Env, now: number): Promise<void> {
   await attempt("pool", () => maintainPool(env));
   await attempt("purge", () => purge(env.DB, now));
   await attempt("reconcile", () => reconcile(env, now));
+  await attempt("search", () => addDescriptions(env.DB));
   await attempt("retention", () => removeExpired(env, now));
   await attempt("snapshots", () => new SnapshotBucket(env.SNAPSHOTS).removeExpired(now));
   await attempt("garbage", () => collectGarbage(env.SNAPSHOTS, now));
@@ -37,6 +43,12 @@ export async function maintain(env: Env, now: number): Promise<void> {
 async function purge(d1: D1Database, now: number): Promise<void> {
   for (let purges = 0; purges < MAX_PURGES; purges++) {
     if ((await purgeTombstones(d1, now - TOMBSTONE_MS)) === 0) return;
+  }
+}
+
+async function addDescriptions(d1: D1Database): Promise<void> {
+  for (let batches = 0; batches < MAX_ADDITIONS; batches++) {
+    if ((await addUnsearched(d1, DESCRIPTIONS_AT_ONCE)) === 0) return;
   }
 }
 

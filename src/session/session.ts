@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { SessionRow } from "../db/schema";
-import { putSession, removeSession } from "../db/sessions";
+import { indexedForm, putSession, removeSession } from "../db/sessions";
 import { isLastEvent, isMessageEnd } from "../events/event";
 import type { Egress } from "../sandbox/egress";
 import { type Grant, grantOf } from "../sandbox/transfers";
@@ -274,7 +274,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (this.#isRemoved()) return "removed";
     let isRight = true;
     await this.#guard.attempt("reconcile", async () => {
-      isRight = rowsEqual(toSessionRow(this.#store), row);
+      isRight = rowsEqual(indexedForm(toSessionRow(this.#store)), row);
       if (!isRight) await this.#repairRow(row);
     });
     return isRight ? "right" : "wrong";

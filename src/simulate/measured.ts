@@ -3,12 +3,12 @@
 
 /** Rows that the index writes, for a session with a user, a conversation, a description and two tags. */
 export const INDEX_ROWS = {
-  create: 40,
+  create: 25,
   /** After a turn: cost, tokens and last activity changed. */
-  update: 27,
+  update: 12,
   /** Also the status: it fell asleep, woke or ended. */
-  status: 39,
-  remove: 28,
+  status: 30,
+  remove: 33,
 } as const;
 
 /** Rows that a session's object writes, with those of alarms. */
@@ -29,7 +29,7 @@ export const ROWS_READ = { write: 30, list: 40, message: 60, turn: 90 } as const
 export const LOGS = { message: 4 } as const;
 
 /** Stored bytes: a row of the index with its indexes; a session's object with its tables, and its embedded sandbox. */
-export const INDEX_BYTES = 2_330;
+export const INDEX_BYTES = 1_000;
 export const OBJECT_BYTES = 139_264;
 export const SANDBOX_BYTES = 45_056;
 

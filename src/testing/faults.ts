@@ -1,3 +1,4 @@
+import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 
 /** Waits longer than this are retry delays and timeouts of the product. Shorter ones belong to the test. */
@@ -34,4 +35,27 @@ export async function at<T>(ms: number, work: () => Promise<T>): Promise<T> {
   } finally {
     now.mockRestore();
   }
+}
+
+/** Replaces the writes of sessions' rows to the index, until mocks are restored. */
+export function replaceWrites(
+  write: (row: { id: string }, run: () => Promise<unknown>) => Promise<unknown>,
+): void {
+  const ids = new WeakMap<D1PreparedStatement, string>();
+  const prepare = env.DB.prepare.bind(env.DB);
+  const batch = env.DB.batch.bind(env.DB);
+  vi.spyOn(env.DB, "prepare").mockImplementation((sql) => {
+    const statement = prepare(sql);
+    if (!sql.includes("insert into agent_sessions")) return statement;
+    const bind = (...values: unknown[]) => {
+      const bound = statement.bind(...values);
+      ids.set(bound, String(values[0]));
+      return bound;
+    };
+    return Object.assign(Object.create(statement), { bind });
+  });
+  vi.spyOn(env.DB, "batch").mockImplementation(((statements: D1PreparedStatement[]) => {
+    const id = statements.map((one) => ids.get(one)).find((one) => one !== undefined);
+    return id === undefined ? batch(statements) : write({ id }, () => batch(statements));
+  }) as typeof env.DB.batch);
 }

@@ -49,11 +49,8 @@ export function aSessionRow(changes: Partial<SessionRow> = {}): SessionRow {
 export async function putSessions(d1: D1Database, rows: SessionRow[]): Promise<void> {
   const statements: D1PreparedStatement[] = [];
   const later = {
-    prepare: (sql: string) => ({
-      bind: (...params: unknown[]) => ({
-        run: async () => statements.push(d1.prepare(sql).bind(...params)),
-      }),
-    }),
+    prepare: (sql: string) => d1.prepare(sql),
+    batch: async (some: D1PreparedStatement[]) => statements.push(...some),
   };
   for (const row of rows) await putSession(later as unknown as D1Database, row);
   await d1.batch(statements);

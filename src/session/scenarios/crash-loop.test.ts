@@ -2,7 +2,7 @@ import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } fro
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { SessionEvent } from "../../events/event";
-import { at } from "../../testing/faults";
+import { at, replaceWrites } from "../../testing/faults";
 import { poison } from "../../testing/poison";
 import {
   ALICE,
@@ -257,21 +257,11 @@ describe("work that an object does by itself", () => {
   /** Makes each write of the session's row crash its object. */
   function poisonIndex(id: string): { deaths: number } {
     const count = { deaths: 0 };
-    const prepare = env.DB.prepare.bind(env.DB);
-    vi.spyOn(env.DB, "prepare").mockImplementation((sql) => {
-      const statement = prepare(sql);
-      if (!sql.includes("insert into agent_sessions")) return statement;
-      const bind = (...values: unknown[]) => {
-        const bound = statement.bind(...values);
-        const run = () => {
-          if (values[0] !== id) return bound.run();
-          count.deaths++;
-          void lose(id);
-          return new Promise(() => {});
-        };
-        return Object.assign(Object.create(bound), { run });
-      };
-      return Object.assign(Object.create(statement), { bind });
+    replaceWrites((row, run) => {
+      if (row.id !== id) return run();
+      count.deaths++;
+      void lose(id);
+      return new Promise(() => {});
     });
     return count;
   }
@@ -304,7 +294,7 @@ describe("work that an object does by itself", () => {
     await lose(id);
     await ring(id, due + 2 * HOUR);
     expect(poisoned.deaths).toBe(3);
-    vi.mocked(env.DB.prepare).mockRestore();
+    vi.mocked(env.DB.batch).mockRestore();
     await ring(id, due + 3 * HOUR + 20);
     await until(() => inside(id, ({ outbox }) => outbox === null));
     expect(await begun(id)).toBeUndefined();

@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { at, withoutPauses } from "../../testing/faults";
+import { at, replaceWrites, withoutPauses } from "../../testing/faults";
 import {
   ALICE,
   aMessage,
@@ -37,28 +37,13 @@ async function expectListed(id: string): Promise<void> {
   expect(await rowOf(id)).toMatchObject(row);
 }
 
-/** Replaces writes of a session's row. */
-function indexThat(write: (row: { id: string }, run: () => Promise<unknown>) => Promise<unknown>) {
-  const prepare = env.DB.prepare.bind(env.DB);
-  return vi.spyOn(env.DB, "prepare").mockImplementation((sql) => {
-    const statement = prepare(sql);
-    if (!sql.includes("insert into agent_sessions")) return statement;
-    const bind = (...values: unknown[]) => {
-      const bound = statement.bind(...values);
-      const row = { id: String(values[0]) };
-      return Object.assign(Object.create(bound), { run: () => write(row, () => bound.run()) });
-    };
-    return Object.assign(Object.create(statement), { bind });
-  });
-}
-
 describe("an index that fails", () => {
   it("for an hour is retried less and less often while sessions continue, and is then updated", async () => {
     const ids = [await createSession(), await createSession()];
     const first = ids[0] ?? "";
     const tried: number[] = [];
     let down = true;
-    indexThat(async ({ id }, run) => {
+    replaceWrites(async ({ id }, run) => {
       if (id === first) tried.push(Date.now());
       if (ids.includes(id) && down) throw new Error("D1_ERROR: down");
       return run();
@@ -103,7 +88,9 @@ describe("an index that fails", () => {
   it("for one session's row does not affect other sessions", async () => {
     const id = await createSession();
     const other = await createSession();
-    indexThat((row, run) => (row.id === id ? Promise.reject(new Error("D1_ERROR: no")) : run()));
+    replaceWrites((row, run) =>
+      row.id === id ? Promise.reject(new Error("D1_ERROR: no")) : run(),
+    );
     const changes = { description: "changed" };
     for (const each of [id, other]) {
       expect(value(await sessionOf(each).update(ALICE, changes))).toMatchObject(changes);
@@ -131,7 +118,7 @@ describe("an index that never answers a write", () => {
   it("delays a create only up to a timeout, is retried, and reverts nothing when it answers late", async () => {
     let slow = true;
     const woken: (() => Promise<unknown>)[] = [];
-    indexThat((_, run) => {
+    replaceWrites((_, run) => {
       if (!slow) return run();
       woken.push(run);
       return new Promise(() => {});

@@ -1,0 +1,76 @@
+import type { SessionRow } from "../../db/schema";
+import { putSession } from "../../db/sessions";
+
+// Answers how many rows D1 counts as written when the index learns of a new session, and when it learns of a message.
+
+const AT = 1_795_000_000_000;
+
+const CREATED: SessionRow = {
+  id: "sess_ffffffffffffffffffffffffffffffff",
+  version: 1,
+  owner: "acme",
+  sessionId: "sdk_sess_ffffffff-ffff-4fff-8fff-ffffffffffff",
+  pattern: "hybrid",
+  status: "active",
+  terminationReason: null,
+  error: null,
+  conversationId: 44,
+  config: { model: "claude-sonnet-5-5" },
+  createdAt: AT,
+  startedAt: AT,
+  lastActivityAt: AT,
+  completedAt: null,
+  terminatedAt: null,
+  updatedAt: AT,
+  expiresAt: AT + 1_800_000,
+  expiresBecause: "idle_timeout",
+  retentionDays: null,
+  durationMs: null,
+  totalCostNanos: 0,
+  totalTokens: 0,
+  numTurns: 0,
+  toolsUsed: [],
+  usage: {},
+  maxIdleTimeMs: 1_800_000,
+  maxLifetimeMs: null,
+  maxBudgetNanos: 5_000_000_000,
+  maxTurns: null,
+  sandbox: { provider: "embedded", id: "sess_ffffffffffffffffffffffffffffffff", state: "none" },
+  tags: ["every", "half"],
+  description: null,
+  userId: "user_0",
+};
+
+const ANSWERED: SessionRow = {
+  ...CREATED,
+  version: 2,
+  lastActivityAt: AT + 1_000,
+  updatedAt: AT + 1_000,
+  expiresAt: AT + 1_801_000,
+  totalCostNanos: 7_758_100,
+  totalTokens: 1_500,
+  numTurns: 1,
+};
+
+export default {
+  async fetch(request, env) {
+    if (new URL(request.url).pathname === "/health") return new Response("ok");
+    const creation = await written(env.DB, CREATED);
+    const message = await written(env.DB, ANSWERED);
+    return Response.json({ creation, message });
+  },
+} satisfies ExportedHandler<Env>;
+
+async function written(d1: D1Database, row: SessionRow): Promise<number> {
+  let rows = 0;
+  const counting = {
+    prepare: (sql: string) => d1.prepare(sql),
+    async batch(statements: D1PreparedStatement[]) {
+      const results = await d1.batch(statements);
+      for (const { meta } of results) rows += meta.rows_written;
+      return results;
+    },
+  };
+  await putSession(counting as unknown as D1Database, row);
+  return rows;
+}
