@@ -2,8 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "./client.ts";
 import type { Mode, Prompt, Target } from "./targets.ts";
 
-/** A value for Rigger, and the same for the baseline. */
-export type Pair<T> = Record<"base" | "rigger", T>;
+/** A value for Rigger, the same for the baseline, and the same for a Worker that only copies, where that is measured. */
+export interface Pair<T> {
+  pass?: T;
+  base: T;
+  rigger: T;
+}
+
+type Name = keyof Pair<unknown>;
 
 /** A summary of samples; `p95` is absent if there is only one. */
 export interface Sample {
@@ -38,10 +44,21 @@ export function sampleOf(values: readonly number[]): Sample {
   return { p50: at(0.5), p95: at(0.95) };
 }
 
-/** Runs an action for both servers. */
+/** Runs an action for each server. */
 export async function forBoth<T, R>(pair: Pair<T>, act: (one: T) => Promise<R>): Promise<Pair<R>> {
-  return { base: await act(pair.base), rigger: await act(pair.rigger) };
+  return {
+    ...(pair.pass !== undefined && { pass: await act(pair.pass) }),
+    base: await act(pair.base),
+    rigger: await act(pair.rigger),
+  };
 }
+
+/** Returns a pair with a function applied to each value. */
+export const mapped = <T, R>(pair: Pair<T>, change: (one: T, name: Name) => R): Pair<R> => ({
+  ...(pair.pass !== undefined && { pass: change(pair.pass, "pass") }),
+  base: change(pair.base, "base"),
+  rigger: change(pair.rigger, "rigger"),
+});
 
 /** Measures both servers in turns, so that changes in the computer's speed affect both. */
 export async function inTurns<T, R>(
@@ -49,12 +66,13 @@ export async function inTurns<T, R>(
   rounds: number,
   measure: (one: T) => Promise<R>,
 ): Promise<Pair<R[]>> {
-  const results: Pair<R[]> = { base: [], rigger: [] };
+  const sides = mapped(pair, (subject) => ({ subject, results: [] as R[] }));
   for (let round = 0; round < rounds; round++) {
-    const order = round % 2 === 0 ? (["base", "rigger"] as const) : (["rigger", "base"] as const);
-    for (const name of order) results[name].push(await measure(pair[name]));
+    const order = Object.values(sides);
+    if (round % 2 === 1) order.reverse();
+    for (const { subject, results } of order) results.push(await measure(subject));
   }
-  return results;
+  return mapped(sides, ({ results }) => results);
 }
 
 /** Compares the latency of a request on both servers. */
@@ -64,7 +82,7 @@ export async function compareLatency(
   ask: (target: Target) => Promise<Answer>,
 ): Promise<Pair<Sample>> {
   const taken = await inTurns(targets, rounds, (target) => latencies(each, () => ask(target)));
-  return { base: sampleOf(taken.base.flat()), rigger: sampleOf(taken.rigger.flat()) };
+  return mapped(taken, (values) => sampleOf(values.flat()));
 }
 
 /** Creates sessions; this is not measured. */
@@ -101,20 +119,19 @@ export async function compareMessages(
   const after = usages(targets);
 
   const messages = rounds * sessions * each;
-  const loadOf = (name: keyof Pair<unknown>): Load => {
+  return mapped(results, (rounds, name): Load => {
     const [from, to] = [before[name], after[name]];
     const cpu = (what: "workerCpuMs" | "otherCpuMs") =>
-      from && to && { p50: (to[what] - from[what]) / messages };
+      from && to ? { p50: (to[what] - from[what]) / messages } : null;
     return {
-      latencyMs: sampleOf(results[name].flatMap((round) => round.latencies)),
+      latencyMs: sampleOf(rounds.flatMap((round) => round.latencies)),
       perSecond: {
-        p50: sampleOf(results[name].map((round) => (sessions * each * 1000) / round.tookMs)).p50,
+        p50: sampleOf(rounds.map((round) => (sessions * each * 1000) / round.tookMs)).p50,
       },
       workerCpuMs: cpu("workerCpuMs"),
       otherCpuMs: cpu("otherCpuMs"),
     };
-  };
-  return { base: loadOf("base"), rigger: loadOf("rigger") };
+  });
 }
 
 async function latencies(count: number, ask: () => Promise<Answer>): Promise<number[]> {
@@ -126,7 +143,4 @@ async function latencies(count: number, ask: () => Promise<Answer>): Promise<num
   return taken;
 }
 
-const usages = ({ base, rigger }: Pair<Target>) => ({
-  base: base.server.usage(),
-  rigger: rigger.server.usage(),
-});
+const usages = (targets: Pair<Target>) => mapped(targets, ({ server }) => server.usage());

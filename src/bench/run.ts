@@ -5,6 +5,7 @@ import {
   compareMessages,
   forBoth,
   type Load,
+  mapped,
   type Pair,
   type Sample,
 } from "./measure.ts";
@@ -59,9 +60,12 @@ async function againstFloor(): Promise<number> {
   progress("starting");
   const model = await start({ config: "src/bench/workers/model.toml" });
   const vars = { MODEL_URL: model.url };
-  const base = floor(await start({ config: "src/bench/workers/floor.toml", vars }));
-  await send({ method: "PUT", url: `${base.server.url}/table` });
-  const targets = { base, rigger: rigger(await startRigger(await newState(), model.url)) };
+  const config = "src/bench/workers/floor.toml";
+  const pass = floor(await start({ config, vars }), "pass");
+  const base = floor(await start({ config, vars }), "parse");
+  for (const { url } of [pass.server, base.server])
+    await send({ method: "PUT", url: `${url}/table` });
+  const targets = { pass, base, rigger: rigger(await startRigger(await newState(), model.url)) };
   const idle = megabytesOf(targets);
   for (const mode of ["json", "stream"] as const) {
     const warmUp = { rounds: 1, each: 5, sessions: 8, mode, prompt: { tool: true } };
@@ -76,8 +80,8 @@ async function againstFloor(): Promise<number> {
     row("memory of the Worker, idle", "MB", idle),
     row("memory of the Worker, after all of this", "MB", megabytesOf(targets)),
   ];
-  for (const server of [model, base.server, targets.rigger.server]) await stop(server);
-  const names = { base: "floor", rigger: "Rigger" };
+  for (const server of [model, pass.server, base.server, targets.rigger.server]) await stop(server);
+  const names = { pass: "pass-through", base: "floor", rigger: "Rigger" };
   return printTable("Rigger against the floor, median (95th percentile)", names, rows);
 }
 
@@ -145,19 +149,15 @@ async function crowds(targets: Pair<Target>): Promise<Row[]> {
   ];
 }
 
-/** Returns one field of both measurements. */
-const fieldOf = <K extends string>(both: Pair<Record<K, Sample | null>>, field: K) => ({
-  base: both.base[field],
-  rigger: both.rigger[field],
-});
+/** Returns one field of all measurements. */
+const fieldOf = <K extends string>(all: Pair<Record<K, Sample | null>>, field: K) =>
+  mapped(all, (one) => one[field]);
 
-function megabytesOf({ base, rigger }: Pair<Target>): Pair<Sample | null> {
-  const of = ({ server }: Target) => {
+const megabytesOf = (targets: Pair<Target>): Pair<Sample | null> =>
+  mapped(targets, ({ server }) => {
     const usage = server.usage();
     return usage && { p50: usage.workerMegabytes };
-  };
-  return { base: of(base), rigger: of(rigger) };
-}
+  });
 
 const progress = (what: string): void => console.error(`… ${what}`);
 

@@ -12,6 +12,8 @@ import { type Usage, usageOf } from "./processes.ts";
 /** A Worker under `wrangler dev`. */
 export interface Server {
   url: string;
+  /** The port of its debugger. */
+  inspectorPort: number;
   usage(): Usage | null;
 }
 
@@ -68,7 +70,7 @@ export async function start(options: ServerOptions): Promise<Server> {
     ...[`--enable-containers=${containers}`, ...settings],
   );
   const url = `http://127.0.0.1:${port}`;
-  const server = { url, usage: () => usageOf(child.process.pid ?? 0, port) };
+  const server = { url, inspectorPort, usage: () => usageOf(child.process.pid ?? 0, port) };
   processOf.set(server, child.process);
   try {
     await untilItAnswers(`${url}/health`, child, containers ? BUILD_MS : START_MS);

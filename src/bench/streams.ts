@@ -1,4 +1,12 @@
-import { inTurns, newSessions, type Pair, type Rounds, type Sample, sampleOf } from "./measure.ts";
+import {
+  inTurns,
+  mapped,
+  newSessions,
+  type Pair,
+  type Rounds,
+  type Sample,
+  sampleOf,
+} from "./measure.ts";
 import type { Listener, Target } from "./targets.ts";
 
 /** The number of parallel streams that ended, and how evenly they flowed. */
@@ -29,7 +37,7 @@ export async function compareFirstByte(
     }
     return delays;
   });
-  return { base: sampleOf(taken.base.flat()), rigger: sampleOf(taken.rigger.flat()) };
+  return mapped(taken, (delays) => sampleOf(delays.flat()));
 }
 
 /** Streams a slow reply to each of many parallel sessions. */

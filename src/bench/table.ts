@@ -18,16 +18,16 @@ export function row(measure: string, unit: string, values: Pair<Sample | null>, 
 
 /** Prints rows below a heading and marks missed aims. Returns the number of missed aims. */
 export function printTable(title: string, names: Pair<string>, rows: readonly Row[]): number {
+  const columns = Object.keys(names) as (keyof Pair<string>)[];
   const judged = rows.map((row) => ({ row, verdict: judge(row) }));
   const lines = judged.map(({ row, verdict }) => [
     `${row.measure}, ${row.unit}`,
-    show(row.values.base),
-    show(row.values.rigger),
+    ...columns.map((name) => show(row.values[name])),
     verdict.compared,
     verdict.aim,
     verdict.missed ? "MISSED" : "",
   ]);
-  const heading = ["", names.base, names.rigger, "ratio", "aim", ""];
+  const heading = ["", ...columns.map((name) => names[name] ?? ""), "ratio", "aim", ""];
   const widths = heading.map((name, column) =>
     Math.max(...[name, ...lines.map((line) => line[column] ?? "")].map((cell) => cell.length)),
   );
@@ -57,7 +57,7 @@ function judge({ values, aim }: Row): { compared: string; aim: string; missed: b
   };
 }
 
-function show(sample: Sample | null): string {
+function show(sample: Sample | null | undefined): string {
   if (!sample) return "n/a";
   return sample.p95 === undefined
     ? round(sample.p50)

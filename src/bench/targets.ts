@@ -30,8 +30,11 @@ export interface Target {
 const plain = ({ paceMs }: Prompt) => `/tokens 100\nhi${paceMs ? ` pace ${paceMs}` : ""}`;
 const TOOL = '/Bash {"command":"true"}';
 
-/** Returns the baseline: an object that forwards the model's streams. Two calls are two streams. */
-export const floor = (server: Server): Target => ({
+/**
+ * Returns the baseline: an object that only copies the model's streams, or one that parses them and stores a row. Two
+ * calls are two streams.
+ */
+export const floor = (server: Server, action: "pass" | "parse"): Target => ({
   server,
   async create() {
     const id = randomUUID();
@@ -40,9 +43,8 @@ export const floor = (server: Server): Target => ({
   },
   read: (id) => send({ url: `${server.url}/object/${id}` }),
   async message(id, mode, prompt, onText) {
-    const action = mode === "json" ? "read-through" : "pass";
     const prompts = prompt.tool ? [`${TOOL}\nhi`, plain(prompt)] : [plain(prompt)];
-    const url = `${server.url}/${action}/${id}`;
+    const url = `${server.url}/${action}/${id}/${mode}`;
     return ended(await send({ method: "POST", url, body: { prompts }, ...(onText && { onText }) }));
   },
 });
@@ -68,7 +70,7 @@ export const rigger = (server: Server): Target => ({
 /** Throws if a response is incomplete, because the stream of a broken message ends too. */
 function ended(answer: Answer): Answer {
   const { text } = answer;
-  const whole = /message_stop|"characters":\d{3}|message\.completed|"status":"completed"/.test(
+  const whole = /message_stop|"characters":\d{3,}|message\.completed|"status":"completed"/.test(
     text,
   );
   if (!whole) throw new Error(`a message did not end well: ${text.slice(-1_000)}`);

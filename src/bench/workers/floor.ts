@@ -1,7 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
+import Anthropic from "@anthropic-ai/sdk";
 
-// The baseline: the minimum that a service with one object per session must do. Rigger's numbers are divided by
-// its numbers.
+// The baseline: the minimum that a service with one object per session must do. It parses the model's streams with the
+// SDK, and stores one row a message. Rigger's numbers are divided by its numbers. Its paths under `/pass` only copy the
+// streams.
 
 interface Env {
   OBJECTS: DurableObjectNamespace<FloorObject>;
@@ -14,14 +16,10 @@ interface Pass {
   prompts: string[];
 }
 
-/** One object per session. It stores a row and forwards the model's streams. */
+/** One object per session. It stores a row and reads or forwards the model's streams. */
 export class FloorObject extends DurableObject<Env> {
-  readonly #kv: SyncKvStorage;
-
-  constructor(state: DurableObjectState, env: Env) {
-    super(state, env);
-    this.#kv = state.storage.kv;
-  }
+  readonly #kv = this.ctx.storage.kv;
+  readonly #client = new Anthropic({ apiKey: "bench", baseURL: this.env.MODEL_URL, maxRetries: 0 });
 
   create(id: string): object {
     const created = { id, createdAt: Date.now() };
@@ -33,47 +31,59 @@ export class FloorObject extends DurableObject<Env> {
     return this.#kv.get<object>("row") ?? null;
   }
 
-  /** Streams the model's reply, or reads it to its end and returns its length. */
+  /** Answers with the model's replies as a stream of events, or with their length. */
   override async fetch(request: Request): Promise<Response> {
     const { prompts } = await request.json<Pass>();
-    if (new URL(request.url).pathname.startsWith("/pass")) {
-      const [prompt, ...more] = prompts;
-      // A single stream is forwarded unchanged, as cheaply as the platform can.
-      if (more.length === 0) return this.#ask(prompt ?? "");
-      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-      this.ctx.waitUntil(this.#passAll(prompts, writable));
-      return new Response(readable);
+    const [, action, , mode] = new URL(request.url).pathname.split("/");
+    const answer = action === "pass" ? this.#copy : this.#parse;
+    if (mode === "json") {
+      let characters = 0;
+      await answer.call(this, prompts, async (text) => {
+        characters += typeof text === "string" ? text.length : text.byteLength;
+      });
+      return Response.json({ characters });
     }
-    let characters = 0;
-    for (const prompt of prompts) characters += (await (await this.#ask(prompt)).text()).length;
-    return Response.json({ characters });
+    const encoder = new TextEncoder();
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = writable.getWriter();
+    const write = (text: string | Uint8Array) =>
+      writer.write(typeof text === "string" ? encoder.encode(text) : text);
+    this.ctx.waitUntil(answer.call(this, prompts, write).then(() => writer.close()));
+    return new Response(readable, { headers: { "content-type": "text/event-stream" } });
   }
 
-  async #passAll(prompts: string[], writable: WritableStream<Uint8Array>): Promise<void> {
+  /** Copies the streams. */
+  async #copy(prompts: string[], write: Write): Promise<void> {
     for (const prompt of prompts) {
-      const { body } = await this.#ask(prompt);
-      await body?.pipeTo(writable, { preventClose: true });
+      const response = await this.#ask([{ role: "user", content: prompt }]).asResponse();
+      for await (const chunk of response.body ?? []) await write(chunk);
     }
-    await writable.close();
   }
 
-  #ask(prompt: string): Promise<Response> {
-    return fetch(`${this.env.MODEL_URL}/v1/messages`, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        "x-api-key": "bench",
-        "anthropic-version": "2023-06-01",
-      },
-      body: JSON.stringify({
-        model: "claude-sonnet-5-5",
-        max_tokens: 1024,
-        stream: true,
-        messages: [{ role: "user", content: prompt }],
-      }),
-    });
+  /** Reads the events of the streams, and stores the conversation after each. */
+  async #parse(prompts: string[], write: Write): Promise<void> {
+    const messages: Anthropic.MessageParam[] = [];
+    for (const prompt of prompts) {
+      messages.push({ role: "user", content: prompt });
+      let content = "";
+      for await (const event of await this.#ask(messages)) {
+        await write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+        if (event.type === "content_block_delta" && event.delta.type === "text_delta") {
+          content += event.delta.text;
+        }
+      }
+      messages.push({ role: "assistant", content: content || "…" });
+      this.#kv.put("conversation", messages);
+    }
+  }
+
+  #ask(messages: Anthropic.MessageParam[]) {
+    const model = "claude-sonnet-5-5";
+    return this.#client.messages.create({ model, max_tokens: 1024, stream: true, messages });
   }
 }
+
+type Write = (text: string | Uint8Array) => Promise<void>;
 
 export default {
   async fetch(request, env): Promise<Response> {
@@ -91,7 +101,7 @@ export default {
       case "object":
         return Response.json(await env.OBJECTS.getByName(id).read());
       case "pass":
-      case "read-through":
+      case "parse":
         return env.OBJECTS.getByName(id).fetch(request);
       default:
         return new Response("ok");

@@ -137,6 +137,7 @@ export class SessionRestore {
       const text = await this.#bucket.part(key, part);
       storage.transactionSync(() => importTranscript(storage.sql, text));
     }
+    store.forget();
     store.agents.moveInto(workspace);
   }
 

@@ -1,4 +1,4 @@
-import { all, one, type Row, type Sql } from "../../shared/sql";
+import { all, type Row, type Sql } from "../../shared/sql";
 
 /** The name of the main agent. */
 export const MAIN = "main";
@@ -15,9 +15,19 @@ export const agentOf = (column: unknown): string => (column === "" ? MAIN : Stri
  */
 const MAX_DELIVERY_CHARACTERS = 200_000;
 
+interface StoredAgent {
+  type: string;
+  cwd: string;
+  contextTokens: number;
+}
+
 /** The agents that have worked in a session: their types, working directories, inboxes, and the files they saw. */
 export class AgentTable {
   readonly #sql: Sql;
+  /** All agents by their names, cached because every turn reads them and there are few. */
+  #kept: ReadonlyMap<string, StoredAgent> | undefined;
+  /** The agents whose inboxes have undelivered messages. */
+  #waiting: ReadonlySet<string> | undefined;
 
   constructor(sql: Sql) {
     this.#sql = sql;
@@ -25,47 +35,46 @@ export class AgentTable {
 
   /** Adds an agent. Does nothing if the agent exists already. */
   add(name: string, type: string, cwd: string): void {
-    this.#sql.exec(
-      "INSERT OR IGNORE INTO agents (name, type, cwd) VALUES (?, ?, ?)",
-      columnOf(name),
-      columnOf(type),
-      cwd,
-    );
+    if (this.#agents().has(name)) return;
+    this.#keep(name, { type, cwd, contextTokens: 0 });
+    const query = "INSERT INTO agents (name, type, cwd) VALUES (?, ?, ?)";
+    this.#sql.exec(query, columnOf(name), columnOf(type), cwd);
   }
 
   /** Returns the type of an agent; undefined if it has never worked in this session. */
   typeOf(name: string): string | undefined {
-    const row = all(this.#sql, "SELECT type FROM agents WHERE name = ?", columnOf(name))[0];
-    return row && agentOf(row.type);
+    return this.#agents().get(name)?.type;
   }
 
   /** Returns the names of all agents that have worked in the session, in alphabetical order. */
   names(): string[] {
-    return all(this.#sql, "SELECT name FROM agents ORDER BY name").map(({ name }) => agentOf(name));
+    return [...this.#agents().keys()].toSorted();
   }
 
   /** Returns the size of an agent's conversation, in tokens. Throws if the agent does not exist. */
   contextTokens(name: string): number {
-    const query = "SELECT context_tokens FROM agents WHERE name = ?";
-    return Number(one(this.#sql, query, columnOf(name)).context_tokens);
+    return this.#get(name).contextTokens;
   }
 
-  saveContextTokens(name: string, tokens: number): void {
+  saveContextTokens(name: string, contextTokens: number): void {
+    this.#keep(name, { ...this.#get(name), contextTokens });
     const query = "UPDATE agents SET context_tokens = ? WHERE name = ?";
-    this.#sql.exec(query, tokens, columnOf(name));
+    this.#sql.exec(query, contextTokens, columnOf(name));
   }
 
   /** Returns an agent's working directory. Throws if the agent does not exist. */
   cwdOf(name: string): string {
-    return String(one(this.#sql, "SELECT cwd FROM agents WHERE name = ?", columnOf(name)).cwd);
+    return this.#get(name).cwd;
   }
 
   saveCwd(name: string, cwd: string): void {
+    this.#keep(name, { ...this.#get(name), cwd });
     this.#sql.exec("UPDATE agents SET cwd = ? WHERE name = ?", cwd, columnOf(name));
   }
 
   /** Sets the working directory to `directory` for each agent whose working directory is not in it. */
   moveInto(directory: string): void {
+    this.forget();
     this.#sql.exec(
       "UPDATE agents SET cwd = ?1 WHERE cwd <> ?1 AND substr(cwd, 1, length(?1) + 1) <> ?1 || '/'",
       directory,
@@ -74,6 +83,7 @@ export class AgentTable {
 
   /** Sets the working directory of every agent. */
   moveAllTo(directory: string): void {
+    this.forget();
     this.#sql.exec("UPDATE agents SET cwd = ?1 WHERE cwd <> ?1", directory);
   }
 
@@ -81,6 +91,7 @@ export class AgentTable {
 
   /** Adds a message to an agent's inbox. Does nothing if a message with this id was added before. */
   addToInbox(message: { id: string; from: string; to: string; content: string }): void {
+    this.#waiting = undefined;
     this.#sql.exec(
       "INSERT OR IGNORE INTO mail (id, from_agent, to_agent, content) VALUES (?, ?, ?, ?)",
       message.id,
@@ -97,8 +108,9 @@ export class AgentTable {
 
   /** Returns whether an agent's inbox contains undelivered messages. */
   hasInboxMessages(agent: string): boolean {
-    const query = "SELECT 1 FROM mail WHERE to_agent = ? AND taken = 0 LIMIT 1";
-    return all(this.#sql, query, columnOf(agent)).length > 0;
+    const query = "SELECT DISTINCT to_agent FROM mail WHERE taken = 0";
+    this.#waiting ??= new Set(all(this.#sql, query).map((row) => agentOf(row.to_agent)));
+    return this.#waiting.has(agent);
   }
 
   /**
@@ -117,6 +129,7 @@ export class AgentTable {
       numbers.push(Number(row.n));
       taken.push(content);
     }
+    this.#waiting = undefined;
     for (const n of numbers) this.#sql.exec("UPDATE mail SET taken = 1 WHERE n = ?", n);
     return taken;
   }
@@ -137,5 +150,35 @@ export class AgentTable {
       path,
       hash,
     );
+  }
+
+  /** Clears the caches. Call it when the rows may have changed. */
+  forget(): void {
+    this.#kept = undefined;
+    this.#waiting = undefined;
+  }
+
+  #agents(): ReadonlyMap<string, StoredAgent> {
+    this.#kept ??= new Map(
+      all(this.#sql, "SELECT name, type, cwd, context_tokens FROM agents").map((row) => [
+        agentOf(row.name),
+        {
+          type: agentOf(row.type),
+          cwd: String(row.cwd),
+          contextTokens: Number(row.context_tokens),
+        },
+      ]),
+    );
+    return this.#kept;
+  }
+
+  #get(name: string): StoredAgent {
+    const agent = this.#agents().get(name);
+    if (!agent) throw new Error(`there is no agent ${name}`);
+    return agent;
+  }
+
+  #keep(name: string, agent: StoredAgent): void {
+    this.#kept = new Map(this.#agents()).set(name, agent);
   }
 }

@@ -25,12 +25,18 @@ export interface Call extends Reservation {
 /** The session's model calls, with the amount reserved and charged for each. */
 export class CallTable {
   readonly #sql: Sql;
+  /** The calls that are not settled, oldest first, cached because every turn asks for them several times. */
+  #open: readonly Call[] | undefined;
+  /** The number of calls that were ever made. */
+  #count: number | undefined;
 
   constructor(sql: Sql) {
     this.#sql = sql;
   }
 
-  add(call: Call & { messageId: string }): void {
+  add({ messageId, ...call }: Omit<Call, "costNanos" | "settled"> & { messageId: string }): void {
+    if (this.#open) this.#open = [...this.#open, { ...call, costNanos: 0, settled: false }];
+    if (this.#count !== undefined) this.#count += 1;
     this.#sql.exec(
       `INSERT INTO calls (id, turn_id, attempt, run_id, message_id, kind, ref, model, likely_tokens,
          least_tokens, begun_at, bound_nanos, held_nanos)
@@ -39,7 +45,7 @@ export class CallTable {
       call.turnId,
       call.attempt,
       call.runId,
-      call.messageId,
+      messageId,
       call.kind,
       call.ref,
       call.model,
@@ -52,12 +58,15 @@ export class CallTable {
   }
 
   get(id: string): Call | undefined {
+    const open = this.#openCalls().find((call) => call.id === id);
+    if (open) return open;
     const row = all(this.#sql, "SELECT * FROM calls WHERE id = ?", id)[0];
     return row && decode(row);
   }
 
   /** Settles a call. `closed` means that no further attempt of its turn follows. */
   settle(id: string, reservation: Reservation, closed: boolean): void {
+    this.#open = this.#open?.filter((call) => call.id !== id);
     this.#sql.exec(
       "UPDATE calls SET held_nanos = ?, cost_nanos = ?, settled = 1, closed = ? WHERE id = ?",
       reservation.heldNanos,
@@ -87,7 +96,8 @@ export class CallTable {
 
   /** Returns a number that no turn of the session has. */
   nextTurnNumber(): number {
-    return Number(one(this.#sql, "SELECT coalesce(max(n), 0) + 1 AS n FROM calls").n);
+    this.#count ??= Number(one(this.#sql, "SELECT coalesce(max(n), 0) AS n FROM calls").n);
+    return this.#count + 1;
   }
 
   /** Returns whether a run has called a model. A new worker resumes such a run after a loss. */
@@ -97,19 +107,17 @@ export class CallTable {
 
   /** Returns the calls of a run that are not settled, oldest first. */
   openOf(runId: string): Call[] {
-    const query = "SELECT * FROM calls WHERE run_id = ? AND settled = 0 ORDER BY n";
-    return all(this.#sql, query, runId).map(decode);
+    return this.#openCalls().filter((call) => call.runId === runId);
   }
 
   /** Returns how many calls of the session are not settled. */
   countOpen(): number {
-    return Number(one(this.#sql, "SELECT count(*) AS n FROM calls WHERE settled = 0").n);
+    return this.#openCalls().length;
   }
 
   /** Returns how many calls for replies are not settled in the session. */
   countOpenReplies(): number {
-    const query = "SELECT count(*) AS n FROM calls WHERE settled = 0 AND kind = 'reply'";
-    return Number(one(this.#sql, query).n);
+    return this.#openCalls().filter(({ kind }) => kind === "reply").length;
   }
 
   /** Returns how many turns of kind `reply` a run has finished. */
@@ -125,6 +133,19 @@ export class CallTable {
       FROM calls WHERE message_id = ?`;
     const row = one(this.#sql, query, messageId);
     return { spentNanos: Number(row.spent), heldNanos: Number(row.held) };
+  }
+
+  /** Clears the caches. Call it when the rows may have changed. */
+  forget(): void {
+    this.#open = undefined;
+    this.#count = undefined;
+  }
+
+  #openCalls(): readonly Call[] {
+    // Otherwise SQLite reads all calls, in their order.
+    const query = "SELECT * FROM calls INDEXED BY open_calls WHERE settled = 0 ORDER BY n";
+    this.#open ??= all(this.#sql, query).map(decode);
+    return this.#open;
   }
 }
 

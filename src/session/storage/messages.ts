@@ -33,8 +33,12 @@ export interface StoredMessage extends Omit<MessageRow, "prompt"> {
 export class MessageTable {
   readonly #sql: Sql;
   readonly #sessionId: () => string;
-  /** The message that was read last, cached because every change reads the running message again. */
+  /** The message that was read or added last, cached because every change reads the running message again. */
   #kept: StoredMessage | undefined;
+  /** The prompt of the message that was added last, until it starts. */
+  #prompt: { id: string; prompt: Prompt } | undefined;
+  /** The ids of the queued messages, oldest first. */
+  #queued: readonly string[] | undefined;
 
   constructor(sql: Sql, sessionId: () => string) {
     this.#sql = sql;
@@ -51,18 +55,39 @@ export class MessageTable {
     firstSeq: number;
     createdAt: number;
   }): void {
-    this.#sql.exec(
+    const { id, prompt } = message;
+    const { position } = one(
+      this.#sql,
       `INSERT INTO messages (id, request_hash, prompt, agent, options, status, usage, first_seq, created_at)
-       VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?)`,
-      message.id,
+       VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?) RETURNING position`,
+      id,
       message.requestHash,
-      JSON.stringify(message.prompt),
+      JSON.stringify(prompt),
       message.agent,
       JSON.stringify(message.options),
       JSON.stringify(NO_USAGE),
       message.firstSeq,
       message.createdAt,
     );
+    const { prompt: _, ...rest } = message;
+    this.#kept = {
+      ...rest,
+      sessionId: this.#sessionId(),
+      position: Number(position),
+      status: "queued",
+      stopReason: null,
+      result: null,
+      output: null,
+      error: null,
+      costNanos: 0,
+      usage: NO_USAGE,
+      numTurns: 0,
+      toolsUsed: [],
+      startedAt: null,
+      endedAt: null,
+    };
+    this.#prompt = { id, prompt };
+    if (this.#queued) this.#queued = [...this.#queued, id];
   }
 
   /** Returns a message without its prompt; undefined if there is none with this id. */
@@ -104,6 +129,7 @@ export class MessageTable {
 
   /** Returns a message's prompt. Throws if the message does not exist. */
   prompt(id: string): Prompt {
+    if (this.#prompt?.id === id) return this.#prompt.prompt;
     return parse<Prompt>(one(this.#sql, "SELECT prompt FROM messages WHERE id = ?", id).prompt);
   }
 
@@ -114,11 +140,12 @@ export class MessageTable {
   }
 
   /** Returns the ids of the queued messages, oldest first. */
-  queuedIds(): string[] {
+  queuedIds(): readonly string[] {
     // The second term makes SQLite use the partial index `live_messages`.
     const query = `SELECT id FROM messages WHERE status = 'queued'
       AND status IN ('queued', 'running') ORDER BY position`;
-    return all(this.#sql, query).map((row) => String(row.id));
+    this.#queued ??= all(this.#sql, query).map((row) => String(row.id));
+    return this.#queued;
   }
 
   /**
@@ -148,7 +175,8 @@ export class MessageTable {
   }
 
   start(id: string, now: number): void {
-    this.forget();
+    this.#change(id, { status: "running", startedAt: now });
+    if (this.#prompt?.id === id) this.#prompt = undefined;
     this.#sql.exec("UPDATE messages SET status = 'running', started_at = ? WHERE id = ?", now, id);
   }
 
@@ -163,7 +191,7 @@ export class MessageTable {
     },
     now: number,
   ): void {
-    this.forget();
+    this.#change(id, { ...end, endedAt: now });
     this.#sql.exec(
       `UPDATE messages SET status = ?, stop_reason = ?, result = ?, output = ?, error = ?, ended_at = ?
        WHERE id = ?`,
@@ -181,7 +209,7 @@ export class MessageTable {
     id: string,
     totals: Pick<MessageRow, "costNanos" | "usage" | "numTurns" | "toolsUsed">,
   ): void {
-    this.forget();
+    this.#change(id, totals);
     this.#sql.exec(
       "UPDATE messages SET cost_nanos = ?, usage = ?, num_turns = ?, tools_used = ? WHERE id = ?",
       totals.costNanos,
@@ -192,9 +220,18 @@ export class MessageTable {
     );
   }
 
-  /** Clears the cache. Call it when the rows may have changed. */
+  /** Clears the caches. Call it when the rows may have changed. */
   forget(): void {
     this.#kept = undefined;
+    this.#prompt = undefined;
+    this.#queued = undefined;
+  }
+
+  /** Changes what is cached of a message, as its row is changed. */
+  #change(id: string, changes: Partial<StoredMessage>): void {
+    if (this.#kept?.id === id) this.#kept = { ...this.#kept, ...changes };
+    const isQueued = changes.status === undefined || changes.status === "queued";
+    if (!isQueued) this.#queued = this.#queued?.filter((queued) => queued !== id);
   }
 
   #decodeMessage(row: Row): StoredMessage {

@@ -122,6 +122,8 @@ export class SessionStore {
   #identity: Identity | undefined;
   /** The state is cached so that a transition that changed nothing can be recognized by object identity. */
   #state: State | undefined;
+  /** The tables that cache rows. */
+  readonly #cachingTables: readonly { forget(): void }[];
   #written = 0;
   #inTransaction = false;
   /** Whether the open transaction has changed the state. The state is written once, at the end of the transaction. */
@@ -141,6 +143,8 @@ export class SessionStore {
     this.agents = new AgentTable(sql);
     this.schedules = new ScheduleTable(sql);
     this.process = new ProcessTable(sql);
+    const { messages, runs, calls, tools, agents, schedules } = this;
+    this.#cachingTables = [messages, runs, calls, tools, agents, schedules];
   }
 
   /**
@@ -274,8 +278,7 @@ export class SessionStore {
   }
 
   #dropKept(): void {
-    this.messages.forget();
-    this.schedules.forget();
+    for (const table of this.#cachingTables) table.forget();
     this.#identity = undefined;
     this.#metadata = undefined;
     this.#state = undefined;

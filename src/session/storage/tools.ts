@@ -21,17 +21,32 @@ export interface StoredTool {
 /** The session's tool calls, with their results. */
 export class ToolTable {
   readonly #sql: Sql;
+  /** The calls without a result, oldest first, cached because every turn asks for them several times. */
+  #open: readonly StoredTool[] | undefined;
 
   constructor(sql: Sql) {
     this.#sql = sql;
   }
 
   add(tool: Pick<StoredTool, "id" | "runId" | "turnId" | "name" | "input">): void {
+    const callId = `${tool.turnId}.${tool.id}`;
+    if (this.#open) {
+      const input = tool.input ?? null;
+      const added = {
+        ...tool,
+        input,
+        callId,
+        state: "pending",
+        result: null,
+        startedAt: null,
+      } as const;
+      this.#open = [...this.#open, added];
+    }
     this.#sql.exec(
       `INSERT INTO tools (id, call_id, run_id, turn_id, name, input, state)
        VALUES (?, ?, ?, ?, ?, ?, 'pending')`,
       tool.id,
-      `${tool.turnId}.${tool.id}`,
+      callId,
       tool.runId,
       tool.turnId,
       tool.name,
@@ -41,15 +56,12 @@ export class ToolTable {
 
   /** Returns the calls of a run that have no result yet, oldest first. */
   openOf(runId: string): StoredTool[] {
-    const query = "SELECT * FROM tools WHERE run_id = ? AND state <> 'done' ORDER BY n";
-    return all(this.#sql, query, runId).map(decode);
+    return this.#openTools().filter((tool) => tool.runId === runId);
   }
 
   /** Returns a call of a run, by the model's id, if it has no result yet. */
   open(runId: string, id: string): StoredTool | undefined {
-    const query = "SELECT * FROM tools WHERE run_id = ? AND state <> 'done' AND id = ?";
-    const row = all(this.#sql, query, runId, id)[0];
-    return row && decode(row);
+    return this.#openTools().find((tool) => tool.runId === runId && tool.id === id);
   }
 
   /** Returns a call by any agent of a message, by the model's id, if it has no result yet. */
@@ -62,6 +74,11 @@ export class ToolTable {
 
   /** Marks a pending call as started. Does nothing for a call in another state. */
   start(runId: string, id: string, now: number): void {
+    this.#open = this.#open?.map((tool) =>
+      tool.runId === runId && tool.id === id && tool.state === "pending"
+        ? { ...tool, state: "started", startedAt: now }
+        : tool,
+    );
     this.#sql.exec(
       "UPDATE tools SET state = 'started', started_at = ? WHERE run_id = ? AND id = ? AND state = 'pending'",
       now,
@@ -72,6 +89,7 @@ export class ToolTable {
 
   /** Stores a call's result. Does nothing if the call has a result already. */
   finish(runId: string, id: string, result: ToolResult): void {
+    this.#open = this.#open?.filter((tool) => tool.runId !== runId || tool.id !== id);
     this.#sql.exec(
       "UPDATE tools SET state = 'done', result = ? WHERE run_id = ? AND id = ? AND state <> 'done'",
       JSON.stringify(result),
@@ -113,6 +131,18 @@ export class ToolTable {
       results.set(tool.turnId, [...(results.get(tool.turnId) ?? []), block]);
     }
     return results;
+  }
+
+  /** Clears the cache. Call it when the rows may have changed. */
+  forget(): void {
+    this.#open = undefined;
+  }
+
+  #openTools(): readonly StoredTool[] {
+    // Otherwise SQLite reads all calls, in their order.
+    const query = "SELECT * FROM tools INDEXED BY open_tools WHERE state <> 'done' ORDER BY n";
+    this.#open ??= all(this.#sql, query).map(decode);
+    return this.#open;
   }
 }
 

@@ -119,6 +119,7 @@ export function startNext(store: SessionStore, now: number, named?: string): voi
   if (running !== null || isEnded(lifecycle)) return;
   const id = named ?? store.messages.queuedIds()[0];
   if (id === undefined) return;
+  const prompt = store.messages.prompt(id);
   setLifecycle(store, activate(lifecycle, now), now);
   change(store, { running: id, lastActivityAt: now }, now);
   store.messages.start(id, now);
@@ -128,7 +129,7 @@ export function startNext(store: SessionStore, now: number, named?: string): voi
   store.agents.add(agent, agent, workspace);
   // A message's own run has the message's id.
   store.runs.add({ id, messageId: id, agent, parentToolUseId: null, background: false });
-  store.history.addPrompt({ agent, runId: id, prompt: store.messages.prompt(id) });
+  store.history.addPrompt({ agent, runId: id, prompt });
 }
 
 /** How a message ends: by itself, by a limit, or by a client's call. */
