@@ -230,6 +230,79 @@ describe("eventStream", () => {
   }, 30_000);
 });
 
+describe("eventStream with a body to begin with", () => {
+  const end = (seq: number) => `id: ${seq}\nevent: message.completed\ndata: {}\n\n`;
+  const noSocket = () => Promise.reject(new Error("no socket is needed"));
+
+  /** Returns a body of pieces, and how it ended. It errors after them if it `breaks`. */
+  function aBody(pieces: readonly string[], { breaks = false } = {}) {
+    const encoder = new TextEncoder();
+    const left = [...pieces];
+    const state = { cancelled: false, unread: () => left.length };
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          const piece = left.shift();
+          if (piece !== undefined) controller.enqueue(encoder.encode(piece));
+          else if (breaks) controller.error(new Error("lost"));
+          else controller.close();
+        },
+        cancel() {
+          state.cancelled = true;
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    return { body, state };
+  }
+
+  it("forwards its records unchanged, however they are cut, and needs no socket", async () => {
+    const whole = record(1) + delta("ü") + record(2) + end(3);
+    const cuts = fc.array(fc.nat(whole.length), { maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(cuts, async (cuts) => {
+        const at = [0, ...cuts.toSorted((one, other) => one - other), whole.length];
+        const pieces = at.slice(1).map((to, n) => whole.slice(at[n], to));
+        const { body } = aBody(pieces.filter((piece) => piece !== ""));
+        const stream = open({ connect: noSocket, first: body });
+        expect(await new Response(stream).text()).toBe(whole);
+      }),
+    );
+  });
+
+  it.each([true, false])(
+    "goes on with a socket if it ends too early (with an error: %s)",
+    async (breaks) => {
+      const { connect, sockets, asked } = aSession();
+      const { body } = aBody([record(1) + record(2), record(3).slice(0, 9)], { breaks });
+      const text = new Response(open({ connect, first: body })).text();
+      await settle();
+      expect(asked).toEqual([2]);
+      sockets[0]?.send(record(3) + end(4));
+      sockets[0]?.drop(1000);
+      expect(await text).toBe(record(1) + record(2) + record(3) + end(4));
+    },
+  );
+
+  it("reads it no faster than its reader reads", async () => {
+    const pieces = Array.from({ length: 50 }, (_, n) => record(n + 1, "x".repeat(40)));
+    const { body, state } = aBody([...pieces, end(51)]);
+    const stream = open({ connect: noSocket, first: body, maxWaitingBytes: 200 });
+    await settle();
+    expect(state.unread()).toBeGreaterThan(40);
+    expect(seqs(await new Response(stream).text())).toEqual(pieces.map((_, n) => n + 1).concat(51));
+  });
+
+  it("cancels it when the reader disconnects", async () => {
+    const { body, state } = aBody([record(1), record(2), record(3)]);
+    const reader = open({ connect: noSocket, first: body, maxWaitingBytes: 10 }).getReader();
+    await readOne(reader);
+    await reader.cancel();
+    await settle();
+    expect(state.cancelled).toBe(true);
+  });
+});
+
 /** A session whose log grows to `total` events, and which sends them to its only watcher. */
 function aLoggedSession(total: number) {
   let watcher = new FakeSocket();

@@ -16,6 +16,8 @@ export interface EventStreamOptions {
   connect(after: number): Promise<EventSocket | null>;
   /** The last seq that the client has received. */
   after: number;
+  /** A body of SSE records to begin with, which ends after an event that ends its message. Sockets follow if it breaks off. */
+  first?: ReadableStream<Uint8Array> | undefined;
   /**
    * Time without an event after which a comment is sent, because proxies close idle connections. In ms; 15,000
    * by default.
@@ -45,6 +47,7 @@ const MAX_FAILURES = 10;
 export function eventStream({
   connect,
   after,
+  first,
   keepAliveMs = 15_000,
   retryMs = 100,
   maxWaitingBytes = 1024 * 1024,
@@ -55,6 +58,7 @@ export function eventStream({
   let keepAlive: number | null = null;
   let endWait: (end: End) => void = () => {};
   let onDrained = () => {};
+  let onLeft = () => {};
 
   return new ReadableStream<Uint8Array>(
     {
@@ -73,12 +77,14 @@ export function eventStream({
         open = false;
         clearTimeout(keepAlive);
         endWait("left");
+        onLeft();
       },
     },
     { highWaterMark: maxWaitingBytes, size: (chunk) => chunk.byteLength },
   );
 
   async function follow(controller: Controller): Promise<void> {
+    if (first && (await relayBody(first, controller)) === "finished") return;
     for (let failures = 0; open && failures < MAX_FAILURES; ) {
       const [from, since] = [seq, Date.now()];
       const socket = await connect(seq).catch(() => undefined);
@@ -90,6 +96,30 @@ export function eventStream({
       // Delays the reconnect if the object fails whenever it is watched.
       failures = seq > from || Date.now() - since >= keepAliveMs ? 0 : failures + 1;
       if (failures > 0) await pause(backoffMs(failures, retryMs, MAX_RETRY_MS));
+    }
+  }
+
+  /** Forwards a body's records until it ends, or the reader disconnects. Reads no faster than the reader. */
+  async function relayBody(body: ReadableStream<Uint8Array>, controller: Controller): Promise<End> {
+    const decoder = new TextDecoder();
+    const reader = body.getReader();
+    onLeft = () => reader.cancel().catch(() => {});
+    let partial = "";
+    let last = "";
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return MESSAGE_END.test(last) ? "finished" : "lost";
+        const text = partial + decoder.decode(value, { stream: true });
+        const end = text.lastIndexOf("\n\n") + 2;
+        partial = text.slice(end < 2 ? 0 : end);
+        if (end < 2) continue;
+        last = text.slice(0, end);
+        pass(last, controller);
+        if (isBehind(controller)) await drain(controller);
+      }
+    } catch {
+      return "lost";
     }
   }
 
@@ -164,6 +194,9 @@ export function eventStream({
     return desiredSize !== null && desiredSize <= 0;
   }
 }
+
+/** The record of an event that ends a message. JSON contains no line breaks. */
+const MESSAGE_END = /(?:^|\n)event: message\.(?:completed|failed|interrupted)\n/;
 
 /**
  * Returns the seq of the last stored event in a frame. JSON contains no line breaks, so the pattern matches

@@ -24,12 +24,18 @@ export const events = new Hono<AppEnv>().get("/:id/events", async (c) => {
   return watch(c, { after: from });
 });
 
-/** Returns a stream of the events of a session, or of one of its messages, after a seq. */
-export function watch(c: AppContext, what: { after: number; messageId?: string }): Response {
+/**
+ * Returns a stream of the events of a session, or of one of its messages, after a seq. It begins with the records of
+ * `first`, if that is given.
+ */
+export function watch(
+  c: AppContext,
+  { first, ...what }: { after: number; messageId?: string; first?: ReadableStream },
+): Response {
   if (c.req.method === "HEAD") return c.body(null, 200, SSE_HEADERS);
   const id = sessionIdOf(c);
   const connect = (after: number) => openSocket(c, id, { ...what, after });
-  return c.body(eventStream({ connect, after: what.after }), 200, SSE_HEADERS);
+  return c.body(eventStream({ connect, after: what.after, first }), 200, SSE_HEADERS);
 }
 
 /** Returns the seq in the header `Last-Event-ID` of a client that reconnects; undefined without the header. */

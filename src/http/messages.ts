@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import type { Prompt } from "../events/event";
+import type { Caller, SessionRpc } from "../session/rpc";
 import { callSession, sessionIdOf } from "./call";
 import type { AppEnv } from "./context";
 import { ApiError, failedMessage, notFound } from "./errors";
@@ -23,7 +24,9 @@ export const messages = new Hono<AppEnv>()
     requireFitting(body.prompt);
     const after = lastEventId(c) ?? 0;
     const id = await newMessageId(sessionId, key);
-    const request = messageRequest(body, { id, requestHash: await hashOf(body) });
+    // Without a key, no other request has the id.
+    const requestHash = key === undefined ? "" : await hashOf(body);
+    const request = messageRequest(body, { id, requestHash });
     // A client that disconnects can read the ended message later.
     const details = { messageId: id };
 
@@ -32,8 +35,12 @@ export const messages = new Hono<AppEnv>()
       if (row.status === "failed") throw failedMessage(row);
       return c.json(messageView(row));
     }
+    if (body.streaming) {
+      const begun = (s: SessionRpc, caller: Caller) => s.stream(caller, request, after);
+      return watch(c, { after, messageId: id, first: await callSession(c, begun, { details }) });
+    }
     const row = await callSession(c, (s, caller) => s.send(caller, request), { details });
-    return body.streaming ? watch(c, { after, messageId: id }) : c.json(messageView(row), 202);
+    return c.json(messageView(row), 202);
   })
 
   .get("/:id/messages", async (c) => {

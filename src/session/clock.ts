@@ -45,7 +45,7 @@ export class Clock {
     const timing = timingOf(store);
     const now = Date.now();
     const at = nextAlarm(timing, now, breaker.alarmsFrom(now), guard.pausedUntil("alarm", now));
-    if (keepsAlarm(this.#alarmAt, at, needsHeartbeat(timing))) return;
+    if (keepsAlarm(this.#alarmAt, at, { busy: needsHeartbeat(timing), now })) return;
     this.#alarmAt = at;
     // Not awaited, so that the write is atomic with the change that was just committed.
     if (at === null) storage.deleteAlarm();

@@ -6,7 +6,9 @@ import type { SessionStore } from "./storage/store";
 import { toSessionRow } from "./transactions/session-row";
 
 /** Delay before the index is updated, in ms. Changes within this time reach the index as one write. */
-const GATHER_MS = 200;
+const GATHER_MS = 1_000;
+/** The delay after a change of status, in ms. */
+const GATHER_STATUS_MS = 200;
 /** The delay while a message runs, in ms. Its totals change with every turn, and lists may lag behind. */
 const GATHER_BUSY_MS = 2_000;
 /** Timeout of a write, in ms. If the write still arrives later, its version prevents it from replacing a newer row. */
@@ -37,7 +39,9 @@ export class Outbox {
   readonly #store: SessionStore;
   readonly #deps: OutboxDeps;
   #draining: Promise<void> | null = null;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: { id: ReturnType<typeof setTimeout>; at: number } | null = null;
+  /** The status that the index has, as far as this object knows. */
+  #sentStatus: SessionRow["status"] | undefined;
 
   constructor(store: SessionStore, deps: OutboxDeps) {
     this.#store = store;
@@ -49,8 +53,10 @@ export class Outbox {
    */
   drainSoon(): void {
     if (this.#store.outbox?.attempts !== 0) return;
-    const gatherMs = this.#store.state.running === null ? GATHER_MS : GATHER_BUSY_MS;
-    this.#timer ??= setTimeout(() => this.drain(), gatherMs);
+    const at = Date.now() + this.#gatherMs();
+    if (this.#timer && this.#timer.at <= at) return;
+    this.#stopTimer();
+    this.#timer = { id: setTimeout(() => this.drain(), at - Date.now()), at };
   }
 
   /** Drains if the time of the next attempt has come. */
@@ -60,13 +66,23 @@ export class Outbox {
 
   /** Sends the pending update. With `boundMs`, stops waiting after that time. Never rejects. */
   async drain(boundMs?: number): Promise<void> {
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#stopTimer();
     this.#draining ??= this.#sendAll().finally(() => {
       this.#draining = null;
     });
     if (boundMs === undefined) await this.#draining;
     else await settledWithin(this.#draining, boundMs);
+  }
+
+  #gatherMs(): number {
+    const { lifecycle, running } = this.#store.state;
+    if (lifecycle.status !== this.#sentStatus) return GATHER_STATUS_MS;
+    return running === null ? GATHER_MS : GATHER_BUSY_MS;
+  }
+
+  #stopTimer(): void {
+    if (this.#timer) clearTimeout(this.#timer.id);
+    this.#timer = null;
   }
 
   async #sendAll(): Promise<void> {
@@ -85,6 +101,7 @@ export class Outbox {
         this.#postpone(error);
         return;
       }
+      this.#sentStatus = row.status;
       if (this.#store.state.version === row.version) this.#store.outbox = null;
       this.#deps.reschedule();
     }

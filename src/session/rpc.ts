@@ -245,6 +245,11 @@ export interface SessionRpc {
   send(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>>;
   /** Accepts a message and returns after it has ended. */
   ask(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>>;
+  /**
+   * Accepts a message and returns a stream of its events after seq `after`, each as an SSE record. It ends after the
+   * event that ends the message. If it breaks off before, subscribe with `fetch`.
+   */
+  stream(caller: Caller, request: MessageRequest, after: number): Promise<Result<ReadableStream>>;
   /** Returns up to `limit` messages after position `after`, oldest first. */
   messages(caller: Caller, page: PageRequest): Promise<Result<MessagePage>>;
   /** Returns one message. */

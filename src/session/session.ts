@@ -153,6 +153,18 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return this.message(caller, request.id);
   }
 
+  async stream(
+    caller: Caller,
+    request: MessageRequest,
+    after: number,
+  ): Promise<Result<ReadableStream>> {
+    return this.#enter(caller, () => {
+      const accepted = this.#accept(request);
+      if (!accepted.ok) return accepted;
+      return ok(this.#subscribers.read(this.#store, this.#drafts, after, request.id));
+    });
+  }
+
   async messages(caller: Caller, page: PageRequest): Promise<Result<MessagePage>> {
     return this.#enter(caller, () => {
       const { after, limit, maxCharacters } = page;

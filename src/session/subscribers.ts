@@ -11,6 +11,9 @@ const EVERYTHING = "*";
 const MAX_REPLAY_EVENTS = 500;
 const MAX_REPLAY_CHARACTERS = 1 << 20;
 
+/** Maximum number of bytes that wait for the reader of a body. Further events stay in the log until it connects again. */
+const MAX_WAITING_BYTES = 1 << 20;
+
 /** The part of a Durable Object's state that keeps its sockets, also while the object hibernates. */
 export type Sockets = Pick<DurableObjectState, "acceptWebSocket" | "getWebSockets">;
 
@@ -32,6 +35,8 @@ export class Subscribers {
   readonly #sockets: Sockets;
   /** Calls that wait for a message's end, by its id. */
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
+  /** The response bodies that carry the events of a message. They need the object in memory, as a running message does. */
+  readonly #bodies = new Map<string, Set<Body>>();
   #gathered: Frame[] = [];
   /** Whether events are gathered until the next tick. */
   #isGathering = false;
@@ -81,8 +86,28 @@ export class Subscribers {
     return new Response(null, { status: 101, webSocket: client });
   }
 
+  /**
+   * Returns a body with a message's events after seq `after`, each as an SSE record. It ends after the event that ends the
+   * message. If it breaks off, connect again.
+   */
+  read(store: SessionStore, drafts: Drafts, after: number, messageId: string): ReadableStream {
+    this.#flush();
+    const bodies = this.#bodies.get(messageId) ?? new Set();
+    this.#bodies.set(messageId, bodies);
+    const body = openBody(() => {
+      bodies.delete(body);
+      if (bodies.size === 0) this.#bodies.delete(messageId);
+    });
+    bodies.add(body);
+    const { frames, close } = replayFrames(store, messageId, after, drafts);
+    if (frames.length > 0) body.send(frames.join(""));
+    if (close === ENDED) body.end();
+    else if (close) body.breakOff();
+    return body.readable;
+  }
+
   #isWatched(): boolean {
-    return this.#sockets.getWebSockets().length > 0;
+    return this.#bodies.size > 0 || this.#sockets.getWebSockets().length > 0;
   }
 
   #gather({ type, messageId }: { type: string; messageId: string | null }, text: string): void {
@@ -111,9 +136,14 @@ export class Subscribers {
 
   #send(tag: string, frames: readonly Frame[], isLast: (frame: Frame) => boolean): void {
     if (frames.length === 0) return;
+    const text = frames.map(({ text }) => text).join("");
+    for (const body of this.#bodies.get(tag) ?? []) {
+      body.send(text);
+      if (frames.some(isLast)) body.end();
+    }
     for (const socket of this.#sockets.getWebSockets(tag)) {
       try {
-        socket.send(frames.map(({ text }) => text).join(""));
+        socket.send(text);
         if (frames.some(isLast)) socket.close(ENDED.code, ENDED.reason);
       } catch {
         // The socket is closing already. Its client connects again and gets the events from the log.
@@ -121,6 +151,37 @@ export class Subscribers {
     }
   }
 }
+
+type Body = ReturnType<typeof openBody>;
+
+/** Opens a body. Calls `onClose` when it has ended or broken off, or its reader has left. */
+function openBody(onClose: () => void) {
+  const { readable, writable } = new IdentityTransformStream();
+  const writer = writable.getWriter();
+  let waiting = 0;
+  const breakOff = () => {
+    onClose();
+    writer.abort(new Error("connect again")).catch(() => {});
+  };
+  return {
+    readable,
+    breakOff,
+    send(text: string) {
+      const bytes = encoder.encode(text);
+      waiting += bytes.byteLength;
+      if (waiting > MAX_WAITING_BYTES) return breakOff();
+      writer.write(bytes).then(() => {
+        waiting -= bytes.byteLength;
+      }, onClose);
+    },
+    end() {
+      onClose();
+      writer.close().catch(() => {});
+    },
+  };
+}
+
+const encoder = new TextEncoder();
 
 const ENDED = { code: 1000, reason: "ended" };
 const MORE = { code: 4000, reason: "more" };

@@ -2,13 +2,18 @@ import { runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
+import { lose } from "../../testing/sessions";
 import { aClient } from "../test-client";
 
 const client = aClient();
 const asStream = { Accept: "text/event-stream" };
 // The type is known only in the main module.
 const worker = (exports as unknown as { default: Fetcher }).default;
-const EventPage = z.object({ events: z.array(z.looseObject({ seq: z.int() })) });
+const EventPage = z.object({
+  events: z.array(
+    z.looseObject({ seq: z.int(), type: z.string(), messageId: z.string().optional() }),
+  ),
+});
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -55,6 +60,51 @@ describe("a watcher that stops reading", () => {
     expect(late).toEqual(late.map((_, index) => index + 1));
     expect(late.slice(0, log.length)).toEqual(log);
     expect(idsOf(await quick)).toEqual(late);
+  }, 30_000);
+});
+
+describe("the stream of a message", () => {
+  const streamed = (id: string, prompt: string) =>
+    client.raw("POST", `/api/sessions/${id}/message`, { body: { prompt, streaming: true } });
+  const logOf = async (id: string) =>
+    EventPage.parse((await client.get(`/api/sessions/${id}/events?limit=500`)).body).events;
+
+  it("needs no socket of the session", async () => {
+    const { id } = await client.create();
+    const response = await streamed(id, "/delay 300\nhello");
+    expect((await holdingsOf(id)).sockets).toBe(0);
+    expect(idsOf(await response.text())).toContain((await logOf(id)).at(-1)?.seq);
+  });
+
+  it("goes on after the session's object was lost, without a gap", async () => {
+    const { id } = await client.create();
+    const response = await streamed(id, '/Bash {"command":"true"}\n/delay 500\nhello');
+    await vi.waitFor(async () =>
+      expect((await logOf(id)).map(({ type }) => type)).toContain("tool.completed"),
+    );
+    await lose(id);
+    const text = await response.text();
+    const log = await logOf(id);
+    expect(text).toContain("event: message.completed");
+    const first = log.find(({ type }) => type === "message.received")?.seq ?? 0;
+    const own = log.filter(({ seq, messageId }) => seq >= first && messageId !== undefined);
+    expect(idsOf(text)).toEqual(own.map(({ seq }) => seq));
+  });
+
+  it("whose reader stops is broken off, and goes on from the log", async () => {
+    const { id } = await client.create({ maxBudgetUsd: null });
+    // More than what waits in the object and in the Worker together, in live events.
+    const turns = Array.from({ length: 10 }, () => '/tokens 16000\n/Glob {"pattern":"*"}');
+    const stalled = await streamed(id, turns.join("\n"));
+    await vi.waitFor(
+      async () =>
+        expect((await client.get(`/api/sessions/${id}/messages`)).body).toMatchObject({
+          messages: [{ status: "completed" }],
+        }),
+      { timeout: 20_000 },
+    );
+    const own = (await logOf(id)).filter(({ messageId }) => messageId !== undefined);
+    expect(idsOf(await stalled.text())).toEqual(own.map(({ seq }) => seq));
   }, 30_000);
 });
 

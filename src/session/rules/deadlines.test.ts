@@ -189,15 +189,19 @@ describe("scheduleOffset", () => {
 });
 
 describe("keepsAlarm", () => {
+  const now = 100_000;
+  const [soon, later, latest] = [now + 5_000, now + 5_001, now + 9_000];
   it.each<[string, number | null | undefined, number | null, boolean, boolean]>([
-    ["the same alarm", 5, 5, false, true],
+    ["the same alarm", later, later, false, true],
     ["none for none", null, null, false, true],
-    ["an alarm that nobody knows of is set anew", undefined, 5, true, false],
-    ["one that is not wanted any more goes", 5, null, false, false],
-    ["a busy session keeps an earlier beat", 5, 9, true, true],
-    ["a busy session takes an earlier deadline", 9, 5, true, false],
-    ["a session at rest is woken when something is due, not before", 5, 9, false, false],
+    ["an alarm that nobody knows of is set anew", undefined, later, true, false],
+    ["one that is not wanted any more goes", soon, null, false, false],
+    ["a busy session keeps an earlier beat", later, latest, true, true],
+    ["a busy session takes an earlier deadline", latest, later, true, false],
+    ["a session at rest is woken when something is due, not before", later, latest, false, false],
+    ["a session at rest keeps an alarm that fires soon", soon, latest, false, true],
+    ["a session at rest takes an earlier deadline", soon, now + 1, false, false],
   ])("%s", (_, set, wanted, busy, expected) => {
-    expect(keepsAlarm(set, wanted, busy)).toBe(expected);
+    expect(keepsAlarm(set, wanted, { busy, now })).toBe(expected);
   });
 });

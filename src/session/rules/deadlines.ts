@@ -128,16 +128,19 @@ export function scheduleOffset(sessionId: string): number {
   return (hash >>> 0) % 1_000;
 }
 
+/** An alarm that fires within this time is left, in ms: with messages in a row it would be moved back and forth. */
+const SOON_MS = 5_000;
+
 /**
- * Returns whether the alarm that is set can stay although `wanted` is needed. The heartbeat of a busy session moves
- * with every change, but an earlier alarm is sufficient, and setting an alarm is a write.
+ * Returns whether the alarm that is set can stay although `wanted` is needed. An earlier alarm is sufficient, and setting
+ * one is a write. So it stays if it fires soon, or if the session is busy, whose heartbeat moves with every change.
  */
 export function keepsAlarm(
   set: number | null | undefined,
   wanted: number | null,
-  busy: boolean,
+  { busy, now }: { busy: boolean; now: number },
 ): boolean {
   if (set === wanted) return true;
   if (set === null || set === undefined || wanted === null) return false;
-  return busy && set <= wanted;
+  return set <= wanted && (busy || set - now <= SOON_MS);
 }

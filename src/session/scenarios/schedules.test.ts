@@ -21,7 +21,6 @@ import {
 import type { ScheduleRequest, SessionSpec } from "../rpc";
 import { scheduleOffset } from "../rules/deadlines";
 import { SessionStore } from "../storage/store";
-import { TABLES } from "../storage/tables";
 import { MAX_SCHEDULES } from "../transactions/schedules";
 
 const MINUTE = 60_000;
@@ -184,23 +183,6 @@ describe("schedules", () => {
       expect(answer).toMatchObject({ failure: { code: "not_found" } });
     }
     expect(await list(id)).toMatchObject([{ prompt: "tick", paused: false }]);
-  });
-
-  it("work in a session that was created before schedules existed", async () => {
-    const id = await createSession();
-    await runInDurableObject(objectOf(id), (_, { storage }) => {
-      const added = TABLES.findIndex((table) => table.includes("TABLE schedules"));
-      for (const table of TABLES.slice(added).reverse()) {
-        const [, made] = /^CREATE TABLE (\w+)/.exec(table) ?? [];
-        const [, changed, column] = /^ALTER TABLE (\w+) ADD COLUMN (\w+)/.exec(table) ?? [];
-        if (made) storage.sql.exec(`DROP TABLE ${made}`);
-        if (changed) storage.sql.exec(`ALTER TABLE ${changed} DROP COLUMN ${column}`);
-      }
-      storage.kv.put("tables", added);
-    });
-    await lose(id);
-    await add(id, "tick");
-    expect(await list(id)).toHaveLength(1);
   });
 });
 

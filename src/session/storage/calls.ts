@@ -130,7 +130,7 @@ export class CallTable {
   /** Returns the cost of a message's calls and the amount still reserved for them, in nano-dollars. */
   balanceOf(messageId: string): Balance {
     const query = `SELECT coalesce(sum(cost_nanos), 0) AS spent, coalesce(sum(held_nanos), 0) AS held
-      FROM calls WHERE message_id = ?`;
+      FROM calls WHERE run_id IN (SELECT id FROM runs WHERE message_id = ?)`;
     const row = one(this.#sql, query, messageId);
     return { spentNanos: Number(row.spent), heldNanos: Number(row.held) };
   }

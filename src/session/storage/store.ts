@@ -15,7 +15,7 @@ import { HistoryTable } from "./history";
 import { MessageTable } from "./messages";
 import { RunTable } from "./runs";
 import { ScheduleTable } from "./schedules";
-import { TABLES } from "./tables";
+import { SCHEMA, UPGRADES } from "./tables";
 import { ToolTable } from "./tools";
 
 /** A session's environment as it is stored: its values are encrypted if the deployment has encryption keys. */
@@ -183,10 +183,11 @@ export class SessionStore {
 
   /** Creates the tables that the object lacks: all at its creation, later ones when it first runs a newer version. */
   addTables(): void {
-    const known = this.#storage.kv.get<number>("tables") ?? 0;
-    if (known === TABLES.length) return;
-    for (const table of TABLES.slice(known)) this.#storage.sql.exec(table);
-    this.#storage.kv.put("tables", TABLES.length);
+    const version = this.#storage.kv.get<number>("tables");
+    if (version === UPGRADES.length) return;
+    const missing = version === undefined ? [SCHEMA] : UPGRADES.slice(version);
+    for (const statements of missing) this.#storage.sql.exec(statements);
+    this.#storage.kv.put("tables", UPGRADES.length);
   }
 
   /** Creates the session. Throws outside of a transaction. */
