@@ -1,11 +1,12 @@
 import { z } from "zod";
 import { connect, type Inspector } from "./inspector.ts";
+import { mapped, type Pair } from "./measure.ts";
 
 // Shows where a Worker spends its CPU time and what it allocates: samples of V8, summed up by source file and by
 // function.
 
 /** A place in the Worker's code and its share: ms of CPU time, or KB of allocations. */
-export interface Share {
+interface Share {
   place: string;
   amount: number;
 }
@@ -144,3 +145,36 @@ const largest = (amounts: ReadonlyMap<string, number>): Share[] =>
   [...amounts]
     .map(([place, amount]) => ({ place, amount }))
     .toSorted((one, other) => other.amount - one.amount);
+
+const SHOWN = 15;
+
+/** Prints the largest shares of a message in two profiles, side by side. */
+export function printProfiles(
+  title: string,
+  unit: string,
+  messages: number,
+  profiles: Pair<Profile>,
+): void {
+  for (const kind of ["files", "functions"] as const) {
+    console.log(`\n${title}, ${unit} a message, by ${kind === "files" ? "file" : "function"}\n`);
+    const columns = Object.values(
+      mapped(profiles, (profile, name) => lines(name, profile[kind], messages)),
+    );
+    for (let n = 0; n < SHOWN + 1; n++) {
+      console.log(
+        columns
+          .map((column) => (column[n] ?? "").padEnd(70))
+          .join("  ")
+          .trimEnd(),
+      );
+    }
+  }
+}
+
+function lines(name: string, shares: readonly Share[], messages: number): string[] {
+  const total = shares.reduce((sum, { amount }) => sum + amount, 0);
+  const shown = [{ place: `in all, ${name}`, amount: total }, ...shares.slice(0, SHOWN)];
+  return shown.map(({ place, amount }) =>
+    `${(amount / messages).toFixed(2).padStart(7)} ${place}`.slice(0, 70),
+  );
+}

@@ -69,11 +69,27 @@ export async function start(options: ServerOptions): Promise<Server> {
     ...["--log-level", "error", "--show-interactive-dev-session=false"],
     ...[`--enable-containers=${containers}`, ...settings],
   );
+  return answering(child, { port, inspectorPort }, containers ? BUILD_MS : START_MS);
+}
+
+/** Starts Rigger with the README's command, on other ports, and waits until it responds. */
+export async function startByCommand(): Promise<Server> {
+  const [port, inspectorPort] = [await freePort(), await freePort()];
+  const ports = ["--port", `${port}`, "--inspector-port", `${inspectorPort}`];
+  return answering(run("npm", ["start", "--", ...ports]), { port, inspectorPort }, START_MS);
+}
+
+/** Returns the server that a program starts when it responds. Ends the program if it does not within `boundMs`. */
+async function answering(
+  child: Program,
+  { port, inspectorPort }: { port: number; inspectorPort: number },
+  boundMs: number,
+): Promise<Server> {
   const url = `http://127.0.0.1:${port}`;
   const server = { url, inspectorPort, usage: () => usageOf(child.process.pid ?? 0, port) };
   processOf.set(server, child.process);
   try {
-    await untilItAnswers(`${url}/health`, child, containers ? BUILD_MS : START_MS);
+    await untilItAnswers(`${url}/health`, child, boundMs);
   } catch (error) {
     await end(child.process);
     throw error;
@@ -142,9 +158,17 @@ async function newDirectory(): Promise<string> {
   return directory;
 }
 
-function wrangler(...options: string[]): { process: ChildProcess; output: () => string } {
-  // Its own process group, so that everything that wrangler starts is stopped with it.
-  const child = spawn(process.execPath, [WRANGLER, ...options], {
+/** A program that runs, and the end of what it printed. */
+interface Program {
+  process: ChildProcess;
+  output: () => string;
+}
+
+const wrangler = (...options: string[]): Program => run(process.execPath, [WRANGLER, ...options]);
+
+function run(program: string, options: string[]): Program {
+  // Its own process group, so that everything that it starts is stopped with it.
+  const child = spawn(program, options, {
     cwd: ROOT,
     env: ENV,
     detached: true,
@@ -178,11 +202,7 @@ function signal(child: ChildProcess, name: NodeJS.Signals): boolean {
   }
 }
 
-async function untilItAnswers(
-  url: string,
-  child: ReturnType<typeof wrangler>,
-  boundMs: number,
-): Promise<void> {
+async function untilItAnswers(url: string, child: Program, boundMs: number): Promise<void> {
   for (const giveUpAt = Date.now() + boundMs; Date.now() < giveUpAt; await sleep(100)) {
     if (child.process.exitCode !== null) break;
     const answer = await send({ url }).catch(() => undefined);

@@ -1,4 +1,4 @@
-import { runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { SessionRow } from "../db/schema";
 import type { Prompt, SessionEvent } from "../events/event";
@@ -13,6 +13,7 @@ import type {
   SessionSpec,
 } from "../session/rpc";
 import type { Limits } from "../session/rules/ledger";
+import { SessionStore } from "../session/storage/store";
 
 /** The owner of the sessions in tests. */
 export const ALICE: Caller = { owner: "alice", admin: false };
@@ -132,6 +133,17 @@ export const tablesOf = (object: DurableObjectStub): Promise<unknown[]> =>
 /** Returns the time of an object's alarm; null if none is set. */
 export const alarmOf = (object: DurableObjectStub): Promise<number | null> =>
   runInDurableObject(object, (_, { storage }) => storage.getAlarm());
+
+/**
+ * Returns when a session's alarm is due once the index has its row. An alarm that fires soon is not moved by then, so it
+ * is fired.
+ */
+export async function plannedAlarm(id: string): Promise<number | null> {
+  const hasSent = ({ storage }: DurableObjectState) => new SessionStore(storage).outbox === null;
+  await until(() => runInDurableObject(objectOf(id), (_, state) => hasSent(state)));
+  await runDurableObjectAlarm(objectOf(id));
+  return alarmOf(objectOf(id));
+}
 
 /** Returns the keys of the bucket that begin so. */
 export const keysUnder = async (prefix: string): Promise<string[]> =>

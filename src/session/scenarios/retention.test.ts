@@ -19,6 +19,7 @@ import {
   lose,
   loseObject,
   objectOf,
+  plannedAlarm,
   read,
   rowOf,
   sessionOf,
@@ -98,7 +99,7 @@ describe("an ended session with retentionDays", () => {
     const { id, endedAt, snapshotId } = await anEndedSession({ config, ...ITS_OWN });
     const goesAt = endedAt + 2 * DAY;
     expect(await read(id)).toMatchObject({ expiresAt: goesAt, expiresBecause: "retention" });
-    expect(await alarmOf(objectOf(id))).toBe(goesAt);
+    expect(await plannedAlarm(id)).toBe(goesAt);
     const before = await sums();
     await at(goesAt - 1, () => alarm(id));
     expect(await at(goesAt - 1, () => read(id))).toMatchObject({ status: "terminated" });
@@ -256,7 +257,7 @@ describe("the deployment's retention", () => {
   it("that is lengthened or removed keeps sessions whose alarm was set for the old one", async () => {
     settings.SESSION_RETENTION_DAYS = 1;
     const { id, endedAt } = await anEndedSession();
-    expect(await alarmOf(objectOf(id))).toBe(endedAt + DAY);
+    expect(await plannedAlarm(id)).toBe(endedAt + DAY);
     settings.SESSION_RETENTION_DAYS = 5;
     await at(endedAt + DAY, () => alarm(id));
     expect(await alarmOf(objectOf(id))).toBe(endedAt + 5 * DAY);

@@ -12,6 +12,7 @@ import {
   lose,
   NO_LIMITS,
   objectOf,
+  plannedAlarm,
   read,
   sessionOf,
   typesOf,
@@ -42,9 +43,8 @@ function setClock(at: number): void {
 const list = async (id: string) => value(await sessionOf(id).schedules(ALICE));
 const add = async (id: string, prompt: string, changes: Partial<ScheduleRequest> = {}) =>
   value(await sessionOf(id).addSchedule(ALICE, aSchedule(prompt, changes)));
-/** Waits until the object's alarm is set to a time. Before that, it is set for the index. */
-const alarmIs = (id: string, at: number | null) =>
-  until(async () => (await alarmOf(objectOf(id))) === at);
+/** Expects the object's alarm to be set to a time. */
+const alarmIs = async (id: string, at: number | null) => expect(await plannedAlarm(id)).toBe(at);
 
 /** Returns the alarm for a schedule's run, with the session's offset within a second. */
 const alarmRuns = (id: string, at: number) => alarmIs(id, at + scheduleOffset(id));
