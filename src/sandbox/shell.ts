@@ -3,8 +3,7 @@
 import type { IFileSystem } from "just-bash/browser";
 import type { CommandRules } from "./command-rules";
 import type { NewFile } from "./disk/file-table";
-import { runInEngine } from "./shell/engine";
-import commandNames from "./shell/generated/commands.json";
+import { commandNames, runInEngine } from "./shell/engine";
 import type { ScriptResult } from "./shell/script";
 
 const HOME = "/home/user";
@@ -18,7 +17,9 @@ export const systemFiles = (): NewFile[] => [
   // would read each other's.
   ...["/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr"].map(device),
   // just-bash looks a command up on the disk, as a shell does, before it runs its own.
-  ...commandNames.map((name): NewFile => ({ path: `/usr/bin/${name}`, kind: "file", mode: 0o755 })),
+  ...commandNames().map(
+    (name): NewFile => ({ path: `/usr/bin/${name}`, kind: "file", mode: 0o755 }),
+  ),
 ];
 
 /** A script and its environment. With rules, each of its commands is checked before it runs. */

@@ -79,13 +79,12 @@ async function buildShell(): Promise<void> {
   );
   const module = await WebAssembly.compile(wasm);
   const { engine, addresses } = await loaded(module, code);
-  const commandNames = engine.evaluate(addresses.context, "__commandNames()");
+  const commandNames = JSON.parse(engine.evaluate(addresses.context, "__commandNames()"));
   // Loading leaves much freed memory; zeros are not stored.
   engine.clearFree();
   await mkdir(generated, { recursive: true });
   await put("quickjs.wasm", wasm);
-  await put("memory.bin", packed(engine.memory, { addresses }));
-  await put("commands.json", Buffer.from(commandNames));
+  await put("memory.bin", packed(engine.memory, { addresses, commandNames }));
   // Last: it says that the other files are there.
   await put(INPUTS, Buffer.from(inputs));
 }

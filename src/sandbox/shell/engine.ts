@@ -5,6 +5,8 @@
 import type { IFileSystem } from "just-bash/browser";
 import { type CommandRules, refuseCommand, refuseRedirection } from "../command-rules";
 import { messageOf } from "../sandbox";
+import memoryFile from "./generated/memory.bin";
+import wasm from "./generated/quickjs.wasm";
 import type { Operation } from "./host-api";
 import { fileHandlers, type Handlers, platformHandlers } from "./host-calls";
 import { enter, type Pace } from "./pace";
@@ -23,15 +25,19 @@ const PIECE_BYTES = 512 * 1024;
 /** The initial memory of engines: the runs that are not zero, and the addresses in it. */
 interface InitialMemory {
   addresses: Addresses;
+  commandNames: string[];
   bytes: number;
   runs: [at: number, length: number][];
   content: Uint8Array;
 }
 
-let loaded: Promise<{ wasm: WebAssembly.Module; initial: InitialMemory }> | undefined;
+let initial: InitialMemory | undefined;
 
 /** An engine whose script has ended, kept for the next one: its memory is allocated. */
 let idle: QuickJs | undefined;
+
+/** Returns the names of the commands that scripts can use. */
+export const commandNames = (): readonly string[] => initialMemory().commandNames;
 
 /**
  * Runs a script over a file system. Resolves with null if the signal stopped it. Never rejects for what a
@@ -98,15 +104,13 @@ class Run implements Host {
 
   /** Runs the script to its end. If it is stopped, rejects once its last call of the host has settled. */
   async toEnd(): Promise<ScriptResult> {
-    const { initial } = await load();
-    const { addresses } = initial;
+    const { addresses } = initialMemory();
     const engine = await fresh(this, this.#pace);
     await engine.call(addresses, addresses.main);
     for (;;) {
       await engine.runJobs(addresses);
       if (this.#result) {
-        // An engine whose memory has grown is not kept.
-        if (engine.memory.buffer.byteLength === initial.bytes) idle = engine;
+        keep(engine);
         return this.#result;
       }
       await engine.call(addresses, addresses.runTimers);
@@ -157,8 +161,7 @@ const killed = (why: string): ScriptResult => ({
 
 /** Returns an engine with the initial memory. */
 async function fresh(host: Host, pace: Pace): Promise<QuickJs> {
-  const { wasm, initial } = await load();
-  const { bytes, runs, content } = initial;
+  const { bytes, runs, content } = initialMemory();
   const pages = { initial: pagesOf(bytes), maximum: pagesOf(MAX_MEMORY_BYTES) };
   const used = idle;
   idle = undefined;
@@ -181,18 +184,16 @@ async function fresh(host: Host, pace: Pace): Promise<QuickJs> {
   return engine;
 }
 
-/** Loads the engine once, when the first script runs: it is larger than everything else in the Worker. */
-function load(): NonNullable<typeof loaded> {
-  loaded ??= Promise.all([
-    import("./generated/quickjs.wasm"),
-    import("./generated/memory.bin"),
-  ]).then(([wasm, memory]) => ({ wasm: wasm.default, initial: initialMemory(memory.default) }));
-  return loaded;
+/** Keeps an engine whose script ended regularly, unless its memory has grown. */
+function keep(engine: QuickJs): void {
+  if (engine.memory.buffer.byteLength === initialMemory().bytes) idle = engine;
 }
 
-function initialMemory(bytes: ArrayBuffer): InitialMemory {
-  const file = new Uint8Array(bytes);
-  const length = new DataView(bytes).getUint32(0, true);
+function initialMemory(): InitialMemory {
+  if (initial) return initial;
+  const file = new Uint8Array(memoryFile);
+  const length = new DataView(memoryFile).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(file.subarray(4, 4 + length)));
-  return { ...header, content: file.subarray(4 + length) };
+  initial = { ...header, content: file.subarray(4 + length) };
+  return initial as InitialMemory;
 }

@@ -7,7 +7,3 @@ declare module "*/generated/quickjs.wasm" {
   const module: WebAssembly.Module;
   export default module;
 }
-declare module "*/generated/commands.json" {
-  const names: string[];
-  export default names;
-}

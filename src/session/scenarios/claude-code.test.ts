@@ -23,10 +23,8 @@ import { encryption, upstream } from "../deployment";
 import type { SessionConfig } from "../rpc";
 
 let uproot = () => {};
-beforeAll(async () => {
+beforeAll(() => {
   uproot = plantPrograms();
-  // Loads the shell, which takes longer than a command may take without pauses.
-  await ask(await createSession(), bash("true"));
 });
 afterAll(() => uproot());
 
