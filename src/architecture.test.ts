@@ -49,7 +49,7 @@ const ROOMS: Record<string, readonly string[]> = {
   shared: [],
   settings: [],
   testing: ["session", ...SESSION_ROOM, "http", "pool", "settings"],
-  bench: ["agent", "db"],
+  bench: ["agent", "db", "sandbox", "container"],
   simulate: ["soak"],
   soak: ["bench", "fuzz", "events"],
   fuzz: ["bench", "soak", "events", "agent"],

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { hangUp, send } from "./client.ts";
+import { withContainers } from "./containers.ts";
 import {
   compareLatency,
   compareMessages,
@@ -58,6 +59,7 @@ const PARTS: Record<string, () => Promise<number>> = {
   rows: () => withManyRows({ many: Number(options.rows ?? 100_000), each: scaled(8), progress }),
   past: () => withLongPast({ turns: scaled(1_000), progress }),
   schedules: () => withSchedules({ each: scaled(200), progress }),
+  containers: () => withContainers({ each: scaled(30), progress }),
 };
 
 async function main(): Promise<void> {
