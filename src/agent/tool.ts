@@ -45,10 +45,10 @@ export interface AgentMessaging {
 export interface FileGuard {
   /** Runs `act` while it holds the file's lock: no other agent changes the file meanwhile. */
   lock<T>(path: string, act: () => Promise<T>): Promise<T>;
-  /** Returns whether `bytes`, the file's content now, are what the agent saw last. */
-  isCurrent(path: string, bytes: Uint8Array): Promise<boolean>;
-  /** Records `bytes` as what the agent saw last of the file. */
-  record(path: string, bytes: Uint8Array): Promise<void>;
+  /** Returns the hash of what the agent saw last of the file; null if it has not seen the file. */
+  seen(path: string): string | null;
+  /** Records the hash of what the agent saw last of the file: see `hashOf` in sandbox/change-file.ts. */
+  record(path: string, hash: string): void;
 }
 
 /** A wake-up that an agent sets for itself: an instant in ms since 1970 or a delay, and the prompt. */

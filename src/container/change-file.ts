@@ -11,17 +11,17 @@ const MAX_SHOWN_LINES = 60;
 const MAX_LINE_CHARS = 2_000;
 
 /** The content of a file after a change, or why the file is not changed. */
-type Outcome = { bytes: Uint8Array; edited?: Excerpt } | { refused: string };
+type Outcome = { bytes: Uint8Array; edited?: Excerpt } | { unchanged: string };
 
 /** Returns what a change makes of a file's content; `before` is null if there is no file. */
-export function applyChange(before: Uint8Array | null, change: Change<Uint8Array>): Outcome {
+export function applyChange(before: Uint8Array | null, change: Change): Outcome {
   if ("content" in change) return { bytes: change.content };
   const { edit } = change;
-  if (!before && edit.oldText !== "") return { refused: "it does not exist." };
+  if (!before && edit.oldText !== "") return { unchanged: "it does not exist." };
   const text = decodeText(before ?? new Uint8Array());
-  if (text === undefined) return { refused: "it is not UTF-8 text, so it can't be edited." };
+  if (text === undefined) return { unchanged: "it is not UTF-8 text, so it can't be edited." };
   const edited = editText(text, edit);
-  if ("refused" in edited) return edited;
+  if ("unchanged" in edited) return edited;
   return { bytes: new TextEncoder().encode(edited.text), edited: excerptOf(edited) };
 }
 
@@ -33,21 +33,21 @@ interface Edited {
   count: number;
 }
 
-/** Returns the text with the replacement, or why it was not made. */
-function editText(text: string, edit: TextEdit): Edited | { refused: string } {
+/** Returns the text with the replacement, or why it is unchanged. */
+function editText(text: string, edit: TextEdit): Edited | { unchanged: string } {
   if (edit.oldText === "") {
-    if (text !== "") return { refused: "old_string is empty, but the file is not." };
+    if (text !== "") return { unchanged: "old_string is empty, but the file is not." };
     return { text: edit.newText, at: 0, length: edit.newText.length, count: 1 };
   }
   const { oldText, newText } = withLineEndsOf(text, edit);
   const pieces = text.split(oldText);
   const count = pieces.length - 1;
   if (count === 0) {
-    return { refused: "old_string is not in it. It must match exactly, white space included." };
+    return { unchanged: "old_string is not in it. It must match exactly, white space included." };
   }
   if (count > 1 && !edit.all) {
     return {
-      refused: `old_string is in it ${count} times. Take in more of the text around the one you mean, or set replace_all.`,
+      unchanged: `old_string is in it ${count} times. Take in more of the text around the one you mean, or set replace_all.`,
     };
   }
   return {
@@ -88,3 +88,7 @@ export function decodeText(bytes: Uint8Array): string | undefined {
     return undefined;
   }
 }
+
+/** Why a file is not changed whose content its caller has not seen. */
+export const UNSEEN =
+  "you have not read it, or it has changed since you did. Read it and try again.";

@@ -15,8 +15,9 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
+import { put } from "./files.ts";
 import { HeadTailBuffer } from "./head-tail-buffer.ts";
-import type { AskedCommand, Result, Tell } from "./protocol.ts";
+import { type AskedCommand, joinOutput, type Result, type Tell } from "./protocol.ts";
 import {
   claim,
   folderOf,
@@ -169,23 +170,38 @@ async function supervise(
     truncated: stdout.truncated || stderr.truncated,
     ...(stood ? { cwd: stood } : {}),
   };
+  if (storeOverflow(result, command)) result.overflowed = true;
   publish(join(folder, "result"), JSON.stringify(result));
   for (const name of ["frames", "script", "cwd"]) rmSync(join(folder, name), { force: true });
   pruneResults(Date.now());
   return result;
 }
 
+/** Stores output that is longer than the command allows in its file. Returns false if nothing was stored. */
+function storeOverflow(result: Result, { overflow }: AskedCommand): boolean {
+  if (!overflow) return false;
+  const isFailure = result.ended !== "exited" || result.exitCode !== 0;
+  const output = joinOutput(result);
+  if (output.length <= (isFailure ? overflow.maxFailureChars : overflow.maxChars)) return false;
+  try {
+    put(overflow.path, output);
+    return true;
+  } catch {
+    // The caller tries it too, and reports why it fails.
+    return false;
+  }
+}
+
 /**
- * Removes the folders of commands that ended more than `RESULT_MS` before `now`. Does nothing if that was done less than
+ * Removes the folders of commands and changes that ended more than `RESULT_MS` before `now`. Does nothing if that was done less than
  * `PRUNE_MS` ago: the folders of a day may be many.
  */
 function pruneResults(now: number): void {
   const pruned = join(HOME, "pruned");
   if (now - (changedAt(pruned) ?? 0) < PRUNE_MS) return;
   publish(pruned, "");
-  const commands = join(HOME, "commands");
-  for (const name of readdirSync(commands)) {
-    const folder = join(commands, name);
+  const parents = ["commands", "changes"].map((kind) => join(HOME, kind)).filter(existsSync);
+  for (const folder of parents.flatMap((at) => readdirSync(at).map((name) => join(at, name)))) {
     const endedAt = changedAt(join(folder, "result"));
     if (endedAt !== undefined && now - endedAt > RESULT_MS) {
       rmSync(folder, { recursive: true, force: true });
@@ -228,7 +244,10 @@ async function outcomeOf(
     );
     shell.once("error", () => done(127));
   });
-  await Promise.race([closed, pause(DRAIN_MS)]);
+  const drained = new AbortController();
+  // A timer that is left would keep the runner from ending.
+  await Promise.race([closed, pause(DRAIN_MS, drained.signal)]);
+  drained.abort();
   for (const stream of [shell.stdout, shell.stderr]) if (stream) leave(stream);
   return code;
 }

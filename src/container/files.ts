@@ -22,15 +22,8 @@ const PIECE_BYTES = 96 * 1024;
 
 /** Sends the bytes of a file. Returns whether the file exists. */
 export function read(path: string, tell: Tell): boolean {
-  const stat = statOf(path);
-  if (!stat) return false;
-  if (!stat.isFile()) throw new Refusal(`${path} is ${nameOf(stat)}`);
-  if (stat.size > MAX_READ_BYTES) {
-    throw new Refusal(
-      `${path} is too large: it has ${stat.size} bytes, of ${MAX_READ_BYTES} at most`,
-    );
-  }
-  const bytes = readFileSync(path);
+  const bytes = bytesOf(path);
+  if (!bytes) return false;
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
     tell({ base64: bytes.toString("base64", at, at + PIECE_BYTES) });
   }
@@ -38,31 +31,54 @@ export function read(path: string, tell: Tell): boolean {
 }
 
 /** Writes a complete file and creates missing directories. Other processes see either the old or the new content. */
-export function write(path: string, content: { base64: string } | AskFile): Promise<void> {
-  return whileNotSaving(async () => {
-    const before = statOf(path);
-    if (before && !before.isFile()) throw new Refusal(`${path} is ${nameOf(before)}`);
-    // If the path is a symbolic link, its target is written.
-    const place = before ? realpathSync(path) : resolve(path);
-    const draft = join(dirname(place), `.${basename(place).slice(0, 40)}.${randomUUID()}`);
-    try {
-      const owner = before ?? ownerAbove(place);
-      const made = mkdirSync(dirname(place), { recursive: true });
-      if ("base64" in content) writeFileSync(draft, Buffer.from(content.base64, "base64"));
-      else copyFileSync(join(HOME, content.file), draft);
-      chmodSync(draft, before ? before.mode & 0o7777 : 0o644);
-      if (made !== undefined) giveTo(owner, made, dirname(place));
-      giveTo(owner, draft, draft);
-      renameSync(draft, place);
-    } catch (error) {
-      rmSync(draft, { force: true });
-      throw new Refusal(
-        `${path} can't be written: ${error instanceof Error ? error.message : error}`,
-      );
-    } finally {
-      if ("file" in content) rmSync(join(HOME, content.file), { force: true });
-    }
-  });
+export async function write(path: string, content: { base64: string } | AskFile): Promise<true> {
+  try {
+    await whileNotSaving(async () => {
+      if ("base64" in content) return put(path, Buffer.from(content.base64, "base64"));
+      const upload = join(HOME, content.file);
+      put(path, (draft) => copyFileSync(upload, draft));
+    });
+    return true;
+  } finally {
+    if ("file" in content) rmSync(join(HOME, content.file), { force: true });
+  }
+}
+
+/** Returns the bytes of a file; undefined if there is none. */
+export function bytesOf(path: string): Buffer | undefined {
+  const stat = statOf(path);
+  if (!stat) return undefined;
+  if (!stat.isFile()) throw new Refusal(`${path} is ${nameOf(stat)}`);
+  if (stat.size > MAX_READ_BYTES) {
+    throw new Refusal(
+      `${path} is too large: it has ${stat.size} bytes, of ${MAX_READ_BYTES} at most`,
+    );
+  }
+  return readFileSync(path);
+}
+
+/** Replaces a file in one step. `content` is its bytes, or a function that writes them to a path. */
+export function put(path: string, content: Uint8Array | string | ((draft: string) => void)): void {
+  const before = statOf(path);
+  if (before && !before.isFile()) throw new Refusal(`${path} is ${nameOf(before)}`);
+  // If the path is a symbolic link, its target is written.
+  const place = before ? realpathSync(path) : resolve(path);
+  const draft = join(dirname(place), `.${basename(place).slice(0, 40)}.${randomUUID()}`);
+  try {
+    const owner = before ?? ownerAbove(place);
+    const made = mkdirSync(dirname(place), { recursive: true });
+    if (typeof content === "function") content(draft);
+    else writeFileSync(draft, content);
+    chmodSync(draft, before ? before.mode & 0o7777 : 0o644);
+    if (made !== undefined) giveTo(owner, made, dirname(place));
+    giveTo(owner, draft, draft);
+    renameSync(draft, place);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw new Refusal(
+      `${path} can't be written: ${error instanceof Error ? error.message : error}`,
+    );
+  }
 }
 
 /** Returns the nearest existing directory above a path. New files and directories below it get its owner. */

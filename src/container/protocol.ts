@@ -1,9 +1,17 @@
 // The protocol between the Worker and the runner in a container. A request is the environment variable
 // RIGGER_ASK of one start of the runner. Responses are lines of JSON on its stdout.
 
-/** Content that is too long for an environment variable: a file in the runner's folder, which the runner removes. */
+/** Content that is too long for environment variables: a file in the runner's folder, which the runner removes. */
 export interface AskFile {
   file: string;
+}
+
+/**
+ * A request that is too long for one environment variable, which may have 128 KiB: so many pieces, in RIGGER_ASK_1 and so
+ * on. The runners of images before this one answer it with `null` and do nothing.
+ */
+export interface AskPieces {
+  pieces: number;
 }
 
 /** A request. If `machine` is set, only the container with this name executes it; another one responds with `lost`. */
@@ -14,6 +22,7 @@ export type Ask = { machine?: string | undefined } & (
   | { do: "kill"; id: string }
   | { do: "read"; path: string }
   | { do: "write"; path: string; content: { base64: string } | AskFile }
+  | ChangeAsk
   | { do: "prepare-stop" }
   | SaveAsk
   | RestoreAsk
@@ -50,6 +59,38 @@ export interface RestoreAsk {
   saved: { index: string } | { parts: string[] };
 }
 
+/**
+ * Changes a file in one step: see `changeFile` of the sandbox. `id` identifies the change, which a repeat does not make
+ * again. The runners of images before this one answer `null` and do nothing.
+ */
+export interface ChangeAsk {
+  do: "change";
+  id: string;
+  path: string;
+  change: Change<string>;
+  seen?: readonly string[] | undefined;
+}
+
+/** A change of a file: an edit, or its new content, in base64 in a request. */
+export type Change<Content = Uint8Array> = { edit: TextEdit } | { content: Content };
+
+/** The replacement of a text, which must occur once, or of `all` its occurrences. An empty one makes a new file. */
+export interface TextEdit {
+  oldText: string;
+  newText: string;
+  all: boolean;
+}
+
+/** The result of a change: the SHA-256 of the file's new content, in base64, or why the file is unchanged. */
+export type Changed = { hash: string; edited?: Excerpt | undefined } | { unchanged: string };
+
+/** The lines around the first of `count` new texts. `first` is the number of the first line. Long lines are cut. */
+export interface Excerpt {
+  count: number;
+  first: number;
+  lines: { start: string; chars: number }[];
+}
+
 /** A command: see `Command` of the sandbox. */
 export interface AskedCommand {
   id: string;
@@ -58,6 +99,18 @@ export interface AskedCommand {
   env?: Record<string, string> | undefined;
   timeoutMs: number;
   maxOutputBytes: number;
+  overflow?: Overflow | undefined;
+}
+
+/**
+ * Where a command's output is stored if it has more characters than these: stdout and stderr, as they are kept, in one
+ * file.
+ */
+export interface Overflow {
+  path: string;
+  maxChars: number;
+  /** The same if the command fails. */
+  maxFailureChars: number;
 }
 
 /** A program: see `Program` of the sandbox. */
@@ -75,6 +128,8 @@ export interface Result {
   ended: "exited" | "timed_out" | "killed";
   truncated: boolean;
   cwd?: string;
+  /** Present if the output was stored in the file of `overflow`. */
+  overflowed?: true;
 }
 
 /**
@@ -109,3 +164,18 @@ export const RUNNER_HOME = "/var/lib/rigger";
 
 /** Interval of heartbeat frames. */
 export const BEAT_MS = 10_000;
+
+/** Returns JSON in ASCII only, so that it can be cut and decoded in arbitrary pieces. */
+export function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** Returns a command's output as people read it: stdout, then stderr. */
+export const joinOutput = ({ stdout, stderr }: Pick<Result, "stdout" | "stderr">): string =>
+  [stdout, stderr]
+    .map((text) => text.trimEnd())
+    .filter(Boolean)
+    .join("\n");

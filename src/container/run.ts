@@ -1,10 +1,19 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DamagedError } from "./archive-writer.ts";
+import { change } from "./changes.ts";
 import { find, kill, run } from "./commands.ts";
 import { read, write } from "./files.ts";
 import { begin, endSince, listen, tellProgram } from "./programs.ts";
-import { type Ask, type AskFile, BEAT_MS, type Frame, RUNNER, type Tell } from "./protocol.ts";
+import {
+  type Ask,
+  type AskFile,
+  type AskPieces,
+  asciiJson,
+  BEAT_MS,
+  RUNNER,
+  type Tell,
+} from "./protocol.ts";
 import { restore } from "./restore.ts";
 import { save } from "./save.ts";
 import { HOME, machineName, Refusal } from "./state.ts";
@@ -53,6 +62,8 @@ function answer(ask: Ask, machine: string | undefined): unknown {
       return read(ask.path, tell);
     case "write":
       return write(ask.path, ask.content);
+    case "change":
+      return change(ask);
     case "prepare-stop":
       return prepareStop(machine);
     case "save":
@@ -62,7 +73,8 @@ function answer(ask: Ask, machine: string | undefined): unknown {
     case "begin":
       return begin(ask.program, ask.workspace, tell);
     case "tell":
-      return tellProgram(ask.id, ask.n, ask.line);
+      tellProgram(ask.id, ask.n, ask.line);
+      return true;
     case "endSince":
       return endSince(ask.id, ask.n);
     case "listen":
@@ -71,20 +83,16 @@ function answer(ask: Ask, machine: string | undefined): unknown {
 }
 
 function readAsk(): Ask {
-  const ask: Ask | AskFile = JSON.parse(process.env.RIGGER_ASK ?? "{}");
+  const ask: Ask | AskFile | AskPieces = JSON.parse(process.env.RIGGER_ASK ?? "{}");
+  if ("pieces" in ask) {
+    const pieces = Array.from({ length: ask.pieces }, (_, n) => process.env[`RIGGER_ASK_${n + 1}`]);
+    return JSON.parse(pieces.join(""));
+  }
   if (!("file" in ask)) return ask;
   const path = join(HOME, ask.file);
   const text = readFileSync(path, "utf8");
   rmSync(path);
   return JSON.parse(text);
-}
-
-/** Returns JSON in ASCII only, so that it can be decoded in arbitrary pieces. */
-function asciiJson(frame: Frame): string {
-  return JSON.stringify(frame).replace(
-    /[\u007f-\uffff]/g,
-    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }
 
 await main();

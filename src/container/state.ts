@@ -23,10 +23,10 @@ export const HOME = process.env.RIGGER_HOME ?? RUNNER_HOME;
 export class Refusal extends Error {}
 
 /**
- * Returns the folder of a command or program. The name is a hash, so it has no characters that are special in a
+ * Returns the folder of a command, program or change of a file. The name is a hash, so it has no characters that are special in a
  * path or a shell.
  */
-export const folderOf = (kind: "commands" | "programs", id: string): string =>
+export const folderOf = (kind: "commands" | "programs" | "changes", id: string): string =>
   join(HOME, kind, createHash("sha256").update(id).digest("hex").slice(0, 32));
 
 /** Creates a folder and its parents. Returns false if the folder already exists. */
@@ -202,8 +202,15 @@ function hasLiving(folder: string): boolean {
   return readdirSync(folder).some((name) => livingPid(textOf(join(folder, name))) !== undefined);
 }
 
-/** Waits `ms` milliseconds. */
-export const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+/** Waits `ms` milliseconds, or until the signal aborts. */
+export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((done) => {
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      done();
+    });
+  });
 
 /** Returns the code of a system error. */
 export const codeOf = (error: unknown): string | undefined =>

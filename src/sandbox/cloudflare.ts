@@ -31,6 +31,7 @@ import {
   withRetries,
 } from "./runner-client";
 import {
+  type Changed,
   type CommandResult,
   type FoundCommand,
   type ProgramLine,
@@ -282,11 +283,16 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
     writeFile: (path, bytes) =>
       withRetries(async () => {
         const content =
-          bytes.length * 2 < MAX_INLINE_BYTES
+          bytes.length < MAX_INLINE_BYTES
             ? { base64: toBase64(bytes) }
             : { file: await runner.upload(new Blob([bytes]).stream()) };
         await requestOnce({ do: "write", path, content });
       }),
+
+    changeFile: (path, change, { id, seen }) => {
+      const asked = "edit" in change ? change : { content: toBase64(change.content) };
+      return request<Changed | null>({ do: "change", id, path, change: asked, seen });
+    },
 
     async snapshot(key, { base = null, mode = "all", onProgress } = {}) {
       const begun = await mapErrors(() => beginSave(bucket, key, base));

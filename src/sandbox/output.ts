@@ -1,5 +1,7 @@
 import { messageOf, type OutputListener } from "./sandbox";
 
+export { joinOutput } from "../container/protocol";
+
 /** Returns a listener whose errors are logged and not thrown into the command. */
 export function harmless(listener: OutputListener): OutputListener {
   return (stream, text) => {

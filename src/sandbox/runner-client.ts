@@ -1,17 +1,28 @@
 // The client of the runner in src/container. It reaches the runner through a `RunnerLink`, so it knows no vendor.
 
-import { type Ask, BEAT_MS, type Frame, RUNNER, RUNNER_HOME } from "../container/protocol";
+import {
+  type Ask,
+  type AskFile,
+  type AskPieces,
+  asciiJson,
+  BEAT_MS,
+  type Frame,
+  RUNNER,
+  RUNNER_HOME,
+} from "../container/protocol";
 import { withTimeout } from "../shared/timeout";
 import { messageOf, SandboxError } from "./sandbox";
 
-/** The largest request that fits into an environment variable, which may have 128 KiB; a larger one goes through a file. */
-export const MAX_INLINE_BYTES = 96 * 1024;
+/** The size of a piece of a request: an environment variable may have 128 KiB. */
+const PIECE_CHARS = 96 * 1024;
+/** The most pieces of a request. A longer one goes through a file: all variables together may have 2 MiB. */
+const MAX_PIECES = 4;
+/** A file of fewer bytes is a part of the request that writes it. In base64, it is a third larger. */
+export const MAX_INLINE_BYTES = (MAX_PIECES * PIECE_CHARS * 3) / 4 - 16 * 1024;
 /** A runner sends a heartbeat every `BEAT_MS`: after this long without output it is unreachable. */
 const SILENCE_MS = 3 * BEAT_MS;
 /** Pauses between tries. Every request is idempotent, so all of them may be repeated. */
 const PAUSES_MS = [200, 1_000, 4_000];
-
-const utf8 = new TextEncoder();
 
 /** The two abilities of a container that the client needs. */
 export interface RunnerLink {
@@ -43,21 +54,36 @@ export function createRunnerClient(
   isOpen: () => boolean = () => true,
 ) {
   const runner = { machine, frames, request, requestOnce, upload };
+  /** False if the runner is known to be of an image that does not. */
+  let takesPieces = true;
   return runner;
 
   /** Sends a request and yields the runner's frames. The last one is the answer. */
   async function* frames(ask: Ask, signal?: AbortSignal): AsyncGenerator<Frame> {
-    const json = JSON.stringify({ machine: runner.machine, ...ask });
-    const bytes = utf8.encode(json);
-    const RIGGER_ASK =
-      bytes.length <= MAX_INLINE_BYTES
-        ? json
-        : JSON.stringify({ file: await upload(new Blob([bytes]).stream()) });
+    const json = asciiJson({ machine: runner.machine, ...ask });
+    if (json.length <= PIECE_CHARS) return yield* framesOf({ RIGGER_ASK: json }, signal);
+    if (takesPieces && json.length <= MAX_PIECES * PIECE_CHARS) {
+      for await (const frame of framesOf(inPieces(json), signal)) {
+        takesPieces = !("answer" in frame && frame.answer === null);
+        if (!takesPieces) break;
+        yield frame;
+        if ("answer" in frame) return;
+      }
+    }
+    const file = await upload(new Blob([json]).stream());
+    yield* framesOf({ RIGGER_ASK: JSON.stringify({ file } satisfies AskFile) }, signal);
+  }
+
+  /** Starts the runner with these variables and yields its frames. */
+  async function* framesOf(
+    env: Record<string, string>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Frame> {
     const hangUp = new AbortController();
     const hungUp = AbortSignal.any([hangUp.signal, ...(signal ? [signal] : [])]);
     try {
       if (!isOpen()) throw lost();
-      const events = await mapErrors(() => link.start(RUNNER, { RIGGER_ASK }, hungUp));
+      const events = await mapErrors(() => link.start(RUNNER, env, hungUp));
       for await (const line of linesOf(events)) {
         const frame: Frame = JSON.parse(line);
         if ("lost" in frame) throw lost();
@@ -99,6 +125,17 @@ export function createRunnerClient(
     }
     return file;
   }
+}
+
+/** Returns the variables of a request in pieces. */
+function inPieces(json: string): Record<string, string> {
+  const pieces = Math.ceil(json.length / PIECE_CHARS);
+  const variables = Array.from({ length: pieces }, (_, n) => [
+    `RIGGER_ASK_${n + 1}`,
+    json.slice(n * PIECE_CHARS, (n + 1) * PIECE_CHARS),
+  ]);
+  const ask: AskPieces = { pieces };
+  return { RIGGER_ASK: JSON.stringify(ask), ...Object.fromEntries(variables) };
 }
 
 /** Yields the lines of the runner's stdout. Throws if the runner fails, is cut off or goes silent. */

@@ -1,7 +1,7 @@
-import type { SaveMode } from "../container/protocol";
+import type { Change, Changed, Excerpt, Overflow, SaveMode, TextEdit } from "../container/protocol";
 import type { CommandRules } from "./command-rules";
 
-export type { SaveMode };
+export type { Change, Changed, Excerpt, SaveMode, TextEdit };
 
 /** One command for a sandbox's shell. `id` identifies it permanently: an id is never run twice. */
 export interface Command {
@@ -15,6 +15,8 @@ export interface Command {
   timeoutMs: number;
   /** The bytes of stdout and of stderr, each, that are kept: the head and the tail if there are more. */
   maxOutputBytes: number;
+  /** Where long output is to be stored. A provider may ignore it. */
+  overflow?: Overflow;
 }
 
 /** Receives a command's output in order while it runs, as early as the provider can. */
@@ -30,6 +32,8 @@ export interface CommandResult {
   truncated: boolean;
   /** The shell's working directory at the end, an absolute path; absent if unknown. */
   cwd?: string;
+  /** Present if the output was stored in the file of `overflow`. */
+  overflowed?: true;
 }
 
 /** The state of a command, as far as its provider knows it. */
@@ -62,6 +66,11 @@ export interface Sandbox {
   /** Writes a whole file and creates the directories above it. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   /**
+   * Changes a file in one step. A repeated id changes nothing and returns the first result. Returns null, after doing
+   * nothing, if the container cannot. Absent if the provider cannot: see `changeFile` in change-file.ts.
+   */
+  changeFile?(path: string, change: Change, options: ChangeOptions): Promise<Changed | null>;
+  /**
    * Saves the workspace under a key of the deployment's bucket, and returns its size in bytes. By default it is saved as
    * of one point in time: the save waits for running commands, and later ones wait for it. Returns null if the save gave
    * way to a command. A snapshot that was interrupted cannot be restored. Absent if the provider cannot.
@@ -79,6 +88,17 @@ export interface Sandbox {
    * used. Whether a later call is refused or starts a new container depends on the provider.
    */
   destroy(): Promise<void>;
+}
+
+/** Options of a change of a file. */
+export interface ChangeOptions {
+  /** Identifies the change permanently, like a command's. */
+  id: string;
+  /**
+   * The contents that the caller has seen, each as its SHA-256 in base64: the file is left unchanged if it exists and has
+   * another one. Any content if absent.
+   */
+  seen?: readonly string[] | undefined;
 }
 
 /** Options of a save. */

@@ -17,7 +17,7 @@ const TRANSFER_MS = 2 * 3_600_000;
  * rejects with a transient `SandboxError`. The bounds are wide: a container that is slow to wake is not dead.
  */
 export function withTimeouts(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox {
-  const { start, find, snapshot, restore, programs } = sandbox;
+  const { start, find, changeFile, snapshot, restore, programs } = sandbox;
   return {
     ...(start && { start: () => answerWithin(start.call(sandbox), START_MS) }),
     async run(command, onOutput) {
@@ -32,6 +32,9 @@ export function withTimeouts(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sa
     ...(find && { find: (id) => answerWithin(find.call(sandbox, id), answerMs) }),
     readFile: (path) => answerWithin(sandbox.readFile(path), answerMs),
     writeFile: (path, bytes) => answerWithin(sandbox.writeFile(path, bytes), answerMs),
+    ...(changeFile && {
+      changeFile: (...change) => answerWithin(changeFile.apply(sandbox, change), answerMs),
+    }),
     ...(snapshot && {
       snapshot: (key, options = {}) =>
         whileProgressing(options.onProgress, (onProgress) =>

@@ -24,7 +24,8 @@ async function main(): Promise<number> {
 async function tryContract(): Promise<number> {
   const config = "src/trial/workers/containers.toml";
   const server = await start({ config, containers: true });
-  const tests = spawn("vitest", ["run", "src/sandbox/cloudflare.test.ts"], {
+  const files = ["src/sandbox/cloudflare.test.ts", "src/sandbox/round-trips.test.ts"];
+  const tests = spawn("vitest", ["run", ...files], {
     stdio: "inherit",
     env: { ...process.env, CONTAINERS_ADDRESS: new URL(server.url).host },
   });

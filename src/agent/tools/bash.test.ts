@@ -63,6 +63,7 @@ describe("Bash", () => {
         env: { A: "b" },
         timeoutMs: 5_000,
         maxOutputBytes: 1024 ** 2,
+        overflow: { path: "/tmp/rigger/toolu_1.txt", maxChars: 30_000, maxFailureChars: 10_000 },
       },
       expect.objectContaining({ timeoutMs: 120_000 }),
     ]);

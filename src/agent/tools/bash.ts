@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { joinOutput } from "../../sandbox/output";
 import { parentOf } from "../../sandbox/paths";
 import type { CommandResult, FoundCommand } from "../../sandbox/sandbox";
 import type { Tool, ToolContext, ToolResult } from "../tool";
@@ -56,7 +57,15 @@ export const bash: Tool<z.infer<typeof Input>> = {
         "This command was interrupted, and its effect is unknown: it may have done all, a part or nothing of its work. Look before you run it again.",
       );
     }
-    const bounds = { timeoutMs: timeout, maxOutputBytes: MAX_OUTPUT_BYTES };
+    const bounds = {
+      timeoutMs: timeout,
+      maxOutputBytes: MAX_OUTPUT_BYTES,
+      overflow: {
+        path: overflowPath(id),
+        maxChars: MAX_CHARS,
+        maxFailureChars: MAX_FAILURE_CHARS,
+      },
+    };
     const result =
       known?.state === "finished"
         ? known.result
@@ -81,10 +90,7 @@ async function report(
   timeoutMs: number,
   context: ToolContext,
 ): Promise<ToolResult> {
-  const output = [result.stdout, result.stderr]
-    .map((text) => text.trimEnd())
-    .filter(Boolean)
-    .join("\n");
+  const output = joinOutput(result);
   const failure = failureOf(result, timeoutMs, context.signal);
   if (failure === undefined) {
     return { content: (await shorten(output, MAX_CHARS, result, context)) || "(no output)" };
@@ -113,18 +119,25 @@ function failureOf(
 async function shorten(
   output: string,
   maxChars: number,
-  { truncated }: CommandResult,
+  { truncated, overflowed }: CommandResult,
   { sandbox, callId }: ToolContext,
 ): Promise<string> {
   if (output.length <= maxChars) return output;
-  const path = `/tmp/rigger/${callId.replace(/[^\w.-]/g, "_")}.txt`;
+  const path = overflowPath(callId);
   const what = truncated ? "As much of the output as was kept" : "The whole output";
-  const note = await sandbox.writeFile(path, new TextEncoder().encode(output)).then(
+  const stored = overflowed
+    ? Promise.resolve()
+    : sandbox.writeFile(path, new TextEncoder().encode(output));
+  const note = await stored.then(
     () => `${what}, ${counted(output.length, "character")}, is in ${path}.`,
     () => "The rest of the output could not be saved.",
   );
   return `${keepEnds(output, maxChars)}\n[${note}]`;
 }
+
+/** Returns the path of the file for a call's long output. */
+const overflowPath = (callId: string): string =>
+  `/tmp/rigger/${callId.replace(/[^\w.-]/g, "_")}.txt`;
 
 /** Moves the agent out of a deleted directory: no shell starts in one, so no `cd` could leave it. */
 async function leaveMissingCwd(

@@ -1,14 +1,11 @@
 import { z } from "zod";
+import { decodeText, excerptOf, withLineEndsOf } from "../../sandbox/change-file";
+import { resolveFrom } from "../../sandbox/paths";
+import type { Excerpt, Sandbox, TextEdit } from "../../sandbox/sandbox";
 import type { Tool, ToolResult } from "../tool";
-import { numbered, splitLines } from "./lines";
+import { numberedLine } from "./lines";
 import { counted, failed } from "./result";
 import { changeShared } from "./shared";
-
-/** Lines that are shown before and after a change. */
-const CONTEXT_LINES = 4;
-
-/** The most lines of a change that is shown whole. */
-const MAX_SHOWN_LINES = 60;
 
 const Input = z.object({
   file_path: z.string().min(1).describe("The file, best as an absolute path"),
@@ -17,10 +14,8 @@ const Input = z.object({
   replace_all: z.boolean().default(false).describe("Replace every occurrence; default false"),
 });
 
-type Input = z.infer<typeof Input>;
-
 /** Replaces an exact text of a file. */
-export const edit: Tool<Input> = {
+export const edit: Tool<z.infer<typeof Input>> = {
   name: "Edit",
   effect: "acting",
   description: `Replaces a text in a file of the sandbox.
@@ -35,77 +30,30 @@ export const edit: Tool<Input> = {
     if (old_string === new_string) {
       return failed("old_string and new_string are the same, so there is nothing to change.");
     }
-    return changeShared(file_path, context, (path, bytes) => {
-      if (!bytes && old_string !== "") return { result: failed(`${path} does not exist.`) };
-      const before = decode(bytes ?? new Uint8Array());
-      if (before === undefined) {
-        return { result: failed(`${path} is not UTF-8 text, so it can't be edited.`) };
-      }
-      if (context.interrupted && mayBeDone(before, input)) {
-        return { result: resume(path, before, input) };
-      }
-      const edited = replace(before, input);
-      if ("problem" in edited) {
-        return { result: failed(`${path} was not changed: ${edited.problem}`) };
-      }
-      const after = new TextEncoder().encode(edited.text);
-      return { bytes: after, result: { content: report(path, edited) } };
-    });
+    const path = resolveFrom(context.cwd, file_path);
+    const edit = { oldText: old_string, newText: new_string, all: input.replace_all };
+    const known = context.interrupted ? await resume(path, edit, context.sandbox) : undefined;
+    if (known) return known;
+    const changed = await changeShared(path, { edit }, context);
+    if ("unchanged" in changed) return failed(`${path} was not changed: ${changed.unchanged}`);
+    return { content: report(path, changed.edited) };
   },
 };
 
-interface Edited {
-  text: string;
-  /** The offset of the first new text, and its length. */
-  at: number;
-  length: number;
-  count: number;
-}
-
-/** Returns the text with the replacement, or why it was not made. */
-function replace(text: string, input: Omit<Input, "file_path">): Edited | { problem: string } {
-  if (input.old_string === "") {
-    if (text !== "") return { problem: "old_string is empty, but the file is not." };
-    return { text: input.new_string, at: 0, length: input.new_string.length, count: 1 };
-  }
-  const [oldText, newText] = withLineEndsOf(text, input);
-  const pieces = text.split(oldText);
-  const count = pieces.length - 1;
-  if (count === 0) {
-    return { problem: "old_string is not in it. It must match exactly, white space included." };
-  }
-  if (count > 1 && !input.replace_all) {
-    return {
-      problem: `old_string is in it ${count} times. Take in more of the text around the one you mean, or set replace_all.`,
-    };
-  }
-  return {
-    text: pieces.join(newText),
-    at: pieces[0]?.length ?? 0,
-    length: newText.length,
-    count,
-  };
-}
-
-/** Returns the edit's text with the line endings of the file: Read shows lines without theirs. */
-function withLineEndsOf(text: string, { old_string, new_string }: Omit<Input, "file_path">) {
-  if (text.includes(old_string) || !text.includes("\r\n")) return [old_string, new_string] as const;
-  return [toCrLf(old_string), toCrLf(new_string)] as const;
-}
-
-function toCrLf(text: string): string {
-  return text.replace(/\r?\n/g, "\r\n");
-}
-
-/** Returns whether an interrupted edit may have been written: the file has its new text, or its old text no more. */
-function mayBeDone(text: string, input: Input): boolean {
-  const [oldText, newText] = withLineEndsOf(text, input);
-  if (newText === "") return !text.includes(oldText);
-  return text.includes(newText);
-}
-
-function resume(path: string, text: string, input: Input): ToolResult {
-  const [oldText, newText] = withLineEndsOf(text, input);
+/** Returns the result of an interrupted edit that may have been made; undefined if it was not. */
+async function resume(
+  path: string,
+  edit: TextEdit,
+  sandbox: Sandbox,
+): Promise<ToolResult | undefined> {
+  const bytes = await sandbox.readFile(path);
+  if (!bytes) return undefined;
+  const text = decodeText(bytes);
+  if (text === undefined) return undefined;
+  const { oldText, newText } = withLineEndsOf(text, edit);
+  // The file has its new text, or its old text no more.
+  const mayBeDone = newText === "" ? !text.includes(oldText) : text.includes(newText);
+  if (!mayBeDone) return undefined;
   if (oldText !== "" && text.includes(oldText)) {
     return failed(
       `This edit was interrupted, and ${path} now holds both texts: whether it was done is unknown. Read the file before you go on.`,
@@ -115,24 +63,15 @@ function resume(path: string, text: string, input: Input): ToolResult {
   if (newText === "" || at !== text.lastIndexOf(newText)) {
     return { content: `${path} was edited before this call was interrupted.` };
   }
-  return { content: report(path, { text, at, length: newText.length, count: 1 }) };
+  return {
+    content: report(path, excerptOf({ text, at, length: newText.length, count: 1 })),
+  };
 }
 
-function report(path: string, { text, at, length, count }: Edited): string {
-  const first = text.slice(0, at).split("\n").length;
-  const changed = text.slice(at, at + length).split("\n").length;
-  const start = Math.max(1, first - CONTEXT_LINES);
-  const end = first + Math.min(changed, MAX_SHOWN_LINES) - 1 + CONTEXT_LINES;
-  const shown = numbered(splitLines(text).slice(start - 1, end), start).join("\n");
+function report(path: string, edited: Excerpt | undefined): string {
+  if (!edited) return `Changed ${path}.`;
+  const { count, first, lines } = edited;
+  const shown = lines.map(({ start, chars }, index) => numberedLine(start, first + index, chars));
   const where = count > 1 ? `, ${counted(count, "place")}; this is the first` : "";
-  return `Changed ${path}${where}:\n${shown}`;
-}
-
-/** Decodes UTF-8 and keeps a byte order mark; undefined for other bytes, which decoding would change. */
-function decode(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
+  return [`Changed ${path}${where}:`, ...shown].join("\n");
 }

@@ -12,7 +12,12 @@ export function splitLines(text: string): string[] {
 
 /** Returns lines as `cat -n` shows them, with `first` as the first number and long ones cut. */
 export function numbered(lines: readonly string[], first: number): string[] {
-  return lines.map((line, index) => `${String(first + index).padStart(6)}\t${cut(line)}`);
+  return lines.map((line, index) => numberedLine(line, first + index));
+}
+
+/** Returns the `n`-th line as `cat -n` shows it. `start` is at least what is shown of its `chars` characters. */
+export function numberedLine(start: string, n: number, chars: number = start.length): string {
+  return `${String(n).padStart(6)}\t${cut(start, chars)}`;
 }
 
 /** Returns as many of the first lines as fit into `maxChars`, but at least one. */
@@ -25,7 +30,8 @@ export function fitting(lines: readonly string[], maxChars: number): string[] {
   return end === -1 ? [...lines] : lines.slice(0, end);
 }
 
-function cut(line: string): string {
-  if (line.length <= MAX_LINE_CHARS) return line;
-  return `${line.slice(0, MAX_LINE_CHARS)} [... ${counted(line.length - MAX_LINE_CHARS, "more character")}]`;
+function cut(start: string, chars: number): string {
+  if (chars <= MAX_LINE_CHARS) return start;
+  const left = counted(chars - MAX_LINE_CHARS, "more character");
+  return `${start.slice(0, MAX_LINE_CHARS)} [... ${left}]`;
 }

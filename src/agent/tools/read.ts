@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { hashOf } from "../../sandbox/change-file";
 import { resolveFrom } from "../../sandbox/paths";
 import { toBase64 } from "../../shared/bytes";
 import { type Image, imageOf, imageProblem, MAX_IMAGE_PIXELS } from "../../shared/image";
@@ -37,7 +38,7 @@ export const read: Tool<z.infer<typeof Input>> = {
     const path = resolveFrom(cwd, file_path);
     const bytes = await sandbox.readFile(path);
     if (!bytes) return failed(`${path} does not exist. The working directory is ${cwd}.`);
-    await files?.record(path, bytes);
+    files?.record(path, await hashOf(bytes));
     if (bytes.length === 0) return { content: `${path} exists but is empty.` };
 
     const image = imageOf(bytes);

@@ -1,39 +1,22 @@
-import { resolveFrom } from "../../sandbox/paths";
-import type { ToolContext, ToolResult } from "../tool";
-import { failed } from "./result";
+import { changeFile } from "../../sandbox/change-file";
+import type { Change, Changed } from "../../sandbox/sandbox";
+import type { ToolContext } from "../tool";
 
 /**
- * Changes a file that other agents may change too, under its lock and only if the agent has seen its current
- * content. `change` gets the content, and returns the new one or why there is none.
+ * Changes a file that other agents may change too, under its lock and only if the agent has seen its current content.
+ * `alsoSeen` is the hash of another content that it may have.
  */
 export async function changeShared(
-  file: string,
-  context: Pick<ToolContext, "cwd" | "sandbox" | "files" | "interrupted">,
-  change: (
-    path: string,
-    before: Uint8Array | null,
-  ) => { bytes: Uint8Array; result: ToolResult } | { bytes?: undefined; result: ToolResult },
-): Promise<ToolResult> {
-  const { sandbox, files, interrupted } = context;
-  const path = resolveFrom(context.cwd, file);
-  const act = async (): Promise<ToolResult> => {
-    const before = await sandbox.readFile(path);
-    const { bytes, result } = change(path, before);
-    if (bytes === undefined) return result;
-    if (before && files) {
-      // An interrupted call may have made its change already.
-      const made = interrupted && sameBytes(before, bytes);
-      if (!made && !(await files.isCurrent(path, before))) return failed(unseen(path));
-    }
-    await sandbox.writeFile(path, bytes);
-    await files?.record(path, bytes);
-    return result;
-  };
-  return files ? files.lock(path, act) : act();
+  path: string,
+  change: Change,
+  { sandbox, files, callId: id }: Pick<ToolContext, "sandbox" | "files" | "callId">,
+  alsoSeen?: string,
+): Promise<Changed> {
+  if (!files) return changeFile(sandbox, path, change, { id });
+  return files.lock(path, async () => {
+    const seen = [files.seen(path), alsoSeen].filter((hash) => typeof hash === "string");
+    const changed = await changeFile(sandbox, path, change, { id, seen });
+    if ("hash" in changed) files.record(path, changed.hash);
+    return changed;
+  });
 }
-
-const unseen = (path: string): string =>
-  `${path} was not changed: you have not read it, or it has changed since you did. Read it and try again.`;
-
-const sameBytes = (one: Uint8Array, other: Uint8Array): boolean =>
-  one.length === other.length && one.every((byte, index) => byte === other[index]);

@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { hashOf } from "../../sandbox/change-file";
+import { resolveFrom } from "../../sandbox/paths";
 import type { Tool } from "../tool";
 import { splitLines } from "./lines";
-import { counted } from "./result";
+import { counted, failed } from "./result";
 import { changeShared } from "./shared";
 
 const Input = z.object({
@@ -18,10 +20,17 @@ export const write: Tool<z.infer<typeof Input>> = {
 - Directories above it are made. A relative path starts at the working directory.`,
   input: Input,
 
-  run({ file_path, content }, context) {
-    return changeShared(file_path, context, (path) => ({
-      bytes: new TextEncoder().encode(content),
-      result: { content: `Wrote ${counted(splitLines(content).length, "line")} to ${path}.` },
-    }));
+  async run({ file_path, content }, context) {
+    const path = resolveFrom(context.cwd, file_path);
+    const bytes = new TextEncoder().encode(content);
+    if (context.files) {
+      // An interrupted call may have written the file already.
+      const written = context.interrupted ? await hashOf(bytes) : undefined;
+      const changed = await changeShared(path, { content: bytes }, context, written);
+      if ("unchanged" in changed) return failed(`${path} was not changed: ${changed.unchanged}`);
+    } else {
+      await context.sandbox.writeFile(path, bytes);
+    }
+    return { content: `Wrote ${counted(splitLines(content).length, "line")} to ${path}.` };
   },
 };

@@ -28,7 +28,7 @@ export interface ContainerAccess {
  * Returns a session's sandbox for its tools. Calls wait for the container. If it is lost, they reject with that error.
  */
 export function containerSandbox(container: ContainerAccess): Sandbox {
-  const { find, snapshot, programs } = container.any;
+  const { find, changeFile, snapshot, programs } = container.any;
   /** Functions that stop the commands that wait for the container, by command id. */
   const waiting = new Map<string, () => void>();
 
@@ -90,6 +90,10 @@ export function containerSandbox(container: ContainerAccess): Sandbox {
       if (!container.current()) return { state: "unknown" };
       return read(async (ready) => (await ready.find?.(id)) ?? { state: "unknown" });
     };
+  }
+  if (changeFile) {
+    sandbox.changeFile = (...asked) =>
+      change(async (ready) => (await ready.changeFile?.(...asked)) ?? null);
   }
   if (snapshot) sandbox.snapshot = container.copy;
   if (programs) {

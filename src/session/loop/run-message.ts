@@ -1,6 +1,5 @@
 import type { Ending } from "../../agent/agent-deps";
 import type { AgentMessaging, FileGuard, ToolResult } from "../../agent/tool";
-import { sha256, toBase64 } from "../../shared/bytes";
 import { notifier } from "../../shared/notifier";
 import type { Run } from "../storage/runs";
 import {
@@ -114,18 +113,13 @@ export async function runMessage(
         locks.set(path, locked);
         return locked;
       },
-      async isCurrent(path, bytes) {
-        return store.agents.seenFile(agent, path) === (await hashOf(bytes));
-      },
-      async record(path, bytes) {
-        const hash = await hashOf(bytes);
+      seen: (path) => store.agents.seenFile(agent, path) ?? null,
+      record(path, hash) {
         if (!signal.aborted) commit(() => store.agents.saveSeenFile(agent, path, hash));
       },
     };
   }
 }
-
-const hashOf = async (bytes: Uint8Array): Promise<string> => toBase64(await sha256(bytes));
 
 /** Returns a function that runs at most `max` actions concurrently. Others wait in the order of their calls. */
 function limiter(max: number) {
