@@ -12,11 +12,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { stripTypeScriptTypes } from "node:module";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildSync } from "esbuild";
 import { RUNNER_HOME } from "./protocol.ts";
 import { StandInRequests } from "./stand-in-requests.ts";
 
@@ -33,14 +33,19 @@ const outbound = new Map<string, StandInRequests>();
 let standInAddress = "";
 
 mkdirSync(BIN);
-// As in the image, the runner is plain JavaScript, which starts twice as fast.
+// As in the image, the runner is plain JavaScript in one file, which starts more than twice as fast.
 const here = fileURLToPath(new URL(".", import.meta.url));
 for (const name of readdirSync(here)) {
   if (name.startsWith("rigger-")) copyFileSync(join(here, name), join(BIN, name));
-  if (!name.endsWith(".ts")) continue;
-  const script = stripTypeScriptTypes(readFileSync(join(here, name), "utf8"));
-  writeFileSync(join(BIN, `${name.slice(0, -3)}.mjs`), script.replaceAll('.ts";', '.mjs";'));
 }
+buildSync({
+  entryPoints: [join(here, "run.ts")],
+  outdir: BIN,
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  format: "esm",
+  platform: "node",
+});
 symlinkSync(process.execPath, join(BIN, "node"));
 process.on("exit", () => {
   for (const id of generations.keys()) killAll(id);
