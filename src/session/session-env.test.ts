@@ -81,7 +81,8 @@ async function inBucket(prefix = ""): Promise<string> {
 
 const inIndex = async () => {
   const tables = await env.DB.prepare(
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'",
+    `SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL %'
+     AND name NOT LIKE '\\_%' ESCAPE '\\'`,
   ).all<{ name: string }>();
   const rows = tables.results.map(({ name }) => env.DB.prepare(`SELECT * FROM "${name}"`).all());
   return JSON.stringify((await Promise.all(rows)).map(({ results }) => results));

@@ -1,7 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { expect, vi } from "vitest";
 import { createModel } from "../agent/model/model";
-import { MAX_ATTEMPTS } from "../agent/model/retry";
 import { offlineFetch } from "../agent/offline";
 import { model } from "../session/deployment";
 import { SessionStore } from "../session/storage/store";
@@ -84,15 +83,12 @@ export const hello = { type: "text", text: "Hello." };
 /** Returns the accounts of a session, after checking that its ledger, its totals and its events agree. */
 export async function booksOf(id: string) {
   return runInDurableObject(objectOf(id), (_, { storage }) => {
-    const { state, metadata, log, calls: table } = new SessionStore(storage);
-    const tries = Array.from({ length: table.nextTurnNumber() }, (_, n) =>
-      Array.from({ length: MAX_ATTEMPTS }, (_, attempt) => table.get(`turn_${n}.${attempt + 1}`)),
-    );
-    const calls = tries
-      .flat()
-      .flatMap((call) =>
-        call ? [{ cost: call.costNanos, held: call.heldNanos, bound: call.boundNanos }] : [],
-      );
+    const { state, metadata, log } = new SessionStore(storage);
+    const calls = storage.sql
+      .exec<{ cost: number; held: number; bound: number }>(
+        "SELECT cost_nanos AS cost, held_nanos AS held, bound_nanos AS bound FROM calls ORDER BY n",
+      )
+      .toArray();
     const sum = (key: "cost" | "held") => calls.reduce((total, call) => total + call[key], 0);
     const { spentNanos, heldNanos } = state.balance;
     expect({ spentNanos, heldNanos }).toEqual({ spentNanos: sum("cost"), heldNanos: sum("held") });

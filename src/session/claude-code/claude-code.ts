@@ -96,7 +96,8 @@ export class ClaudeCode {
     const work: Work = { messageId, signal: both, settled, noise: "", askedAfter: null, process };
     const { store, commit } = this.#context;
     for (const run of store.runs.openOf(messageId)) {
-      if (store.calls.hasAny(run.id)) commit((now) => withdrawOpenCalls({ store, run, now }));
+      if (store.calls.openOf(run.id).length > 0)
+        commit((now) => withdrawOpenCalls({ store, run, now }));
     }
     this.#work = work;
     this.#begun.resolve();

@@ -37,7 +37,8 @@ export async function runMessage(
 
   const open = store.runs.openOf(messageId);
   for (const run of open) {
-    if (store.calls.hasAny(run.id)) commit((now) => withdrawOpenCalls({ store, run, now }));
+    if (store.calls.openOf(run.id).length > 0)
+      commit((now) => withdrawOpenCalls({ store, run, now }));
   }
   for (const run of open) if (run.id !== messageId) void start(run);
   // The message's own run needs no slot: it could wait for agents that wait for the slot.

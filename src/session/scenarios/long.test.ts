@@ -6,9 +6,11 @@ import {
   createSession,
   lose,
   objectOf,
+  plannedAlarm,
   sessionOf,
   value,
 } from "../../testing/sessions";
+import type { Call } from "../storage/calls";
 import { SessionStore } from "../storage/store";
 
 /** Counts the rows that an object reads and writes for an action, which does not depend on the load of the machine. */
@@ -47,6 +49,7 @@ async function live(id: string, turns: number): Promise<void> {
           options: { background: false, maxTurns: null, maxBudgetNanos: null },
           firstSeq: store.log.append({ type: "message.started" }, scope, n),
           createdAt: n,
+          startedAt: null,
         });
         storage.sql.exec(
           "UPDATE messages SET status = 'completed', ended_at = 1 WHERE id = ?",
@@ -55,7 +58,7 @@ async function live(id: string, turns: number): Promise<void> {
         const run = { id: scope.messageId, messageId: scope.messageId, agent: "" };
         store.runs.add({ ...run, parentToolUseId: null, background: false });
         store.runs.close(run.id);
-        store.calls.add({
+        const call: Call & { messageId: string } = {
           ...{
             id: `past_${n}.1`,
             turnId: `past_${n}`,
@@ -72,9 +75,10 @@ async function live(id: string, turns: number): Promise<void> {
             messageId: run.id,
           },
           ...{ boundNanos: 0, heldNanos: 0, costNanos: 0, settled: false },
-        });
+        };
+        store.calls.add(call);
         const settled = { boundNanos: 0, heldNanos: 0, costNanos: 0, settled: true };
-        store.calls.settle(`past_${n}.1`, settled, true);
+        store.calls.settle(call, settled, true);
         store.history.addPrompt({ agent: "", runId: run.id, prompt: "hello" });
         const said = {
           role: "assistant" as const,
@@ -109,6 +113,8 @@ describe("a session of ten thousand turns", () => {
           value(await session.events(ALICE, { after: 5, limit: 5 })),
         ),
       });
+      // Otherwise its alarm could fire while the other session is measured.
+      await plannedAlarm(id);
     }
     const [short, long] = costs;
     for (const what of ["waking", "message", "page", "events"] as const) {

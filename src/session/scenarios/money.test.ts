@@ -114,11 +114,14 @@ function play(
     acceptMessage(store, request, new Map(), now);
     for (let n = 1; n < AGENTS; n++) {
       store.agents.add(`agent ${n}`, `agent ${n}`, "/workspace");
-      const run = { id: `run ${n}`, messageId: request.id, agent: `agent ${n}` };
-      store.runs.add({ ...run, parentToolUseId: null, background: false });
+      const run = { id: `${request.id}/${n}`, messageId: request.id, agent: `agent ${n}` };
+      store.runs.add({ ...run, parentToolUseId: `toolu_${n}`, background: false });
     }
   });
-  const runIds = [request.id, ...Array.from({ length: AGENTS - 1 }, (_, n) => `run ${n + 1}`)];
+  const runIds = [
+    request.id,
+    ...Array.from({ length: AGENTS - 1 }, (_, n) => `${request.id}/${n + 1}`),
+  ];
   const open = new Map<number, Open>();
   const ended: { agent: number; open: Open }[] = [];
   let replies = 0;

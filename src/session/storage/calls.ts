@@ -1,6 +1,7 @@
 import type { TurnKind } from "../../events/event";
 import { all, one, type Row, type Sql } from "../../shared/sql";
 import type { Balance, Reservation } from "../rules/ledger";
+import { RUNS_OF_MESSAGE } from "./runs";
 
 /** One model call: an attempt of a turn, and its reservation in the ledger. */
 export interface Call extends Reservation {
@@ -57,21 +58,21 @@ export class CallTable {
     );
   }
 
-  get(id: string): Call | undefined {
-    const open = this.#openCalls().find((call) => call.id === id);
-    if (open) return open;
-    const row = all(this.#sql, "SELECT * FROM calls WHERE id = ?", id)[0];
-    return row && decode(row);
+  /** Returns a call that is not settled; undefined if there is none with this id. */
+  open(id: string): Call | undefined {
+    return this.#openCalls().find((call) => call.id === id);
   }
 
   /** Settles a call. `closed` means that no further attempt of its turn follows. */
-  settle(id: string, reservation: Reservation, closed: boolean): void {
+  settle({ id, runId }: Call, reservation: Reservation, closed: boolean): void {
     this.#open = this.#open?.filter((call) => call.id !== id);
     this.#sql.exec(
-      "UPDATE calls SET held_nanos = ?, cost_nanos = ?, settled = 1, closed = ? WHERE id = ?",
+      `UPDATE calls SET held_nanos = ?, cost_nanos = ?, settled = 1, closed = ?
+       WHERE run_id = ? AND settled = 0 AND id = ?`,
       reservation.heldNanos,
       reservation.costNanos,
       closed ? 1 : 0,
+      runId,
       id,
     );
   }
@@ -100,11 +101,6 @@ export class CallTable {
     return this.#count + 1;
   }
 
-  /** Returns whether a run has called a model. A new worker resumes such a run after a loss. */
-  hasAny(runId: string): boolean {
-    return all(this.#sql, "SELECT 1 FROM calls WHERE run_id = ? LIMIT 1", runId).length > 0;
-  }
-
   /** Returns the calls of a run that are not settled, oldest first. */
   openOf(runId: string): Call[] {
     return this.#openCalls().filter((call) => call.runId === runId);
@@ -130,7 +126,7 @@ export class CallTable {
   /** Returns the cost of a message's calls and the amount still reserved for them, in nano-dollars. */
   balanceOf(messageId: string): Balance {
     const query = `SELECT coalesce(sum(cost_nanos), 0) AS spent, coalesce(sum(held_nanos), 0) AS held
-      FROM calls WHERE run_id IN (SELECT id FROM runs WHERE message_id = ?)`;
+      FROM calls WHERE run_id IN (${RUNS_OF_MESSAGE})`;
     const row = one(this.#sql, query, messageId);
     return { spentNanos: Number(row.spent), heldNanos: Number(row.held) };
   }

@@ -1,8 +1,9 @@
 import { type Block, type Message, promptBlocks, withoutThoughts } from "../../agent/messages";
 import type { ToolResult } from "../../agent/tool";
 import type { Prompt } from "../../events/event";
-import { all, one, parse, type Row, type Sql } from "../../shared/sql";
+import { all, one, parse, type Sql } from "../../shared/sql";
 import { columnOf } from "./agents";
+import type { Run } from "./runs";
 import type { ToolTable } from "./tools";
 
 /** The conversations of a session's agents. */
@@ -56,12 +57,18 @@ export class HistoryTable {
   }
 
   /** Yields the replies of a run, newest first. */
-  *repliesNewestFirst(runId: string): Generator<Block[]> {
-    const rows = this.#sql.exec<Row>(
-      "SELECT content FROM history WHERE run_id = ? AND role = 'assistant' ORDER BY n DESC",
-      runId,
-    );
-    for (const row of rows) yield parse<Block[]>(row.content);
+  *repliesNewestFirst({ id, agent }: Pick<Run, "id" | "agent">): Generator<Block[]> {
+    const query = `SELECT n, run_id, role, content FROM history WHERE agent = ? AND n < ?
+      ORDER BY n DESC LIMIT 1`;
+    let isReached = false;
+    for (let before = Number.MAX_SAFE_INTEGER; ; ) {
+      const row = all(this.#sql, query, columnOf(agent), before)[0];
+      // An agent has one run at a time, so the entries of a run are next to each other.
+      if (!row || (isReached && row.run_id !== id)) return;
+      isReached ||= row.run_id === id;
+      if (isReached && row.role === "assistant") yield parse<Block[]>(row.content);
+      before = Number(row.n);
+    }
   }
 
   /**

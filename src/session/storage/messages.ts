@@ -35,7 +35,7 @@ export class MessageTable {
   readonly #sessionId: () => string;
   /** The message that was read or added last, cached because every change reads the running message again. */
   #kept: StoredMessage | undefined;
-  /** The prompt of the message that was added last, until it starts. */
+  /** The prompt of the message that was added last. */
   #prompt: { id: string; prompt: Prompt } | undefined;
   /** The ids of the queued messages, oldest first. */
   #queued: readonly string[] | undefined;
@@ -45,7 +45,7 @@ export class MessageTable {
     this.#sessionId = sessionId;
   }
 
-  /** Adds a queued message. */
+  /** Adds a message: a queued one, or one that runs from `startedAt`. */
   add(message: {
     id: string;
     requestHash: string;
@@ -54,27 +54,31 @@ export class MessageTable {
     options: MessageOptions;
     firstSeq: number;
     createdAt: number;
+    startedAt: number | null;
   }): void {
     const { id, prompt } = message;
+    const status = message.startedAt === null ? "queued" : "running";
     const { position } = one(
       this.#sql,
-      `INSERT INTO messages (id, request_hash, prompt, agent, options, status, usage, first_seq, created_at)
-       VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?) RETURNING position`,
+      `INSERT INTO messages (id, request_hash, prompt, agent, options, status, usage, first_seq,
+         created_at, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING position`,
       id,
       message.requestHash,
       JSON.stringify(prompt),
       message.agent,
       JSON.stringify(message.options),
+      status,
       JSON.stringify(NO_USAGE),
       message.firstSeq,
       message.createdAt,
+      message.startedAt,
     );
     const { prompt: _, ...rest } = message;
     this.#kept = {
       ...rest,
       sessionId: this.#sessionId(),
       position: Number(position),
-      status: "queued",
+      status,
       stopReason: null,
       result: null,
       output: null,
@@ -83,11 +87,10 @@ export class MessageTable {
       usage: NO_USAGE,
       numTurns: 0,
       toolsUsed: [],
-      startedAt: null,
       endedAt: null,
     };
     this.#prompt = { id, prompt };
-    if (this.#queued) this.#queued = [...this.#queued, id];
+    if (status === "queued" && this.#queued) this.#queued = [...this.#queued, id];
   }
 
   /** Returns a message without its prompt; undefined if there is none with this id. */
@@ -123,6 +126,10 @@ export class MessageTable {
 
   /** Returns a message with the fields that clients see; undefined if there is none with this id. */
   row(id: string): MessageRow | undefined {
+    if (this.#kept?.id === id && this.#prompt?.id === id) {
+      const { options: _, requestHash: __, firstSeq: ___, ...facts } = this.#kept;
+      return { ...facts, prompt: this.#prompt.prompt };
+    }
     const row = all(this.#sql, "SELECT * FROM messages WHERE id = ?", id)[0];
     return row && this.#decodeRow(row);
   }
@@ -176,7 +183,6 @@ export class MessageTable {
 
   start(id: string, now: number): void {
     this.#change(id, { status: "running", startedAt: now });
-    if (this.#prompt?.id === id) this.#prompt = undefined;
     this.#sql.exec("UPDATE messages SET status = 'running', started_at = ? WHERE id = ?", now, id);
   }
 

@@ -26,6 +26,10 @@ export interface Outcome {
   error?: PublicError | undefined;
 }
 
+/** The query of the ids of a message's runs: its own, which has the id of the message, and those of its tasks. */
+export const RUNS_OF_MESSAGE = `SELECT id FROM runs WHERE id = ?1
+  UNION ALL SELECT id FROM runs WHERE message_id = ?1 AND parent_tool_use_id IS NOT NULL`;
+
 /** The runs of a session's messages. */
 export class RunTable {
   readonly #sql: Sql;
@@ -63,7 +67,7 @@ export class RunTable {
   /** Returns the runs of a message that have not ended. */
   openOf(messageId: string): readonly Run[] {
     if (this.#kept?.messageId !== messageId) {
-      const query = "SELECT * FROM runs WHERE message_id = ? AND open = 1";
+      const query = `SELECT * FROM runs WHERE id IN (${RUNS_OF_MESSAGE}) AND open = 1`;
       this.#kept = { messageId, open: all(this.#sql, query, messageId).map(decode) };
     }
     return this.#kept.open;
@@ -84,7 +88,8 @@ export class RunTable {
     const open = this.#kept?.messageId === messageId ? this.#kept.open : undefined;
     if (open?.every(({ restarts }) => restarts === 0)) return;
     this.#change((run) => ({ ...run, restarts: 0 }));
-    this.#sql.exec("UPDATE runs SET restarts = 0 WHERE message_id = ? AND restarts > 0", messageId);
+    const query = `UPDATE runs SET restarts = 0 WHERE id IN (${RUNS_OF_MESSAGE}) AND restarts > 0`;
+    this.#sql.exec(query, messageId);
   }
 
   /** Marks a run as ended. */

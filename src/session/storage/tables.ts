@@ -39,11 +39,12 @@ export const SCHEMA = `
     background INTEGER NOT NULL DEFAULT 0,
     outcome TEXT
   ) WITHOUT ROWID;
-  CREATE INDEX runs_of_message ON runs (message_id);
+  -- A message's own run has the message's id.
+  CREATE INDEX task_runs ON runs (message_id) WHERE parent_tool_use_id IS NOT NULL;
 
   CREATE TABLE calls (
     n INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
+    id TEXT NOT NULL,
     turn_id TEXT NOT NULL,
     attempt INTEGER NOT NULL,
     run_id TEXT NOT NULL,
@@ -73,7 +74,6 @@ export const SCHEMA = `
     content TEXT NOT NULL
   );
   CREATE INDEX history_of_agent ON history (agent, n);
-  CREATE INDEX history_of_run ON history (run_id, n);
 
   CREATE TABLE tools (
     n INTEGER PRIMARY KEY,
@@ -343,6 +343,9 @@ export const UPGRADES = [
   "ALTER TABLE calls ADD COLUMN least_tokens INTEGER NOT NULL DEFAULT 0",
   // The number of the process' input line with the message's prompt.
   "ALTER TABLE programs ADD COLUMN first_told INTEGER NOT NULL DEFAULT 1",
-  // A message's calls are found by its runs.
+  // A message's calls are found by its runs, its own run by its id, and the replies of a run by its agent.
   "DROP INDEX IF EXISTS calls_of_message",
+  "DROP INDEX IF EXISTS runs_of_message",
+  "CREATE INDEX task_runs ON runs (message_id) WHERE parent_tool_use_id IS NOT NULL",
+  "DROP INDEX IF EXISTS history_of_run",
 ] as const;

@@ -66,10 +66,9 @@ export class ToolTable {
 
   /** Returns a call by any agent of a message, by the model's id, if it has no result yet. */
   openInMessage(messageId: string, id: string): StoredTool | undefined {
-    const query = `SELECT tools.* FROM tools JOIN runs ON runs.id = tools.run_id
-      WHERE runs.message_id = ? AND tools.id = ? AND tools.state <> 'done'`;
-    const row = all(this.#sql, query, messageId, id)[0];
-    return row && decode(row);
+    // The ids of a message's runs begin with the message's id.
+    const isOf = (runId: string) => runId === messageId || runId.startsWith(`${messageId}/`);
+    return this.#openTools().find((tool) => tool.id === id && isOf(tool.runId));
   }
 
   /** Marks a pending call as started. Does nothing for a call in another state. */

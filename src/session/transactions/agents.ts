@@ -189,7 +189,7 @@ export function closeAgentRun({ store, run, now }: RunChange, outcome: Outcome):
   store.runs.close(run.id, outcome);
   if (run.parentToolUseId === null) return;
   const { stopReason } = outcome;
-  const result = lastText(store, run.id);
+  const result = lastText(store, run);
   const scope = scopeOf(run);
   const toolUseId = run.parentToolUseId;
   store.log.append({ type: "agent.completed", toolUseId, stopReason, result }, scope, now);
@@ -204,11 +204,11 @@ export function resultOf(store: SessionStore, run: Run): ToolResult {
   return failed(`${run.agent} did not come to its end (${why}). It said last:\n${text}`);
 }
 
-const shown = (store: SessionStore, run: Run): string => lastText(store, run.id) ?? "(nothing)";
+const shown = (store: SessionStore, run: Run): string => lastText(store, run) ?? "(nothing)";
 
 /** Returns the text of the newest reply of a run that has text: its result so far; null if there is none. */
-export function lastText(store: SessionStore, runId: string): string | null {
-  for (const content of store.history.repliesNewestFirst(runId)) {
+export function lastText(store: SessionStore, run: Run): string | null {
+  for (const content of store.history.repliesNewestFirst(run)) {
     const text = textOf(content);
     if (text !== "") return text;
   }

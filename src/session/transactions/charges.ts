@@ -66,7 +66,7 @@ export function charge(
   const state = store.state;
   const settled = settle(state.balance, call, costNanos, settlement.rest);
   const { costNanos: cost, heldNanos } = settled.reservation;
-  store.calls.settle(call.id, settled.reservation, settlement.closed);
+  store.calls.settle(call, settled.reservation, settlement.closed);
 
   const turns = settlement.counts ? 1 : 0;
   const numTurns = state.numTurns + turns;

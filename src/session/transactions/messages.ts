@@ -50,8 +50,20 @@ export function acceptMessage(
   const received = { type: "message.received", prompt, ...(scheduleId && { scheduleId }) } as const;
   const firstSeq = store.log.append(received, { messageId: id }, now);
   const options = { background, maxTurns, maxBudgetNanos };
-  store.messages.add({ id, requestHash, prompt, agent, options, firstSeq, createdAt: now });
-  if (request.onBusy === "interrupt") interruptMessage(store, drafts, now, id);
+  const isFree = store.state.running === null && store.messages.queuedIds().length === 0;
+  const startedAt = isFree ? now : null;
+  store.messages.add({
+    id,
+    requestHash,
+    prompt,
+    agent,
+    options,
+    firstSeq,
+    createdAt: now,
+    startedAt,
+  });
+  if (isFree) begin(store, id, now);
+  else if (request.onBusy === "interrupt") interruptMessage(store, drafts, now, id);
   startNext(store, now);
   return { ok: true, value: requireMessage(store, id) };
 }
@@ -119,17 +131,21 @@ export function startNext(store: SessionStore, now: number, named?: string): voi
   if (running !== null || isEnded(lifecycle)) return;
   const id = named ?? store.messages.queuedIds()[0];
   if (id === undefined) return;
-  const prompt = store.messages.prompt(id);
-  setLifecycle(store, activate(lifecycle, now), now);
-  change(store, { running: id, lastActivityAt: now }, now);
   store.messages.start(id, now);
+  begin(store, id, now);
+}
+
+/** Begins the work on a message that was started. */
+function begin(store: SessionStore, id: string, now: number): void {
+  setLifecycle(store, activate(store.state.lifecycle, now), now);
+  change(store, { running: id, lastActivityAt: now }, now);
   store.log.append({ type: "message.started" }, { messageId: id }, now);
   const asked = store.messages.get(id)?.agent ?? null;
   const agent = (asked === null ? undefined : findAgent(store, asked)) ?? MAIN;
   store.agents.add(agent, agent, workspace);
   // A message's own run has the message's id.
   store.runs.add({ id, messageId: id, agent, parentToolUseId: null, background: false });
-  store.history.addPrompt({ agent, runId: id, prompt });
+  store.history.addPrompt({ agent, runId: id, prompt: store.messages.prompt(id) });
 }
 
 /** How a message ends: by itself, by a limit, or by a client's call. */
@@ -164,11 +180,12 @@ export function closeMessage(
   now: number,
 ): void {
   if (store.messages.get(messageId)?.status !== "running") return;
+  const own = store.runs.get(messageId);
   for (const run of store.runs.openOf(messageId)) {
     closeTurns({ store, run, now }, ending.stopReason, drafts);
     closeAgentRun({ store, run, now }, { stopReason: ending.stopReason });
   }
-  const result = storable(store, messageId, lastText(store, messageId));
+  const result = storable(store, messageId, own ? lastText(store, own) : null);
   const { stopReason, error, output } = withOutput(store, ending, result);
   const status = statusOf(stopReason);
   store.messages.end(messageId, { status, stopReason, result, output, error: error ?? null }, now);

@@ -142,8 +142,8 @@ function moneyLeft({ store, run }: RunChange): number {
  */
 export function completeTurn(at: RunChange, turn: Turn, reply: StoredReply): number | null {
   const { store, run } = at;
-  const call = store.calls.get(callId(turn.turnId, turn.attempt));
-  if (!call || call.settled) return null;
+  const call = store.calls.open(callId(turn.turnId, turn.attempt));
+  if (!call) return null;
   const judged = judge(call, reply.usage, { isComplete: true });
   // If the report can't be true, the billed amount is unknown.
   const unknown = judged.dispute !== null && judged.dispute.reason !== "above_bound";
@@ -175,8 +175,8 @@ export function withdrawContent(
   reason: string,
 ): void {
   const { turnId } = turn;
-  const call = store.calls.get(callId(turnId, turn.attempt));
-  if (!call || call.settled) return;
+  const call = store.calls.open(callId(turnId, turn.attempt));
+  if (!call) return;
   for (const { n, content } of entries) store.history.replace(n, content);
   store.log.append({ type: "content.withdrawn", turnId, reason }, scopeOf(run), now);
 }
@@ -224,8 +224,8 @@ export function failTurn(
   }: { failure: Pick<FailedCall["failure"], "type" | "began" | "status">; draft: Draft },
   delayMs: number | null,
 ): void {
-  const call = at.store.calls.get(callId(turn.turnId, turn.attempt));
-  if (!call || call.settled) return;
+  const call = at.store.calls.open(callId(turn.turnId, turn.attempt));
+  if (!call) return;
   const judged = failure.began ? judge(call, draft.usage, { isComplete: false }) : NO_CHARGE;
   const rest = wasNotRun(failure) ? "released" : "kept";
   const charged = charge(at, call, { judged, rest, closed: delayMs === null, counts: false });
