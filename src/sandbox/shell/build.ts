@@ -1,9 +1,10 @@
 // Builds what the Worker loads to run scripts: QuickJS, and the memory of an engine in which just-bash is
-// loaded. Loading just-bash takes a third of a second; copying the memory takes a few milliseconds.
+// loaded. Loading just-bash takes a third of a second; unpacking the memory once and copying it takes a few milliseconds.
 
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { gzipSync } from "node:zlib";
 import { build, type Plugin } from "esbuild";
 import { QuickJs } from "./quickjs.ts";
 
@@ -134,7 +135,10 @@ async function loaded(module: WebAssembly.Module, code: string) {
   return { engine, addresses: engine.load(code) };
 }
 
-/** Returns the length of the header, the header as JSON, and the runs of memory that are not zero. */
+/**
+ * Returns the length of the header, the header as JSON, and the runs of memory that are not zero, compressed: most Workers
+ * that hold them never run a script.
+ */
 function packed(memory: WebAssembly.Memory, given: object): Uint8Array {
   const bytes = new Uint8Array(memory.buffer);
   const runs: [at: number, length: number][] = [];
@@ -148,7 +152,8 @@ function packed(memory: WebAssembly.Memory, given: object): Uint8Array {
   const head = new TextEncoder().encode(JSON.stringify(header));
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, head.length, true);
-  return Buffer.concat([length, head, ...runs.map(([at, size]) => bytes.subarray(at, at + size))]);
+  const content = Buffer.concat(runs.map(([at, size]) => bytes.subarray(at, at + size)));
+  return Buffer.concat([length, head, gzipSync(content)]);
 }
 
 /** Writes a file atomically, unless it has that content already, so that watchers see changes only. */

@@ -2,6 +2,7 @@
 // bounded for any script: the engine can be interrupted between any two of its steps, and its memory has a
 // maximum.
 
+import { gunzipSync } from "node:zlib";
 import type { IFileSystem } from "just-bash/browser";
 import { type CommandRules, refuseCommand, refuseRedirection } from "../command-rules";
 import { messageOf } from "../sandbox";
@@ -22,12 +23,16 @@ const MAX_MEMORY_BYTES = 48 * 1024 ** 2;
  */
 const PIECE_BYTES = 512 * 1024;
 
-/** The initial memory of engines: the runs that are not zero, and the addresses in it. */
-interface InitialMemory {
+/** What is known of the initial memory without unpacking it. */
+interface Header {
   addresses: Addresses;
   commandNames: string[];
   bytes: number;
   runs: [at: number, length: number][];
+}
+
+/** The initial memory of engines: the runs that are not zero, and the addresses in it. */
+interface InitialMemory extends Header {
   content: Uint8Array;
 }
 
@@ -37,7 +42,7 @@ let initial: InitialMemory | undefined;
 let idle: QuickJs | undefined;
 
 /** Returns the names of the commands that scripts can use. */
-export const commandNames = (): readonly string[] => initialMemory().commandNames;
+export const commandNames = (): readonly string[] => readHeader().header.commandNames;
 
 /**
  * Runs a script over a file system. Resolves with null if the signal stopped it. Never rejects for what a
@@ -191,9 +196,13 @@ function keep(engine: QuickJs): void {
 
 function initialMemory(): InitialMemory {
   if (initial) return initial;
-  const file = new Uint8Array(memoryFile);
+  const { header, packed } = readHeader();
+  initial = { ...header, content: gunzipSync(packed, { maxOutputLength: header.bytes }) };
+  return initial;
+}
+
+function readHeader(): { header: Header; packed: Uint8Array } {
   const length = new DataView(memoryFile).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(file.subarray(4, 4 + length)));
-  initial = { ...header, content: file.subarray(4 + length) };
-  return initial as InitialMemory;
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(memoryFile, 4, length)));
+  return { header, packed: new Uint8Array(memoryFile, 4 + length) };
 }
