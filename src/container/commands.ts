@@ -5,7 +5,6 @@ import {
   fstatSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readSync,
   rmSync,
   statSync,
@@ -18,10 +17,10 @@ import { StringDecoder } from "node:string_decoder";
 import { put } from "./files.ts";
 import { HeadTailBuffer } from "./head-tail-buffer.ts";
 import { type AskedCommand, joinOutput, type Result, type Tell } from "./protocol.ts";
+import { pruneResults } from "./prune.ts";
 import {
   claim,
   folderOf,
-  HOME,
   livingPid,
   pause,
   publish,
@@ -43,10 +42,6 @@ import { killTree, MARK } from "./tree.ts";
  */
 const DRAIN_MS = 100;
 const POLL_MS = 25;
-/** How long the result of a command is kept, in ms. The session reads it within seconds, or after an outage. */
-const RESULT_MS = 24 * 3_600_000;
-/** Minimum time between two removals of old results, in ms. */
-const PRUNE_MS = 3_600_000;
 /** Maximum time from claiming an id to writing the supervisor file. */
 const SIGN_ON_MS = 5_000;
 
@@ -191,27 +186,6 @@ function storeOverflow(result: Result, { overflow }: AskedCommand): boolean {
     return false;
   }
 }
-
-/**
- * Removes the folders of commands and changes that ended more than `RESULT_MS` before `now`. Does nothing if that was done less than
- * `PRUNE_MS` ago: the folders of a day may be many.
- */
-function pruneResults(now: number): void {
-  const pruned = join(HOME, "pruned");
-  if (now - (changedAt(pruned) ?? 0) < PRUNE_MS) return;
-  publish(pruned, "");
-  const parents = ["commands", "changes"].map((kind) => join(HOME, kind)).filter(existsSync);
-  for (const folder of parents.flatMap((at) => readdirSync(at).map((name) => join(at, name)))) {
-    const endedAt = changedAt(join(folder, "result"));
-    if (endedAt !== undefined && now - endedAt > RESULT_MS) {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  }
-}
-
-/** Returns when a file was last changed, in ms since 1970; undefined if it does not exist. */
-export const changedAt = (path: string): number | undefined =>
-  statSync(path, { throwIfNoEntry: false })?.mtimeMs;
 
 /**
  * Starts a shell in its own process session. It reads the script from a file, because the length of an argument

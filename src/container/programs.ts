@@ -11,9 +11,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { changedAt, environment, isSupervised, signedOn, supervisorOf } from "./commands.ts";
+import { environment, isSupervised, signedOn, supervisorOf } from "./commands.ts";
 import { startedAt } from "./processes.ts";
 import { type AskedProgram, RUNNER, type Tell } from "./protocol.ts";
+import { changedAt } from "./prune.ts";
 import { claim, folderOf, HOME, pause, publish, Refusal, signOn, textOf } from "./state.ts";
 import { killTree } from "./tree.ts";
 import { findUser, type User } from "./users.ts";

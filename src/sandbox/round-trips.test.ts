@@ -275,19 +275,44 @@ describe.runIf(HAS_CONTAINERS)("a change of a file", () => {
     await sandbox.destroy();
   });
 
-  it("whose process was killed is not made again: its effect is unknown", async () => {
+  /** Returns a shell's path of the folder that the runner has for a change. */
+  const folderOf = (id: string) =>
+    `"$(dirname "$RIGGER_CALL")/../changes/$(printf ${id} | sha256sum | cut -c 1-32)"`;
+
+  it("whose process is killed is not made again: its effect is unknown", async () => {
     const { sandbox, workspace } = await started();
     const path = `${workspace}/f`;
     await sandbox.writeFile(path, bytes("a"));
-    // The folder of a process that has ended without a result.
-    const folder =
-      '"$(dirname "$RIGGER_CALL")/../changes/$(printf dead | sha256sum | cut -c 1-32)"';
-    await sandbox.run(aCommand(`mkdir -p ${folder}; echo "999999 1" > ${folder}/supervisor`));
+    // A save waits for this command, and the change for the save.
+    const supervisor = `${folderOf("dead")}/supervisor`;
+    const killer = aCommand(
+      `echo begun; until [ -s ${supervisor} ]; do sleep 0.05; done
+       kill -9 $(cut -d ' ' -f 1 < ${supervisor})`,
+    );
+    const heard = Promise.withResolvers<void>();
+    const killing = sandbox.run(killer, () => heard.resolve());
+    await heard.promise;
+    const saving = sandbox.snapshot?.(`killed/${crypto.randomUUID()}`);
+    await scheduler.wait(500);
     await expect(changeFile(sandbox, path, twice, { id: "dead" })).rejects.toMatchObject({
       transient: false,
       message: expect.stringContaining("its effect is unknown"),
     });
+    expect((await killing).exitCode).toBe(0);
+    await saving;
     expect(await sandbox.readFile(path)).toEqual(bytes("a"));
+    await sandbox.destroy();
+  });
+
+  it("keeps its result for a day, and no longer", async () => {
+    const { sandbox, workspace } = await started();
+    const path = `${workspace}/f`;
+    await sandbox.writeFile(path, bytes("a"));
+    for (const id of ["old", "young"]) await changeFile(sandbox, path, twice, { id });
+    const age = `touch -d '25 hours ago' ${folderOf("old")}/result; rm ${folderOf("old")}/../../pruned`;
+    await sandbox.run(aCommand(age));
+    const look = `[ -e ${folderOf("old")} ] || echo gone; [ -e ${folderOf("young")} ] && echo kept`;
+    expect((await sandbox.run(aCommand(look))).stdout).toBe("gone\nkept\n");
     await sandbox.destroy();
   });
 
