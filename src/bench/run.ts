@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { hangUp, send } from "./client.ts";
 import { withContainers } from "./containers.ts";
@@ -14,6 +16,7 @@ import {
   sampleOf,
 } from "./measure.ts";
 import { withLongPast } from "./past.ts";
+import { plot } from "./plot.ts";
 import { printProfiles, profileAllocations, profileCpu } from "./profile.ts";
 import { withManyRows } from "./rows.ts";
 import { withSchedules } from "./schedules.ts";
@@ -27,7 +30,7 @@ import {
   stopAll,
 } from "./servers.ts";
 import { type Crowd, compareFirstByte, crowd } from "./streams.ts";
-import { type Aim, printTable, type Row, row } from "./table.ts";
+import { type Aim, printed, printTable, type Row, row } from "./table.ts";
 import { floor, type Mode, type Prompt, rigger, type Target } from "./targets.ts";
 
 // Measures Rigger against a minimal Worker that only forwards the model's streams, and prints how much slower
@@ -41,12 +44,16 @@ const { values: options } = parseArgs({
     rows: { type: "string" },
     /** Prints where the CPU time and the memory of a message go, in place of the other parts. */
     profile: { type: "boolean", default: false },
+    /** The number of turns of the long session. */
+    turns: { type: "string" },
+    /** Draws each table into this directory. */
+    plot: { type: "string" },
   },
 });
 const scaled = (count: number) => (options.quick ? Math.ceil(count / 4) : count);
 
 const FLOOR = "src/bench/workers/floor.toml";
-const BOUND_MS = 10 * 60_000;
+const BOUND_MS = 30 * 60_000;
 const AT_ONCE = 32;
 const CROWD = 200;
 /** Delay between deltas: twenty of them make a reply of two seconds. */
@@ -57,7 +64,7 @@ const PARTS: Record<string, () => Promise<number>> = {
   floor: againstFloor,
   start: withStarts,
   rows: () => withManyRows({ many: Number(options.rows ?? 100_000), each: scaled(8), progress }),
-  past: () => withLongPast({ turns: scaled(1_000), progress }),
+  past: () => withLongPast({ turns: Number(options.turns ?? scaled(1_000)), progress }),
   schedules: () => withSchedules({ each: scaled(200), progress }),
   containers: () => withContainers({ each: scaled(30), progress }),
 };
@@ -72,7 +79,16 @@ async function main(): Promise<void> {
     if (!part) throw new Error(`--only takes one of ${Object.keys(PARTS).join(", ")}`);
     missed += await part();
   }
+  if (options.plot !== undefined) await drawTables(options.plot);
   console.log(missed === 0 ? "\nEvery aim was met." : `\nAims that were missed: ${missed}.`);
+}
+
+async function drawTables(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  for (const table of printed) {
+    const name = table.title.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+    await writeFile(join(directory, `${name}.svg`), plot(table));
+  }
 }
 
 /** Starts the model, Rigger and what it is compared with. */
@@ -111,7 +127,7 @@ async function againstFloor(): Promise<number> {
   ];
   await stopTargets();
   const names = { pass: "pass-through", base: "floor", rigger: "Rigger" };
-  return printTable("Rigger against the floor, median (95th percentile)", names, rows);
+  return printTable("Rigger against the floor", names, rows);
 }
 
 async function calls(targets: Pair<Target>): Promise<Row[]> {

@@ -16,8 +16,19 @@ export function row(measure: string, unit: string, values: Pair<Sample | null>, 
   return { measure, unit, values, aim };
 }
 
+/** Rows below a heading; `names` are those of the compared servers. */
+export interface Table {
+  title: string;
+  names: Pair<string>;
+  rows: readonly Row[];
+}
+
+/** The tables that were printed. */
+export const printed: Table[] = [];
+
 /** Prints rows below a heading and marks missed aims. Returns the number of missed aims. */
 export function printTable(title: string, names: Pair<string>, rows: readonly Row[]): number {
+  printed.push({ title, names, rows });
   const columns = Object.keys(names) as (keyof Pair<string>)[];
   const judged = rows.map((row) => ({ row, verdict: judge(row) }));
   const lines = judged.map(({ row, verdict }) => [
@@ -39,7 +50,8 @@ export function printTable(title: string, names: Pair<string>, rows: readonly Ro
   return judged.filter(({ verdict }) => verdict.missed).length;
 }
 
-function judge({ values, aim }: Row): { compared: string; aim: string; missed: boolean } {
+/** Compares the values of a row with its aim. */
+export function judge({ values, aim }: Row): { compared: string; aim: string; missed: boolean } {
   const { base, rigger } = values;
   if (!base || !rigger) return { compared: "", aim: "", missed: false };
   const ratio = rigger.p50 / base.p50;
@@ -57,7 +69,8 @@ function judge({ values, aim }: Row): { compared: string; aim: string; missed: b
   };
 }
 
-function show(sample: Sample | null | undefined): string {
+/** Returns a sample as text: the median, and the 95th percentile where there is one. */
+export function show(sample: Sample | null | undefined): string {
   if (!sample) return "n/a";
   return sample.p95 === undefined
     ? round(sample.p50)
