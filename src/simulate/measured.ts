@@ -13,28 +13,29 @@ export const INDEX_ROWS = {
 
 /** Rows that a session's object writes, with those of alarms. */
 export const OBJECT_ROWS = {
-  create: 62,
+  /** Its keys and alarm, and an entry for each table and index. */
+  create: 40,
   /** A message with one turn. */
-  message: 41,
+  message: 27,
   /** Each further turn, with a tool call before it. */
-  turn: 35,
+  turn: 28,
   /** It fell asleep or ended. */
-  status: 9,
+  status: 6,
 } as const;
 
 /** Rows that are read: for an index write, for a page of a list, and by an object for a message and a further turn. */
-export const ROWS_READ = { write: 30, list: 40, message: 60, turn: 90 } as const;
+export const ROWS_READ = { write: 30, list: 40, message: 30, turn: 50 } as const;
 
 /** Events of Workers Logs for a message: its line, and the invocations of its calls. */
 export const LOGS = { message: 4 } as const;
 
 /** Stored bytes: a row of the index with its indexes; a session's object with its tables, and its embedded sandbox. */
 export const INDEX_BYTES = 1_000;
-export const OBJECT_BYTES = 139_264;
+export const OBJECT_BYTES = 131_072;
 export const SANDBOX_BYTES = 45_056;
 
 /** CPU of the Worker and its objects, in ms: a message with one turn, and each further turn with a tool call. */
-export const CPU_MS = { message: 9, turn: 12.5 } as const;
+export const CPU_MS = { message: 7, turn: 11 } as const;
 
 /** Operations on R2 of a session in a container: when its files are saved after a message, and when it wakes. */
 export const R2_OPERATIONS = { save: { a: 6, b: 4 }, wake: { a: 0, b: 4 } } as const;
