@@ -2,10 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "./client.ts";
 import type { Mode, Prompt, Target } from "./targets.ts";
 
-/** A value for Rigger, the same for the baseline, and the same for a Worker that only copies, where that is measured. */
+/**
+ * A value for Rigger, and the same for the baseline. Where they are measured, also for a Worker that only copies, and for
+ * Rigger of another checkout.
+ */
 export interface Pair<T> {
   pass?: T;
   base: T;
+  before?: T;
   rigger: T;
 }
 
@@ -49,6 +53,7 @@ export async function forBoth<T, R>(pair: Pair<T>, act: (one: T) => Promise<R>):
   return {
     ...(pair.pass !== undefined && { pass: await act(pair.pass) }),
     base: await act(pair.base),
+    ...(pair.before !== undefined && { before: await act(pair.before) }),
     rigger: await act(pair.rigger),
   };
 }
@@ -57,6 +62,7 @@ export async function forBoth<T, R>(pair: Pair<T>, act: (one: T) => Promise<R>):
 export const mapped = <T, R>(pair: Pair<T>, change: (one: T, name: Name) => R): Pair<R> => ({
   ...(pair.pass !== undefined && { pass: change(pair.pass, "pass") }),
   base: change(pair.base, "base"),
+  ...(pair.before !== undefined && { before: change(pair.before, "before") }),
   rigger: change(pair.rigger, "rigger"),
 });
 

@@ -44,6 +44,8 @@ const { values: options } = parseArgs({
     rows: { type: "string" },
     /** Prints where the CPU time and the memory of a message go, in place of the other parts. */
     profile: { type: "boolean", default: false },
+    /** The root of another checkout, which is measured in the same run. */
+    before: { type: "string" },
     /** The number of turns of the long session. */
     turns: { type: "string" },
     /** Draws each table into this directory. */
@@ -95,11 +97,14 @@ async function drawTables(directory: string): Promise<void> {
 async function startTargets(): Promise<{ targets: Pair<Target>; stopTargets(): Promise<void> }> {
   progress("starting");
   const model = await start({ config: "src/bench/workers/model.toml" });
-  const options = { config: FLOOR, vars: { MODEL_URL: model.url } };
-  const pass = floor(await start(options), "pass");
-  const base = floor(await start(options), "parse");
+  const bare = { config: FLOOR, vars: { MODEL_URL: model.url } };
+  const pass = floor(await start(bare), "pass");
+  const base = floor(await start(bare), "parse");
   for (const { server } of [pass, base]) await send({ method: "PUT", url: `${server.url}/table` });
-  const targets = { pass, base, rigger: rigger(await startRigger(await newState(), model.url)) };
+  const startFrom = async (root?: string) =>
+    rigger(await startRigger(await newState(root), model.url, {}, root));
+  const before = options.before === undefined ? {} : { before: await startFrom(options.before) };
+  const targets = { pass, base, ...before, rigger: await startFrom() };
   return {
     targets,
     async stopTargets() {
@@ -126,7 +131,12 @@ async function againstFloor(): Promise<number> {
     row("memory of the Worker, after all of this", "MB", megabytesOf(targets)),
   ];
   await stopTargets();
-  const names = { pass: "pass-through", base: "floor", rigger: "Rigger" };
+  const names = {
+    pass: "pass-through",
+    base: "floor",
+    ...(targets.before && { before: "before" }),
+    rigger: "Rigger",
+  };
   return printTable("Rigger against the floor", names, rows);
 }
 

@@ -26,6 +26,8 @@ export interface ServerOptions {
   state?: string;
   /** The port that it listens on; a free one when absent. */
   port?: number;
+  /** The root of another checkout to run; this one when absent. */
+  root?: string | undefined;
   /** Whether it runs containers, for which the first start builds an image. */
   containers?: boolean;
 }
@@ -64,6 +66,7 @@ export async function start(options: ServerOptions): Promise<Server> {
     ([name, value]) => ["--var", `${name}:${value}`],
   );
   const child = wrangler(
+    options.root,
     ...["dev", "--config", config, "--env-file", secrets, "--persist-to", directory],
     ...["--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", `${inspectorPort}`],
     ...["--log-level", "error", "--show-interactive-dev-session=false"],
@@ -97,14 +100,16 @@ async function answering(
   return server;
 }
 
-/** Starts Rigger as `npm start` does, but with the model at `modelUrl`. */
+/** Starts Rigger as `npm start` does, but with the model at `modelUrl`. `root` is another checkout to run. */
 export const startRigger = (
   state: string,
   modelUrl: string,
   vars: Record<string, string> = {},
+  root?: string,
 ): Promise<Server> =>
   start({
     config: "wrangler.toml",
+    root,
     state,
     vars: {
       ALLOW_ANONYMOUS: "true",
@@ -141,9 +146,10 @@ export async function stopAll(): Promise<void> {
 }
 
 /** Creates a directory for Rigger's data, with its D1 tables. */
-export async function newState(): Promise<string> {
+export async function newState(root?: string): Promise<string> {
   const directory = await newDirectory();
   const child = wrangler(
+    root,
     ...["d1", "migrations", "apply", "DB", "--local", "--config", "wrangler.toml"],
     ...["--persist-to", directory],
   );
@@ -164,12 +170,13 @@ interface Program {
   output: () => string;
 }
 
-const wrangler = (...options: string[]): Program => run(process.execPath, [WRANGLER, ...options]);
+const wrangler = (root: string | undefined, ...options: string[]): Program =>
+  run(process.execPath, [WRANGLER, ...options], root);
 
-function run(program: string, options: string[]): Program {
+function run(program: string, options: string[], root = ROOT): Program {
   // Its own process group, so that everything that it starts is stopped with it.
   const child = spawn(program, options, {
-    cwd: ROOT,
+    cwd: root,
     env: ENV,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
