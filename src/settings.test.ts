@@ -15,6 +15,7 @@ describe("readSettings", () => {
       WARM_POOL_TARGET: 0,
       SESSION_RETENTION_DAYS: null,
       DNS_RESOLVER: "https://cloudflare-dns.com/dns-query",
+      INDEX_DATABASES: [{ name: "DB", isLeaving: false }],
     });
   });
 
@@ -33,6 +34,11 @@ describe("readSettings", () => {
   });
 
   it.each([
+    ["INDEX_DATABASES", ""],
+    ["INDEX_DATABASES", "DB,"],
+    ["INDEX_DATABASES", "DB, DB_2"],
+    ["INDEX_DATABASES", "DB,DB_2,-DB"],
+    ["INDEX_DATABASES", "-DB"],
     ["DNS_RESOLVER", ""],
     ["DNS_RESOLVER", "1.1.1.1"],
     ["DNS_RESOLVER", "ftp://dns.example.com/"],

@@ -74,6 +74,25 @@ const EncryptionKeys = z
   )
   .refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length, "names a key twice");
 
+/** Names of databases; one with a "-" before it is to be emptied. */
+const Databases = z
+  .string()
+  .default("DB")
+  .transform((text) =>
+    text
+      .split(",")
+      .map((name) => ({ name: name.replace(/^-/, ""), isLeaving: name.startsWith("-") })),
+  )
+  .refine(
+    (all) => all.every(({ name }) => /^\w+$/.test(name)),
+    "must be names of bindings, by commas",
+  )
+  .refine(
+    (all) => new Set(all.map(({ name }) => name)).size === all.length,
+    "names a database twice",
+  )
+  .refine((all) => all.some(({ isLeaving }) => !isLeaving), "empties every database");
+
 const price = z.number().nonnegative();
 const ModelPrices = z.record(
   z.string(),
@@ -98,6 +117,8 @@ const Settings = z.object({
   ENCRYPTION_KEYS: EncryptionKeys.default([]),
   /** Whether the offline model answers while there is no `ANTHROPIC_API_KEY`. */
   OFFLINE_MODEL: flag,
+  /** The databases that the index consists of. */
+  INDEX_DATABASES: Databases,
   /** The URL of a DNS-over-HTTPS resolver that answers in JSON; null for none. */
   DNS_RESOLVER: z
     .string()

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -145,16 +145,48 @@ export async function stopAll(): Promise<void> {
   }
 }
 
-/** Creates a directory for Rigger's data, with its D1 tables. */
-export async function newState(root?: string): Promise<string> {
-  const directory = await newDirectory();
-  const child = wrangler(
-    root,
-    ...["d1", "migrations", "apply", "DB", "--local", "--config", "wrangler.toml"],
-    ...["--persist-to", directory],
+/** The databases of an index, and how a Worker is started that has them. */
+export interface Databases {
+  /** The path of its wrangler.toml, relative to the root of the repository. */
+  config: string;
+  names: readonly string[];
+  vars: Record<string, string>;
+}
+
+const ONE: Databases = { config: "wrangler.toml", names: ["DB"], vars: {} };
+
+/** Returns a configuration of Rigger with so many databases. With several, it is a file that `stopAll` removes. */
+export async function withDatabases(count: number): Promise<Databases> {
+  if (count === 1) return ONE;
+  const names = Array.from({ length: count }, (_, i) => (i === 0 ? "DB" : `DB_${i + 1}`));
+  const bindings = names.slice(1).map(
+    (name, i) => `
+[[d1_databases]]
+binding = "${name}"
+database_name = "rigger-${i + 2}"
+database_id = "00000000-0000-0000-0000-00000000000${i + 2}"
+migrations_dir = "migrations"
+`,
   );
-  const [code] = await once(child.process, "exit");
-  if (code !== 0) throw new Error(`the migrations failed:\n${child.output()}`);
+  const config = `.wrangler-${process.pid}.toml`;
+  directories.push(join(ROOT, config));
+  const own = await readFile(join(ROOT, "wrangler.toml"), "utf8");
+  await writeFile(join(ROOT, config), [own, ...bindings].join("\n"));
+  return { config, names, vars: { INDEX_DATABASES: names.join(",") } };
+}
+
+/** Creates a directory for Rigger's data, with its D1 tables. */
+export async function newState(root?: string, { config, names }: Databases = ONE): Promise<string> {
+  const directory = await newDirectory();
+  for (const name of names) {
+    const child = wrangler(
+      root,
+      ...["d1", "migrations", "apply", name, "--local", "--config", config],
+      ...["--persist-to", directory],
+    );
+    const [code] = await once(child.process, "exit");
+    if (code !== 0) throw new Error(`the migrations failed:\n${child.output()}`);
+  }
   return directory;
 }
 

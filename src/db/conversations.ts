@@ -1,5 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { ofOthers } from "./filters";
 import { conversations } from "./schema";
 
 /** A conversation and the sums over its sessions, removed ones included; instants in ms. */
@@ -20,6 +21,7 @@ export async function readConversation(
   d1: D1Database,
   owner: string | null,
   id: number,
+  except: readonly string[] = [],
 ): Promise<Conversation | null> {
   const { createdAt, lastActivityAt, sessions, costNanos, tokens } = conversations;
   const [found] = await drizzle(d1)
@@ -33,8 +35,30 @@ export async function readConversation(
     })
     .from(conversations)
     .where(
-      and(eq(conversations.id, id), owner === null ? undefined : eq(conversations.owner, owner)),
+      and(
+        eq(conversations.id, id),
+        owner === null ? ofOthers(conversations.owner, except) : eq(conversations.owner, owner),
+      ),
     )
     .groupBy(conversations.id);
   return found ?? null;
+}
+
+/** Returns the sums of the same conversation of several databases. */
+export function sumOfConversations([
+  first,
+  ...others
+]: readonly Conversation[]): Conversation | null {
+  if (!first) return null;
+  return others.reduce(
+    (sum, one) => ({
+      id: sum.id,
+      createdAt: Math.min(sum.createdAt, one.createdAt),
+      lastActivityAt: Math.max(sum.lastActivityAt, one.lastActivityAt),
+      sessionCount: sum.sessionCount + one.sessionCount,
+      totalCostNanos: sum.totalCostNanos + one.totalCostNanos,
+      totalTokens: sum.totalTokens + one.totalTokens,
+    }),
+    first,
+  );
 }

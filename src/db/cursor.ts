@@ -54,6 +54,15 @@ export function readCursor(text: string, sort: Sort): Cursor | null {
   return writtenFor === sort ? { value, createdAt, id, total, totalIsExact } : null;
 }
 
+/** Returns a function that compares positions in the order of a sort. */
+export const byPosition =
+  (sort: Sort) =>
+  (a: Position, b: Position): number => {
+    const ids = a.id < b.id ? -1 : Number(a.id > b.id);
+    const ascending = a.value - b.value || a.createdAt - b.createdAt || ids;
+    return sort.startsWith("-") ? -ascending : ascending;
+  };
+
 function parse(text: string): unknown {
   try {
     return JSON.parse(atob(text.replaceAll("-", "+").replaceAll("_", "/")));

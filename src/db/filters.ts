@@ -1,4 +1,5 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import {
   agentSessions,
   PATTERNS,
@@ -14,6 +15,8 @@ import { contains } from "./search";
 export interface Filters {
   /** Null means the sessions of all owners. */
   owner: string | null;
+  /** Owners whose sessions are left out. */
+  except?: readonly string[] | undefined;
   status?: readonly Status[] | undefined;
   pattern?: readonly Pattern[] | undefined;
   userId?: string | undefined;
@@ -31,6 +34,7 @@ export interface Filters {
 /** What a filter, or a part of one, asks of a session. An index meets some of them; the others are tested. */
 export type Requirement =
   | "owner"
+  | "except"
   | "phase"
   | "status"
   | "pattern"
@@ -49,6 +53,7 @@ export function simplify<F extends Filters>(filters: F): F {
     status: chosen(filters.status, STATUSES),
     pattern: chosen(filters.pattern, PATTERNS),
     tags: chosen(filters.tags),
+    except: chosen(filters.except),
     userId: filters.userId || undefined,
     search: filters.search || undefined,
   };
@@ -80,12 +85,13 @@ export const leadingTagsOf = (filters: Filters): readonly string[] =>
 
 /** Returns everything that simplified filters ask of a session, with the condition that tests it. */
 export function requirementsOf(filters: Filters): Map<Requirement, SQL> {
-  const { owner, status, pattern, userId, conversationId, tags, search } = filters;
+  const { owner, except, status, pattern, userId, conversationId, tags, search } = filters;
   const asked = new Map<Requirement, SQL>();
   const ask = (name: Requirement, condition: SQL | undefined) => {
     if (condition) asked.set(name, condition);
   };
   ask("owner", owner === null ? undefined : eq(agentSessions.owner, owner));
+  ask("except", ofOthers(agentSessions.owner, except));
   // An index of phases finds initializing sessions only among all that are active.
   const hidden = status?.includes("initializing") && !status.includes("active");
   ask(hidden ? "status" : "phase", status && sql`${agentSessions.status} in ${listOf(status)}`);
@@ -118,6 +124,10 @@ export const createdWithin = (
 /** One parameter for a whole list, because D1 allows a hundred. */
 export const listOf = (values: readonly string[]): SQL =>
   sql`(select value from json_each(${JSON.stringify(values)}))`;
+
+/** Returns the condition for all owners but some; undefined if all are meant. */
+export const ofOthers = (owner: SQLiteColumn, except: readonly string[] = []): SQL | undefined =>
+  except.length === 0 ? undefined : sql`${owner} not in ${listOf(except)}`;
 
 const hasAny = (tags: readonly string[]) =>
   sql`exists (select 1 from json_each(${agentSessions.tags}) where value in ${listOf(tags)})`;

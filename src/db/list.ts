@@ -1,6 +1,6 @@
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
-import { type Cursor, type Position, type Total, writeCursor } from "./cursor";
+import { type Cursor, type Position, type Sort, type Total, writeCursor } from "./cursor";
 import { type Filters, type Requirement, requirementsOf, simplify } from "./filters";
 import { agentSessions, type SessionRow, sessionColumns, sessionTotals } from "./schema";
 import {
@@ -12,7 +12,7 @@ import {
   termsOf,
   walksOf,
 } from "./sources";
-import { totalsOf } from "./totals";
+import { sumOf, totalsOf } from "./totals";
 
 /** The filters, the order and the page of a list of sessions. */
 export interface ListQuery extends Filters, Pick<Ordered, "sort"> {
@@ -39,7 +39,7 @@ export interface Bounds {
 const BOUNDS: Bounds = { sorted: 5_000, tested: 2_000 };
 
 /** A page of a list, and the position after which the list goes on; null at its end. */
-interface Page extends Total {
+export interface Page extends Total {
   rows: SessionRow[];
   next: Position | null;
 }
@@ -53,11 +53,20 @@ export async function listSessions(
   asked: ListQuery,
   bounds = BOUNDS,
 ): Promise<SessionList> {
-  const { rows, next, ...total } = await pageOf(drizzle(d1), simplify(asked), bounds);
-  return { rows, ...total, nextCursor: next && writeCursor(asked.sort, { ...next, ...total }) };
+  return withCursor(asked.sort, await listPage(d1, asked, bounds));
 }
 
-async function pageOf(db: DrizzleD1Database, query: ListQuery, bounds: Bounds): Promise<Page> {
+/** Returns a page with the cursor for the next one. */
+export const withCursor = (sort: Sort, { rows, next, ...total }: Page): SessionList => ({
+  rows,
+  ...total,
+  nextCursor: next && writeCursor(sort, { ...next, ...total }),
+});
+
+/** Lists sessions as `listSessions` does. */
+export async function listPage(d1: D1Database, asked: ListQuery, bounds = BOUNDS): Promise<Page> {
+  const db = drizzle(d1);
+  const query = simplify(asked);
   const required = requirementsOf(query);
   const walks = walksOf({ ...query, after: query.cursor });
   const straight = walks.find((walk) => !testsOf(required, walk));
@@ -188,13 +197,13 @@ async function positionAt(
 const COUNT = sql<number>`count(*)`;
 
 /** Counts the sessions of a list that the totals count. */
-const totalOf = (db: DrizzleD1Database, { owner, userId, status, pattern }: Filters) =>
+const totalOf = (db: DrizzleD1Database, { owner, except, userId, status, pattern }: Filters) =>
   db
-    .select({ total: sql<number>`coalesce(sum(${sessionTotals.sessions}), 0)` })
+    .select({ total: sumOf(sessionTotals.sessions, { owner, except, userId }) })
     .from(sessionTotals)
     .where(
       and(
-        totalsOf({ owner, userId }),
+        totalsOf({ owner, except, userId }),
         eq(sessionTotals.removed, 0),
         status && inArray(sessionTotals.status, [...status]),
         pattern && inArray(sessionTotals.pattern, [...pattern]),
@@ -204,7 +213,7 @@ const totalOf = (db: DrizzleD1Database, { owner, userId, status, pattern }: Filt
 const countedInTotals = ({ conversationId, tags, createdAfter, createdBefore, search }: Filters) =>
   [conversationId, tags, createdAfter, createdBefore, search].every((one) => one === undefined);
 
-const skippedBy = ({ cursor, page = 1, pageSize }: ListQuery): number =>
+export const skippedBy = ({ cursor, page = 1, pageSize }: ListQuery): number =>
   cursor ? 0 : (page - 1) * pageSize;
 
 /** Makes a page of the rows that were found; `end` is the last examined session if there may be more. */

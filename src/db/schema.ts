@@ -231,3 +231,29 @@ export const rounds = sqliteTable("rounds", {
   /** The id of the last processed row. */
   after: text().notNull(),
 });
+
+/**
+ * Where the sessions of an owner are, if the index has several databases. Each database has records of its own:
+ * - `here`: this database has the owner's sessions. If it has a `source`, that one still has what it had;
+ * - `copying`: the `source` has the owner's sessions, and this database gets a copy, which nobody sees;
+ * - `sealed`: the owner's sessions have left this database, and can't be written here.
+ */
+export const ownerPlacements = sqliteTable(
+  "owner_placements",
+  {
+    owner: text().primaryKey(),
+    stage: text({ enum: ["here", "copying", "sealed"] }).notNull(),
+    /** The name of the database from which the sessions come; null once nothing is left there. */
+    source: text(),
+    /** When the stage began, in ms since 1970. */
+    since: integer().notNull(),
+    /** How far the copy is. */
+    position: text({ mode: "json" }).$type<CopyPosition>(),
+  },
+  (t) => [index("placements_moving").on(t.since).where(sql`source is not null`)],
+);
+
+/** The last copied session: of which phase, its creation, and its id. */
+export type CopyPosition = [phase: number, createdAt: number, id: string];
+
+export type Placement = typeof ownerPlacements.$inferSelect;

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { chunksOf } from "./chunks";
 import { fold } from "./fold";
 import { agentSessions, UNSEARCHED } from "./schema";
 
@@ -42,9 +43,6 @@ function gramsOf(text: string): string[] {
   return [...new Set(starts)].map((start) => characters.slice(start, start + GRAM).join(""));
 }
 
-/** A parameter of D1 has 2 MB at most. */
-const MAX_CHARACTERS = 500_000;
-
 /**
  * Adds descriptions to the full-text index that are not in it yet: those that were written before there was one. Returns
  * the number added, at most `limit`; 0 if all are there.
@@ -60,12 +58,12 @@ export async function addUnsearched(d1: D1Database, limit: number): Promise<numb
     .from(agentSessions)
     .where(UNSEARCHED)
     .limit(limit);
-  let characters = 0;
-  const texts = rows.flatMap(({ id, version, description }) => {
-    const text = searchTextOf(description ?? "");
-    characters += text.length;
-    return characters > MAX_CHARACTERS ? [] : [{ id, version, text }];
-  });
+  const all = rows.map(({ id, version, description }) => ({
+    id,
+    version,
+    text: searchTextOf(description ?? ""),
+  }));
+  const [texts = []] = chunksOf(all);
   // A row that has changed meanwhile has its text, or is added the next time.
   await db.run(sql`
     update agent_sessions set search_text = added.value ->> 'text'

@@ -206,8 +206,11 @@ describe("purgeTombstones", () => {
 describe("the newest session", () => {
   const history = { sessionId: "sdk_sess_shared", conversationId: 7 };
   const queries = [
-    ["of a history", (owner: string | null) => newestBySessionId(env.DB, owner, "sdk_sess_shared")],
-    ["of a conversation", (owner: string | null) => newestOfConversation(env.DB, owner, 7)],
+    [
+      "of a history",
+      (owner: string | null) => newestBySessionId(env.DB, { owner }, "sdk_sess_shared"),
+    ],
+    ["of a conversation", (owner: string | null) => newestOfConversation(env.DB, { owner }, 7)],
   ] as const;
 
   test.each(queries)("%s is the one created last, ended or not", async (_, newest) => {
@@ -217,7 +220,7 @@ describe("the newest session", () => {
       aSessionRow({ ...history, id: "b", createdAt: NOW, status: "terminated" }),
     );
     await putSession(env.DB, aSessionRow({ ...history, id: "c", createdAt: NOW - 2 }));
-    expect(await newest("acme")).toEqual({ id: "b" });
+    expect(await newest("acme")).toMatchObject({ id: "b" });
   });
 
   test.each(queries)(
@@ -226,7 +229,7 @@ describe("the newest session", () => {
       for (const id of ["b", "c", "a"]) {
         await putSession(env.DB, aSessionRow({ ...history, id, createdAt: NOW }));
       }
-      expect(await newest("acme")).toEqual({ id: "c" });
+      expect(await newest("acme")).toMatchObject({ id: "c" });
     },
   );
 
@@ -236,21 +239,23 @@ describe("the newest session", () => {
       env.DB,
       aSessionRow({ ...history, id: "theirs", createdAt: NOW, owner: "other" }),
     );
-    expect(await newest("acme")).toEqual({ id: "mine" });
-    expect(await newest(null)).toEqual({ id: "theirs" });
+    expect(await newest("acme")).toMatchObject({ id: "mine" });
+    expect(await newest(null)).toMatchObject({ id: "theirs" });
   });
 
   test.each(queries)("%s is one that can be resumed", async (_, newest) => {
     await putSession(env.DB, aSessionRow({ ...history, id: "a", createdAt: NOW }));
     const ephemeral = { pattern: "ephemeral", id: "b", createdAt: NOW + 1 } as const;
     await putSession(env.DB, aSessionRow({ ...history, ...ephemeral }));
-    expect(await newest("acme")).toEqual({ id: "a" });
+    expect(await newest("acme")).toMatchObject({ id: "a" });
   });
 
   test("of a history is one that can't be resumed if there is no other", async () => {
     await putSession(env.DB, aSessionRow({ ...history, id: "b", pattern: "ephemeral" }));
-    expect(await newestBySessionId(env.DB, "acme", "sdk_sess_shared")).toEqual({ id: "b" });
-    expect(await newestOfConversation(env.DB, "acme", 7)).toBeNull();
+    expect(await newestBySessionId(env.DB, { owner: "acme" }, "sdk_sess_shared")).toMatchObject({
+      id: "b",
+    });
+    expect(await newestOfConversation(env.DB, { owner: "acme" }, 7)).toBeNull();
   });
 
   test.each(queries)("%s is null if there is none, or it was removed", async (_, newest) => {

@@ -86,49 +86,67 @@ export async function purgeTombstones(d1: D1Database, before: number): Promise<n
   return purged.meta.changes;
 }
 
+/** A session that others can start from. */
+export interface Newest {
+  id: string;
+  createdAt: number;
+  /** Whether it can be resumed. */
+  isResumable: boolean;
+}
+
+/** The owner whose sessions are looked up; null for all but those that are left out. */
+export interface Owners {
+  owner: string | null;
+  except?: readonly string[];
+}
+
 /**
  * Returns the newest listed session with a `sessionId`; with an owner, that owner's newest. Returns a session
  * that cannot be resumed only if there is no other.
  */
 export async function newestBySessionId(
   d1: D1Database,
-  owner: string | null,
+  owners: Owners,
   sessionId: string,
-): Promise<{ id: string } | null> {
-  // The "+" prevents the use of an index of the owner's sessions: one history has few sessions.
-  const of = (belongs: string) => newest(d1, [belongs, "+owner = ?"], owner, sessionId);
-  return (await of("session_id = ? and +pattern <> 'ephemeral'")) ?? (await of("session_id = ?"));
+): Promise<Newest | null> {
+  const of = (belongs: string) => newest(d1, belongs, owners, sessionId);
+  return (await of("session_id = ?1 and +pattern <> 'ephemeral'")) ?? (await of("session_id = ?1"));
 }
 
 /**
  * Returns the newest listed session of a conversation that can be resumed; with an owner, of that owner's
  * conversation.
  */
-export function newestOfConversation(
+export const newestOfConversation = (
   d1: D1Database,
-  owner: string | null,
+  owners: Owners,
   conversationId: number,
-): Promise<{ id: string } | null> {
-  return newest(
-    d1,
-    ["conversation_id = ? and pattern <> 'ephemeral'", "owner = ?"],
-    owner,
-    conversationId,
-  );
-}
+): Promise<Newest | null> =>
+  newest(d1, "conversation_id = ?1 and +pattern <> 'ephemeral'", owners, conversationId);
 
-function newest(
+async function newest(
   d1: D1Database,
-  [belongs, owned]: [belongs: string, owned: string],
-  owner: string | null,
+  belongs: string,
+  { owner, except = [] }: Owners,
   value: string | number,
-): Promise<{ id: string } | null> {
-  const having = owner === null ? belongs : `${belongs} and ${owned}`;
-  const query = `select id from agent_sessions where ${having} order by created_at desc, id desc limit 1`;
-  return d1
+): Promise<Newest | null> {
+  const others = except.length === 0 ? "?2 = ?2" : "owner not in (select value from json_each(?2))";
+  // The "+" keeps SQLite from an index of the owner: one history or conversation has few sessions.
+  const owned = owner === null ? others : "+owner = ?2";
+  const query = `
+    select id, created_at, pattern from agent_sessions where ${belongs} and ${owned}
+    order by created_at desc, id desc limit 1`;
+  const found = await d1
     .prepare(query)
-    .bind(...(owner === null ? [value] : [value, owner]))
-    .first<{ id: string }>();
+    .bind(value, owner ?? JSON.stringify(except))
+    .first<{ id: string; created_at: number; pattern: string }>();
+  return (
+    found && {
+      id: found.id,
+      createdAt: found.created_at,
+      isResumable: found.pattern !== "ephemeral",
+    }
+  );
 }
 
 function put(d1: D1Database, full: SessionRow): D1PreparedStatement[] {

@@ -1,8 +1,7 @@
-import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { dollars } from "../shared/money";
 import { PATTERNS, type Pattern, STATUSES, type Status, sessionTotals } from "./schema";
-import { type TotalsQuery, totalsOf } from "./totals";
+import { sumOf, type TotalsQuery, totalsOf } from "./totals";
 
 /** Sums and averages over every session ever created; money in dollars, durations in ms. */
 export interface Summary {
@@ -29,31 +28,36 @@ interface Sums {
   endedMs: number;
 }
 
-interface Cell extends Sums {
+export interface Cell extends Sums {
   pattern: Pattern;
   status: Status;
 }
 
 /** Returns the summary of sessions, removed ones included. The cost does not grow with their number. */
 export async function summarize(d1: D1Database, query: TotalsQuery): Promise<Summary> {
+  return summary(await cellsOf(d1, query));
+}
+
+/** Returns the sums of a query by pattern and status. */
+export function cellsOf(d1: D1Database, query: TotalsQuery): Promise<Cell[]> {
   const { pattern, status, sessions, costNanos, tokens, ended, endedMs } = sessionTotals;
-  const cells = await drizzle(d1)
+  return drizzle(d1)
     .select({
       pattern,
       status,
-      sessions: sql<number>`sum(${sessions})`,
-      costNanos: sql<number>`sum(${costNanos})`,
-      tokens: sql<number>`sum(${tokens})`,
-      ended: sql<number>`sum(${ended})`,
-      endedMs: sql<number>`sum(${endedMs})`,
+      sessions: sumOf(sessions, query),
+      costNanos: sumOf(costNanos, query),
+      tokens: sumOf(tokens, query),
+      ended: sumOf(ended, query),
+      endedMs: sumOf(endedMs, query),
     })
     .from(sessionTotals)
     .where(totalsOf(query))
     .groupBy(pattern, status);
-  return summary(cells);
 }
 
-function summary(cells: Cell[]): Summary {
+/** Returns the summary of sums; there may be several of a pattern and status. */
+export function summary(cells: readonly Cell[]): Summary {
   const all = sum(cells);
   const byStatus = record(STATUSES, (s) => sum(cells.filter((cell) => cell.status === s)).sessions);
   return {
@@ -79,7 +83,7 @@ function averages(sums: Sums) {
   };
 }
 
-function sum(cells: Cell[]): Sums {
+function sum(cells: readonly Cell[]): Sums {
   const total = { sessions: 0, costNanos: 0, tokens: 0, ended: 0, endedMs: 0 };
   for (const cell of cells) {
     total.sessions += cell.sessions;

@@ -1,6 +1,5 @@
 import { Hono } from "hono";
-import { readConversation } from "../db/conversations";
-import { listSessions } from "../db/list";
+import { indexOf } from "../session/deployment";
 import type { AppEnv } from "./context";
 import { notFound } from "./errors";
 import { fromIndex, ownerSeenBy } from "./lists";
@@ -13,10 +12,11 @@ export const conversations = new Hono<AppEnv>().get("/:id", async (c) => {
   const id = parse(ConversationId, c.req.param("id"), "id");
   const query = readQuery(c, ReadConversation);
   const owner = ownerSeenBy(c.var.caller);
+  const index = indexOf(c.env);
   const [conversation, { rows, nextCursor }] = await fromIndex(
     Promise.all([
-      readConversation(c.env.DB, owner, id),
-      listSessions(c.env.DB, { owner, conversationId: id, ...query }),
+      index.conversation(owner, id),
+      index.list({ owner, conversationId: id, ...query }),
     ]),
   );
   if (!conversation) throw notFound("conversation");

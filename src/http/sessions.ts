@@ -1,6 +1,5 @@
 import { Hono } from "hono";
-import { listSessions } from "../db/list";
-import { summarize } from "../db/stats";
+import { indexOf } from "../session/deployment";
 import { checkConfig } from "../session/validate-config";
 import type { Settings } from "../settings";
 import { callSession } from "./call";
@@ -45,7 +44,7 @@ export const sessions = (settings: Settings) =>
       const query = readQuery(c, ListSessions);
       const owner = ownerSeenBy(c.var.caller);
       const { rows, nextCursor, ...total } = await fromIndex(
-        listSessions(c.env.DB, { owner, ...query }),
+        indexOf(c.env).list({ owner, ...query }),
       );
       const { pageSize } = query;
       // A page found by cursor has no number.
@@ -58,7 +57,7 @@ export const sessions = (settings: Settings) =>
     .get("/stats/summary", async (c) => {
       const query = readQuery(c, StatsSummary);
       const owner = ownerSeenBy(c.var.caller);
-      return c.json(await fromIndex(summarize(c.env.DB, { owner, ...query })));
+      return c.json(await fromIndex(indexOf(c.env).summarize({ owner, ...query })));
     })
 
     .get("/:id", async (c) =>

@@ -3,6 +3,7 @@ import type { Upstream } from "../agent/model/relay";
 import { offlineFetch } from "../agent/offline";
 import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/pricing/models";
 import { createLookup, type Lookup } from "../agent/tools/lookup";
+import { SessionIndex } from "../db/session-index";
 import type { Provider } from "../sandbox/providers";
 import { type Settings, settings } from "../settings";
 import { Encryption } from "../shared/encryption";
@@ -62,6 +63,23 @@ function openUpstream({
 }: Settings): Upstream | null {
   if (apiKey) return { apiKey, baseURL, secrets, fetch: (input, init) => fetch(input, init) };
   return offline ? { apiKey: "offline", baseURL, fetch: offlineFetch() } : null;
+}
+
+const indexes = new WeakMap<object, SessionIndex>();
+
+/** Returns the index of a deployment. Throws if `INDEX_DATABASES` names a binding that does not exist. */
+export function indexOf(env: object): SessionIndex {
+  const known = indexes.get(env);
+  if (known) return known;
+  const bindings = env as Record<string, D1Database | undefined>;
+  const databases = settings.INDEX_DATABASES.map(({ name, isLeaving }) => {
+    const d1 = bindings[name];
+    if (!d1) throw new Error(`INDEX_DATABASES names ${name}, and there is no such binding`);
+    return { name, d1, isLeaving };
+  });
+  const index = new SessionIndex(databases);
+  indexes.set(env, index);
+  return index;
 }
 
 /** Returns the days that sessions are kept after their end if their config does not say it; null keeps them. */

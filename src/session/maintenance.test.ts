@@ -1,8 +1,10 @@
-import { runInDurableObject } from "cloudflare:test";
+import { applyD1Migrations, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { homeOf } from "../db/databases";
 import { nextReconcileBatch } from "../db/reconcile-cursor";
 import { putSession } from "../db/sessions";
+import { settings } from "../settings";
 import { aSessionRow, emptyMirror } from "../testing/rows";
 import {
   ALICE,
@@ -18,6 +20,7 @@ import {
   until,
   value,
 } from "../testing/sessions";
+import { indexOf } from "./deployment";
 import { maintain } from "./maintenance";
 
 const MINUTE = 60_000;
@@ -93,6 +96,54 @@ describe("a row of the index that differs from its object", () => {
     await set(id, "num_turns = 99");
     await maintain(env, Date.now());
     expect(await rowOf(id)).toMatchObject({ num_turns: 99 });
+  });
+});
+
+describe("with several databases", () => {
+  const names = ["DB", "DB_2", "DB_3"] as const;
+  const countOf = async (d1: D1Database) =>
+    (await d1.prepare("SELECT count(*) AS count FROM agent_sessions").first<{ count: number }>())
+      ?.count;
+
+  beforeEach(async () => {
+    for (const name of names) {
+      await applyD1Migrations(env[name], env.TEST_MIGRATIONS);
+      await emptyMirror(env[name]);
+    }
+  });
+
+  it("a run moves owners to their homes, and reports it", async () => {
+    const logged = vi.spyOn(console, "log");
+    const owners = Array.from({ length: 9 }, (_, i) => `mover-${i}`);
+    for (const owner of owners) {
+      await putSession(env.DB, aSessionRow({ owner, status: "completed" }));
+    }
+    const { INDEX_DATABASES } = settings;
+    settings.INDEX_DATABASES = names.map((name) => ({ name, isLeaving: false }));
+    try {
+      const several = { ...env };
+      for (const minutes of [0, 11, 14]) await maintain(several, Date.now() + minutes * MINUTE);
+      const { databases } = indexOf(several);
+      for (const { name, d1 } of databases) {
+        const home = owners.filter((owner) => homeOf(owner, databases).name === name);
+        expect(await countOf(d1)).toBe(home.length);
+      }
+      const moved = owners.filter((owner) => homeOf(owner, databases).name !== "DB");
+      const lines = logged.mock.calls.filter(([line]) => `${line}`.includes("index.moved"));
+      expect(lines).toHaveLength(moved.length);
+    } finally {
+      settings.INDEX_DATABASES = INDEX_DATABASES;
+    }
+  });
+
+  it("one that does not exist is an error that names it", () => {
+    const { INDEX_DATABASES } = settings;
+    settings.INDEX_DATABASES = [{ name: "DB_9", isLeaving: false }];
+    try {
+      expect(() => indexOf({ ...env })).toThrow("DB_9");
+    } finally {
+      settings.INDEX_DATABASES = INDEX_DATABASES;
+    }
   });
 });
 

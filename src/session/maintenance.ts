@@ -1,12 +1,15 @@
+import type { IndexDatabase } from "../db/databases";
+import { Moves } from "../db/moves";
 import { nextReconcileBatch } from "../db/reconcile-cursor";
 import { nextExpiredSessions } from "../db/retention";
 import type { SessionRow } from "../db/schema";
 import { addUnsearched } from "../db/search";
-import { purgeTombstones, removeSession } from "../db/sessions";
+import type { SessionIndex } from "../db/session-index";
+import { purgeTombstones } from "../db/sessions";
 import { maintainPool } from "../pool/client";
 import { collectGarbage } from "../sandbox/archive";
 import { errorText, log } from "../shared/log";
-import { defaultRetentionDays } from "./deployment";
+import { defaultRetentionDays, indexOf } from "./deployment";
 import type { SessionRpc } from "./rpc";
 import { SnapshotBucket } from "./storage/snapshot-bucket";
 
@@ -22,6 +25,8 @@ const DESCRIPTIONS_AT_ONCE = 500;
 const MAX_EXPIRIES = 5;
 const MAX_ROWS = 100;
 const ROWS_AT_ONCE = 10;
+/** How long one run moves owners between databases, in ms. */
+const MOVING_MS = 30_000;
 
 /** A row that was written within this time, in ms, is skipped: its object may still be writing it. */
 const QUIET_MS = 5 * 60_000;
@@ -32,10 +37,14 @@ const QUIET_MS = 5 * 60_000;
  */
 export async function maintain(env: Env, now: number): Promise<void> {
   await attempt("pool", () => maintainPool(env));
-  await attempt("purge", () => purge(env.DB, now));
-  await attempt("reconcile", () => reconcile(env, now));
-  await attempt("search", () => addDescriptions(env.DB));
-  await attempt("retention", () => removeExpired(env, now));
+  const index = indexOf(env);
+  for (const database of index.databases) {
+    await attempt("purge", () => purge(database.d1, now));
+    await attempt("reconcile", () => reconcile(env, database, now));
+    await attempt("search", () => addDescriptions(database.d1));
+    await attempt("retention", () => removeExpired(env, database, now));
+  }
+  if (index.databases.length > 1) await attempt("moves", () => moveOwners(index, now));
   await attempt("snapshots", () => new SnapshotBucket(env.SNAPSHOTS).removeExpired(now));
   await attempt("garbage", () => collectGarbage(env.SNAPSHOTS, now));
 }
@@ -52,22 +61,42 @@ async function addDescriptions(d1: D1Database): Promise<void> {
   }
 }
 
-async function reconcile(env: Env, now: number): Promise<void> {
+async function moveOwners({ databases }: SessionIndex, now: number): Promise<void> {
+  const startedAt = Date.now();
+  const isOver = () => Date.now() >= startedAt + MOVING_MS;
+  for (const move of await new Moves(databases).run(now, isOver)) log("index.moved", { ...move });
+}
+
+async function reconcile(env: Env, database: IndexDatabase, now: number): Promise<void> {
   const quiet = { before: now - QUIET_MS, after: now + QUIET_MS };
-  await reconcileRows(env, await nextReconcileBatch(env.DB, { ...quiet, limit: MAX_ROWS }), now);
+  const rows = await nextReconcileBatch(database.d1, { ...quiet, limit: MAX_ROWS });
+  await reconcileRows(env, await shownRows(env, database, rows), now);
 }
 
 /**
  * Deletes ended sessions whose retention is over. An ended session has an alarm for this, but not if it ended before the
  * setting was made or shortened. Each object decides by its own state.
  */
-async function removeExpired(env: Env, now: number): Promise<void> {
+async function removeExpired(env: Env, database: IndexDatabase, now: number): Promise<void> {
   const query = { now, days: defaultRetentionDays(), limit: MAX_ROWS };
   for (let batches = 0; batches < MAX_EXPIRIES; batches++) {
-    const rows = await nextExpiredSessions(env.DB, query);
-    await reconcileRows(env, [...rows], now);
+    const rows = await nextExpiredSessions(database.d1, query);
+    await reconcileRows(env, await shownRows(env, database, rows), now);
     if (rows.length < MAX_ROWS) return;
   }
+}
+
+/** Returns the rows that the index shows, without those of owners who come to a database or have left it. */
+async function shownRows(
+  env: Env,
+  database: IndexDatabase,
+  rows: readonly SessionRow[],
+): Promise<SessionRow[]> {
+  const index = indexOf(env);
+  const isShown = await Promise.all(
+    rows.map(async ({ owner }) => (await index.locate(owner)) === database),
+  );
+  return rows.filter((_, i) => isShown[i]);
 }
 
 async function reconcileRows(env: Env, rows: SessionRow[], now: number): Promise<void> {
@@ -82,7 +111,7 @@ async function reconcileRows(env: Env, rows: SessionRow[], now: number): Promise
 async function reconcileRow(env: Env, row: SessionRow, now: number): Promise<void> {
   const session = env.SESSIONS.getByName(row.id) as unknown as Pick<SessionRpc, "reconcile">;
   const verdict = await session.reconcile(row);
-  if (verdict === "unknown") await removeSession(env.DB, row, now);
+  if (verdict === "unknown") await indexOf(env).remove(row, now);
   if (verdict === "wrong" || verdict === "unknown")
     log("index.repaired", { session: row.id, verdict });
 }

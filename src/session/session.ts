@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { SessionRow } from "../db/schema";
-import { indexedForm, putSession, removeSession } from "../db/sessions";
+import { indexedForm } from "../db/sessions";
 import { isLastEvent, isMessageEnd } from "../events/event";
 import type { Egress } from "../sandbox/egress";
 import { type Grant, grantOf } from "../sandbox/transfers";
@@ -13,7 +13,7 @@ import { ContainerLifecycle } from "./container/lifecycle";
 import type { SessionContext } from "./context";
 import { CrashGuard } from "./crash-guard";
 import { create } from "./creation";
-import { model } from "./deployment";
+import { indexOf, model } from "./deployment";
 import { MessageWorker, NO_MODEL } from "./message-worker";
 import { Outbox } from "./outbox";
 import {
@@ -102,8 +102,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     claudeCode: this.#claudeCode,
   });
   readonly #outbox = new Outbox(this.#store, {
-    put: (row) => putSession(this.env.DB, row),
-    remove: (row) => removeSession(this.env.DB, row, Date.now()),
+    put: (row) => indexOf(this.env).put(row),
+    remove: (row) => indexOf(this.env).remove(row, Date.now()),
     forget: () => this.#erase(),
     reschedule: () => this.#clock.planAlarm(),
   });

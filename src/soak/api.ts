@@ -56,6 +56,8 @@ export interface ErrorBody {
 /** The server under test, which may be down at times. */
 export interface Api {
   url: string;
+  /** The key of the client, if there are keys. Each has the rights of an admin. */
+  key?: string;
   /** When it was last started, in ms since 1970; Infinity while it is down. */
   startedAt: number;
   count(what: string): void;
@@ -98,7 +100,7 @@ export async function open(api: Api, request: Request): Promise<Response | undef
   const timeout = AbortSignal.timeout(ANSWER_MS);
   const response = await fetch(api.url + path, {
     method,
-    headers: { ...headers },
+    headers: { ...(api.key !== undefined && { Authorization: `Bearer ${api.key}` }), ...headers },
     signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });

@@ -1,8 +1,17 @@
+import { createHash } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { hangUp } from "../bench/client.ts";
-import { kill, newState, type Server, start, stop, stopAll } from "../bench/servers.ts";
+import {
+  kill,
+  newState,
+  type Server,
+  start,
+  stop,
+  stopAll,
+  withDatabases,
+} from "../bench/servers.ts";
 import { type Api, read, readStory, type Story } from "./api.ts";
 import { faultsOf } from "./checks.ts";
 import { faultsOfIndex } from "./index-checks.ts";
@@ -20,6 +29,8 @@ const { values: options } = parseArgs({
     sessions: { type: "string", default: "100" },
     /** `lying`: the Messages API misreports usage, fails after it has billed, and cuts replies off. */
     upstream: { type: "string", default: "honest" },
+    /** The databases of the index. With several, the sessions belong to several owners. */
+    databases: { type: "string", default: "1" },
   },
 });
 const SEED = Number(options.seed);
@@ -27,7 +38,16 @@ const DURATION_MS = Number(options.seconds) * 1_000;
 const SESSIONS = Number(options.sessions);
 const IS_LYING = options.upstream === "lying";
 
-const vars: Record<string, string> = { ALLOW_ANONYMOUS: "true", OFFLINE_MODEL: "true" };
+const DATABASES = Number(options.databases);
+const OWNERS = DATABASES === 1 ? [] : Array.from({ length: 12 }, (_, i) => `owner-${i}`);
+
+const vars: Record<string, string> = {
+  ALLOW_ANONYMOUS: "true",
+  OFFLINE_MODEL: "true",
+  API_KEYS: JSON.stringify(
+    OWNERS.map((name) => ({ ...clientKey(name), owner: name, admin: true })),
+  ),
+};
 const KILL_EVERY_S = [10, 25] as const;
 /** Time for a last message before the last kill. */
 const LAST_WORDS_MS = 1_500;
@@ -45,12 +65,18 @@ const IDLE_MS = 8_000;
 /** Maximum lag of the index. */
 const INDEX_MS = 30_000;
 
+/** Returns the entry of `API_KEYS` whose key is its name. */
+function clientKey(name: string) {
+  return { name, sha256: createHash("sha256").update(name).digest("hex") };
+}
+
 const counts = new Map<string, number>();
 let violations = 0;
 const kills: number[] = [];
 
 const api: Api = {
   url: "",
+  ...(OWNERS[0] !== undefined && { key: OWNERS[0] }),
   startedAt: Number.POSITIVE_INFINITY,
   count: (what) => counts.set(what, (counts.get(what) ?? 0) + 1),
   violation: (where, what) => {
@@ -60,7 +86,10 @@ const api: Api = {
 };
 
 async function main(): Promise<void> {
-  const state = await newState();
+  const parts = await withDatabases(DATABASES);
+  Object.assign(vars, parts.vars);
+  config = parts.config;
+  const state = await newState(undefined, parts);
   if (IS_LYING) Object.assign(vars, await startLyingModel(SEED));
   const server = await begin(state);
   const lives = await liveAll(server, state);
@@ -76,6 +105,7 @@ async function main(): Promise<void> {
   if (violations > 0) await keep(current ?? server, state);
 }
 
+let config = "";
 let current: Server | null = null;
 const closing = new AbortController();
 
@@ -93,7 +123,10 @@ async function liveAll(first: Server, state: string): Promise<Life[]> {
       await sleep(own.int(0, DURATION_MS * 0.9));
       const name = `soak-${SEED}-${n}`;
       living.add(name);
-      return live(world, own, name).finally(() => living.delete(name));
+      // The rest is shared: the server's address changes.
+      const key = OWNERS[n % OWNERS.length];
+      const client = key === undefined ? api : Object.assign(Object.create(api) as Api, { key });
+      return live({ ...world, api: client }, own, name).finally(() => living.delete(name));
     }),
   );
   const endsAt = Date.now() + DURATION_MS;
@@ -115,7 +148,7 @@ async function liveAll(first: Server, state: string): Promise<Life[]> {
 
 async function begin(state: string, port?: number): Promise<Server> {
   const where = port === undefined ? {} : { port };
-  const server = await start({ config: "wrangler.toml", vars, state, ...where });
+  const server = await start({ config, vars, state, ...where });
   api.url = server.url;
   api.startedAt = Date.now();
   return server;
@@ -188,7 +221,7 @@ function report(tookMs: number): void {
   }
   const took = `${SESSIONS} sessions, ${Math.round(tookMs / 1_000)} s`;
   console.log(
-    `\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED}${IS_LYING ? " --upstream lying" : ""} (${took})`,
+    `\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED}${IS_LYING ? " --upstream lying" : ""}${DATABASES > 1 ? ` --databases ${DATABASES}` : ""} (${took})`,
   );
 }
 

@@ -79,6 +79,8 @@ export async function emptyMirror(d1: D1Database): Promise<void> {
     "session_totals",
     "session_tombstones",
     "conversations",
+    "owner_placements",
+    "rounds",
   ];
   await d1.batch(tables.map((table) => d1.prepare(`delete from ${table}`)));
 }

@@ -6,6 +6,8 @@ declare global {
   namespace Cloudflare {
     interface Env {
       TEST_MIGRATIONS: Parameters<typeof applyD1Migrations>[1];
+      DB_2: D1Database;
+      DB_3: D1Database;
       EMPTY_DB: D1Database;
       TEST_CONTAINERS: Fetcher;
       TEST_HAS_CONTAINERS: boolean;

@@ -96,8 +96,8 @@ type Lookup = [
   index: string | null,
 ];
 
-const byHistory: Lookup[2] = (d1, owner) => newestBySessionId(d1, owner, "sdk_sess_1");
-const byConversation: Lookup[2] = (d1, owner) => newestOfConversation(d1, owner, 1);
+const byHistory: Lookup[2] = (d1, owner) => newestBySessionId(d1, { owner }, "sdk_sess_1");
+const byConversation: Lookup[2] = (d1, owner) => newestOfConversation(d1, { owner }, 1);
 const conversation: Lookup[2] = (d1, owner) => readConversation(d1, owner, 1);
 
 test.each<Lookup>([

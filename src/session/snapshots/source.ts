@@ -1,5 +1,5 @@
-import { newestBySessionId, newestOfConversation } from "../../db/sessions";
 import { isSessionId } from "../../shared/session-id";
+import { indexOf } from "../deployment";
 import { type Caller, ok, type Result, refuse, type SessionRpc, type SessionSpec } from "../rpc";
 import {
   isLiveSnapshotId,
@@ -102,9 +102,9 @@ async function idOf(env: Env, caller: Caller, name: string): Promise<string | nu
   if (isSessionId(name)) return name;
   if (!name.startsWith("sdk_sess_")) return null;
   const owner = caller.admin ? null : caller.owner;
-  return (await newestBySessionId(env.DB, owner, name))?.id ?? null;
+  return (await indexOf(env).newestBySessionId(owner, name))?.id ?? null;
 }
 
 // Conversation ids are chosen by each owner, so an admin's call looks only at the admin's own conversations.
 const newestId = async (env: Env, { owner }: Caller, conversationId: number) =>
-  (await newestOfConversation(env.DB, owner, conversationId))?.id ?? null;
+  (await indexOf(env).newestOfConversation(owner, conversationId))?.id ?? null;

@@ -1,0 +1,184 @@
+import { getTableColumns, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { chunksOf } from "./chunks";
+import { agentSessions, type CopyPosition, PHASE, PHASES } from "./schema";
+
+// What a move copies and erases. Rows are copied as they are stored. Nothing here is seen while it happens: the copy is
+// not the owner's yet, and what is erased is not any more.
+
+const { searchId: _, ...copied } = getTableColumns(agentSessions);
+const names = Object.values(copied).map(({ name }) => name);
+const CELL = ["user_id", "owner", "day", "pattern", "status", "removed"];
+const AMOUNTS = ["sessions", "cost_nanos", "tokens", "ended", "ended_ms"];
+
+const ROWS_AT_ONCE = 500;
+const CELLS_AT_ONCE = 2_000;
+
+type Stored = Record<string, string | number | null>;
+
+const from = (some: readonly string[]) => some.map((name) => `value ->> '${name}'`).join(", ");
+const upsert = (some: readonly string[]) =>
+  some.map((name) => `${name} = excluded.${name}`).join(", ");
+
+const COPY = `
+  insert into agent_sessions (${names.join(", ")}) select ${from(names)} from json_each(?) where true
+  on conflict (id) do update set ${upsert(names.filter((name) => name !== "id"))}
+  where excluded.version > agent_sessions.version`;
+
+/**
+ * Copies the next sessions of an owner that have changed since an instant. Returns the position of the last one; null if
+ * it was the last.
+ */
+export async function copySessions(
+  source: D1Database,
+  target: D1Database,
+  owner: string,
+  { position, since }: { position: CopyPosition | null; since: number },
+): Promise<CopyPosition | null> {
+  const [phase, createdAt, id] = position ?? [0, Number.MIN_SAFE_INTEGER, ""];
+  const rows = await drizzle(source).all<Stored>(sql`
+    select ${sql.raw(names.join(", "))} from agent_sessions indexed by owner_created
+    where owner = ${owner} and ${PHASE} = ${PHASES[phase] ?? ""} and (created_at, id) > (${createdAt}, ${id})
+      and updated_at >= ${since}
+    order by created_at, id limit ${ROWS_AT_ONCE}`);
+  for (const chunk of chunksOf(rows)) {
+    await target.prepare(COPY).bind(JSON.stringify(chunk)).run();
+  }
+  const last = rows.at(-1);
+  if (last && rows.length === ROWS_AT_ONCE)
+    return [phase, Number(last.created_at), String(last.id)];
+  return phase + 1 < PHASES.length ? [phase + 1, Number.MIN_SAFE_INTEGER, ""] : null;
+}
+
+/** Removes from a copy what was removed from its source since an instant. */
+export async function copyRemovals(
+  source: D1Database,
+  target: D1Database,
+  owner: string,
+  since: number,
+): Promise<void> {
+  for await (const tombstones of pagesOf(
+    source,
+    "session_tombstones",
+    ["id"],
+    ["removed_at >= ?", since],
+  )) {
+    await target.batch([
+      target
+        .prepare(
+          `insert into session_tombstones (id, version, removed_at)
+           select ${from(["id", "version", "removed_at"])} from json_each(?) where true
+           on conflict (id) do update set version = excluded.version, removed_at = excluded.removed_at
+           where excluded.version > session_tombstones.version`,
+        )
+        .bind(tombstones),
+      target
+        .prepare(
+          `delete from agent_sessions where owner = ?2 and id in (
+             select value ->> 'id' from json_each(?1)
+             where value ->> 'version' >= agent_sessions.version
+           )`,
+        )
+        .bind(tombstones, owner),
+    ]);
+  }
+}
+
+/** Replaces a copy's sums over removed sessions by those of its source. */
+export async function copyRemovedSums(
+  source: D1Database,
+  target: D1Database,
+  owner: string,
+): Promise<void> {
+  await eraseSums(target, owner, "removed = 1");
+  const cell = [...CELL, ...AMOUNTS];
+  for await (const cells of pagesOf(source, "session_totals", CELL, [
+    "removed = 1 and owner = ?",
+    owner,
+  ])) {
+    await target.batch([
+      addToAll(target, `select ${from(cell)} from json_each(?)`, cells),
+      target
+        .prepare(
+          `insert into session_totals (${cell.join(", ")}) select ${from(cell)} from json_each(?)`,
+        )
+        .bind(cells),
+    ]);
+  }
+  const key = ["id", "owner", "removed"];
+  for await (const some of pagesOf(source, "conversations", key, [
+    "removed = 1 and owner = ?",
+    owner,
+  ])) {
+    const columns = [...key, "created_at", "last_activity_at", "sessions", "cost_nanos", "tokens"];
+    await target
+      .prepare(
+        `insert into conversations (${columns.join(", ")}) select ${from(columns)} from json_each(?)`,
+      )
+      .bind(some)
+      .run();
+  }
+}
+
+/** Erases the next sessions of an owner, or their sums if there are none. Returns whether there is nothing left. */
+export async function eraseSessions(d1: D1Database, owner: string): Promise<boolean> {
+  const { meta } = await d1
+    .prepare(
+      `delete from agent_sessions where rowid in (
+         select rowid from agent_sessions indexed by owner_created where owner = ? limit ?
+       )`,
+    )
+    .bind(owner, ROWS_AT_ONCE)
+    .run();
+  if (meta.changes > 0) return false;
+  await eraseSums(d1, owner, "true");
+  return true;
+}
+
+async function eraseSums(d1: D1Database, owner: string, which: string): Promise<void> {
+  const negated = AMOUNTS.map((name) => `-${name}`).join(", ");
+  const own = `select ${CELL.join(", ")}, ${negated} from session_totals where owner = ? and ${which}`;
+  await d1.batch([
+    addToAll(d1, own, owner),
+    d1.prepare(`delete from session_totals where owner = ? and ${which}`).bind(owner),
+    d1.prepare(`delete from conversations where owner = ? and ${which}`).bind(owner),
+    d1.prepare("delete from session_totals where user_id = '' and owner = '' and sessions = 0"),
+  ]);
+}
+
+/** Adds sums of an owner to those over all owners. */
+function addToAll(d1: D1Database, cells: string, parameter: string): D1PreparedStatement {
+  const columns = [...CELL, ...AMOUNTS].join(", ");
+  return d1
+    .prepare(
+      `with own (${columns}) as (${cells})
+       insert into session_totals (${columns})
+       select '', '', day, pattern, status, removed, ${AMOUNTS.join(", ")} from own where user_id = ''
+       on conflict do update set
+         ${AMOUNTS.map((name) => `${name} = session_totals.${name} + excluded.${name}`).join(", ")}`,
+    )
+    .bind(parameter);
+}
+
+/** Yields the rows of a table with a condition, in pages, each as JSON. */
+async function* pagesOf(
+  d1: D1Database,
+  table: string,
+  key: readonly string[],
+  [condition, parameter]: [condition: string, parameter: string | number],
+): AsyncGenerator<string> {
+  let after: (string | number)[] | undefined;
+  for (;;) {
+    const beyond = after ? `and (${key.join(", ")}) > (${key.map(() => "?").join(", ")})` : "";
+    const { results } = await d1
+      .prepare(
+        `select * from ${table} where ${condition} ${beyond} order by ${key.join(", ")} limit ${CELLS_AT_ONCE}`,
+      )
+      .bind(parameter, ...(after ?? []))
+      .all<Record<string, string | number>>();
+    if (results.length > 0) yield JSON.stringify(results);
+    const last = results.at(-1);
+    if (!last || results.length < CELLS_AT_ONCE) return;
+    after = key.map((name) => last[name] ?? "");
+  }
+}
