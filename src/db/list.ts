@@ -36,7 +36,7 @@ export interface Bounds {
   tested: number;
 }
 
-const BOUNDS: Bounds = { sorted: 5_000, tested: 2_000 };
+const BOUNDS: Bounds = { sorted: 5_000, tested: 1_000 };
 
 /** A page of a list, and the position after which the list goes on; null at its end. */
 export interface Page extends Total {
