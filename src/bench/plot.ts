@@ -3,9 +3,9 @@ import { judge, type Row, show, type Table } from "./table.ts";
 
 // Draws a table as an SVG: a bar for each measure, as long as Rigger's value is a multiple of the baseline's.
 
-const LABEL_WIDTH = 330;
+const LABEL_WIDTH = 420;
 const BAR_WIDTH = 330;
-const VALUES_WIDTH = 250;
+const VALUES_WIDTH = 220;
 const ROW_HEIGHT = 22;
 const TOP = 52;
 
@@ -40,9 +40,9 @@ function bar(
   const { measure, unit, values, aim } = row;
   const limit = aim && ("atMost" in aim ? aim.atMost : "atLeast" in aim ? aim.atLeast : null);
   const isMissed = judge(row).missed;
-  const text = `${show(values.base)} → ${show(values.rigger)} ${unit}, ×${ratio.toFixed(2)}`;
+  const text = `${show(values.base)} → ${show(values.rigger)}, ×${ratio.toFixed(2)}`;
   return [
-    `<text x="8" y="${y + 12}">${escaped(measure)}</text>`,
+    `<text x="8" y="${y + 12}">${escaped(`${measure}, ${unit}`)}</text>`,
     `<rect class="${isMissed ? "missed" : "bar"}" x="${LABEL_WIDTH}" y="${y + 2}" width="${(x(ratio) - LABEL_WIDTH).toFixed(1)}" height="12"/>`,
     limit ? `<line class="aim" x1="${x(limit)}" x2="${x(limit)}" y1="${y}" y2="${y + 16}"/>` : "",
     `<text x="${LABEL_WIDTH + BAR_WIDTH + 10}" y="${y + 12}">${escaped(text)}</text>`,
@@ -55,7 +55,7 @@ function ratioOf({ values: { base, rigger } }: Row): number | null {
 }
 
 const legend = (names: Pair<string>): string =>
-  `A bar is ${names.rigger} as a multiple of ${names.base}, which is the line. A short line is the aim.`;
+  `A bar is ${names.rigger} as a multiple of the ${names.base}, which is the broken line. A short line is the aim.`;
 
 const escaped = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
