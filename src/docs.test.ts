@@ -14,7 +14,7 @@ const sources = import.meta.glob<string>(["./**/*.ts", "!./**/*.test.ts"], {
 });
 /** Every file that a page may link to, as a path relative to this file. */
 const files = Object.keys(
-  import.meta.glob(["../*", "../docs/*", "../migrations/*", "./**/*", "!./**/node_modules/**"]),
+  import.meta.glob(["../*", "../docs/**", "../migrations/*", "./**/*", "!./**/node_modules/**"]),
 );
 
 /** Returns the anchors of a page: its headings, converted to ids as on GitHub. */
