@@ -36,7 +36,7 @@ export class Subscribers {
   /** Calls that wait for a message's end, by its id. */
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   /** The response bodies that carry the events of a message. They need the object in memory, as a running message does. */
-  readonly #bodies = new Map<string, Set<Body>>();
+  readonly #bodies = new Set<Body>();
   #gathered: Frame[] = [];
   /** Whether events are gathered until the next tick. */
   #isGathering = false;
@@ -92,13 +92,8 @@ export class Subscribers {
    */
   read(store: SessionStore, drafts: Drafts, after: number, messageId: string): ReadableStream {
     this.#flush();
-    const bodies = this.#bodies.get(messageId) ?? new Set();
-    this.#bodies.set(messageId, bodies);
-    const body = openBody(() => {
-      bodies.delete(body);
-      if (bodies.size === 0) this.#bodies.delete(messageId);
-    });
-    bodies.add(body);
+    const body = openBody(messageId, () => this.#bodies.delete(body));
+    this.#bodies.add(body);
     const { frames, close } = replayFrames(store, messageId, after, drafts);
     if (frames.length > 0) body.send(frames.join(""));
     if (close === ENDED) body.end();
@@ -137,7 +132,8 @@ export class Subscribers {
   #send(tag: string, frames: readonly Frame[], isLast: (frame: Frame) => boolean): void {
     if (frames.length === 0) return;
     const text = frames.map(({ text }) => text).join("");
-    for (const body of this.#bodies.get(tag) ?? []) {
+    for (const body of this.#bodies) {
+      if (body.messageId !== tag) continue;
       body.send(text);
       if (frames.some(isLast)) body.end();
     }
@@ -154,8 +150,8 @@ export class Subscribers {
 
 type Body = ReturnType<typeof openBody>;
 
-/** Opens a body. Calls `onClose` when it has ended or broken off, or its reader has left. */
-function openBody(onClose: () => void) {
+/** Opens a body for a message's events. Calls `onClose` when it has ended or broken off, or its reader has left. */
+function openBody(messageId: string, onClose: () => void) {
   const { readable, writable } = new IdentityTransformStream();
   const writer = writable.getWriter();
   let waiting = 0;
@@ -164,6 +160,7 @@ function openBody(onClose: () => void) {
     writer.abort(new Error("connect again")).catch(() => {});
   };
   return {
+    messageId,
     readable,
     breakOff,
     send(text: string) {
