@@ -12,6 +12,7 @@ const CELL = ["user_id", "owner", "day", "pattern", "status", "removed"];
 const AMOUNTS = ["sessions", "cost_nanos", "tokens", "ended", "ended_ms"];
 
 const ROWS_AT_ONCE = 500;
+const VERSIONS_AT_ONCE = 5_000;
 const CELLS_AT_ONCE = 2_000;
 
 type Stored = Record<string, string | number | null>;
@@ -25,29 +26,79 @@ const COPY = `
   on conflict (id) do update set ${upsert(names.filter((name) => name !== "id"))}
   where excluded.version > agent_sessions.version`;
 
-/**
- * Copies the next sessions of an owner that have changed since an instant. Returns the position of the last one; null if
- * it was the last.
- */
+/** Copies the next sessions of an owner. Returns the position of the last one; null if it was the last. */
 export async function copySessions(
   source: D1Database,
   target: D1Database,
   owner: string,
-  { position, since }: { position: CopyPosition | null; since: number },
+  position: CopyPosition | null,
 ): Promise<CopyPosition | null> {
+  const { rows, next } = await nextRows(source, owner, position, {
+    columns: names,
+    limit: ROWS_AT_ONCE,
+  });
+  await insert(target, rows);
+  return next;
+}
+
+/**
+ * Copies those of an owner's next sessions that the target does not have in their version. Compares the versions, since
+ * a row may have been written long after its session changed. Returns the position of the last one; null if it was the
+ * last.
+ */
+export async function copyMissed(
+  source: D1Database,
+  target: D1Database,
+  owner: string,
+  position: CopyPosition | null,
+): Promise<CopyPosition | null> {
+  const { rows, next } = await nextRows(source, owner, position, {
+    columns: ["id", "version", "created_at"],
+    limit: VERSIONS_AT_ONCE,
+  });
+  const { results } = await target.prepare(MISSED).bind(JSON.stringify(rows)).all<{ id: string }>();
+  for (let at = 0; at < results.length; at += ROWS_AT_ONCE) {
+    const ids = results.slice(at, at + ROWS_AT_ONCE).map(({ id }) => id);
+    const missed = await source
+      .prepare(
+        `select ${names.join(", ")} from agent_sessions where id in (select value from json_each(?))`,
+      )
+      .bind(JSON.stringify(ids))
+      .all<Stored>();
+    await insert(target, missed.results);
+  }
+  return next;
+}
+
+const MISSED = `
+  select value ->> 'id' as id from json_each(?) where not exists (
+    select 1 from agent_sessions
+    where agent_sessions.id = value ->> 'id' and agent_sessions.version >= value ->> 'version'
+  )`;
+
+/** Returns some columns of an owner's next sessions, and the position of the last one; null if it was the last. */
+async function nextRows(
+  source: D1Database,
+  owner: string,
+  position: CopyPosition | null,
+  { columns, limit }: { columns: readonly string[]; limit: number },
+): Promise<{ rows: Stored[]; next: CopyPosition | null }> {
   const [phase, createdAt, id] = position ?? [0, Number.MIN_SAFE_INTEGER, ""];
   const rows = await drizzle(source).all<Stored>(sql`
-    select ${sql.raw(names.join(", "))} from agent_sessions indexed by owner_created
+    select ${sql.raw(columns.join(", "))} from agent_sessions indexed by owner_created
     where owner = ${owner} and ${PHASE} = ${PHASES[phase] ?? ""} and (created_at, id) > (${createdAt}, ${id})
-      and updated_at >= ${since}
-    order by created_at, id limit ${ROWS_AT_ONCE}`);
+    order by created_at, id limit ${limit}`);
+  const last = rows.at(-1);
+  if (last && rows.length === limit)
+    return { rows, next: [phase, Number(last.created_at), String(last.id)] };
+  const hasMore = phase + 1 < PHASES.length;
+  return { rows, next: hasMore ? [phase + 1, Number.MIN_SAFE_INTEGER, ""] : null };
+}
+
+async function insert(target: D1Database, rows: readonly Stored[]): Promise<void> {
   for (const chunk of chunksOf(rows)) {
     await target.prepare(COPY).bind(JSON.stringify(chunk)).run();
   }
-  const last = rows.at(-1);
-  if (last && rows.length === ROWS_AT_ONCE)
-    return [phase, Number(last.created_at), String(last.id)];
-  return phase + 1 < PHASES.length ? [phase + 1, Number.MIN_SAFE_INTEGER, ""] : null;
 }
 
 /** Removes from a copy what was removed from its source since an instant. */

@@ -1,6 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { copyRemovals, copyRemovedSums, copySessions, eraseSessions } from "./copies";
+import { copyMissed, copyRemovals, copyRemovedSums, copySessions, eraseSessions } from "./copies";
 import { homeOf, type IndexDatabase } from "./databases";
 import { movesTo, Placements, placementOf } from "./placements";
 import { ownerPlacements, type Placement, rounds } from "./schema";
@@ -93,18 +93,17 @@ export class Moves {
     let at = position;
     for (let isCopied = at?.[0] === COPIED[0]; !isCopied; ) {
       if (isOver()) return false;
-      at = await copySessions(source, target, owner, { position: at, since: 0 });
+      at = await copySessions(source, target, owner, at);
       isCopied = at === null;
       await update(home, owner, { position: at ?? COPIED });
     }
     // From here on the source does not change. What has changed while it was copied is copied again.
     await seal(from, owner, now);
-    const changed = since - CLOCKS_MS;
     for (at = null; ; ) {
-      at = await copySessions(source, target, owner, { position: at, since: changed });
+      at = await copyMissed(source, target, owner, at);
       if (at === null) break;
     }
-    await copyRemovals(source, target, owner, changed);
+    await copyRemovals(source, target, owner, since - CLOCKS_MS);
     await copyRemovedSums(source, target, owner);
     await update(home, owner, { stage: "here", since: now, position: null });
     return true;

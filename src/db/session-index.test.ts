@@ -392,6 +392,28 @@ describe("a change of the databases", () => {
     }
   }
 
+  test("takes a session along that was written late, however long ago it changed", async () => {
+    const owner = OWNERS.find((one) => homeOf(one, named("DB", "DB_2")).name === "DB_2") ?? "";
+    const active = { owner, status: "active", updatedAt: 0 } as const;
+    const [first, late] = [aRow(0, active), aRow(1, active)];
+    await new SessionIndex(named("DB")).put(first);
+    const databases = named("DB", "DB_2");
+    const index = new SessionIndex(databases);
+    const now = Date.now();
+    await new Moves(databases).run(now, () => false);
+    // Cut off when the copy has gone by active sessions, which are the first.
+    let asked = 0;
+    await new Moves(databases).run(now + 11 * MINUTE, () => ++asked > 2);
+    await index.put(late);
+    await settle(databases, now + 12 * MINUTE);
+    const { rows } = await new SessionIndex(databases).list({
+      owner,
+      sort: "createdAt",
+      pageSize: 9,
+    });
+    expect(rows.map(({ id }) => id).sort()).toEqual([first.id, late.id].sort());
+  });
+
   test("never hides a session or shows one twice, whatever is written and wherever it is killed", {
     timeout: 60_000,
   }, async () => {

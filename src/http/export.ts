@@ -41,7 +41,7 @@ async function* linesOf(
   yield line({ type: "session", ...sessionView(row) });
   let messages = 0;
   for (let after = 0; after < lastPosition; ) {
-    const from = { ...PAGE, after };
+    const from = { ...PAGE, after, leavesUnread: true };
     const page = await persistently(() => callSession(c, (s, caller) => s.messages(caller, from)));
     const rows = page.messages.filter(({ position }) => position <= lastPosition);
     yield rows.map((message) => line({ type: "message", ...messageView(message) })).join("");

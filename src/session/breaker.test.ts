@@ -89,6 +89,12 @@ describe("the breaker of a session", () => {
     });
   });
 
+  it("answers a message whose acceptance was already too much", async () => {
+    const id = await createSession();
+    vi.spyOn(SessionStore.prototype, "takeWritten").mockReturnValueOnce(200_000);
+    expect(await ask(id, "hello")).toMatchObject({ status: "failed" });
+  });
+
   it("counts the rows that are actually written", async () => {
     const id = await createSession();
     await runInDurableObject(objectOf(id), (_, { storage }) => {

@@ -79,8 +79,11 @@ async function reconcile(env: Env, database: IndexDatabase, now: number): Promis
  */
 async function removeExpired(env: Env, database: IndexDatabase, now: number): Promise<void> {
   const query = { now, days: defaultRetentionDays(), limit: MAX_ROWS };
+  // Rows whose objects can't be reached must not hide those behind them.
+  const except: string[] = [];
   for (let batches = 0; batches < MAX_EXPIRIES; batches++) {
-    const rows = await nextExpiredSessions(database.d1, query);
+    const rows = await nextExpiredSessions(database.d1, { ...query, except });
+    except.push(...rows.map(({ id }) => id));
     await reconcileRows(env, await shownRows(env, database, rows), now);
     if (rows.length < MAX_ROWS) return;
   }

@@ -184,6 +184,8 @@ export interface PageRequest {
   limit: number;
   /** 8 Mi by default and at most. A page has at least one entry, however large. */
   maxCharacters?: number;
+  /** Whether messages that have ended stay unread, which keeps an ephemeral session for longer. */
+  leavesUnread?: boolean;
 }
 
 /** A session at one moment: its row, the position of its newest message, and the seq of its newest event. */

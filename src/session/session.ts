@@ -149,7 +149,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async ask(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>> {
     const accepted = await this.#enter(caller, () => this.#accept(request));
     if (!accepted.ok) return accepted;
-    if (accepted.value.endedAt === null) await this.#subscribers.messageEnd(request.id);
+    // Read again: the breaker may have ended it since.
+    if (this.#store.messages.get(request.id)?.endedAt === null) {
+      await this.#subscribers.messageEnd(request.id);
+    }
     return this.message(caller, request.id);
   }
 
@@ -169,7 +172,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return this.#enter(caller, () => {
       const { after, limit, maxCharacters } = page;
       const messages = this.#store.messages.rowsAfter(after, limit, maxCharacters);
-      if (messages.some((message) => message.endedAt !== null)) this.#markRead();
+      const isRead = !page.leavesUnread && messages.some(({ endedAt }) => endedAt !== null);
+      if (isRead) this.#markRead();
       const last = messages.at(-1)?.position ?? page.after;
       return ok({ messages, next: last < this.#store.messages.lastPosition() ? last : null });
     });

@@ -200,6 +200,7 @@ describe("keepsAlarm", () => {
     ["a busy session takes an earlier deadline", latest, later, true, false],
     ["a session at rest is woken when something is due, not before", later, latest, false, false],
     ["a session at rest keeps an alarm that fires soon", soon, latest, false, true],
+    ["a session at rest sets an alarm anew that did not fire", now, latest, false, false],
     ["a session at rest takes an earlier deadline", soon, now + 1, false, false],
   ])("%s", (_, set, wanted, busy, expected) => {
     expect(keepsAlarm(set, wanted, { busy, now })).toBe(expected);

@@ -142,5 +142,6 @@ export function keepsAlarm(
 ): boolean {
   if (set === wanted) return true;
   if (set === null || set === undefined || wanted === null) return false;
-  return set <= wanted && (busy || set - now <= SOON_MS);
+  const isSoon = set > now && set - now <= SOON_MS;
+  return set <= wanted && (busy || isSoon);
 }
