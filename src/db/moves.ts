@@ -130,7 +130,10 @@ export class Moves {
     isOver: () => boolean,
   ): Promise<void> {
     while (!(await eraseSessions(database.d1, owner))) if (isOver()) return;
-    await unseal(from, owner);
+    const others = this.#databases.filter((one) => one !== database);
+    const records = await Promise.all(others.map((one) => placementOf(one, owner)));
+    // Another database may copy the same sessions meanwhile, and have sealed them itself.
+    if (!records.some((record) => record?.stage === "copying")) await unseal(from, owner);
     await drizzle(database.d1).delete(ownerPlacements).where(eq(ownerPlacements.owner, owner));
   }
 }
