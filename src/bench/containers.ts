@@ -47,7 +47,7 @@ const CALLS: readonly Measured[] = [
   { name: "Glob", tool: "Glob", input: () => ({ pattern: "*" }) },
 ];
 
-/** What one call took. */
+/** The time and the round trips of one call. */
 interface Taken {
   calls: number;
   ms: number;

@@ -2,14 +2,14 @@ import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { HOME, publish } from "./state.ts";
 
-/** How long the result of a command or change is kept, in ms. The session reads it within seconds, or after an outage. */
+/** Age at which the result of a command or change is removed, in ms. The session reads it within seconds, or after an outage. */
 const RESULT_MS = 24 * 3_600_000;
 /** Minimum time between two removals of old results, in ms. */
 const PRUNE_MS = 3_600_000;
 
 /**
- * Removes the folders of commands and changes that ended more than `RESULT_MS` before `now`. Does nothing if that was done less than
- * `PRUNE_MS` ago: the folders of a day may be many.
+ * Removes the folders of commands and changes that ended more than `RESULT_MS` before `now`. Does nothing if that was
+ * done less than `PRUNE_MS` ago: the folders of a day may be many.
  */
 export function pruneResults(now: number): void {
   const pruned = join(HOME, "pruned");

@@ -113,7 +113,7 @@ export function signOn(folder: string): void {
   publish(join(folder, "supervisor"), readProcess(process.pid)?.identity ?? "");
 }
 
-/** How long a save waits for running operations, in ms. */
+/** Maximum wait of a save for running operations, in ms. */
 const BUSY_MS = 150_000;
 const SAVING = join(HOME, "saving");
 const BUSY = join(HOME, "busy");

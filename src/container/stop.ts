@@ -4,7 +4,7 @@ import { pause } from "./state.ts";
 
 /** How long a container that is told to stop waits for its session, in ms. The platform kills it after 15 minutes. */
 const PATIENCE_MS = 11 * 60_000;
-/** How long it then waits for the last save, in ms. */
+/** Maximum wait for the last save after that, in ms. */
 const LAST_MS = 3 * 60_000;
 /** Time for one request. */
 const REQUEST_MS = 60_000;

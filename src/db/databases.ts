@@ -3,7 +3,7 @@ export interface IndexDatabase {
   /** The name of its binding. */
   name: string;
   d1: D1Database;
-  /** Whether it is to be emptied: it is no owner's home. */
+  /** True if its sessions move to the others: it is no owner's home. */
   isLeaving: boolean;
 }
 

@@ -31,7 +31,7 @@ export interface Filters {
   search?: string | undefined;
 }
 
-/** What a filter, or a part of one, asks of a session. An index meets some of them; the others are tested. */
+/** A condition of a list's filters. An index meets some of them; the others are tested on each session. */
 export type Requirement =
   | "owner"
   | "except"
@@ -68,14 +68,14 @@ function chosen<T>(values: readonly T[] | undefined, all?: readonly T[]): readon
 export const phasesOf = ({ status }: Filters): readonly Status[] =>
   status === undefined ? PHASES : [...new Set(status.map(phaseOf))];
 
-/** Whether a list has active sessions and none that are initializing. */
+/** Returns whether a list has active sessions and none that are initializing. */
 export const isWithoutInitializing = ({ status }: Filters): boolean =>
   status?.includes("active") === true && !status.includes("initializing");
 
 /** A query has up to a hundred parameters. So only some of the tags are looked up in their index. */
 const MAX_LEADING_TAGS = 5;
 
-/** Whether a list has the sessions with any one of several tags. */
+/** Returns whether a list has the sessions with any one of several tags. */
 export const isAnyOfSeveral = ({ tags, tagsMode }: Filters): boolean =>
   tagsMode === "any" && (tags?.length ?? 0) > 1;
 

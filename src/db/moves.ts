@@ -18,7 +18,7 @@ const CLOCKS_MS = 10 * 60_000;
 const OWNERS_AT_ONCE = 1_000;
 const ROUND = "placements";
 
-/** What a run of moves did. */
+/** A move that has ended. */
 export interface Moved {
   owner: string;
   from: string;

@@ -4,6 +4,7 @@ import type { IndexDatabase } from "./databases";
 import {
   type ListQuery,
   listPage,
+  listSessions,
   type Page,
   type SessionList,
   skippedBy,
@@ -56,8 +57,7 @@ export class SessionIndex {
     const { sort } = query;
     const [only, ...others] = await this.#parts(query);
     if (!only) throw new Error("the index has no database");
-    if (others.length === 0)
-      return withCursor(sort, await listPage(only.d1, { ...query, ...only.of }));
+    if (others.length === 0) return listSessions(only.d1, { ...query, ...only.of });
     const skipped = skippedBy(query);
     const wanted = { ...query, page: 1, pageSize: skipped + query.pageSize };
     const pages = await Promise.all(

@@ -1,9 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, expect, test } from "vitest";
-import { aSessionRow, emptyMirror } from "../testing/rows";
+import { aSessionRow, emptyMirror, summarize } from "../testing/rows";
 import type { SessionRow } from "./schema";
 import { putSession, removeSession } from "./sessions";
-import { summarize } from "./stats";
 
 const DOLLAR = 1_000_000_000;
 const HOUR = 3_600_000;

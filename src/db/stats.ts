@@ -33,12 +33,10 @@ export interface Cell extends Sums {
   status: Status;
 }
 
-/** Returns the summary of sessions, removed ones included. The cost does not grow with their number. */
-export async function summarize(d1: D1Database, query: TotalsQuery): Promise<Summary> {
-  return summary(await cellsOf(d1, query));
-}
-
-/** Returns the sums of a query by pattern and status. */
+/**
+ * Returns the sums of a query by pattern and status, over removed sessions too. The cost does not grow with the number of
+ * sessions.
+ */
 export function cellsOf(d1: D1Database, query: TotalsQuery): Promise<Cell[]> {
   const { pattern, status, sessions, costNanos, tokens, ended, endedMs } = sessionTotals;
   return drizzle(d1)

@@ -1,8 +1,9 @@
 import { backoffMs } from "../shared/backoff";
+import { isMessageEnd } from "./event";
 
 // The Worker's side of a stream of a session's events. The session's object sends each event once to its
 // connected subscribers. This file turns that into one stream without gaps or duplicates, even if the object is
-// lost or the client reads slowly. It does not interpret the events.
+// lost or the client reads slowly. Of the events, it knows only those that end a message.
 
 /** The part of a WebSocket that a stream uses. */
 type EventSocket = Pick<WebSocket, "accept" | "addEventListener" | "close">;
@@ -109,7 +110,7 @@ export function eventStream({
     try {
       for (;;) {
         const { value, done } = await reader.read();
-        if (done) return MESSAGE_END.test(last) ? "finished" : "lost";
+        if (done) return isMessageEnd(lastTypeOf(last)) ? "finished" : "lost";
         const text = partial + decoder.decode(value, { stream: true });
         const end = text.lastIndexOf("\n\n") + 2;
         partial = text.slice(end < 2 ? 0 : end);
@@ -195,8 +196,9 @@ export function eventStream({
   }
 }
 
-/** The record of an event that ends a message. JSON contains no line breaks. */
-const MESSAGE_END = /(?:^|\n)event: message\.(?:completed|failed|interrupted)\n/;
+/** Returns the type of the last event in a frame; empty if it has none. */
+const lastTypeOf = (frame: string): string =>
+  [...frame.matchAll(/(?:^|\n)event: (.+)\n/g)].at(-1)?.[1] ?? "";
 
 /**
  * Returns the seq of the last stored event in a frame. JSON contains no line breaks, so the pattern matches

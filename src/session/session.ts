@@ -1,10 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
 import type { SessionRow } from "../db/schema";
 import { indexedForm } from "../db/sessions";
-import { isLastEvent, isMessageEnd } from "../events/event";
+import { isMessageEnd } from "../events/event";
 import type { Egress } from "../sandbox/egress";
 import { type Grant, grantOf } from "../sandbox/transfers";
-import { MAX_PAGE_CHARACTERS } from "../shared/sql";
 import { Breaker } from "./breaker";
 import { ClaudeCode } from "./claude-code/claude-code";
 import { Clock } from "./clock";
@@ -43,7 +42,7 @@ import { parseLogged } from "./storage/event-log";
 import type { StoredMessage } from "./storage/messages";
 import { SessionStore } from "./storage/store";
 import { Subscribers } from "./subscribers";
-import { reportDispute, reportEnd, reportMessage } from "./telemetry";
+import { reportEvent } from "./telemetry";
 import { acceptMessage, interruptMessage } from "./transactions/messages";
 import {
   addSchedule,
@@ -192,7 +191,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   async events(caller: Caller, page: PageRequest): Promise<Result<EventPage>> {
     return this.#enter(caller, () => {
-      const { after, limit, maxCharacters = MAX_PAGE_CHARACTERS } = page;
+      const { after, limit, maxCharacters } = page;
       const events = this.#store.log.page(after, limit, maxCharacters).map(parseLogged);
       const last = events.at(-1)?.seq ?? page.after;
       return ok({ events, hasMore: last < this.#store.log.lastSeq() });
@@ -426,10 +425,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
         for (const [turnId, { scope }] of this.#drafts) {
           if (scope.messageId === messageId) this.#drafts.delete(turnId);
         }
-        reportMessage(this.env.ANALYTICS, this.#store, messageId);
       }
-      if (type === "usage.disputed") reportDispute(this.#store, event);
-      if (isLastEvent(type)) reportEnd(this.env.ANALYTICS, this.#store);
+      reportEvent(this.env.ANALYTICS, this.#store, event);
     }
   }
 

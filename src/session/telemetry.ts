@@ -1,6 +1,7 @@
 import { DEFAULT_MODEL } from "../agent/pricing/models";
 import { totalTokens } from "../agent/pricing/usage";
 import type { SessionRow } from "../db/schema";
+import { isLastEvent, isMessageEnd } from "../events/event";
 import { log } from "../shared/log";
 import { dollars } from "../shared/money";
 import { type LoggedEvent, parseLogged } from "./storage/event-log";
@@ -73,8 +74,20 @@ export function sessionPoint(session: SessionRow, model: string): AnalyticsEngin
   };
 }
 
+/** Reports an event that was committed: the end of a message or of the session, or a disputed report of usage. */
+export function reportEvent(
+  analytics: AnalyticsEngineDataset,
+  store: SessionStore,
+  event: LoggedEvent,
+): void {
+  const { type, messageId } = event;
+  if (isMessageEnd(type) && messageId !== null) reportMessage(analytics, store, messageId);
+  if (type === "usage.disputed") reportDispute(store, event);
+  if (isLastEvent(type)) reportEnd(analytics, store);
+}
+
 /** Reports the end of a message: one data point and one log line. */
-export function reportMessage(
+function reportMessage(
   analytics: AnalyticsEngineDataset,
   store: SessionStore,
   messageId: string,
@@ -97,7 +110,7 @@ export function reportMessage(
 }
 
 /** Logs that a usage report was disputed. Does nothing for other events. */
-export function reportDispute({ identity }: SessionStore, logged: LoggedEvent): void {
+function reportDispute({ identity }: SessionStore, logged: LoggedEvent): void {
   const event = parseLogged(logged);
   if (event.type !== "usage.disputed") return;
   const { messageId, turnId, attempt, model, reason, reported, bound } = event;
@@ -106,7 +119,7 @@ export function reportDispute({ identity }: SessionStore, logged: LoggedEvent): 
 }
 
 /** Reports the end of a session: one data point and one log line. */
-export function reportEnd(analytics: AnalyticsEngineDataset, store: SessionStore): void {
+function reportEnd(analytics: AnalyticsEngineDataset, store: SessionStore): void {
   const session = toSessionRow(store);
   analytics.writeDataPoint(sessionPoint(session, modelName(store)));
   const { id, status, terminationReason, numTurns } = session;

@@ -1,5 +1,8 @@
 import type { SessionRow } from "../db/schema";
+import { SessionIndex } from "../db/session-index";
 import { putSession } from "../db/sessions";
+import type { Summary } from "../db/stats";
+import type { TotalsQuery } from "../db/totals";
 
 let made = 0;
 
@@ -44,6 +47,10 @@ export function aSessionRow(changes: Partial<SessionRow> = {}): SessionRow {
     ...changes,
   };
 }
+
+/** Returns the summary of the sessions of one database. */
+export const summarize = (d1: D1Database, query: TotalsQuery): Promise<Summary> =>
+  new SessionIndex([{ name: "DB", d1, isLeaving: false }]).summarize(query);
 
 /** Writes many rows in one round trip. */
 export async function putSessions(d1: D1Database, rows: SessionRow[]): Promise<void> {

@@ -1,45 +1,25 @@
 import type { SessionRow } from "../../db/schema";
 import { putSession } from "../../db/sessions";
+import { aSessionRow } from "../../testing/rows";
 
 // Answers how many rows D1 counts as written when the index learns of a new session, and when it learns of a message.
 
 const AT = 1_795_000_000_000;
 
-const CREATED: SessionRow = {
+const CREATED = aSessionRow({
   id: "sess_ffffffffffffffffffffffffffffffff",
-  version: 1,
-  owner: "acme",
   sessionId: "sdk_sess_ffffffff-ffff-4fff-8fff-ffffffffffff",
   pattern: "hybrid",
-  status: "active",
-  terminationReason: null,
-  error: null,
   conversationId: 44,
-  config: { model: "claude-sonnet-5-5" },
   createdAt: AT,
-  startedAt: AT,
-  lastActivityAt: AT,
-  completedAt: null,
-  terminatedAt: null,
-  updatedAt: AT,
   expiresAt: AT + 1_800_000,
   expiresBecause: "idle_timeout",
-  retentionDays: null,
-  durationMs: null,
-  totalCostNanos: 0,
-  totalTokens: 0,
-  numTurns: 0,
-  toolsUsed: [],
-  usage: {},
   maxIdleTimeMs: 1_800_000,
-  maxLifetimeMs: null,
   maxBudgetNanos: 5_000_000_000,
-  maxTurns: null,
   sandbox: { provider: "embedded", id: "sess_ffffffffffffffffffffffffffffffff", state: "none" },
   tags: ["every", "half"],
-  description: null,
   userId: "user_0",
-};
+});
 
 const ANSWERED: SessionRow = {
   ...CREATED,

@@ -1,12 +1,11 @@
 import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { aSessionRow, emptyMirror, putSessions, recording } from "../../testing/rows";
+import { aSessionRow, emptyMirror, putSessions, recording, summarize } from "../../testing/rows";
 import { readConversation } from "../conversations";
 import { SORTS } from "../cursor";
 import { type Bounds, type ListQuery, listSessions } from "../list";
 import { PATTERNS, STATUSES } from "../schema";
 import { newestBySessionId, newestOfConversation } from "../sessions";
-import { summarize } from "../stats";
 import type { TotalsQuery } from "../totals";
 
 const DAY = 86_400_000;

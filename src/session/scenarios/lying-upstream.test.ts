@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { costOf } from "../../agent/pricing/cost";
 import { NO_USAGE } from "../../agent/pricing/usage";
-import { summarize } from "../../db/stats";
 import { withoutPauses } from "../../testing/faults";
 import { aCountAnswer, aLie, answerWith, type Lie } from "../../testing/lying-upstream";
+import { summarize } from "../../testing/rows";
 import {
   ALICE,
   aMessage,

@@ -3,12 +3,11 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { readConversation } from "../../db/conversations";
 import { nextExpiredSessions } from "../../db/retention";
-import { summarize } from "../../db/stats";
 import { settings } from "../../settings";
 import { createInContainer } from "../../testing/container-sessions";
 import { installFakeContainers } from "../../testing/fake-containers";
 import { at } from "../../testing/faults";
-import { aSessionRow, emptyMirror, putSessions } from "../../testing/rows";
+import { aSessionRow, emptyMirror, putSessions, summarize } from "../../testing/rows";
 import {
   ALICE,
   alarmOf,

@@ -47,13 +47,13 @@ export class EventLog {
 
   /** Returns up to `limit` events whose seq is greater than `after`, oldest first. `messageId` selects one message. */
   after(after: number, limit: number, messageId?: string): LoggedEvent[] {
-    if (messageId === undefined) return this.page(after, limit, MAX_PAGE_CHARACTERS);
+    if (messageId === undefined) return this.page(after, limit);
     const query = "SELECT * FROM events WHERE seq > ? AND message_id = ? ORDER BY seq LIMIT ?";
     return page(this.#sql, query, after, messageId, limit).map(decodeRow);
   }
 
   /** Returns events after a seq: up to `limit`, and fewer if they have more than `maxCharacters`. */
-  page(after: number, limit: number, maxCharacters: number): LoggedEvent[] {
+  page(after: number, limit: number, maxCharacters = MAX_PAGE_CHARACTERS): LoggedEvent[] {
     const query = "SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?";
     return pageUpTo(maxCharacters, this.#sql, query, after, limit).map(decodeRow);
   }

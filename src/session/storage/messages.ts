@@ -105,11 +105,7 @@ export class MessageTable {
    * Returns up to `limit` messages after a position, oldest first, with the fields that clients see. Returns fewer if
    * they have more than `maxCharacters`.
    */
-  rowsAfter(
-    position: number,
-    limit: number,
-    maxCharacters: number = MAX_PAGE_CHARACTERS,
-  ): MessageRow[] {
+  rowsAfter(position: number, limit: number, maxCharacters = MAX_PAGE_CHARACTERS): MessageRow[] {
     return pageUpTo(
       maxCharacters,
       this.#sql,
