@@ -6,14 +6,16 @@ import type { Mode, Prompt, Target } from "./targets.ts";
  * A value for Rigger, and the same for the baseline. Where they are measured, also for a Worker that only copies, and for
  * Rigger of another checkout.
  */
-export interface Pair<T> {
+export interface Sides<T> {
   pass?: T;
   base: T;
   before?: T;
   rigger: T;
 }
 
-type Name = keyof Pair<unknown>;
+const NAMES = ["pass", "base", "before", "rigger"] as const satisfies (keyof Sides<unknown>)[];
+
+type Name = (typeof NAMES)[number];
 
 /** A summary of samples; `p95` is absent if there is only one. */
 export interface Sample {
@@ -48,31 +50,30 @@ export function sampleOf(values: readonly number[]): Sample {
   return { p50: at(0.5), p95: at(0.95) };
 }
 
-/** Runs an action for each server. */
-export async function forBoth<T, R>(pair: Pair<T>, act: (one: T) => Promise<R>): Promise<Pair<R>> {
-  return {
-    ...(pair.pass !== undefined && { pass: await act(pair.pass) }),
-    base: await act(pair.base),
-    ...(pair.before !== undefined && { before: await act(pair.before) }),
-    rigger: await act(pair.rigger),
-  };
+/** Runs an action for each server, one after the other. */
+export async function forEachSide<T, R>(
+  sides: Sides<T>,
+  act: (one: T) => Promise<R>,
+): Promise<Sides<R>> {
+  return mapped(await inTurns(sides, 1, act), ([result]) => result as R);
 }
 
-/** Returns a pair with a function applied to each value. */
-export const mapped = <T, R>(pair: Pair<T>, change: (one: T, name: Name) => R): Pair<R> => ({
-  ...(pair.pass !== undefined && { pass: change(pair.pass, "pass") }),
-  base: change(pair.base, "base"),
-  ...(pair.before !== undefined && { before: change(pair.before, "before") }),
-  rigger: change(pair.rigger, "rigger"),
-});
+/** Returns a function's results for each side. */
+export function mapped<T, R>(sides: Sides<T>, change: (one: T, name: Name) => R): Sides<R> {
+  const results = NAMES.flatMap((name) => {
+    const one = sides[name];
+    return one === undefined ? [] : [[name, change(one, name)]];
+  });
+  return Object.fromEntries(results);
+}
 
-/** Measures both servers in turns, so that changes in the computer's speed affect both. */
+/** Measures the servers in turns, so that changes in the computer's speed affect all. */
 export async function inTurns<T, R>(
-  pair: Pair<T>,
+  compared: Sides<T>,
   rounds: number,
   measure: (one: T) => Promise<R>,
-): Promise<Pair<R[]>> {
-  const sides = mapped(pair, (subject) => ({ subject, results: [] as R[] }));
+): Promise<Sides<R[]>> {
+  const sides = mapped(compared, (subject) => ({ subject, results: [] as R[] }));
   for (let round = 0; round < rounds; round++) {
     const order = Object.values(sides);
     if (round % 2 === 1) order.reverse();
@@ -81,12 +82,12 @@ export async function inTurns<T, R>(
   return mapped(sides, ({ results }) => results);
 }
 
-/** Compares the latency of a request on both servers. */
+/** Compares the latency of a request on the servers. */
 export async function compareLatency(
-  targets: Pair<Target>,
+  targets: Sides<Target>,
   { rounds, each }: Rounds,
   ask: (target: Target) => Promise<Answer>,
-): Promise<Pair<Sample>> {
+): Promise<Sides<Sample>> {
   const taken = await inTurns(targets, rounds, (target) => latencies(each, () => ask(target)));
   return mapped(taken, (values) => sampleOf(values.flat()));
 }
@@ -104,11 +105,11 @@ export async function newSessions(target: Target, count: number): Promise<string
 
 /** Sends messages to parallel sessions, one at a time within each session, with new sessions in every round. */
 export async function compareMessages(
-  targets: Pair<Target>,
+  targets: Sides<Target>,
   { rounds, each, ...what }: Rounds & { sessions: number; mode: Mode; prompt: Prompt },
-): Promise<Pair<Load>> {
+): Promise<Sides<Load>> {
   const { sessions, mode, prompt } = what;
-  const subjects = await forBoth(targets, async (target) => ({
+  const subjects = await forEachSide(targets, async (target) => ({
     target,
     ids: await newSessions(target, sessions * rounds),
   }));
@@ -149,4 +150,4 @@ async function latencies(count: number, ask: () => Promise<Answer>): Promise<num
   return taken;
 }
 
-const usages = (targets: Pair<Target>) => mapped(targets, ({ server }) => server.usage());
+const usages = (targets: Sides<Target>) => mapped(targets, ({ server }) => server.usage());

@@ -1,5 +1,5 @@
 import { send } from "./client.ts";
-import { type Pair, sampleOf } from "./measure.ts";
+import { type Sides, sampleOf } from "./measure.ts";
 import { newState, type Server, start, startRigger, stop } from "./servers.ts";
 import { printTable, row } from "./table.ts";
 
@@ -27,8 +27,8 @@ export async function withLongPast({
   }
   const fresh = await crewed(server);
   await say(server, fresh, someTurns(0, 1));
-  const ids: Pair<string> = { base: fresh, rigger: long };
-  const taken: Record<"wake" | "message" | "agents", Pair<number[]>> = {
+  const ids: Sides<string> = { base: fresh, rigger: long };
+  const taken: Record<"wake" | "message" | "agents", Sides<number[]>> = {
     wake: { base: [], rigger: [] },
     message: { base: [], rigger: [] },
     agents: { base: [], rigger: [] },
@@ -50,7 +50,7 @@ export async function withLongPast({
   }
   await stop(server);
   await stop(model);
-  const sampled = ({ base, rigger }: Pair<number[]>) => ({
+  const sampled = ({ base, rigger }: Sides<number[]>) => ({
     base: sampleOf(base),
     rigger: sampleOf(rigger),
   });

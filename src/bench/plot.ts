@@ -1,4 +1,4 @@
-import type { Pair } from "./measure.ts";
+import type { Sides } from "./measure.ts";
 import { judge, type Row, show, type Table } from "./table.ts";
 
 // Draws a table as an SVG: a bar for each measure, as long as Rigger's value is a multiple of the baseline's.
@@ -54,7 +54,7 @@ function ratioOf({ values: { base, rigger } }: Row): number | null {
   return Number.isFinite(ratio) && ratio > 0 ? ratio : null;
 }
 
-const legend = (names: Pair<string>): string =>
+const legend = (names: Sides<string>): string =>
   `A bar is ${names.rigger} as a multiple of the ${names.base}, which is the broken line. A short line is the aim.`;
 
 const escaped = (text: string): string =>

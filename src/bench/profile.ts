@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { connect, type Inspector } from "./inspector.ts";
-import { mapped, type Pair } from "./measure.ts";
+import { mapped, type Sides } from "./measure.ts";
 
 // Shows where a Worker spends its CPU time and what it allocates: samples of V8, summed up by source file and by
 // function.
@@ -153,7 +153,7 @@ export function printProfiles(
   title: string,
   unit: string,
   messages: number,
-  profiles: Pair<Profile>,
+  profiles: Sides<Profile>,
 ): void {
   for (const kind of ["files", "functions"] as const) {
     console.log(`\n${title}, ${unit} a message, by ${kind === "files" ? "file" : "function"}\n`);

@@ -3,7 +3,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { send } from "./client.ts";
-import { compareLatency, forBoth, type Pair } from "./measure.ts";
+import { compareLatency, forEachSide, type Sides } from "./measure.ts";
 import { newState, type Server, start, startRigger, stop } from "./servers.ts";
 import { printTable, type Row, row } from "./table.ts";
 import { rigger, type Target } from "./targets.ts";
@@ -78,18 +78,18 @@ export async function withManyRows({
 }): Promise<number> {
   const sizes = { base: FEW, rigger: many };
   const states = { base: await newState(), rigger: await newState() };
-  const bytes: Pair<number> = { base: 0, rigger: 0 };
+  const bytes: Sides<number> = { base: 0, rigger: 0 };
   for (const name of ["base", "rigger"] as const) {
     progress(`inserting ${sizes[name]} sessions`);
     bytes[name] = insertSessions(states[name], sizes[name]) / sizes[name];
   }
   progress("counting the rows written");
-  const written = await forBoth(states, rowsWritten);
+  const written = await forEachSide(states, rowsWritten);
   // No message is sent, so no model is called.
-  const servers = await forBoth(states, (state) =>
+  const servers = await forEachSide(states, (state) =>
     startRigger(state, "http://127.0.0.1:9", { API_KEYS: JSON.stringify(API_KEYS) }),
   );
-  const targets: Pair<Target> = { base: rigger(servers.base), rigger: rigger(servers.rigger) };
+  const targets: Sides<Target> = { base: rigger(servers.base), rigger: rigger(servers.rigger) };
   const time = async (measure: string, key: string, path: string): Promise<Row> => {
     progress(measure);
     const headers = { authorization: `Bearer ${key}` };
@@ -109,8 +109,8 @@ export async function withManyRows({
       rows.push(await time(`${who}: sum of ${name}`, key, `/stats/summary?${query}`));
     }
   }
-  await forBoth(servers, stop);
-  const both = ({ base, rigger }: Pair<number>) => ({
+  await forEachSide(servers, stop);
+  const both = ({ base, rigger }: Sides<number>) => ({
     base: { p50: base },
     rigger: { p50: rigger },
   });

@@ -6,13 +6,13 @@ import { withContainers } from "./containers.ts";
 import {
   compareLatency,
   compareMessages,
-  forBoth,
+  forEachSide,
   inTurns,
   type Load,
   mapped,
   newSessions,
-  type Pair,
   type Sample,
+  type Sides,
   sampleOf,
 } from "./measure.ts";
 import { withLongPast } from "./past.ts";
@@ -94,7 +94,7 @@ async function drawTables(directory: string): Promise<void> {
 }
 
 /** Starts the model, Rigger and what it is compared with. */
-async function startTargets(): Promise<{ targets: Pair<Target>; stopTargets(): Promise<void> }> {
+async function startTargets(): Promise<{ targets: Sides<Target>; stopTargets(): Promise<void> }> {
   progress("starting");
   const model = await start({ config: "src/bench/workers/model.toml" });
   const bare = { config: FLOOR, vars: { MODEL_URL: model.url } };
@@ -108,7 +108,7 @@ async function startTargets(): Promise<{ targets: Pair<Target>; stopTargets(): P
   return {
     targets,
     async stopTargets() {
-      await forBoth(targets, ({ server }) => stop(server));
+      await forEachSide(targets, ({ server }) => stop(server));
       await stop(model);
     },
   };
@@ -140,7 +140,7 @@ async function againstFloor(): Promise<number> {
   return printTable("Rigger against the floor", names, rows);
 }
 
-async function calls(targets: Pair<Target>): Promise<Row[]> {
+async function calls(targets: Sides<Target>): Promise<Row[]> {
   progress("create and read");
   const rounds = { rounds: 6, each: scaled(30) };
   const created = await compareLatency(
@@ -149,21 +149,21 @@ async function calls(targets: Pair<Target>): Promise<Row[]> {
     async (target) => (await target.create()).answer,
   );
   const ids = new Map<Target, string>();
-  await forBoth(targets, async (target) => {
+  await forEachSide(targets, async (target) => {
     ids.set(target, (await target.create()).id);
   });
   const read = await compareLatency(targets, rounds, (one) => one.read(ids.get(one) ?? ""));
   return [row("create", "ms", created, { atMost: 1.3 }), row("read", "ms", read, { atMost: 1.3 })];
 }
 
-async function firstByte(targets: Pair<Target>): Promise<Row> {
+async function firstByte(targets: Sides<Target>): Promise<Row> {
   progress("first byte");
   const behind = await compareFirstByte(targets, { rounds: 4, each: scaled(20) });
   return row("first byte after the model's", "ms", behind, { more: 0.4 });
 }
 
 async function messages(
-  targets: Pair<Target>,
+  targets: Sides<Target>,
   { sessions, each }: { sessions: number; each: number },
 ): Promise<Row[]> {
   const kinds: { name: string; mode: Mode; prompt: Prompt }[] = [
@@ -189,10 +189,10 @@ async function messages(
   return rows;
 }
 
-async function crowds(targets: Pair<Target>): Promise<Row[]> {
+async function crowds(targets: Sides<Target>): Promise<Row[]> {
   const what = `${CROWD} streaming at once`;
   progress(what);
-  const both = await forBoth(targets, (target) => crowd(target, CROWD, PACE_MS));
+  const both = await forEachSide(targets, (target) => crowd(target, CROWD, PACE_MS));
   const line = (name: string, unit: string, field: keyof Crowd, aim?: Aim) =>
     row(`${what}, ${name}`, unit, fieldOf(both, field), aim);
   return [
@@ -206,7 +206,7 @@ async function crowds(targets: Pair<Target>): Promise<Row[]> {
 
 /** Compares how long it takes from the command until the server answers. Rigger starts with `npm start`. */
 async function withStarts(): Promise<number> {
-  const starts: Pair<() => Promise<Server>> = {
+  const starts: Sides<() => Promise<Server>> = {
     base: () => start({ config: FLOOR, vars: { MODEL_URL: "http://127.0.0.1:9" } }),
     rigger: startByCommand,
   };
@@ -236,10 +236,10 @@ async function profiles(): Promise<void> {
         for (let n = 0; n < 10; n++) await target.message(id, "json", prompt);
       }
     };
-    await forBoth({ base, rigger }, many);
+    await forEachSide({ base, rigger }, many);
     for (const { unit, profile } of PROFILES) {
       progress(`${unit} of ${PROFILED} messages`);
-      const taken = await forBoth({ base, rigger }, (target) =>
+      const taken = await forEachSide({ base, rigger }, (target) =>
         profile(target.server.inspectorPort, () => many(target)),
       );
       const title = prompt.tool ? "A message with a tool" : "A message";
@@ -255,10 +255,10 @@ const PROFILES = [
 ];
 
 /** Returns one field of all measurements. */
-const fieldOf = <K extends string>(all: Pair<Record<K, Sample | null>>, field: K) =>
+const fieldOf = <K extends string>(all: Sides<Record<K, Sample | null>>, field: K) =>
   mapped(all, (one) => one[field]);
 
-const megabytesOf = (targets: Pair<Target>): Pair<Sample | null> =>
+const megabytesOf = (targets: Sides<Target>): Sides<Sample | null> =>
   mapped(targets, ({ server }) => {
     const usage = server.usage();
     return usage && { p50: usage.workerMegabytes };

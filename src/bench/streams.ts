@@ -2,9 +2,9 @@ import {
   inTurns,
   mapped,
   newSessions,
-  type Pair,
   type Rounds,
   type Sample,
+  type Sides,
   sampleOf,
 } from "./measure.ts";
 import type { Listener, Target } from "./targets.ts";
@@ -24,9 +24,9 @@ const MEMORY_EVERY_MS = 200;
 
 /** Measures the time from the model's first byte, which contains the time of sending, to its arrival at the client. */
 export async function compareFirstByte(
-  targets: Pair<Target>,
+  targets: Sides<Target>,
   { rounds, each }: Rounds,
-): Promise<Pair<Sample>> {
+): Promise<Sides<Sample>> {
   const taken = await inTurns(targets, rounds, async (target) => {
     const [id = ""] = await newSessions(target, 1);
     const delays: number[] = [];

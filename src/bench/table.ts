@@ -1,4 +1,4 @@
-import type { Pair, Sample } from "./measure.ts";
+import type { Sample, Sides } from "./measure.ts";
 
 /** The aim for Rigger's value: at most or at least a multiple of the baseline's, or at most an amount more. */
 export type Aim = { atMost: number } | { atLeast: number } | { more: number };
@@ -7,19 +7,19 @@ export type Aim = { atMost: number } | { atLeast: number } | { more: number };
 export interface Row {
   measure: string;
   unit: string;
-  values: Pair<Sample | null>;
+  values: Sides<Sample | null>;
   aim?: Aim | undefined;
 }
 
 /** One line of the result. */
-export function row(measure: string, unit: string, values: Pair<Sample | null>, aim?: Aim): Row {
+export function row(measure: string, unit: string, values: Sides<Sample | null>, aim?: Aim): Row {
   return { measure, unit, values, aim };
 }
 
 /** Rows below a heading; `names` are those of the compared servers. */
 export interface Table {
   title: string;
-  names: Pair<string>;
+  names: Sides<string>;
   rows: readonly Row[];
 }
 
@@ -27,9 +27,9 @@ export interface Table {
 export const printed: Table[] = [];
 
 /** Prints rows below a heading and marks missed aims. Returns the number of missed aims. */
-export function printTable(title: string, names: Pair<string>, rows: readonly Row[]): number {
+export function printTable(title: string, names: Sides<string>, rows: readonly Row[]): number {
   printed.push({ title, names, rows });
-  const columns = Object.keys(names) as (keyof Pair<string>)[];
+  const columns = Object.keys(names) as (keyof Sides<string>)[];
   const judged = rows.map((row) => ({ row, verdict: judge(row) }));
   const lines = judged.map(({ row, verdict }) => [
     `${row.measure}, ${row.unit}`,
