@@ -24,6 +24,8 @@ const LOSSES = [
   ].map((name) => `session/scenarios/${name}`),
 ].map((name) => `src/${name}.test.ts`);
 
+const CONFORMANCE = "src/**/*.conformance.test.ts";
+
 /** Returns a part of the tests, in a Worker of its own. */
 const part = (name: string, files: { include: string[]; exclude: string[] }) => ({
   plugins: [
@@ -64,7 +66,9 @@ export default defineConfig({
   test: {
     projects: [
       part("losses", { include: LOSSES, exclude: [] }),
-      part("rest", { include: ["src/**/*.test.ts"], exclude: LOSSES }),
+      part("rest", { include: ["src/**/*.test.ts"], exclude: [...LOSSES, CONFORMANCE] }),
+      // The stand-ins of vendors' APIs, and the vendors' own clients, run in Node.
+      { test: { name: "node", include: [CONFORMANCE] } },
     ],
     // The parts run side by side.
     maxWorkers: 2,

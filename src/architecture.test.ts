@@ -48,7 +48,7 @@ const ROOMS: Record<string, readonly string[]> = {
   db: ["events"],
   shared: [],
   settings: [],
-  testing: ["session", ...SESSION_ROOM, "http", "pool", "settings"],
+  testing: ["session", ...SESSION_ROOM, "http", "pool", "settings", "container"],
   bench: ["agent", "db", "sandbox", "container"],
   simulate: ["soak"],
   soak: ["bench", "fuzz", "events"],
