@@ -81,6 +81,10 @@ export default defineConfig({
       exclude: ["src/{bench,simulate,soak,testing,trial}/**"],
       reporter: ["text-summary", "html"],
     },
-    globalSetup: ["./src/testing/aimock.ts", "./src/sandbox/shell/build.ts"],
+    globalSetup: [
+      "./src/testing/aimock.ts",
+      "./src/sandbox/shell/build.ts",
+      "./src/sandbox/machines/build.ts",
+    ],
   },
 });

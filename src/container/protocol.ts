@@ -162,6 +162,16 @@ export type Tell = (frame: Frame) => void;
 export const RUNNER = "rigger-run";
 export const RUNNER_HOME = "/var/lib/rigger";
 
+/** The port of the runner's HTTP server, in machines that have one: see serve.ts. */
+export const SERVE_PORT = 8080;
+
+/** An event of a runner that the HTTP server has started. The last one is `complete` or `error`. */
+export interface ServedEvent {
+  type: "stdout" | "stderr" | "complete" | "error";
+  data?: string;
+  exitCode?: number;
+}
+
 /** Interval of heartbeat frames. */
 export const BEAT_MS = 10_000;
 

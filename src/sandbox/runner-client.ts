@@ -37,7 +37,7 @@ export interface RunnerLink {
 }
 
 /** An event of a command: `stdout` and `stderr` carry a piece of output, `complete` or `error` is the last. */
-interface RunnerEvent {
+export interface RunnerEvent {
   type: string;
   data?: string;
   exitCode?: number;
@@ -126,6 +126,9 @@ export function createRunnerClient(
     return file;
   }
 }
+
+/** A client of the runner of one container. */
+export type RunnerClient = ReturnType<typeof createRunnerClient>;
 
 /** Returns the variables of a request in pieces. */
 function inPieces(json: string): Record<string, string> {

@@ -81,6 +81,11 @@ export interface Sandbox {
    * may go on where that was.
    */
   restore?(key: string, onProgress?: () => void): Promise<void>;
+  /**
+   * Stops the container and keeps it, with its files at least: `start` lets it continue, with the same name. Absent if
+   * the provider cannot.
+   */
+  suspend?(): Promise<void>;
   /** Programs that run in parallel with commands. Absent if the provider has none. */
   programs?: Programs;
   /**

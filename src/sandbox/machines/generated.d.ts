@@ -1,0 +1,9 @@
+// The output of `build.ts`.
+declare module "*/generated/runner.bin" {
+  const bytes: ArrayBuffer;
+  export default bytes;
+}
+declare module "*/generated/version.txt" {
+  const text: string;
+  export default text;
+}
