@@ -21,7 +21,7 @@ const SESSION_ROOM = [
  */
 const ROOMS: Record<string, readonly string[]> = {
   index: ["http", "session", "sandbox", "pool"],
-  http: ["session", "session/base", "session/rules", "pool", "events", "db", "settings"],
+  http: ["session", "session/base", "session/rules", "sandbox", "pool", "events", "db", "settings"],
   session: [
     ...SESSION_ROOM,
     "session/loop",

@@ -134,6 +134,18 @@ const Settings = z.object({
   SESSION_RETENTION_DAYS: days,
   /** Whether containers are available. If so, sessions use them by default; if not, they use embedded sandboxes. */
   CONTAINERS: flag,
+  /** The address at which programs in vendors' machines reach this deployment; undefined if there are no machines. */
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .transform((text) => text.replace(/\/+$/, ""))
+    .optional(),
+  /** The sandbox provider of sessions that name none. By default `CONTAINERS` decides. */
+  SANDBOX_PROVIDER: z.string().min(1).optional(),
+  /** Options of `config.sandbox` for sessions that do not give them, by provider. */
+  SANDBOX_DEFAULTS: jsonText(z.record(z.string(), z.record(z.string(), z.unknown()))).default({}),
+  MODAL_ENDPOINT_URL: z.url({ protocol: /^https?$/ }).optional(),
+  MODAL_KEY: z.string().min(1).optional(),
+  MODAL_SECRET: z.string().min(1).optional(),
   AGENT_WORKSPACE: z
     .string()
     .regex(/^(\/[\w.-]+)+$/, "must be an absolute path")

@@ -12,6 +12,7 @@ import { RUNNER, RUNNER_HOME, SERVE_PORT, type ServedEvent } from "./protocol.ts
 //
 //   POST /start {"env": {…}}    starts the runner with these variables; answers with its events, a line of JSON each
 //   PUT  /files?path=…          writes a file below the runner's folder
+//   GET  /alive                 204; like every request with the token, it keeps the machine for RIGGER_IDLE_MS
 //   GET  /health                204
 
 /** The most bytes of a request to start the runner, which has its request in environment variables. */
@@ -35,6 +36,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (route === "GET /health") return end(response, 204);
   if (!isAllowed(request.headers.authorization)) return end(response, 401);
   quietMs = 0;
+  if (route === "GET /alive") return end(response, 204);
   if (route === "POST /start") return start(request, response);
   if (route !== "PUT /files") return end(response, 404);
   const path = join("/", searchParams.get("path") ?? "");

@@ -8,6 +8,7 @@ import { conversations } from "./conversations";
 import { ApiError, logFailure, notFound, onError, respond } from "./errors";
 import { events } from "./events";
 import { exporting } from "./export";
+import { machines } from "./machines";
 import { messages } from "./messages";
 import { pool } from "./pool";
 import { schedules } from "./schedules";
@@ -27,6 +28,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     })
 
     .get("/health", (c) => c.json({ status: "ok" }))
+    .route("/machines", machines)
 
     .use("/api/*", authenticate(settings))
     .route("/api/sessions", sessions(settings))

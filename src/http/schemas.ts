@@ -54,7 +54,18 @@ const Network = z.union(
   [z.enum(["none", "open"]), z.strictObject({ allow: hosts })],
   'must be "none", "open" or {"allow": [hosts]}',
 );
-const SandboxConfig = z.strictObject({ provider: name.nullish(), network: Network.nullish() });
+/** Options of providers, by their names. Which of them a provider has is checked with the rest of the config. */
+const SandboxConfig = z.strictObject({
+  provider: name.nullish(),
+  network: Network.nullish(),
+  template: name.nullish(),
+  snapshot: name.nullish(),
+  image: name.nullish(),
+  region: name.nullish(),
+  cpus: z.number().positive().nullish(),
+  memoryMb: z.int().positive().nullish(),
+  diskGb: z.int().positive().nullish(),
+});
 
 const Config = z
   .strictObject({

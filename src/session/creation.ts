@@ -1,7 +1,7 @@
 import { takeWarmSandbox } from "../pool/client";
 import { openSandbox } from "../sandbox/providers";
 import type { SessionContext } from "./context";
-import { workspace } from "./deployment";
+import { sandboxOptions } from "./deployment";
 import { type Caller, ok, type Result, refuse, refuseReusedKey, type SessionSpec } from "./rpc";
 import { newEnv, newRequestHash, refusalOf, type SessionEnv } from "./session-env";
 import type { SessionRestore } from "./snapshots/restore-session";
@@ -35,7 +35,7 @@ export async function create(
   const requestHash = await newRequestHash(id, spec.requestHash, config.env);
   while (restore.busy) await restore.settle();
   if (store.exists()) return repeat(spec, context, deps);
-  const { start } = openSandbox(context.env, newState(spec, 0).sandbox, { workspace });
+  const { start } = openSandbox(context.env, newState(spec, 0).sandbox, sandboxOptions);
   const beginning = { caller, spec, requestHash, starts: start !== undefined };
   if (isEmpty) {
     commit((now) => createSession(store, { ...beginning, env, source: null }, now));

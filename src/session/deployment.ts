@@ -4,11 +4,22 @@ import { offlineFetch } from "../agent/offline";
 import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/pricing/models";
 import { createLookup, type Lookup } from "../agent/tools/lookup";
 import { SessionIndex } from "../db/session-index";
-import type { Provider } from "../sandbox/providers";
+import { openModal } from "../sandbox/modal/modal";
+import {
+  type Machines,
+  PROVIDERS,
+  type Provider,
+  type SandboxOptions,
+  sandboxProblems,
+  type VendorName,
+} from "../sandbox/providers";
 import { type Settings, settings } from "../settings";
 import { Encryption } from "../shared/encryption";
 import { redactErrors } from "../shared/log";
 import { type Redact, redactor } from "../shared/redact";
+
+/** The settings that are secrets for vendors' APIs. */
+const VENDOR_SECRETS = ["MODAL_KEY", "MODAL_SECRET"] as const;
 
 /** Encrypts the secrets that sessions store. */
 export const encryption = new Encryption(settings.ENCRYPTION_KEYS);
@@ -25,6 +36,7 @@ function secretsOf({
   ANTHROPIC_BASE_URL: baseURL,
   API_KEYS,
   ENCRYPTION_KEYS,
+  ...rest
 }: Settings): string[] {
   const { username, password } = baseURL ? new URL(baseURL) : { username: "", password: "" };
   return [
@@ -32,6 +44,7 @@ function secretsOf({
     ...[username, password],
     ...API_KEYS.map(({ sha256 }) => sha256),
     ...ENCRYPTION_KEYS.map(({ base64 }) => base64),
+    ...VENDOR_SECRETS.map((name) => rest[name] ?? ""),
   ];
 }
 
@@ -93,9 +106,49 @@ export const lookup: Lookup | undefined = settings.DNS_RESOLVER
 /** The workspace: the directory in which agents start, and the part of a sandbox that is saved. */
 export const workspace: string = settings.AGENT_WORKSPACE;
 
+/** The settings that a vendor's machines need. */
+const NEEDED: Record<VendorName, readonly (keyof Settings)[]> = {
+  modal: ["PUBLIC_URL", "MODAL_ENDPOINT_URL", "MODAL_KEY", "MODAL_SECRET"],
+};
+
+/** Returns the settings that a provider needs and a deployment does not have. */
+export const missingSettings = (provider: string, from: Partial<Settings>): string[] =>
+  Object.entries(NEEDED)
+    .filter(([vendor]) => vendor === provider)
+    .flatMap(([, names]) => names.filter((name) => !from[name]));
+
+/** The vendors' machines that this deployment can use; undefined if it has no public address. */
+const machines: Machines | undefined = machinesOf(settings);
+
+function machinesOf(from: Settings): Machines | undefined {
+  const { PUBLIC_URL, SANDBOX_DEFAULTS: defaults, SANDBOX_PROVIDER: provider } = from;
+  const needed = [...Object.keys(defaults), ...(provider === undefined ? [] : [provider])];
+  for (const name of needed) {
+    const known = PROVIDERS.find((one) => one === name);
+    if (!known) throw new Error(`There is no sandbox provider "${name}".`);
+    const [problem] = sandboxProblems(known, defaults[name] ?? {});
+    if (problem) throw new Error(`SANDBOX_DEFAULTS: ${name}.${problem.path} ${problem.message}`);
+  }
+  if (PUBLIC_URL === undefined) return undefined;
+  const { MODAL_ENDPOINT_URL: endpointUrl, MODAL_KEY: key, MODAL_SECRET: secret } = from;
+  return {
+    publicUrl: PUBLIC_URL,
+    defaults,
+    vendors: {
+      modal: endpointUrl && key && secret ? openModal({ endpointUrl, key, secret }) : undefined,
+    },
+  };
+}
+
+/** The options of this deployment's sandboxes. */
+export const sandboxOptions: SandboxOptions = { workspace, machines };
+
 /** Returns the sandbox provider for sessions whose config names none. */
-export const defaultProviderOf = ({ CONTAINERS }: Pick<Settings, "CONTAINERS">): Provider =>
-  CONTAINERS ? "cloudflare" : "embedded";
+export const defaultProviderOf = (
+  from: Pick<Settings, "CONTAINERS" | "SANDBOX_PROVIDER">,
+): Provider =>
+  PROVIDERS.find((name) => name === from.SANDBOX_PROVIDER) ??
+  (from.CONTAINERS ? "cloudflare" : "embedded");
 
 /** The sandbox provider of this deployment for sessions whose config names none. */
 export const defaultProvider: Provider = defaultProviderOf(settings);

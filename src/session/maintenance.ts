@@ -9,7 +9,9 @@ import { purgeTombstones } from "../db/sessions";
 import { maintainPool } from "../pool/client";
 import { collectGarbage } from "../sandbox/archive";
 import { errorText, log } from "../shared/log";
-import { defaultRetentionDays, indexOf } from "./deployment";
+import { isSessionId } from "../shared/session-id";
+import { defaultRetentionDays, indexOf, sandboxOptions } from "./deployment";
+import { keepMachines } from "./machine-upkeep";
 import type { SessionRpc } from "./rpc";
 import { SnapshotBucket } from "./storage/snapshot-bucket";
 
@@ -37,6 +39,7 @@ const QUIET_MS = 5 * 60_000;
  */
 export async function maintain(env: Env, now: number): Promise<void> {
   await attempt("pool", () => maintainPool(env));
+  await attempt("machines", () => keepSessionsMachines(env, now));
   const index = indexOf(env);
   for (const database of index.databases) {
     await attempt("purge", () => purge(database.d1, now));
@@ -47,6 +50,14 @@ export async function maintain(env: Env, now: number): Promise<void> {
   if (index.databases.length > 1) await attempt("moves", () => moveOwners(index, now));
   await attempt("snapshots", () => new SnapshotBucket(env.SNAPSHOTS).removeExpired(now));
   await attempt("garbage", () => collectGarbage(env.SNAPSHOTS, now));
+}
+
+async function keepSessionsMachines(env: Env, now: number): Promise<void> {
+  const { machines } = sandboxOptions;
+  if (!machines) return;
+  const needOf = async (session: string, machineId: string) =>
+    isSessionId(session) ? env.SESSIONS.getByName(session).needsMachine(machineId) : "gone";
+  await keepMachines(machines, needOf, now);
 }
 
 async function purge(d1: D1Database, now: number): Promise<void> {

@@ -1,5 +1,4 @@
 import type { PublicError } from "../events/event";
-import { commandEnv } from "../sandbox/egress";
 import { errorText, log } from "../shared/log";
 import type { ClaudeCode } from "./claude-code/claude-code";
 import type { SessionContext } from "./context";
@@ -118,7 +117,7 @@ export class MessageWorker {
         : await runMessage(messageId, {
             ...this.#context,
             model,
-            commandEnv: commandEnv(clear),
+            commandEnv: await sessionEnv.ofCommands(),
             signal,
           });
     if (ending) this.#end(messageId, withoutSecrets(ending, clear));

@@ -1,6 +1,7 @@
 import type { Pattern, SessionRow } from "../db/schema";
 import type { Prompt, PublicError, SessionEvent, StopReason, Usage } from "../events/event";
-import type { Egress, EnvValue, Network } from "../sandbox/egress";
+import type { Egress, EnvValue } from "../sandbox/egress";
+import type { SandboxConfig } from "../sandbox/providers";
 import type { Grant } from "../sandbox/transfers";
 import type { Limits } from "./rules/ledger";
 import type { When } from "./rules/schedule-times";
@@ -74,7 +75,7 @@ export interface SessionConfig {
   allowedTools?: string[] | undefined;
   disallowedTools?: string[] | undefined;
   runtime?: "loop" | "claude-code" | undefined;
-  sandbox?: { provider?: string | undefined; network?: Network | undefined } | undefined;
+  sandbox?: SandboxConfig | undefined;
   env?: Record<string, EnvValue> | undefined;
   thinking?: Record<string, unknown> | undefined;
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | undefined;
@@ -87,6 +88,9 @@ export interface SessionConfig {
   /** The days that the session is kept after its end. If absent, the deployment's setting applies. */
   retentionDays?: number | undefined;
 }
+
+/** How a session needs a machine of a vendor: running, suspended, or no longer. */
+export type MachineNeed = "running" | "suspended" | "gone";
 
 /** The specification of a new session: a parsed request, with the deployment's defaults filled in. */
 export interface SessionSpec {
@@ -305,4 +309,8 @@ export interface SessionRpc {
   transfer(token: string, bytes: number): Promise<Grant | null>;
   /** For the container: returns whether the session still needs it. False if the session does not exist. */
   needsContainer(sandboxId: string): Promise<boolean>;
+  /** For maintenance: returns how the session needs the machine with a vendor's id. `gone` if the session does not exist. */
+  needsMachine(machineId: string): Promise<MachineNeed>;
+  /** For a request from a machine: returns whether it has the token of the session's machine. */
+  ownsMachine(token: string): Promise<boolean>;
 }

@@ -1,6 +1,7 @@
 import type { Ending } from "../agent/agent-deps";
 import type { PublicError } from "../events/event";
-import { type EnvValue, isSecret, takeOverEnv } from "../sandbox/egress";
+import { commandEnv, type EnvValue, isSecret, takeOverEnv } from "../sandbox/egress";
+import { proxyVariables } from "../sandbox/machines/proxy-variables";
 import { DecryptionError, type StoredText } from "../shared/encryption";
 import { errorText, log } from "../shared/log";
 import { redactor } from "../shared/redact";
@@ -9,6 +10,7 @@ import { encryption } from "./deployment";
 import { type Refusal, refuse } from "./rpc";
 import type { Manifest } from "./storage/snapshot-bucket";
 import type { StoredEnv } from "./storage/store";
+import { machineAccess } from "./transactions/machine-access";
 
 /** An environment with decrypted values, as clients give it and commands use it. */
 export type ClearEnv = Record<string, EnvValue>;
@@ -57,6 +59,16 @@ export class SessionEnv {
     if (stored === undefined) return {};
     if (this.#read?.stored !== stored) this.#read = { stored, env: await decryptEnv(id, stored) };
     return this.#read.env;
+  }
+
+  /**
+   * Returns the environment of commands: with placeholders for secrets and, if the session has secrets in a vendor's machine,
+   * the variables of the proxy that replaces them. Rejects as `read` does.
+   */
+  async ofCommands(): Promise<Record<string, string>> {
+    const env = await this.read();
+    const access = machineAccess(this.#context.store);
+    return { ...(access && proxyVariables(access, env)), ...commandEnv(env) };
   }
 
   /** Returns the hash of the request that created the session; null if it had none. Rejects as `read` does. */

@@ -4,6 +4,7 @@ import { indexedForm } from "../db/sessions";
 import { isMessageEnd } from "../events/event";
 import type { Egress } from "../sandbox/egress";
 import { type Grant, grantOf } from "../sandbox/transfers";
+import { equalSecrets } from "../shared/bytes";
 import { Breaker } from "./breaker";
 import { ClaudeCode } from "./claude-code/claude-code";
 import { Clock } from "./clock";
@@ -18,6 +19,7 @@ import { Outbox } from "./outbox";
 import {
   type Caller,
   type EventPage,
+  type MachineNeed,
   type MessagePage,
   type MessageRequest,
   type MessageRow,
@@ -270,6 +272,16 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   async needsContainer(sandboxId: string): Promise<boolean> {
     return this.#container.isWanted() && this.#store.state.sandbox.id === sandboxId;
+  }
+
+  async needsMachine(machineId: string): Promise<MachineNeed> {
+    return this.#container.needOf(machineId);
+  }
+
+  async ownsMachine(token: string): Promise<boolean> {
+    if (!this.#store.exists() || this.#isRemoved()) return false;
+    const { machineToken } = this.#store.identity;
+    return machineToken !== undefined && (await equalSecrets(token, machineToken));
   }
 
   async reconcile(row: SessionRow): Promise<"right" | "wrong" | "removed" | "unknown"> {

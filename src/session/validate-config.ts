@@ -3,9 +3,9 @@ import { checkRules } from "../agent/permissions/rules";
 import { knownModels, resolveModel } from "../agent/pricing/models";
 import { checkSchema } from "../agent/schema/json-schema";
 import { hostProblem } from "../sandbox/egress";
-import { hasNetwork, hasPrograms, PROVIDERS } from "../sandbox/providers";
+import { hasPrograms, PROVIDERS, type Provider, sandboxProblems } from "../sandbox/providers";
 import type { Settings } from "../settings";
-import { defaultProviderOf } from "./deployment";
+import { defaultProviderOf, missingSettings } from "./deployment";
 import type { SessionConfig } from "./rpc";
 
 /** A problem of a request, with its path in the body, such as `config.model`. */
@@ -20,7 +20,7 @@ const MAX_TYPES = 50;
 /** Returns the parts of a session's config that this deployment does not support; empty if there are none. */
 export function checkConfig(
   config: SessionConfig,
-  settings: Pick<Settings, "MODEL_PRICES" | "CONTAINERS">,
+  settings: Partial<Settings> & Pick<Settings, "MODEL_PRICES" | "CONTAINERS">,
   now = Date.now(),
 ): Issue[] {
   const issues: Issue[] = [];
@@ -30,17 +30,19 @@ export function checkConfig(
     issues.push({ path: "config.forkSession", message });
   }
   const provider = config.sandbox?.provider;
-  if (provider !== undefined && !PROVIDERS.some((known) => known === provider)) {
+  const named = PROVIDERS.find((known) => known === provider);
+  if (provider !== undefined && !named) {
     const message = `is not one of ${PROVIDERS.join(", ")}`;
     issues.push({ path: "config.sandbox.provider", message });
   }
-  if (provider === "cloudflare" && !settings.CONTAINERS) {
-    const message = '"cloudflare" needs containers, which this deployment does not have';
-    issues.push({ path: "config.sandbox.provider", message });
+  const chosen = named ?? defaultProviderOf({ SANDBOX_PROVIDER: undefined, ...settings });
+  const problem = problemOfProvider(chosen, settings);
+  if (problem !== null) issues.push({ path: "config.sandbox.provider", message: problem });
+  for (const { path, message } of sandboxProblems(chosen, config.sandbox ?? {})) {
+    issues.push({ path: `config.sandbox.${path}`, message });
   }
-  const chosen = provider ?? defaultProviderOf(settings);
   if (config.runtime === "claude-code") issues.push(...checkProgram(config, chosen));
-  issues.push(...checkEgress(config, chosen));
+  issues.push(...checkHosts(config));
   const agents = Object.entries(config.customAgents ?? {});
   if (agents.length > MAX_TYPES) {
     const message = `has ${agents.length} agents, of ${MAX_TYPES} at most`;
@@ -69,21 +71,22 @@ export function checkConfig(
   return issues;
 }
 
-/** Returns problems of the hosts that the sandbox may reach and of those that secrets are sent to. */
-function checkEgress(
-  { sandbox: { network } = {}, env = {} }: SessionConfig,
-  provider: string,
-): Issue[] {
-  const path = "config.sandbox.network";
-  if (network !== undefined && network !== "none" && !hasNetwork(provider)) {
-    return [
-      { path, message: `a sandbox of "${provider}" has no network: only "none" is possible` },
-    ];
+/** Returns why this deployment can't use a provider; null if it can. */
+function problemOfProvider(provider: Provider, settings: Partial<Settings>): string | null {
+  if (provider === "cloudflare" && !settings.CONTAINERS) {
+    return '"cloudflare" needs containers, which this deployment does not have';
   }
+  const missing = missingSettings(provider, settings);
+  if (missing.length === 0) return null;
+  return `"${provider}" needs ${missing.join(", ")}, which this deployment does not have`;
+}
+
+/** Returns problems of the hosts that the sandbox may reach and of those that secrets are sent to. */
+function checkHosts({ sandbox: { network } = {}, env = {} }: SessionConfig): Issue[] {
   const allowed = typeof network === "object" ? network.allow : [];
   const lists = [
     [
-      `${path}.allow`,
+      "config.sandbox.network.allow",
       allowed.map((host) => (host === "default" ? null : hostProblem(host))),
     ] as const,
     ...Object.entries(env).map(([name, value]) => {

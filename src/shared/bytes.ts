@@ -25,6 +25,12 @@ export const toHex = (bytes: Uint8Array): string =>
 export const randomHex = (bytes = 16): string =>
   toHex(crypto.getRandomValues(new Uint8Array(bytes)));
 
+/** Returns whether two secrets are equal, in a time that does not depend on where they differ. */
+export async function equalSecrets(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([sha256(one), sha256(other)]);
+  return crypto.subtle.timingSafeEqual(a, b);
+}
+
 /** Returns the SHA-256 digest of bytes, or of a text in UTF-8. */
 export async function sha256(content: Uint8Array | string): Promise<Uint8Array> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;

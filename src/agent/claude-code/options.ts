@@ -32,6 +32,8 @@ export interface ProgramSetup extends ProgramAgent {
   uuid: string;
   workspace: string;
   env: Record<string, string>;
+  /** Where it sends its model calls, if they are not answered where they leave the container. */
+  api?: { url: string; key: string } | undefined;
   customAgents: Record<
     string,
     ProgramAgent & { description: string; maxTurns?: number | undefined }
@@ -121,7 +123,10 @@ export function programStart(programId: string, setup: ProgramSetup): ProgramSta
       ...(agents.length > 0 ? [{ path: agentsFile, text: JSON.stringify(agentsJson(setup)) }] : []),
     ],
     command: script(transcriptPath(workspace, uuid), savedTranscriptPath(programId), setup, args),
-    env: { ...setup.env, ...ENV },
+    env: {
+      ...{ ...setup.env, ...ENV },
+      ...(setup.api && { ANTHROPIC_BASE_URL: setup.api.url, ANTHROPIC_API_KEY: setup.api.key }),
+    },
   };
 }
 

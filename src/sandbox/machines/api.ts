@@ -150,7 +150,7 @@ function saidIn(text: string): string {
 }
 
 /** Returns the pause that `Retry-After` asks for, in ms: seconds, or a date. Undefined without it. */
-export function retryAfterMs(headers: Headers, now: number): number | undefined {
+function retryAfterMs(headers: Headers, now: number): number | undefined {
   const text = headers.get("retry-after");
   if (text === null || text.trim() === "") return undefined;
   const seconds = Number(text);

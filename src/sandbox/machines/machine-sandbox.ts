@@ -1,25 +1,34 @@
 import { RUNNER_HOME } from "../../container/protocol";
 import { errorText, log } from "../../shared/log";
 import type { Bucket } from "../archive";
+import { DEFAULT_HOSTS, type Network } from "../egress";
 import { createRunnerClient, mapErrors, type RunnerEvent, type RunnerLink } from "../runner-client";
 import { runnerSandbox } from "../runner-sandbox";
 import { type Sandbox, SandboxError } from "../sandbox";
 import { RUNNER_DIR, runnerArchive, runnerVersion } from "./runner-archive";
-import { LEASE_MS, type Machine, type MachineSpec, type Vendor } from "./vendor";
+import {
+  LEASE_MS,
+  type Machine,
+  type MachineProvider,
+  type MachineSpec,
+  type Vendor,
+} from "./vendor";
 
 /** The constants of a sandbox in a machine. */
-export interface MachineFacts {
-  spec: MachineSpec;
-  installs: boolean;
-  suspends: boolean;
+interface MachineFacts {
+  provider: MachineProvider;
+  /** The id of the sandbox, which is that of its session. */
+  id: string;
+  options: Readonly<Record<string, unknown>>;
+  network: Network;
+  /** The address of the deployment. */
+  publicUrl: string;
   workspace: string;
   bucket: Bucket;
   /** The name of the machine that must answer, as `start` returned it; without it, whichever is started does. */
   machine?: string | undefined;
   /** See `SandboxAddress`. */
   isOpen?: (() => boolean) | undefined;
-  /** The variables of the runner. */
-  runnerEnv: Record<string, string>;
 }
 
 /** A machine is extended again after this time, in ms, if it is used. */
@@ -30,8 +39,10 @@ const EXTEND_MS = LEASE_MS / 6;
  * files: a machine that has lost its files has another one.
  */
 export function machineSandbox(vendor: Vendor, facts: MachineFacts): Sandbox {
-  const { spec, workspace, bucket, isOpen, runnerEnv } = facts;
-  const { labels } = spec;
+  const { provider, id, options, network, publicUrl, workspace, bucket, isOpen } = facts;
+  const labels = { deployment: deploymentOf(publicUrl), sandbox: id };
+  const ownHost = new URL(publicUrl).hostname;
+  const runnerEnv = { RIGGER_ARCHIVE: `${publicUrl}/machines/${id}/archive` };
   const [machineId, runnerName] = partsOf(facts.machine);
   /** The machine that answers; null if it is to be looked up again. */
   let located: Promise<Machine> | null = null;
@@ -51,13 +62,13 @@ export function machineSandbox(vendor: Vendor, facts: MachineFacts): Sandbox {
       const machine = await mapErrors(startMachine);
       located = Promise.resolve(machine);
       extendedAt = Date.now();
-      if (facts.installs) await mapErrors(install);
+      if (provider.installs) await mapErrors(install);
       const name = await runner.request<string>({ do: "start", workspace, machine: undefined });
       runner.machine = name;
       return `${machine.id}/${name}`;
     },
 
-    ...(facts.suspends && {
+    ...(provider.suspends && {
       suspend: () =>
         onEach(async (machine) => {
           if (machine.state === "running") await vendor.suspend?.(machine);
@@ -72,7 +83,7 @@ export function machineSandbox(vendor: Vendor, facts: MachineFacts): Sandbox {
     const [machine, ...others] = await vendor.find(labels);
     // A creation that was given up may have been made after all.
     for (const other of others) await vendor.destroy(other);
-    if (!machine) return vendor.create(spec);
+    if (!machine) return vendor.create({ labels, options, hosts: hostsOf(network, ownHost) });
     return machine.state === "running" ? machine : vendor.resume(machine);
   }
 
@@ -157,6 +168,21 @@ export function machineSandbox(vendor: Vendor, facts: MachineFacts): Sandbox {
     });
   }
 }
+
+/** Returns the label of a deployment's machines: its host and port. */
+export const deploymentOf = (publicUrl: string): string => new URL(publicUrl).host;
+
+/** Returns the hosts that a machine may reach: those of its network, and the deployment's own. */
+function hostsOf(network: Network, ownHost: string): MachineSpec["hosts"] {
+  if (network === "open") return "open";
+  const allowed = network === "none" ? [] : network.allow;
+  const named = allowed.flatMap((entry) => (entry === "default" ? DEFAULT_HOSTS : [entry]));
+  return [...new Set([...named, ownHost])];
+}
+
+/** Returns whether a name is that of the machine with a vendor's id. */
+export const isOfMachine = (name: string, machineId: string): boolean =>
+  partsOf(name)[0] === machineId;
 
 /** Returns the vendor's id and the runner's name in a machine's name. */
 function partsOf(name: string | undefined): [id: string | undefined, runner: string | undefined] {

@@ -9,7 +9,7 @@ import type { RunnerLink } from "../runner-client";
 export const LEASE_MS = 30 * 60_000;
 
 /** The labels of a machine. They are stored at the vendor, so that a machine is found whoever has made it. */
-export interface Labels {
+interface Labels {
   /** The deployment: the host of its public URL. Several deployments may use one account of the vendor. */
   deployment: string;
   /** The id of the sandbox, which is that of its session. */
@@ -27,56 +27,52 @@ export interface Machine {
 }
 
 /** A machine to make. */
-export interface MachineSpec<Options = unknown> {
+export interface MachineSpec {
   labels: Labels;
-  /** The provider's options of `config.sandbox`, parsed by its schema. */
-  options: Options;
-  /** The hosts that programs may reach, in the form of `config.sandbox.network`; "open" for all, an empty list for none. */
+  /** The provider's options of `config.sandbox`, as its schema has checked them. */
+  options: Readonly<Record<string, unknown>>;
+  /** The hosts that programs may reach, or "open" for all. A host may be `*.example.com`, or an IP address. */
   hosts: "open" | readonly string[];
-  /** Variables of every process of the machine, if the vendor has them. They are no secrets. */
-  variables: Record<string, string>;
 }
 
 /** The client of a vendor's API. Methods reject with a `SandboxError`. */
-export interface Vendor<M extends Machine = Machine, Options = unknown> {
+export interface Vendor<M extends Machine = Machine> {
   /**
    * Makes a machine that lives for `LEASE_MS`, and returns once it runs. If it fails half-way, a machine may be left, which
    * `find` finds.
    */
-  create(spec: MachineSpec<Options>): Promise<M>;
+  create(spec: MachineSpec): Promise<M>;
   /** Returns the machines of a sandbox that exist, running or suspended, the oldest first. */
   find(labels: Labels): Promise<M[]>;
   /** Yields all machines of a deployment. */
   list(deployment: string): AsyncIterable<M>;
   /** Returns the machine with an id; null if it is gone. */
   get(id: string): Promise<M | null>;
-  /** Lets a suspended machine continue, for `LEASE_MS`, and returns once it runs. Rejects as lost if it is gone. */
+  /** Lets a suspended machine continue, for `LEASE_MS`, and returns once it runs. */
   resume(machine: M): Promise<M>;
   /** Stops a machine and keeps it: see `suspend` of `Sandbox`. Absent if the vendor cannot. */
   suspend?(machine: M): Promise<void>;
-  /** Lets a running machine live for `LEASE_MS` from now. Absent if the vendor sets no end, or it cannot be moved. */
+  /** Lets a running machine live for `LEASE_MS` from now. Absent if its end cannot be moved. */
   extend?(machine: M): Promise<void>;
   /** Destroys a machine. Does nothing if it is gone. */
   destroy(machine: M): Promise<void>;
   /**
-   * Returns the link to a running machine. Commands run as root. A failure of the link rejects as transient, also if the machine
-   * may be gone: the caller then asks `get`.
+   * Returns the link to a running machine, whose commands run as root. Its failures are transient, also if the machine may
+   * be gone: the caller then asks `get`.
    */
   link(machine: M): RunnerLink;
 }
 
-/** A provider of machines. */
-export interface MachineProvider<Settings, Options = unknown> {
+/** A provider of sandboxes in vendors' machines: what its machines are like. */
+export interface MachineProvider {
   /** The schema of its options in `config.sandbox`, all optional. */
-  options: z.ZodObject & z.ZodType<Options>;
+  options: z.ZodObject;
   /** Returns why its machines can't have this network; null if they can. */
   networkProblem(network: Network): string | null;
   /** The network of a session that asks for none. */
   defaultNetwork: Network;
-  /** Whether the runner must be copied into a new machine. Otherwise the vendor has put it there. */
+  /** Whether the runner has to be copied into a new machine. Otherwise the vendor's client has put it there. */
   installs: boolean;
   /** Whether its machines can be suspended. */
   suspends: boolean;
-  /** Creates the client of the vendor's API. Nothing happens before its first use. */
-  open(settings: Settings): Vendor<Machine, Options>;
 }

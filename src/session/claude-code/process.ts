@@ -1,6 +1,5 @@
 import { programStart, transcriptPath, uuidOf } from "../../agent/claude-code/options";
 import { interruptLine, promptLine, readLine } from "../../agent/claude-code/protocol";
-import { commandEnv } from "../../sandbox/egress";
 import { type ProgramLine, type Programs, type Sandbox, SandboxError } from "../../sandbox/sandbox";
 import { errorText, log } from "../../shared/log";
 import { settledWithin } from "../../shared/timeout";
@@ -133,7 +132,7 @@ export class ClaudeCodeProcess {
     const { store, commit } = this.#context;
     const known = store.process.read();
     const id = known?.id ?? `claude_${crypto.randomUUID()}`;
-    const setup = setupOfProcess(store, commandEnv(await this.#sessionEnv.read()));
+    const setup = setupOfProcess(store, await this.#sessionEnv.ofCommands());
     const { files, command, env } = programStart(id, setup);
     if (!known) {
       await putBackTranscript(id, sandbox, store);

@@ -1,4 +1,5 @@
-import { DEFAULT_NETWORK, type Egress, type EnvValue, egressTo } from "../../sandbox/egress";
+import { type Egress, type EnvValue, egressTo } from "../../sandbox/egress";
+import { defaultNetwork } from "../../sandbox/providers";
 import { errorText, log } from "../../shared/log";
 import { MODEL_HOSTS } from "../deployment";
 import { isEnded } from "../rules/lifecycle";
@@ -37,7 +38,7 @@ function egressOf<Text>(
   }
   const { runtime, sandbox } = store.identity.config;
   return egressTo(host, {
-    network: sandbox?.network ?? DEFAULT_NETWORK,
+    network: sandbox?.network ?? defaultNetwork(store.state.sandbox.provider),
     env,
     modelHosts: runtime === "claude-code" ? MODEL_HOSTS : [],
   });

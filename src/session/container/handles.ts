@@ -1,7 +1,7 @@
 import { openSandbox } from "../../sandbox/providers";
 import type { Sandbox } from "../../sandbox/sandbox";
 import type { SessionContext } from "../context";
-import { workspace } from "../deployment";
+import { sandboxOptions } from "../deployment";
 
 /** The sandboxes through which a session reaches its container. Each is kept, since calls are ordered only on one stub. */
 export class ContainerHandles {
@@ -25,7 +25,8 @@ export class ContainerHandles {
     const { env, store } = this.#context;
     const { provider, id } = store.state.sandbox;
     const session = store.identity.id;
-    this.#atAddress ??= openSandbox(env, { provider, id, session }, { workspace });
+    const { sandbox: config } = store.identity.config;
+    this.#atAddress ??= openSandbox(env, { provider, id, session, config }, sandboxOptions);
     return this.#atAddress;
   }
 
@@ -34,8 +35,10 @@ export class ContainerHandles {
     if (this.#newest?.name !== name) {
       const { env, store } = this.#context;
       const { provider, id } = store.state.sandbox;
+      const { sandbox: config } = store.identity.config;
       const isOpen = () => this.#closed !== name;
-      const sandbox = openSandbox(env, { provider, id, machine: name, isOpen }, { workspace });
+      const address = { provider, id, machine: name, isOpen, config };
+      const sandbox = openSandbox(env, address, sandboxOptions);
       this.#newest = { name, sandbox };
     }
     return this.#newest.sandbox;
@@ -44,6 +47,12 @@ export class ContainerHandles {
   /** Closes the sandbox of the newest container, which is about to be destroyed. */
   close(): void {
     this.#closed = this.newestName;
+  }
+
+  /** Opens the sandbox of a container that was closed, and continues. */
+  reopen(): void {
+    this.#closed = null;
+    this.#newest = null;
   }
 
   /** Forgets the sandboxes, after the session was erased. */

@@ -1,21 +1,25 @@
 import { copyArchive } from "../../sandbox/archive";
+import { isOfMachine } from "../../sandbox/machines/machine-sandbox";
 import { type Sandbox, SandboxError } from "../../sandbox/sandbox";
 import { jitteredBackoffMs } from "../../shared/backoff";
 import { errorText, log } from "../../shared/log";
 import type { SessionContext } from "../context";
 import { workspace } from "../deployment";
+import type { MachineNeed } from "../rpc";
 import {
   type ContainerState,
   failSave,
   giveUp,
   isPending,
   isWanted,
+  markContinued,
   markDirty,
   markLost,
   markReleased,
   markRestoring,
   markSaved,
   markStarted,
+  neededOf,
   type Pending,
   requestReplacement,
   retryAtOf,
@@ -98,6 +102,16 @@ export class ContainerLifecycle {
     // Started in a later tick, since the work commits changes itself.
     this.#work = Promise.resolve().then(() => this.#workOnPending());
     this.#context.waitUntil(this.#work);
+  }
+
+  /** Returns how the session needs the machine with a vendor's id. */
+  needOf(machineId: string): MachineNeed {
+    const container = this.#container();
+    const needed = container && !this.#context.store.state.removed && neededOf(container);
+    if (!needed) return "gone";
+    const { name, suspended } = needed;
+    if (name !== null && !isOfMachine(name, machineId)) return "gone";
+    return suspended ? "suspended" : "running";
   }
 
   /** Returns whether the session needs a container. */
@@ -199,7 +213,7 @@ export class ContainerLifecycle {
     try {
       if (before.phase === "starting") await this.#start(before);
       else if (before.phase === "saving") await this.#save(before);
-      else await this.#release();
+      else await this.#release(before);
     } catch (error) {
       this.#log("container.failed", error, { phase, attempts });
       const after = this.#pending();
@@ -213,23 +227,31 @@ export class ContainerLifecycle {
 
   async #start(before: ContainerState & { phase: "starting" }): Promise<void> {
     const { store } = this.#context;
-    const name = (await this.#resumeRestore(before)) ?? (await this.#startNew(before));
+    const name = (await this.#resumeRestore(before)) ?? (await this.#startAny(before));
     this.#change("starting", (container, now) => {
-      setContainerState(store, markStarted(container, name), now);
+      const isSame = container.suspended === name;
+      const after = isSame ? markContinued(container) : markStarted(container, name);
+      setContainerState(store, after, now);
       const { lifecycle } = store.state;
       if (lifecycle.status === "initializing") setLifecycle(store, activate(lifecycle, now), now);
     });
   }
 
-  /** Starts a container with its initial files. Returns its name. */
-  async #startNew({ saved, clean }: ContainerState): Promise<string> {
+  /** Starts a container with its initial files, or lets the suspended one continue. Returns its name. */
+  async #startAny({
+    saved,
+    clean,
+    suspended,
+    attempts,
+  }: ContainerState & { phase: "starting" }): Promise<string> {
     const { store } = this.#context;
     const sandbox = this.#handles.atAddress();
+    if (suspended !== undefined && attempts < ATTEMPTS_IN_ONE) this.#handles.reopen();
     // An interrupted attempt may have left a container that is not in its initial state.
-    if (!clean) await sandbox.destroy();
+    else if (!clean) await sandbox.destroy();
     const name = await sandbox.start?.();
     if (name === undefined) throw new Error("the sandbox knows no start");
-    if (!saved) return name;
+    if (!saved || name === suspended) return name;
     this.#change("starting", (container, now) =>
       setContainerState(store, markRestoring(container, name), now),
     );
@@ -287,14 +309,31 @@ export class ContainerLifecycle {
     this.#retry = null;
   }
 
-  async #release(): Promise<void> {
+  async #release({ suspends, attempts }: ContainerState & { phase: "releasing" }): Promise<void> {
     await this.#calls.settled();
     this.#handles.close();
-    await this.#handles.atAddress().destroy();
+    const sandbox = this.#handles.atAddress();
+    const isSuspended = suspends !== undefined && attempts < ATTEMPTS_IN_ONE && sandbox.suspend;
+    if (isSuspended) await this.#suspend(sandbox);
+    else await sandbox.destroy();
     const { store } = this.#context;
-    this.#change("releasing", (container, now) =>
-      setContainerState(store, markReleased(container), now),
-    );
+    this.#change("releasing", (container, now) => {
+      // It may have been decided meanwhile that it is to be destroyed.
+      const isKept = isSuspended !== undefined && container.suspends === suspends;
+      if (isSuspended && !isKept) return;
+      setContainerState(store, markReleased(container, isKept), now);
+    });
+  }
+
+  /** Suspends the container. The process of Claude Code is ended first: not every provider keeps what runs. */
+  async #suspend(sandbox: Sandbox): Promise<void> {
+    const { store } = this.#context;
+    const process = store.process.read();
+    if (process) {
+      await sandbox.kill(process.id);
+      this.#commit(() => store.process.forget());
+    }
+    await sandbox.suspend?.();
   }
 
   #giveUp({ phase }: Pending, error: unknown): void {

@@ -57,21 +57,29 @@ describe("every transition of a container", () => {
     ["a start ends in an unused container", markStarted(starting, "m"), unused],
     ["a start that comes late changes nothing", markStarted(releasing, "m"), releasing],
     ["what changes its files is noted", markDirty(unused), ready],
-    ["one that was used is saved", requestRelease(ready, true), { ...saving, attempts: 0 }],
-    ["one that was not is given back", requestRelease(unused, true), { ...releasing, attempts: 0 }],
+    [
+      "one that was used is saved",
+      requestRelease(ready, { keep: true }),
+      { ...saving, attempts: 0 },
+    ],
+    [
+      "one that was not is given back",
+      requestRelease(unused, { keep: true }),
+      { ...releasing, attempts: 0 },
+    ],
     [
       "a container without files to keep is released",
-      requestRelease(ready, false),
+      requestRelease(ready, { keep: false }),
       { ...releasing, attempts: 0 },
     ],
     [
       "a starting container is released",
-      requestRelease(starting, true),
+      requestRelease(starting, { keep: true }),
       { ...releasing, attempts: 0 },
     ],
     [
       "a release cancels a requested restart",
-      requestRelease({ ...saving, ...wanted }, true),
+      requestRelease({ ...saving, ...wanted }, { keep: true }),
       saving,
     ],
     [
@@ -124,8 +132,8 @@ describe("every transition of a container", () => {
 /** The transitions of a container, in any order. */
 const happening = fc.constantFrom<(container: ContainerState) => ContainerState>(
   requestStart,
-  (container) => requestRelease(container, true),
-  (container) => requestRelease(container, false),
+  (container) => requestRelease(container, { keep: true }),
+  (container) => requestRelease(container, { keep: false }),
   (container) => (isPending(container) ? startAttempt(container) : container),
   (container) => (isPending(container) ? giveUp(container) : container),
   (container) => failSave(container, { now: 0, delayMs: 1, message: "why" }),
@@ -164,7 +172,7 @@ describe("after any sequence of transitions of a container", () => {
           const holds =
             container.phase === "saving" || (container.phase === "ready" && container.used);
           if (!held || holds) continue;
-          const unwanted = sameAs(container, requestRelease(was, false));
+          const unwanted = sameAs(container, requestRelease(was, { keep: false }));
           expect(container.saved === after || container.lost || unwanted).toBe(true);
         }
       }),
@@ -182,7 +190,7 @@ describe("after any sequence of transitions of a container", () => {
           requestStart,
           markDirty,
           markReleased,
-          (given) => requestRelease(given, keep),
+          (given) => requestRelease(given, { keep }),
           (given) => markStarted(given, "m"),
           (given) => markSaved(given, after),
           (given) => markLost(given, "m"),

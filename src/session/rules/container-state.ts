@@ -33,16 +33,24 @@ interface Known {
 /**
  * The state of a session's container, for providers of containers. It is stored in this form. `attempts` counts the
  * attempts of a phase. `used` means that files may have changed since the start, and `unsaved` that they may have changed
- * since the last save. `restoring` is the name of the container whose restore has begun. `again` requests another start once this container is gone. A transition that does not apply
- * returns the same object.
+ * since the last save. `restoring` is the name of the container whose restore has begun. `again` requests another start
+ * once this container is gone. `suspends` is the name of the container that is suspended instead of destroyed, and
+ * `suspended` of the one that was. A transition that does not apply returns the same object.
  */
 export type ContainerState = Known &
   (
-    | { phase: "none" }
-    | { phase: "starting"; attempts: number; restoring?: string }
+    | { phase: "none"; suspended?: string }
+    | { phase: "starting"; attempts: number; restoring?: string; suspended?: string }
     | { phase: "ready"; name: string; used: boolean; unsaved?: true }
-    | { phase: "saving"; name: string; attempts: number; again: boolean; failure?: SaveFailure }
-    | { phase: "releasing"; attempts: number; again: boolean }
+    | {
+        phase: "saving";
+        name: string;
+        attempts: number;
+        again: boolean;
+        failure?: SaveFailure;
+        suspends?: string;
+      }
+    | { phase: "releasing"; attempts: number; again: boolean; suspends?: string }
   );
 
 /** A container in a phase that has work pending. */
@@ -70,7 +78,7 @@ export const isWanted = ({ phase }: ContainerState): boolean =>
  * released starts again afterwards. One that waits for another attempt to save it is ready at once.
  */
 export function requestStart(container: ContainerState): ContainerState {
-  if (container.phase === "none") return { ...knownOf(container), phase: "starting", attempts: 0 };
+  if (container.phase === "none") return { ...container, phase: "starting", attempts: 0 };
   if (retryAtOf(container) !== null) return keptReady(container);
   const goes = container.phase === "saving" || container.phase === "releasing";
   return goes && !container.again ? { ...container, again: true } : container;
@@ -78,30 +86,49 @@ export function requestStart(container: ContainerState): ContainerState {
 
 /**
  * Returns the state after the session released its container. If `keep` is true and files may have changed, the
- * workspace is saved first.
+ * workspace is saved first. With `suspend` the container is suspended, not destroyed.
  */
-export function requestRelease(container: ContainerState, keep: boolean): ContainerState {
+export function requestRelease(
+  container: ContainerState,
+  { keep, suspend = false }: { keep: boolean; suspend?: boolean },
+): ContainerState {
   switch (container.phase) {
     case "none":
-      return container;
-    case "ready":
-      if (!keep || !container.used) return releasing(container);
-      return {
+      return container.suspended === undefined || suspend ? container : releasing(container);
+    case "ready": {
+      const { name } = container;
+      const suspends = suspend ? name : undefined;
+      if (!keep || !container.used) return releasing(container, suspends);
+      const saving = {
         ...knownOf(container),
         saves: container.saves + 1,
         phase: "saving",
-        name: container.name,
-        attempts: 0,
-        again: false,
-      };
+      } as const;
+      return { ...saving, name, attempts: 0, again: false, ...(suspend && { suspends: name }) };
+    }
     case "starting":
-      return releasing(container);
+      return releasing(container, suspend ? container.suspended : undefined);
     case "saving":
       if (!keep) return releasing(container);
-      return container.again ? { ...container, again: false } : container;
+      return notAgain(container, suspend);
     case "releasing":
-      return container.again ? { ...container, again: false } : container;
+      return notAgain(container, suspend);
   }
+}
+
+/** Returns the state of a container that is on its way out and not needed again. */
+function notAgain<C extends { again: boolean; suspends?: string }>(
+  container: C,
+  suspend: boolean,
+): C {
+  if (!container.again && (suspend || container.suspends === undefined)) return container;
+  return { ...(suspend ? container : withoutSuspension(container)), again: false };
+}
+
+/** Returns the state in which the container will be destroyed. */
+function withoutSuspension<C extends { suspends?: string }>(container: C): C {
+  const { suspends: _, ...rest } = container;
+  return rest as C;
 }
 
 /** Returns the state in which another attempt begins. After the first attempt, a container may exist at the address. */
@@ -129,7 +156,11 @@ export function failSave(
   if (container.again) return keptReady(container);
   const { now, delayMs, message } = failed;
   const since = container.failure?.since ?? now;
-  if (now - since >= SAVE_PATIENCE_MS) return markLost(container, container.name);
+  if (now - since >= SAVE_PATIENCE_MS) {
+    // A suspended container keeps its files.
+    const { suspends, name } = container;
+    return suspends === undefined ? markLost(container, name) : releasing(container, suspends);
+  }
   return { ...container, failure: { since, retryAt: now + delayMs, message } };
 }
 
@@ -147,6 +178,13 @@ export const markRestoring = (container: ContainerState, name: string): Containe
 export function markStarted(container: ContainerState, name: string): ContainerState {
   if (container.phase !== "starting") return container;
   return { ...knownOf(container), lost: false, phase: "ready", name, used: false };
+}
+
+/** Returns the state after the suspended container continues with its files, which its programs may change at once. */
+export function markContinued(container: ContainerState): ContainerState {
+  if (container.phase !== "starting" || container.suspended === undefined) return container;
+  const { suspended: name } = container;
+  return { ...knownOf(container), lost: false, phase: "ready", name, used: true };
 }
 
 /** Returns the state before files of the container change. */
@@ -183,12 +221,13 @@ export function markCheckpoint(
  * `keep` as for `requestRelease`.
  */
 export const requestReplacement = (container: ContainerState, keep: boolean): ContainerState =>
-  container.phase === "ready" ? requestStart(requestRelease(container, keep)) : container;
+  container.phase === "ready" ? requestStart(requestRelease(container, { keep })) : container;
 
 /** Returns the state after the workspace was saved: the container can be released. */
 export function markSaved(container: ContainerState, workspace: SavedWorkspace): ContainerState {
   if (container.phase !== "saving") return container;
-  return { ...releasing(container), saved: workspace, again: container.again };
+  const { suspends, again } = container;
+  return { ...releasing(container, suspends), saved: workspace, again };
 }
 
 /**
@@ -206,10 +245,14 @@ export function markLost(container: ContainerState, name: string): ContainerStat
   };
 }
 
-/** Returns the state after the container was released. It starts again if that was requested. */
-export function markReleased(container: ContainerState): ContainerState {
+/**
+ * Returns the state after the container was released: suspended, or else destroyed. It starts again if that was
+ * requested.
+ */
+export function markReleased(container: ContainerState, suspended = false): ContainerState {
   if (container.phase !== "releasing") return container;
-  return released({ ...container, clean: true });
+  if (!suspended) return released({ ...withoutSuspension(container), clean: true });
+  return released({ ...container, clean: false });
 }
 
 /**
@@ -223,7 +266,7 @@ export function giveUp(container: Pending): ContainerState {
     case "saving":
       return container.again ? keptReady(container) : markLost(container, container.name);
     case "releasing":
-      return released(container);
+      return released(withoutSuspension(container));
   }
 }
 
@@ -248,17 +291,47 @@ function sandboxState(container: ContainerState): SandboxInfo["state"] {
     case "none":
     case "releasing":
       if (container.lost) return "lost";
-      return container.saved ? "suspended" : "none";
+      return container.saved || isSuspended(container) ? "suspended" : "none";
+  }
+}
+
+const isSuspended = (container: ContainerState): boolean =>
+  ("suspended" in container || "suspends" in container) && container.phase !== "starting";
+
+/**
+ * Returns the name of the container that the session needs as it is, and whether it is suspended; null for any, while one
+ * is started, and undefined if it needs none.
+ */
+export function neededOf(
+  container: ContainerState,
+): { name: string | null; suspended: boolean } | undefined {
+  switch (container.phase) {
+    case "starting":
+      return { name: null, suspended: false };
+    case "ready":
+    case "saving":
+      return { name: container.name, suspended: false };
+    case "releasing":
+    case "none": {
+      const name = container.phase === "none" ? container.suspended : container.suspends;
+      return name === undefined ? undefined : { name, suspended: true };
+    }
   }
 }
 
 const knownOf = ({ saved, saves, clean, lost }: Known): Known => ({ saved, saves, clean, lost });
 
-function releasing(container: ContainerState): ContainerState & { phase: "releasing" } {
-  return { ...knownOf(container), phase: "releasing", attempts: 0, again: false };
+function releasing(
+  container: ContainerState,
+  suspends?: string,
+): ContainerState & { phase: "releasing" } {
+  const state = { ...knownOf(container), phase: "releasing", attempts: 0, again: false } as const;
+  return suspends === undefined ? state : { ...state, suspends };
 }
 
 function released(container: ContainerState & { phase: "releasing" }): ContainerState {
-  if (!container.again) return { ...knownOf(container), phase: "none" };
-  return { ...knownOf(container), phase: "starting", attempts: 0 };
+  const { suspends: suspended } = container;
+  const known = { ...knownOf(container), ...(suspended !== undefined && { suspended }) };
+  if (!container.again) return { ...known, phase: "none" };
+  return { ...known, phase: "starting", attempts: 0 };
 }

@@ -5,7 +5,7 @@ import { DecryptionError } from "../../shared/encryption";
 import { errorText, log } from "../../shared/log";
 import { Serial } from "../../shared/serial";
 import type { SessionContext } from "../context";
-import { workspace } from "../deployment";
+import { sandboxOptions, workspace } from "../deployment";
 import { type Caller, ok, type Result, refuse, type SessionSpec } from "../rpc";
 import { newEnv } from "../session-env";
 import { SnapshotBucket, savedKey, workspaceKey } from "../storage/snapshot-bucket";
@@ -176,7 +176,7 @@ export class SessionRestore {
   }
 
   #sandbox(info: CleanupRecord["sandbox"]): Sandbox {
-    return openSandbox(this.#context.env, info, { workspace });
+    return openSandbox(this.#context.env, info, sandboxOptions);
   }
 }
 

@@ -40,6 +40,8 @@ export interface Identity
   /** The id of the conversation history. A session that starts from an earlier one has the same `sessionId`. */
   sessionId: string;
   createdAt: number;
+  /** Identifies requests of its machine, if that is a vendor's: they come through the internet. */
+  machineToken?: string | undefined;
 }
 
 /** The properties of a session that a caller may change. */

@@ -8,6 +8,7 @@ import type { Call } from "../storage/calls";
 import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { closeAgentRun, openTask, setupOf } from "./agents";
+import { machineAccess } from "./machine-access";
 import { type RunChange, scopeOf } from "./state";
 import { finishTool } from "./tool-calls";
 import { closeTurns, type Drafts } from "./turns";
@@ -137,6 +138,7 @@ export function setupOfProcess(store: SessionStore, env: Record<string, string>)
     uuid: uuidOf(sessionId),
     workspace,
     env,
+    api: apiOf(store),
     model: modelOf(config.model).id,
     systemPrompt,
     effort,
@@ -151,4 +153,10 @@ export function setupOfProcess(store: SessionStore, env: Record<string, string>)
       }),
     ),
   };
+}
+
+/** Returns where the process sends its model calls; undefined if they are answered where they leave the container. */
+function apiOf(store: SessionStore): ProgramSetup["api"] {
+  const access = machineAccess(store);
+  return access && { url: `${access.url}/model`, key: access.token };
 }

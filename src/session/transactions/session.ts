@@ -1,4 +1,6 @@
 import type { PublicError } from "../../events/event";
+import { isVendor } from "../../sandbox/providers";
+import { randomHex } from "../../shared/bytes";
 import type { StoredText } from "../../shared/encryption";
 import type { Caller, SessionPatch, SessionSpec } from "../rpc";
 import { newContainerState, requestRelease } from "../rules/container-state";
@@ -46,8 +48,12 @@ export function createSession(store: SessionStore, beginning: NewSession, now: n
   const sessionId = source?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
   const { env: _given, ...given } = spec.config;
   const config = Object.keys(env).length === 0 ? given : { ...given, env };
+  const machineToken = isVendor(spec.provider) ? randomHex() : undefined;
   store.create(
-    { ...identity, config, requestHash, owner: caller.owner, sessionId, createdAt: now },
+    {
+      ...{ ...identity, config, requestHash, owner: caller.owner, sessionId, createdAt: now },
+      ...(machineToken !== undefined && { machineToken }),
+    },
     { limits, tags, description, userId },
     newState(spec, now),
   );
@@ -99,7 +105,7 @@ export function applyDeadline(
 /** Releases the session's container without saving its workspace, whose changes since the last save are lost. */
 export function discardWorkspace(store: SessionStore, now: number): void {
   const { machine: container } = store.state;
-  if (container) setContainerState(store, requestRelease(container, false), now);
+  if (container) setContainerState(store, requestRelease(container, { keep: false }), now);
 }
 
 /** Terminates the session, after its running message. Does nothing if the session has ended. */

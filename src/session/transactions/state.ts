@@ -1,4 +1,5 @@
 import type { EventBody, EventScope } from "../../events/event";
+import { suspends } from "../../sandbox/providers";
 import {
   type ContainerState,
   isUnsaved,
@@ -52,10 +53,11 @@ export function setLifecycle(store: SessionStore, after: Lifecycle, now: number)
   const awake = after.status === "active";
   if (container) {
     const keep = keepsWorkspace(store);
+    const suspend = after.status === "idle" && suspends(sandbox.provider);
     change(store, { lifecycle: after }, now);
     setContainerState(
       store,
-      awake ? requestStart(container) : requestRelease(container, keep),
+      awake ? requestStart(container) : requestRelease(container, { keep, suspend }),
       now,
     );
   } else {

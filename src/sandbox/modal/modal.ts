@@ -1,0 +1,130 @@
+// Machines of Modal. Its API speaks gRPC only, so that a Worker can't call it: a small web endpoint of the deployment's
+// owner, rigger_modal.py, makes, suspends and ends machines. The runner's HTTP server is reached over a connect token.
+
+import { z } from "zod";
+import { toBase64 } from "../../shared/bytes";
+import { DEFAULT_NETWORK } from "../egress";
+import { type Api, createApi } from "../machines/api";
+import { runnerArchive } from "../machines/runner-archive";
+import { keepAlive, servedLink } from "../machines/served-link";
+import { LEASE_MS, type Machine, type MachineProvider, type Vendor } from "../machines/vendor";
+
+/** What a deployment needs to use Modal. */
+interface ModalSettings {
+  /** The address of the web endpoint. */
+  endpointUrl: string;
+  /** A proxy auth token of the workspace, which the endpoint requires. */
+  key: string;
+  secret: string;
+}
+
+export const modal: MachineProvider = {
+  options: z.strictObject({
+    image: z.string().min(1).max(255).optional(),
+    region: z.string().min(1).max(63).optional(),
+    cpus: z.number().min(0.125).max(64).optional(),
+    memoryMb: z.int().min(128).max(344_064).optional(),
+  }),
+  networkProblem: () => null,
+  defaultNetwork: DEFAULT_NETWORK,
+  installs: false,
+  suspends: true,
+};
+
+const ModalMachine = z.object({
+  id: z.string().min(1),
+  sandbox: z.string(),
+  state: z.enum(["running", "suspended"]),
+  createdAt: z.number(),
+  /** The connect token of a running machine, and the address that it is for. */
+  url: z.url().nullish(),
+  token: z.string().nullish(),
+});
+
+type ModalMachine = Machine & Omit<z.infer<typeof ModalMachine>, keyof Machine>;
+
+const Page = z.object({ machines: z.array(ModalMachine), next: z.string().nullish() });
+
+/** The time to make or restore a machine, whose image may have to be built, in ms. */
+const START_MS = 110_000;
+
+/** Returns the client of a deployment's web endpoint. */
+export function openModal({ endpointUrl, key, secret }: ModalSettings): Vendor<ModalMachine> {
+  const api: Api = createApi({
+    vendor: "Modal",
+    baseUrl: endpointUrl.replace(/\/+$/, ""),
+    headers: { "modal-key": key, "modal-secret": secret },
+    secrets: [key, secret],
+    requestIdHeader: "modal-function-call-id",
+  });
+  const path = ({ id }: Pick<Machine, "id">, action = "") =>
+    `/machines/${encodeURIComponent(id)}${action}`;
+
+  /** Returns the server of a machine. Its token is no secret to the machine, and is sent nowhere else. */
+  const served = ({ url, token }: ModalMachine) => ({
+    url: (url ?? "").replace(/\/+$/, ""),
+    headers: { authorization: `Bearer ${token ?? ""}` },
+    errorOf: api.errorOf,
+  });
+
+  async function* list(query: Record<string, string>): AsyncGenerator<ModalMachine> {
+    for (let next: string | null | undefined = ""; next != null; ) {
+      const search = new URLSearchParams({ ...query, ...(next && { after: next }) });
+      const page: z.infer<typeof Page> = await api.call({
+        method: "GET",
+        path: `/machines?${search}`,
+        answer: Page,
+      });
+      yield* page.machines;
+      ({ next } = page);
+    }
+  }
+
+  return {
+    create: ({ labels, options, hosts }) =>
+      api.call({
+        method: "POST",
+        path: "/machines",
+        body: { ...labels, options, hosts, idleMs: LEASE_MS, runner: toBase64(runnerArchive) },
+        answer: ModalMachine,
+        timeoutMs: START_MS,
+      }),
+
+    async find({ deployment, sandbox }) {
+      const machines: ModalMachine[] = [];
+      for await (const machine of list({ deployment, sandbox })) machines.push(machine);
+      return machines.sort((a, b) => a.createdAt - b.createdAt);
+    },
+
+    list: (deployment) => list({ deployment }),
+
+    get: (id) => api.find({ method: "GET", path: path({ id }), answer: ModalMachine }),
+
+    resume: (machine) =>
+      api.call({
+        method: "POST",
+        path: path(machine, "/resume"),
+        answer: ModalMachine,
+        repeatable: true,
+        timeoutMs: START_MS,
+      }),
+
+    async suspend(machine) {
+      const timeoutMs = START_MS;
+      await api.find({
+        method: "POST",
+        path: path(machine, "/suspend"),
+        repeatable: true,
+        timeoutMs,
+      });
+    },
+
+    extend: (machine) => keepAlive(served(machine)),
+
+    async destroy(machine) {
+      await api.find({ method: "DELETE", path: path(machine) });
+    },
+
+    link: (machine) => servedLink(served(machine)),
+  };
+}
