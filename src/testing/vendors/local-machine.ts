@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -9,11 +10,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable, Transform, type Writable } from "node:stream";
+import { type Duplex, Readable, Transform, type Writable } from "node:stream";
 import { asciiJson, RUNNER_HOME } from "../../container/protocol.ts";
 
 // Machines for the stand-ins of vendors' APIs: local folders in which real processes run.
@@ -37,9 +38,11 @@ let count = 0;
 export class LocalMachine {
   readonly root: string;
 
-  constructor() {
+  /** With another machine, the new one has its files. */
+  constructor(origin?: LocalMachine) {
     count += 1;
     this.root = join(BASE, String(count));
+    if (origin) cpSync(origin.root, this.root, { recursive: true });
     for (const path of OWN) mkdirSync(this.root + path, { recursive: true });
   }
 
@@ -215,9 +218,13 @@ function signalAll(folder: string, signal: NodeJS.Signals): void {
   }
 }
 
-/** Serves a handler of requests over HTTP on this computer. An error of the handler cuts the connection. */
+/**
+ * Serves a handler of requests over HTTP on this computer. An error of the handler cuts the connection. `upgrade` takes
+ * over the connections of WebSockets.
+ */
 export async function serveHandler(
   handle: (request: Request) => Promise<Response>,
+  upgrade?: (incoming: IncomingMessage, socket: Duplex) => void,
 ): Promise<{ url: string; close(): void }> {
   const server = createServer(async (incoming, outgoing) => {
     const gone = new AbortController();
@@ -242,6 +249,7 @@ export async function serveHandler(
       outgoing.destroy();
     }
   });
+  if (upgrade) server.on("upgrade", upgrade);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   server.unref();

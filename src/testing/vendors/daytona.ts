@@ -1,0 +1,177 @@
+import type { PortPreviewUrl, Sandbox } from "@daytona/api-client";
+import { type Box, problem, Sandboxes, type SandboxOptions } from "./daytona-sandboxes.ts";
+import { overMiniflare, overSocket } from "./daytona-socket.ts";
+import { daemonProblem } from "./daytona-toolbox.ts";
+import { Faults } from "./faults.ts";
+import { serveHandler } from "./local-machine.ts";
+
+// A stand-in for Daytona: the part of its API that Rigger and Daytona's own client use, at /api, and the toolboxes of its
+// sandboxes, at /toolbox/<id>. States, errors and limits follow Daytona's published source. Each API key is an
+// organization of its own.
+
+/** A request that was recorded. `status` is 0 until it is answered. */
+interface Asked {
+  call: string;
+  body: unknown;
+  status: number;
+}
+
+interface Organization {
+  sandboxes: Sandboxes;
+  faults: Faults;
+  asked: Asked[];
+}
+
+/** Creates a stand-in. `handle` answers requests. WebSockets are Miniflare's: `serveDaytona` has others. */
+export function standInDaytona(options: SandboxOptions = {}) {
+  const organizations = new Map<string, Organization>();
+  return { handle, follow, sandboxesOf, close };
+
+  async function handle(request: Request): Promise<Response> {
+    const organization = organizationOf(request);
+    if (!organization) return unauthorized(request);
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith("/__")) return control(request, organization);
+    return record(request, organization, () => {
+      if (pathname.startsWith("/toolbox/")) return toolbox(request, organization);
+      return api(request, organization.sandboxes);
+    });
+  }
+
+  /** Returns the messages of a request for a WebSocket, or an error. */
+  async function follow(request: Request): Promise<AsyncIterable<Uint8Array> | Response> {
+    const organization = organizationOf(request);
+    if (!organization) return unauthorized(request);
+    const box = organization.sandboxes.boxOfToolbox(request);
+    return box instanceof Response ? box : box.toolbox.follow(request);
+  }
+
+  /** Returns the sandboxes of an organization that exist. */
+  function sandboxesOf(key: string): Sandbox[] {
+    return organizations.get(key)?.sandboxes.all() ?? [];
+  }
+
+  function close(): void {
+    for (const { sandboxes } of organizations.values()) sandboxes.close();
+  }
+
+  function organizationOf(request: Request): Organization | undefined {
+    const [, key] = /^Bearer (dtn_\w+)$/.exec(request.headers.get("Authorization") ?? "") ?? [];
+    if (key === undefined) return undefined;
+    const organization = organizations.get(key) ?? {
+      sandboxes: new Sandboxes(options),
+      faults: new Faults(),
+      asked: [],
+    };
+    organizations.set(key, organization);
+    return organization;
+  }
+
+  /** Answers a test: `/__faults` injects a fault, `/__requests` lists what was asked, `/__vanish` loses a sandbox. */
+  async function control(request: Request, { faults, asked, sandboxes }: Organization) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/__requests") return Response.json(asked);
+    if (pathname === "/__sandboxes") return Response.json(sandboxes.all());
+    if (request.method === "DELETE") faults.clear();
+    else if (pathname === "/__faults") faults.add(await request.json());
+    else sandboxes.vanish(await request.text());
+    return new Response(null, { status: 204 });
+  }
+
+  async function record(
+    request: Request,
+    { faults, asked }: Organization,
+    act: () => Promise<Response>,
+  ): Promise<Response> {
+    const isJson = request.headers.get("Content-Type")?.startsWith("application/json");
+    const one: Asked = {
+      call: `${request.method} ${new URL(request.url).pathname}`,
+      body: isJson ? await request.clone().json() : undefined,
+      status: 0,
+    };
+    asked.push(one);
+    const response = await faults.around(request, act);
+    one.status = response.status;
+    return response;
+  }
+
+  async function toolbox(request: Request, { sandboxes }: Organization): Promise<Response> {
+    const box = sandboxes.boxOfToolbox(request);
+    if (box instanceof Response) return box;
+    if (request.headers.get("Upgrade") !== "websocket") return box.toolbox.answer(request);
+    const messages = box.toolbox.follow(request);
+    return messages instanceof Response ? messages : overMiniflare(messages);
+  }
+}
+
+type DaytonaStandIn = ReturnType<typeof standInDaytona>;
+
+async function api(request: Request, sandboxes: Sandboxes): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  const [, , kind, idOrName = "", act = "", value = ""] = pathname
+    .split("/")
+    .map(decodeURIComponent);
+  if (kind === "snapshots") return sandboxes.snapshot(request, idOrName);
+  if (kind !== "sandbox") return problem(request, 404, `Cannot ${request.method} ${pathname}`);
+  if (idOrName === "")
+    return request.method === "POST" ? sandboxes.create(request) : sandboxes.list(request);
+  const box = sandboxes.find(idOrName);
+  if (!box) return problem(request, 404, `Sandbox with ID or name ${idOrName} not found`);
+  return (
+    sandboxes.changeState(request, box, `${request.method} ${act}`.trim()) ??
+    setting(request, box, `${request.method} ${act}`, value)
+  );
+}
+
+/** Answers a request that concerns a setting of a sandbox. */
+async function setting(request: Request, box: Box, what: string, value: string): Promise<Response> {
+  const { dto } = box;
+  const set = (changes: Partial<Sandbox>) => Response.json(Object.assign(dto, changes));
+  switch (what) {
+    case "POST last-activity":
+      box.activeAt = Date.now();
+      return new Response(null, { status: 201 });
+    case "POST autostop":
+      return set({ autoStopInterval: Number(value) });
+    case "POST autopause":
+      return set({ autoPauseInterval: Number(value) });
+    case "POST autoarchive":
+      return set({ autoArchiveInterval: Number(value) });
+    case "POST autodelete":
+      return set({ autoDeleteInterval: Number(value) });
+    case "PUT labels": {
+      const { labels } = await request.json();
+      dto.labels = labels;
+      return Response.json({ labels });
+    }
+    case "GET ports": {
+      const url = `${new URL(request.url).origin}/preview/${dto.id}/${value}`;
+      return Response.json({ sandboxId: dto.id, url, token: "preview" } satisfies PortPreviewUrl);
+    }
+    case "GET toolbox-proxy-url":
+      return Response.json({ url: dto.toolboxProxyUrl });
+    default:
+      return problem(request, 404, `Cannot ${request.method} ${new URL(request.url).pathname}`);
+  }
+}
+
+function unauthorized(request: Request): Response {
+  const isToolbox = new URL(request.url).pathname.startsWith("/toolbox/");
+  if (!isToolbox) return problem(request, 401, "Invalid credentials");
+  return daemonProblem(request, 401, "authentication failed: Bearer token is invalid");
+}
+
+/** Serves a stand-in over HTTP on this computer. */
+export function serveDaytona(standIn: DaytonaStandIn): Promise<{ url: string; close(): void }> {
+  return serveHandler(standIn.handle, async (incoming, socket) => {
+    const { url, headers } = incoming;
+    const entries = Object.entries(headers).filter(([name]) => name !== "connection");
+    const request = new Request(`http://${headers.host}${url}`, {
+      headers: entries.map(([name, value]): [string, string] => [name, String(value)]),
+    });
+    const messages = await standIn.follow(request);
+    if (!(messages instanceof Response)) return overSocket(incoming, socket, messages);
+    const head = [`HTTP/1.1 ${messages.status} Refused`, "Connection: close"].join("\r\n");
+    socket.end(`${head}\r\n\r\n${await messages.text()}`);
+  });
+}
