@@ -1,9 +1,14 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { canStandIn, serveContainers } from "./src/container/stand-in.ts";
+import { startVendors } from "./src/testing/vendors/outside.ts";
+
+const vendors = await startVendors();
 
 /** Answers what the Worker under test asks of the world: nothing in a test reaches the network. */
 function outside(request: Request): Response | Promise<Response> {
+  const answer = vendors.answer(request);
+  if (answer) return answer;
   const { host, pathname, search } = new URL(request.url);
   if (host === "aimock.test") return fetch(process.env.AIMOCK_URL + pathname + search, request);
   return new Response(`a test tried to reach ${request.url}`, { status: 599 });
@@ -39,6 +44,7 @@ const part = (name: string, files: { include: string[]; exclude: string[] }) => 
           ALLOW_ANONYMOUS: "true",
           OFFLINE_MODEL: "true",
           CONTAINERS: "false",
+          PUBLIC_URL: vendors.publicUrl,
           TEST_HAS_CONTAINERS: process.env.CONTAINERS_ADDRESS !== undefined || canStandIn(),
         },
         serviceBindings: {

@@ -11,6 +11,7 @@ declare global {
       EMPTY_DB: D1Database;
       TEST_CONTAINERS: Fetcher;
       TEST_HAS_CONTAINERS: boolean;
+      PUBLIC_URL: string;
     }
   }
 }

@@ -1,0 +1,31 @@
+import { standInE2b } from "./e2b.ts";
+import { standInFly } from "./fly.ts";
+import { startRelay } from "./relay.ts";
+
+/** The apps of Fly that the Worker under test uses. */
+const FLY_APPS = ["rigger-one", "rigger-two"];
+
+/**
+ * Starts the stand-ins of all vendors for the Worker under test. `answer` returns their answer to a request of the Worker;
+ * undefined if it is for somebody else.
+ */
+export async function startVendors(): Promise<{
+  publicUrl: string;
+  answer(request: Request): Promise<Response> | undefined;
+}> {
+  const relay = await startRelay();
+  const e2b = standInE2b();
+  const fly = standInFly({ apps: FLY_APPS, allowance: 1_000 });
+  const hosts: Record<string, (request: Request) => Promise<Response>> = {
+    "relay.test": relay.handle,
+    "api.e2b.app": e2b.handle,
+    "sandbox.e2b.app": e2b.handle,
+    "api.machines.dev": fly.handle,
+  };
+  const answer = (request: Request) => {
+    const { hostname } = new URL(request.url);
+    const handle = hostname.endsWith(".fly.dev") ? fly.handle : hosts[hostname];
+    return handle?.(request);
+  };
+  return { publicUrl: relay.url, answer };
+}
