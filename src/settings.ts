@@ -143,6 +143,7 @@ const Settings = z.object({
   SANDBOX_PROVIDER: z.string().min(1).optional(),
   /** Options of `config.sandbox` for sessions that do not give them, by provider. */
   SANDBOX_DEFAULTS: jsonText(z.record(z.string(), z.record(z.string(), z.unknown()))).default({}),
+  E2B_API_KEY: z.string().min(1).optional(),
   MODAL_ENDPOINT_URL: z.url({ protocol: /^https?$/ }).optional(),
   MODAL_KEY: z.string().min(1).optional(),
   MODAL_SECRET: z.string().min(1).optional(),

@@ -33,6 +33,14 @@ describe("a sandbox that hangs", () => {
     });
   });
 
+  it("has all its methods", () => {
+    const programs = { begin: never, tell: never, endSince: never, listen: async function* () {} };
+    const start = never;
+    const others = { changeFile: never, snapshot: never, restore: never, suspend: never };
+    const all: Required<Sandbox> = { ...hanging, start, find: never, ...others, programs };
+    expect(Object.keys(withTimeouts(all)).sort()).toEqual(Object.keys(all).sort());
+  });
+
   it("is told to stop the command that nobody waits for any more", async () => {
     const kill = vi.fn(never);
     const command = aCommand("ls", { timeoutMs: 10 });

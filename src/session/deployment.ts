@@ -4,6 +4,7 @@ import { offlineFetch } from "../agent/offline";
 import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/pricing/models";
 import { createLookup, type Lookup } from "../agent/tools/lookup";
 import { SessionIndex } from "../db/session-index";
+import { openE2b } from "../sandbox/e2b/e2b";
 import { openModal } from "../sandbox/modal/modal";
 import {
   type Machines,
@@ -19,7 +20,7 @@ import { redactErrors } from "../shared/log";
 import { type Redact, redactor } from "../shared/redact";
 
 /** The settings that are secrets for vendors' APIs. */
-const VENDOR_SECRETS = ["MODAL_KEY", "MODAL_SECRET"] as const;
+const VENDOR_SECRETS = ["E2B_API_KEY", "MODAL_KEY", "MODAL_SECRET"] as const;
 
 /** Encrypts the secrets that sessions store. */
 export const encryption = new Encryption(settings.ENCRYPTION_KEYS);
@@ -108,6 +109,7 @@ export const workspace: string = settings.AGENT_WORKSPACE;
 
 /** The settings that a vendor's machines need. */
 const NEEDED: Record<VendorName, readonly (keyof Settings)[]> = {
+  e2b: ["PUBLIC_URL", "E2B_API_KEY"],
   modal: ["PUBLIC_URL", "MODAL_ENDPOINT_URL", "MODAL_KEY", "MODAL_SECRET"],
 };
 
@@ -135,6 +137,7 @@ function machinesOf(from: Settings): Machines | undefined {
     publicUrl: PUBLIC_URL,
     defaults,
     vendors: {
+      e2b: from.E2B_API_KEY ? openE2b({ apiKey: from.E2B_API_KEY }) : undefined,
       modal: endpointUrl && key && secret ? openModal({ endpointUrl, key, secret }) : undefined,
     },
   };

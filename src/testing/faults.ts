@@ -5,13 +5,14 @@ import { vi } from "vitest";
 const PAUSE_MS = 200;
 
 /**
- * Shortens retry delays and timeouts to almost nothing while `work` runs. Their order is kept: a longer wait
+ * Shortens retry delays and timeouts to almost nothing while `work` runs, those of requests too. Their order is kept: a longer wait
  * still ends after a shorter one.
  */
 export async function withoutPauses<T>(work: () => Promise<T>, factor = 1 / 1_000): Promise<T> {
   const shorter = (ms = 0) => (ms < PAUSE_MS ? ms : ms * factor);
   const setTimer = setTimeout;
   const wait = scheduler.wait.bind(scheduler);
+  const timeout = AbortSignal.timeout.bind(AbortSignal);
   const timers = vi
     .spyOn(globalThis, "setTimeout")
     .mockImplementation(((then: () => void, ms?: number, ...rest: []) =>
@@ -19,11 +20,15 @@ export async function withoutPauses<T>(work: () => Promise<T>, factor = 1 / 1_00
   const waits = vi
     .spyOn(scheduler, "wait")
     .mockImplementation((ms, options) => wait(shorter(ms), options));
+  const timeouts = vi
+    .spyOn(AbortSignal, "timeout")
+    .mockImplementation((ms) => timeout(shorter(ms)));
   try {
     return await work();
   } finally {
     timers.mockRestore();
     waits.mockRestore();
+    timeouts.mockRestore();
   }
 }
 

@@ -29,6 +29,8 @@ interface ApiCall<T> {
   /** Whether the call may be repeated although it may have had its effect. True for all methods but POST by default. */
   repeatable?: boolean;
   timeoutMs?: number;
+  /** Gets the headers of the answer. */
+  onHeaders?: (headers: Headers) => void;
 }
 
 /** The time for one call, in ms. */
@@ -48,7 +50,18 @@ export function createApi(facts: ApiFacts) {
   const send = facts.fetch ?? ((input, init) => fetch(input, init));
 
   /** Calls the API. Returns null if the answer is 404. */
-  async function find<T>(call: ApiCall<T>): Promise<T | null> {
+  const find = <T>(asked: ApiCall<T>): Promise<T | null> => request(asked, () => null);
+
+  /** Calls the API. */
+  const call = <T>(asked: ApiCall<T>): Promise<T> =>
+    request(asked, async (response) => {
+      throw await errorOf(response);
+    });
+
+  async function request<T, Missing>(
+    call: ApiCall<T>,
+    onMissing: (response: Response) => Missing,
+  ): Promise<T | Awaited<Missing>> {
     const repeatable = call.repeatable ?? call.method !== "POST";
     for (let failures = 1; ; failures++) {
       let failure: SandboxError;
@@ -56,7 +69,7 @@ export function createApi(facts: ApiFacts) {
       try {
         const response = await fetchOnce(call);
         if (response.ok) return await parse(call, response);
-        if (response.status === 404) return null;
+        if (response.status === 404) return await onMissing(response);
         failure = await errorOf(response);
         const isBusy = response.status === 429;
         if (!failure.transient || !(isBusy || repeatable)) throw failure;
@@ -68,13 +81,6 @@ export function createApi(facts: ApiFacts) {
       if (failures >= MAX_CALLS || pauseMs > MAX_PAUSE_MS) throw failure;
       await scheduler.wait(pauseMs);
     }
-  }
-
-  /** Calls the API. */
-  async function call<T>(asked: ApiCall<T>): Promise<T> {
-    const found = await find(asked);
-    if (found === null) throw failed(`${facts.vendor} answered 404`, false);
-    return found;
   }
 
   /** Sends a request and returns the answer, whatever its status. */
@@ -90,8 +96,9 @@ export function createApi(facts: ApiFacts) {
     });
   }
 
-  async function parse<T>({ answer }: ApiCall<T>, response: Response): Promise<T> {
+  async function parse<T>({ answer, onHeaders }: ApiCall<T>, response: Response): Promise<T> {
     const text = await response.text();
+    onHeaders?.(response.headers);
     if (!answer) return undefined as T;
     let json: unknown;
     try {
@@ -150,7 +157,7 @@ function saidIn(text: string): string {
 }
 
 /** Returns the pause that `Retry-After` asks for, in ms: seconds, or a date. Undefined without it. */
-function retryAfterMs(headers: Headers, now: number): number | undefined {
+export function retryAfterMs(headers: Headers, now: number): number | undefined {
   const text = headers.get("retry-after");
   if (text === null || text.trim() === "") return undefined;
   const seconds = Number(text);

@@ -316,7 +316,13 @@ function filtersOf(query: string | null): [string, string][] {
     });
 }
 
-const decode = (text: string) => decodeURIComponent(text.replaceAll("+", " "));
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch {
+    throw new Refusal(400, "Error parsing metadata");
+  }
+}
 
 export const sandboxOf = (one: Sandbox): Schemas["Sandbox"] => ({
   sandboxID: one.id,

@@ -46,6 +46,8 @@ export class Faults {
     if (struck.do === "hang") return never(request.signal);
     if ("cut" in struck.do) return cut(real, struck.do.cut);
     await real?.body?.cancel();
+    // A request whose body nobody reads would not end.
+    if (!request.bodyUsed) await request.body?.pipeTo(new WritableStream());
     const { status, headers, body } = struck.do;
     return new Response(body, { status, headers });
   }
