@@ -29,7 +29,8 @@ const LOSSES = [
   ].map((name) => `session/scenarios/${name}`),
 ].map((name) => `src/${name}.test.ts`);
 
-const CONFORMANCE = "src/**/*.conformance.test.ts";
+/** Tests that run in Node. */
+const NODE = "src/**/*.{conformance,node}.test.ts";
 
 /** Returns a part of the tests, in a Worker of its own. */
 const part = (name: string, files: { include: string[]; exclude: string[] }) => ({
@@ -72,9 +73,9 @@ export default defineConfig({
   test: {
     projects: [
       part("losses", { include: LOSSES, exclude: [] }),
-      part("rest", { include: ["src/**/*.test.ts"], exclude: [...LOSSES, CONFORMANCE] }),
+      part("rest", { include: ["src/**/*.test.ts"], exclude: [...LOSSES, NODE] }),
       // The stand-ins of vendors' APIs, and the vendors' own clients, run in Node.
-      { test: { name: "node", include: [CONFORMANCE] } },
+      { test: { name: "node", include: [NODE] } },
     ],
     // The parts run side by side.
     maxWorkers: 2,

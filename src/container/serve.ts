@@ -17,7 +17,8 @@ import { RUNNER, RUNNER_HOME, SERVE_PORT, type ServedEvent } from "./protocol.ts
 
 /** The most bytes of a request to start the runner, which has its request in environment variables. */
 const MAX_START_BYTES = 2 * 1024 ** 2;
-const TICK_MS = 10_000;
+/** How often the time without requests is counted, at most, in ms. */
+const MAX_TICK_MS = 10_000;
 
 const {
   RIGGER_TOKEN: token = "",
@@ -62,9 +63,9 @@ async function start(request: IncomingMessage, response: ServerResponse): Promis
   let size = 0;
   for await (const piece of request) {
     size += piece.length;
-    if (size > MAX_START_BYTES) return end(response, 413);
-    pieces.push(piece);
+    if (size <= MAX_START_BYTES) pieces.push(piece);
   }
+  if (size > MAX_START_BYTES) return end(response, 413);
   const { env }: { env: Record<string, string> } = JSON.parse(Buffer.concat(pieces).toString());
   const inherited = { ...process.env };
   delete inherited.RIGGER_TOKEN;
@@ -117,8 +118,9 @@ server.listen(Number(port));
 // Ends the machine that nobody needs any more. Time is counted, not measured: a machine that was suspended has not been
 // left alone while the clock went on.
 if (idleMs !== "") {
+  const tickMs = Math.min(MAX_TICK_MS, Number(idleMs));
   setInterval(() => {
-    quietMs = open > 0 ? 0 : quietMs + TICK_MS;
+    quietMs = open > 0 ? 0 : quietMs + tickMs;
     if (quietMs >= Number(idleMs)) process.exit(0);
-  }, TICK_MS);
+  }, tickMs);
 }

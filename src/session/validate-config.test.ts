@@ -47,6 +47,50 @@ describe("a config", () => {
   });
 });
 
+describe("a config with a vendor's machine", () => {
+  const MODAL = {
+    PUBLIC_URL: "https://rigger.test",
+    MODAL_ENDPOINT_URL: "https://a--rigger.modal.run",
+    MODAL_KEY: "wk-1",
+    MODAL_SECRET: "ws-1",
+  };
+  const machineIssues = (sandbox: SessionConfig["sandbox"], settings: object = MODAL) =>
+    checkConfig({ sandbox }, { MODEL_PRICES: {}, CONTAINERS: false, ...settings });
+
+  it("is refused by the names of the settings that the deployment lacks", () => {
+    expect(machineIssues({ provider: "modal" })).toEqual([]);
+    const { MODAL_KEY: _, PUBLIC_URL: __, ...some } = MODAL;
+    expect(machineIssues({ provider: "modal" }, some)).toEqual([
+      {
+        path: "config.sandbox.provider",
+        message: '"modal" needs PUBLIC_URL, MODAL_KEY, which this deployment does not have',
+      },
+    ]);
+  });
+
+  it("is checked with the deployment's provider if it names none", () => {
+    const settings = { ...MODAL, SANDBOX_PROVIDER: "modal", MODAL_KEY: undefined };
+    expect(machineIssues({}, settings)).toHaveLength(1);
+    expect(machineIssues({ image: "node:24" }, { ...MODAL, SANDBOX_PROVIDER: "modal" })).toEqual(
+      [],
+    );
+  });
+
+  it("has an issue for each option that its provider does not have, or not like this", () => {
+    const given = { provider: "modal", image: "node:24", region: "eu", cpus: 1, memoryMb: 512 };
+    expect(machineIssues(given)).toEqual([]);
+    expect(
+      machineIssues({ ...given, cpus: 1_000, template: "base" }).map(({ path }) => path),
+    ).toEqual(["config.sandbox.template", "config.sandbox.cpus"]);
+    for (const provider of ["embedded", "cloudflare"]) {
+      const issues = machineIssues({ provider, image: "node:24" }, { CONTAINERS: true });
+      expect(issues).toEqual([
+        { path: "config.sandbox.image", message: `"${provider}" has no such option` },
+      ]);
+    }
+  });
+});
+
 describe("a session of Claude Code", () => {
   const paths = (config: SessionConfig, containers = true) =>
     issuesOf({ ...config, runtime: "claude-code" }, containers).map(({ path }) => path);

@@ -29,19 +29,17 @@ export function checkConfig(
     const message = "needs resumeSessionId or continueSession";
     issues.push({ path: "config.forkSession", message });
   }
-  const provider = config.sandbox?.provider;
-  const named = PROVIDERS.find((known) => known === provider);
-  if (provider !== undefined && !named) {
-    const message = `is not one of ${PROVIDERS.join(", ")}`;
-    issues.push({ path: "config.sandbox.provider", message });
-  }
-  const chosen = named ?? defaultProviderOf({ SANDBOX_PROVIDER: undefined, ...settings });
-  const problem = problemOfProvider(chosen, settings);
+  const provider =
+    config.sandbox?.provider ?? defaultProviderOf({ SANDBOX_PROVIDER: undefined, ...settings });
+  const known = PROVIDERS.find((name) => name === provider);
+  const problem = known
+    ? problemOfProvider(known, settings)
+    : `is not one of ${PROVIDERS.join(", ")}`;
   if (problem !== null) issues.push({ path: "config.sandbox.provider", message: problem });
-  for (const { path, message } of sandboxProblems(chosen, config.sandbox ?? {})) {
+  for (const { path, message } of known ? sandboxProblems(known, config.sandbox ?? {}) : []) {
     issues.push({ path: `config.sandbox.${path}`, message });
   }
-  if (config.runtime === "claude-code") issues.push(...checkProgram(config, chosen));
+  if (config.runtime === "claude-code") issues.push(...checkProgram(config, provider));
   issues.push(...checkHosts(config));
   const agents = Object.entries(config.customAgents ?? {});
   if (agents.length > MAX_TYPES) {

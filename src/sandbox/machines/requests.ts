@@ -19,7 +19,7 @@ interface MachineSession {
   fetch(request: Request): Promise<Response>;
 }
 
-/** The header of a machine's token. Model calls have it as their API key. */
+/** The header of a machine's token. Model calls have it as their API key instead. */
 export const TOKEN_HEADER = "x-rigger-token";
 
 /** Returns the address of a session for its machine, below the deployment's. */
@@ -42,7 +42,7 @@ export async function answerMachine(
     );
   }
   const headers = new Headers(request.headers);
-  const token = headers.get(TOKEN_HEADER) ?? headers.get("x-api-key") ?? "";
+  const token = headers.get(what === "model" ? "x-api-key" : TOKEN_HEADER) ?? "";
   headers.delete(TOKEN_HEADER);
   if (what !== "model" && what !== "proxy") return said(404, "there is no such path");
   if (!(await session.ownsMachine(token))) return said(401, "the token is not that of the session");

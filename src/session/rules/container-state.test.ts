@@ -6,11 +6,13 @@ import {
   giveUp,
   isPending,
   isWanted,
+  markContinued,
   markDirty,
   markLost,
   markReleased,
   markSaved,
   markStarted,
+  neededOf,
   newContainerState,
   type Pending,
   requestRelease,
@@ -39,6 +41,17 @@ const saving: ContainerState = {
 };
 const releasing: ContainerState = { ...known, phase: "releasing", attempts: 2, again: false };
 const wanted = { again: true };
+const sleep = { keep: true, suspend: true };
+const asleep: ContainerState = { ...none, suspended: "m" };
+
+const toSuspend: Pending = {
+  ...known,
+  phase: "releasing",
+  attempts: 0,
+  again: false,
+  suspends: "m",
+};
+const waking: ContainerState = { ...known, phase: "starting", attempts: 0, suspended: "m" };
 
 describe("every transition of a container", () => {
   it.each<[string, ContainerState, ContainerState]>([
@@ -126,6 +139,60 @@ describe("every transition of a container", () => {
       { ...ready, saves: 2 },
     ],
     ["one that can't be given back is left", giveUp(releasing), none],
+    [
+      "one that can be suspended is saved first",
+      requestRelease(ready, sleep),
+      { ...saving, attempts: 0, suspends: "m" },
+    ],
+    [
+      "one that was saved is suspended",
+      markSaved({ ...saving, suspends: "m" }, after),
+      { ...releasing, attempts: 0, saved: after, saves: 2, suspends: "m" },
+    ],
+    ["one without changes is suspended", requestRelease(unused, sleep), toSuspend],
+    ["it is known once it is", markReleased(toSuspend, true), asleep],
+    [
+      "it is forgotten if it was destroyed after all",
+      markReleased(toSuspend),
+      { ...none, clean: true },
+    ],
+    ["it is destroyed if it can't be suspended", giveUp(toSuspend), none],
+    ["it starts from where it was", requestStart(asleep), waking],
+    [
+      "it continues, and its programs may change files at once",
+      markContinued(waking),
+      { ...unused, used: true },
+    ],
+    [
+      "it may be gone, and another takes its place",
+      markStarted(waking, "n"),
+      { ...unused, name: "n" },
+    ],
+    [
+      "it is suspended again if it is not needed after all",
+      requestRelease(waking, sleep),
+      toSuspend,
+    ],
+    [
+      "it is destroyed when its session ends",
+      requestRelease(asleep, { keep: true }),
+      { ...releasing, attempts: 0 },
+    ],
+    [
+      "it is destroyed if its session ends while it is saved",
+      requestRelease({ ...saving, suspends: "m" }, { keep: true }),
+      saving,
+    ],
+    [
+      "it is destroyed if its session ends while it is suspended",
+      requestRelease(toSuspend, { keep: true }),
+      { ...releasing, attempts: 0 },
+    ],
+    [
+      "it continues if it was requested meanwhile",
+      markReleased({ ...toSuspend, ...wanted }, true),
+      waking,
+    ],
   ])("%s", (_, container, expected) => expect(container).toEqual(expected));
 });
 
@@ -134,6 +201,7 @@ const happening = fc.constantFrom<(container: ContainerState) => ContainerState>
   requestStart,
   (container) => requestRelease(container, { keep: true }),
   (container) => requestRelease(container, { keep: false }),
+  (container) => requestRelease(container, sleep),
   (container) => (isPending(container) ? startAttempt(container) : container),
   (container) => (isPending(container) ? giveUp(container) : container),
   (container) => failSave(container, { now: 0, delayMs: 1, message: "why" }),
@@ -141,7 +209,9 @@ const happening = fc.constantFrom<(container: ContainerState) => ContainerState>
   markDirty,
   (container) => markSaved(container, after),
   (container) => markLost(container, "m"),
-  markReleased,
+  (container) => markReleased(container, false),
+  (container) => markReleased(container, "suspends" in container),
+  markContinued,
 );
 
 describe("after any sequence of transitions of a container", () => {
@@ -179,6 +249,36 @@ describe("after any sequence of transitions of a container", () => {
     );
   });
 
+  it("a suspended container is known until it continues or is destroyed", () => {
+    fc.assert(
+      fc.property(fc.array(happening), (happenings) => {
+        let container = newContainerState(null);
+        for (const happens of happenings) {
+          const was = container;
+          container = happens(was);
+          const wasSuspended = was.phase === "none" && was.suspended !== undefined;
+          if (!wasSuspended || sameAs(was, container)) continue;
+          // What is being released is destroyed.
+          const isWaking = container.phase === "starting" && container.suspended === was.suspended;
+          expect(isWaking || container.phase === "releasing").toBe(true);
+        }
+      }),
+    );
+  });
+
+  it("the machine of a session that sleeps is needed as it is, and no other", () => {
+    expect(neededOf(none)).toBeUndefined();
+    expect(neededOf(releasing)).toBeUndefined();
+    expect(neededOf(starting)).toEqual({ name: null, suspended: false });
+    for (const one of [ready, unused, saving]) {
+      expect(neededOf(one)).toEqual({ name: "m", suspended: false });
+    }
+    for (const one of [asleep, toSuspend]) {
+      expect(neededOf(one)).toEqual({ name: "m", suspended: true });
+      expect(sandboxView({ ...one, saved: null }).state).toBe("suspended");
+    }
+  });
+
   it("a repeated call changes nothing", () => {
     fc.assert(
       fc.property(fc.array(happening), fc.boolean(), (happenings, keep) => {
@@ -190,7 +290,9 @@ describe("after any sequence of transitions of a container", () => {
           requestStart,
           markDirty,
           markReleased,
+          markContinued,
           (given) => requestRelease(given, { keep }),
+          (given) => requestRelease(given, sleep),
           (given) => markStarted(given, "m"),
           (given) => markSaved(given, after),
           (given) => markLost(given, "m"),

@@ -156,11 +156,7 @@ export function failSave(
   if (container.again) return keptReady(container);
   const { now, delayMs, message } = failed;
   const since = container.failure?.since ?? now;
-  if (now - since >= SAVE_PATIENCE_MS) {
-    // A suspended container keeps its files.
-    const { suspends, name } = container;
-    return suspends === undefined ? markLost(container, name) : releasing(container, suspends);
-  }
+  if (now - since >= SAVE_PATIENCE_MS) return markLost(container, container.name);
   return { ...container, failure: { since, retryAt: now + delayMs, message } };
 }
 
