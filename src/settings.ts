@@ -144,6 +144,11 @@ const Settings = z.object({
   /** Options of `config.sandbox` for sessions that do not give them, by provider. */
   SANDBOX_DEFAULTS: jsonText(z.record(z.string(), z.record(z.string(), z.unknown()))).default({}),
   E2B_API_KEY: z.string().min(1).optional(),
+  /** The domain of a service with E2B's API: its hosts are `api.` and `sandbox.` below it. */
+  E2B_DOMAIN: z
+    .string()
+    .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, "must be a domain")
+    .default("e2b.app"),
   MODAL_ENDPOINT_URL: z.url({ protocol: /^https?$/ }).optional(),
   MODAL_KEY: z.string().min(1).optional(),
   MODAL_SECRET: z.string().min(1).optional(),

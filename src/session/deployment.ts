@@ -133,11 +133,12 @@ function machinesOf(from: Settings): Machines | undefined {
   }
   if (PUBLIC_URL === undefined) return undefined;
   const { MODAL_ENDPOINT_URL: endpointUrl, MODAL_KEY: key, MODAL_SECRET: secret } = from;
+  const { E2B_API_KEY: apiKey, E2B_DOMAIN: domain } = from;
   return {
     publicUrl: PUBLIC_URL,
     defaults,
     vendors: {
-      e2b: from.E2B_API_KEY ? openE2b({ apiKey: from.E2B_API_KEY }) : undefined,
+      e2b: apiKey ? openE2b({ apiKey, domain }) : undefined,
       modal: endpointUrl && key && secret ? openModal({ endpointUrl, key, secret }) : undefined,
     },
   };

@@ -20,7 +20,7 @@ function anAccount() {
   const apiKey = `e2b_${crypto.randomUUID().replaceAll("-", "")}`;
   const ask = (path: string, init: RequestInit = {}) =>
     fetch(API + path, { ...init, headers: { "X-API-KEY": apiKey } });
-  const vendor = openE2b({ apiKey });
+  const vendor = openE2b({ apiKey, domain: "e2b.app" });
   const { host: deployment } = new URL(env.PUBLIC_URL);
   return {
     apiKey,
@@ -259,8 +259,16 @@ describe.runIf(HAS_CONTAINERS)("when E2B fails", () => {
       transient: false,
       message: "E2B answered 400: the key [redacted] is odd (request t1)",
     });
-    const wrong = openE2b({ apiKey: "e2b_not-a-key" });
+    const wrong = openE2b({ apiKey: "e2b_not-a-key", domain: "e2b.app" });
     await expect(wrong.get("one")).rejects.toThrow("E2B answered 401: Invalid API key");
+  });
+});
+
+it("E2B's API may be at another domain", async () => {
+  const other = openE2b({ apiKey: "e2b_00", domain: "e2b.example.com" });
+  await withoutPauses(async () => {
+    const reached = "a test tried to reach https://api.e2b.example.com/sandboxes/one";
+    await expect(other.get("one")).rejects.toThrow(reached);
   });
 });
 

@@ -17,8 +17,8 @@ import { envdLink } from "./envd";
 /** What a deployment needs to use E2B. */
 interface E2bSettings {
   apiKey: string;
-  /** The host of a service that has the same API; `e2b.app` by default. */
-  domain?: string | undefined;
+  /** The domain of a service with E2B's API. */
+  domain: string;
 }
 
 const Options = z.strictObject({
@@ -65,7 +65,7 @@ export const e2b: MachineProvider = {
 };
 
 /** Returns the client of E2B's API. */
-export function openE2b({ apiKey, domain = "e2b.app" }: E2bSettings): Vendor<E2bMachine> {
+export function openE2b({ apiKey, domain }: E2bSettings): Vendor<E2bMachine> {
   const api = createApi({
     vendor: "E2B",
     baseUrl: `https://api.${domain}`,
