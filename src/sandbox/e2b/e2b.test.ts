@@ -246,6 +246,30 @@ describe.runIf(HAS_CONTAINERS)("when E2B fails", () => {
     await mine.destroy();
   });
 
+  it("with an answer that is lost, machines are suspended, resumed, found and ended nevertheless", async () => {
+    const { vendor, inject, machines, deployment } = anAccount();
+    const machine = await vendor.create(aSpec(deployment, "one"));
+    const lose = async (on: string) => {
+      await inject({ on, when: "after", do: { status: 500 } });
+      await inject({ on, do: { cut: 10 } });
+    };
+    await withoutPauses(async () => {
+      await inject({ on: "/pause$", when: "after", do: { status: 500 } });
+      await vendor.suspend?.(machine);
+      await lose("^GET /v2/sandboxes$");
+      expect((await machines()).map(({ state }) => state)).toEqual(["suspended"]);
+      await lose("/connect$");
+      expect(await vendor.resume(machine)).toMatchObject({ state: "running" });
+      await inject({ on: "/pause$", do: { status: 500, body: "not now" } });
+      await expect(vendor.suspend?.(machine)).rejects.toThrow("E2B answered 500: not now");
+      await lose("/timeout$");
+      await vendor.extend?.(machine);
+      await lose("^DELETE ");
+      await vendor.destroy(machine);
+    }, 1 / 20);
+    expect(await machines()).toEqual([]);
+  });
+
   it("says what E2B said, with the request's id and without the key", async () => {
     const { vendor, inject, apiKey, deployment } = anAccount();
     const spec = aSpec(deployment, "one");
