@@ -149,6 +149,13 @@ const Settings = z.object({
     .string()
     .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, "must be a domain")
     .default("e2b.app"),
+  FLY_API_TOKEN: z.string().min(1).optional(),
+  /** The apps that machines of Fly are in. An app may be appended; one that has machines must stay. */
+  FLY_APPS: z
+    .string()
+    .transform((text) => text.split(",").map((app) => app.trim()))
+    .pipe(z.array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must be names of apps of Fly")))
+    .optional(),
   MODAL_ENDPOINT_URL: z.url({ protocol: /^https?$/ }).optional(),
   MODAL_KEY: z.string().min(1).optional(),
   MODAL_SECRET: z.string().min(1).optional(),

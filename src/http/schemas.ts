@@ -62,6 +62,7 @@ const SandboxConfig = z.strictObject({
   snapshot: name.nullish(),
   image: name.nullish(),
   region: name.nullish(),
+  size: name.nullish(),
   cpus: z.number().positive().nullish(),
   memoryMb: z.int().positive().nullish(),
   diskGb: z.int().positive().nullish(),

@@ -2,6 +2,7 @@ import { type ContainerSandbox, cloudflare, sdkObject } from "./cloudflare";
 import { e2b } from "./e2b/e2b";
 import { DEFAULT_NETWORK, type Network } from "./egress";
 import { type EmbeddedSandbox, embedded } from "./embedded";
+import { fly } from "./fly/fly";
 import { machineSandbox } from "./machines/machine-sandbox";
 import type { MachineProvider, Vendor } from "./machines/vendor";
 import { modal } from "./modal/modal";
@@ -9,7 +10,7 @@ import { type Sandbox, SandboxError } from "./sandbox";
 import { withTimeouts } from "./timeouts";
 
 /** The providers of sandboxes in vendors' machines. */
-const MACHINES = { e2b, modal } satisfies Record<string, MachineProvider>;
+const MACHINES = { e2b, fly, modal } satisfies Record<string, MachineProvider>;
 
 /** The name of a provider of vendors' machines. */
 export type VendorName = keyof typeof MACHINES;

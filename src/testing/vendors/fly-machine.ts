@@ -258,7 +258,7 @@ export class FlyMachine {
   }
 
   async #run(): Promise<void> {
-    const { init, env = {}, services } = this.config;
+    const { init, env = {}, services, image } = this.config;
     const [command, ...args] = init?.exec ?? [];
     if (command === undefined) return;
     this.port = await freePort();
@@ -273,6 +273,8 @@ export class FlyMachine {
       cwd: "/",
       env: {
         ...Object.fromEntries(own),
+        // All images are the same, but one that is not named after Node has no programs.
+        ...(!image?.includes("node") && { PATH: "/nowhere" }),
         FLY_APP_NAME: this.app,
         FLY_MACHINE_ID: this.id,
         FLY_REGION: this.region,

@@ -34,6 +34,8 @@ interface Account {
   faults: Faults;
   requests: { call: string; status: number | null }[];
   machines: Map<string, FlyMachine>;
+  /** How much of each action is still allowed. */
+  buckets: Map<string, { left: number; at: number }>;
 }
 
 /** Fly's limits of a second for each action on a machine or an app, and of a moment. */
@@ -42,7 +44,6 @@ const LIMITS = { show: { rate: 5, burst: 10 }, others: { rate: 1, burst: 3 } };
 /** Creates a stand-in. `handle` answers requests to the API and to its machines. */
 export function standInFly({ apps, allowance = 1, delayMs = 20 }: FlyOptions) {
   const accounts = new Map<string, Account>();
-  const buckets = new Map<string, { left: number; at: number }>();
   const close = () => {
     for (const account of accounts.values()) {
       for (const machine of living(account)) machine.vanish();
@@ -80,6 +81,7 @@ export function standInFly({ apps, allowance = 1, delayMs = 20 }: FlyOptions) {
       faults: new Faults(),
       requests: [],
       machines: new Map(),
+      buckets: new Map(),
     };
     accounts.set(header, account);
     return account;
@@ -146,12 +148,16 @@ export function standInFly({ apps, allowance = 1, delayMs = 20 }: FlyOptions) {
     if (machinesOrNone !== "machines") throw new FlyError(404, "not found");
     const { method } = request;
     if (id === undefined) {
-      limit(`${method} ${app}`, LIMITS.others);
+      limit(account, `${method} ${app}`, LIMITS.others);
       return method === "POST"
         ? create(account, app, await request.json())
         : answer(list(account, app, url));
     }
-    limit(`${method} ${action} ${id}`, method + action === "GET" ? LIMITS.show : LIMITS.others);
+    limit(
+      account,
+      `${method} ${action} ${id}`,
+      method + action === "GET" ? LIMITS.show : LIMITS.others,
+    );
     const machine = account.machines.get(id);
     if (machine?.app !== app) throw new FlyError(404, "machine not found");
     if (machine.isDestroyed && !["GET", "GETwait", "DELETE"].includes(method + action)) {
@@ -262,7 +268,11 @@ export function standInFly({ apps, allowance = 1, delayMs = 20 }: FlyOptions) {
     >);
   }
 
-  function limit(what: string, { rate, burst }: { rate: number; burst: number }): void {
+  function limit(
+    { buckets }: Account,
+    what: string,
+    { rate, burst }: { rate: number; burst: number },
+  ): void {
     const now = Date.now();
     const most = burst * allowance;
     const bucket = buckets.get(what) ?? { left: most, at: now };
