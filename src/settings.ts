@@ -143,6 +143,12 @@ const Settings = z.object({
   SANDBOX_PROVIDER: z.string().min(1).optional(),
   /** Options of `config.sandbox` for sessions that do not give them, by provider. */
   SANDBOX_DEFAULTS: jsonText(z.record(z.string(), z.record(z.string(), z.unknown()))).default({}),
+  DAYTONA_API_KEY: z.string().min(1).optional(),
+  /** The address of Daytona's API: another one if its server is your own. */
+  DAYTONA_API_URL: z
+    .url({ protocol: /^https?$/ })
+    .transform((text) => text.replace(/\/+$/, ""))
+    .default("https://app.daytona.io/api"),
   E2B_API_KEY: z.string().min(1).optional(),
   /** The domain of a service with E2B's API: its hosts are `api.` and `sandbox.` below it. */
   E2B_DOMAIN: z

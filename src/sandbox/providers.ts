@@ -1,4 +1,5 @@
 import { type ContainerSandbox, cloudflare, sdkObject } from "./cloudflare";
+import { daytona } from "./daytona/daytona";
 import { e2b } from "./e2b/e2b";
 import { DEFAULT_NETWORK, type Network } from "./egress";
 import { type EmbeddedSandbox, embedded } from "./embedded";
@@ -10,7 +11,7 @@ import { type Sandbox, SandboxError } from "./sandbox";
 import { withTimeouts } from "./timeouts";
 
 /** The providers of sandboxes in vendors' machines. */
-const MACHINES = { e2b, fly, modal } satisfies Record<string, MachineProvider>;
+const MACHINES = { daytona, e2b, fly, modal } satisfies Record<string, MachineProvider>;
 
 /** The name of a provider of vendors' machines. */
 export type VendorName = keyof typeof MACHINES;

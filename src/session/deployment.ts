@@ -4,6 +4,7 @@ import { offlineFetch } from "../agent/offline";
 import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/pricing/models";
 import { createLookup, type Lookup } from "../agent/tools/lookup";
 import { SessionIndex } from "../db/session-index";
+import { openDaytona } from "../sandbox/daytona/daytona";
 import { openE2b } from "../sandbox/e2b/e2b";
 import { openFly } from "../sandbox/fly/fly";
 import { openModal } from "../sandbox/modal/modal";
@@ -21,7 +22,13 @@ import { redactErrors } from "../shared/log";
 import { type Redact, redactor } from "../shared/redact";
 
 /** The settings that are secrets for vendors' APIs. */
-const VENDOR_SECRETS = ["E2B_API_KEY", "FLY_API_TOKEN", "MODAL_KEY", "MODAL_SECRET"] as const;
+const VENDOR_SECRETS = [
+  "DAYTONA_API_KEY",
+  "E2B_API_KEY",
+  "FLY_API_TOKEN",
+  "MODAL_KEY",
+  "MODAL_SECRET",
+] as const;
 
 /** Encrypts the secrets that sessions store. */
 export const encryption = new Encryption(settings.ENCRYPTION_KEYS);
@@ -110,6 +117,7 @@ export const workspace: string = settings.AGENT_WORKSPACE;
 
 /** The settings that a vendor's machines need. */
 const NEEDED: Record<VendorName, readonly (keyof Settings)[]> = {
+  daytona: ["PUBLIC_URL", "DAYTONA_API_KEY"],
   e2b: ["PUBLIC_URL", "E2B_API_KEY"],
   fly: ["PUBLIC_URL", "FLY_API_TOKEN", "FLY_APPS"],
   modal: ["PUBLIC_URL", "MODAL_ENDPOINT_URL", "MODAL_KEY", "MODAL_SECRET"],
@@ -135,12 +143,14 @@ function machinesOf(from: Settings): Machines | undefined {
   }
   if (PUBLIC_URL === undefined) return undefined;
   const { MODAL_ENDPOINT_URL: endpointUrl, MODAL_KEY: key, MODAL_SECRET: secret } = from;
+  const { DAYTONA_API_KEY: daytonaKey, DAYTONA_API_URL: apiUrl } = from;
   const { E2B_API_KEY: apiKey, E2B_DOMAIN: domain } = from;
   const { FLY_API_TOKEN: token, FLY_APPS: apps } = from;
   return {
     publicUrl: PUBLIC_URL,
     defaults,
     vendors: {
+      daytona: daytonaKey ? openDaytona({ apiKey: daytonaKey, apiUrl }) : undefined,
       e2b: apiKey ? openE2b({ apiKey, domain }) : undefined,
       fly: token && apps ? openFly({ token, apps }) : undefined,
       modal: endpointUrl && key && secret ? openModal({ endpointUrl, key, secret }) : undefined,

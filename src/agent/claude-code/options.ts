@@ -1,11 +1,11 @@
 // Builds the command line of Claude Code for a session: the loop's config as options of the program. Limits of
 // money, turns and thinking are not among them: they are enforced on its model calls.
 
+import { quote } from "../../shared/quote";
 import { MAX_OUTPUT_TOKENS } from "../model/reply-bounds";
 import { parseRule, type Rule, type Rules } from "../permissions/rules";
 import { DEFAULT_PROMPT } from "../prompt";
 import { TOOLS } from "../tools";
-import { quote } from "../tools/quote";
 
 /** The program's home in its container. It is outside the workspace, so no snapshot holds it. */
 const HOME = "/home/agent";

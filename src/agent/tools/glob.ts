@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { resolveFrom } from "../../sandbox/paths";
+import { quote } from "../../shared/quote";
 import type { Tool } from "../tool";
 import { globToRegex } from "./glob-pattern";
-import { quote } from "./quote";
 import { failed } from "./result";
 import { runCommand, searchId } from "./run-command";
 

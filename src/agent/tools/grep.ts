@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { resolveFrom } from "../../sandbox/paths";
 import type { CommandResult } from "../../sandbox/sandbox";
+import { quote } from "../../shared/quote";
 import type { Tool, ToolResult } from "../tool";
 import { expandBraces } from "./glob-pattern";
 import { fitting } from "./lines";
-import { quote } from "./quote";
 import { counted, failed } from "./result";
 import { runCommand, searchId } from "./run-command";
 

@@ -156,10 +156,13 @@ function saidIn(text: string): string {
   }
 }
 
-/** Returns the pause that `Retry-After` asks for, in ms: seconds, or a date. Undefined without it. */
+/**
+ * Returns the pause that `Retry-After` asks for, in ms: seconds, or a date. The name of the limit may follow, as in
+ * `Retry-After-sandbox-create`. Undefined without it.
+ */
 export function retryAfterMs(headers: Headers, now: number): number | undefined {
-  const text = headers.get("retry-after");
-  if (text === null || text.trim() === "") return undefined;
+  const [, text = ""] = [...headers].find(([name]) => /^retry-after(-[a-z-]+)?$/.test(name)) ?? [];
+  if (text.trim() === "") return undefined;
   const seconds = Number(text);
   const ms = Number.isNaN(seconds) ? Date.parse(text) - now : seconds * 1_000;
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);

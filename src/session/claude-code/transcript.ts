@@ -1,7 +1,7 @@
 import { savedTranscriptPath } from "../../agent/claude-code/options";
-import { quote } from "../../agent/tools/quote";
 import type { Sandbox } from "../../sandbox/sandbox";
 import { fromBase64 } from "../../shared/bytes";
+import { quote } from "../../shared/quote";
 import type { SessionStore } from "../storage/store";
 
 // Claude Code appends its memory to a transcript file. The session stores a copy of the file, so that a process in a

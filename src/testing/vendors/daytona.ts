@@ -32,10 +32,14 @@ export function standInDaytona(options: SandboxOptions = {}) {
     if (!organization) return unauthorized(request);
     const { pathname } = new URL(request.url);
     if (pathname.startsWith("/__")) return control(request, organization);
-    return record(request, organization, () => {
+    const response = await record(request, organization, () => {
       if (pathname.startsWith("/toolbox/")) return toolbox(request, organization);
       return api(request, organization.sandboxes);
     });
+    // Miniflare can't use the connection of a refused WebSocket again.
+    const isRefused = request.headers.has("Upgrade") && response.status !== 101;
+    if (isRefused) response.headers.set("Connection", "close");
+    return response;
   }
 
   /** Returns the messages of a request for a WebSocket, or an error. */

@@ -1,3 +1,4 @@
+import { standInDaytona } from "./daytona.ts";
 import { standInE2b } from "./e2b.ts";
 import { standInFly } from "./fly.ts";
 import { startRelay } from "./relay.ts";
@@ -15,11 +16,13 @@ export async function startVendors(): Promise<{
 }> {
   const relay = await startRelay();
   const e2b = standInE2b();
+  const daytona = standInDaytona();
   const fly = standInFly({ apps: FLY_APPS, allowance: 1_000 });
   const hosts: Record<string, (request: Request) => Promise<Response>> = {
     "relay.test": relay.handle,
     "api.e2b.app": e2b.handle,
     "sandbox.e2b.app": e2b.handle,
+    "app.daytona.io": daytona.handle,
     "api.machines.dev": fly.handle,
   };
   const answer = (request: Request) => {

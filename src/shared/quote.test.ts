@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { aSandbox } from "../../testing/tool-context";
+import { aSandbox } from "../testing/tool-context";
 import { quote } from "./quote";
 
 describe("quote", () => {
