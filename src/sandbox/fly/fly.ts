@@ -174,7 +174,7 @@ export function openFly({ token, apps }: FlySettings): Vendor<FlyMachine> {
     let reached: FlyMachine | undefined;
     let failure: SandboxError | null = null;
     await watch(machine, async (now) => {
-      if (!now) throw new SandboxError("the machine is gone", { transient: true, lost: true });
+      if (!now) throw isNew ? NOT_MADE : GONE_MEANWHILE;
       if (now.flyState === "started") {
         if (!(await answers(now))) return false;
         reached = now;
@@ -307,6 +307,11 @@ function pathOf(id: string): string {
 
 const exists = ({ flyState }: FlyMachine): boolean => !GONE.includes(flyState);
 
+const NOT_MADE = new SandboxError("Fly ended the machine before it ran", { transient: true });
+const GONE_MEANWHILE = new SandboxError("the machine is gone, and every file in it", {
+  transient: true,
+  lost: true,
+});
 const LATE = new SandboxError("Fly did not change the machine's state in time", {
   transient: true,
 });

@@ -285,8 +285,14 @@ describe("the proxy", () => {
 });
 
 describe("a request that cannot be met", () => {
+  it("of a stranger is answered as Fly does", async () => {
+    const other = new Client("guess", { apiUrl: served.url });
+    await expect(other.Machine.listMachines(APP)).rejects.toThrow(
+      '401: {"error":"Authenticate: token validation error"}',
+    );
+  });
+
   it.each([
-    ["of a stranger", "app-a/machines", { headers: {} }, 401],
     ["for an app that is not there", "app-c/machines", {}, 404],
     ["for a machine that never was", "app-a/machines/0000", {}, 404],
     ["without an image", "app-a/machines", { method: "POST", body: '{"config":{}}' }, 400],

@@ -60,7 +60,7 @@ export function standInFly({ apps, allowance = 1, delayMs = 20 }: FlyOptions) {
       return edge(request, first, new URL(`/${rest.join("/")}${url.search}`, url));
     }
     const account = accountOf(request);
-    if (!account) return failure(401, "unauthorized");
+    if (!account) return failure(401, "Authenticate: token validation error");
     if (first.startsWith("__")) return control(account, request, first, rest);
     return record(account, `${request.method} ${url.pathname}`, request, async () => {
       try {
