@@ -45,7 +45,7 @@ const part = (name: string, files: { include: string[]; exclude: string[] }) => 
           ALLOW_ANONYMOUS: "true",
           OFFLINE_MODEL: "true",
           CONTAINERS: "false",
-          PUBLIC_URL: vendors.publicUrl,
+          ...vendors.bindings,
           TEST_HAS_CONTAINERS: process.env.CONTAINERS_ADDRESS !== undefined || canStandIn(),
         },
         serviceBindings: {

@@ -72,7 +72,7 @@ export class LocalMachine {
   get variables(): Record<string, string> {
     return {
       PATH: `${BIN}:${process.env.PATH}`,
-      HOME: this.root,
+      HOME: this.local("/home/agent"),
       RIGGER_HOME: this.local(RUNNER_HOME),
     };
   }
@@ -253,6 +253,8 @@ export async function serveHandler(
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   server.unref();
+  // Open connections must not keep the tests from ending either.
+  server.on("connection", (socket) => socket.unref());
   const address = server.address();
   const port = typeof address === "object" ? address?.port : 0;
   return { url: `http://127.0.0.1:${port}`, close: () => server.close() };

@@ -3,6 +3,9 @@ import { standInE2b } from "./e2b.ts";
 import { standInFly } from "./fly.ts";
 import { startRelay } from "./relay.ts";
 
+/** Answers with the headers of a request: a host on the internet. */
+const echo = async ({ headers }: Request) => Response.json(Object.fromEntries(headers));
+
 /** The apps of Fly that the Worker under test uses. */
 const FLY_APPS = ["rigger-one", "rigger-two"];
 
@@ -11,7 +14,8 @@ const FLY_APPS = ["rigger-one", "rigger-two"];
  * undefined if it is for somebody else.
  */
 export async function startVendors(): Promise<{
-  publicUrl: string;
+  /** The Worker's settings, by which it uses them. */
+  bindings: Record<string, string>;
   answer(request: Request): Promise<Response> | undefined;
 }> {
   const relay = await startRelay();
@@ -20,6 +24,7 @@ export async function startVendors(): Promise<{
   const fly = standInFly({ apps: FLY_APPS, allowance: 1_000 });
   const hosts: Record<string, (request: Request) => Promise<Response>> = {
     "relay.test": relay.handle,
+    "echo.example.com": echo,
     "api.e2b.app": e2b.handle,
     "sandbox.e2b.app": e2b.handle,
     "app.daytona.io": daytona.handle,
@@ -30,5 +35,6 @@ export async function startVendors(): Promise<{
     const handle = hostname.endsWith(".fly.dev") ? fly.handle : hosts[hostname];
     return handle?.(request);
   };
-  return { publicUrl: relay.url, answer };
+  const bindings = { PUBLIC_URL: relay.url, E2B_API_KEY: `e2b_${"0".repeat(40)}` };
+  return { bindings, answer };
 }

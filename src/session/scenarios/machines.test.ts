@@ -1,0 +1,209 @@
+import { runDurableObjectAlarm } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import type { Machine } from "../../sandbox/machines/vendor";
+import type { VendorName } from "../../sandbox/providers";
+import { bashIn } from "../../testing/container-sessions";
+import { HAS_CONTAINERS } from "../../testing/containers";
+import { at } from "../../testing/faults";
+import { isSaved } from "../../testing/losses";
+import { answerMachines } from "../../testing/machines";
+import {
+  ALICE,
+  aMessage,
+  ask,
+  bash,
+  createSession,
+  eventsOf,
+  lose,
+  newSessionId,
+  objectOf,
+  read,
+  sessionOf,
+  value,
+} from "../../testing/sessions";
+import { sandboxOptions } from "../deployment";
+import { maintain } from "../maintenance";
+import type { SessionConfig, SessionSpec } from "../rpc";
+
+// Sessions in machines of vendors, whose stand-ins run real processes.
+
+vi.setConfig({ testTimeout: 30_000 });
+
+const MINUTE = 60_000;
+const { host: DEPLOYMENT } = new URL(env.PUBLIC_URL);
+const answering = answerMachines();
+afterAll(() => answering.stop());
+afterEach(() => vi.restoreAllMocks());
+
+/** Waits until something holds: machines are slower than objects. */
+async function eventually(holds: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    if (await holds()) return;
+    await scheduler.wait(25);
+  }
+  throw new Error("it did not come to hold within ten seconds");
+}
+
+describe.runIf(HAS_CONTAINERS).each<VendorName>(["e2b"])(
+  "a session in a machine of %s",
+  (provider) => {
+    const vendor = sandboxOptions.machines?.vendors[provider];
+    if (!vendor) throw new Error(`there is no ${provider}`);
+
+    const machinesOf = (sandbox: string): Promise<Machine[]> =>
+      vendor.find({ deployment: DEPLOYMENT, sandbox });
+    const machineOf = async (id: string): Promise<Machine> => {
+      const [machine, ...others] = await machinesOf(id);
+      expect(others).toEqual([]);
+      if (!machine) throw new Error("it has no machine");
+      return machine;
+    };
+    const stateIs = (id: string, state: string) =>
+      eventually(async () => (await read(id)).sandbox.state === state);
+
+    function create(
+      config: SessionConfig = {},
+      changes: Partial<SessionSpec> = {},
+    ): Promise<string> {
+      const limits = {
+        ...{ maxIdleTimeMs: MINUTE, maxLifetimeMs: null, maxBudgetNanos: null, maxTurns: null },
+      };
+      const sandbox = { provider, ...config.sandbox };
+      return createSession({
+        pattern: "hybrid",
+        limits,
+        config: { ...config, sandbox },
+        ...changes,
+      });
+    }
+
+    async function sleep(id: string): Promise<void> {
+      await at(Date.now() + 2 * MINUTE, () => runDurableObjectAlarm(objectOf(id)));
+      await stateIs(id, "suspended");
+      await eventually(async () => (await machineOf(id)).state === "suspended");
+    }
+
+    it("sleeps and wakes in its machine, with all that is there", async () => {
+      const id = await create();
+      expect(await bashIn(id, "pwd; echo kept > file; echo too > /home/agent/elsewhere")).toContain(
+        "/workspace",
+      );
+      const { id: before } = await machineOf(id);
+      await sleep(id);
+      expect(await bashIn(id, "cat file /home/agent/elsewhere")).toContain("kept\ntoo");
+      expect(await machineOf(id)).toMatchObject({ id: before, state: "running" });
+      value(await sessionOf(id).remove(ALICE));
+      await eventually(async () => (await machinesOf(id)).length === 0);
+    });
+
+    it("wakes in another machine, with its workspace, if the suspended one is gone", async () => {
+      const id = await create();
+      await bashIn(id, "echo kept > file; echo too > /home/agent/elsewhere");
+      await sleep(id);
+      const before = await machineOf(id);
+      await vendor.destroy(before);
+      expect(await bashIn(id, "cat file; ls /home/agent")).toContain("kept");
+      expect((await machineOf(id)).id).not.toBe(before.id);
+      value(await sessionOf(id).terminate(ALICE, "enough"));
+      await eventually(async () => (await machinesOf(id)).length === 0);
+    });
+
+    it("ends with its machine, also while it sleeps, and the next one goes on with its files", async () => {
+      const id = await create();
+      await bashIn(id, "mkdir -p a/b; echo kept > a/b/file");
+      await sleep(id);
+      value(await sessionOf(id).terminate(ALICE, "enough"));
+      await eventually(async () => (await machinesOf(id)).length === 0);
+      const fork = { resumeSessionId: id, forkSession: true };
+      const [there, here] = await Promise.all([
+        create(fork),
+        createSession({ config: { ...fork, sandbox: { provider: "embedded" } } }),
+      ]);
+      for (const next of [there, here])
+        expect(await bashIn(next, "cat a/b/file")).toContain("kept");
+      value(await sessionOf(there).remove(ALICE));
+      await eventually(async () => (await machinesOf(there)).length === 0);
+    });
+
+    it("goes on after its machine vanished in the middle of a command", async () => {
+      const id = await create();
+      await bashIn(id, "echo saved > file");
+      await eventually(() => isSaved(id));
+      const asked = ask(id, `${bash("echo begun; sleep 60")}\n${bash("cat file")}`);
+      const isRunning = async () =>
+        (await eventsOf(id)).some(
+          ({ type, ...event }) =>
+            type === "tool.started" && JSON.stringify(event).includes("sleep 60"),
+        );
+      await eventually(isRunning);
+      await scheduler.wait(500);
+      const before = await machineOf(id);
+      await vendor.destroy(before);
+      const { status, result } = await asked;
+      expect([status, result]).toEqual(["completed", expect.stringContaining("saved")]);
+      const types = (await eventsOf(id)).map(({ type }) => type);
+      expect(types).toContain("sandbox.lost");
+      expect((await machineOf(id)).id).not.toBe(before.id);
+      value(await sessionOf(id).remove(ALICE));
+    });
+
+    it("keeps its command when its object is lost, and nothing runs twice", async () => {
+      const id = await create();
+      const message = aMessage(bash("echo x >> ran; sleep 1; wc -l < ran"));
+      value(await sessionOf(id).send(ALICE, message));
+      await eventually(async () =>
+        (await eventsOf(id)).some(({ type }) => type === "tool.started"),
+      );
+      await scheduler.wait(500);
+      await lose(id);
+      await eventually(
+        async () => value(await sessionOf(id).message(ALICE, message.id)).endedAt !== null,
+      );
+      const { result } = value(await sessionOf(id).message(ALICE, message.id));
+      expect(result).toMatch(/returned: 1$/);
+      value(await sessionOf(id).remove(ALICE));
+    });
+
+    it("has its machine extended while it needs it; what no session needs is destroyed", async () => {
+      const id = await create();
+      await bashIn(id, "true");
+      const orphan = await vendor.create({
+        labels: { deployment: DEPLOYMENT, sandbox: newSessionId() },
+        options: {},
+        hosts: "open",
+      });
+      const extended = vi.spyOn(vendor, "extend");
+      await maintain(env, Date.now() + 4 * MINUTE);
+      expect(await vendor.get(orphan.id)).not.toBeNull();
+      await maintain(env, Date.now() + 6 * MINUTE);
+      expect(await vendor.get(orphan.id)).toBeNull();
+      const mine = await machineOf(id);
+      expect(extended.mock.calls.map(([machine]) => machine.id)).toContain(mine.id);
+      value(await sessionOf(id).remove(ALICE));
+      await eventually(async () => (await machinesOf(id)).length === 0);
+    });
+
+    it("uses secrets through its proxy, and never sees them", async () => {
+      const secret = "s3cret-value-of-mine";
+      const id = await create({
+        sandbox: { network: "open" },
+        env: { TOKEN: { secret, hosts: ["echo.example.com"] } },
+      });
+      const send = (host: string) =>
+        `node -e 'fetch(process.env.RIGGER_PROXY + "/${host}/x", { headers: { authorization: "Bearer " + process.env.TOKEN, "x-rigger-token": process.env.RIGGER_TOKEN } }).then(async (r) => console.log(r.status, await r.text()))'`;
+      const said = await bashIn(id, `${send("echo.example.com")}; env | grep TOKEN=`);
+      expect(said).toContain("200");
+      // The answer echoes the header, which is what the host got.
+      expect(said.split(secret)).toHaveLength(2);
+      expect(said).toMatch(/\nTOKEN=rigger_secret_/);
+      const token = said.match(/^RIGGER_TOKEN=(\w+)$/m)?.[1] ?? "";
+      const other = await create({ sandbox: { network: "open" } });
+      expect(await sessionOf(other).ownsMachine(token)).toBe(false);
+      expect(await sessionOf(id).ownsMachine(token)).toBe(true);
+      value(await sessionOf(id).remove(ALICE));
+      value(await sessionOf(other).remove(ALICE));
+      expect(await sessionOf(id).ownsMachine(token)).toBe(false);
+    });
+  },
+);
