@@ -60,6 +60,7 @@ const ROOMS: Record<string, readonly string[]> = {
 const FILES: Record<string, string> = {
   "session/rpc": "session/base",
   "session/deployment": "session/base",
+  "session/machines": "session/base",
   "session/context": "session/context",
   "session/session-env": "session/context",
 };

@@ -37,6 +37,9 @@ const flag = z
   .default("false")
   .transform((text) => text === "true" || text === "1");
 
+/** An address, without a slash at its end. */
+const address = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ""));
+
 const jsonText = <T extends z.ZodType>(schema: T) =>
   z
     .string()
@@ -135,26 +138,18 @@ const Settings = z.object({
   /** Whether containers are available. If so, sessions use them by default; if not, they use embedded sandboxes. */
   CONTAINERS: flag,
   /** The address at which programs in vendors' machines reach this deployment; undefined if there are no machines. */
-  PUBLIC_URL: z
-    .url({ protocol: /^https?$/ })
-    .transform((text) => text.replace(/\/+$/, ""))
-    .optional(),
+  PUBLIC_URL: address.optional(),
   /** The sandbox provider of sessions that name none. By default `CONTAINERS` decides. */
   SANDBOX_PROVIDER: z.string().min(1).optional(),
   /** Options of `config.sandbox` for sessions that do not give them, by provider. */
   SANDBOX_DEFAULTS: jsonText(z.record(z.string(), z.record(z.string(), z.unknown()))).default({}),
   DAYTONA_API_KEY: z.string().min(1).optional(),
   /** The address of Daytona's API: another one if its server is your own. */
-  DAYTONA_API_URL: z
-    .url({ protocol: /^https?$/ })
-    .transform((text) => text.replace(/\/+$/, ""))
-    .default("https://app.daytona.io/api"),
+  DAYTONA_API_URL: address.default("https://app.daytona.io/api"),
   E2B_API_KEY: z.string().min(1).optional(),
-  /** The domain of a service with E2B's API: its hosts are `api.` and `sandbox.` below it. */
-  E2B_DOMAIN: z
-    .string()
-    .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, "must be a domain")
-    .default("e2b.app"),
+  /** The addresses of a service with E2B's API: of the API, and of the edge before its machines. */
+  E2B_API_URL: address.default("https://api.e2b.app"),
+  E2B_SANDBOX_URL: address.default("https://sandbox.e2b.app"),
   FLY_API_TOKEN: z.string().min(1).optional(),
   /** The apps that machines of Fly are in. An app may be appended; one that has machines must stay. */
   FLY_APPS: z
@@ -162,7 +157,7 @@ const Settings = z.object({
     .transform((text) => text.split(",").map((app) => app.trim()))
     .pipe(z.array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must be names of apps of Fly")))
     .optional(),
-  MODAL_ENDPOINT_URL: z.url({ protocol: /^https?$/ }).optional(),
+  MODAL_ENDPOINT_URL: address.optional(),
   MODAL_KEY: z.string().min(1).optional(),
   MODAL_SECRET: z.string().min(1).optional(),
   AGENT_WORKSPACE: z

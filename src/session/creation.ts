@@ -1,7 +1,7 @@
 import { takeWarmSandbox } from "../pool/client";
 import { openSandbox } from "../sandbox/providers";
 import type { SessionContext } from "./context";
-import { sandboxOptions } from "./deployment";
+import { sandboxOptions } from "./machines";
 import { type Caller, ok, type Result, refuse, refuseReusedKey, type SessionSpec } from "./rpc";
 import { newEnv, newRequestHash, refusalOf, type SessionEnv } from "./session-env";
 import type { SessionRestore } from "./snapshots/restore-session";

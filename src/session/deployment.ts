@@ -4,31 +4,12 @@ import { offlineFetch } from "../agent/offline";
 import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/pricing/models";
 import { createLookup, type Lookup } from "../agent/tools/lookup";
 import { SessionIndex } from "../db/session-index";
-import { openDaytona } from "../sandbox/daytona/daytona";
-import { openE2b } from "../sandbox/e2b/e2b";
-import { openFly } from "../sandbox/fly/fly";
-import { openModal } from "../sandbox/modal/modal";
-import {
-  type Machines,
-  PROVIDERS,
-  type Provider,
-  type SandboxOptions,
-  sandboxProblems,
-  type VendorName,
-} from "../sandbox/providers";
+import { PROVIDERS, type Provider } from "../sandbox/providers";
 import { type Settings, settings } from "../settings";
 import { Encryption } from "../shared/encryption";
 import { redactErrors } from "../shared/log";
 import { type Redact, redactor } from "../shared/redact";
-
-/** The settings that are secrets for vendors' APIs. */
-const VENDOR_SECRETS = [
-  "DAYTONA_API_KEY",
-  "E2B_API_KEY",
-  "FLY_API_TOKEN",
-  "MODAL_KEY",
-  "MODAL_SECRET",
-] as const;
+import { machineSecrets } from "./machines";
 
 /** Encrypts the secrets that sessions store. */
 export const encryption = new Encryption(settings.ENCRYPTION_KEYS);
@@ -40,20 +21,20 @@ export const redact: Redact = redactor(secrets);
 redactErrors(redact);
 
 /** Returns the strings that no text for clients or logs may contain. Of clients' keys only the hashes are known. */
-function secretsOf({
-  ANTHROPIC_API_KEY: apiKey,
-  ANTHROPIC_BASE_URL: baseURL,
-  API_KEYS,
-  ENCRYPTION_KEYS,
-  ...rest
-}: Settings): string[] {
+function secretsOf(from: Settings): string[] {
+  const {
+    ANTHROPIC_API_KEY: apiKey,
+    ANTHROPIC_BASE_URL: baseURL,
+    API_KEYS,
+    ENCRYPTION_KEYS,
+  } = from;
   const { username, password } = baseURL ? new URL(baseURL) : { username: "", password: "" };
   return [
     ...(apiKey ? [apiKey] : []),
     ...[username, password],
     ...API_KEYS.map(({ sha256 }) => sha256),
     ...ENCRYPTION_KEYS.map(({ base64 }) => base64),
-    ...VENDOR_SECRETS.map((name) => rest[name] ?? ""),
+    ...machineSecrets(from),
   ];
 }
 
@@ -114,52 +95,6 @@ export const lookup: Lookup | undefined = settings.DNS_RESOLVER
 
 /** The workspace: the directory in which agents start, and the part of a sandbox that is saved. */
 export const workspace: string = settings.AGENT_WORKSPACE;
-
-/** The settings that a vendor's machines need. */
-const NEEDED: Record<VendorName, readonly (keyof Settings)[]> = {
-  daytona: ["PUBLIC_URL", "DAYTONA_API_KEY"],
-  e2b: ["PUBLIC_URL", "E2B_API_KEY"],
-  fly: ["PUBLIC_URL", "FLY_API_TOKEN", "FLY_APPS"],
-  modal: ["PUBLIC_URL", "MODAL_ENDPOINT_URL", "MODAL_KEY", "MODAL_SECRET"],
-};
-
-/** Returns the settings that a provider needs and a deployment does not have. */
-export const missingSettings = (provider: string, from: Partial<Settings>): string[] =>
-  Object.entries(NEEDED)
-    .filter(([vendor]) => vendor === provider)
-    .flatMap(([, names]) => names.filter((name) => !from[name]));
-
-/** The vendors' machines that this deployment can use; undefined if it has no public address. */
-const machines: Machines | undefined = machinesOf(settings);
-
-function machinesOf(from: Settings): Machines | undefined {
-  const { PUBLIC_URL, SANDBOX_DEFAULTS: defaults, SANDBOX_PROVIDER: provider } = from;
-  const needed = [...Object.keys(defaults), ...(provider === undefined ? [] : [provider])];
-  for (const name of needed) {
-    const known = PROVIDERS.find((one) => one === name);
-    if (!known) throw new Error(`There is no sandbox provider "${name}".`);
-    const [problem] = sandboxProblems(known, defaults[name] ?? {});
-    if (problem) throw new Error(`SANDBOX_DEFAULTS: ${name}.${problem.path} ${problem.message}`);
-  }
-  if (PUBLIC_URL === undefined) return undefined;
-  const { MODAL_ENDPOINT_URL: endpointUrl, MODAL_KEY: key, MODAL_SECRET: secret } = from;
-  const { DAYTONA_API_KEY: daytonaKey, DAYTONA_API_URL: apiUrl } = from;
-  const { E2B_API_KEY: apiKey, E2B_DOMAIN: domain } = from;
-  const { FLY_API_TOKEN: token, FLY_APPS: apps } = from;
-  return {
-    publicUrl: PUBLIC_URL,
-    defaults,
-    vendors: {
-      daytona: daytonaKey ? openDaytona({ apiKey: daytonaKey, apiUrl }) : undefined,
-      e2b: apiKey ? openE2b({ apiKey, domain }) : undefined,
-      fly: token && apps ? openFly({ token, apps }) : undefined,
-      modal: endpointUrl && key && secret ? openModal({ endpointUrl, key, secret }) : undefined,
-    },
-  };
-}
-
-/** The options of this deployment's sandboxes. */
-export const sandboxOptions: SandboxOptions = { workspace, machines };
 
 /** Returns the sandbox provider for sessions whose config names none. */
 export const defaultProviderOf = (

@@ -10,8 +10,9 @@ import { maintainPool } from "../pool/client";
 import { collectGarbage } from "../sandbox/archive";
 import { errorText, log } from "../shared/log";
 import { isSessionId } from "../shared/session-id";
-import { defaultRetentionDays, indexOf, sandboxOptions } from "./deployment";
+import { defaultRetentionDays, indexOf } from "./deployment";
 import { keepMachines } from "./machine-upkeep";
+import { sandboxOptions } from "./machines";
 import type { SessionRpc } from "./rpc";
 import { SnapshotBucket } from "./storage/snapshot-bucket";
 

@@ -5,7 +5,8 @@ import { checkSchema } from "../agent/schema/json-schema";
 import { hostProblem } from "../sandbox/egress";
 import { hasPrograms, PROVIDERS, type Provider, sandboxProblems } from "../sandbox/providers";
 import type { Settings } from "../settings";
-import { defaultProviderOf, missingSettings } from "./deployment";
+import { defaultProviderOf } from "./deployment";
+import { missingSettings } from "./machines";
 import type { SessionConfig } from "./rpc";
 
 /** A problem of a request, with its path in the body, such as `config.model`. */

@@ -14,13 +14,14 @@ import { e2b, openE2b } from "./e2b";
 vi.setConfig({ testTimeout: 20_000 });
 
 const API = "https://api.e2b.app";
+const E2B = { apiUrl: API, sandboxUrl: "https://sandbox.e2b.app" };
 
 /** An account of E2B, with what a test does to it. */
 function anAccount() {
   const apiKey = `e2b_${crypto.randomUUID().replaceAll("-", "")}`;
   const ask = (path: string, init: RequestInit = {}) =>
     fetch(API + path, { ...init, headers: { "X-API-KEY": apiKey } });
-  const vendor = openE2b({ apiKey, domain: "e2b.app" });
+  const vendor = openE2b({ apiKey, ...E2B });
   const { host: deployment } = new URL(env.PUBLIC_URL);
   return {
     apiKey,
@@ -283,13 +284,13 @@ describe.runIf(HAS_CONTAINERS)("when E2B fails", () => {
       transient: false,
       message: "E2B answered 400: the key [redacted] is odd (request t1)",
     });
-    const wrong = openE2b({ apiKey: "e2b_not-a-key", domain: "e2b.app" });
+    const wrong = openE2b({ apiKey: "e2b_not-a-key", ...E2B });
     await expect(wrong.get("one")).rejects.toThrow("E2B answered 401: Invalid API key");
   });
 });
 
-it("E2B's API may be at another domain", async () => {
-  const other = openE2b({ apiKey: "e2b_00", domain: "e2b.example.com" });
+it("E2B's API may be at another address", async () => {
+  const other = openE2b({ ...E2B, apiKey: "e2b_00", apiUrl: "https://api.e2b.example.com" });
   await withoutPauses(async () => {
     const reached = "a test tried to reach https://api.e2b.example.com/sandboxes/one";
     await expect(other.get("one")).rejects.toThrow(reached);

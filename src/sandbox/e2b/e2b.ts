@@ -17,8 +17,9 @@ import { envdLink } from "./envd";
 /** What a deployment needs to use E2B. */
 interface E2bSettings {
   apiKey: string;
-  /** The domain of a service with E2B's API. */
-  domain: string;
+  /** The addresses of the API, and of the edge before the machines. */
+  apiUrl: string;
+  sandboxUrl: string;
 }
 
 const Options = z.strictObject({
@@ -65,10 +66,10 @@ export const e2b: MachineProvider = {
 };
 
 /** Returns the client of E2B's API. */
-export function openE2b({ apiKey, domain }: E2bSettings): Vendor<E2bMachine> {
+export function openE2b({ apiKey, apiUrl, sandboxUrl }: E2bSettings): Vendor<E2bMachine> {
   const api = createApi({
     vendor: "E2B",
-    baseUrl: `https://api.${domain}`,
+    baseUrl: apiUrl,
     headers: { "X-API-KEY": apiKey },
     secrets: [apiKey],
     requestIdHeader: "X-E2B-Trace-ID",
@@ -184,7 +185,7 @@ export function openE2b({ apiKey, domain }: E2bSettings): Vendor<E2bMachine> {
       if (one.token !== undefined) return one.token;
       throw new SandboxError("the machine is gone", { transient: true });
     };
-    return envdLink({ api, url: `https://sandbox.${domain}`, id: one.id, token });
+    return envdLink({ api, url: sandboxUrl, id: one.id, token });
   }
 }
 

@@ -1,7 +1,7 @@
 import { openSandbox } from "../../sandbox/providers";
 import type { Sandbox } from "../../sandbox/sandbox";
 import type { SessionContext } from "../context";
-import { sandboxOptions } from "../deployment";
+import { sandboxOptions } from "../machines";
 
 /** The sandboxes through which a session reaches its container. Each is kept, since calls are ordered only on one stub. */
 export class ContainerHandles {

@@ -313,15 +313,15 @@ export class ContainerLifecycle {
     await this.#calls.settled();
     this.#handles.close();
     const sandbox = this.#handles.atAddress();
-    const isSuspended = suspends !== undefined && attempts < ATTEMPTS_IN_ONE && sandbox.suspend;
-    if (isSuspended) await this.#suspend(sandbox);
+    // What can't be suspended is destroyed: its workspace is saved.
+    const suspend = suspends !== undefined && attempts < ATTEMPTS_IN_ONE;
+    if (suspend) await this.#suspend(sandbox);
     else await sandbox.destroy();
     const { store } = this.#context;
     this.#change("releasing", (container, now) => {
-      // It may have been decided meanwhile that it is to be destroyed.
-      const isKept = isSuspended !== undefined && container.suspends === suspends;
-      if (isSuspended && !isKept) return;
-      setContainerState(store, markReleased(container, isKept), now);
+      // It may have been decided meanwhile that it is to be destroyed: that is done next.
+      if (suspend && container.suspends === undefined) return;
+      setContainerState(store, markReleased(container, suspend), now);
     });
   }
 

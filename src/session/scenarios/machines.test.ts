@@ -22,7 +22,7 @@ import {
   sessionOf,
   value,
 } from "../../testing/sessions";
-import { sandboxOptions } from "../deployment";
+import { sandboxOptions } from "../machines";
 import { maintain } from "../maintenance";
 import type { SessionConfig, SessionSpec } from "../rpc";
 
@@ -37,15 +37,15 @@ afterAll(() => answering.stop());
 afterEach(() => vi.restoreAllMocks());
 
 /** Waits until something holds: machines are slower than objects. */
-async function eventually(holds: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
+async function eventually(holds: () => Promise<boolean>, everyMs = 25): Promise<void> {
+  for (let ms = 0; ms < 10_000; ms += everyMs) {
     if (await holds()) return;
-    await scheduler.wait(25);
+    await scheduler.wait(everyMs);
   }
   throw new Error("it did not come to hold within ten seconds");
 }
 
-describe.runIf(HAS_CONTAINERS).each<VendorName>(["e2b"])(
+describe.runIf(HAS_CONTAINERS).each<VendorName>(["e2b", "fly"])(
   "a session in a machine of %s",
   (provider) => {
     const vendor = sandboxOptions.machines?.vendors[provider];
@@ -129,7 +129,7 @@ describe.runIf(HAS_CONTAINERS).each<VendorName>(["e2b"])(
     it("goes on after its machine vanished in the middle of a command", async () => {
       const id = await create();
       await bashIn(id, "echo saved > file");
-      await eventually(() => isSaved(id));
+      await eventually(() => isSaved(id), 250);
       const asked = ask(id, `${bash("echo begun; sleep 60")}\n${bash("cat file")}`);
       const isRunning = async () =>
         (await eventsOf(id)).some(
@@ -150,7 +150,8 @@ describe.runIf(HAS_CONTAINERS).each<VendorName>(["e2b"])(
 
     it("keeps its command when its object is lost, and nothing runs twice", async () => {
       const id = await create();
-      const message = aMessage(bash("echo x >> ran; sleep 1; wc -l < ran"));
+      await bashIn(id, "true");
+      const message = aMessage(bash("echo x >> ran; sleep 2; wc -l < ran"));
       value(await sessionOf(id).send(ALICE, message));
       await eventually(async () =>
         (await eventsOf(id)).some(({ type }) => type === "tool.started"),

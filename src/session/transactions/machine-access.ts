@@ -1,5 +1,5 @@
 import { addressOf } from "../../sandbox/machines/requests";
-import { sandboxOptions } from "../deployment";
+import { sandboxOptions } from "../machines";
 import type { SessionStore } from "../storage/store";
 
 /** How programs in a vendor's machine reach their session: its address, and the token that it knows them by. */

@@ -35,6 +35,11 @@ export async function startVendors(): Promise<{
     const handle = hostname.endsWith(".fly.dev") ? fly.handle : hosts[hostname];
     return handle?.(request);
   };
-  const bindings = { PUBLIC_URL: relay.url, E2B_API_KEY: `e2b_${"0".repeat(40)}` };
+  const bindings = {
+    PUBLIC_URL: relay.url,
+    E2B_API_KEY: `e2b_${"0".repeat(40)}`,
+    FLY_API_TOKEN: "FlyV1 fm2_rigger",
+    FLY_APPS: FLY_APPS.join(","),
+  };
   return { bindings, answer };
 }
