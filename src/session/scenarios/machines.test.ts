@@ -45,7 +45,7 @@ async function eventually(holds: () => Promise<boolean>, everyMs = 25): Promise<
   throw new Error("it did not come to hold within ten seconds");
 }
 
-describe.runIf(HAS_CONTAINERS).each<VendorName>(["e2b", "fly"])(
+describe.runIf(HAS_CONTAINERS).each<VendorName>(["daytona", "e2b", "fly"])(
   "a session in a machine of %s",
   (provider) => {
     const vendor = sandboxOptions.machines?.vendors[provider];

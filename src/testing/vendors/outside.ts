@@ -38,6 +38,7 @@ export async function startVendors(): Promise<{
   const bindings = {
     PUBLIC_URL: relay.url,
     E2B_API_KEY: `e2b_${"0".repeat(40)}`,
+    DAYTONA_API_KEY: "dtn_rigger",
     FLY_API_TOKEN: "FlyV1 fm2_rigger",
     FLY_APPS: FLY_APPS.join(","),
   };
