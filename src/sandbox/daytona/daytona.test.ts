@@ -35,6 +35,7 @@ function anOrganization(options: { callMs?: number } = {}) {
     api,
     inject: (fault: FaultAsked) => control("faults", JSON.stringify(fault)),
     vanish: (id: string) => control("vanish", id),
+    cutLogs: () => control("cut", ""),
     requests: async (): Promise<{ call: string; body?: { command?: string } }[]> =>
       (await control("requests")).json(),
     /** Returns the sandboxes that exist. */
@@ -240,12 +241,37 @@ describe("a command in a sandbox of Daytona", () => {
     ["its start is not answered", { on: "/exec$", when: "after", do: { cut: 0 } }],
     ["its session can't be made", { on: "POST /toolbox/.*/session$", do: { status: 502 } }],
     ["its log can't be opened", { on: "/logs$", do: { status: 500, body: "{}" } }],
+    ["a short request is answered in half", { on: "/process/execute$", do: { cut: 25 } }],
     ["its request can't be stored", { on: "/upload-v2$", do: { status: 500 } }],
   ])("runs once where %s", async (_, fault) => {
     const { sandbox, inject } = await started();
     await inject(fault);
     expect(await run(sandbox, "echo x >> once; cat once")).toBe("x\n");
-    expect(await run(sandbox, "cat once")).toBe("x\n");
+    const once = await sandbox.readFile("/workspace/once");
+    expect(new TextDecoder().decode(once ?? undefined)).toBe("x\n");
+  });
+
+  it("is heard to its end, once, although its log is cut", async () => {
+    const { sandbox, cutLogs } = await started();
+    let heard = "";
+    const script =
+      "echo one; until [ -e go ]; do sleep 0.05; done; echo x >> once; echo two; cat once";
+    const running = sandbox.run(aCommand(script), (_, text) => {
+      heard += text;
+    });
+    await expect.poll(() => heard, { timeout: 4_000 }).toBe("one\n");
+    await cutLogs();
+    await sandbox.writeFile("/workspace/go", new Uint8Array());
+    expect(await running).toMatchObject({ exitCode: 0, stdout: "one\ntwo\nx\n" });
+    expect(heard).toBe("one\ntwo\nx\n");
+  });
+
+  it("reads large files, piece by piece", async () => {
+    const { sandbox } = await started();
+    await run(sandbox, "head -c 12000000 /dev/zero | tr '\\0' 'x' > large");
+    const bytes = await sandbox.readFile("/workspace/large");
+    expect(bytes?.length).toBe(12_000_000);
+    expect(bytes?.every((byte) => byte === 120)).toBe(true);
   });
 
   it("waits as long as Daytona asks", async () => {

@@ -110,19 +110,18 @@ export function openDaytona({
     return found && !isGone(found) ? found : null;
   }
 
-  /** Starts a sandbox if it rests, and returns it once it runs. One that can't run is destroyed. */
-  async function run(sandbox: DaytonaSandbox | null): Promise<DaytonaMachine> {
+  /** Starts a sandbox if it rests, and returns it once it runs. One that can't run is destroyed, and lost unless it is new. */
+  async function run(sandbox: DaytonaSandbox | null, isNew = false): Promise<DaytonaMachine> {
     return settle(sandbox, async (seen) => {
-      const { id, state } = seen;
-      if (state === "started") return machineOf(seen);
+      const { id, state, desiredState, errorReason } = seen;
+      if (isRunning(seen)) return machineOf(seen);
       if (FAILED.includes(state ?? "")) {
         await destroy(id);
-        const reason = seen.errorReason ? `: ${seen.errorReason}` : "";
+        const reason = errorReason ? `: ${errorReason}` : "";
         const message = `Daytona could not start the sandbox${reason}`;
-        throw new SandboxError(message, { transient: state === "error", lost: true });
+        throw new SandboxError(message, { transient: state === "error" || !isNew, lost: !isNew });
       }
-      if (RESTING.includes(state ?? "") && seen.desiredState !== "started")
-        await act(seen, "start");
+      if (RESTING.includes(state ?? "") && desiredState !== "started") await act(seen, "start");
       return undefined;
     });
   }
@@ -188,7 +187,7 @@ export function openDaytona({
           if (found && isOurs(found, labels)) return found;
           throw error;
         });
-      return run(made);
+      return run(made, true);
     },
 
     async find(labels) {
@@ -221,7 +220,7 @@ export function openDaytona({
     async suspend(machine) {
       await act(machine, "stop");
       await settle(await look(machine.id), async (seen) => {
-        if (seen.state === "started" && seen.desiredState === "started") await act(seen, "stop");
+        if (isRunning(seen)) await act(seen, "stop");
         return RESTING.includes(seen.state ?? "") || undefined;
       });
     },
@@ -245,12 +244,15 @@ const isOurs = (found: DaytonaSandbox, { deployment, sandbox }: MachineSpec["lab
 const isGone = ({ state, desiredState }: DaytonaSandbox): boolean =>
   desiredState === "destroyed" || state === "destroyed" || state === "destroying";
 
+/** Returns whether a sandbox runs, and is not about to be stopped. */
+const isRunning = ({ state, desiredState }: DaytonaSandbox): boolean =>
+  state === "started" && (desiredState ?? "started") === "started";
+
 /** Returns a sandbox as a machine. One that is neither running nor stopped needs a `resume`, which waits for it. */
 const machineOf = (sandbox: DaytonaSandbox): DaytonaMachine => ({
   id: sandbox.id,
   sandbox: sandbox.labels[SANDBOX] ?? "",
-  state:
-    sandbox.state === "started" && sandbox.desiredState === "started" ? "running" : "suspended",
+  state: isRunning(sandbox) ? "running" : "suspended",
   createdAt: Date.parse(sandbox.createdAt ?? "") || 0,
   toolbox: `${sandbox.toolboxProxyUrl.replace(/\/+$/, "")}/${encodeURIComponent(sandbox.id)}`,
 });

@@ -228,6 +228,11 @@ export class Sandboxes {
     box.machine.destroy();
   }
 
+  /** Ends the followed logs of all sandboxes, as a broken connection does. */
+  cutLogs(): void {
+    for (const { toolbox } of this.#boxes.values()) toolbox.cutLogs();
+  }
+
   close(): void {
     clearInterval(this.#clock);
     for (const { machine } of [...this.#boxes.values(), ...this.#snapshots.values()])

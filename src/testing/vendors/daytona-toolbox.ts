@@ -47,6 +47,8 @@ export class DaytonaToolbox {
   readonly #machine: LocalMachine;
   readonly #env: Record<string, string>;
   readonly #sessions = new Map<string, OpenSession>();
+  /** How often the followed logs were cut. */
+  #cuts = 0;
 
   constructor(machine: LocalMachine, env: Record<string, string>) {
     this.#machine = machine;
@@ -57,6 +59,11 @@ export class DaytonaToolbox {
   stop(): void {
     this.#sessions.clear();
     this.#machine.stop();
+  }
+
+  /** Ends the followed logs, as a broken connection does. */
+  cutLogs(): void {
+    this.#cuts += 1;
   }
 
   async answer(request: Request): Promise<Response> {
@@ -176,6 +183,7 @@ export class DaytonaToolbox {
   async #close(request: Request, sessionId: string): Promise<Response> {
     const session = this.#sessions.get(sessionId);
     if (!session) return notFound(request, "session");
+    killTree(session.shell.pid, "SIGTERM");
     session.shell.kill("SIGTERM");
     await Promise.race([session.shell.exit, pause(1_000)]);
     session.shell.kill("SIGKILL");
@@ -195,7 +203,9 @@ export class DaytonaToolbox {
     const isSplit =
       request.headers.has("X-Daytona-SDK-Version") ||
       request.headers.get("X-Daytona-Split-Output") === "true";
-    return command.follow(isSplit, () => this.#sessions.get(sessionId) === session);
+    const cuts = this.#cuts;
+    const isOpen = () => this.#cuts === cuts && this.#sessions.get(sessionId) === session;
+    return command.follow(isSplit, isOpen);
   }
 
   async #uploadAll(request: Request): Promise<Response> {
@@ -330,6 +340,19 @@ class SessionCommand {
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Sends a signal to all that a process has started, whatever their process groups. */
+function killTree(pid: number, signal: NodeJS.Signals): void {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+    for (const child of children.split(" ").filter(Boolean)) {
+      killTree(Number(child), signal);
+      process.kill(Number(child), signal);
+    }
+  } catch {
+    // It has ended.
+  }
+}
 
 const sessionDto = (sessionId: string, { commands }: OpenSession): Session => ({
   sessionId,

@@ -11,6 +11,7 @@ import {
   DaytonaValidationError,
   type Sandbox,
 } from "@daytona/sdk";
+import { Configuration, FileSystemApi } from "@daytona/toolbox-api-client";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { serveDaytona, standInDaytona } from "./daytona.ts";
 import type { FaultAsked } from "./faults.ts";
@@ -268,6 +269,22 @@ describe("files in the stand-in for Daytona, by Daytona's client", () => {
     await sandbox.fs.deleteFile("/workspace/new/deep/bytes");
     const missing = sandbox.fs.downloadFile("/workspace/new/deep/bytes");
     await expect(missing).rejects.toBeInstanceOf(DaytonaFileNotFoundError);
+    await sandbox.delete();
+  });
+});
+
+describe("a toolbox of the stand-in for Daytona, by the client of its description", () => {
+  it("takes a file as a form or as it is", async () => {
+    const sandbox = await make();
+    const basePath = `${url}/toolbox/${sandbox.id}`;
+    const headers = { Authorization: `Bearer ${apiKey}` };
+    const files = new FileSystemApi(new Configuration({ basePath, baseOptions: { headers } }));
+    const sent = await files.uploadFile("/workspace/a/form", new File(["form"], "form"));
+    expect(sent.data).toMatchObject({ name: "form", path: "/workspace/a/form" });
+    const query = `path=${encodeURIComponent("/workspace/a/body")}`;
+    await fetch(`${basePath}/files/upload-v2?${query}`, { method: "POST", headers, body: "body" });
+    const ran = await sandbox.process.executeCommand("cat /workspace/a/*");
+    expect(ran.result).toBe("bodyform");
     await sandbox.delete();
   });
 });

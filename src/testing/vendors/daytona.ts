@@ -71,12 +71,16 @@ export function standInDaytona(options: SandboxOptions = {}) {
     return organization;
   }
 
-  /** Answers a test: `/__faults` injects a fault, `/__requests` lists what was asked, `/__vanish` loses a sandbox. */
+  /**
+   * Answers a test: `/__faults` injects a fault, `/__requests` and `/__sandboxes` list what was asked and what exists,
+   * `/__cut` cuts the followed logs, and `/__vanish` loses a sandbox.
+   */
   async function control(request: Request, { faults, asked, sandboxes }: Organization) {
     const { pathname } = new URL(request.url);
     if (pathname === "/__requests") return Response.json(asked);
     if (pathname === "/__sandboxes") return Response.json(sandboxes.all());
     if (request.method === "DELETE") faults.clear();
+    else if (pathname === "/__cut") sandboxes.cutLogs();
     else if (pathname === "/__faults") faults.add(await request.json());
     else sandboxes.vanish(await request.text());
     return new Response(null, { status: 204 });
