@@ -7,7 +7,8 @@ import type {
   SnapshotDto,
   UpdateSandboxNetworkSettings,
 } from "@daytona/api-client";
-import { DaytonaToolbox, daemonProblem } from "./daytona-toolbox.ts";
+import { daemonProblem, intervalProblemOf, networkProblemOf, problem } from "./daytona-problems.ts";
+import { DaytonaToolbox } from "./daytona-toolbox.ts";
 import { LocalMachine } from "./local-machine.ts";
 
 export interface SandboxOptions {
@@ -315,43 +316,3 @@ async function setNetwork(request: Request, { dto }: Box): Promise<Response> {
   if (wrong) return problem(request, 400, wrong);
   return Response.json(Object.assign(dto, asked));
 }
-
-/** Returns an error of Daytona's API. */
-export function problem(request: Request, statusCode: number, message: string): Response {
-  const { pathname, search } = new URL(request.url);
-  const timestamp = new Date().toISOString();
-  const error = NAMES[statusCode];
-  const source = "DAYTONA_API";
-  const body = { path: pathname + search, timestamp, statusCode, error, message, source };
-  return Response.json(body, { status: statusCode });
-}
-
-const NAMES: Record<number, string> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  404: "Not Found",
-  409: "Conflict",
-  422: "Unprocessable Entity",
-};
-
-const DOMAIN = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}$/i;
-const NETWORK = /^(\d{1,3}\.){3}\d{1,3}\/\d{1,2}$/;
-
-/** Returns what is wrong with the lists of allowed networks and domains. */
-function networkProblemOf(asked: UpdateSandboxNetworkSettings): string | undefined {
-  const listOf = (text = "") => text.split(",").map((entry) => entry.trim());
-  const networks = listOf(asked.networkAllowList);
-  const domains = listOf(asked.domainAllowList);
-  const network = networks.find((entry) => entry && !NETWORK.test(entry));
-  const domain = domains.find((entry) => entry && !DOMAIN.test(entry));
-  if (network) return `Invalid network format: "${network}"`;
-  if (domain) return `Invalid domain: "${domain}". Must be a valid domain name`;
-  if (networks.length > 10) return "Network allow list cannot contain more than 10 networks";
-  if (domains.length > 10) return "Domain allow list cannot contain more than 10 domains";
-  return undefined;
-}
-
-const intervalProblemOf = (asked: CreateSandbox): string | undefined =>
-  asked.autoStopInterval && asked.autoPauseInterval
-    ? "At most one of autoStopInterval and autoPauseInterval may be non-zero"
-    : undefined;

@@ -1,7 +1,7 @@
 import type { PortPreviewUrl, Sandbox } from "@daytona/api-client";
-import { type Box, problem, Sandboxes, type SandboxOptions } from "./daytona-sandboxes.ts";
+import { daemonProblem, problem } from "./daytona-problems.ts";
+import { type Box, Sandboxes, type SandboxOptions } from "./daytona-sandboxes.ts";
 import { overMiniflare, overSocket } from "./daytona-socket.ts";
-import { daemonProblem } from "./daytona-toolbox.ts";
 import { Faults } from "./faults.ts";
 import { serveHandler } from "./local-machine.ts";
 
