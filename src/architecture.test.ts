@@ -51,7 +51,7 @@ const ROOMS: Record<string, readonly string[]> = {
   testing: ["session", ...SESSION_ROOM, "http", "pool", "settings", "container"],
   bench: ["agent", "db", "sandbox", "container"],
   simulate: ["soak"],
-  soak: ["bench", "fuzz", "events"],
+  soak: ["bench", "fuzz", "events", "testing"],
   fuzz: ["bench", "soak", "events", "agent"],
   trial: ["bench", "container", "sandbox"],
 };

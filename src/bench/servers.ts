@@ -250,7 +250,8 @@ async function untilItAnswers(url: string, child: Program, boundMs: number): Pro
   throw new Error(`${url} does not answer:\n${child.output()}`);
 }
 
-async function freePort(): Promise<number> {
+/** Returns a port that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

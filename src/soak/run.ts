@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { hangUp } from "../bench/client.ts";
 import {
+  freePort,
   kill,
   newState,
   type Server,
@@ -17,6 +18,7 @@ import { faultsOf } from "./checks.ts";
 import { faultsOfIndex } from "./index-checks.ts";
 import { type Life, live, sendLast, type World } from "./life.ts";
 import { startLyingModel } from "./lying-model.ts";
+import { startMachines } from "./machines.ts";
 import { type Random, randomFrom } from "./random.ts";
 
 // Runs many sessions on a server that is killed repeatedly, then checks from outside that Rigger kept its
@@ -31,6 +33,8 @@ const { values: options } = parseArgs({
     upstream: { type: "string", default: "honest" },
     /** The databases of the index. With several, the sessions belong to several owners. */
     databases: { type: "string", default: "1" },
+    /** Whether the sessions run in a vendor's machines. */
+    machines: { type: "boolean", default: false },
   },
 });
 const SEED = Number(options.seed);
@@ -91,7 +95,10 @@ async function main(): Promise<void> {
   config = parts.config;
   const state = await newState(undefined, parts);
   if (IS_LYING) Object.assign(vars, await startLyingModel(SEED));
-  const server = await begin(state);
+  const machines = options.machines ? await startMachines() : null;
+  const port = await freePort();
+  if (machines) Object.assign(vars, machines.vars(`http://127.0.0.1:${port}`));
+  const server = await begin(state, port);
   const lives = await liveAll(server, state);
   progress("checking");
   const kept = lives.filter(({ doomed, story }) => !doomed && !story);
@@ -102,6 +109,9 @@ async function main(): Promise<void> {
   closing.abort();
   for (const life of lives) if (life.story) judge(life, life.story);
   await compareIndex(lives);
+  for (const id of (await machines?.leftovers(api)) ?? []) {
+    api.violation(id, "it has ended, and its machine has not");
+  }
   if (violations > 0) await keep(current ?? server, state);
 }
 
@@ -146,9 +156,8 @@ async function liveAll(first: Server, state: string): Promise<Life[]> {
   return done;
 }
 
-async function begin(state: string, port?: number): Promise<Server> {
-  const where = port === undefined ? {} : { port };
-  const server = await start({ config, vars, state, ...where });
+async function begin(state: string, port: number): Promise<Server> {
+  const server = await start({ config, vars, state, port });
   api.url = server.url;
   api.startedAt = Date.now();
   return server;
@@ -221,7 +230,7 @@ function report(tookMs: number): void {
   }
   const took = `${SESSIONS} sessions, ${Math.round(tookMs / 1_000)} s`;
   console.log(
-    `\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED}${IS_LYING ? " --upstream lying" : ""}${DATABASES > 1 ? ` --databases ${DATABASES}` : ""} (${took})`,
+    `\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED}${IS_LYING ? " --upstream lying" : ""}${DATABASES > 1 ? ` --databases ${DATABASES}` : ""}${options.machines ? " --machines" : ""} (${took})`,
   );
 }
 
