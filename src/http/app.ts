@@ -28,7 +28,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     })
 
     .get("/health", (c) => c.json({ status: "ok" }))
-    .route("/machines", machines)
+    .route("/machines", machines(settings))
 
     .use("/api/*", authenticate(settings))
     .route("/api/sessions", sessions(settings))
