@@ -4,7 +4,6 @@ import { type Sandbox, SandboxError } from "../../sandbox/sandbox";
 import { jitteredBackoffMs } from "../../shared/backoff";
 import { errorText, log } from "../../shared/log";
 import type { SessionContext } from "../context";
-import { workspace } from "../deployment";
 import type { MachineNeed } from "../rpc";
 import {
   type ContainerState,
@@ -12,39 +11,30 @@ import {
   giveUp,
   isPending,
   isWanted,
-  markContinued,
   markDirty,
   markLost,
-  markReleased,
-  markRestoring,
-  markSaved,
-  markStarted,
   neededOf,
   type Pending,
   requestReplacement,
   retryAtOf,
-  type SavedWorkspace,
   startAttempt,
 } from "../rules/container-state";
-import { activate } from "../rules/lifecycle";
 import { failSession } from "../transactions/session";
 import {
   containerOf,
   keepsWorkspace,
   setContainerState,
-  setLifecycle,
   setLost,
   setSaveFailed,
 } from "../transactions/state";
 import { Calls } from "./calls";
 import { ContainerHandles } from "./handles";
+import { changeIn, moveAgents, Phases } from "./phases";
 import { containerSandbox, isLoss } from "./sandbox";
 import { Saves } from "./saves";
 
 /** Maximum number of attempts of a start, a save or a release. Attempts that were lost with the object count. */
 export const MAX_ATTEMPTS = 5;
-/** Number of attempts to restore a workspace in one container. After that, the container may be the cause. */
-const ATTEMPTS_IN_ONE = 3;
 const BASE_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 300_000;
 
@@ -68,6 +58,7 @@ export class ContainerLifecycle {
   readonly #handles: ContainerHandles;
   readonly #saves: Saves;
   readonly #calls: Calls;
+  readonly #phases: Phases;
   /** The sandbox as the session's tools use it. */
   #sandbox: Sandbox | null = null;
   /** The running work on pending phases; null if there is none. */
@@ -84,6 +75,8 @@ export class ContainerLifecycle {
       (name) => this.#handles.named(name),
       () => this.#calls.noteProgress(),
     );
+    const parts = { handles: this.#handles, calls: this.#calls, saves: this.#saves };
+    this.#phases = new Phases(context, parts);
   }
 
   /** Returns the session's sandbox. Always the same object, since calls are ordered only on one stub. */
@@ -135,7 +128,7 @@ export class ContainerLifecycle {
       // Once a call: if the save fails, the next call requests it again.
       if (isRequested || store.state.running !== null) continue;
       isRequested = true;
-      this.#change("ready", (container, now) =>
+      changeIn(this.#context, "ready", (container, now) =>
         setContainerState(store, requestReplacement(container, keepsWorkspace(store)), now),
       );
     }
@@ -211,9 +204,7 @@ export class ContainerLifecycle {
     const attempts = before.attempts + 1;
     this.#commit((now) => setContainerState(this.#context.store, startAttempt(before), now));
     try {
-      if (before.phase === "starting") await this.#start(before);
-      else if (before.phase === "saving") await this.#save(before);
-      else await this.#release(before);
+      await this.#phases.attempt(before);
     } catch (error) {
       this.#log("container.failed", error, { phase, attempts });
       const after = this.#pending();
@@ -225,79 +216,14 @@ export class ContainerLifecycle {
     }
   }
 
-  async #start(before: ContainerState & { phase: "starting" }): Promise<void> {
-    const { store } = this.#context;
-    const name = (await this.#resumeRestore(before)) ?? (await this.#startAny(before));
-    this.#change("starting", (container, now) => {
-      const isSame = container.suspended === name;
-      const after = isSame ? markContinued(container) : markStarted(container, name);
-      setContainerState(store, after, now);
-      const { lifecycle } = store.state;
-      if (lifecycle.status === "initializing") setLifecycle(store, activate(lifecycle, now), now);
-    });
-  }
-
-  /** Starts a container with its initial files, or lets the suspended one continue. Returns its name. */
-  async #startAny({
-    saved,
-    clean,
-    suspended,
-    attempts,
-  }: ContainerState & { phase: "starting" }): Promise<string> {
-    const { store } = this.#context;
-    const sandbox = this.#handles.atAddress();
-    if (suspended !== undefined && attempts < ATTEMPTS_IN_ONE) this.#handles.reopen();
-    // An interrupted attempt may have left a container that is not in its initial state.
-    else if (!clean) await sandbox.destroy();
-    const name = await sandbox.start?.();
-    if (name === undefined) throw new Error("the sandbox knows no start");
-    if (!saved || name === suspended) return name;
-    this.#change("starting", (container, now) =>
-      setContainerState(store, markRestoring(container, name), now),
-    );
-    await this.#restore(name, saved);
-    return name;
-  }
-
-  /** Goes on with a restore that was interrupted. Returns the name of its container; undefined if a new one is needed. */
-  async #resumeRestore({
-    saved,
-    restoring,
-    attempts,
-  }: ContainerState & { phase: "starting" }): Promise<string | undefined> {
-    if (!saved || restoring === undefined || attempts >= ATTEMPTS_IN_ONE) return undefined;
-    try {
-      await this.#restore(restoring, saved);
-      return restoring;
-    } catch (error) {
-      if (!isLoss(error)) throw error;
-      return undefined;
-    }
-  }
-
-  async #restore(name: string, { key }: SavedWorkspace): Promise<void> {
-    await this.#handles.named(name).restore?.(key, () => this.#calls.noteProgress());
-  }
-
-  async #save(before: ContainerState & { phase: "saving" }): Promise<void> {
-    const { store } = this.#context;
-    await this.#calls.settled();
-    await this.#saves.release(before, (saved) =>
-      this.#change("saving", (container, now) => {
-        setContainerState(store, markSaved(container, saved), now);
-        this.#moveAgents(saved);
-      }),
-    );
-  }
-
   /** Keeps the container for another attempt to save its workspace; destroys it after `SAVE_PATIENCE_MS` without success. */
   #failSave(error: unknown): void {
     const { store } = this.#context;
     const message = error instanceof SandboxError ? error.message : "an internal error";
-    this.#change("saving", (container, now) => {
+    changeIn(this.#context, "saving", (container, now) => {
       const delayMs = retryDelayMs(container.attempts);
       setSaveFailed(store, failSave(container, { now, delayMs, message }), now);
-      if (store.state.machine?.lost) this.#moveAgents(container.saved);
+      if (store.state.machine?.lost) moveAgents(store, container.saved);
     });
     if (store.state.machine?.lost) this.#log("container.given_up", error, { phase: "saving" });
   }
@@ -309,33 +235,6 @@ export class ContainerLifecycle {
     this.#retry = null;
   }
 
-  async #release({ suspends, attempts }: ContainerState & { phase: "releasing" }): Promise<void> {
-    await this.#calls.settled();
-    this.#handles.close();
-    const sandbox = this.#handles.atAddress();
-    // What can't be suspended is destroyed: its workspace is saved.
-    const suspend = suspends !== undefined && attempts < ATTEMPTS_IN_ONE;
-    if (suspend) await this.#suspend(sandbox);
-    else await sandbox.destroy();
-    const { store } = this.#context;
-    this.#change("releasing", (container, now) => {
-      // It may have been decided meanwhile that it is to be destroyed: that is done next.
-      if (suspend && container.suspends === undefined) return;
-      setContainerState(store, markReleased(container, suspend), now);
-    });
-  }
-
-  /** Suspends the container. The process of Claude Code is ended first: not every provider keeps what runs. */
-  async #suspend(sandbox: Sandbox): Promise<void> {
-    const { store } = this.#context;
-    const process = store.process.read();
-    if (process) {
-      await sandbox.kill(process.id);
-      this.#commit(() => store.process.forget());
-    }
-    await sandbox.suspend?.();
-  }
-
   #giveUp({ phase }: Pending, error: unknown): void {
     const { store, drafts } = this.#context;
     this.#log("container.given_up", error, { phase });
@@ -344,9 +243,9 @@ export class ContainerLifecycle {
       const message = `its machine could not be started${why}`;
       this.#calls.rejectWaiting(new SandboxError(message, { transient: true, cause: error }));
     }
-    this.#change(phase, (container, now) => {
+    changeIn(this.#context, phase, (container, now) => {
       setLost(store, giveUp(container), now);
-      if (phase === "saving" && store.state.machine?.lost) this.#moveAgents(container.saved);
+      if (phase === "saving" && store.state.machine?.lost) moveAgents(store, container.saved);
       if (store.state.lifecycle.status !== "initializing") return;
       const message = `The sandbox could not be started${why}.`;
       failSession(store, { type: "unavailable_error", message }, drafts, now);
@@ -389,7 +288,7 @@ export class ContainerLifecycle {
     if (after && after !== container) {
       this.#commit((now) => {
         setLost(store, after, now);
-        this.#moveAgents(after.saved);
+        moveAgents(store, after.saved);
       });
     }
     const at = container?.saved?.at;
@@ -399,16 +298,6 @@ export class ContainerLifecycle {
         : `A new one takes its place, with the files as they were at ${new Date(at).toISOString()}`;
     const message = `its machine is lost, and every file in it. ${next}`;
     return new SandboxError(message, { transient: true, lost: true, cause });
-  }
-
-  /**
-   * Moves agents into directories that the next container has, since no shell can start in a missing one: into the
-   * workspace if they are outside of it, or all of them if no workspace was saved.
-   */
-  #moveAgents(saved: SavedWorkspace | null): void {
-    const { store } = this.#context;
-    if (saved) store.agents.moveInto(workspace);
-    else store.agents.moveAllTo(workspace);
   }
 
   /** Copies the workspace to a key for a snapshot or copy, after saving it if a container has it. */
@@ -437,15 +326,6 @@ export class ContainerLifecycle {
     this.#context.commit(change);
   }
 
-  /** Commits a change of the container if it is still in the phase. */
-  #change<P extends ContainerState["phase"]>(
-    phase: P,
-    change: (container: ContainerState & { phase: P }, now: number) => void,
-  ): void {
-    const container = this.#container();
-    if (container && isIn(container, phase)) this.#commit((now) => change(container, now));
-  }
-
   #container(): ContainerState | undefined {
     return containerOf(this.#context.store);
   }
@@ -470,11 +350,6 @@ export class ContainerLifecycle {
     log(event, { session: this.#context.id, ...fields, error: errorText(error) });
   }
 }
-
-const isIn = <P extends ContainerState["phase"]>(
-  container: ContainerState,
-  phase: P,
-): container is ContainerState & { phase: P } => container.phase === phase;
 
 /** Returns whether another attempt can't succeed. A lost container, for example, can't be saved. */
 function isPermanent(error: unknown, phase: Pending["phase"]): boolean {

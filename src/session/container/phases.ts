@@ -1,0 +1,167 @@
+import type { Sandbox } from "../../sandbox/sandbox";
+import type { SessionContext } from "../context";
+import { workspace } from "../deployment";
+import {
+  type ContainerState,
+  markContinued,
+  markReleased,
+  markRestoring,
+  markSaved,
+  markStarted,
+  type Pending,
+  type SavedWorkspace,
+} from "../rules/container-state";
+import { activate } from "../rules/lifecycle";
+import type { SessionStore } from "../storage/store";
+import { containerOf, setContainerState, setLifecycle } from "../transactions/state";
+import type { Calls } from "./calls";
+import type { ContainerHandles } from "./handles";
+import { isLoss } from "./sandbox";
+import type { Saves } from "./saves";
+
+/** Number of attempts to continue in one container. After that, the container may be the cause. */
+const ATTEMPTS_IN_ONE = 3;
+
+/** The parts of the container's lifecycle that its phases use. */
+interface PhaseDeps {
+  handles: ContainerHandles;
+  calls: Calls;
+  saves: Saves;
+}
+
+/** Does the work of one attempt of a phase: starts, saves or releases the container of a session. */
+export class Phases {
+  readonly #context: SessionContext;
+  readonly #handles: ContainerHandles;
+  readonly #calls: Calls;
+  readonly #saves: Saves;
+
+  constructor(context: SessionContext, { handles, calls, saves }: PhaseDeps) {
+    this.#context = context;
+    this.#handles = handles;
+    this.#calls = calls;
+    this.#saves = saves;
+  }
+
+  /** Makes one attempt of a phase, and commits its end. Rejects if it fails. */
+  attempt(before: Pending): Promise<void> {
+    if (before.phase === "starting") return this.#start(before);
+    return before.phase === "saving" ? this.#save(before) : this.#release(before);
+  }
+
+  async #start(before: ContainerState & { phase: "starting" }): Promise<void> {
+    const { store } = this.#context;
+    const name = (await this.#resumeRestore(before)) ?? (await this.#startAny(before));
+    changeIn(this.#context, "starting", (container, now) => {
+      const isSame = container.suspended === name;
+      const after = isSame ? markContinued(container) : markStarted(container, name);
+      setContainerState(store, after, now);
+      const { lifecycle } = store.state;
+      if (lifecycle.status === "initializing") setLifecycle(store, activate(lifecycle, now), now);
+    });
+  }
+
+  /** Starts a container with its initial files, or lets the suspended one continue. Returns its name. */
+  async #startAny({
+    saved,
+    clean,
+    suspended,
+    attempts,
+  }: ContainerState & { phase: "starting" }): Promise<string> {
+    const { store } = this.#context;
+    const sandbox = this.#handles.atAddress();
+    if (suspended !== undefined && attempts < ATTEMPTS_IN_ONE) this.#handles.reopen();
+    // An interrupted attempt may have left a container that is not in its initial state.
+    else if (!clean) await sandbox.destroy();
+    const name = await sandbox.start?.();
+    if (name === undefined) throw new Error("the sandbox knows no start");
+    if (!saved || name === suspended) return name;
+    changeIn(this.#context, "starting", (container, now) =>
+      setContainerState(store, markRestoring(container, name), now),
+    );
+    await this.#restore(name, saved);
+    return name;
+  }
+
+  /** Goes on with a restore that was interrupted. Returns the name of its container; undefined if a new one is needed. */
+  async #resumeRestore({
+    saved,
+    restoring,
+    attempts,
+  }: ContainerState & { phase: "starting" }): Promise<string | undefined> {
+    if (!saved || restoring === undefined || attempts >= ATTEMPTS_IN_ONE) return undefined;
+    try {
+      await this.#restore(restoring, saved);
+      return restoring;
+    } catch (error) {
+      if (!isLoss(error)) throw error;
+      return undefined;
+    }
+  }
+
+  async #restore(name: string, { key }: SavedWorkspace): Promise<void> {
+    await this.#handles.named(name).restore?.(key, () => this.#calls.noteProgress());
+  }
+
+  async #save(before: ContainerState & { phase: "saving" }): Promise<void> {
+    const { store } = this.#context;
+    await this.#calls.settled();
+    await this.#saves.release(before, (saved) =>
+      changeIn(this.#context, "saving", (container, now) => {
+        setContainerState(store, markSaved(container, saved), now);
+        moveAgents(store, saved);
+      }),
+    );
+  }
+
+  async #release({ suspends, attempts }: ContainerState & { phase: "releasing" }): Promise<void> {
+    await this.#calls.settled();
+    this.#handles.close();
+    const sandbox = this.#handles.atAddress();
+    // What can't be suspended is destroyed: its workspace is saved.
+    const suspend = suspends !== undefined && attempts < ATTEMPTS_IN_ONE;
+    if (suspend) await this.#suspend(sandbox);
+    else await sandbox.destroy();
+    const { store } = this.#context;
+    changeIn(this.#context, "releasing", (container, now) => {
+      // It may have been decided meanwhile that it is to be destroyed: that is done next.
+      if (suspend && container.suspends === undefined) return;
+      setContainerState(store, markReleased(container, suspend), now);
+    });
+  }
+
+  /** Suspends the container. The process of Claude Code is ended first: not every provider keeps what runs. */
+  async #suspend(sandbox: Sandbox): Promise<void> {
+    const { store } = this.#context;
+    const process = store.process.read();
+    if (process) {
+      await sandbox.kill(process.id);
+      this.#context.commit(() => store.process.forget());
+    }
+    await sandbox.suspend?.();
+  }
+}
+
+/** Commits a change of the session's container if it is still in the phase. */
+export function changeIn<P extends ContainerState["phase"]>(
+  { store, commit }: SessionContext,
+  phase: P,
+  change: (container: ContainerState & { phase: P }, now: number) => void,
+): void {
+  const container = containerOf(store);
+  if (container && isIn(container, phase)) commit((now) => change(container, now));
+}
+
+const isIn = <P extends ContainerState["phase"]>(
+  container: ContainerState,
+  phase: P,
+): container is ContainerState & { phase: P } => container.phase === phase;
+
+/**
+ * Moves agents into directories that the next container has, since no shell can start in a missing one: into the
+ * workspace if they are outside of it, or all of them if no workspace was saved.
+ */
+export function moveAgents(store: SessionStore, saved: SavedWorkspace | null): void {
+  if (saved) store.agents.moveInto(workspace);
+  else store.agents.moveAllTo(workspace);
+}
