@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 import type { MachineAnswer, MachineConfig, MachineEvent } from "./fly-schemas.ts";
 import { LocalMachine, type Spawned } from "./local-machine.ts";
+import { accepts, freePort } from "./served-proxy.ts";
 
 /** An error as the Machines API answers it. */
 export class FlyError extends Error {
@@ -313,27 +313,4 @@ export class FlyMachine {
     this.#become("stopped", "exit");
     if (isDestroyed) this.destroy(true);
   }
-}
-
-/** Returns a port that is free now. */
-function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer().once("error", fail);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => done(typeof address === "object" ? (address?.port ?? 0) : 0));
-    });
-  });
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    if (port === 0) return done(false);
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => {
-      socket.destroy();
-      done(true);
-    });
-    socket.once("error", () => done(false));
-  });
 }

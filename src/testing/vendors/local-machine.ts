@@ -6,8 +6,11 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
@@ -41,8 +44,11 @@ export class LocalMachine {
   /** With another machine, the new one has its files. */
   constructor(origin?: LocalMachine) {
     count += 1;
-    this.root = join(BASE, String(count));
-    if (origin) cpSync(origin.root, this.root, { recursive: true });
+    // All are of the same length, so that one can replace another in any file.
+    this.root = join(BASE, String(count).padStart(6, "0"));
+    const exactly = { recursive: true, verbatimSymlinks: true, preserveTimestamps: true };
+    if (origin) cpSync(origin.root, this.root, exactly);
+    if (origin) rename(this.root, origin.root);
     for (const path of OWN) mkdirSync(this.root + path, { recursive: true });
   }
 
@@ -155,6 +161,25 @@ export class LocalMachine {
     if (typeof value !== "object" || value === null) return value;
     const entries = Object.entries(value).map(([name, one]) => [name, this.#deeply(one)]);
     return Object.fromEntries(entries);
+  }
+}
+
+/** Replaces another machine's folder by this one in the files and links that were copied from it. */
+function rename(root: string, origin: string): void {
+  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isSymbolicLink()) {
+      const target = readlinkSync(path);
+      if (!target.startsWith(origin)) continue;
+      rmSync(path);
+      symlinkSync(target.replace(origin, root), path);
+    } else if (entry.isFile()) {
+      const bytes = readFileSync(path);
+      if (!bytes.includes(origin)) continue;
+      const { atime, mtime } = statSync(path);
+      writeFileSync(path, bytes.toString("latin1").replaceAll(origin, root), "latin1");
+      utimesSync(path, atime, mtime);
+    }
   }
 }
 
