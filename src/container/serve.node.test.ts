@@ -80,21 +80,30 @@ describe("the runner's server", () => {
     expect(events).toContainEqual({ type: "stderr", data: "token:\n" });
   });
 
-  it.each([{}, { authorization: "Bearer other" }, { authorization: TOKEN }])(
-    "answers nobody without the token: %j",
-    async (headers) => {
-      for (const [method, path] of [
-        ["POST", "/start"],
-        ["PUT", "/files?path=/x"],
-        ["GET", "/alive"],
-      ]) {
-        const body = method === "GET" ? null : "{}";
-        expect((await fetch(url + path, { method, headers, body } as RequestInit)).status).toBe(
-          401,
-        );
-      }
-    },
-  );
+  it.each([
+    {},
+    { authorization: "Bearer other" },
+    { authorization: TOKEN },
+    { "x-rigger-token": "" },
+  ])("answers nobody without the token: %j", async (headers) => {
+    for (const [method, path] of [
+      ["POST", "/start"],
+      ["PUT", "/files?path=/x"],
+      ["GET", "/alive"],
+    ]) {
+      const body = method === "GET" ? null : "{}";
+      expect((await fetch(url + path, { method, headers, body } as RequestInit)).status).toBe(401);
+    }
+  });
+
+  it("knows its token in a header of its own too, where a proxy needs another one", async () => {
+    const statusOf = async (own: string, authorization: string) => {
+      const headers = { authorization, "x-rigger-token": own };
+      return (await fetch(`${url}/alive`, { headers })).status;
+    };
+    expect(await statusOf(TOKEN, "Bearer for-the-proxy")).toBe(204);
+    expect(await statusOf("other", `Bearer ${TOKEN}`)).toBe(401);
+  });
 
   it("answers nobody if it has no token", async () => {
     const { address } = await serve("exit 0", { RIGGER_TOKEN: "" });

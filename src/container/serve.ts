@@ -8,7 +8,8 @@ import { StringDecoder } from "node:string_decoder";
 import { RUNNER, RUNNER_HOME, SERVE_PORT, type ServedEvent } from "./protocol.ts";
 
 // Serves the runner over HTTP, in machines whose vendor can't start programs with live output. Every request but
-// `GET /health` needs the machine's token.
+// `GET /health` needs the machine's token: in `X-Rigger-Token`, or as a bearer token where the vendor's proxy needs none
+// itself.
 //
 //   POST /start {"env": {…}}    starts the runner with these variables; answers with its events, a line of JSON each
 //   PUT  /files?path=…          writes a file below the runner's folder
@@ -35,7 +36,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const { pathname, searchParams } = new URL(request.url ?? "", "http://machine");
   const route = `${request.method} ${pathname}`;
   if (route === "GET /health") return end(response, 204);
-  if (!isAllowed(request.headers.authorization)) return end(response, 401);
+  const given = request.headers["x-rigger-token"] ?? bearerIn(request.headers.authorization);
+  if (!isAllowed(String(given))) return end(response, 401);
   quietMs = 0;
   if (route === "GET /alive") return end(response, 204);
   if (route === "POST /start") return start(request, response);
@@ -52,10 +54,12 @@ function end(response: ServerResponse, status: number): void {
 }
 
 /** Compares in constant time. Without a token nobody is allowed. */
-function isAllowed(authorization = ""): boolean {
+function isAllowed(given: string): boolean {
   const hash = (text: string) => createHash("sha256").update(text).digest();
-  return token !== "" && timingSafeEqual(hash(authorization), hash(`Bearer ${token}`));
+  return token !== "" && timingSafeEqual(hash(given), hash(token));
 }
+
+const bearerIn = (authorization = ""): string => /^Bearer (.*)$/.exec(authorization)?.[1] ?? "";
 
 /** Starts the runner and sends its events. It continues if the caller disconnects. */
 async function start(request: IncomingMessage, response: ServerResponse): Promise<void> {
