@@ -11,6 +11,7 @@ declare global {
       EMPTY_DB: D1Database;
       TEST_CONTAINERS: Fetcher;
       TEST_HAS_CONTAINERS: boolean;
+      TEST_HAS_PYTHON: boolean;
       PUBLIC_URL: string;
     }
   }

@@ -8,6 +8,7 @@ import { type Api, createApi } from "../machines/api";
 import { runnerArchive } from "../machines/runner-archive";
 import { keepAlive, servedLink } from "../machines/served-link";
 import { LEASE_MS, type Machine, type MachineProvider, type Vendor } from "../machines/vendor";
+import { SandboxError } from "../sandbox";
 
 /** What a deployment needs to use Modal. */
 interface ModalSettings {
@@ -36,8 +37,9 @@ const ModalMachine = z.object({
   sandbox: z.string(),
   state: z.enum(["running", "suspended"]),
   createdAt: z.number(),
-  /** The connect token of a running machine, and the address that it is for. */
+  /** How a running machine is reached: Modal's proxy needs the connect token, and the server behind it the other. */
   url: z.url().nullish(),
+  connectToken: z.string().nullish(),
   token: z.string().nullish(),
 });
 
@@ -45,7 +47,7 @@ type ModalMachine = Machine & Omit<z.infer<typeof ModalMachine>, keyof Machine>;
 
 const Page = z.object({ machines: z.array(ModalMachine), next: z.string().nullish() });
 
-/** The time to make or restore a machine, whose image may have to be built, in ms. */
+/** The time to make or restore a machine, whose image may have to be built, in ms. The endpoint takes up to 100 seconds. */
 const START_MS = 110_000;
 
 /** Returns the client of a deployment's web endpoint. */
@@ -60,12 +62,18 @@ export function openModal({ endpointUrl, key, secret }: ModalSettings): Vendor<M
   const path = ({ id }: Pick<Machine, "id">, action = "") =>
     `/machines/${encodeURIComponent(id)}${action}`;
 
-  /** Returns the server of a machine. Its token is no secret to the machine, and is sent nowhere else. */
-  const served = ({ url, token }: ModalMachine) => ({
+  /** Returns the server of a machine. Its tokens are no secrets to the machine, and are sent nowhere else. */
+  const served = ({ url, connectToken, token }: ModalMachine) => ({
     url: (url ?? "").replace(/\/+$/, ""),
-    headers: { authorization: `Bearer ${token ?? ""}` },
+    headers: {
+      authorization: `Bearer ${connectToken ?? ""}`,
+      "x-rigger-token": token ?? "",
+    },
     errorOf: api.errorOf,
   });
+
+  /** What the endpoint puts into a machine that it starts, be it a new one or not. */
+  const runner = () => ({ runner: toBase64(runnerArchive), idleMs: LEASE_MS });
 
   async function* list(query: Record<string, string>): AsyncGenerator<ModalMachine> {
     for (let next: string | null | undefined = ""; next != null; ) {
@@ -85,8 +93,10 @@ export function openModal({ endpointUrl, key, secret }: ModalSettings): Vendor<M
       api.call({
         method: "POST",
         path: "/machines",
-        body: { ...labels, options, hosts, idleMs: LEASE_MS, runner: toBase64(runnerArchive) },
+        body: { ...labels, options, hosts, ...runner() },
         answer: ModalMachine,
+        // A sandbox has one machine: a repeat finds what was made.
+        repeatable: true,
         timeoutMs: START_MS,
       }),
 
@@ -100,29 +110,34 @@ export function openModal({ endpointUrl, key, secret }: ModalSettings): Vendor<M
 
     get: (id) => api.find({ method: "GET", path: path({ id }), answer: ModalMachine }),
 
-    resume: (machine) =>
-      api.call({
+    async resume(machine) {
+      const resumed = await api.find({
         method: "POST",
         path: path(machine, "/resume"),
+        body: runner(),
         answer: ModalMachine,
         repeatable: true,
         timeoutMs: START_MS,
-      }),
+      });
+      if (resumed) return resumed;
+      throw new SandboxError("the machine is gone", { transient: true, lost: true });
+    },
 
     async suspend(machine) {
-      const timeoutMs = START_MS;
       await api.find({
         method: "POST",
         path: path(machine, "/suspend"),
         repeatable: true,
-        timeoutMs,
+        timeoutMs: START_MS,
       });
     },
 
     extend: (machine) => keepAlive(served(machine)),
 
     async destroy(machine) {
-      await api.find({ method: "DELETE", path: path(machine) });
+      // The sandbox's next machine has the same id.
+      const query = `?createdAt=${machine.createdAt}`;
+      await api.find({ method: "DELETE", path: path(machine) + query });
     },
 
     link: (machine) => servedLink(served(machine)),

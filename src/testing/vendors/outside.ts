@@ -1,6 +1,7 @@
 import { standInDaytona } from "./daytona.ts";
 import { standInE2b } from "./e2b.ts";
 import { standInFly } from "./fly.ts";
+import { HAS_PYTHON, standInModal } from "./modal.ts";
 import { startRelay } from "./relay.ts";
 
 /** Answers with the headers of a request: a host on the internet. */
@@ -15,13 +16,14 @@ const FLY_APPS = ["rigger-one", "rigger-two"];
  */
 export async function startVendors(): Promise<{
   /** The Worker's settings, by which it uses them. */
-  bindings: Record<string, string>;
+  bindings: Record<string, string | boolean>;
   answer(request: Request): Promise<Response> | undefined;
 }> {
   const relay = await startRelay();
   const e2b = standInE2b();
   const daytona = standInDaytona();
   const fly = standInFly({ apps: FLY_APPS, allowance: 1_000 });
+  const modal = standInModal();
   const hosts: Record<string, (request: Request) => Promise<Response>> = {
     "relay.test": relay.handle,
     "echo.example.com": echo,
@@ -29,11 +31,16 @@ export async function startVendors(): Promise<{
     "sandbox.e2b.app": e2b.handle,
     "app.daytona.io": daytona.handle,
     "api.machines.dev": fly.handle,
+    "rigger.modal.run": modal.handle,
   };
+  const suffixes: [suffix: string, handle: (request: Request) => Promise<Response>][] = [
+    [".fly.dev", fly.handle],
+    [".w.modal.host", modal.handle],
+  ];
   const answer = (request: Request) => {
     const { hostname } = new URL(request.url);
-    const handle = hostname.endsWith(".fly.dev") ? fly.handle : hosts[hostname];
-    return handle?.(request);
+    const below = suffixes.find(([suffix]) => hostname.endsWith(suffix));
+    return (below?.[1] ?? hosts[hostname])?.(request);
   };
   const bindings = {
     PUBLIC_URL: relay.url,
@@ -41,6 +48,10 @@ export async function startVendors(): Promise<{
     DAYTONA_API_KEY: "dtn_rigger",
     FLY_API_TOKEN: "FlyV1 fm2_rigger",
     FLY_APPS: FLY_APPS.join(","),
+    MODAL_ENDPOINT_URL: "https://rigger.modal.run",
+    MODAL_KEY: "wk-rigger",
+    MODAL_SECRET: "ws-rigger",
+    TEST_HAS_PYTHON: HAS_PYTHON,
   };
   return { bindings, answer };
 }
