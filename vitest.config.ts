@@ -3,11 +3,8 @@ import { defineConfig } from "vitest/config";
 import { canStandIn, serveContainers } from "./src/container/stand-in.ts";
 import { startVendors } from "./src/testing/vendors/outside.ts";
 
-const vendors = await startVendors();
-
-/** Answers what the Worker under test asks of the world: nothing in a test reaches the network. */
-function outside(request: Request): Response | Promise<Response> {
-  const answer = vendors.answer(request);
+/** Answers what a Worker under test asks of the world: nothing in a test reaches the network. */
+function outside(request: Request, answer: Promise<Response> | undefined) {
   if (answer) return answer;
   const { host, pathname, search } = new URL(request.url);
   if (host === "aimock.test") return fetch(process.env.AIMOCK_URL + pathname + search, request);
@@ -35,30 +32,34 @@ const NODE = "src/**/*.{conformance,node}.test.ts";
 /** Returns a part of the tests, in a Worker of its own. */
 const part = (name: string, files: { include: string[]; exclude: string[] }) => ({
   plugins: [
-    cloudflareTest(async () => ({
-      wrangler: { configPath: "./wrangler.toml" },
-      miniflare: {
-        // An index in three databases, and an empty database for migrations.
-        d1Databases: { DB_2: "DB_2", DB_3: "DB_3", EMPTY_DB: "EMPTY_DB" },
-        bindings: {
-          TEST_MIGRATIONS: await readD1Migrations("./migrations"),
-          ALLOW_ANONYMOUS: "true",
-          OFFLINE_MODEL: "true",
-          CONTAINERS: "false",
-          ...vendors.bindings,
-          TEST_HAS_CONTAINERS: process.env.CONTAINERS_ADDRESS !== undefined || canStandIn(),
-        },
-        serviceBindings: {
-          TEST_CONTAINERS: {
-            external: {
-              address: process.env.CONTAINERS_ADDRESS ?? (await serveContainers()),
-              http: {},
+    cloudflareTest(async () => {
+      // Each Worker has its own: a machine's request would reach another one that does not know it.
+      const vendors = await startVendors();
+      return {
+        wrangler: { configPath: "./wrangler.toml" },
+        miniflare: {
+          // An index in three databases, and an empty database for migrations.
+          d1Databases: { DB_2: "DB_2", DB_3: "DB_3", EMPTY_DB: "EMPTY_DB" },
+          bindings: {
+            TEST_MIGRATIONS: await readD1Migrations("./migrations"),
+            ALLOW_ANONYMOUS: "true",
+            OFFLINE_MODEL: "true",
+            CONTAINERS: "false",
+            ...vendors.bindings,
+            TEST_HAS_CONTAINERS: process.env.CONTAINERS_ADDRESS !== undefined || canStandIn(),
+          },
+          serviceBindings: {
+            TEST_CONTAINERS: {
+              external: {
+                address: process.env.CONTAINERS_ADDRESS ?? (await serveContainers()),
+                http: {},
+              },
             },
           },
+          outboundService: (request: Request) => outside(request, vendors.answer(request)),
         },
-        outboundService: outside,
-      },
-    })),
+      };
+    }),
   ],
   test: {
     name,
