@@ -6,13 +6,15 @@ import {
   Probe,
   type SandboxCreateParams,
 } from "modal";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { FaultAsked } from "./faults.ts";
 import { HAS_PYTHON, standInModal } from "./modal.ts";
 import type { ModalCloud } from "./modal-cloud.ts";
 
 // Modal's own JavaScript client makes its calls of the stand-in's workspace, which takes the messages of Modal's protocol.
 // The endpoint, rigger_modal.py, makes its calls of the same workspace, so that both are held against each other.
+
+vi.setConfig({ testTimeout: 20_000 });
 
 const modal = standInModal();
 afterAll(() => modal.close());
@@ -263,8 +265,9 @@ describe.runIf(HAS_PYTHON)("the endpoint", () => {
     await ask("DELETE", `/machines/${body.id}`);
   });
 
-  it("goes on where a request has ended half-way", async () => {
-    for (const call of ["sandboxCreate", "sandboxWaitUntilReady", "sandboxCreateConnectToken"]) {
+  it.each(["sandboxCreate", "sandboxWaitUntilReady", "sandboxCreateConnectToken"])(
+    "goes on where a request has ended half-way: %s",
+    async (call) => {
       fail(call, "after");
       expect(await create()).toMatchObject({ status: 502, body: { message: `${call} fails` } });
       // What was made is found.
@@ -295,8 +298,8 @@ describe.runIf(HAS_PYTHON)("the endpoint", () => {
       expect(await list()).toHaveLength(0);
       expect((await ask("DELETE", `/machines/${id}`)).status).toBe(204);
       expect([cloud.running, cloud.snapshots]).toEqual([[], []]);
-    }
-  });
+    },
+  );
 
   it("says what Modal says, by a status that tells whether to try again", async () => {
     const statuses = {
