@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import {
+  chownSync,
   closeSync,
   existsSync,
   fstatSync,
@@ -49,9 +50,15 @@ export async function begin(program: AskedProgram, workspace: string, tell: Tell
   mkdirSync(workspace, { recursive: true });
   await endLeftovers();
   const user = findUser(USER);
-  // Files may come from a restore, or from commands, which run as another user.
-  if (user) await giveTo(user, workspace);
-  const child = start(program, workspace, folder, output, user);
+  const home = program.env?.HOME ?? user?.home ?? workspace;
+  if (user) {
+    // Files may come from a restore, or from commands, which run as another user.
+    await giveTo(user, workspace);
+    // Not every image has made it, and files may have been written there before the program.
+    mkdirSync(home, { recursive: true });
+    chownSync(home, user.uid, user.gid);
+  }
+  const child = start(program, workspace, folder, { output, home, user });
   const stop = () => killTree(folder);
   killed.signal.addEventListener("abort", stop);
   if (killed.signal.aborted) void stop();
@@ -142,16 +149,15 @@ function start(
   { command, env }: AskedProgram,
   workspace: string,
   folder: string,
-  outputPath: string,
-  user: User | undefined,
+  to: { output: string; home: string; user: User | undefined },
 ): ChildProcess {
-  const home = user?.home ?? workspace;
-  const output = openSync(outputPath, "a");
+  const { home, user } = to;
+  const output = openSync(to.output, "a");
   const errors = openSync(join(folder, "errors"), "a");
   // What it orphans has to be reaped while it runs, which may be for days. Node reaps only what it started itself.
   const child = spawn(beside(RUNNER), [beside(INIT), "bash", "-c", command], {
     cwd: workspace,
-    env: { ...environment(folder, undefined), HOME: home, USER, ...env },
+    env: { ...environment(folder, undefined), USER, ...env, HOME: home },
     detached: true,
     stdio: ["pipe", output, errors],
     ...(user && { uid: user.uid, gid: user.gid }),

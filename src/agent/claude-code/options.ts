@@ -146,6 +146,8 @@ function script(
     `if [ ! -s ${own} ] && [ -s ${quote(saved)} ]; then cat ${quote(saved)} > ${own}; fi`,
     `if grep -qs '"type":"user"' ${own}; then set -- --resume ${uuid}; else rm -f ${own}; set -- --session-id ${uuid}; fi`,
     `cd ${quote(workspace)}`,
+    // As root, which it is where the machine has no user for it, it bypasses permissions only if it is told this.
+    '[ "$(id -u)" != 0 ] || export IS_SANDBOX=1',
     `exec claude ${args.map(quote).join(" ")} "$@" 2>&1`,
   ].join("\n");
 }

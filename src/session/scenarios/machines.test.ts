@@ -1,12 +1,10 @@
-import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
-import type { Machine } from "../../sandbox/machines/vendor";
 import type { VendorName } from "../../sandbox/providers";
 import { bashIn } from "../../testing/container-sessions";
 import { HAS_CONTAINERS } from "../../testing/containers";
-import { at } from "../../testing/faults";
 import { isSaved } from "../../testing/losses";
+import { DEPLOYMENT, eventually, machineSessions } from "../../testing/machine-sessions";
 import { answerMachines } from "../../testing/machines";
 import {
   ALICE,
@@ -17,72 +15,24 @@ import {
   eventsOf,
   lose,
   newSessionId,
-  objectOf,
-  read,
   sessionOf,
   value,
 } from "../../testing/sessions";
-import { sandboxOptions } from "../machines";
 import { maintain } from "../maintenance";
-import type { SessionConfig, SessionSpec } from "../rpc";
 
 // Sessions in machines of vendors, whose stand-ins run real processes.
 
 vi.setConfig({ testTimeout: 30_000 });
 
 const MINUTE = 60_000;
-const { host: DEPLOYMENT } = new URL(env.PUBLIC_URL);
 const answering = answerMachines();
 afterAll(() => answering.stop());
 afterEach(() => vi.restoreAllMocks());
 
-/** Waits until something holds: machines are slower than objects. */
-async function eventually(holds: () => Promise<boolean>, everyMs = 25): Promise<void> {
-  for (let ms = 0; ms < 10_000; ms += everyMs) {
-    if (await holds()) return;
-    await scheduler.wait(everyMs);
-  }
-  throw new Error("it did not come to hold within ten seconds");
-}
-
 describe.runIf(HAS_CONTAINERS).each<VendorName>(["daytona", "e2b", "fly"])(
   "a session in a machine of %s",
   (provider) => {
-    const vendor = sandboxOptions.machines?.vendors[provider];
-    if (!vendor) throw new Error(`there is no ${provider}`);
-
-    const machinesOf = (sandbox: string): Promise<Machine[]> =>
-      vendor.find({ deployment: DEPLOYMENT, sandbox });
-    const machineOf = async (id: string): Promise<Machine> => {
-      const [machine, ...others] = await machinesOf(id);
-      expect(others).toEqual([]);
-      if (!machine) throw new Error("it has no machine");
-      return machine;
-    };
-    const stateIs = (id: string, state: string) =>
-      eventually(async () => (await read(id)).sandbox.state === state);
-
-    function create(
-      config: SessionConfig = {},
-      changes: Partial<SessionSpec> = {},
-    ): Promise<string> {
-      const limits = {
-        ...{ maxIdleTimeMs: MINUTE, maxLifetimeMs: null, maxBudgetNanos: null, maxTurns: null },
-      };
-      const sandbox = { provider, ...config.sandbox };
-      return createSession({
-        pattern: "hybrid",
-        limits,
-        config: { ...config, sandbox },
-        ...changes,
-      });
-    }
-
-    async function sleep(id: string): Promise<void> {
-      await at(Date.now() + 2 * MINUTE, () => runDurableObjectAlarm(objectOf(id)));
-      await stateIs(id, "suspended");
-      await eventually(async () => (await machineOf(id)).state === "suspended");
-    }
+    const { vendor, create, sleep, machinesOf, machineOf } = machineSessions(provider);
 
     it("sleeps and wakes in its machine, with all that is there", async () => {
       const id = await create();
@@ -117,7 +67,7 @@ describe.runIf(HAS_CONTAINERS).each<VendorName>(["daytona", "e2b", "fly"])(
       await eventually(async () => (await machinesOf(id)).length === 0);
       const fork = { resumeSessionId: id, forkSession: true };
       const [there, here] = await Promise.all([
-        create(fork),
+        create({ config: fork }),
         createSession({ config: { ...fork, sandbox: { provider: "embedded" } } }),
       ]);
       for (const next of [there, here])
@@ -188,8 +138,10 @@ describe.runIf(HAS_CONTAINERS).each<VendorName>(["daytona", "e2b", "fly"])(
     it("uses secrets through its proxy, and never sees them", async () => {
       const secret = "s3cret-value-of-mine";
       const id = await create({
-        sandbox: { network: "open" },
-        env: { TOKEN: { secret, hosts: ["echo.example.com"] } },
+        config: {
+          sandbox: { network: "open" },
+          env: { TOKEN: { secret, hosts: ["echo.example.com"] } },
+        },
       });
       const send = (host: string) =>
         `node -e 'fetch(process.env.RIGGER_PROXY + "/${host}/x", { headers: { authorization: "Bearer " + process.env.TOKEN, "x-rigger-token": process.env.RIGGER_TOKEN } }).then(async (r) => console.log(r.status, await r.text()))'`;
@@ -199,7 +151,7 @@ describe.runIf(HAS_CONTAINERS).each<VendorName>(["daytona", "e2b", "fly"])(
       expect(said.split(secret)).toHaveLength(2);
       expect(said).toMatch(/\nTOKEN=rigger_secret_/);
       const token = said.match(/^RIGGER_TOKEN=(\w+)$/m)?.[1] ?? "";
-      const other = await create({ sandbox: { network: "open" } });
+      const other = await create({ config: { sandbox: { network: "open" } } });
       expect(await sessionOf(other).ownsMachine(token)).toBe(false);
       expect(await sessionOf(id).ownsMachine(token)).toBe(true);
       value(await sessionOf(id).remove(ALICE));

@@ -18,6 +18,7 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Duplex, Readable, Transform, type Writable } from "node:stream";
+import { transformSync } from "esbuild";
 import { asciiJson, RUNNER_HOME } from "../../container/protocol.ts";
 
 // Machines for the stand-ins of vendors' APIs: local folders in which real processes run.
@@ -26,6 +27,12 @@ const BASE = mkdtempSync(join(tmpdir(), "rigger-machines-"));
 const BIN = join(BASE, "bin");
 mkdirSync(BIN);
 symlinkSync(process.execPath, join(BIN, "node"));
+// What stands in for Claude Code.
+const claude = readFileSync(new URL("claude.ts", import.meta.url), "utf8");
+writeFileSync(join(BASE, "claude.mjs"), transformSync(claude, { loader: "ts" }).code);
+writeFileSync(join(BIN, "claude"), `#!/bin/sh\nexec node ${BASE}/claude.mjs "$@"\n`, {
+  mode: 0o755,
+});
 process.on("exit", () => {
   signalAll(BASE, "SIGKILL");
   rmSync(BASE, { recursive: true, force: true });
