@@ -41,6 +41,8 @@ LIFETIME = 24 * 60 * 60
 # Modal cuts off a request after 150 seconds.
 READY_TIMEOUT = 100
 SNAPSHOT_TIMEOUT = 100
+# How long Modal keeps the files of a suspended machine, in seconds. Rigger has saved the workspace elsewhere.
+SNAPSHOT_TTL = 30 * 24 * 60 * 60
 PAGE = 50
 MAX_BODY = 1024 * 1024
 ENTRYPOINT = (
@@ -129,8 +131,8 @@ class Cloud:
         return credentials.url, credentials.token
 
     async def snapshot(self, sandbox):
-        """Keeps the files of a sandbox, until they are forgotten. Returns the id of their image."""
-        image = await sandbox.snapshot_filesystem.aio(timeout=SNAPSHOT_TIMEOUT, ttl=None)
+        """Keeps the files of a sandbox. Returns the id of their image."""
+        image = await sandbox.snapshot_filesystem.aio(timeout=SNAPSHOT_TIMEOUT, ttl=SNAPSHOT_TTL)
         return image.object_id
 
     async def terminate(self, sandbox):
@@ -249,9 +251,12 @@ class Machines:
             sandbox = await self.sandbox_for(machine, asked["runner"], asked["idleMs"])
             await self.cloud.wait_until_ready(sandbox)
         except (Refusal, modal.exception.Error) as error:
+            missing = isinstance(error, modal.exception.NotFoundError)
             # What can never start is not kept, unless it has files.
-            if status_of(error) == 422 and not machine["images"]:
+            if status_of(error) == 422 and (missing or not machine["images"]):
                 await self.remove(machine)
+            if missing and machine["images"]:
+                raise Refusal(404, "the files of the machine are gone") from error
             raise
         machine = {**machine, "state": "running", "object": sandbox.object_id}
         await self.records.put.aio(machine["id"], machine)
@@ -403,7 +408,8 @@ app = modal.App("rigger")
 image = modal.Image.debian_slim(python_version="3.12")
 
 
-@app.function(image=image, timeout=150)
+# The first start from an image waits until Modal has built it, also if nobody waits for the answer.
+@app.function(image=image, timeout=600)
 @modal.concurrent(max_inputs=100)
 @modal.asgi_app(requires_proxy_auth=True)
 def machines():

@@ -248,6 +248,17 @@ describe.runIf(HAS_PYTHON)("the endpoint", () => {
     expect([cloud.running, cloud.snapshots, await list()]).toEqual([[], [], []]);
   });
 
+  it("knows no machine whose files Modal has not kept", async () => {
+    const { body } = await create();
+    await ask("POST", `/machines/${body.id}/suspend`);
+    const kept = cloud.requests.find(({ call }) => call === "taskSnapshotFilesystem");
+    expect(kept?.message).toMatchObject({ ttlSeconds: 30 * 86_400 });
+    await cloud.imageDelete({ imageId: cloud.snapshots[0] ?? "" });
+    const gone = { status: 404, body: { message: "the files of the machine are gone" } };
+    expect(await ask("POST", `/machines/${body.id}/resume`, START)).toEqual(gone);
+    expect(await list()).toEqual([]);
+  });
+
   it("knows no machine that has ended, nor its files", async () => {
     const { body } = await create();
     await ask("POST", `/machines/${body.id}/suspend`);
