@@ -98,7 +98,7 @@ export class SessionCommand {
     for (const stream of ["stdout", "stderr"] as const) {
       const path = join(this.#folder, stream);
       const size = existsSync(path) ? statSync(path).size : 0;
-      const fresh = Buffer.alloc(size - this.#read[stream]);
+      const fresh = Buffer.alloc(Math.max(0, size - this.#read[stream]));
       if (fresh.length > 0) {
         const file = openSync(path, "r");
         readSync(file, fresh, 0, fresh.length, this.#read[stream]);

@@ -226,7 +226,7 @@ export class Sandboxes {
     const box = this.find(idOrName);
     if (!box) return;
     this.#boxes.delete(box.dto.id);
-    box.machine.destroy();
+    box.toolbox.destroy();
   }
 
   /** Ends the followed logs of all sandboxes, as a broken connection does. */
@@ -236,8 +236,8 @@ export class Sandboxes {
 
   close(): void {
     clearInterval(this.#clock);
-    for (const { machine } of [...this.#boxes.values(), ...this.#snapshots.values()])
-      machine.destroy();
+    for (const { toolbox } of this.#boxes.values()) toolbox.destroy();
+    for (const { machine } of this.#snapshots.values()) machine.destroy();
   }
 
   /** Changes the state of a sandbox after a while. The answer shows the state before. */
@@ -281,7 +281,7 @@ export class Sandboxes {
     box.dto.desiredState = "destroyed";
     const before = { ...box.dto };
     box.dto.state = "destroying";
-    this.#settle(box, "destroyed", () => box.machine.destroy());
+    this.#settle(box, "destroyed", () => box.toolbox.destroy());
     return before;
   }
 

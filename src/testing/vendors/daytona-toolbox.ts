@@ -40,6 +40,12 @@ export class DaytonaToolbox {
     this.#machine.stop();
   }
 
+  /** Ends all, and removes the files. */
+  destroy(): void {
+    this.stop();
+    this.#machine.destroy();
+  }
+
   /** Ends the followed logs, as a broken connection does. */
   cutLogs(): void {
     this.#cuts += 1;
