@@ -10,6 +10,12 @@ import { createSession, NO_LIMITS, objectOf, read } from "./sessions";
 
 const IDLE_MS = 60_000;
 
+/** The vendors whose stand-ins can run here: that of Modal needs Python. */
+export const VENDORS_HERE: VendorName[] = [
+  ...(["daytona", "e2b", "fly"] as const),
+  ...(env.TEST_HAS_PYTHON ? (["modal"] as const) : []),
+];
+
 /** The host of the deployment under test, which its machines are labelled with. */
 export const { host: DEPLOYMENT } = new URL(env.PUBLIC_URL);
 

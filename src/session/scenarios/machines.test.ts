@@ -4,7 +4,12 @@ import type { VendorName } from "../../sandbox/providers";
 import { bashIn } from "../../testing/container-sessions";
 import { HAS_CONTAINERS } from "../../testing/containers";
 import { isSaved } from "../../testing/losses";
-import { DEPLOYMENT, eventually, machineSessions } from "../../testing/machine-sessions";
+import {
+  DEPLOYMENT,
+  eventually,
+  machineSessions,
+  VENDORS_HERE,
+} from "../../testing/machine-sessions";
 import { answerMachines } from "../../testing/machines";
 import {
   ALICE,
@@ -29,7 +34,7 @@ const answering = answerMachines();
 afterAll(() => answering.stop());
 afterEach(() => vi.restoreAllMocks());
 
-describe.runIf(HAS_CONTAINERS).each<VendorName>(["daytona", "e2b", "fly"])(
+describe.runIf(HAS_CONTAINERS).each<VendorName>(VENDORS_HERE)(
   "a session in a machine of %s",
   (provider) => {
     const { vendor, create, sleep, machinesOf, machineOf } = machineSessions(provider);
@@ -53,8 +58,9 @@ describe.runIf(HAS_CONTAINERS).each<VendorName>(["daytona", "e2b", "fly"])(
       await sleep(id);
       const before = await machineOf(id);
       await vendor.destroy(before);
-      expect(await bashIn(id, "cat file; ls /home/agent")).toContain("kept");
-      expect((await machineOf(id)).id).not.toBe(before.id);
+      const files = await bashIn(id, "cat file; ls /home/agent");
+      expect([files.includes("kept"), files.includes("elsewhere")]).toEqual([true, false]);
+      expect((await machineOf(id)).createdAt).toBeGreaterThan(before.createdAt);
       value(await sessionOf(id).terminate(ALICE, "enough"));
       await eventually(async () => (await machinesOf(id)).length === 0);
     });
@@ -94,7 +100,7 @@ describe.runIf(HAS_CONTAINERS).each<VendorName>(["daytona", "e2b", "fly"])(
       expect([status, result]).toEqual(["completed", expect.stringContaining("saved")]);
       const types = (await eventsOf(id)).map(({ type }) => type);
       expect(types).toContain("sandbox.lost");
-      expect((await machineOf(id)).id).not.toBe(before.id);
+      expect((await machineOf(id)).createdAt).toBeGreaterThan(before.createdAt);
       value(await sessionOf(id).remove(ALICE));
     });
 
