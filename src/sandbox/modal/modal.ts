@@ -135,9 +135,7 @@ export function openModal({ endpointUrl, key, secret }: ModalSettings): Vendor<M
     extend: (machine) => keepAlive(served(machine)),
 
     async destroy(machine) {
-      // The sandbox's next machine has the same id.
-      const query = `?createdAt=${machine.createdAt}`;
-      await api.find({ method: "DELETE", path: path(machine) + query });
+      await api.find({ method: "DELETE", path: path(machine) });
     },
 
     link: (machine) => servedLink(served(machine)),

@@ -11,7 +11,7 @@ request in.
     GET    /machines/<id>           404 if it is gone, and with it its files
     POST   /machines/<id>/suspend   keeps its files as an image, and ends it
     POST   /machines/<id>/resume    starts it anew with these files
-    DELETE /machines/<id>           ends it, and forgets its files (?createdAt=…: unless it is a later one)
+    DELETE /machines/<id>           ends it, and forgets its files
 
 A machine is a named sandbox of Modal that runs src/container/serve.ts. Its record in a Dict outlives it. Every request may
 be repeated, and may end half-way: the next one goes on from there.
@@ -84,7 +84,7 @@ class Cloud:
             "rigger",
             runner,
             app=await modal.App.lookup.aio(MACHINES_APP, create_if_missing=True),
-            name=machine["id"],
+            name=machine["name"],
             tags={name: tag_of(machine[name]) for name in ("deployment", "sandbox")},
             image=image,
             env={"RIGGER_TOKEN": machine["token"], "RIGGER_IDLE_MS": str(idle_ms)},
@@ -177,11 +177,13 @@ class Machines:
         self.records = cloud.records
 
     async def create(self, asked):
-        """Makes a sandbox's machine. There is only ever one, whose id follows from the labels: a repeat finds it."""
+        """Makes a sandbox's machine. There is one at a time, whose name follows from the labels: a repeat finds it."""
+        name, now = name_of(asked["deployment"], asked["sandbox"]), int(time.time() * 1000)
         machine = {
-            "id": id_of(asked["deployment"], asked["sandbox"]),
-            **{name: asked[name] for name in ("deployment", "sandbox", "options", "hosts")},
-            "createdAt": int(time.time() * 1000),
+            "name": name,
+            "id": f"{name}.{now}",
+            **{key: asked[key] for key in ("deployment", "sandbox", "options", "hosts")},
+            "createdAt": now,
             # Asked for by the server in the machine, besides Modal's own token.
             "token": secrets.token_urlsafe(32),
             "state": "suspended",
@@ -190,18 +192,18 @@ class Machines:
             # The files when it was suspended, the latest last. A later one may build on an earlier one.
             "images": [],
         }
-        if not await self.records.put.aio(machine["id"], machine, skip_if_exists=True):
-            earlier = await self.records.get.aio(machine["id"])
+        if not await self.records.put.aio(name, machine, skip_if_exists=True):
+            earlier = await self.records.get.aio(name)
             if earlier and earlier["state"] == "suspended":
                 machine = earlier
             elif shown := earlier and await self.shown(earlier):
                 return shown
             else:
-                await self.records.put.aio(machine["id"], machine)
+                await self.records.put.aio(name, machine)
         return await self.start(machine, asked)
 
     async def find(self, deployment, sandbox):
-        machine = await self.records.get.aio(id_of(deployment, sandbox))
+        machine = await self.records.get.aio(name_of(deployment, sandbox))
         shown = machine and await self.shown(machine)
         return {"machines": [shown] if shown else [], "next": None}
 
@@ -233,17 +235,15 @@ class Machines:
                 raise Refusal(404, GONE)
             image_id = await self.cloud.snapshot(sandbox)
             suspended = {**machine, "state": "suspended", "images": [*machine["images"], image_id]}
-            await self.records.put.aio(machine_id, suspended)
+            await self.records.put.aio(machine["name"], suspended)
         await self.cloud.terminate(sandbox)
 
     async def resume(self, machine_id, asked):
         machine = await self.record(machine_id)
         return await (self.get(machine_id) if machine["state"] == "running" else self.start(machine, asked))
 
-    async def destroy(self, machine_id, created_at):
-        machine = await self.records.get.aio(machine_id)
-        if machine and created_at in (None, str(machine["createdAt"])):
-            await self.remove(machine)
+    async def destroy(self, machine_id):
+        await self.remove(await self.record(machine_id))
 
     async def start(self, machine, asked):
         """Makes sure that a machine runs, with its latest files and the present runner. Returns it."""
@@ -259,7 +259,7 @@ class Machines:
                 raise Refusal(404, "the files of the machine are gone") from error
             raise
         machine = {**machine, "state": "running", "object": sandbox.object_id}
-        await self.records.put.aio(machine["id"], machine)
+        await self.records.put.aio(machine["name"], machine)
         return await self.shown(machine)
 
     async def sandbox_for(self, machine, runner, idle_ms):
@@ -267,7 +267,7 @@ class Machines:
         try:
             return await self.cloud.create(machine, runner, idle_ms)
         except modal.exception.AlreadyExistsError:
-            sandbox = await self.cloud.named(machine["id"])
+            sandbox = await self.cloud.named(machine["name"])
         if machine["state"] == "suspended" and sandbox and sandbox.object_id == machine["object"]:
             # Its suspension was cut off after its files were kept.
             await self.cloud.terminate(sandbox)
@@ -276,8 +276,7 @@ class Machines:
 
     async def shown(self, machine):
         """Returns a machine as the Worker sees it; None if it is gone."""
-        names = ("id", "sandbox", "state", "createdAt")
-        shown = {name: machine[name] for name in names}
+        shown = {key: machine[key] for key in ("id", "sandbox", "state", "createdAt")}
         if machine["state"] == "suspended":
             return shown
         sandbox = await self.cloud.running(machine["object"])
@@ -288,27 +287,28 @@ class Machines:
         return {**shown, "url": url, "connectToken": connect_token, "token": machine["token"]}
 
     async def record(self, machine_id):
-        machine = await self.records.get.aio(machine_id)
-        if not machine:
+        """Returns the record of a machine. A later machine of its sandbox is another one."""
+        machine = await self.records.get.aio(machine_id.partition(".")[0])
+        if not machine or machine["id"] != machine_id:
             raise Refusal(404, GONE)
         return machine
 
     async def remove(self, machine):
         """Ends all of a machine. Its record goes last, so that it is found as long as something of it is left."""
-        await self.cloud.terminate(await self.cloud.named(machine["id"]))
+        await self.cloud.terminate(await self.cloud.named(machine["name"]))
         await self.cloud.terminate(await self.cloud.running(machine["object"]))
         for image_id in machine["images"]:
             await self.cloud.forget(image_id)
-        await self.records.pop.aio(machine["id"], None)
+        await self.records.pop.aio(machine["name"], None)
 
     async def touch(self):
         """Reads all records: Modal deletes one that nobody has read or written for 7 days."""
-        machine_ids = [machine_id async for machine_id in self.records.keys.aio()]
-        for machine_id in machine_ids:
-            await self.records.get.aio(machine_id)
+        names = [name async for name in self.records.keys.aio()]
+        for name in names:
+            await self.records.get.aio(name)
 
 
-def id_of(deployment, sandbox):
+def name_of(deployment, sandbox):
     return "rigger-" + hashlib.sha256(f"{deployment}\n{sandbox}".encode()).hexdigest()[:40]
 
 
@@ -355,7 +355,7 @@ async def answer(machines, method, path, query, body):
         case "GET", ["machines", machine_id]:
             return await machines.get(machine_id)
         case "DELETE", ["machines", machine_id]:
-            return await machines.destroy(machine_id, query.get("createdAt"))
+            return await machines.destroy(machine_id)
         case "POST", ["machines", machine_id, "suspend"]:
             return await machines.suspend(machine_id)
         case "POST", ["machines", machine_id, "resume"]:

@@ -88,8 +88,9 @@ export class ModalCloud {
     return sandbox?.result ? undefined : sandbox;
   }
 
-  /** Ends a sandbox as if its host had failed. */
-  vanish(name: string): void {
+  /** Ends the sandbox of a machine as if its host had failed. */
+  vanish(machine: string): void {
+    const [name] = machine.split(".");
     for (const one of this.running) if (one.name === name) end(one, STATUS.failure, 137);
   }
 
