@@ -26,6 +26,13 @@ const LOSSES = [
   ].map((name) => `session/scenarios/${name}`),
 ].map((name) => `src/${name}.test.ts`);
 
+/** What starts processes, in containers and machines, waits more than it computes. */
+const MACHINES = [
+  "src/sandbox/{cloudflare,round-trips}.test.ts",
+  "src/sandbox/{daytona,e2b,fly,modal}/*.test.ts",
+  "src/session/scenarios/machines*.test.ts",
+];
+
 /** Tests that run in Node. */
 const NODE = "src/**/*.{conformance,node}.test.ts";
 
@@ -74,12 +81,13 @@ export default defineConfig({
   test: {
     projects: [
       part("losses", { include: LOSSES, exclude: [] }),
-      part("rest", { include: ["src/**/*.test.ts"], exclude: [...LOSSES, NODE] }),
+      part("machines", { include: MACHINES, exclude: [] }),
+      part("rest", { include: ["src/**/*.test.ts"], exclude: [...LOSSES, ...MACHINES, NODE] }),
       // The stand-ins of vendors' APIs, and the vendors' own clients, run in Node.
       { test: { name: "node", include: [NODE] } },
     ],
     // The parts run side by side.
-    maxWorkers: 2,
+    maxWorkers: 3,
     // What the Worker logs is of interest where a test fails.
     silent: "passed-only",
     // Istanbul's: V8's needs an inspector that the Workers runtime does not offer.
