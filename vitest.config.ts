@@ -1,7 +1,7 @@
-import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { canStandIn, serveContainers } from "./src/container/stand-in.ts";
 import { startVendors } from "./src/testing/vendors/outside.ts";
+import { BUILDS, inWorker } from "./vitest.worker.ts";
 
 /** Answers what a Worker under test asks of the world: nothing in a test reaches the network. */
 function outside(request: Request, answer: Promise<Response> | undefined) {
@@ -37,45 +37,22 @@ const MACHINES = [
 const NODE = "src/**/*.{conformance,node}.test.ts";
 
 /** Returns a part of the tests, in a Worker of its own. */
-const part = (name: string, files: { include: string[]; exclude: string[] }) => ({
-  plugins: [
-    cloudflareTest(async () => {
-      // Each Worker has its own: a machine's request would reach another one that does not know it.
-      const vendors = await startVendors();
-      return {
-        wrangler: { configPath: "./wrangler.toml" },
-        miniflare: {
-          // An index in three databases, and an empty database for migrations.
-          d1Databases: { DB_2: "DB_2", DB_3: "DB_3", EMPTY_DB: "EMPTY_DB" },
-          bindings: {
-            TEST_MIGRATIONS: await readD1Migrations("./migrations"),
-            ALLOW_ANONYMOUS: "true",
-            OFFLINE_MODEL: "true",
-            CONTAINERS: "false",
-            ...vendors.bindings,
-            TEST_HAS_CONTAINERS: process.env.CONTAINERS_ADDRESS !== undefined || canStandIn(),
-          },
-          serviceBindings: {
-            TEST_CONTAINERS: {
-              external: {
-                address: process.env.CONTAINERS_ADDRESS ?? (await serveContainers()),
-                http: {},
-              },
-            },
-          },
-          outboundService: (request: Request) => outside(request, vendors.answer(request)),
-        },
-      };
-    }),
-  ],
-  test: {
-    name,
-    ...files,
-    setupFiles: ["./src/testing/setup.ts"],
-    // One worker for all files: tests share nothing but names, and take care that those are their own.
-    isolate: false,
-  },
-});
+function part(name: string, files: { include: string[]; exclude: string[] }) {
+  const { plugins, test } = inWorker(async () => {
+    // Each Worker has its own: a machine's request would reach another one that does not know it.
+    const vendors = await startVendors();
+    const address = process.env.CONTAINERS_ADDRESS ?? (await serveContainers());
+    return {
+      bindings: {
+        ...vendors.bindings,
+        TEST_HAS_CONTAINERS: process.env.CONTAINERS_ADDRESS !== undefined || canStandIn(),
+      },
+      serviceBindings: { TEST_CONTAINERS: { external: { address, http: {} } } },
+      outboundService: (request: Request) => outside(request, vendors.answer(request)),
+    };
+  });
+  return { plugins, test: { ...test, name, ...files } };
+}
 
 export default defineConfig({
   test: {
@@ -97,10 +74,6 @@ export default defineConfig({
       exclude: ["src/{bench,simulate,soak,testing,trial}/**"],
       reporter: ["text-summary", "html"],
     },
-    globalSetup: [
-      "./src/testing/aimock.ts",
-      "./src/sandbox/shell/build.ts",
-      "./src/sandbox/machines/build.ts",
-    ],
+    globalSetup: ["./src/testing/aimock.ts", ...BUILDS],
   },
 });

@@ -53,7 +53,7 @@ const ROOMS: Record<string, readonly string[]> = {
   simulate: ["soak"],
   soak: ["bench", "fuzz", "events", "testing"],
   fuzz: ["bench", "soak", "events", "agent"],
-  trial: ["bench", "container", "sandbox"],
+  trial: ["bench", "container", "sandbox", "session/base", "testing"],
 };
 
 /** Files that are a part of their own. */

@@ -10,6 +10,7 @@ import {
   sandboxProblems,
   type VendorName,
 } from "../sandbox/providers";
+import { VENDOR_SETTINGS } from "../sandbox/vendor-settings";
 import { type Settings, settings } from "../settings";
 
 // The vendors' machines that this deployment can use.
@@ -26,20 +27,20 @@ const access = <Name extends keyof Settings>(
 ): Access<Name> => ({ needs, open });
 
 const ACCESS = {
-  daytona: access(["DAYTONA_API_KEY"], (from) =>
+  daytona: access(VENDOR_SETTINGS.daytona, (from) =>
     openDaytona({ apiKey: from.DAYTONA_API_KEY, apiUrl: from.DAYTONA_API_URL }),
   ),
-  e2b: access(["E2B_API_KEY"], (from) =>
+  e2b: access(VENDOR_SETTINGS.e2b, (from) =>
     openE2b({
       apiKey: from.E2B_API_KEY,
       apiUrl: from.E2B_API_URL,
       sandboxUrl: from.E2B_SANDBOX_URL,
     }),
   ),
-  fly: access(["FLY_API_TOKEN", "FLY_APPS"], (from) =>
+  fly: access(VENDOR_SETTINGS.fly, (from) =>
     openFly({ token: from.FLY_API_TOKEN, apps: from.FLY_APPS }),
   ),
-  modal: access(["MODAL_ENDPOINT_URL", "MODAL_KEY", "MODAL_SECRET"], (from) =>
+  modal: access(VENDOR_SETTINGS.modal, (from) =>
     openModal({
       endpointUrl: from.MODAL_ENDPOINT_URL,
       key: from.MODAL_KEY,

@@ -7,13 +7,13 @@ import { newSessionId } from "./sessions";
 
 // Machines of vendors' stand-ins, which run in the process of the tests: src/testing/vendors.
 
-/** Answers the requests of machines to the Worker, until it is stopped. */
-export function answerMachines(): { stop(): void } {
+/** Answers the requests of machines to the Worker, until it is stopped. `relayUrl` is the address of their relay. */
+export function answerMachines(relayUrl = "http://relay.test"): { stop(): void } {
   const app = createApp();
   let isOver = false;
   const relay = async () => {
     while (!isOver) {
-      const asked = await fetch("http://relay.test/next");
+      const asked = await fetch(`${relayUrl}/next`);
       if (asked.status === 204) continue;
       // The next one is answered meanwhile.
       answer(asked).catch(() => {});
@@ -30,7 +30,7 @@ export function answerMachines(): { stop(): void } {
     });
     const said = await app.fetch(request, env);
     const query = `n=${headers.get("x-n")}&status=${said.status}`;
-    await fetch(`http://relay.test/answer?${query}`, {
+    await fetch(`${relayUrl}/answer?${query}`, {
       method: "POST",
       headers: { "x-headers": JSON.stringify(Object.fromEntries(said.headers)) },
       body: await said.arrayBuffer(),

@@ -251,12 +251,13 @@ function signalAll(folder: string, signal: NodeJS.Signals): void {
 }
 
 /**
- * Serves a handler of requests over HTTP on this computer. An error of the handler cuts the connection. `upgrade` takes
- * over the connections of WebSockets.
+ * Serves a handler of requests over HTTP on this computer, at any free port by default. An error of the handler cuts the
+ * connection. `upgrade` takes over the connections of WebSockets.
  */
 export async function serveHandler(
   handle: (request: Request) => Promise<Response>,
   upgrade?: (incoming: IncomingMessage, socket: Duplex) => void,
+  port = 0,
 ): Promise<{ url: string; close(): void }> {
   const server = createServer(async (incoming, outgoing) => {
     const gone = new AbortController();
@@ -282,12 +283,12 @@ export async function serveHandler(
     }
   });
   if (upgrade) server.on("upgrade", upgrade);
-  server.listen(0, "127.0.0.1");
+  server.listen(port, "127.0.0.1");
   await once(server, "listening");
   server.unref();
   // Open connections must not keep the tests from ending either.
   server.on("connection", (socket) => socket.unref());
   const address = server.address();
-  const port = typeof address === "object" ? address?.port : 0;
-  return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
+  const actual = typeof address === "object" ? address?.port : port;
+  return { url: `http://127.0.0.1:${actual}`, close: () => server.close() };
 }

@@ -6,8 +6,11 @@ import { serveHandler } from "./local-machine.ts";
 /** How long one question for the next request waits, in ms. */
 const WAIT_MS = 5_000;
 
-/** Serves the public address of the Worker under test. `handle` answers the Worker. */
-export async function startRelay(): Promise<{
+/**
+ * Serves the public address of the Worker under test, for machines and nobody else. `handle` answers the Worker. By
+ * default the port is any free one.
+ */
+export async function startRelay(port = 0): Promise<{
   url: string;
   handle(request: Request): Promise<Response>;
 }> {
@@ -15,13 +18,18 @@ export async function startRelay(): Promise<{
   const open = new Map<string, PromiseWithResolvers<Response>>();
   let arrived = Promise.withResolvers<void>();
   let count = 0;
-  const { url } = await serveHandler((request) => {
+  const { url } = await serveHandler(relay, undefined, port);
+  return { url, handle };
+
+  async function relay(request: Request): Promise<Response> {
+    // The address may be public, and the Worker under test answers anybody.
+    const isOfMachine = new URL(request.url).pathname.startsWith("/machines/");
+    if (!isOfMachine) return new Response(null, { status: 404 });
     const answered = Promise.withResolvers<Response>();
     waiting.push({ request, answered });
     arrived.resolve();
     return answered.promise;
-  });
-  return { url, handle };
+  }
 
   async function handle(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);

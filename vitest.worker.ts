@@ -1,0 +1,41 @@
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+
+/** Options of miniflare that differ between configurations. */
+interface Options {
+  bindings: Record<string, unknown>;
+  serviceBindings?: Record<string, unknown>;
+  /** Answers the Worker's requests; the network does by default. */
+  outboundService?: (request: Request) => Response | Promise<Response>;
+}
+
+/** Returns the part of a configuration that runs tests in a Worker. */
+export const inWorker = (optionsOf: () => Promise<Options> | Options) => ({
+  plugins: [
+    cloudflareTest(async () => {
+      const { bindings, ...options } = await optionsOf();
+      return {
+        wrangler: { configPath: "./wrangler.toml" },
+        miniflare: {
+          // An index in three databases, and an empty database for migrations.
+          d1Databases: { DB_2: "DB_2", DB_3: "DB_3", EMPTY_DB: "EMPTY_DB" },
+          bindings: {
+            TEST_MIGRATIONS: await readD1Migrations("./migrations"),
+            ALLOW_ANONYMOUS: "true",
+            OFFLINE_MODEL: "true",
+            CONTAINERS: "false",
+            ...bindings,
+          },
+          ...options,
+        },
+      };
+    }),
+  ],
+  test: {
+    setupFiles: ["./src/testing/setup.ts"],
+    // One worker for all files: tests share nothing but names, and take care that those are their own.
+    isolate: false,
+  },
+});
+
+/** What is built before the tests. */
+export const BUILDS = ["./src/sandbox/shell/build.ts", "./src/sandbox/machines/build.ts"];
