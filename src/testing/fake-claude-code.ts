@@ -70,6 +70,8 @@ export class FakeContainer {
   stuck = false;
   /** The number of times that a listener receives only three lines. */
   cut = 0;
+  /** If true, programs can't reach their session. */
+  isCutOff = false;
   /** If true, programs die as soon as they are started. */
   broken = false;
 

@@ -35,6 +35,7 @@ export interface ProgramHost {
   readonly files: Map<string, Uint8Array>;
   readonly sent: Record<string, unknown>[];
   readonly deaf: boolean;
+  readonly isCutOff: boolean;
   readonly broken: boolean;
 }
 
@@ -136,6 +137,7 @@ export class FakeProgram {
       subtype: stopped ? "error_during_execution" : "success",
       is_error: stopped || failure !== undefined,
       ...(failure !== undefined && { result: failure }),
+      ...(failure?.includes("ECONNREFUSED") && { api_error: "connection_failed" }),
       ...(stopped && { errors: ["[ede_diagnostic]"] }),
     });
     lifecycle("completed");
@@ -268,13 +270,17 @@ export class FakeProgram {
       if (response?.ok) cutOff += 1;
       if (cutOff === 2) return "API Error: Connection to the API was lost (StreamTruncated)";
       const final = response && response.status >= 400 && response.status < 500;
-      if (final || attempt >= 7) return `API Error: ${response?.status} ${read}`;
+      if (final || attempt >= 7) {
+        if (!response) return "API Error: Connection refused (ECONNREFUSED)";
+        return `API Error: ${response.status} ${read}`;
+      }
       await wait(5);
     }
   }
 
   /** Makes one model call through the session. */
   async call(body: Record<string, unknown>, agentId?: string): Promise<Response> {
+    if (this.#machine.isCutOff) throw new Error("connection refused");
     this.#machine.sent.push(body);
     const response = await env.SESSIONS.getByName(this.#machine.sessionId).fetch(
       new Request("https://session/model/v1/messages?beta=true", {

@@ -104,6 +104,8 @@ describe("a line of the program", () => {
     expect(said(end)).toEqual({ type: "ended", failure: null });
     const failed = { ...end, is_error: true, result: "API Error: 402 no" };
     expect(said(failed)).toEqual({ type: "ended", failure: "API Error: 402 no" });
+    const unreached = { ...failed, result: "refused", api_error: "connection_failed" };
+    expect(said(unreached)).toEqual({ type: "ended", failure: "refused", unreached: true });
     const stopped = {
       type: "result",
       subtype: "error_during_execution",

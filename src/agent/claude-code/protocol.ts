@@ -18,8 +18,8 @@ export type OutputEvent =
   | { type: "agent"; agentId: string; toolUseId: string; agentType: string; prompt: string }
   | { type: "results"; results: CallResult[] }
   | { type: "compacted"; tokensBefore: number }
-  /** The program has nothing left to do. */
-  | { type: "ended"; failure: string | null }
+  /** The program has nothing left to do. `unreached`: it has failed since it could not reach its API. */
+  | { type: "ended"; failure: string | null; unreached?: true }
   /** A line outside the protocol: output of a program that cannot start. */
   | { type: "noise"; text: string };
 
@@ -72,6 +72,7 @@ const Results = z.object({
 const Ended = z.object({
   type: z.literal("result"),
   is_error: z.boolean().default(false),
+  api_error: z.string().nullish(),
   result: z.string().nullish(),
   errors: z.array(z.string()).nullish(),
   subtype: z.string().default(""),
@@ -115,7 +116,11 @@ export function readLine(line: string): OutputEvent | null {
     case "user":
       return heardResults(said);
     case "result":
-      return { type: "ended", failure: said.is_error ? failureOf(said) : null };
+      return {
+        type: "ended",
+        failure: said.is_error ? failureOf(said) : null,
+        ...(said.is_error && said.api_error === "connection_failed" && { unreached: true }),
+      };
   }
 }
 

@@ -28,6 +28,8 @@ import { ClaudeCodeProcess, uuidIn } from "./process";
 
 /** Number of losses of the process or its container without progress after which the message fails. */
 const MAX_LOSSES = 5;
+/** The same for a process that could not reach the session: each one has tried for more than a minute. */
+const MAX_UNREACHED = 2;
 /** The first and the longest pause before a restart of the process, in ms. */
 const RESTART_PAUSE_MS = 500;
 const MAX_RESTART_PAUSE_MS = 32_000;
@@ -50,8 +52,11 @@ interface Work {
   process: AbortController;
 }
 
-/** Why another attempt is needed: the process exited or was lost, or its output could not be read. */
-type Failed = "died" | "unread";
+/**
+ * Why another attempt is needed: the process exited or was lost, it gave up since it could not reach the session, or its
+ * output could not be read.
+ */
+type Failed = "died" | "unreached" | "unread";
 
 /**
  * Runs Claude Code as a session's agent. One process handles one message after another. Each line of its output is
@@ -155,8 +160,9 @@ export class ClaudeCode {
       if (signal.aborted) return null;
       if (typeof ending === "object") return ending;
       const run = store.runs.get(messageId);
-      if (!run || run.restarts >= MAX_LOSSES) return lostTooOften(work.noise);
-      if (ending === "died") await this.#cleanUpAfterExit(work);
+      const maxLosses = ending === "unreached" ? MAX_UNREACHED : MAX_LOSSES;
+      if (!run || run.restarts >= maxLosses) return lostTooOften(work.noise);
+      if (ending !== "unread") await this.#cleanUpAfterExit(work);
       commit(() => store.runs.saveRestarts(run.id, run.restarts + 1));
       // A process of an earlier message may have been lost before this message, so its first loss causes no pause.
       if (run.restarts > 0 || before === undefined || ending === "unread") {
@@ -167,7 +173,7 @@ export class ClaudeCode {
     }
   }
 
-  /** Settles the open calls of a process that exited, and kills the processes that it left running. */
+  /** Settles the open calls of a process that exited or gave up, and kills the processes that it left running. */
   async #cleanUpAfterExit(work: Work): Promise<void> {
     const { store, commit } = this.#context;
     const { messageId } = work;
@@ -207,10 +213,10 @@ export class ClaudeCode {
   }
 
   /**
-   * Processes a line of output: commits its changes and sends the input it requires. Returns how the message ends, if
-   * it does.
+   * Processes a line of output: commits its changes and sends the input it requires. Returns how the message or the
+   * attempt ends, if it does.
    */
-  async #handleLine(line: string, end: number, work: Work): Promise<Ending | undefined> {
+  async #handleLine(line: string, end: number, work: Work): Promise<Ending | Failed | undefined> {
     const { store } = this.#context;
     const { messageId, askedAfter } = work;
     const event = readLine(line);
@@ -223,6 +229,10 @@ export class ClaudeCode {
     if (reaction.noise !== undefined) {
       work.noise = reaction.noise.slice(0, MAX_NOISE_CHARACTERS);
       return undefined;
+    }
+    if (reaction.unreached !== undefined) {
+      work.noise = reaction.unreached.slice(0, MAX_NOISE_CHARACTERS);
+      return "unreached";
     }
     const { change, input, askAgain } = reaction;
     if (change) for (const id of callsOf(change)) await this.#callIsStored(id, work);

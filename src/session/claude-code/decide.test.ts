@@ -54,6 +54,14 @@ describe("a line of Claude Code's output", () => {
     expect(react(ended, { openTry, askedAfter: "turn_1.2" })).toMatchObject({ askAgain: openTry });
   });
 
+  it("has the process started again if it could not reach the session, unless asking it may do", () => {
+    const ended = { type: "ended", failure: "refused", unreached: true } as const;
+    expect(react(ended)).toEqual({ unreached: "refused" });
+    const openTry = { id: "turn_1.3", attempt: 3 };
+    expect(react(ended, { openTry })).toMatchObject({ askAgain: openTry });
+    expect(react(ended, { openTry, askedAfter: openTry.id })).toEqual({ unreached: "refused" });
+  });
+
   it("waits for the calls whose results it contains", () => {
     const results = {
       type: "results",

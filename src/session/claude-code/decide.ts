@@ -33,6 +33,8 @@ export interface Reaction {
   input?: string;
   /** The attempt that the process is asked to repeat. */
   askAgain?: { id: string; attempt: number };
+  /** Why the process could not reach the session for so long that it gave up, and is to be started again. */
+  unreached?: string;
 }
 
 /**
@@ -56,8 +58,9 @@ export function decide(
     case "ended": {
       const { openTry, askedAfter } = facts;
       // If the process made no further attempt after it was asked to, asking again would not help.
-      if (!openTry || openTry.id === askedAfter) return { change: event };
-      return { askAgain: openTry, input: promptLine(newUuid, ASK_AGAIN) };
+      const canAsk = openTry && openTry.id !== askedAfter;
+      if (canAsk) return { askAgain: openTry, input: promptLine(newUuid, ASK_AGAIN) };
+      return event.unreached ? { unreached: event.failure ?? "" } : { change: event };
     }
     default:
       return { change: event };

@@ -317,6 +317,27 @@ describe("a Claude Code process that exits or is lost", () => {
     expect(ends).toHaveLength(2);
   });
 
+  it("since it gave up reaching the session, is started again and goes on", async () => {
+    const id = await claudeCode();
+    await ask(id, "the first");
+    const machine = containerOf(id);
+    machine.isCutOff = true;
+    const asked = ask(id, "the second");
+    await until(() => machine.started.length === 2);
+    machine.isCutOff = false;
+    expect(await asked).toMatchObject({ status: "completed", numTurns: 1 });
+    expect(JSON.stringify(machine.sent.at(-1)?.messages)).toMatch(/the first.*the second/s);
+  });
+
+  it("since it can never reach the session, fails its message with that reason", async () => {
+    const id = await claudeCode();
+    containerOf(id).isCutOff = true;
+    const message = await withoutPauses(() => ask(id, "hi"));
+    expect(message).toMatchObject({ status: "failed", error: { type: "unavailable_error" } });
+    expect(message.error?.message).toContain("Connection refused");
+    expect(containerOf(id).started).toHaveLength(3);
+  });
+
   it("repeatedly fails its message, with its last output as the reason", async () => {
     const id = await claudeCode();
     containerOf(id).broken = true;
