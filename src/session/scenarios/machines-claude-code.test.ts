@@ -81,11 +81,13 @@ describe.runIf(HAS_CONTAINERS).each<VendorName>(["daytona", "e2b", "fly"])(
       expect(processIn(second)).toBe(processIn(first));
       const before = await machineOf(id);
       await sleep(id);
-      const third = await ask(id, `the third\n${bash(`${WHO}; cat file`)}`);
+      const look = bash(`${WHO}; cat file; kill -0 ${processIn(first)} && echo still there`);
+      const third = await ask(id, `the third\n${look}`);
       expect(third).toMatchObject({ status: "completed", numTurns: 2 });
       expect(third.result).toContain("kept");
       // A suspended machine may keep its processes or not: the session ends this one in any case.
       expect(processIn(third.result)).not.toBe(processIn(first));
+      expect(third.result).toContain("No such process");
       expect((await machineOf(id)).id).toBe(before.id);
       expect(made.at(-1)?.body).toMatch(/echo kept > file.*the third/s);
       value(await sessionOf(id).remove(ALICE));

@@ -91,7 +91,7 @@ async function untilDone(): Promise<string | undefined> {
 
 /** Runs a command in a session of processes of its own. */
 async function run({ id = "", input }: Block): Promise<Block> {
-  const child = spawn("bash", ["-c", `${input?.command} 2>&1`], { detached: true });
+  const child = spawn("bash", ["-c", `exec 2>&1\n${input?.command}`], { detached: true });
   turn.signal.addEventListener("abort", () => child.kill("SIGKILL"));
   const content = (await text(child.stdout)).trimEnd();
   return { type: "tool_result", tool_use_id: id, content } as Block;
