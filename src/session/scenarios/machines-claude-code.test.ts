@@ -4,7 +4,7 @@ import { createApp } from "../../http/app";
 import type { VendorName } from "../../sandbox/providers";
 import { bashIn } from "../../testing/container-sessions";
 import { HAS_CONTAINERS } from "../../testing/containers";
-import { eventually, machineSessions } from "../../testing/machine-sessions";
+import { eventually, machineSessions, VENDORS_HERE } from "../../testing/machine-sessions";
 import { answerMachines } from "../../testing/machines";
 import {
   ALICE,
@@ -66,7 +66,7 @@ const callModel = (id: string, token: string, path = "/v1/messages"): Promise<Re
     ),
   );
 
-describe.runIf(HAS_CONTAINERS).each<VendorName>(["daytona", "e2b", "fly"])(
+describe.runIf(HAS_CONTAINERS).each<VendorName>(VENDORS_HERE)(
   "Claude Code in a machine of %s",
   (provider) => {
     const { create, sleep, machinesOf, machineOf } = machineSessions(provider);
