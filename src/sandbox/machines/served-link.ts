@@ -14,15 +14,12 @@ interface Served {
   headers: Record<string, string>;
   /** Returns the error of an answer that is not OK. */
   errorOf(response: Response): Promise<SandboxError>;
-  fetch?: typeof fetch;
 }
 
 /** Returns the link to a machine. It starts the runner, whatever command it is given. */
-export function servedLink({ url, headers, errorOf, ...served }: Served): RunnerLink {
-  const send = served.fetch ?? ((input, init) => fetch(input, init));
-
+export function servedLink({ url, headers, errorOf }: Served): RunnerLink {
   async function call(path: string, init: RequestInit): Promise<Response> {
-    const response = await send(url + path, { ...init, headers: { ...headers, ...init.headers } });
+    const response = await fetch(url + path, { ...init, headers: { ...headers, ...init.headers } });
     if (response.ok) return response;
     const { message } = await errorOf(response);
     throw new SandboxError(message, { transient: true });
@@ -50,9 +47,8 @@ export function servedLink({ url, headers, errorOf, ...served }: Served): Runner
 }
 
 /** Keeps the machine for its lease, as every request does. */
-export async function keepAlive({ url, headers, errorOf, ...served }: Served): Promise<void> {
-  const send = served.fetch ?? ((input, init) => fetch(input, init));
-  const response = await send(`${url}/alive`, { headers, signal: AbortSignal.timeout(ANSWER_MS) });
+export async function keepAlive({ url, headers, errorOf }: Served): Promise<void> {
+  const response = await fetch(`${url}/alive`, { headers, signal: AbortSignal.timeout(ANSWER_MS) });
   if (!response.ok) throw await errorOf(response);
 }
 

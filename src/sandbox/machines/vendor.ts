@@ -18,7 +18,7 @@ interface Labels {
 
 /** A machine, as the vendor knows it. A vendor adds what it needs to reach it. */
 export interface Machine {
-  /** The vendor's id. It has no space. */
+  /** The vendor's id. */
   id: string;
   sandbox: string;
   state: "running" | "suspended";
