@@ -81,88 +81,91 @@ describe.runIf(HAS_CONTAINERS).each<VendorName>(VENDORS_HERE)(
       value(await sessionOf(there).remove(ALICE));
       await eventually(async () => (await machinesOf(there)).length === 0);
     });
-
-    it("goes on after its machine vanished in the middle of a command", async () => {
-      const id = await create();
-      await bashIn(id, "echo saved > file");
-      await eventually(() => isSaved(id), 250);
-      const asked = ask(id, `${bash("echo begun; sleep 60")}\n${bash("cat file")}`);
-      const isRunning = async () =>
-        (await eventsOf(id)).some(
-          ({ type, ...event }) =>
-            type === "tool.started" && JSON.stringify(event).includes("sleep 60"),
-        );
-      await eventually(isRunning);
-      await scheduler.wait(500);
-      const before = await machineOf(id);
-      await vendor.destroy(before);
-      const { status, result } = await asked;
-      expect([status, result]).toEqual(["completed", expect.stringContaining("saved")]);
-      const types = (await eventsOf(id)).map(({ type }) => type);
-      expect(types).toContain("sandbox.lost");
-      expect((await machineOf(id)).createdAt).toBeGreaterThan(before.createdAt);
-      value(await sessionOf(id).remove(ALICE));
-    });
-
-    it("keeps its command when its object is lost, and nothing runs twice", async () => {
-      const id = await create();
-      await bashIn(id, "true");
-      const message = aMessage(bash("echo x >> ran; sleep 2; wc -l < ran"));
-      value(await sessionOf(id).send(ALICE, message));
-      await eventually(async () =>
-        (await eventsOf(id)).some(({ type }) => type === "tool.started"),
-      );
-      await scheduler.wait(500);
-      await lose(id);
-      await eventually(
-        async () => value(await sessionOf(id).message(ALICE, message.id)).endedAt !== null,
-      );
-      const { result } = value(await sessionOf(id).message(ALICE, message.id));
-      expect(result).toMatch(/returned: 1$/);
-      value(await sessionOf(id).remove(ALICE));
-    });
-
-    it("has its machine extended while it needs it; what no session needs is destroyed", async () => {
-      const id = await create();
-      await bashIn(id, "true");
-      const orphan = await vendor.create({
-        labels: { deployment: DEPLOYMENT, sandbox: newSessionId() },
-        options: {},
-        hosts: "open",
-      });
-      const extended = vi.spyOn(vendor, "extend");
-      await maintain(env, Date.now() + 4 * MINUTE);
-      expect(await vendor.get(orphan.id)).not.toBeNull();
-      await maintain(env, Date.now() + 6 * MINUTE);
-      expect(await vendor.get(orphan.id)).toBeNull();
-      const mine = await machineOf(id);
-      expect(extended.mock.calls.map(([machine]) => machine.id)).toContain(mine.id);
-      value(await sessionOf(id).remove(ALICE));
-      await eventually(async () => (await machinesOf(id)).length === 0);
-    });
-
-    it("uses secrets through its proxy, and never sees them", async () => {
-      const secret = "s3cret-value-of-mine";
-      const id = await create({
-        config: {
-          sandbox: { network: "open" },
-          env: { TOKEN: { secret, hosts: ["echo.example.com"] } },
-        },
-      });
-      const send = (host: string) =>
-        `node -e 'fetch(process.env.RIGGER_PROXY + "/${host}/x", { headers: { authorization: "Bearer " + process.env.TOKEN, "x-rigger-token": process.env.RIGGER_TOKEN } }).then(async (r) => console.log(r.status, await r.text()))'`;
-      const said = await bashIn(id, `${send("echo.example.com")}; env | grep TOKEN=`);
-      expect(said).toContain("200");
-      // The answer echoes the header, which is what the host got.
-      expect(said.split(secret)).toHaveLength(2);
-      expect(said).toMatch(/\nTOKEN=rigger_secret_/);
-      const token = said.match(/^RIGGER_TOKEN=(\w+)$/m)?.[1] ?? "";
-      const other = await create({ config: { sandbox: { network: "open" } } });
-      expect(await sessionOf(other).ownsMachine(token)).toBe(false);
-      expect(await sessionOf(id).ownsMachine(token)).toBe(true);
-      value(await sessionOf(id).remove(ALICE));
-      value(await sessionOf(other).remove(ALICE));
-      expect(await sessionOf(id).ownsMachine(token)).toBe(false);
-    });
   },
 );
+
+describe.runIf(HAS_CONTAINERS)("a session in a vendor's machine", () => {
+  const provider = "e2b";
+  const { vendor, create, machinesOf, machineOf } = machineSessions(provider);
+
+  it("goes on after its machine vanished in the middle of a command", async () => {
+    const id = await create();
+    await bashIn(id, "echo saved > file");
+    await eventually(() => isSaved(id), 250);
+    const asked = ask(id, `${bash("echo begun; sleep 60")}\n${bash("cat file")}`);
+    const isRunning = async () =>
+      (await eventsOf(id)).some(
+        ({ type, ...event }) =>
+          type === "tool.started" && JSON.stringify(event).includes("sleep 60"),
+      );
+    await eventually(isRunning);
+    await scheduler.wait(500);
+    const before = await machineOf(id);
+    await vendor.destroy(before);
+    const { status, result } = await asked;
+    expect([status, result]).toEqual(["completed", expect.stringContaining("saved")]);
+    const types = (await eventsOf(id)).map(({ type }) => type);
+    expect(types).toContain("sandbox.lost");
+    expect((await machineOf(id)).createdAt).toBeGreaterThan(before.createdAt);
+    value(await sessionOf(id).remove(ALICE));
+  });
+
+  it("keeps its command when its object is lost, and nothing runs twice", async () => {
+    const id = await create();
+    await bashIn(id, "true");
+    const message = aMessage(bash("echo x >> ran; sleep 2; wc -l < ran"));
+    value(await sessionOf(id).send(ALICE, message));
+    await eventually(async () => (await eventsOf(id)).some(({ type }) => type === "tool.started"));
+    await scheduler.wait(500);
+    await lose(id);
+    await eventually(
+      async () => value(await sessionOf(id).message(ALICE, message.id)).endedAt !== null,
+    );
+    const { result } = value(await sessionOf(id).message(ALICE, message.id));
+    expect(result).toMatch(/returned: 1$/);
+    value(await sessionOf(id).remove(ALICE));
+  });
+
+  it("has its machine extended while it needs it; what no session needs is destroyed", async () => {
+    const id = await create();
+    await bashIn(id, "true");
+    const orphan = await vendor.create({
+      labels: { deployment: DEPLOYMENT, sandbox: newSessionId() },
+      options: {},
+      hosts: "open",
+    });
+    const extended = vi.spyOn(vendor, "extend");
+    await maintain(env, Date.now() + 4 * MINUTE);
+    expect(await vendor.get(orphan.id)).not.toBeNull();
+    await maintain(env, Date.now() + 6 * MINUTE);
+    expect(await vendor.get(orphan.id)).toBeNull();
+    const mine = await machineOf(id);
+    expect(extended.mock.calls.map(([machine]) => machine.id)).toContain(mine.id);
+    value(await sessionOf(id).remove(ALICE));
+    await eventually(async () => (await machinesOf(id)).length === 0);
+  });
+
+  it("uses secrets through its proxy, and never sees them", async () => {
+    const secret = "s3cret-value-of-mine";
+    const id = await create({
+      config: {
+        sandbox: { network: "open" },
+        env: { TOKEN: { secret, hosts: ["echo.example.com"] } },
+      },
+    });
+    const send = (host: string) =>
+      `node -e 'fetch(process.env.RIGGER_PROXY + "/${host}/x", { headers: { authorization: "Bearer " + process.env.TOKEN, "x-rigger-token": process.env.RIGGER_TOKEN } }).then(async (r) => console.log(r.status, await r.text()))'`;
+    const said = await bashIn(id, `${send("echo.example.com")}; env | grep TOKEN=`);
+    expect(said).toContain("200");
+    // The answer echoes the header, which is what the host got.
+    expect(said.split(secret)).toHaveLength(2);
+    expect(said).toMatch(/\nTOKEN=rigger_secret_/);
+    const token = said.match(/^RIGGER_TOKEN=(\w+)$/m)?.[1] ?? "";
+    const other = await create({ config: { sandbox: { network: "open" } } });
+    expect(await sessionOf(other).ownsMachine(token)).toBe(false);
+    expect(await sessionOf(id).ownsMachine(token)).toBe(true);
+    value(await sessionOf(id).remove(ALICE));
+    value(await sessionOf(other).remove(ALICE));
+    expect(await sessionOf(id).ownsMachine(token)).toBe(false);
+  });
+});
