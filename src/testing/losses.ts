@@ -3,7 +3,13 @@ import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 import type { Message } from "../agent/messages";
 import type { Prompt } from "../events/event";
-import type { MessageRow, Result, SessionConfig } from "../session/rpc";
+import type {
+  MessageRequest,
+  MessageRow,
+  Result,
+  SessionConfig,
+  SessionSpec,
+} from "../session/rpc";
 import { isUnsaved } from "../session/rules/container-state";
 import { SessionStore } from "../session/storage/store";
 import { addFakeContainer } from "./fake-containers";
@@ -17,7 +23,11 @@ export interface Scenario {
   /** Whether its sandbox is a fake container. */
   machine?: boolean;
   config: SessionConfig;
+  /** What else differs from the spec of other sessions in tests. */
+  spec?: Partial<SessionSpec>;
   prompts: Prompt[];
+  /** Waits for something between messages. How many commits that takes may differ. By default all are sent at once. */
+  between?(id: string): Promise<void>;
   /** Loses the object and everything with it; by default the object is aborted. */
   lose?(id: string, loss: Loss): Promise<void>;
 }
@@ -74,6 +84,9 @@ export function plantFaults(): () => void {
 
 const wordsOf = (...words: (string | undefined)[]): string => words.filter(Boolean).join(" ");
 
+/** The time for a message to end, in ms: machines are slower than objects. */
+const MESSAGE_MS = 20_000;
+
 /** Repeats a call until it is answered, as a client does with an idempotency key. */
 async function insist<T>(ask: () => Promise<Result<T>>): Promise<T> {
   for (let tries = 0; tries < 100; tries++) {
@@ -82,6 +95,18 @@ async function insist<T>(ask: () => Promise<Result<T>>): Promise<T> {
     await scheduler.wait(10);
   }
   throw new Error("there was no answer");
+}
+
+/** Runs `act` for all items, eight at a time: sessions are independent and mostly wait. */
+export async function forEachSideBySide<T>(
+  all: T[],
+  act: (one: T) => Promise<void>,
+): Promise<void> {
+  const rest = [...all];
+  const worker = async () => {
+    for (let one = rest.shift(); one !== undefined; one = rest.shift()) await act(one);
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
 }
 
 /** The final state of a session, without values that differ between runs. */
@@ -99,9 +124,9 @@ export async function play(
   scenario: Scenario,
   point: string | null,
   loss: Loss,
-): Promise<{ fault: Fault; outcome: Outcome }> {
+): Promise<{ id: string; fault: Fault; outcome: Outcome }> {
   const { config, prompts } = scenario;
-  const spec = aSpec({ config });
+  const spec = aSpec({ config, ...scenario.spec });
   const { id } = spec;
   const lost = Promise.withResolvers<void>();
   const fault: Fault = { point, loss, commits: new Set(), dead: null, lost };
@@ -112,20 +137,25 @@ export async function play(
   if (scenario.machine) addFakeContainer(id);
   await insist(() => sessionOf(id).create(ALICE, spec));
   const status = () => insist(() => sessionOf(id).read(ALICE)).then((session) => session.status);
-  await until(async () => (await status()) === "active");
+  // One that sleeps between messages could fall asleep before the first.
+  if (!scenario.between) await until(async () => (await status()) === "active");
   const requests = prompts.map((prompt) => aMessage(prompt));
-  for (const request of requests) await insist(() => sessionOf(id).send(ALICE, request));
+  const send = (request: MessageRequest) => insist(() => sessionOf(id).send(ALICE, request));
   const read = (messageId: string) => insist(() => sessionOf(id).message(ALICE, messageId));
-  for (const request of requests) {
-    await until(async () => (await read(request.id)).endedAt !== null);
+  if (!scenario.between) for (const request of requests) await send(request);
+  for (const [n, request] of requests.entries()) {
+    if (n > 0) await scenario.between?.(id);
+    if (scenario.between) await send(request);
+    await until(async () => (await read(request.id)).endedAt !== null, MESSAGE_MS);
   }
   if (scenario.machine) await until(() => isSaved(id));
-  if (point !== null) expect(fault.dead, `it was not lost after ${point}`).not.toBeNull();
+  if (point !== null && !scenario.between)
+    expect(fault.dead, `it was not lost after ${point}`).not.toBeNull();
   const messageIds = requests.map((request) => request.id);
   const outcome = await outcomeOf(id, messageIds);
   // With several agents, the order of tools depends on timing, as the order of their events does.
   if (config.customAgents) for (const { toolsUsed } of outcome.messages) toolsUsed.sort();
-  return { fault, outcome };
+  return { id, fault, outcome };
 }
 
 /** Returns whether the files of a session's container are saved. A lost object goes on with its alarm. */

@@ -149,11 +149,14 @@ export async function plannedAlarm(id: string): Promise<number | null> {
 export const keysUnder = async (prefix: string): Promise<string[]> =>
   (await env.SNAPSHOTS.list({ prefix })).objects.map(({ key }) => key);
 
-/** Waits until a condition is true; fails after two seconds. */
-export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+/** Waits until a condition is true; fails after two seconds, or `withinMs`. */
+export async function until(
+  holds: () => Promise<boolean> | boolean,
+  withinMs = 2_000,
+): Promise<void> {
+  for (let ms = 0; ms < withinMs; ms += 10) {
     if (await holds()) return;
     await scheduler.wait(10);
   }
-  throw new Error("it did not come to hold within two seconds");
+  throw new Error(`it did not come to hold within ${withinMs} ms`);
 }

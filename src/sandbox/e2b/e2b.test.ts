@@ -1,51 +1,30 @@
 import { env } from "cloudflare:workers";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { HAS_CONTAINERS } from "../../testing/containers";
+import { anAccount as anE2bAccount, E2B } from "../../testing/e2b-account";
 import { withoutPauses } from "../../testing/faults";
 import { aMachineSandbox, answerMachines } from "../../testing/machines";
 import { newSessionId } from "../../testing/sessions";
-import type { FaultAsked } from "../../testing/vendors/faults";
 import { aCommand, testSandbox } from "../contract";
-import { LEASE_MS, type Machine, type MachineSpec } from "../machines/vendor";
+import { LEASE_MS, type MachineSpec } from "../machines/vendor";
 import { e2b, openE2b } from "./e2b";
 
 // Against the stand-in for E2B, in which the real runner starts real processes (src/testing/vendors/e2b.ts).
 
 vi.setConfig({ testTimeout: 20_000 });
 
-const API = "https://api.e2b.app";
-const E2B = { apiUrl: API, sandboxUrl: "https://sandbox.e2b.app" };
-
 /** An account of E2B, with what a test does to it. */
 function anAccount() {
-  const apiKey = `e2b_${crypto.randomUUID().replaceAll("-", "")}`;
-  const ask = (path: string, init: RequestInit = {}) =>
-    fetch(API + path, { ...init, headers: { "X-API-KEY": apiKey } });
-  const vendor = openE2b({ apiKey, ...E2B });
+  const account = anE2bAccount();
   const { host: deployment } = new URL(env.PUBLIC_URL);
   return {
-    apiKey,
-    vendor,
+    ...account,
     deployment,
-    inject: (fault: FaultAsked) =>
-      ask("/__faults", { method: "POST", body: JSON.stringify(fault) }),
-    vanish: (id: string) => ask("/__vanish", { method: "POST", body: id }),
-    asked: async (call: string): Promise<{ body: Record<string, unknown>; status: number }[]> => {
-      const all: { call: string; body: Record<string, unknown>; status: number }[] = await (
-        await ask("/__requests")
-      ).json();
-      return all.filter((one) => one.call === call);
-    },
-    async machines(): Promise<Machine[]> {
-      const all: Machine[] = [];
-      for await (const one of vendor.list(deployment)) all.push(one);
-      return all;
-    },
     /** Returns a sandbox of a session. `machine` is the one that must answer. */
     sandbox(id = newSessionId(), machine?: string) {
       const network = { allow: ["example.com", "*.example.org"] };
       const address = { id, config: { network }, ...(machine !== undefined && { machine }) };
-      return aMachineSandbox("e2b", vendor, address).sandbox;
+      return aMachineSandbox("e2b", account.vendor, address).sandbox;
     },
   };
 }

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { installFakeContainers } from "../../testing/fake-containers";
 import {
   faults,
+  forEachSideBySide,
   type Loss,
   outlineOf,
   plantFaults,
@@ -68,15 +69,6 @@ afterEach(() => {
   vi.restoreAllMocks();
   faults.clear();
 });
-
-/** Runs `act` for all items, eight at a time: sessions are independent and mostly wait. */
-async function forEachSideBySide<T>(all: T[], act: (one: T) => Promise<void>): Promise<void> {
-  const rest = [...all];
-  const worker = async () => {
-    for (let one = rest.shift(); one !== undefined; one = rest.shift()) await act(one);
-  };
-  await Promise.all(Array.from({ length: 8 }, worker));
-}
 
 /**
  * Returns the commits of an undisturbed session, after which the object can be lost, and checks that none is missing.
