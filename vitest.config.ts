@@ -1,37 +1,22 @@
 import { defineConfig } from "vitest/config";
-import { canStandIn, serveContainers } from "./src/container/stand-in.ts";
-import { startVendors } from "./src/testing/vendors/outside.ts";
+import { startOutside } from "./src/testing/vendors/start-outside.ts";
 import { BUILDS, inWorker } from "./vitest.worker.ts";
 
-/** Answers what a Worker under test asks of the world: nothing in a test reaches the network. */
-function outside(request: Request, answer: Promise<Response> | undefined) {
-  if (answer) return answer;
-  const { host, pathname, search } = new URL(request.url);
-  if (host === "aimock.test") return fetch(process.env.AIMOCK_URL + pathname + search, request);
-  return new Response(`a test tried to reach ${request.url}`, { status: 599 });
-}
-
-/** What loses sessions again and again, and what saves their files, takes half of the time. */
-const LOSSES = [
-  "sandbox/archive",
-  "session/session",
-  ...[
-    "agents",
-    "checkpoints",
-    "claude-code-past",
-    "containers",
-    "crash",
-    "resume",
-    "resume-crash",
-  ].map((name) => `session/scenarios/${name}`),
-].map((name) => `src/${name}.test.ts`);
-
-/** What starts processes, in containers and machines, waits more than it computes. */
-const MACHINES = [
+/** What takes long: it runs first, so that no worker waits for another in the end. */
+const LONG = [
+  // What loses sessions again and again, and what saves their files.
+  "src/{sandbox/archive,session/session}.test.ts",
+  "src/session/scenarios/{agents,checkpoints,claude-code-past,containers,crash,resume,resume-crash}.test.ts",
+  // What starts processes, in containers and machines, waits more than it computes.
   "src/sandbox/{cloudflare,round-trips}.test.ts",
   "src/sandbox/{daytona,e2b,fly,modal}/*.test.ts",
   "src/session/scenarios/machines*.test.ts",
+  // What interprets long scripts.
+  "src/sandbox/{embedded,shell}.test.ts",
 ];
+
+/** How a proxy is asked: with the whole URL (`HttpOptions_Style` of workerd). */
+const PROXY = 1;
 
 /** Tests that run in Node. */
 const NODE = "src/**/*.{conformance,node}.test.ts";
@@ -40,15 +25,22 @@ const NODE = "src/**/*.{conformance,node}.test.ts";
 function part(name: string, files: { include: string[]; exclude: string[] }) {
   const { plugins, test } = inWorker(async () => {
     // Each Worker has its own: a machine's request would reach another one that does not know it.
-    const vendors = await startVendors();
-    const address = process.env.CONTAINERS_ADDRESS ?? (await serveContainers());
+    const { address, containers, bindings } = await startOutside();
+    const outside = { external: { address, http: { style: PROXY } } };
     return {
-      bindings: {
-        ...vendors.bindings,
-        TEST_HAS_CONTAINERS: process.env.CONTAINERS_ADDRESS !== undefined || canStandIn(),
-      },
-      serviceBindings: { TEST_CONTAINERS: { external: { address, http: {} } } },
-      outboundService: (request: Request) => outside(request, vendors.answer(request)),
+      bindings,
+      serviceBindings: { TEST_CONTAINERS: { external: { address: containers, http: {} } } },
+      outboundService: "outside",
+      // A Worker's network can't be an address, but another Worker that sends everything there.
+      workers: [
+        {
+          name: "outside",
+          modules: true,
+          script: "export default { fetch: (request, env) => env.OUTSIDE.fetch(request) };",
+          compatibilityDate: "2026-11-01",
+          serviceBindings: { OUTSIDE: outside },
+        },
+      ],
     };
   });
   return { plugins, test: { ...test, name, ...files } };
@@ -57,9 +49,8 @@ function part(name: string, files: { include: string[]; exclude: string[] }) {
 export default defineConfig({
   test: {
     projects: [
-      part("losses", { include: LOSSES, exclude: [] }),
-      part("machines", { include: MACHINES, exclude: [] }),
-      part("rest", { include: ["src/**/*.test.ts"], exclude: [...LOSSES, ...MACHINES, NODE] }),
+      part("long", { include: LONG, exclude: [] }),
+      part("rest", { include: ["src/**/*.test.ts"], exclude: [...LONG, NODE] }),
       // The stand-ins of vendors' APIs, and the vendors' own clients, run in Node.
       { test: { name: "node", include: [NODE] } },
     ],

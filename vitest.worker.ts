@@ -5,7 +5,9 @@ interface Options {
   bindings: Record<string, unknown>;
   serviceBindings?: Record<string, unknown>;
   /** Answers the Worker's requests; the network does by default. */
-  outboundService?: (request: Request) => Response | Promise<Response>;
+  outboundService?: string;
+  /** Workers beside the one under test. */
+  workers?: Record<string, unknown>[];
 }
 
 /** Returns the part of a configuration that runs tests in a Worker. */

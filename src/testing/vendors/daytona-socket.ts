@@ -1,29 +1,8 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { Response as MiniflareResponse, WebSocketPair } from "miniflare";
 
-// WebSockets of a stand-in that only sends: for workerd, and for clients in Node.
-
-/** Returns an answer that makes workerd's WebSocket receive these messages. */
-export function overMiniflare(messages: AsyncIterable<Uint8Array>): Response {
-  const [client, server] = Object.values(new WebSocketPair());
-  if (!client || !server) throw new Error("a pair has two ends");
-  server.accept();
-  let isOpen = true;
-  server.addEventListener("close", () => {
-    isOpen = false;
-  });
-  const send = async () => {
-    for await (const message of messages) {
-      if (!isOpen) return;
-      server.send(Uint8Array.from(message));
-    }
-    if (isOpen) server.close(1000, "");
-  };
-  send().catch(() => server.close(1011, ""));
-  return new MiniflareResponse(null, { status: 101, webSocket: client }) as unknown as Response;
-}
+// WebSockets of a stand-in that only sends.
 
 /** Upgrades a connection of a Node server and sends these messages. Ends when the client closes it. */
 export async function overSocket(

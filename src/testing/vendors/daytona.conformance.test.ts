@@ -13,8 +13,9 @@ import {
 } from "@daytona/sdk";
 import { Configuration, FileSystemApi } from "@daytona/toolbox-api-client";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { serveDaytona, standInDaytona } from "./daytona.ts";
+import { standInDaytona } from "./daytona.ts";
 import type { FaultAsked } from "./faults.ts";
+import { serveHandler } from "./local-machine.ts";
 
 // Daytona's own client, against the stand-in for Daytona.
 
@@ -44,7 +45,7 @@ const exists = (sandbox: Sandbox) =>
   standIn.sandboxesOf(apiKey).some(({ id }) => id === sandbox.id);
 
 beforeAll(async () => {
-  ({ url, close: stop } = await serveDaytona(standIn));
+  ({ url, close: stop } = await serveHandler(standIn.handle, standIn.upgrade));
   daytona = clientOf(apiKey);
 });
 afterAll(() => {

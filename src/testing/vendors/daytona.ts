@@ -1,9 +1,11 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import type { PortPreviewUrl, Sandbox } from "@daytona/api-client";
 import { daemonProblem, problem } from "./daytona-problems.ts";
 import { type Box, Sandboxes, type SandboxOptions } from "./daytona-sandboxes.ts";
-import { overMiniflare, overSocket } from "./daytona-socket.ts";
+import { overSocket } from "./daytona-socket.ts";
 import { Faults } from "./faults.ts";
-import { serveHandler } from "./local-machine.ts";
+import { urlOf } from "./local-machine.ts";
 
 // A stand-in for Daytona: the part of its API that Rigger and Daytona's own client use, at /api, and the toolboxes of its
 // sandboxes, at /toolbox/<id>. States, errors and limits follow Daytona's published source. Each API key is an
@@ -22,32 +24,41 @@ interface Organization {
   asked: Asked[];
 }
 
-/** Creates a stand-in. `handle` answers requests. WebSockets are Miniflare's: `serveDaytona` has others. */
+/** Creates a stand-in. `handle` answers requests, and `upgrade` those for WebSockets. */
 export function standInDaytona(options: SandboxOptions = {}) {
   const organizations = new Map<string, Organization>();
-  return { handle, follow, sandboxesOf, close };
+  return { handle, upgrade, sandboxesOf, close };
 
   async function handle(request: Request): Promise<Response> {
     const organization = organizationOf(request);
     if (!organization) return unauthorized(request);
     const { pathname } = new URL(request.url);
     if (pathname.startsWith("/__")) return control(request, organization);
-    const response = await record(request, organization, () => {
+    return record(request, organization, () => {
       if (pathname.startsWith("/toolbox/")) return toolbox(request, organization);
       return api(request, organization.sandboxes);
     });
-    // Miniflare can't use the connection of a refused WebSocket again.
-    const isRefused = request.headers.has("Upgrade") && response.status !== 101;
-    if (isRefused) response.headers.set("Connection", "close");
-    return response;
   }
 
-  /** Returns the messages of a request for a WebSocket, or an error. */
-  async function follow(request: Request): Promise<AsyncIterable<Uint8Array> | Response> {
+  /** Follows a log over a WebSocket, the only thing that there is one for. */
+  async function upgrade(incoming: IncomingMessage, socket: Duplex): Promise<void> {
+    const entries = Object.entries(incoming.headers).filter(([name]) => name !== "connection");
+    const request = new Request(urlOf(incoming), {
+      headers: entries.map(([name, value]): [string, string] => [name, String(value)]),
+    });
     const organization = organizationOf(request);
-    if (!organization) return unauthorized(request);
-    const box = organization.sandboxes.boxOfToolbox(request);
-    return box instanceof Response ? box : box.toolbox.follow(request);
+    let messages: AsyncIterable<Uint8Array> | undefined;
+    const follow = async () => {
+      const box = organization?.sandboxes.boxOfToolbox(request) ?? unauthorized(request);
+      const found = box instanceof Response ? box : box.toolbox.follow(request);
+      if (found instanceof Response) return found;
+      messages = found;
+      return new Response();
+    };
+    const answer = await (organization ? record(request, organization, follow) : follow());
+    if (messages && answer.ok) return overSocket(incoming, socket, messages);
+    const head = [`HTTP/1.1 ${answer.status} Refused`, "Connection: close"].join("\r\n");
+    socket.end(`${head}\r\n\r\n${await answer.text()}`);
   }
 
   /** Returns the sandboxes of an organization that exist. */
@@ -106,13 +117,9 @@ export function standInDaytona(options: SandboxOptions = {}) {
   async function toolbox(request: Request, { sandboxes }: Organization): Promise<Response> {
     const box = sandboxes.boxOfToolbox(request);
     if (box instanceof Response) return box;
-    if (request.headers.get("Upgrade") !== "websocket") return box.toolbox.answer(request);
-    const messages = box.toolbox.follow(request);
-    return messages instanceof Response ? messages : overMiniflare(messages);
+    return box.toolbox.answer(request);
   }
 }
-
-type DaytonaStandIn = ReturnType<typeof standInDaytona>;
 
 async function api(request: Request, sandboxes: Sandboxes): Promise<Response> {
   const { pathname } = new URL(request.url);
@@ -167,19 +174,4 @@ function unauthorized(request: Request): Response {
   const isToolbox = new URL(request.url).pathname.startsWith("/toolbox/");
   if (!isToolbox) return problem(request, 401, "Invalid credentials");
   return daemonProblem(request, 401, "authentication failed: Bearer token is invalid");
-}
-
-/** Serves a stand-in over HTTP on this computer. */
-export function serveDaytona(standIn: DaytonaStandIn): Promise<{ url: string; close(): void }> {
-  return serveHandler(standIn.handle, async (incoming, socket) => {
-    const { url, headers } = incoming;
-    const entries = Object.entries(headers).filter(([name]) => name !== "connection");
-    const request = new Request(`http://${headers.host}${url}`, {
-      headers: entries.map(([name, value]): [string, string] => [name, String(value)]),
-    });
-    const messages = await standIn.follow(request);
-    if (!(messages instanceof Response)) return overSocket(incoming, socket, messages);
-    const head = [`HTTP/1.1 ${messages.status} Refused`, "Connection: close"].join("\r\n");
-    socket.end(`${head}\r\n\r\n${await messages.text()}`);
-  });
 }

@@ -250,6 +250,10 @@ function signalAll(folder: string, signal: NodeJS.Signals): void {
   }
 }
 
+/** Returns the URL of a request, to a server or to a proxy. */
+export const urlOf = ({ url = "", headers }: IncomingMessage): string =>
+  URL.canParse(url) ? url : `http://${headers.host}${url}`;
+
 /**
  * Serves a handler of requests over HTTP on this computer, at any free port by default. An error of the handler cuts the
  * connection. `upgrade` takes over the connections of WebSockets.
@@ -259,13 +263,14 @@ export async function serveHandler(
   upgrade?: (incoming: IncomingMessage, socket: Duplex) => void,
   port = 0,
 ): Promise<{ url: string; close(): void }> {
-  const server = createServer(async (incoming, outgoing) => {
+  // A proxy is asked without this header.
+  const server = createServer({ requireHostHeader: false }, async (incoming, outgoing) => {
     const gone = new AbortController();
     outgoing.once("close", () => gone.abort());
     try {
       const method = incoming.method ?? "GET";
       const hasBody = method !== "GET" && method !== "HEAD";
-      const request = new Request(`http://${incoming.headers.host}${incoming.url}`, {
+      const request = new Request(urlOf(incoming), {
         method,
         headers: Object.entries(incoming.headersDistinct).flatMap(([name, values = []]) =>
           values.map((value): [string, string] => [name, value]),

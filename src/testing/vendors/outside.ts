@@ -1,3 +1,5 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { standInDaytona } from "./daytona.ts";
 import { standInE2b } from "./e2b.ts";
 import { standInFly } from "./fly.ts";
@@ -10,15 +12,18 @@ const echo = async ({ headers }: Request) => Response.json(Object.fromEntries(he
 /** The apps of Fly that the Worker under test uses. */
 const FLY_APPS = ["rigger-one", "rigger-two"];
 
-/**
- * Starts the stand-ins of all vendors for the Worker under test. `answer` returns their answer to a request of the Worker;
- * undefined if it is for somebody else.
- */
-export async function startVendors(): Promise<{
-  /** The Worker's settings, by which it uses them. */
+/** What is outside of one Worker under test. */
+interface Outside {
+  /** The Worker's settings, by which it uses the vendors. */
   bindings: Record<string, string | boolean>;
-  answer(request: Request): Promise<Response> | undefined;
-}> {
+  /** Answers a request of the Worker: nothing in a test reaches the network. */
+  handle(request: Request): Promise<Response>;
+  /** Answers a request of the Worker for a WebSocket. */
+  upgrade(incoming: IncomingMessage, socket: Duplex): void;
+}
+
+/** Starts the stand-ins of all vendors for one Worker under test. */
+export async function startVendors(): Promise<Outside> {
   const relay = await startRelay();
   const e2b = standInE2b();
   const daytona = standInDaytona();
@@ -37,10 +42,14 @@ export async function startVendors(): Promise<{
     [".fly.dev", fly.handle],
     [".w.modal.host", modal.handle],
   ];
-  const answer = (request: Request) => {
-    const { hostname } = new URL(request.url);
+  const handle = async (request: Request) => {
+    const { hostname, pathname, search } = new URL(request.url);
     const below = suffixes.find(([suffix]) => hostname.endsWith(suffix));
-    return (below?.[1] ?? hosts[hostname])?.(request);
+    const answer = below?.[1] ?? hosts[hostname];
+    if (answer) return answer(request);
+    if (hostname === "aimock.test")
+      return fetch(process.env.AIMOCK_URL + pathname + search, request);
+    return new Response(`a test tried to reach ${request.url}`, { status: 599 });
   };
   const bindings = {
     PUBLIC_URL: relay.url,
@@ -53,5 +62,5 @@ export async function startVendors(): Promise<{
     MODAL_SECRET: "ws-rigger",
     TEST_HAS_PYTHON: HAS_PYTHON,
   };
-  return { bindings, answer };
+  return { bindings, handle, upgrade: daytona.upgrade };
 }
