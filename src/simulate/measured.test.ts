@@ -92,10 +92,10 @@ it("a session writes and reads no more rows than the simulation assumes", async 
   expect(created.object.written).toBeLessThanOrEqual(OBJECT_ROWS.create);
   await ask(spec.id, bash("true"));
   // Sessions of other tests may write to the index meanwhile.
-  const messages: Awaited<ReturnType<typeof costOf>>[] = [];
-  for (let n = 0; n < 3; n++) messages.push(await costOf(() => ask(spec.id, "hello again")));
-  const [message] = messages.sort((a, b) => a.index.each - b.index.each);
-  if (!message) throw new Error("nothing was measured");
+  const message = await costOf(() => ask(spec.id, "hello again"));
+  for (let n = 0; n < 2 && message.index.each > INDEX_ROWS.update; n++) {
+    message.index = (await costOf(() => ask(spec.id, "hello again"))).index;
+  }
   expect(message.object.written).toBeLessThanOrEqual(OBJECT_ROWS.message);
   expect(message.index.each).toBeLessThanOrEqual(INDEX_ROWS.update);
   expect(message.index.read / message.index.writes).toBeLessThanOrEqual(ROWS_READ.write);
