@@ -347,7 +347,7 @@ export function testSandbox(
         const earlier = aCommand(`echo begun > a; sleep ${late(2)}; echo done > a`);
         const running = origin.run(earlier);
         while (origin.find && (await origin.find(earlier.id)).state !== "running") {
-          await scheduler.wait(10);
+          await scheduler.wait(100);
         }
         const [, , later] = await Promise.all([
           running,

@@ -39,17 +39,26 @@ describe.runIf(HAS_CONTAINERS).each<VendorName>(VENDORS_HERE)(
   (provider) => {
     const { vendor, create, sleep, machinesOf, machineOf } = machineSessions(provider);
 
-    it("sleeps and wakes in its machine, with all that is there", async () => {
+    it("sleeps and wakes in its machine with all that is there, and the next one goes on with its files", async () => {
       const id = await create();
-      expect(await bashIn(id, "pwd; echo kept > file; echo too > /home/agent/elsewhere")).toContain(
-        "/workspace",
-      );
+      const make = "mkdir -p a/b; echo kept > a/b/file; echo too > /home/agent/elsewhere";
+      expect(await bashIn(id, `pwd; ${make}`)).toContain("/workspace");
       const { id: before } = await machineOf(id);
       await sleep(id);
-      expect(await bashIn(id, "cat file /home/agent/elsewhere")).toContain("kept\ntoo");
+      expect(await bashIn(id, "cat a/b/file /home/agent/elsewhere")).toContain("kept\ntoo");
       expect(await machineOf(id)).toMatchObject({ id: before, state: "running" });
-      value(await sessionOf(id).remove(ALICE));
+      await sleep(id);
+      value(await sessionOf(id).terminate(ALICE, "enough"));
       await eventually(async () => (await machinesOf(id)).length === 0);
+      const fork = { resumeSessionId: id, forkSession: true };
+      const [there, here] = await Promise.all([
+        create({ config: fork }),
+        createSession({ config: { ...fork, sandbox: { provider: "embedded" } } }),
+      ]);
+      for (const next of [there, here])
+        expect(await bashIn(next, "cat a/b/file")).toContain("kept");
+      value(await sessionOf(there).remove(ALICE));
+      await eventually(async () => (await machinesOf(there)).length === 0);
     });
 
     it("wakes in another machine, with its workspace, if the suspended one is gone", async () => {
@@ -63,23 +72,6 @@ describe.runIf(HAS_CONTAINERS).each<VendorName>(VENDORS_HERE)(
       expect((await machineOf(id)).createdAt).toBeGreaterThan(before.createdAt);
       value(await sessionOf(id).terminate(ALICE, "enough"));
       await eventually(async () => (await machinesOf(id)).length === 0);
-    });
-
-    it("ends with its machine, also while it sleeps, and the next one goes on with its files", async () => {
-      const id = await create();
-      await bashIn(id, "mkdir -p a/b; echo kept > a/b/file");
-      await sleep(id);
-      value(await sessionOf(id).terminate(ALICE, "enough"));
-      await eventually(async () => (await machinesOf(id)).length === 0);
-      const fork = { resumeSessionId: id, forkSession: true };
-      const [there, here] = await Promise.all([
-        create({ config: fork }),
-        createSession({ config: { ...fork, sandbox: { provider: "embedded" } } }),
-      ]);
-      for (const next of [there, here])
-        expect(await bashIn(next, "cat a/b/file")).toContain("kept");
-      value(await sessionOf(there).remove(ALICE));
-      await eventually(async () => (await machinesOf(there)).length === 0);
     });
   },
 );
