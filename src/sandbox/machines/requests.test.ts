@@ -51,7 +51,7 @@ describe("a request from a machine", () => {
     },
   );
 
-  it.each(["", "/", "/other", "/archive", "/proxy", "/../api/sessions"])(
+  it.each(["", "/", "/other", "/archive", "/proxy", "/model", "/modelx/v1", "/../api/sessions"])(
     "to %j is refused",
     async (path) => {
       const { status } = await ask(path, aSession(), withToken(TOKEN));
@@ -88,6 +88,22 @@ describe("a request from a machine", () => {
     expect(request?.headers.get("authorization")).toBe("Bearer s3cret");
     expect(request?.headers.has("x-rigger-token")).toBe(false);
     expect([request?.method, await request?.text()]).toEqual(["PUT", "body"]);
+  });
+
+  it("for the model can't pass for one of the Worker itself", async () => {
+    const session = aSession();
+    const headers = { "x-api-key": TOKEN, "x-rigger-caller": '{"admin":true}' };
+    await ask("/model/v1/messages", session, { headers });
+    expect(session.model[0]?.headers.has("x-rigger-caller")).toBe(false);
+    expect((await ask("/model", session, { headers })).status).toBe(404);
+    expect(session.model).toHaveLength(1);
+  });
+
+  it("to a host that gets no secret is refused: the proxy is no way around the vendor's rules", async () => {
+    const fetched = vi.spyOn(globalThis, "fetch");
+    const session = aSession({ to: "host", replacements: [] });
+    expect((await ask("/proxy/example.com/", session, withToken(TOKEN))).status).toBe(403);
+    expect(fetched).not.toHaveBeenCalled();
   });
 
   it("to a host that the session may not reach is refused, and sent nowhere", async () => {

@@ -44,22 +44,29 @@ export async function answerMachine(
   const headers = new Headers(request.headers);
   const token = headers.get(what === "model" ? "x-api-key" : TOKEN_HEADER) ?? "";
   headers.delete(TOKEN_HEADER);
-  if (what !== "model" && what !== "proxy") return said(404, "there is no such path");
+  const isModel = path.startsWith("/model/");
+  if (!isModel && !path.startsWith("/proxy/")) return said(404, "there is no such path");
   if (!(await session.ownsMachine(token))) return said(401, "the token is not that of the session");
-  if (what === "model") {
-    const target = `https://session/model${path.slice("/model".length)}${url.search}`;
-    return session.fetch(new Request(target, request));
+  if (isModel) {
+    // The session takes another header for the word of the Worker.
+    headers.delete("x-rigger-caller");
+    const target = `https://session${path}${url.search}`;
+    return session.fetch(new Request(target, new Request(request, { headers })));
   }
   const target = URL.parse(`https://${first}${path.slice(`/proxy/${first}`.length)}${url.search}`);
   if (!target) return said(400, "the path must begin with a host");
   return handleOutbound(new Request(target, new Request(request, { headers })), {
-    egress: (host) => session.egress(host),
+    // Other hosts are reached without it: it is no way around what the vendor lets through.
+    egress: async (host) => withSecretsOnly(await session.egress(host)),
     // Model calls have a path of their own.
     callModel: async () => said(404, "model calls have another path"),
     archive: async () => said(404, "there is no such path"),
     fetch: (asked) => fetch(asked),
   });
 }
+
+const withSecretsOnly = (egress: Egress): Egress =>
+  egress.to === "host" && egress.replacements.length === 0 ? { to: "nowhere" } : egress;
 
 const said = (status: number, text: string): Response =>
   new Response(`Rigger: ${text}\n`, { status });
