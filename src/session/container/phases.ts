@@ -66,11 +66,12 @@ export class Phases {
     saved,
     clean,
     suspended,
-    attempts,
+    restoring,
   }: ContainerState & { phase: "starting" }): Promise<string> {
     const { store } = this.#context;
     const sandbox = this.#handles.atAddress();
-    if (suspended !== undefined && attempts < ATTEMPTS_IN_ONE) this.#handles.reopen();
+    // A restore has begun only if the suspended container is gone.
+    if (suspended !== undefined && restoring === undefined) this.#handles.reopen();
     // An interrupted attempt may have left a container that is not in its initial state.
     else if (!clean) await sandbox.destroy();
     const name = await sandbox.start?.();

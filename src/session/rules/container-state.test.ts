@@ -150,6 +150,12 @@ describe("every transition of a container", () => {
       { ...releasing, attempts: 0, saved: after, saves: 2, suspends: "m" },
     ],
     ["one without changes is suspended", requestRelease(unused, sleep), toSuspend],
+    ["it is kept if it can't continue now", giveUp(waking as Pending), asleep],
+    [
+      "another that can't be restored in its place is destroyed",
+      giveUp({ ...(waking as Pending), restoring: "n" } as Pending),
+      { ...releasing, attempts: 0 },
+    ],
     ["it is known once it is", markReleased(toSuspend, true), asleep],
     [
       "it is forgotten if it was destroyed after all",
@@ -273,6 +279,8 @@ describe("after any sequence of transitions of a container", () => {
     for (const one of [ready, unused, saving]) {
       expect(neededOf(one)).toEqual({ name: "m", suspended: false });
     }
+    const awaited = { ...toSuspend, again: true };
+    expect(neededOf(awaited)).toEqual({ name: "m", suspended: false });
     for (const one of [asleep, toSuspend]) {
       expect(neededOf(one)).toEqual({ name: "m", suspended: true });
       expect(sandboxView({ ...one, saved: null }).state).toBe("suspended");

@@ -253,12 +253,15 @@ export function markReleased(container: ContainerState, suspended = false): Cont
 
 /**
  * Returns the state after the last attempt of a phase failed. A container that can't be saved is kept if it was
- * requested again, and counts as lost otherwise.
+ * requested again, and counts as lost otherwise. A suspended one is kept, since it may continue later.
  */
 export function giveUp(container: Pending): ContainerState {
   switch (container.phase) {
-    case "starting":
-      return releasing(container);
+    case "starting": {
+      const { suspended, restoring } = container;
+      if (suspended === undefined || restoring !== undefined) return releasing(container);
+      return { ...knownOf(container), phase: "none", suspended };
+    }
     case "saving":
       return container.again ? keptReady(container) : markLost(container, container.name);
     case "releasing":
@@ -307,11 +310,14 @@ export function neededOf(
     case "ready":
     case "saving":
       return { name: container.name, suspended: false };
-    case "releasing":
-    case "none": {
-      const name = container.phase === "none" ? container.suspended : container.suspends;
-      return name === undefined ? undefined : { name, suspended: true };
+    case "releasing": {
+      const { suspends: name, again } = container;
+      return name === undefined ? undefined : { name, suspended: !again };
     }
+    case "none":
+      return container.suspended === undefined
+        ? undefined
+        : { name: container.suspended, suspended: true };
   }
 }
 
