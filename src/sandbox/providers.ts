@@ -97,12 +97,15 @@ function inMachines(name: VendorName): Open {
 
 const NO_MACHINES: Machines = { publicUrl: "https://nowhere.invalid", vendors: {}, defaults: {} };
 
-/** Returns a client whose calls all reject: the deployment has no longer what the vendor needs. */
+/**
+ * Returns a client for a deployment that has no longer what the vendor needs: no machine is found, so that sessions can
+ * still be deleted, and none can be made.
+ */
 function unavailable(name: VendorName): Vendor {
   const error = new SandboxError(`this deployment has no access to ${name}`, { transient: false });
   const reject = () => Promise.reject(error);
   return {
-    ...{ create: reject, find: reject, get: reject, resume: reject, destroy: reject },
+    ...{ create: reject, get: reject, resume: reject, destroy: reject, find: async () => [] },
     list: () => ({ [Symbol.asyncIterator]: () => ({ next: reject }) }),
     link: () => ({ start: reject, write: reject }),
   };
@@ -130,10 +133,14 @@ export const suspends = (provider: string): boolean =>
 export const defaultNetwork = (provider: string): Network =>
   isVendor(provider) ? MACHINES[provider].defaultNetwork : DEFAULT_NETWORK;
 
-/** Returns what a provider can't do of a session's `config.sandbox`, each with its path in it; empty if it can do all. */
+/**
+ * Returns what a provider can't do of a session's `config.sandbox`, each with its path in it; empty if it can do all.
+ * `defaults` are the deployment's for options that are not given.
+ */
 export function sandboxProblems(
   provider: Provider,
   config: SandboxConfig,
+  defaults: Readonly<Record<string, unknown>> = {},
 ): { path: string; message: string }[] {
   const { network } = config;
   const problems: { path: string; message: string }[] = [];
@@ -156,7 +163,7 @@ export function sandboxProblems(
     problems.push({ path, message: `"${provider}" has no such option: it has ${has}` });
   }
   const given = Object.fromEntries(options.filter(([name]) => known.includes(name)));
-  const parsed = schema.safeParse(given);
+  const parsed = schema.safeParse({ ...defaults, ...given });
   for (const { path, message } of parsed.error?.issues ?? []) {
     problems.push({ path: path.join("."), message });
   }

@@ -41,7 +41,6 @@ async function keepThoseOf(
     try {
       const need = await needOf(sandbox, id);
       if (need === "running" && state === "running") await vendor.extend?.(machine);
-      if (need === "suspended" && state === "running") await vendor.suspend?.(machine);
       if (need !== "gone" || now - machine.createdAt < NEW_MS) return;
       await vendor.destroy(machine);
       log("machine.orphan_destroyed", { provider, machine: id, session: sandbox });

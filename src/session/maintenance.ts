@@ -40,7 +40,6 @@ const QUIET_MS = 5 * 60_000;
  */
 export async function maintain(env: Env, now: number): Promise<void> {
   await attempt("pool", () => maintainPool(env));
-  await attempt("machines", () => keepSessionsMachines(env, now));
   const index = indexOf(env);
   for (const database of index.databases) {
     await attempt("purge", () => purge(database.d1, now));
@@ -51,6 +50,8 @@ export async function maintain(env: Env, now: number): Promise<void> {
   if (index.databases.length > 1) await attempt("moves", () => moveOwners(index, now));
   await attempt("snapshots", () => new SnapshotBucket(env.SNAPSHOTS).removeExpired(now));
   await attempt("garbage", () => collectGarbage(env.SNAPSHOTS, now));
+  // Last: it asks the session of each machine.
+  await attempt("machines", () => keepSessionsMachines(env, now));
 }
 
 async function keepSessionsMachines(env: Env, now: number): Promise<void> {

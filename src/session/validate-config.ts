@@ -37,7 +37,9 @@ export function checkConfig(
     ? problemOfProvider(known, settings)
     : `is not one of ${PROVIDERS.join(", ")}`;
   if (problem !== null) issues.push({ path: "config.sandbox.provider", message: problem });
-  for (const { path, message } of known ? sandboxProblems(known, config.sandbox ?? {}) : []) {
+  for (const { path, message } of known
+    ? sandboxProblems(known, config.sandbox ?? {}, settings.SANDBOX_DEFAULTS?.[known])
+    : []) {
     issues.push({ path: `config.sandbox.${path}`, message });
   }
   if (config.runtime === "claude-code") issues.push(...checkProgram(config, provider));

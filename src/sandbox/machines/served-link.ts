@@ -8,6 +8,9 @@ import { SandboxError } from "../sandbox";
 const ANSWER_MS = 30_000;
 const UPLOAD_MS = 120_000;
 
+/** No event of the server is longer. Programs in the machine can replace it. */
+const MAX_LINE_CHARS = 16 * 1024 ** 2;
+
 /** The server of a machine: its address, and the headers of each request. */
 interface Served {
   url: string;
@@ -19,7 +22,11 @@ interface Served {
 /** Returns the link to a machine. It starts the runner, whatever command it is given. */
 export function servedLink({ url, headers, errorOf }: Served): RunnerLink {
   async function call(path: string, init: RequestInit): Promise<Response> {
-    const response = await fetch(url + path, { ...init, headers: { ...headers, ...init.headers } });
+    const response = await fetch(url + path, {
+      redirect: "manual",
+      ...init,
+      headers: { ...headers, ...init.headers },
+    });
     if (response.ok) return response;
     const { message } = await errorOf(response);
     throw new SandboxError(message, { transient: true });
@@ -59,6 +66,7 @@ async function* eventsIn({ body }: Response): AsyncGenerator<ServedEvent> {
   for await (const piece of body.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + piece).split("\n");
     rest = lines.pop() ?? "";
+    if (rest.length > MAX_LINE_CHARS) throw new Error("a line of the machine's server is too long");
     for (const line of lines) yield JSON.parse(line);
   }
 }

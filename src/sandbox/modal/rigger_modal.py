@@ -281,6 +281,10 @@ class Machines:
             return shown
         sandbox = await self.cloud.running(machine["object"])
         if not sandbox:
+            # It may have been suspended, or started anew, since its record was read.
+            now = await self.records.get.aio(machine["name"])
+            if now != machine:
+                return await self.shown(now) if now and now["id"] == machine["id"] else None
             await self.remove(machine)
             return None
         url, connect_token = await self.cloud.connect(sandbox)
