@@ -183,10 +183,13 @@ describe("what runs in it", () => {
   });
 
   it("goes on when the caller has gone, and can be joined again", async () => {
-    const begun = await begin("echo one; sleep 0.4; echo two; exit 7");
+    const begun = await begin(
+      "echo one; until [ -e /workspace/go ]; do sleep 0.05; done; echo two; exit 7",
+    );
     await begun.disconnect();
     expect((await sandbox.commands.list()).map(({ pid }) => pid)).toContain(begun.pid);
     const joined = await sandbox.commands.connect(begun.pid);
+    await sandbox.files.write("/workspace/go", "");
     await expect(joined.wait()).rejects.toMatchObject({ exitCode: 7, stdout: "two\n" });
     // The end of one that has ended is still told.
     const late = await sandbox.commands.connect(begun.pid);

@@ -32,7 +32,7 @@ let fly: ReturnType<typeof standInFly>;
 let served: Awaited<ReturnType<typeof serveHandler>>;
 let client: Client;
 beforeAll(async () => {
-  fly = standInFly({ apps: [APP, "app-b"], allowance: 100 });
+  fly = standInFly({ apps: [APP, "app-b"], allowance: 100, delayMs: 150 });
   served = await serveHandler(fly.handle);
   client = new Client(TOKEN, { apiUrl: served.url });
 });
