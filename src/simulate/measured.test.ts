@@ -46,7 +46,10 @@ function watch(prototype: Methods, names: string[], after: (result: unknown) => 
   }
 }
 
-it("a session writes and reads no more rows than the simulation assumes", async () => {
+// Sessions of other tests, which live in the same Worker, may write meanwhile. That can only add to what is measured.
+const DISTURBED = { retry: 5 };
+
+it("a session writes and reads no more rows than the simulation assumes", DISTURBED, async () => {
   const index = { written: 0, read: 0, writes: 0 };
   const object = { written: 0, read: 0 };
   const spec = aSpec({
@@ -91,11 +94,7 @@ it("a session writes and reads no more rows than the simulation assumes", async 
   expect(created.index.written).toBeLessThanOrEqual(INDEX_ROWS.create);
   expect(created.object.written).toBeLessThanOrEqual(OBJECT_ROWS.create);
   await ask(spec.id, bash("true"));
-  // Sessions of other tests may write to the index meanwhile.
   const message = await costOf(() => ask(spec.id, "hello again"));
-  for (let n = 0; n < 2 && message.index.each > INDEX_ROWS.update; n++) {
-    message.index = (await costOf(() => ask(spec.id, "hello again"))).index;
-  }
   expect(message.object.written).toBeLessThanOrEqual(OBJECT_ROWS.message);
   expect(message.index.each).toBeLessThanOrEqual(INDEX_ROWS.update);
   expect(message.index.read / message.index.writes).toBeLessThanOrEqual(ROWS_READ.write);
