@@ -207,5 +207,6 @@ function toSandboxError(cause: unknown): SandboxError {
 const silent = (): SandboxError =>
   new SandboxError("the machine has gone silent", { transient: true });
 
-const lost = (): SandboxError =>
+/** Returns the error of a container that is gone. */
+export const lost = (): SandboxError =>
   new SandboxError("the machine is gone, and every file in it", { transient: true, lost: true });

@@ -2,7 +2,13 @@ import { RUNNER_HOME } from "../../container/protocol";
 import { errorText, log } from "../../shared/log";
 import type { Bucket } from "../archive";
 import { DEFAULT_HOSTS, type Network } from "../egress";
-import { createRunnerClient, mapErrors, type RunnerEvent, type RunnerLink } from "../runner-client";
+import {
+  createRunnerClient,
+  lost,
+  mapErrors,
+  type RunnerEvent,
+  type RunnerLink,
+} from "../runner-client";
 import { runnerSandbox } from "../runner-sandbox";
 import { type Sandbox, SandboxError } from "../sandbox";
 import { RUNNER_DIR, runnerArchive, runnerVersion } from "./runner-archive";
@@ -145,7 +151,7 @@ export function machineSandbox(vendor: Vendor, facts: MachineFacts): Sandbox {
   async function locate(): Promise<Machine> {
     const machine =
       machineId === undefined ? (await vendor.find(labels))[0] : await vendor.get(machineId);
-    if (!machine) throw LOST;
+    if (!machine) throw lost();
     // The vendor suspends a machine that nobody has extended.
     return machine.state === "running" ? machine : vendor.resume(machine);
   }
@@ -190,8 +196,3 @@ function partsOf(name: string | undefined): [id: string | undefined, runner: str
   const at = name.lastIndexOf("/");
   return [name.slice(0, at), name.slice(at + 1)];
 }
-
-const LOST = new SandboxError("the machine is gone, and every file in it", {
-  transient: true,
-  lost: true,
-});

@@ -42,9 +42,9 @@ export async function answerMachine(
     );
   }
   const headers = new Headers(request.headers);
-  const token = headers.get(what === "model" ? "x-api-key" : TOKEN_HEADER) ?? "";
-  headers.delete(TOKEN_HEADER);
   const isModel = path.startsWith("/model/");
+  const token = headers.get(isModel ? "x-api-key" : TOKEN_HEADER) ?? "";
+  headers.delete(TOKEN_HEADER);
   if (!isModel && !path.startsWith("/proxy/")) return said(404, "there is no such path");
   if (!(await session.ownsMachine(token))) return said(401, "the token is not that of the session");
   if (isModel) {

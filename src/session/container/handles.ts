@@ -1,4 +1,4 @@
-import { openSandbox } from "../../sandbox/providers";
+import { openSandbox, type SandboxAddress } from "../../sandbox/providers";
 import type { Sandbox } from "../../sandbox/sandbox";
 import type { SessionContext } from "../context";
 import { sandboxOptions } from "../machines";
@@ -22,26 +22,24 @@ export class ContainerHandles {
 
   /** Returns the sandbox at the session's address, whichever container is there. */
   atAddress(): Sandbox {
-    const { env, store } = this.#context;
-    const { provider, id } = store.state.sandbox;
-    const session = store.identity.id;
-    const { sandbox: config } = store.identity.config;
-    this.#atAddress ??= openSandbox(env, { provider, id, session, config }, sandboxOptions);
+    this.#atAddress ??= this.#open({ session: this.#context.store.identity.id });
     return this.#atAddress;
   }
 
   /** Returns the sandbox of the container with a name, and of no other. */
   named(name: string): Sandbox {
     if (this.#newest?.name !== name) {
-      const { env, store } = this.#context;
-      const { provider, id } = store.state.sandbox;
-      const { sandbox: config } = store.identity.config;
       const isOpen = () => this.#closed !== name;
-      const address = { provider, id, machine: name, isOpen, config };
-      const sandbox = openSandbox(env, address, sandboxOptions);
-      this.#newest = { name, sandbox };
+      this.#newest = { name, sandbox: this.#open({ machine: name, isOpen }) };
     }
     return this.#newest.sandbox;
+  }
+
+  #open(more: Partial<SandboxAddress>): Sandbox {
+    const { env, store } = this.#context;
+    const { provider, id } = store.state.sandbox;
+    const { sandbox: config } = store.identity.config;
+    return openSandbox(env, { provider, id, config, ...more }, sandboxOptions);
   }
 
   /** Closes the sandbox of the newest container, which is about to be destroyed. */
