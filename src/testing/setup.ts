@@ -1,6 +1,7 @@
 import { applyD1Migrations } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { leaveOutFramesOf } from "./quick-stacks";
+import { showLogsOfFailures } from "./quiet-logs";
 
 declare global {
   namespace Cloudflare {
@@ -20,3 +21,4 @@ declare global {
 if (navigator.userAgent !== "Cloudflare-Workers") throw new Error("tests must run in workerd");
 await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
 leaveOutFramesOf("/just-bash/");
+showLogsOfFailures();

@@ -84,7 +84,6 @@ async function faultPoints(scenario: Scenario) {
 describe("a session whose object is lost", () => {
   it.each<[string, Loss, Scenario]>([
     ["one agent", "object at once", ALONE],
-    ["one agent", "object before its next commit", ALONE],
     ["in a machine", "object before its next commit", IN_A_MACHINE],
     ["several agents", "object before its next commit", AGENTS],
   ])(
