@@ -177,7 +177,7 @@ describe("an index in three databases", () => {
       fc.asyncProperty(fc.array(query, { minLength: 1, maxLength: 2 }), async (queries) => {
         for (const one of queries) expect(await walk(index, one)).toEqual(oracle.list(one));
       }),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
     await oracle.expectShownBy(index, []);
   }, 20_000);

@@ -61,7 +61,7 @@ export function testSandbox(
         });
       });
 
-      it.each([0, 1, 42, 255])("give their exit code: %i", async (code) => {
+      it.each([1, 255])("give their exit code: %i", async (code) => {
         expect(await run(`exit ${code}`)).toMatchObject({ exitCode: code, ended: "exited" });
       });
 
@@ -279,15 +279,19 @@ export function testSandbox(
         expect(await sandbox.readFile(`${workspace}/missing/too`)).toBeNull();
       });
 
-      it.each(["with space.txt", "ünïcödé-世界-🎉", "quote'\"$x", "-dash", "new\nline"])(
-        "may be named %j",
-        async (fileName) => {
-          const path = `${workspace}/names/${fileName}`;
-          await sandbox.writeFile(path, utf8.encode(fileName));
-          expect(await textOf(path)).toBe(fileName);
-          expect(await stdoutOf('cat "$FILE"', { env: { FILE: path } })).toBe(fileName);
-        },
-      );
+      it("may have any name", async () => {
+        const names = ["with space", "ünïcödé-世界-🎉", "quote'\"$x", "-dash", "new\nline"];
+        await Promise.all(
+          names.map(async (fileName) => {
+            const path = `${workspace}/names/${fileName}`;
+            await sandbox.writeFile(path, utf8.encode(fileName));
+            expect(await textOf(path)).toBe(fileName);
+          }),
+        );
+        const [A, B, C, D, E] = names.map((fileName) => `${workspace}/names/${fileName}`);
+        const env = { A, B, C, D, E } as Record<string, string>;
+        expect(await stdoutOf('cat "$A" "$B" "$C" "$D" "$E"', { env })).toBe(names.join(""));
+      });
 
       it("can be anywhere, not only in the workspace", async () => {
         const path = `/tmp/elsewhere-${crypto.randomUUID()}`;

@@ -245,7 +245,6 @@ describe("the limits of an embedded sandbox end", () => {
   const huge = "x=$(printf '%530000s' x); x=$x$x$x";
   it.each([
     ["an endless loop", "while :; do :; done", "too many commands"],
-    ["endless arithmetic", "for ((;;)); do ((i++)); done", "too many commands"],
     ["endless recursion", "f() { f; }; f", "maximum recursion depth"],
     ["a fork bomb", ":() { :|:& }; :", "maximum recursion depth"],
     ["a script that runs itself", "echo 'bash $0' > s; bash s", "nested execution depth"],

@@ -192,7 +192,7 @@ describe.runIf(HAS_CONTAINERS)("when E2B fails", () => {
     const mine = sandbox();
     await mine.start?.();
     const script = "for n in 1 2 3 4 5; do echo $n; echo $n >> ran; sleep 0.1; done";
-    for (const bytes of [0, 60, 150, 260]) {
+    for (const bytes of [0, 150]) {
       await inject({ on: START, do: { cut: bytes } });
       let heard = "";
       const command = aCommand(`rm -f ran; ${script}; cat ran | wc -l`);

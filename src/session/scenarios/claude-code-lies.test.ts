@@ -136,7 +136,7 @@ describe("an upstream of Claude Code that misreports", () => {
           else expect((await ask(id, "and now?")).endedAt).not.toBeNull();
           await booksOf(id);
         }),
-        { numRuns: 25 },
+        { numRuns: 12 },
       ),
     );
   }, 120_000);

@@ -123,7 +123,7 @@ describe("the budget of a session of Claude Code", () => {
           }
         },
       ),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   }, 20_000);
 });

@@ -115,22 +115,15 @@ describe("a session whose object is lost", () => {
     });
   }, 60_000);
 
-  it.each([
-    ["one agent", ALONE],
-    ["several agents", AGENTS],
-  ])(
-    "together with its sandbox and all other objects after any commit (%s) does nothing twice",
-    async (_, scenario) => {
-      installFakeContainers();
-      plantFaults();
-      const { points, undisturbed } = await faultPoints(scenario);
-      await forEachSideBySide(points, async (point) => {
-        const { outcome } = await play(scenario, point, "everything");
-        expect(outlineOf(outcome), `lost after ${point}`).toEqual(outlineOf(undisturbed));
-        const written = outcome.messages[1]?.result?.match(/once/g)?.length ?? 0;
-        expect(written, `lost after ${point}`).toBeLessThan(2);
-      });
-    },
-    60_000,
-  );
+  it("together with its sandbox and all other objects after any commit does nothing twice", async () => {
+    installFakeContainers();
+    plantFaults();
+    const { points, undisturbed } = await faultPoints(AGENTS);
+    await forEachSideBySide(points, async (point) => {
+      const { outcome } = await play(AGENTS, point, "everything");
+      expect(outlineOf(outcome), `lost after ${point}`).toEqual(outlineOf(undisturbed));
+      const written = outcome.messages[1]?.result?.match(/once/g)?.length ?? 0;
+      expect(written, `lost after ${point}`).toBeLessThan(2);
+    });
+  }, 60_000);
 });

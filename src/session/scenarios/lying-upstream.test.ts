@@ -337,7 +337,7 @@ it("totals are correct, messages end and the session continues, whatever an upst
         }
         await booksOf(id);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     ),
   );
 }, 120_000);
