@@ -67,7 +67,9 @@ const failureOf = (promise: Promise<unknown> | undefined): Promise<SandboxError>
     (error) => error,
   );
 
-testSandbox("daytona", () => aMachineSandbox("daytona", anOrganization().vendor));
+testSandbox("daytona", () => aMachineSandbox("daytona", anOrganization().vendor), {
+  hasRunner: true,
+});
 
 describe("a sandbox of Daytona", () => {
   it("has the labels, options and network of its session", async () => {

@@ -40,7 +40,7 @@ const START = "/process.Process/Start$";
 
 describe.runIf(HAS_CONTAINERS)("machines of E2B", () => {
   const shared = anAccount();
-  testSandbox("e2b", () => aMachineSandbox("e2b", shared.vendor));
+  testSandbox("e2b", () => aMachineSandbox("e2b", shared.vendor), { hasRunner: true });
   const answering = answerMachines();
   afterAll(async () => {
     answering.stop();

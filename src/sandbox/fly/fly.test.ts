@@ -76,7 +76,7 @@ describe.runIf(HAS_CONTAINERS)("machines of Fly", () => {
     answering = answerMachines();
   });
   afterAll(() => answering.stop());
-  testSandbox("fly", () => aMachineSandbox("fly", account.vendor));
+  testSandbox("fly", () => aMachineSandbox("fly", account.vendor), { hasRunner: true });
 
   describe("asleep", () => {
     it.each([

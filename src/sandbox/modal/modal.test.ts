@@ -68,7 +68,7 @@ const START = "^POST /start$";
 
 describe.runIf(CAN_RUN)("machines of Modal", () => {
   const shared = aWorkspace();
-  testSandbox("modal", () => aMachineSandbox("modal", shared.vendor));
+  testSandbox("modal", () => aMachineSandbox("modal", shared.vendor), { hasRunner: true });
   const answering = answerMachines();
   afterAll(async () => {
     answering.stop();

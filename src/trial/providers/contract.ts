@@ -18,7 +18,8 @@ if (env.TRIAL_RELAY !== "") {
   afterAll(() => answering.stop());
 }
 
-for (const [name, vendor] of VENDORS) testSandbox(name, () => make(name, vendor), LATENESS_MS);
+for (const [name, vendor] of VENDORS)
+  testSandbox(name, () => make(name, vendor), { latenessMs: LATENESS_MS });
 
 function make(name: VendorName, vendor: Vendor) {
   const { workspace, machines } = sandboxOptions;
