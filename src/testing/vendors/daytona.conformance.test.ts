@@ -246,10 +246,10 @@ describe("commands in the stand-in for Daytona, by Daytona's client", () => {
 
   it("of a session end with it", async () => {
     await sandbox.process.createSession("ends");
-    const command = "sleep 0.5; touch /workspace/survived";
+    const command = "sleep 2; touch /workspace/survived";
     await sandbox.process.executeSessionCommand("ends", { command, runAsync: true });
     await sandbox.process.deleteSession("ends");
-    await wait(600);
+    await wait(2_100);
     expect((await sandbox.process.executeCommand("ls /workspace")).result).not.toContain(
       "survived",
     );

@@ -186,6 +186,7 @@ describe("what runs in it", () => {
     const begun = await begin(
       "echo one; until [ -e /workspace/go ]; do sleep 0.05; done; echo two; exit 7",
     );
+    await expect.poll(() => begun.stdout).toBe("one\n");
     await begun.disconnect();
     expect((await sandbox.commands.list()).map(({ pid }) => pid)).toContain(begun.pid);
     const joined = await sandbox.commands.connect(begun.pid);
