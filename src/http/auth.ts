@@ -1,6 +1,6 @@
 import { createMiddleware } from "hono/factory";
-import type { Caller } from "../session/rpc";
 import type { Settings } from "../settings";
+import type { Caller } from "../shared/result";
 import type { AppEnv } from "./context";
 import { ApiError } from "./errors";
 import { sha256Hex } from "./ids";

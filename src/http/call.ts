@@ -1,4 +1,5 @@
-import type { Caller, Result, SessionRpc } from "../session/rpc";
+import type { SessionRpc } from "../session/rpc";
+import type { Caller, Result } from "../shared/result";
 import { isSessionId } from "../shared/session-id";
 import type { AppContext } from "./context";
 import { notFound, refusal, unavailable } from "./errors";

@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { Caller } from "../session/rpc";
+import type { Caller } from "../shared/result";
 
 /** The bindings and variables on the context of every handler. */
 export interface AppEnv {

@@ -1,7 +1,8 @@
 import type { ErrorHandler } from "hono";
 import { redact } from "../session/deployment";
-import type { Failure, FailureCode, MessageRow } from "../session/rpc";
+import type { MessageRow } from "../session/rpc";
 import type { Issue } from "../session/validate-config";
+import type { Failure, FailureCode } from "../shared/result";
 import type { AppContext, AppEnv } from "./context";
 
 const STATUS = {

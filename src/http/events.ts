@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { eventStream } from "../events/stream";
-import type { Caller } from "../session/rpc";
+import type { Caller } from "../shared/result";
 import { callSession, sessionIdOf } from "./call";
 import type { AppContext, AppEnv } from "./context";
 import { parse, readQuery } from "./parse";

@@ -1,4 +1,4 @@
-import type { Caller } from "../session/rpc";
+import type { Caller } from "../shared/result";
 import { unavailable } from "./errors";
 
 /** Returns the owner whose sessions a caller may read; null for all owners. */

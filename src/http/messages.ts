@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { Prompt } from "../events/event";
-import type { Caller, SessionRpc } from "../session/rpc";
+import type { SessionRpc } from "../session/rpc";
+import type { Caller } from "../shared/result";
 import { callSession, sessionIdOf } from "./call";
 import type { AppEnv } from "./context";
 import { ApiError, failedMessage, notFound } from "./errors";

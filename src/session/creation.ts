@@ -1,8 +1,9 @@
 import { takeWarmSandbox } from "../pool/client";
 import { openSandbox } from "../sandbox/providers";
+import { type Caller, ok, type Result, refuse, refuseReusedKey } from "../shared/result";
 import type { SessionContext } from "./context";
 import { sandboxOptions } from "./machines";
-import { type Caller, ok, type Result, refuse, refuseReusedKey, type SessionSpec } from "./rpc";
+import type { SessionSpec } from "./rpc";
 import { newEnv, newRequestHash, refusalOf, type SessionEnv } from "./session-env";
 import type { SessionRestore } from "./snapshots/restore-session";
 import { resumeSourceOf } from "./snapshots/source";

@@ -5,6 +5,7 @@ import { isMessageEnd } from "../events/event";
 import type { Egress } from "../sandbox/egress";
 import { type Grant, grantOf } from "../sandbox/transfers";
 import { equalSecrets } from "../shared/bytes";
+import { type Caller, ok, type Refusal, type Result, refuse } from "../shared/result";
 import { Breaker } from "./breaker";
 import { ClaudeCode } from "./claude-code/claude-code";
 import { Clock } from "./clock";
@@ -16,25 +17,20 @@ import { create } from "./creation";
 import { indexOf, model } from "./deployment";
 import { MessageWorker, NO_MODEL } from "./message-worker";
 import { Outbox } from "./outbox";
-import {
-  type Caller,
-  type EventPage,
-  type MachineNeed,
-  type MessagePage,
-  type MessageRequest,
-  type MessageRow,
-  ok,
-  type PageRequest,
-  type Refusal,
-  type Result,
-  refuse,
-  type ScheduleRequest,
-  type ScheduleRow,
-  type SessionExtent,
-  type SessionPatch,
-  type SessionRpc,
-  type SessionSpec,
-  type SnapshotRow,
+import type {
+  EventPage,
+  MachineNeed,
+  MessagePage,
+  MessageRequest,
+  MessageRow,
+  PageRequest,
+  ScheduleRequest,
+  ScheduleRow,
+  SessionExtent,
+  SessionPatch,
+  SessionRpc,
+  SessionSpec,
+  SnapshotRow,
 } from "./rpc";
 import { isEnded, markRead } from "./rules/lifecycle";
 import { SessionEnv } from "./session-env";

@@ -3,15 +3,10 @@ import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 import type { Message } from "../agent/messages";
 import type { Prompt } from "../events/event";
-import type {
-  MessageRequest,
-  MessageRow,
-  Result,
-  SessionConfig,
-  SessionSpec,
-} from "../session/rpc";
+import type { MessageRequest, MessageRow, SessionConfig, SessionSpec } from "../session/rpc";
 import { isUnsaved } from "../session/rules/container-state";
 import { SessionStore } from "../session/storage/store";
+import type { Result } from "../shared/result";
 import { addFakeContainer } from "./fake-containers";
 import { ALICE, aMessage, aSpec, loseObject, objectOf, sessionOf, until, value } from "./sessions";
 

@@ -4,16 +4,15 @@ import type { SessionRow } from "../db/schema";
 import type { Prompt, SessionEvent } from "../events/event";
 import { defaultProvider } from "../session/deployment";
 import type {
-  Caller,
   MessageRequest,
   MessageRow,
-  Result,
   ScheduleRequest,
   SessionRpc,
   SessionSpec,
 } from "../session/rpc";
 import type { Limits } from "../session/rules/ledger";
 import { SessionStore } from "../session/storage/store";
+import type { Caller, Result } from "../shared/result";
 
 /** The owner of the sessions in tests. */
 export const ALICE: Caller = { owner: "alice", admin: false };

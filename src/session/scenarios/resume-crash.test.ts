@@ -2,6 +2,7 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { SqliteFs } from "../../sandbox/disk/sqlite-fs";
+import type { Result } from "../../shared/result";
 import {
   ALICE,
   alarmOf,
@@ -15,7 +16,6 @@ import {
   tablesOf,
   value,
 } from "../../testing/sessions";
-import type { Result } from "../rpc";
 import { SnapshotBucket } from "../storage/snapshot-bucket";
 import { SessionStore } from "../storage/store";
 

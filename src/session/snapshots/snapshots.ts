@@ -1,9 +1,10 @@
 import { errorText, log } from "../../shared/log";
+import { type Refusal, type Result, refuse } from "../../shared/result";
 import { Serial } from "../../shared/serial";
 import { all, type Row, type Sql } from "../../shared/sql";
 import { settledWithin } from "../../shared/timeout";
 import type { SessionContext } from "../context";
-import { type Refusal, type Result, refuse, type SnapshotRow } from "../rpc";
+import type { SnapshotRow } from "../rpc";
 import type { SessionEnv } from "../session-env";
 import {
   newSnapshotId,

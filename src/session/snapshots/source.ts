@@ -1,6 +1,7 @@
+import { type Caller, ok, type Result, refuse } from "../../shared/result";
 import { isSessionId } from "../../shared/session-id";
 import { indexOf } from "../deployment";
-import { type Caller, ok, type Result, refuse, type SessionRpc, type SessionSpec } from "../rpc";
+import type { SessionRpc, SessionSpec } from "../rpc";
 import {
   isLiveSnapshotId,
   type Manifest,

@@ -1,15 +1,9 @@
 import { fits } from "../../agent/model/reply-bounds";
 import { readOutput } from "../../agent/schema/output";
 import type { PublicError, StopReason } from "../../events/event";
+import { type Refusal, type Result, refuse, refuseReusedKey } from "../../shared/result";
 import { workspace } from "../deployment";
-import {
-  type MessageRequest,
-  type MessageStatus,
-  type Refusal,
-  type Result,
-  refuse,
-  refuseReusedKey,
-} from "../rpc";
+import type { MessageRequest, MessageStatus } from "../rpc";
 import { leftNanos } from "../rules/ledger";
 import { activate, complete, type EndContext, fail, isEnded, terminate } from "../rules/lifecycle";
 import { MAIN } from "../storage/agents";

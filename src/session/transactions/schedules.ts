@@ -1,14 +1,6 @@
 import { randomHex } from "../../shared/bytes";
-import {
-  ok,
-  type Refusal,
-  type Result,
-  refuse,
-  refuseReusedKey,
-  type ScheduleRequest,
-  type ScheduleRow,
-  type WhenRequest,
-} from "../rpc";
+import { ok, type Refusal, type Result, refuse, refuseReusedKey } from "../../shared/result";
+import type { ScheduleRequest, ScheduleRow, WhenRequest } from "../rpc";
 import { isEnded } from "../rules/lifecycle";
 import { nextRun, type When, withNewStart } from "../rules/schedule-times";
 import { MAIN } from "../storage/agents";

@@ -1,0 +1,48 @@
+/** The caller: `owner` is the tenant of the key. An admin may access the sessions of every owner. */
+export interface Caller {
+  owner: string;
+  admin: boolean;
+}
+
+/** Why a call was refused. `http/errors.ts` maps each code to an HTTP status. */
+export type FailureCode =
+  | "invalid_request"
+  | "not_found"
+  | "session_busy"
+  | "session_ended"
+  | "idempotency_mismatch"
+  | "queue_full"
+  | "too_many_schedules"
+  | "unavailable";
+
+/** The reason for a refusal. Error classes do not survive RPC, so refusals are returned as values. */
+export interface Failure {
+  code: FailureCode;
+  message: string;
+  /** Further fields of the API's error besides `type` and `message`, such as the id of a blocking message. */
+  details?: Record<string, string>;
+}
+
+/** The result of a call: a value or a refusal. */
+export type Result<T> = { ok: true; value: T } | Refusal;
+export interface Refusal {
+  ok: false;
+  failure: Failure;
+}
+
+/** Returns a result with a value. */
+export const ok = <T>(value: T): Result<T> => ({ ok: true, value });
+
+/** Returns a refusal. */
+export const refuse = (
+  code: FailureCode,
+  message: string,
+  details?: Record<string, string>,
+): Refusal => ({ ok: false, failure: { code, message, ...(details && { details }) } });
+
+/**
+ * Returns a refusal of an idempotency key that was used with another body. `details` identifies what that request
+ * created.
+ */
+export const refuseReusedKey = (details: Record<string, string>): Refusal =>
+  refuse("idempotency_mismatch", "This Idempotency-Key was used with another body.", details);
