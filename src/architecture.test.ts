@@ -20,8 +20,18 @@ const SESSION_ROOM = [
  * folder of `src`, a folder of `src/session`, or one of FILES.
  */
 const ROOMS: Record<string, readonly string[]> = {
-  index: ["http", "session", "sandbox", "pool"],
-  http: ["session", "session/base", "session/rules", "sandbox", "pool", "events", "db", "settings"],
+  index: ["http", "session", "account", "sandbox", "pool"],
+  http: [
+    "account",
+    "session",
+    "session/base",
+    "session/rules",
+    "sandbox",
+    "pool",
+    "events",
+    "db",
+    "settings",
+  ],
   session: [
     ...SESSION_ROOM,
     "session/loop",
@@ -40,6 +50,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "session/storage": BELOW_SESSION,
   "session/base": ["session/rules", "agent", "sandbox", "events", "db", "settings"],
   "session/rules": ["events", "db"],
+  account: [],
   pool: ["sandbox", "settings"],
   agent: ["sandbox", "events"],
   sandbox: ["container"],
@@ -163,7 +174,15 @@ describe("the structure", () => {
       .filter(([path]) => !path.startsWith("./testing/"))
       .filter(([, source]) => /ctx\.storage|storage\.sql|SqlStorage\b/.test(source))
       .map(([path]) => roomOf(withoutEnding(path.slice(2))));
-    const rooms = ["pool", "sandbox", "session", "session/snapshots", "session/storage", "shared"];
+    const rooms = [
+      "account",
+      "pool",
+      "sandbox",
+      "session",
+      "session/snapshots",
+      "session/storage",
+      "shared",
+    ];
     expect([...new Set(users)].sort()).toEqual(rooms);
   });
 

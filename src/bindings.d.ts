@@ -7,6 +7,7 @@ declare namespace Cloudflare {
     EMBEDDED_SANDBOXES: DurableObjectNamespace<import("./sandbox/embedded").EmbeddedSandbox>;
     CONTAINER_SANDBOXES: DurableObjectNamespace<import("./sandbox/cloudflare").ContainerSandbox>;
     WARM_POOL: DurableObjectNamespace<import("./pool/warm-pool").WarmPool>;
+    ACCOUNTS: DurableObjectNamespace<import("./account/account").Account>;
     DB: D1Database;
     SNAPSHOTS: R2Bucket;
     ANALYTICS: AnalyticsEngineDataset;

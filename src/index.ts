@@ -1,3 +1,4 @@
+export { Account } from "./account/account";
 export { WarmPool } from "./pool/warm-pool";
 export { ContainerProxy, ContainerSandbox } from "./sandbox/cloudflare";
 export { EmbeddedSandbox } from "./sandbox/embedded";

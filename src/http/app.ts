@@ -8,6 +8,7 @@ import { conversations } from "./conversations";
 import { ApiError, logFailure, notFound, onError, respond } from "./errors";
 import { events } from "./events";
 import { exporting } from "./export";
+import { keys, me } from "./keys";
 import { machines } from "./machines";
 import { messages } from "./messages";
 import { pool } from "./pool";
@@ -38,6 +39,8 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", events)
     .route("/api/sessions", exporting)
     .route("/api/conversations", conversations)
+    .route("/api/keys", keys)
+    .route("/api/me", me)
     .route("/api/pool", pool);
 
   return app.notFound((c) => {

@@ -1,47 +1,91 @@
 import { createMiddleware } from "hono/factory";
+import type { Identified } from "../account/keys";
+import { holds, SCOPES, type Scope } from "../account/scopes";
 import type { Settings } from "../settings";
-import type { Caller } from "../shared/result";
-import type { AppEnv } from "./context";
+import { callAccount } from "./call";
+import type { AppContext, AppEnv, Identity } from "./context";
 import { ApiError } from "./errors";
-import { sha256Hex } from "./ids";
+import { accountOfSecret, sha256Hex } from "./ids";
+import { KnownKeys } from "./known-keys";
 
 const encoder = new TextEncoder();
 
+/** What this isolate knows of keys. */
+export const knownKeys = new KnownKeys();
+
 /**
- * Returns middleware that identifies the caller by its API key and sets `c.var.caller`. Throws an `ApiError`
- * for a request without a known key.
+ * Returns middleware that identifies the caller and checks that it has the scope of the route. Throws an `ApiError` for
+ * a request without a valid key, or without the scope.
  */
 export const authenticate = (settings: Settings) =>
   createMiddleware<AppEnv>(async (c, next) => {
-    c.set("caller", await identify(c.req.header("Authorization"), settings));
+    const identity = await identify(c, settings);
+    const admin = holds(identity.scopes, "admin");
+    c.set("identity", identity);
+    c.set("caller", { owner: identity.owner, admin });
+    const scope = scopeOf(c.req.method, c.req.path);
+    if (scope !== null && !holds(identity.scopes, scope)) {
+      throw new ApiError("permission_error", `Your key does not have the scope ${scope}.`);
+    }
     await next();
   });
 
-/**
- * Returns the caller that an `Authorization` header identifies. Throws an `ApiError` if the key is missing or
- * unknown.
- */
-async function identify(header: string | undefined, settings: Settings): Promise<Caller> {
-  if (settings.API_KEYS.length === 0) return anonymous(settings);
-  const key = header?.match(/^bearer +(\S+) *$/i)?.[1];
-  if (key === undefined) throw refused("Send an API key: Authorization: Bearer <key>.");
+/** Returns the scope that a request needs; null if every key will do. */
+export function scopeOf(method: string, path: string): Scope | null {
+  if (path === "/api/me") return null;
+  if (/^\/api\/keys(\/|$)/.test(path)) return "keys:write";
+  if (path === "/api/sessions/stats/summary") return "usage:read";
+  return method === "GET" || method === "HEAD" ? "sessions:read" : "sessions:write";
+}
 
-  const presented = encoder.encode(await sha256Hex(key));
+async function identify(c: AppContext, settings: Settings): Promise<Identity> {
+  const secret = c.req.header("Authorization")?.match(/^bearer +(\S+) *$/i)?.[1];
+  const account = secret && accountOfSecret(secret);
+  if (secret && account) return byKey(c, account, secret);
+  if (settings.API_KEYS.length === 0) return anonymous(settings);
+  if (secret === undefined) throw refused("Send an API key: Authorization: Bearer <key>.");
+  return bySetting(secret, settings);
+}
+
+/** Identifies the holder of a key that the API has made. */
+async function byKey(c: AppContext, account: string, secret: string): Promise<Identity> {
+  const hash = await sha256Hex(secret);
+  const look = () => callAccount(c.env, account, (object) => object.identify(hash));
+  const identified = await knownKeys.find(hash, look, Date.now());
+  if (identified.state !== "valid") throw refused(REFUSALS[identified.state]);
+  const { id, name, owner, scopes, tools, expiresAt } = identified.key;
+  return { owner, scopes, tools, expiresAt, key: { id, name }, via: "key" };
+}
+
+const REFUSALS = {
+  unknown: "The API key is not known.",
+  expired: "The API key has expired.",
+  revoked: "The API key has been revoked.",
+} satisfies Record<Exclude<Identified["state"], "valid">, string>;
+
+/** Identifies the holder of a key in the setting `API_KEYS`. */
+async function bySetting(secret: string, settings: Settings): Promise<Identity> {
+  const presented = encoder.encode(await sha256Hex(secret));
   // Every entry is compared, so that the response time does not depend on the entry that matched.
   const matching = settings.API_KEYS.filter(({ sha256 }) =>
     crypto.subtle.timingSafeEqual(presented, encoder.encode(sha256)),
   );
   const [entry] = matching;
-  if (!entry) throw refused("The API key is not known.");
-  return { owner: entry.owner, admin: entry.admin ?? false };
+  if (!entry) throw refused(REFUSALS.unknown);
+  const scopes = SCOPES.filter((scope) => scope !== "admin" || entry.admin);
+  return { owner: entry.owner, scopes, ...UNLIMITED, key: null, via: "secret" };
 }
 
-function anonymous(settings: Settings): Caller {
-  if (settings.ALLOW_ANONYMOUS) return { owner: "anonymous", admin: true };
+function anonymous(settings: Settings): Identity {
+  if (settings.ALLOW_ANONYMOUS) {
+    return { owner: "anonymous", scopes: SCOPES, ...UNLIMITED, key: null, via: "anonymous" };
+  }
   const message =
     "Nobody may call yet: set API_KEYS, or ALLOW_ANONYMOUS=true to serve everybody on a local machine.";
   throw new ApiError("unavailable_error", message);
 }
+
+const UNLIMITED = { tools: null, expiresAt: null };
 
 const refused = (message: string): ApiError =>
   new ApiError("authentication_error", message, {

@@ -1,3 +1,4 @@
+import type { AccountRpc } from "../account/rpc";
 import type { SessionRpc } from "../session/rpc";
 import type { Caller, Result } from "../shared/result";
 import { isSessionId } from "../shared/session-id";
@@ -17,27 +18,50 @@ interface CallOptions {
 }
 
 /**
- * Calls a session's object and returns its answer. Throws an `ApiError` if the object refuses. A call during
- * which the object was lost (a deploy, a crash) is repeated: calls are idempotent, unless `attempts` says
- * otherwise.
+ * Calls a session's object and returns its answer. Throws an `ApiError` if the object refuses. Calls are idempotent,
+ * unless `attempts` says otherwise.
  */
 export async function callSession<T>(
   c: AppContext,
   call: (session: SessionRpc, caller: Caller) => Promise<Result<T>>,
-  { id = sessionIdOf(c), attempts = 3, details = {} }: CallOptions = {},
+  { id = sessionIdOf(c), ...options }: CallOptions = {},
+): Promise<T> {
+  return unwrap(
+    await reach("session", () => call(sessionObject(c.env, id), c.var.caller), options),
+  );
+}
+
+/** Calls the object of an account and returns its answer. Throws an `ApiError` if the object cannot be reached. */
+export const callAccount = <T>(
+  env: Env,
+  account: string,
+  call: (object: AccountRpc) => Promise<T>,
+): Promise<T> =>
+  // The type of the stub turns readonly lists inside a result into `never`.
+  reach("account", () => call(env.ACCOUNTS.getByName(account) as unknown as AccountRpc));
+
+/** Returns the value of a result. Throws an `ApiError` for a refusal. */
+export function unwrap<T>(result: Result<T>): T {
+  if (!result.ok) throw refusal(result.failure);
+  return result.value;
+}
+
+/** Calls an object. A call during which the object was lost (a deploy, a crash) is repeated. */
+async function reach<T>(
+  what: string,
+  call: () => Promise<T>,
+  { attempts = 3, details = {} }: Pick<CallOptions, "attempts" | "details"> = {},
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       // A stub cannot be used again after a failed call.
-      const result = await call(sessionObject(c.env, id), c.var.caller);
-      if (!result.ok) throw refusal(result.failure);
-      return result.value;
+      return await call();
     } catch (error) {
       const fate = fateOf(error);
       if (fate === "failed") throw error;
       const delayMs = RETRY_AFTER_MS[attempt - 1];
       if (fate === "overloaded" || attempt >= attempts || delayMs === undefined) {
-        const message = "The session can't be reached at the moment. Try again.";
+        const message = `The ${what} can't be reached at the moment. Try again.`;
         throw unavailable(message, { cause: error, details });
       }
       await scheduler.wait(delayMs);

@@ -1,10 +1,18 @@
 import type { Context } from "hono";
+import type { Powers } from "../account/keys";
 import type { Caller } from "../shared/result";
+
+/** Who sends a request, how that is known, and what they may do. */
+export interface Identity extends Powers {
+  owner: string;
+  key: { id: string; name: string } | null;
+  via: "key" | "secret" | "anonymous";
+}
 
 /** The bindings and variables on the context of every handler. */
 export interface AppEnv {
   Bindings: Env;
-  Variables: { requestId: string; caller: Caller };
+  Variables: { requestId: string; identity: Identity; caller: Caller };
 }
 
 /** The context of a request. */

@@ -24,12 +24,15 @@ export type ErrorType = keyof typeof STATUS;
 
 const FAILURES = {
   invalid_request: "invalid_request_error",
+  forbidden: "permission_error",
   not_found: "not_found_error",
   session_busy: "conflict_error",
   session_ended: "conflict_error",
   idempotency_mismatch: "conflict_error",
   queue_full: "rate_limit_error",
   too_many_schedules: "conflict_error",
+  too_many_keys: "conflict_error",
+  key_ended: "conflict_error",
   unavailable: "unavailable_error",
 } as const satisfies Record<FailureCode, ErrorType>;
 
@@ -84,6 +87,7 @@ export function refusal({ code, message, details = {} }: Failure): ApiError {
       return new ApiError(type, message, { details: { reason: code, ...details } });
     case "rate_limit_error":
       return new ApiError(type, message, { details, headers: { "Retry-After": "5" } });
+    case "permission_error":
     case "not_found_error":
     case "unavailable_error":
       return new ApiError(type, message, { details });

@@ -18,6 +18,31 @@ export const newMessageId = async (sessionId: string, key: string | undefined): 
 export const newScheduleId = async (sessionId: string, key: string | undefined): Promise<string> =>
   `sched_${key === undefined ? randomHex() : await derivedHex("schedule", sessionId, key)}`;
 
+/** Returns whether a text is a key's id. */
+export const isKeyId = (text: string): boolean => /^key_[0-9a-f]{32}$/.test(text);
+
+const ACCOUNT_DIGITS = 20;
+
+/** Returns the name of an owner's account. */
+export const accountOf = async (owner: string): Promise<string> =>
+  (await derivedHex("account", owner)).slice(0, ACCOUNT_DIGITS);
+
+/** Returns the id of a new key of an account: random, or derived from the owner and the `Idempotency-Key`. */
+export async function newKeyId(owner: string, key: string | undefined): Promise<string> {
+  const own = key === undefined ? randomHex() : await derivedHex("key", owner, key);
+  return `key_${await accountOf(owner)}${own.slice(ACCOUNT_DIGITS)}`;
+}
+
+/** Returns the account that a key's id names. */
+export const accountOfKeyId = (id: string): string => id.slice(4, 4 + ACCOUNT_DIGITS);
+
+/** Returns a new secret of a key of an account, as its client sends it. */
+export const newSecret = (account: string): string => `rk_${account}_${randomHex(24)}`;
+
+/** Returns the account that the secret of a key names; undefined for any other text. */
+export const accountOfSecret = (text: string): string | undefined =>
+  /^rk_([0-9a-f]{20})_[0-9a-f]{48}$/.exec(text)?.[1];
+
 /** Returns the SHA-256 digest of a text in UTF-8, as lower-case hex. */
 export const sha256Hex = async (text: string): Promise<string> => toHex(await sha256(text));
 

@@ -107,6 +107,13 @@ export const ListMessages = z.strictObject({
   limit: integer(1, 100).default(50),
 });
 
+/** `GET /api/keys` */
+export const ListKeys = z.strictObject({
+  owner: z.string().min(1).max(255).optional(),
+  cursor: integer(1, Number.MAX_SAFE_INTEGER).optional(),
+  limit: integer(1, 100).default(50),
+});
+
 /** The seq of the last event that a reader has received. */
 export const Seq = integer(0, Number.MAX_SAFE_INTEGER);
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { SCOPES } from "../account/scopes";
 import { PATTERNS } from "../db/schema";
 import { defaultProviderOf } from "../session/deployment";
 import type { MessageRequest, ScheduleRequest, SessionPatch, SessionSpec } from "../session/rpc";
@@ -11,6 +12,8 @@ import { Prompt } from "./prompt";
 const MAX_DURATION_MS = 100 * 366 * 24 * 60 * 60 * 1000;
 // In nano-dollars this is far below the largest safe integer.
 const MAX_BUDGET_USD = 1_000_000;
+
+const MAX_GRACE_MS = 24 * 60 * 60 * 1000;
 
 const name = z.string().min(1).max(200);
 const names = z.array(name).max(1_000);
@@ -193,6 +196,30 @@ export const Interrupt = z.strictObject({}).prefault({});
 
 /** `POST /api/sessions/:id/snapshots`. It has no fields; the body may be empty. */
 export const TakeSnapshot = z.strictObject({}).prefault({});
+
+/** `POST /api/keys` */
+export const CreateKey = z
+  .strictObject({
+    name,
+    owner: z.string().min(1).max(255).nullish(),
+    scopes: z
+      .array(z.enum(SCOPES))
+      .min(1)
+      .transform((scopes) => [...new Set(scopes)])
+      .nullish(),
+    tools: names.min(1).nullish(),
+    expiresAt: z.iso
+      .datetime({ offset: true, error: "must be an ISO 8601 instant with its zone" })
+      .transform((text) => Date.parse(text))
+      .refine((at) => at > Date.now(), "is not in the future")
+      .nullish(),
+  })
+  .transform(withoutNulls);
+
+/** `POST /api/keys/:id/rotate`; the body may be empty. */
+export const RotateKey = z
+  .strictObject({ graceMs: z.int().min(0).max(MAX_GRACE_MS).default(0) })
+  .prefault({});
 
 /** Returns the argument of the object's RPC method for a request to create a session. */
 export function sessionSpec(

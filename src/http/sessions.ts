@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { indexOf } from "../session/deployment";
+import { capTools } from "../session/tool-cap";
 import { checkConfig } from "../session/validate-config";
 import type { Settings } from "../settings";
 import { callSession } from "./call";
@@ -30,12 +31,13 @@ export const sessions = (settings: Settings) =>
       if (byteLength(JSON.stringify(request.config ?? {})) > MAX_CONFIG_BYTES) {
         throw new ApiError("request_too_large", "The config is larger than 256 KiB.");
       }
-      const issues = checkConfig(request.config ?? {}, settings);
+      const { config, issues: beyond } = capTools(request.config ?? {}, c.var.identity.tools);
+      const issues = [...beyond, ...checkConfig(config, settings)];
       if (issues.length > 0) throw invalid(issues);
 
       const id = await newSessionId(c.var.caller.owner, key);
       const requestHash = key === undefined ? null : await hashOf(request);
-      const spec = sessionSpec(request, { id, requestHash }, settings);
+      const spec = { ...sessionSpec(request, { id, requestHash }, settings), config };
       const row = await callSession(c, (s, caller) => s.create(caller, spec), { id });
       return c.json(sessionView(row), 201);
     })

@@ -1,3 +1,4 @@
+import type { Key } from "../account/keys";
 import type { Conversation } from "../db/conversations";
 import type { SessionRow, UsageByModel } from "../db/schema";
 import type { Usage } from "../events/event";
@@ -40,6 +41,19 @@ export function sessionView(row: SessionRow) {
     userId: row.userId,
   };
 }
+
+/** Returns the JSON of a key in the API. */
+export const keyView = (key: Key) => ({
+  id: key.id,
+  name: key.name,
+  owner: key.owner,
+  scopes: key.scopes,
+  tools: key.tools,
+  createdAt: instant(key.createdAt),
+  expiresAt: instant(key.expiresAt),
+  lastUsedAt: instant(key.lastUsedAt),
+  revokedAt: instant(key.revokedAt),
+});
 
 /** Returns the JSON of a message in the API. */
 export function messageView(row: MessageRow) {

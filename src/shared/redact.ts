@@ -4,7 +4,13 @@ export type Redact = (text: string) => string;
 /** A shorter text could be an ordinary word, and is not treated as a secret. */
 const MIN_CHARACTERS = 8;
 
-/** Returns a function that replaces each of the secrets by `[redacted]`, as plain text, in JSON and in a URL. */
+/** The secrets of keys that the API has made: they are known by this form alone. */
+const SECRET_OF_KEY = /\brk_[0-9a-f]{20}_[0-9a-f]{48}/g;
+
+/**
+ * Returns a function that replaces each of the secrets by `[redacted]`, as plain text, in JSON and in a URL, and with
+ * them those of clients' keys.
+ */
 export function redactor(secrets: readonly string[]): Redact {
   const forms = secrets
     .filter((secret) => secret.length >= MIN_CHARACTERS)
@@ -17,5 +23,8 @@ export function redactor(secrets: readonly string[]): Redact {
     // remain.
     .sort((a, b) => b.length - a.length);
   const distinct = [...new Set(forms)];
-  return (text) => distinct.reduce((rest, form) => rest.replaceAll(form, "[redacted]"), text);
+  return (text) =>
+    distinct
+      .reduce((rest, form) => rest.replaceAll(form, "[redacted]"), text)
+      .replace(SECRET_OF_KEY, "[redacted]");
 }

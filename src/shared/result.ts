@@ -7,12 +7,15 @@ export interface Caller {
 /** Why a call was refused. `http/errors.ts` maps each code to an HTTP status. */
 export type FailureCode =
   | "invalid_request"
+  | "forbidden"
   | "not_found"
   | "session_busy"
   | "session_ended"
   | "idempotency_mismatch"
   | "queue_full"
   | "too_many_schedules"
+  | "too_many_keys"
+  | "key_ended"
   | "unavailable";
 
 /** The reason for a refusal. Error classes do not survive RPC, so refusals are returned as values. */

@@ -1,0 +1,43 @@
+import { checkRules, parseRule } from "../agent/permissions/rules";
+import type { SessionConfig } from "./rpc";
+import type { Issue } from "./validate-config";
+
+/** Returns what is wrong with a list of rules. `at` is its path. */
+export const checkToolRules = (rules: readonly string[], at: string): Issue[] =>
+  checkRules({ allowedTools: rules }).map(({ path, message }) => ({
+    path: path.replace("allowedTools", at),
+    message,
+  }));
+
+/**
+ * Limits a session's tools to those of a key, if it has such a limit. A config without `allowedTools` gets the key's rules; every rule that it
+ * has must be one of the key's, or be about a tool that the key has as a whole. Otherwise it is an issue.
+ */
+export function capTools(
+  config: SessionConfig,
+  cap: readonly string[] | null,
+): { config: SessionConfig; issues: Issue[] } {
+  if (cap === null) return { config, issues: [] };
+  const ofKey = cap.map(parseRule);
+  const covers = (text: string) => {
+    const rule = parseRule(text);
+    return ofKey.some(
+      (own) =>
+        own?.tool === rule?.tool && (own?.pattern === undefined || own.pattern === rule?.pattern),
+    );
+  };
+  const lists = [
+    ["config.allowedTools", config.allowedTools] as const,
+    ...Object.entries(config.customAgents ?? {}).map(
+      ([name, agent]) => [`config.customAgents.${name}.allowedTools`, agent.allowedTools] as const,
+    ),
+  ];
+  const issues = lists.flatMap(([path, rules = []]) =>
+    rules.flatMap((rule, n) =>
+      covers(rule)
+        ? []
+        : [{ path: `${path}.${n}`, message: `is more than your key allows: ${cap.join(", ")}` }],
+    ),
+  );
+  return { config: { ...config, allowedTools: config.allowedTools ?? [...cap] }, issues };
+}
