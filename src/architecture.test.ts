@@ -84,6 +84,7 @@ const HOME: Record<string, string> = {
   "drizzle-orm": "db/",
   "just-bash": "sandbox/",
   hono: "http/",
+  jose: "http/",
   croner: "session/rules/",
   "@mdream/js": "agent/tools/",
   "@copilotkit/aimock": "testing/",

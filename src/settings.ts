@@ -40,6 +40,20 @@ const flag = z
 /** An address, without a slash at its end. */
 const address = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ""));
 
+/** Origins of pages, by commas; "*" for all. */
+const Origins = z
+  .string()
+  .default("")
+  .transform((text) => text.split(",").flatMap((origin) => origin.trim() || []))
+  .refine(
+    (all) =>
+      all.every(
+        (one) =>
+          one === "*" || (URL.canParse(one) && /^https?:/.test(one) && new URL(one).origin === one),
+      ),
+    'must be origins by commas, such as https://app.example.com, or "*"',
+  );
+
 const jsonText = <T extends z.ZodType>(schema: T) =>
   z
     .string()
@@ -107,10 +121,25 @@ const ModelPrices = z.record(
   }),
 );
 
-const Settings = z.object({
+const Variables = z.object({
   /** Keys of clients. If empty, every request is refused, unless `ALLOW_ANONYMOUS` is set. */
   API_KEYS: jsonText(ApiKeys).default([]),
   ALLOW_ANONYMOUS: flag,
+  /** The origins whose pages may call the API from a browser; by default none but the deployment's own. */
+  CORS_ORIGINS: Origins,
+  /** The issuer of JWTs that identify callers, as in their claim `iss`; undefined for none. */
+  OIDC_ISSUER: z.url({ protocol: /^https?$/ }).optional(),
+  /** What the claim `aud` of a JWT must contain. */
+  OIDC_AUDIENCE: z.string().min(1).optional(),
+  /** Where the issuer's keys are, if it does not say so itself. */
+  OIDC_JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** The claim of a JWT that names the owner. */
+  OIDC_OWNER_CLAIM: z.string().min(1).default("email"),
+  /** The owners, by commas, whose JWTs have admin rights. */
+  OIDC_ADMINS: z
+    .string()
+    .default("")
+    .transform((text) => text.split(",").flatMap((owner) => owner.trim() || [])),
   ANTHROPIC_API_KEY: z.string().min(1).optional(),
   ANTHROPIC_BASE_URL: z.url().optional(),
   /**
@@ -171,6 +200,14 @@ const Settings = z.object({
     .default("0")
     .transform(Number),
 });
+
+const Settings = Variables.refine(
+  (all) => (all.OIDC_ISSUER === undefined) === (all.OIDC_AUDIENCE === undefined),
+  {
+    path: ["OIDC_AUDIENCE"],
+    error: "must be set with OIDC_ISSUER: a token for another application would do otherwise",
+  },
+);
 
 /** The parsed settings of a deployment. */
 export type Settings = z.infer<typeof Settings>;

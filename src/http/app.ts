@@ -3,6 +3,7 @@ import { METHODS } from "hono/router";
 import { settings as deployed, type Settings } from "../settings";
 import { randomHex } from "../shared/bytes";
 import { authenticate } from "./auth";
+import { allowOrigins, refuseOtherSites, safeHeaders } from "./browsers";
 import type { AppEnv } from "./context";
 import { conversations } from "./conversations";
 import { ApiError, logFailure, notFound, onError, respond } from "./errors";
@@ -28,10 +29,12 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
       if (c.res.status >= 500) logFailure(c);
     })
 
+    .use(...safeHeaders)
+
     .get("/health", (c) => c.json({ status: "ok" }))
     .route("/machines", machines(settings))
 
-    .use("/api/*", authenticate(settings))
+    .use("/api/*", ...pagesOf(settings.CORS_ORIGINS), authenticate(settings))
     .route("/api/sessions", sessions(settings))
     .route("/api/sessions", messages)
     .route("/api/sessions", schedules)
@@ -51,6 +54,12 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     return respond(c, new ApiError("method_not_allowed", message, { headers }));
   });
 }
+
+/** Returns what decides which pages may call the API from a browser. */
+const pagesOf = (origins: readonly string[]) => [
+  ...(origins.length > 0 ? [allowOrigins(origins)] : []),
+  refuseOtherSites(origins),
+];
 
 /** Returns the methods that a path supports. Middleware does not count as a route. */
 function methodsOf(app: Hono<AppEnv>, path: string): string[] {

@@ -7,6 +7,7 @@ import type { AppContext, AppEnv, Identity } from "./context";
 import { ApiError } from "./errors";
 import { accountOfSecret, sha256Hex } from "./ids";
 import { KnownKeys } from "./known-keys";
+import { isJwt, openOidc } from "./oidc";
 
 const encoder = new TextEncoder();
 
@@ -17,9 +18,10 @@ export const knownKeys = new KnownKeys();
  * Returns middleware that identifies the caller and checks that it has the scope of the route. Throws an `ApiError` for
  * a request without a valid key, or without the scope.
  */
-export const authenticate = (settings: Settings) =>
-  createMiddleware<AppEnv>(async (c, next) => {
-    const identity = await identify(c, settings);
+export const authenticate = (settings: Settings) => {
+  const verify = openOidc(settings);
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const identity = await identify(c, settings, verify);
     const admin = holds(identity.scopes, "admin");
     c.set("identity", identity);
     c.set("caller", { owner: identity.owner, admin });
@@ -29,6 +31,7 @@ export const authenticate = (settings: Settings) =>
     }
     await next();
   });
+};
 
 /** Returns the scope that a request needs; null if every key will do. */
 export function scopeOf(method: string, path: string): Scope | null {
@@ -38,11 +41,17 @@ export function scopeOf(method: string, path: string): Scope | null {
   return method === "GET" || method === "HEAD" ? "sessions:read" : "sessions:write";
 }
 
-async function identify(c: AppContext, settings: Settings): Promise<Identity> {
-  const secret = c.req.header("Authorization")?.match(/^bearer +(\S+) *$/i)?.[1];
+async function identify(
+  c: AppContext,
+  settings: Settings,
+  verify: ReturnType<typeof openOidc>,
+): Promise<Identity> {
+  const bearer = c.req.header("Authorization")?.match(/^bearer +(\S+) *$/i)?.[1];
+  const secret = bearer ?? (verify ? c.req.header("Cf-Access-Jwt-Assertion") : undefined);
   const account = secret && accountOfSecret(secret);
   if (secret && account) return byKey(c, account, secret);
-  if (settings.API_KEYS.length === 0) return anonymous(settings);
+  if (secret && verify && isJwt(secret)) return verify(secret);
+  if (settings.API_KEYS.length === 0 && !verify) return anonymous(settings);
   if (secret === undefined) throw refused("Send an API key: Authorization: Bearer <key>.");
   return bySetting(secret, settings);
 }

@@ -6,7 +6,7 @@ import type { Caller } from "../shared/result";
 export interface Identity extends Powers {
   owner: string;
   key: { id: string; name: string } | null;
-  via: "key" | "secret" | "anonymous";
+  via: "key" | "secret" | "oidc" | "anonymous";
 }
 
 /** The bindings and variables on the context of every handler. */

@@ -17,6 +17,13 @@ describe("a redactor", () => {
     expect(redactor(secrets)(text)).toBe(redacted);
   });
 
+  it("removes the secrets of keys that the API has made, which it does not know", () => {
+    const secret = `rk_${"0a".repeat(10)}_${"f0".repeat(24)}`;
+    const text = `Bearer ${secret}, ?key=${secret}&x`;
+    expect(redactor([])(text)).toBe("Bearer [redacted], ?key=[redacted]&x");
+    expect(redactor([])("rk_1 and rk_two_three")).toBe("rk_1 and rk_two_three");
+  });
+
   it("removes every secret, and changes nothing else", () => {
     const secret = fc.string({ unit: "grapheme", minLength: 8, maxLength: 40 });
     fc.assert(
