@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { loseObject, tablesOf } from "../testing/sessions";
-import { KEPT_MS, type Powers } from "./keys";
+import type { Powers } from "./keys";
 import type { AccountRpc, KeyRequest } from "./rpc";
 
 const ADMIN: Powers = { scopes: ["admin"], tools: null, expiresAt: null };
@@ -126,11 +126,30 @@ describe("an account", () => {
     expect(await account().createKey(aKey())).toMatchObject(refused);
     await account().revokeKey(rest[0]?.id ?? "");
     await runInDurableObject(stub(), (_, { storage }) =>
-      storage.sql.exec("UPDATE keys SET revoked_at = revoked_at - ?", KEPT_MS),
+      storage.sql.exec("UPDATE keys SET revoked_at = revoked_at - ?", 90 * 86_400_000),
     );
+    const listed = async () => (await account().keys({ before: null, limit: 2_000 })).keys.length;
+    expect(await listed()).toBe(999);
     await account().createKey(aKey());
     for (const key of [first, rest[0]]) {
       expect(await account().key(key?.id ?? "")).toMatchObject({ ok: false });
     }
+  });
+
+  it("lists a thousand keys that have ended at most, the newest", async () => {
+    const { account, stub } = anAccount();
+    const [oldest, ...rest] = Array.from({ length: 1_003 }, () => aKey());
+    for (const key of [oldest as KeyRequest, ...rest]) {
+      await account().createKey(key);
+      await account().revokeKey(key.id);
+    }
+    const count = () =>
+      runInDurableObject(stub(), (_, { storage }) =>
+        Number(storage.sql.exec("SELECT COUNT(*) AS n FROM keys").one().n),
+      );
+    await account().createKey(aKey());
+    expect(await count()).toBe(1_001);
+    expect(await account().key(oldest?.id ?? "")).toMatchObject({ ok: false });
+    expect(await account().key(rest.at(-1)?.id ?? "")).toMatchObject({ ok: true });
   });
 });

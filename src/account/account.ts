@@ -5,7 +5,6 @@ import {
   grantProblem,
   type Identified,
   identify,
-  isForgotten,
   isUseNew,
   type Key,
   type Powers,
@@ -16,6 +15,10 @@ import type { AccountRpc, KeyPage, KeyRequest } from "./rpc";
 
 /** The most keys of an owner that can be used. */
 const MAX_KEYS = 1_000;
+
+/** How long, and how many, keys are listed after they were revoked or have expired. */
+const KEPT_MS = 90 * 24 * 60 * 60_000;
+const MAX_ENDED_KEYS = 1_000;
 
 const NO_KEY = refuse("not_found", "There is no such key.");
 
@@ -42,12 +45,11 @@ export class Account extends DurableObject<Env> implements AccountRpc {
         const message = "This Idempotency-Key has made a key, whose secret is not shown again.";
         return refuse("idempotency_mismatch", message, { keyId: existing.id });
       }
-      const keys = this.#keys.everyOne();
-      const usable = keys.filter((key) => identify(key, key.hash, now).state === "valid");
-      if (usable.length >= MAX_KEYS) {
+      this.#keys.makeTables();
+      if (this.#keys.countUsable(now) >= MAX_KEYS) {
         return refuse("too_many_keys", `There are ${MAX_KEYS} keys already. Revoke one first.`);
       }
-      for (const key of keys) if (isForgotten(key, now)) this.#keys.remove(key.id);
+      this.#keys.forget(now - KEPT_MS, now, MAX_ENDED_KEYS);
       const neverUsed = { createdAt: now, lastUsedAt: null, revokedAt: null };
       const neverRotated = { previousHash: null, previousUntil: null };
       const key: StoredKey = { ...request, ...neverUsed, ...neverRotated };
@@ -58,7 +60,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
 
   async keys({ before, limit }: { before: number | null; limit: number }): Promise<KeyPage> {
     if (!this.#keys.exists()) return { keys: [], next: null };
-    const found = this.#keys.before(before, limit + 1);
+    const found = this.#keys.before(before, limit + 1, Date.now() - KEPT_MS);
     const page = found.slice(0, limit);
     return {
       keys: page.map(({ key }) => shown(key)),

@@ -1,4 +1,4 @@
-import { all, json, number, parse, type Row, type Sql, text } from "../shared/sql";
+import { all, json, number, one, parse, type Row, type Sql, text } from "../shared/sql";
 import type { StoredKey } from "./keys";
 import type { Scope } from "./scopes";
 
@@ -18,6 +18,14 @@ const TABLES = `CREATE TABLE IF NOT EXISTS keys (
   revoked_at INTEGER
 );
 CREATE INDEX IF NOT EXISTS replaced_secrets ON keys (previous_hash) WHERE previous_hash IS NOT NULL`;
+
+/** When a key was revoked or expires; far in the future if neither. */
+const ENDED_AT = "min(ifnull(revoked_at, 9e15), ifnull(expires_at, 9e15))";
+
+interface Positioned {
+  n: number;
+  key: StoredKey;
+}
 
 /** The keys of an account, in the order in which they were created. The table exists once there was a key. */
 export class KeyTable {
@@ -42,19 +50,35 @@ export class KeyTable {
     return this.#first("SELECT * FROM keys WHERE id = ?", id);
   }
 
-  /** Returns the newest keys before a position, with their positions. */
-  before(position: number | null, limit: number): { n: number; key: StoredKey }[] {
-    const query = "SELECT * FROM keys WHERE n < ? ORDER BY n DESC LIMIT ?";
-    const rows = all(this.#sql, query, position ?? Number.MAX_SAFE_INTEGER, limit);
+  /** Returns the newest keys before a position that have not ended before a time, with their positions. */
+  before(position: number | null, limit: number, endedAfter: number): Positioned[] {
+    const query = `SELECT * FROM keys WHERE n < ? AND ${ENDED_AT} > ? ORDER BY n DESC LIMIT ?`;
+    const from = position ?? Number.MAX_SAFE_INTEGER;
+    const rows = all(this.#sql, query, from, endedAfter, limit);
     return rows.map((row) => ({ n: Number(row.n), key: fromRow(row) }));
   }
 
-  everyOne(): StoredKey[] {
-    return this.exists() ? all(this.#sql, "SELECT * FROM keys").map(fromRow) : [];
+  /** Returns how many keys have not ended. */
+  countUsable(now: number): number {
+    return Number(one(this.#sql, `SELECT COUNT(*) AS n FROM keys WHERE ${ENDED_AT} > ?`, now).n);
+  }
+
+  /** Removes keys that ended before a time, and the oldest of those that have ended if there are more than `most`. */
+  forget(endedBefore: number, now: number, most: number): void {
+    this.#sql.exec(`DELETE FROM keys WHERE ${ENDED_AT} <= ?`, endedBefore);
+    this.#sql.exec(
+      `DELETE FROM keys WHERE n IN
+       (SELECT n FROM keys WHERE ${ENDED_AT} <= ? ORDER BY n DESC LIMIT -1 OFFSET ?)`,
+      now,
+      most,
+    );
+  }
+
+  makeTables(): void {
+    this.#sql.exec(TABLES);
   }
 
   add(key: StoredKey): void {
-    this.#sql.exec(TABLES);
     this.#sql.exec(
       `INSERT INTO keys (id, name, owner, hash, scopes, tools, created_at, expires_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,

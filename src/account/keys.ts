@@ -38,9 +38,6 @@ export type Identified =
 /** How exact `lastUsedAt` is: a key in constant use is written once in this time. */
 export const USE_NOTED_MS = 5 * 60_000;
 
-/** The time for which a key is still listed after it was revoked or has expired. */
-export const KEPT_MS = 90 * 24 * 60 * 60_000;
-
 /** Returns whom the secret with a hash identifies. `key` is the key that has the hash. */
 export function identify(key: StoredKey | undefined, hash: string, now: number): Identified {
   if (!key) return { state: "unknown" };
@@ -61,17 +58,13 @@ export function shown({ hash: _, previousHash: _p, previousUntil: _u, ...key }: 
 export const isUseNew = ({ lastUsedAt }: Key, now: number): boolean =>
   lastUsedAt === null || now - lastUsedAt >= USE_NOTED_MS;
 
-/** Returns whether a key has been of no use for so long that it is no longer listed. */
-export const isForgotten = ({ revokedAt, expiresAt }: Key, now: number): boolean =>
-  Math.min(revokedAt ?? Infinity, expiresAt ?? Infinity) + KEPT_MS <= now;
-
 /** Returns why a holder of powers may not give others to a key; null if it may. */
 export function grantProblem(own: Powers, given: Powers): string | null {
   const missing = given.scopes.filter((scope) => !holds(own.scopes, scope));
   if (missing.length > 0) return `Your key does not have ${missing.join(", ")}.`;
   const { tools } = own;
   if (tools !== null && !given.tools?.every((rule) => tools.includes(rule))) {
-    return `Your key is limited to tools: ${tools.join(", ")}. So is every key that it manages.`;
+    return "Your key is limited to some tools. So is every key that it manages.";
   }
   if (own.expiresAt !== null && (given.expiresAt ?? Infinity) > own.expiresAt) {
     return "Your key expires before that. So does every key that it manages.";

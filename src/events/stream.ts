@@ -19,6 +19,8 @@ export interface EventStreamOptions {
   after: number;
   /** A body of SSE records to begin with, which ends after an event that ends its message. Sockets follow if it breaks off. */
   first?: ReadableStream<Uint8Array> | undefined;
+  /** When the stream ends, whatever is still to come; in ms since 1970. Null for never. */
+  until?: number | null;
   /**
    * Time without an event after which a comment is sent, because proxies close idle connections. In ms; 15,000
    * by default.
@@ -49,6 +51,7 @@ export function eventStream({
   connect,
   after,
   first,
+  until = null,
   keepAliveMs = 15_000,
   retryMs = 100,
   maxWaitingBytes = 1024 * 1024,
@@ -56,7 +59,9 @@ export function eventStream({
   const encoder = new TextEncoder();
   let seq = after;
   let open = true;
+  let isOver = false;
   let keepAlive: number | null = null;
+  let ending: number | null = null;
   let endWait: (end: End) => void = () => {};
   let onDrained = () => {};
   let onLeft = () => {};
@@ -65,24 +70,36 @@ export function eventStream({
     {
       start(controller) {
         breakSilenceLater(controller);
+        if (until !== null) ending = setTimeout(end, msUntil(until));
         // Not returned, because a stream cannot be read while it starts.
         void follow(controller).finally(() => {
           clearTimeout(keepAlive);
-          if (open) controller.close();
+          clearTimeout(ending);
+          if (open || isOver) controller.close();
         });
       },
       pull(controller) {
         if (isDrained(controller)) onDrained();
       },
       cancel() {
-        open = false;
-        clearTimeout(keepAlive);
-        endWait("left");
-        onLeft();
+        clearTimeout(ending);
+        leave();
       },
     },
     { highWaterMark: maxWaitingBytes, size: (chunk) => chunk.byteLength },
   );
+
+  function leave(): void {
+    open = false;
+    clearTimeout(keepAlive);
+    endWait("left");
+    onLeft();
+  }
+
+  function end(): void {
+    isOver = true;
+    leave();
+  }
 
   async function follow(controller: Controller): Promise<void> {
     if (first && (await relayBody(first, controller)) === "finished") return;
@@ -195,6 +212,9 @@ export function eventStream({
     return desiredSize !== null && desiredSize <= 0;
   }
 }
+
+/** Returns the delay of a timer for an instant. A timer can't wait longer than this maximum, which is 24 days. */
+const msUntil = (at: number): number => Math.min(Math.max(0, at - Date.now()), 2 ** 31 - 1);
 
 /** Returns the type of the last event in a frame; empty if it has none. */
 const lastTypeOf = (frame: string): string =>

@@ -15,6 +15,7 @@ import { messages } from "./messages";
 import { pool } from "./pool";
 import { schedules } from "./schedules";
 import { sessions } from "./sessions";
+import { shares } from "./shares";
 import { snapshots } from "./snapshots";
 
 /** Returns the Hono app with every route of the API. */
@@ -41,6 +42,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", snapshots)
     .route("/api/sessions", events)
     .route("/api/sessions", exporting)
+    .route("/api/sessions", shares)
     .route("/api/conversations", conversations)
     .route("/api/keys", keys)
     .route("/api/me", me)

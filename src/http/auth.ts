@@ -2,10 +2,10 @@ import { createMiddleware } from "hono/factory";
 import type { Identified } from "../account/keys";
 import { holds, SCOPES, type Scope } from "../account/scopes";
 import type { Settings } from "../settings";
-import { callAccount } from "./call";
+import { askShare, callAccount } from "./call";
 import type { AppContext, AppEnv, Identity } from "./context";
-import { ApiError } from "./errors";
-import { accountOfSecret, sha256Hex } from "./ids";
+import { ApiError, notFound } from "./errors";
+import { accountOfSecret, sessionOfToken, sha256Hex } from "./ids";
 import { KnownKeys } from "./known-keys";
 import { isJwt, openOidc } from "./oidc";
 
@@ -22,9 +22,11 @@ export const authenticate = (settings: Settings) => {
   const verify = openOidc(settings);
   return createMiddleware<AppEnv>(async (c, next) => {
     const identity = await identify(c, settings, verify);
+    const { owner, share } = identity;
     const admin = holds(identity.scopes, "admin");
     c.set("identity", identity);
-    c.set("caller", { owner: identity.owner, admin });
+    c.set("caller", { owner, admin, ...(share && { share: share.id }) });
+    if (share) requireShared(c, share.sessionId);
     const scope = scopeOf(c.req.method, c.req.path);
     if (scope !== null && !holds(identity.scopes, scope)) {
       throw new ApiError("permission_error", `Your key does not have the scope ${scope}.`);
@@ -41,6 +43,24 @@ export function scopeOf(method: string, path: string): Scope | null {
   return method === "GET" || method === "HEAD" ? "sessions:read" : "sessions:write";
 }
 
+/** What a share link is for, as paths below its session. Its scope decides whether it is for reading only. */
+const SHARED = {
+  GET: /^(|\/messages|\/messages\/[^/]+|\/events)$/,
+  POST: /^\/(message|interrupt)$/,
+};
+
+/** Throws an `ApiError` for a request that a share link of a session is not for. */
+function requireShared(c: AppContext, sessionId: string): void {
+  const { path } = c.req;
+  const method = c.req.method === "HEAD" ? "GET" : c.req.method;
+  const own = `/api/sessions/${sessionId}`;
+  if (path === "/api/me") return;
+  if (path !== own && !path.startsWith(`${own}/`)) throw notFound("path");
+  if ((method === "GET" || method === "POST") && SHARED[method].test(path.slice(own.length)))
+    return;
+  throw new ApiError("permission_error", "A share link is not for that.");
+}
+
 async function identify(
   c: AppContext,
   settings: Settings,
@@ -48,6 +68,9 @@ async function identify(
 ): Promise<Identity> {
   const bearer = c.req.header("Authorization")?.match(/^bearer +(\S+) *$/i)?.[1];
   const secret = bearer ?? (verify ? c.req.header("Cf-Access-Jwt-Assertion") : undefined);
+  const token = secret ?? (SAFE.includes(c.req.method) ? c.req.query("token") : undefined);
+  const sessionId = token && sessionOfToken(token);
+  if (token && sessionId) return byShare(c, sessionId, token);
   const account = secret && accountOfSecret(secret);
   if (secret && account) return byKey(c, account, secret);
   if (secret && verify && isJwt(secret)) return verify(secret);
@@ -60,10 +83,33 @@ async function identify(
 async function byKey(c: AppContext, account: string, secret: string): Promise<Identity> {
   const hash = await sha256Hex(secret);
   const look = () => callAccount(c.env, account, (object) => object.identify(hash));
-  const identified = await knownKeys.find(hash, look, Date.now());
+  // What is done with keys outlives the time for which a revoked one may still be known.
+  const isAboutKeys = scopeOf(c.req.method, c.req.path) === "keys:write";
+  const identified = await (isAboutKeys ? look() : knownKeys.find(hash, look, Date.now()));
   if (identified.state !== "valid") throw refused(REFUSALS[identified.state]);
-  const { id, name, owner, scopes, tools, expiresAt } = identified.key;
-  return { owner, scopes, tools, expiresAt, key: { id, name }, via: "key" };
+  const { id, name, owner, scopes, tools } = identified.key;
+  // A secret that a rotation has replaced gives nothing that outlives it.
+  return { owner, scopes, tools, expiresAt: identified.until, key: { id, name }, via: "key" };
+}
+
+const SAFE = ["GET", "HEAD"];
+
+/** Identifies the holder of a share link. */
+async function byShare(c: AppContext, sessionId: string, token: string): Promise<Identity> {
+  const found = await askShare(c.env, sessionId, await sha256Hex(token));
+  if (!found) throw refused("The share link is not known, has expired or was revoked.");
+  const { owner, share } = found;
+  const { id, expiresAt } = share;
+  const scopes: Scope[] = [share.access === "write" ? "sessions:write" : "sessions:read"];
+  return {
+    owner,
+    share: { id, sessionId },
+    scopes,
+    tools: null,
+    expiresAt,
+    key: null,
+    via: "share",
+  };
 }
 
 const REFUSALS = {

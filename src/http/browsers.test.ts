@@ -64,7 +64,7 @@ describe("a page of another origin", () => {
     expect(allowed.headers.get("Access-Control-Allow-Origin")).toBe(APP);
     expect(allowed.headers.get("Access-Control-Allow-Headers")).toContain("Idempotency-Key");
     expect(allowed.headers.get("Access-Control-Allow-Credentials")).toBeNull();
-    const headers = { Origin: APP, "Sec-Fetch-Site": "cross-site" };
+    const headers = { Origin: APP, "Sec-Fetch-Site": "cross-site", Authorization: "Bearer mine" };
     const made = await client.raw("POST", "/api/sessions", { body: session, headers });
     expect(made.status).toBe(201);
     expect(made.headers.get("Access-Control-Allow-Origin")).toBe(APP);
@@ -103,11 +103,23 @@ describe("a page of another origin", () => {
   });
 
   it("can do everything with CORS_ORIGINS=*", async () => {
-    const headers = { Origin: "https://any.example.com", "Sec-Fetch-Site": "cross-site" };
+    const headers = {
+      ...{ Origin: "https://any.example.com", "Sec-Fetch-Site": "cross-site" },
+      Authorization: "Bearer mine",
+    };
     const made = await withOrigins("*").raw("POST", "/api/sessions", { body: session, headers });
     expect(made.status).toBe(201);
     expect(made.headers.get("Access-Control-Allow-Origin")).toBe("*");
   });
+
+  it.each(["*", APP])(
+    "changes nothing by a form, which has no key of its own, with CORS_ORIGINS=%s",
+    async (origins) => {
+      const headers = { Origin: APP, "Sec-Fetch-Site": "cross-site", Cookie: "CF_Authorization=x" };
+      const answer = await withOrigins(origins).post("/api/sessions", session, { headers });
+      expect(answer).toMatchObject({ status: 403, body: { error: { type: "permission_error" } } });
+    },
+  );
 });
 
 it.each(["app.example.com", "https://app.example.com/", "ftp://app", "https://a.com/b"])(

@@ -30,25 +30,28 @@ export const allowOrigins = (origins: readonly string[]) =>
 
 /**
  * Refuses requests that would change something and that a browser sends for a page of another origin, such as a form.
- * They may have rights that the page has not: those of a cookie, or of a deployment that serves everybody.
+ * They may have rights that the page has not: those of a cookie, or of a deployment that serves everybody. A page of an
+ * allowed origin must say who it is itself, by a header that no form can send.
  */
 export const refuseOtherSites = (origins: readonly string[]) =>
   createMiddleware<AppEnv>(async (c, next) => {
-    const isFine =
-      SAFE_METHODS.includes(c.req.method) || origins.includes("*") || isOwn(c.req.raw, origins);
-    if (!isFine) {
-      const message =
-        "A page of another origin can't do that. The setting CORS_ORIGINS allows origins.";
-      throw new ApiError("permission_error", message);
+    if (!SAFE_METHODS.includes(c.req.method) && !isOwn(c.req.raw)) {
+      const origin = c.req.header("Origin") ?? "";
+      const isAllowed = origins.includes("*") || origins.includes(origin);
+      const message = isAllowed
+        ? "A page of another origin must send the header Authorization."
+        : "A page of another origin can't do that. The setting CORS_ORIGINS allows origins.";
+      if (!isAllowed || c.req.header("Authorization") === undefined) {
+        throw new ApiError("permission_error", message);
+      }
     }
     await next();
   });
 
-/** Returns whether a request comes from no page, from one of the deployment, or from one of the origins. */
-function isOwn({ headers, url }: Request, origins: readonly string[]): boolean {
-  const origin = headers.get("Origin");
-  if (origin !== null && origins.includes(origin)) return true;
+/** Returns whether a request comes from no page, or from one of the deployment. */
+function isOwn({ headers, url }: Request): boolean {
   const site = headers.get("Sec-Fetch-Site");
   if (site !== null) return site === "same-origin" || site === "none";
+  const origin = headers.get("Origin");
   return origin === null || origin === new URL(url).origin;
 }

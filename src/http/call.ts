@@ -40,6 +40,10 @@ export const callAccount = <T>(
   // The type of the stub turns readonly lists inside a result into `never`.
   reach("account", () => call(env.ACCOUNTS.getByName(account) as unknown as AccountRpc));
 
+/** Asks a session which of its share links has the hash of a token. Throws an `ApiError` if it cannot be reached. */
+export const askShare = (env: Env, sessionId: string, hash: string) =>
+  reach("session", () => sessionObject(env, sessionId).share(hash));
+
 /** Returns the value of a result. Throws an `ApiError` for a refusal. */
 export function unwrap<T>(result: Result<T>): T {
   if (!result.ok) throw refusal(result.failure);

@@ -5,8 +5,10 @@ import type { Caller } from "../shared/result";
 /** Who sends a request, how that is known, and what they may do. */
 export interface Identity extends Powers {
   owner: string;
+  /** The share link, if that is how the session is reached. */
+  share?: { id: string; sessionId: string };
   key: { id: string; name: string } | null;
-  via: "key" | "secret" | "oidc" | "anonymous";
+  via: "key" | "secret" | "oidc" | "share" | "anonymous";
 }
 
 /** The bindings and variables on the context of every handler. */

@@ -32,6 +32,7 @@ const FAILURES = {
   queue_full: "rate_limit_error",
   too_many_schedules: "conflict_error",
   too_many_keys: "conflict_error",
+  too_many_shares: "conflict_error",
   key_ended: "conflict_error",
   unavailable: "unavailable_error",
 } as const satisfies Record<FailureCode, ErrorType>;
@@ -57,8 +58,11 @@ export class ApiError extends Error {
   }
 }
 
-/** Returns the error of an invalid request. */
-export function invalid(issues: Issue[], others: Record<string, string> = {}): ApiError {
+const MAX_ISSUES = 20;
+
+/** Returns the error of an invalid request, with its first issues. */
+export function invalid(all: Issue[], others: Record<string, string> = {}): ApiError {
+  const issues = all.slice(0, MAX_ISSUES);
   const [first] = issues;
   const message = first ? [first.path, first.message].filter(Boolean).join(": ") : "is not valid";
   return new ApiError("invalid_request_error", message, { details: { ...others, issues } });

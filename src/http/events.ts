@@ -35,7 +35,8 @@ export function watch(
   if (c.req.method === "HEAD") return c.body(null, 200, SSE_HEADERS);
   const id = sessionIdOf(c);
   const connect = (after: number) => openSocket(c, id, { ...what, after });
-  return c.body(eventStream({ connect, after: what.after, first }), 200, SSE_HEADERS);
+  const until = c.var.identity.via === "share" ? c.var.identity.expiresAt : null;
+  return c.body(eventStream({ connect, after: what.after, first, until }), 200, SSE_HEADERS);
 }
 
 /** Returns the seq in the header `Last-Event-ID` of a client that reconnects; undefined without the header. */

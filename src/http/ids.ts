@@ -18,6 +18,23 @@ export const newMessageId = async (sessionId: string, key: string | undefined): 
 export const newScheduleId = async (sessionId: string, key: string | undefined): Promise<string> =>
   `sched_${key === undefined ? randomHex() : await derivedHex("schedule", sessionId, key)}`;
 
+/** Returns whether a text is a share link's id. */
+export const isShareId = (text: string): boolean => /^share_[0-9a-f]{32}$/.test(text);
+
+/** Returns the id of a new share link: random, or derived from the session and the `Idempotency-Key`. */
+export const newShareId = async (sessionId: string, key: string | undefined): Promise<string> =>
+  `share_${key === undefined ? randomHex() : await derivedHex("share", sessionId, key)}`;
+
+/** Returns a new token of a share link of a session. */
+export const newShareToken = (sessionId: string): string =>
+  `rs_${sessionId.slice("sess_".length)}_${randomHex(24)}`;
+
+/** Returns the session that the token of a share link names; undefined for any other text. */
+export function sessionOfToken(text: string): string | undefined {
+  const [, id] = /^rs_([0-9a-f]{32})_[0-9a-f]{48}$/.exec(text) ?? [];
+  return id && `sess_${id}`;
+}
+
 /** Returns whether a text is a key's id. */
 export const isKeyId = (text: string): boolean => /^key_[0-9a-f]{32}$/.test(text);
 

@@ -92,13 +92,22 @@ describe("a key", () => {
   it("that another isolate has revoked is refused within 30 s", async () => {
     const { key, id } = await aKey();
     expect(await meOf(key)).toBe(200);
-    const account = await accountOf((await aKey()).owner);
-    expect(account).not.toBe(id.slice(4, 24));
     await env.ACCOUNTS.getByName(id.slice(4, 24)).revokeKey(id);
     expect(await meOf(key)).toBe(200);
+    expect((await holderOf(key).post("/api/keys", { name: "x" })).status).toBe(401);
     vi.useFakeTimers({ now: Date.now() + 25_000, toFake: ["Date"] });
     expect(await meOf(key)).toBe(401);
     vi.useRealTimers();
+  });
+
+  it("that was replaced neither makes a key that outlives it, nor replaces the new one", async () => {
+    const { client, path, owner } = await aKey({ scopes: ["keys:write"] });
+    await admin.post(`${path}/rotate`, { graceMs: 60_000 });
+    expect((await client.post(`${path}/rotate`)).status).toBe(403);
+    const made = await client.post("/api/keys", { name: "x", scopes: ["keys:write"] });
+    const { expiresAt } = z.looseObject({ expiresAt: z.string() }).parse(made.body);
+    expect(Date.parse(expiresAt)).toBeLessThanOrEqual(Date.now() + 60_000);
+    expect(await allOf(owner)).toMatchObject({ keys: [{}, {}] });
   });
 
   it("of nobody is refused, and leaves nothing behind", async () => {
@@ -142,6 +151,8 @@ describe("a key", () => {
     [{ name: "x", scopes: ["all"] }, "scopes.0"],
     [{ name: "x", tools: [] }, "tools"],
     [{ name: "x", tools: ["Nope"] }, "tools.0"],
+    [{ name: "x", tools: Array(101).fill("Read") }, "tools"],
+    [{ name: "x", tools: Array(50).fill(`Bash(${"x".repeat(190)})`) }, "tools"],
     [{ name: "x", expiresAt: "2001-01-01T00:00:00Z" }, "expiresAt"],
     [{ name: "x", expiresAt: "tomorrow" }, "expiresAt"],
     [{ name: "x", secret: "mine" }, "secret"],
@@ -159,7 +170,7 @@ describe("a key", () => {
 
   it("limits the tools of sessions made with it, and of keys made with it", async () => {
     const scopes = ["sessions:write", "keys:write"];
-    const { client } = await aKey({ scopes, tools: ["Read", "Glob"] });
+    const { client, owner } = await aKey({ scopes, tools: ["Read", "Glob"] });
     expect((await client.create()).config).toMatchObject({ allowedTools: ["Read", "Glob"] });
     const refused = {
       status: 400,
@@ -169,6 +180,11 @@ describe("a key", () => {
     expect(await client.post("/api/sessions", { pattern: "ephemeral", config })).toMatchObject(
       refused,
     );
+    const once = { headers: { "Idempotency-Key": crypto.randomUUID() } };
+    const body = { pattern: "long-running" };
+    expect((await client.post("/api/sessions", body, once)).status).toBe(201);
+    const free = Made.parse((await admin.post("/api/keys", { name: "free", owner })).body);
+    expect((await holderOf(free.key).post("/api/sessions", body, once)).status).toBe(409);
     const own = await client.post("/api/keys", { name: "own", scopes: ["sessions:write"] });
     expect(own.body).toMatchObject({ tools: ["Read", "Glob"] });
     expect((await client.post("/api/keys", { name: "x", scopes, tools: ["Bash"] })).status).toBe(

@@ -52,12 +52,12 @@ it("a question that fails is asked again", async () => {
   expect(await known.find("h", look, 0)).toMatchObject({ state: "valid" });
 });
 
-it("five thousand are known at most: the oldest is asked for again", async () => {
+it("a thousand are known at most: the oldest is asked for again", async () => {
   const known = new KnownKeys();
   const look = vi.fn(async () => valid(null));
-  for (let n = 0; n <= 5_000; n++) await known.find(`h${n}`, look, 0);
+  for (let n = 0; n <= 1_000; n++) await known.find(`h${n}`, look, 0);
   look.mockClear();
-  await known.find("h5000", look, 0);
+  await known.find("h1000", look, 0);
   await known.find("h1", look, 0);
   expect(look).not.toHaveBeenCalled();
   await known.find("h0", look, 0);

@@ -5,8 +5,8 @@ import type { Identified } from "../account/keys";
  * refused everywhere within 30 s.
  */
 const BELIEVED_MS = 25_000;
-/** The most keys that are known at a time: a few megabytes. */
-const MAX_KNOWN = 5_000;
+/** The most keys that are known at a time: 10 MB if all have as many rules as they can. */
+const MAX_KNOWN = 1_000;
 
 /** What an isolate knows of keys, by the hashes of their secrets, so that a request seldom has to ask an account. */
 export class KnownKeys {

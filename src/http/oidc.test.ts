@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { readSettings } from "../settings";
+import { sha256Hex } from "./ids";
 import { isJwt } from "./oidc";
 import { aClient } from "./test-client";
 
@@ -144,6 +145,7 @@ describe("a token is refused", () => {
     ["without an owner", { email: undefined }],
     ["with an owner that is no text", { email: 7 }],
     ["with an address that is not verified", { email_verified: false }],
+    ["with an address that is not verified, as text", { email_verified: "false" }],
   ])("%s", async (_, claims) => {
     const { token, me } = anIssuer();
     expect(await me(await token(claims))).toMatchObject({
@@ -214,6 +216,24 @@ it("while the issuer fails, keys that were read are used for ten minutes", async
   vi.useFakeTimers({ now: Date.now() + 601_000, toFake: ["Date"] });
   expect((await me(await token({ exp }))).status).toBe(503);
   vi.useRealTimers();
+});
+
+it("while the issuer fails, it is asked once in ten seconds", async () => {
+  const { token, me, say, asked } = anIssuer();
+  say(null);
+  for (let n = 0; n < 5; n++) expect((await me(await token())).status).toBe(503);
+  expect(asked).toHaveLength(1);
+  vi.useFakeTimers({ now: Date.now() + 10_000, toFake: ["Date"] });
+  expect((await me(await token({ exp: seconds(100) }))).status).toBe(503);
+  vi.useRealTimers();
+  expect(asked).toHaveLength(2);
+});
+
+it("a key in API_KEYS that looks like a token works beside an issuer", async () => {
+  const entry = { name: "a", owner: "acme", sha256: await sha256Hex("acme.laptop.2026") };
+  const { client } = anIssuer({ API_KEYS: JSON.stringify([entry]) });
+  const headers = { Authorization: "Bearer acme.laptop.2026" };
+  expect((await client.get("/api/me", { headers })).body).toMatchObject({ via: "secret" });
 });
 
 it("a token in the header of Access is nothing to a deployment without an issuer", async () => {

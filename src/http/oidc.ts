@@ -16,8 +16,11 @@ const DISCOVERY_TIMEOUT_MS = 5_000;
 
 const Discovery = z.looseObject({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
 
-/** Returns whether a text has the form of a signed JWT. */
-export const isJwt = (text: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text);
+/** How long a failure to read the issuer's keys is remembered: nobody may make the deployment ask at each request. */
+const QUIET_MS = 10_000;
+
+/** Returns whether a text has the form of a signed JWT: two JSON objects and a signature. */
+export const isJwt = (text: string): boolean => /^eyJ[\w-]*\.eyJ[\w-]*\.[\w-]*$/.test(text);
 
 /**
  * Returns a function that verifies a JWT of the deployment's issuer and returns its holder; null if the deployment has no
@@ -31,24 +34,34 @@ export function openOidc(settings: Settings): ((token: string) => Promise<Identi
     ...{ issuer, audience, algorithms: ALGORITHMS },
     ...{ clockTolerance: CLOCK_TOLERANCE_S, requiredClaims: ["exp"] },
   };
+  let quietUntil = 0;
   return async (token) => {
-    const getKey = await keys();
-    const verified = await jwtVerify(token, getKey, rules).catch((error: unknown) => {
-      throw toApiError(error);
-    });
-    return identityOf(verified.payload, settings);
+    try {
+      if (Date.now() < quietUntil && !keys.areFresh()) throw unreachable(null);
+      const { payload } = await jwtVerify(token, await keys.open(), rules);
+      return identityOf(payload, settings);
+    } catch (error) {
+      const refusal = error instanceof ApiError ? error : toApiError(error);
+      if (refusal.type === "unavailable_error" && Date.now() >= quietUntil) {
+        quietUntil = Date.now() + QUIET_MS;
+      }
+      throw refusal;
+    }
   };
 }
 
-/** Returns a function that returns the issuer's keys. They are read again after ten minutes, and for an unknown key. */
+/** Returns the issuer's keys. They are read again after ten minutes, and for an unknown key. */
 function keysOf(issuer: string, url: string | undefined) {
   const open = (address: string) =>
     createRemoteJWKSet(new URL(address), { [customFetch]: (input, init) => fetch(input, init) });
   const known = url ?? ofAccess(issuer);
   let opened = known === undefined ? undefined : open(known);
-  return async () => {
-    opened ??= open(await discover(issuer));
-    return opened;
+  return {
+    areFresh: () => opened?.fresh === true,
+    open: async () => {
+      opened ??= open(await discover(issuer));
+      return opened;
+    },
   };
 }
 
@@ -79,7 +92,9 @@ function identityOf(payload: JWTPayload, settings: Settings): Identity {
   const owner = payload[claim];
   if (typeof owner !== "string" || owner === "")
     throw refused(`The token has no claim "${claim}".`);
-  if (claim === "email" && payload.email_verified === false) {
+  const { email_verified: verified = true } = payload;
+  // Some issuers send it as text.
+  if (claim === "email" && verified !== true && verified !== "true") {
     throw refused("The token's email address is not verified.");
   }
   const isAdmin = settings.OIDC_ADMINS.includes(owner);

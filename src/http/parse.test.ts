@@ -9,6 +9,11 @@ import { ListMessages, ListSessions, ReadEvents, StatsSummary } from "./queries"
 
 const app = new Hono<AppEnv>()
   .onError(onError)
+  .use(async (c, next) => {
+    const nobody = { owner: "anonymous", scopes: [], tools: null, expiresAt: null, key: null };
+    c.set("identity", { ...nobody, via: "anonymous" });
+    await next();
+  })
   .post("/any", async (c) => c.json({ body: (await readBody(c, z.unknown())) ?? "nothing" }))
   .post("/keyed", (c) => c.json({ key: idempotencyKey(c) ?? "none" }))
   .get("/list", (c) => c.json(readQuery(c, ListSessions)))

@@ -11,7 +11,6 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 const MAX_DISCARDED_BYTES = 32 * 1024 * 1024;
 // Every invalid value creates an issue, which needs much more memory than the value.
 const MAX_VALUES = 20_000;
-const MAX_ISSUES = 20;
 // Several times the number of parameters that a valid query has.
 const MAX_PARAMETERS = 100;
 
@@ -27,6 +26,8 @@ export async function readBody<T extends z.ZodType>(c: AppContext, schema: T) {
 /** Parses and validates the query string. Throws for a repeated or an unknown parameter. */
 export function readQuery<T extends z.ZodType>(c: AppContext, schema: T) {
   const { searchParams } = new URL(c.req.url);
+  // It has told who the caller is.
+  if (c.var.identity.via === "share") searchParams.delete("token");
   if (searchParams.size > MAX_PARAMETERS) {
     const message = `The query has more than ${MAX_PARAMETERS} parameters.`;
     throw invalid([{ path: "", message }]);
@@ -54,7 +55,7 @@ export function parse<T extends z.ZodType>(schema: T, value: unknown, ...name: s
     value === undefined && name.length === 0
       ? [{ path: "", message: "The body is empty." }]
       : parsed.error.issues.flatMap((issue) => toIssues(issue, name));
-  throw invalid(issues.slice(0, MAX_ISSUES));
+  throw invalid(issues);
 }
 
 /** Returns the bytes of a text in UTF-8. */
@@ -88,7 +89,7 @@ function parseJson(text: string): unknown {
   const excess = excessOf(value);
   if (excess) throw invalid([{ path: "", message: `The body ${excess}.` }]);
   if (SURROGATE_ESCAPE.test(text)) {
-    const broken = [...brokenTexts(value, [])].slice(0, MAX_ISSUES);
+    const broken = [...brokenTexts(value, [])];
     if (broken.length > 0) {
       throw invalid(broken.map((keys) => ({ path: pathOf(keys), message: HALF_CHARACTER })));
     }

@@ -13,7 +13,11 @@ const MAX_DURATION_MS = 100 * 366 * 24 * 60 * 60 * 1000;
 // In nano-dollars this is far below the largest safe integer.
 const MAX_BUDGET_USD = 1_000_000;
 
-const MAX_GRACE_MS = 24 * 60 * 60 * 1000;
+const DAY_MS = 24 * 60 * 60 * 1000;
+const MAX_GRACE_MS = DAY_MS;
+// Every isolate that serves a key has its rules in memory.
+const MAX_KEY_RULES = 100;
+const MAX_KEY_RULE_CHARS = 8_000;
 
 const name = z.string().min(1).max(200);
 const names = z.array(name).max(1_000);
@@ -207,7 +211,13 @@ export const CreateKey = z
       .min(1)
       .transform((scopes) => [...new Set(scopes)])
       .nullish(),
-    tools: names.min(1).nullish(),
+    tools: names
+      .min(1)
+      .max(MAX_KEY_RULES)
+      .refine((rules) => rules.join("").length <= MAX_KEY_RULE_CHARS, {
+        error: `has more than ${MAX_KEY_RULE_CHARS} characters`,
+      })
+      .nullish(),
     expiresAt: z.iso
       .datetime({ offset: true, error: "must be an ISO 8601 instant with its zone" })
       .transform((text) => Date.parse(text))
@@ -220,6 +230,17 @@ export const CreateKey = z
 export const RotateKey = z
   .strictObject({ graceMs: z.int().min(0).max(MAX_GRACE_MS).default(0) })
   .prefault({});
+
+/** `POST /api/sessions/:id/shares` */
+export const CreateShare = z.strictObject({
+  access: z.enum(["read", "write"]),
+  expiresInMs: z
+    .int()
+    .min(1_000)
+    .max(30 * DAY_MS)
+    .default(7 * DAY_MS),
+  description: z.string().max(1_000).nullish(),
+});
 
 /** Returns the argument of the object's RPC method for a request to create a session. */
 export function sessionSpec(

@@ -18,7 +18,7 @@ import {
   sessionSpec,
   Terminate,
 } from "./schemas";
-import { messageView, sessionView } from "./views";
+import { messageView, sessionView, sharedSessionView } from "./views";
 
 const MAX_CONFIG_BYTES = 256 * 1024;
 
@@ -31,12 +31,14 @@ export const sessions = (settings: Settings) =>
       if (byteLength(JSON.stringify(request.config ?? {})) > MAX_CONFIG_BYTES) {
         throw new ApiError("request_too_large", "The config is larger than 256 KiB.");
       }
-      const { config, issues: beyond } = capTools(request.config ?? {}, c.var.identity.tools);
+      const { tools } = c.var.identity;
+      const { config, issues: beyond } = capTools(request.config ?? {}, tools);
       const issues = [...beyond, ...checkConfig(config, settings)];
       if (issues.length > 0) throw invalid(issues);
 
       const id = await newSessionId(c.var.caller.owner, key);
-      const requestHash = key === undefined ? null : await hashOf(request);
+      const requestHash =
+        key === undefined ? null : await hashOf(tools === null ? request : { ...request, config });
       const spec = { ...sessionSpec(request, { id, requestHash }, settings), config };
       const row = await callSession(c, (s, caller) => s.create(caller, spec), { id });
       return c.json(sessionView(row), 201);
@@ -62,9 +64,10 @@ export const sessions = (settings: Settings) =>
       return c.json(await fromIndex(indexOf(c.env).summarize({ owner, ...query })));
     })
 
-    .get("/:id", async (c) =>
-      c.json(sessionView(await callSession(c, (s, caller) => s.read(caller)))),
-    )
+    .get("/:id", async (c) => {
+      const row = await callSession(c, (s, caller) => s.read(caller));
+      return c.json(c.var.identity.via === "share" ? sharedSessionView(row) : sessionView(row));
+    })
 
     .patch("/:id", async (c) => {
       const patch = sessionPatch(await readBody(c, PatchSession));

@@ -2,7 +2,7 @@ import type { Key } from "../account/keys";
 import type { Conversation } from "../db/conversations";
 import type { SessionRow, UsageByModel } from "../db/schema";
 import type { Usage } from "../events/event";
-import type { MessageRow, ScheduleRow, SnapshotRow } from "../session/rpc";
+import type { MessageRow, ScheduleRow, ShareRow, SnapshotRow } from "../session/rpc";
 import { dollars } from "../shared/money";
 
 /** Returns the JSON of a session in the API. */
@@ -54,6 +54,25 @@ export const keyView = (key: Key) => ({
   lastUsedAt: instant(key.lastUsedAt),
   revokedAt: instant(key.revokedAt),
 });
+
+/** Returns the JSON of a share link in the API. */
+export const shareView = (row: ShareRow) => ({
+  id: row.id,
+  access: row.access,
+  description: row.description,
+  createdAt: instant(row.createdAt),
+  expiresAt: instant(row.expiresAt),
+});
+
+/** Returns the JSON of a session for those who have a share link: without the prompts that are its owner's. */
+export function sharedSessionView(row: SessionRow) {
+  const { config, ...view } = sessionView(row);
+  const { systemPrompt: _, customAgents, ...others } = config;
+  const agents = Object.entries({ ...(customAgents as Record<string, object>) }).map(
+    ([name, agent]) => [name, { ...agent, systemPrompt: undefined }],
+  );
+  return { ...view, config: { ...others, customAgents: Object.fromEntries(agents) } };
+}
 
 /** Returns the JSON of a message in the API. */
 export function messageView(row: MessageRow) {

@@ -7,6 +7,21 @@ import type { Caller, Result } from "../shared/result";
 import type { Limits } from "./rules/ledger";
 import type { When } from "./rules/schedule-times";
 
+/** A share link: it gives whoever has its token access to the session. Times are in ms since 1970. */
+export interface ShareRow {
+  id: string;
+  access: "read" | "write";
+  description: string | null;
+  createdAt: number;
+  expiresAt: number;
+}
+
+/** A share link to make. `hash` is the SHA-256 of its token, as hex. */
+export interface ShareRequest extends Omit<ShareRow, "createdAt" | "expiresAt"> {
+  hash: string;
+  expiresInMs: number;
+}
+
 /** The configuration of a type of agents. Absent fields have the session's values. */
 export interface CustomAgent {
   description?: string | undefined;
@@ -234,6 +249,14 @@ export interface SessionRpc {
   ): Promise<Result<ScheduleRow>>;
   /** Removes a schedule. Messages that it has sent are kept. */
   removeSchedule(caller: Caller, scheduleId: string): Promise<Result<null>>;
+  /** Makes a share link. A repeat with the same `id` and `hash` returns it. */
+  addShare(caller: Caller, request: ShareRequest): Promise<Result<ShareRow>>;
+  /** Returns the share links that can be used, in the order in which they were made. */
+  shares(caller: Caller): Promise<Result<ShareRow[]>>;
+  /** Revokes a share link: streams of it break off. Idempotent. */
+  removeShare(caller: Caller, shareId: string): Promise<Result<null>>;
+  /** Returns the owner and the share link with the hash of a token; null if there is none that can be used. */
+  share(hash: string): Promise<{ owner: string; share: ShareRow } | null>;
   /** Takes a snapshot of transcript and workspace. Refused while a message runs. */
   snapshot(caller: Caller): Promise<Result<SnapshotRow>>;
   /** Returns the snapshots from which a session can be created, newest first. */

@@ -30,6 +30,8 @@ import type {
   SessionPatch,
   SessionRpc,
   SessionSpec,
+  ShareRequest,
+  ShareRow,
   SnapshotRow,
 } from "./rpc";
 import { isEnded, markRead } from "./rules/lifecycle";
@@ -56,6 +58,7 @@ import {
   updateSession,
 } from "./transactions/session";
 import { rowsEqual, toSessionRow } from "./transactions/session-row";
+import { addShare, isShareOpen, openShare, shareRows } from "./transactions/shares";
 import { change } from "./transactions/state";
 import type { OpenReply } from "./transactions/turns";
 
@@ -161,7 +164,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return this.#enter(caller, () => {
       const accepted = this.#accept(request);
       if (!accepted.ok) return accepted;
-      return ok(this.#subscribers.read(this.#store, this.#drafts, after, request.id));
+      const wanted = { after, messageId: request.id, share: caller.share };
+      return ok(this.#subscribers.read(this.#store, this.#drafts, wanted));
     });
   }
 
@@ -170,7 +174,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       const { after, limit, maxCharacters } = page;
       const messages = this.#store.messages.rowsAfter(after, limit, maxCharacters);
       const isRead = !page.leavesUnread && messages.some(({ endedAt }) => endedAt !== null);
-      if (isRead) this.#markRead();
+      if (isRead) this.#markRead(caller);
       const last = messages.at(-1)?.position ?? page.after;
       return ok({ messages, next: last < this.#store.messages.lastPosition() ? last : null });
     });
@@ -182,7 +186,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       if (!message) {
         return refuse("not_found", `There is no message ${messageId} in this session.`);
       }
-      if (message.endedAt !== null) this.#markRead();
+      if (message.endedAt !== null) this.#markRead(caller);
       return ok(message);
     });
   }
@@ -243,6 +247,28 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return this.#enter(caller, () =>
       this.#commit((now) => removeSchedule(this.#store, scheduleId, now)),
     );
+  }
+
+  async addShare(caller: Caller, request: ShareRequest): Promise<Result<ShareRow>> {
+    return this.#enter(caller, () => this.#commit((now) => addShare(this.#store, request, now)));
+  }
+
+  async shares(caller: Caller): Promise<Result<ShareRow[]>> {
+    return this.#enter(caller, () => ok(shareRows(this.#store, Date.now())));
+  }
+
+  async removeShare(caller: Caller, shareId: string): Promise<Result<null>> {
+    return this.#enter(caller, () => {
+      this.#commit(() => this.#store.shares.remove(shareId));
+      this.#subscribers.cutOff(shareId);
+      return ok(null);
+    });
+  }
+
+  async share(hash: string): Promise<{ owner: string; share: ShareRow } | null> {
+    if (this.#isRemoved()) return null;
+    const share = openShare(this.#store, hash, Date.now());
+    return share && { owner: this.#store.identity.owner, share };
   }
 
   async snapshot(caller: Caller): Promise<Result<SnapshotRow>> {
@@ -318,11 +344,12 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const query = new URL(request.url).searchParams;
     const messageId = query.get("message");
     const after = Number(query.get("after") ?? 0);
+    const wanted = { after, messageId, share: caller.share };
     const joined = await this.#enter(caller, () => {
       if (messageId !== null && !this.#store.messages.get(messageId)) {
         return refuse("not_found", "There is no such message.");
       }
-      return ok(this.#subscribers.join(this.#store, this.#drafts, { after, messageId }));
+      return ok(this.#subscribers.join(this.#store, this.#drafts, wanted));
     });
     return joined.ok ? joined.value : Response.json(joined.failure, { status: 404 });
   }
@@ -366,8 +393,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return this.#store.state.removed ? NO_SESSION : act();
   }
 
-  #isVisibleTo({ owner, admin }: Caller): boolean {
-    return this.#store.exists() && (this.#store.identity.owner === owner || admin);
+  #isVisibleTo({ owner, admin, share }: Caller): boolean {
+    if (!this.#store.exists()) return false;
+    if (share !== undefined && !isShareOpen(this.#store, share, Date.now())) return false;
+    return this.#store.identity.owner === owner || admin;
   }
 
   #isRemoved(): boolean {
@@ -465,8 +494,12 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     this.#clock.forgetAlarm();
   }
 
-  /** Records that a caller has read the end of a message. An ended ephemeral session is then deleted soon. */
-  #markRead(): void {
+  /**
+   * Records that a caller has read the end of a message, unless by a share link. An ended ephemeral session is then
+   * deleted soon.
+   */
+  #markRead({ share }: Caller): void {
+    if (share !== undefined) return;
     const before = this.#store.state.lifecycle;
     if (markRead(before, Date.now()) === before) return;
     this.#commit((now) => change(this.#store, { lifecycle: markRead(before, now) }, now));

@@ -17,6 +17,13 @@ const MAX_WAITING_BYTES = 1 << 20;
 /** The part of a Durable Object's state that keeps its sockets, also while the object hibernates. */
 export type Sockets = Pick<DurableObjectState, "acceptWebSocket" | "getWebSockets">;
 
+/** What a subscriber wants: the events after a seq, of one message or of all, by a share link or without. */
+interface Wanted {
+  after: number;
+  messageId: string | null;
+  share: string | undefined;
+}
+
 /** An event to be sent to subscribers of the session and to those of the event's message. */
 interface Frame {
   messageId: string | null;
@@ -71,15 +78,12 @@ export class Subscribers {
    * Returns the response that opens a WebSocket with the session's events after seq `after`, or only those of one
    * message.
    */
-  join(
-    store: SessionStore,
-    drafts: Drafts,
-    wanted: { after: number; messageId: string | null },
-  ): Response {
+  join(store: SessionStore, drafts: Drafts, wanted: Wanted): Response {
     // Otherwise the new socket would receive gathered events twice: from the log and with the next flush.
     this.#flush();
     const { 0: client, 1: server } = new WebSocketPair();
-    this.#sockets.acceptWebSocket(server, [wanted.messageId ?? EVERYTHING]);
+    const tags = wanted.share === undefined ? [] : [wanted.share];
+    this.#sockets.acceptWebSocket(server, [wanted.messageId ?? EVERYTHING, ...tags]);
     const { frames, close } = replayFrames(store, wanted.messageId, wanted.after, drafts);
     if (frames.length > 0) server.send(frames.join(""));
     if (close) server.close(close.code, close.reason);
@@ -90,15 +94,27 @@ export class Subscribers {
    * Returns a body with a message's events after seq `after`, each as an SSE record. It ends after the event that ends the
    * message. If it breaks off, connect again.
    */
-  read(store: SessionStore, drafts: Drafts, after: number, messageId: string): ReadableStream {
+  read(
+    store: SessionStore,
+    drafts: Drafts,
+    { after, messageId, share }: Wanted & { messageId: string },
+  ): ReadableStream {
     this.#flush();
-    const body = openBody(messageId, () => this.#bodies.delete(body));
+    const body = openBody(messageId, share, () => this.#bodies.delete(body));
     this.#bodies.add(body);
     const { frames, close } = replayFrames(store, messageId, after, drafts);
     if (frames.length > 0) body.send(frames.join(""));
     if (close === ENDED) body.end();
     else if (close) body.breakOff();
     return body.readable;
+  }
+
+  /** Breaks off what carries events by a share link. Those who connect again are refused. */
+  cutOff(share: string): void {
+    for (const body of this.#bodies) if (body.share === share) body.breakOff();
+    for (const socket of this.#sockets.getWebSockets(share)) {
+      socket.close(REVOKED.code, REVOKED.reason);
+    }
   }
 
   #isWatched(): boolean {
@@ -151,7 +167,7 @@ export class Subscribers {
 type Body = ReturnType<typeof openBody>;
 
 /** Opens a body for a message's events. Calls `onClose` when it has ended or broken off, or its reader has left. */
-function openBody(messageId: string, onClose: () => void) {
+function openBody(messageId: string, share: string | undefined, onClose: () => void) {
   const { readable, writable } = new IdentityTransformStream();
   const writer = writable.getWriter();
   let waiting = 0;
@@ -161,6 +177,7 @@ function openBody(messageId: string, onClose: () => void) {
   };
   return {
     messageId,
+    share,
     readable,
     breakOff,
     send(text: string) {
@@ -182,6 +199,7 @@ const encoder = new TextEncoder();
 
 const ENDED = { code: 1000, reason: "ended" };
 const MORE = { code: 4000, reason: "more" };
+const REVOKED = { code: 4001, reason: "revoked" };
 
 /** Returns the frames that a new subscriber gets first, and the close of its socket; null if the socket stays open. */
 export function replayFrames(

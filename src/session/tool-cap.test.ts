@@ -13,7 +13,7 @@ describe("a session made with a key of some tools", () => {
 
   it.each([
     ["the same rules", ["Read", "Bash(git *)"]],
-    ["a part of a whole tool", ["Read(src/**)"]],
+    ["a part of a whole tool", ["Read(/workspace/src/**)"]],
     ["no tool", []],
   ])("may name %s", (_, allowedTools) => {
     expect(capTools({ allowedTools }, CAP)).toEqual({ config: { allowedTools }, issues: [] });

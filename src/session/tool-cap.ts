@@ -36,7 +36,7 @@ export function capTools(
     rules.flatMap((rule, n) =>
       covers(rule)
         ? []
-        : [{ path: `${path}.${n}`, message: `is more than your key allows: ${cap.join(", ")}` }],
+        : [{ path: `${path}.${n}`, message: "is more than your key allows: see its tools" }],
     ),
   );
   return { config: { ...config, allowedTools: config.allowedTools ?? [...cap] }, issues };

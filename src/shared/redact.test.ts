@@ -19,8 +19,11 @@ describe("a redactor", () => {
 
   it("removes the secrets of keys that the API has made, which it does not know", () => {
     const secret = `rk_${"0a".repeat(10)}_${"f0".repeat(24)}`;
-    const text = `Bearer ${secret}, ?key=${secret}&x`;
-    expect(redactor([])(text)).toBe("Bearer [redacted], ?key=[redacted]&x");
+    const token = `rs_${"0a".repeat(16)}_${"f0".repeat(24)}`;
+    const text = `Bearer%20${secret}, ?token=${token}&x, x_${secret}, ${JSON.stringify(`\n${token}`)}`;
+    expect(redactor([])(text)).toBe(
+      'Bearer%20[redacted], ?token=[redacted]&x, x_[redacted], "\\n[redacted]"',
+    );
     expect(redactor([])("rk_1 and rk_two_three")).toBe("rk_1 and rk_two_three");
   });
 

@@ -4,12 +4,12 @@ export type Redact = (text: string) => string;
 /** A shorter text could be an ordinary word, and is not treated as a secret. */
 const MIN_CHARACTERS = 8;
 
-/** The secrets of keys that the API has made: they are known by this form alone. */
-const SECRET_OF_KEY = /\brk_[0-9a-f]{20}_[0-9a-f]{48}/g;
+/** The secrets of keys and share links that the API has made: they are known by their form alone. */
+const SECRET_BY_FORM = /r(?:k_[0-9a-f]{20}|s_[0-9a-f]{32})_[0-9a-f]{48}/g;
 
 /**
  * Returns a function that replaces each of the secrets by `[redacted]`, as plain text, in JSON and in a URL, and with
- * them those of clients' keys.
+ * them those of clients' keys and share links.
  */
 export function redactor(secrets: readonly string[]): Redact {
   const forms = secrets
@@ -26,5 +26,5 @@ export function redactor(secrets: readonly string[]): Redact {
   return (text) =>
     distinct
       .reduce((rest, form) => rest.replaceAll(form, "[redacted]"), text)
-      .replace(SECRET_OF_KEY, "[redacted]");
+      .replace(SECRET_BY_FORM, "[redacted]");
 }

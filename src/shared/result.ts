@@ -2,6 +2,8 @@
 export interface Caller {
   owner: string;
   admin: boolean;
+  /** The id of the share link by which the caller reaches a session of the owner. Without it, any of the owner's. */
+  share?: string;
 }
 
 /** Why a call was refused. `http/errors.ts` maps each code to an HTTP status. */
@@ -15,6 +17,7 @@ export type FailureCode =
   | "queue_full"
   | "too_many_schedules"
   | "too_many_keys"
+  | "too_many_shares"
   | "key_ended"
   | "unavailable";
 

@@ -15,6 +15,7 @@ import { HistoryTable } from "./history";
 import { MessageTable } from "./messages";
 import { RunTable } from "./runs";
 import { ScheduleTable } from "./schedules";
+import { ShareTable } from "./shares";
 import { SCHEMA, UPGRADES } from "./tables";
 import { ToolTable } from "./tools";
 
@@ -115,6 +116,7 @@ export class SessionStore {
   readonly history: HistoryTable;
   readonly agents: AgentTable;
   readonly schedules: ScheduleTable;
+  readonly shares: ShareTable;
   readonly process: ProcessTable;
   readonly #storage: DurableObjectStorage;
   /** The metadata and the outbox are cached, since every change reads them. */
@@ -144,6 +146,7 @@ export class SessionStore {
     this.history = new HistoryTable(sql, this.tools);
     this.agents = new AgentTable(sql);
     this.schedules = new ScheduleTable(sql);
+    this.shares = new ShareTable(sql);
     this.process = new ProcessTable(sql);
     const { messages, runs, calls, tools, agents, schedules } = this;
     this.#cachingTables = [messages, runs, calls, tools, agents, schedules];

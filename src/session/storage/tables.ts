@@ -125,6 +125,15 @@ export const SCHEMA = `
     body TEXT NOT NULL
   );
 
+  CREATE TABLE shares (
+    id TEXT PRIMARY KEY,
+    hash TEXT NOT NULL,
+    access TEXT NOT NULL,
+    description TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+
   CREATE TABLE schedules (
     n INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -348,4 +357,12 @@ export const UPGRADES = [
   "DROP INDEX IF EXISTS runs_of_message",
   "CREATE INDEX task_runs ON runs (message_id) WHERE parent_tool_use_id IS NOT NULL",
   "DROP INDEX IF EXISTS history_of_run",
+  `CREATE TABLE shares (
+    id TEXT PRIMARY KEY,
+    hash TEXT NOT NULL,
+    access TEXT NOT NULL,
+    description TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) WITHOUT ROWID`,
 ] as const;
