@@ -50,14 +50,17 @@ async function bash(sandbox: Sandbox, script: string): Promise<string> {
   return exitCode === 0 ? stdout : `${stdout}${stderr}[${exitCode}]`;
 }
 
-/** Describes a tree completely: kinds, modes, link targets, numbers of names, owners, sizes, times and contents. */
+/**
+ * Describes a tree completely: kinds, modes, link targets, numbers of names, owners, sizes, times and contents. Two names
+ * of one symbolic link, or pipe, are restored as two of them; of these, numbers of names are left out.
+ */
 async function look(sandbox: Sandbox): Promise<string> {
   const facts =
-    "find . -mindepth 1 -printf '%P %y %m %l %n %U %G %T@\\n' | LC_ALL=C sort | od -An -c";
+    "find . -mindepth 1 \\( -type f -o -type d \\) -printf '%P %y %m %n %U %G %T@\\n' -o -printf '%P %y %m %l %U %G %T@\\n' | LC_ALL=C sort | od -An -c";
   const sums = "find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum -b";
   const times = "find . -mindepth 1 -printf '%T@ %f\\n' | LC_ALL=C sort";
   const [listed, summed, timed] = await Promise.all([
-    bash(sandbox, facts.replace(" %T@", "")),
+    bash(sandbox, facts.replaceAll(" %T@", "")),
     bash(sandbox, sums),
     bash(sandbox, times),
   ]);
