@@ -79,15 +79,15 @@ describe("a share link", () => {
 
   it("shows no prompt of the owner's", async () => {
     const config = {
-      systemPrompt: "secret-one",
-      customAgents: { helper: { systemPrompt: "secret-two", description: "helps" } },
+      systemPrompt: "private-one",
+      customAgents: { helper: { systemPrompt: "private-two", description: "helps" } },
     };
     const { client, path } = await aShare({}, await owner.create({ config }));
     const text = JSON.stringify((await client.get(path)).body);
     expect(text).toContain("helps");
-    expect(text).not.toMatch(/secret-(one|two)/);
+    expect(text).not.toMatch(/private-(one|two)/);
     const events = JSON.stringify((await client.get(`${path}/events`)).body);
-    expect(events).not.toMatch(/secret-(one|two)/);
+    expect(events).not.toMatch(/private-(one|two)/);
   });
 
   it("does not use up the answer of an ephemeral session", async () => {
