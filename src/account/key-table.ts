@@ -107,10 +107,6 @@ export class KeyTable {
     );
   }
 
-  remove(id: string): void {
-    this.#sql.exec("DELETE FROM keys WHERE id = ?", id);
-  }
-
   #first(query: string, value: string): StoredKey | undefined {
     const [row] = all(this.#sql, query, value);
     return row && fromRow(row);

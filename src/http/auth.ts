@@ -1,10 +1,10 @@
 import { createMiddleware } from "hono/factory";
 import type { Identified } from "../account/keys";
-import { holds, SCOPES, type Scope } from "../account/scopes";
+import { holds, type Scope, scopesOf } from "../account/scopes";
 import type { Settings } from "../settings";
 import { askShare, callAccount } from "./call";
 import type { AppContext, AppEnv, Identity } from "./context";
-import { ApiError, notFound } from "./errors";
+import { ApiError, notFound, unauthenticated } from "./errors";
 import { accountOfSecret, sessionOfToken, sha256Hex } from "./ids";
 import { KnownKeys } from "./known-keys";
 import { isJwt, openOidc } from "./oidc";
@@ -75,7 +75,7 @@ async function identify(
   if (secret && account) return byKey(c, account, secret);
   if (secret && verify && isJwt(secret)) return verify(secret);
   if (settings.API_KEYS.length === 0 && !verify) return anonymous(settings);
-  if (secret === undefined) throw refused("Send an API key: Authorization: Bearer <key>.");
+  if (secret === undefined) throw unauthenticated("Send an API key: Authorization: Bearer <key>.");
   return bySetting(secret, settings);
 }
 
@@ -86,7 +86,7 @@ async function byKey(c: AppContext, account: string, secret: string): Promise<Id
   // What is done with keys outlives the time for which a revoked one may still be known.
   const isAboutKeys = scopeOf(c.req.method, c.req.path) === "keys:write";
   const identified = await (isAboutKeys ? look() : knownKeys.find(hash, look, Date.now()));
-  if (identified.state !== "valid") throw refused(REFUSALS[identified.state]);
+  if (identified.state !== "valid") throw unauthenticated(REFUSALS[identified.state]);
   const { id, name, owner, scopes, tools } = identified.key;
   // A secret that a rotation has replaced gives nothing that outlives it.
   return { owner, scopes, tools, expiresAt: identified.until, key: { id, name }, via: "key" };
@@ -97,7 +97,7 @@ const SAFE = ["GET", "HEAD"];
 /** Identifies the holder of a share link. */
 async function byShare(c: AppContext, sessionId: string, token: string): Promise<Identity> {
   const found = await askShare(c.env, sessionId, await sha256Hex(token));
-  if (!found) throw refused("The share link is not known, has expired or was revoked.");
+  if (!found) throw unauthenticated("The share link is not known, has expired or was revoked.");
   const { owner, share } = found;
   const { id, expiresAt } = share;
   const scopes: Scope[] = [share.access === "write" ? "sessions:write" : "sessions:read"];
@@ -126,14 +126,20 @@ async function bySetting(secret: string, settings: Settings): Promise<Identity> 
     crypto.subtle.timingSafeEqual(presented, encoder.encode(sha256)),
   );
   const [entry] = matching;
-  if (!entry) throw refused(REFUSALS.unknown);
-  const scopes = SCOPES.filter((scope) => scope !== "admin" || entry.admin);
+  if (!entry) throw unauthenticated(REFUSALS.unknown);
+  const scopes = scopesOf(entry.admin ?? false);
   return { owner: entry.owner, scopes, ...UNLIMITED, key: null, via: "secret" };
 }
 
 function anonymous(settings: Settings): Identity {
   if (settings.ALLOW_ANONYMOUS) {
-    return { owner: "anonymous", scopes: SCOPES, ...UNLIMITED, key: null, via: "anonymous" };
+    return {
+      owner: "anonymous",
+      scopes: scopesOf(true),
+      ...UNLIMITED,
+      key: null,
+      via: "anonymous",
+    };
   }
   const message =
     "Nobody may call yet: set API_KEYS, or ALLOW_ANONYMOUS=true to serve everybody on a local machine.";
@@ -141,8 +147,3 @@ function anonymous(settings: Settings): Identity {
 }
 
 const UNLIMITED = { tools: null, expiresAt: null };
-
-const refused = (message: string): ApiError =>
-  new ApiError("authentication_error", message, {
-    headers: { "WWW-Authenticate": 'Bearer realm="rigger"' },
-  });

@@ -35,18 +35,22 @@ export const allowOrigins = (origins: readonly string[]) =>
  */
 export const refuseOtherSites = (origins: readonly string[]) =>
   createMiddleware<AppEnv>(async (c, next) => {
-    if (!SAFE_METHODS.includes(c.req.method) && !isOwn(c.req.raw)) {
-      const origin = c.req.header("Origin") ?? "";
-      const isAllowed = origins.includes("*") || origins.includes(origin);
-      const message = isAllowed
-        ? "A page of another origin must send the header Authorization."
-        : "A page of another origin can't do that. The setting CORS_ORIGINS allows origins.";
-      if (!isAllowed || c.req.header("Authorization") === undefined) {
-        throw new ApiError("permission_error", message);
-      }
-    }
+    const problem = SAFE_METHODS.includes(c.req.method) ? null : problemOf(c.req.raw, origins);
+    if (problem !== null) throw new ApiError("permission_error", problem);
     await next();
   });
+
+/** Returns why a request may not change anything; null if it may. */
+function problemOf(request: Request, origins: readonly string[]): string | null {
+  if (isOwn(request)) return null;
+  const { headers } = request;
+  if (!origins.includes("*") && !origins.includes(headers.get("Origin") ?? "")) {
+    return "A page of another origin can't do that. The setting CORS_ORIGINS allows origins.";
+  }
+  return headers.has("Authorization")
+    ? null
+    : "A page of another origin must send the header Authorization.";
+}
 
 /** Returns whether a request comes from no page, or from one of the deployment. */
 function isOwn({ headers, url }: Request): boolean {

@@ -75,6 +75,10 @@ export function invalid(all: Issue[], others: Record<string, string> = {}): ApiE
 export const notFound = (what: string): ApiError =>
   new ApiError("not_found_error", `There is no such ${what}.`);
 
+/** Returns the error of a caller who is not known, with what it is asked for. */
+export const unauthenticated = (message: string, challenge = 'Bearer realm="rigger"'): ApiError =>
+  new ApiError("authentication_error", message, { headers: { "WWW-Authenticate": challenge } });
+
 /** Returns the error of a request that needs something that is not available at the moment. */
 export const unavailable = (message: string, options: ApiErrorOptions = {}): ApiError =>
   new ApiError("unavailable_error", message, { headers: { "Retry-After": "2" }, ...options });

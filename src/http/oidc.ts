@@ -1,9 +1,9 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from "jose";
 import { z } from "zod";
-import { SCOPES } from "../account/scopes";
+import { scopesOf } from "../account/scopes";
 import type { Settings } from "../settings";
 import type { Identity } from "./context";
-import { ApiError, unavailable } from "./errors";
+import { ApiError, unauthenticated, unavailable } from "./errors";
 
 /** Signatures by a private key only: with a shared secret, an issuer's public key would do to sign. */
 const ALGORITHMS = [
@@ -98,9 +98,15 @@ function identityOf(payload: JWTPayload, settings: Settings): Identity {
     throw refused("The token's email address is not verified.");
   }
   const isAdmin = settings.OIDC_ADMINS.includes(owner);
-  const scopes = SCOPES.filter((scope) => scope !== "admin" || isAdmin);
   // Keys that the holder makes may outlive this token, which lives for minutes.
-  return { owner, scopes, tools: null, expiresAt: null, key: null, via: "oidc" };
+  return {
+    owner,
+    scopes: scopesOf(isAdmin),
+    tools: null,
+    expiresAt: null,
+    key: null,
+    via: "oidc",
+  };
 }
 
 /** The errors of a token; any other is one of reading the issuer's keys. */
@@ -125,6 +131,4 @@ const unreachable = (cause: unknown): ApiError =>
   unavailable("The keys of the tokens' issuer can't be read at the moment.", { cause });
 
 const refused = (message: string): ApiError =>
-  new ApiError("authentication_error", message, {
-    headers: { "WWW-Authenticate": 'Bearer realm="rigger", error="invalid_token"' },
-  });
+  unauthenticated(message, 'Bearer realm="rigger", error="invalid_token"');
