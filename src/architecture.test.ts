@@ -7,7 +7,9 @@ const sources = import.meta.glob<string>(
 );
 
 /** The parts of the source that every subfolder of `session` may import from. */
-const BELOW_SESSION = ["session/base", "session/rules", "agent", "sandbox", "events", "db"];
+const BELOW_SESSION = [
+  ...["session/base", "session/rules", "account", "agent", "sandbox", "events", "db"],
+];
 const SESSION_ROOM = [
   ...BELOW_SESSION,
   "session/storage",
@@ -48,9 +50,9 @@ const ROOMS: Record<string, readonly string[]> = {
   "session/context": [...BELOW_SESSION, "session/storage", "session/transactions"],
   "session/transactions": [...BELOW_SESSION, "session/storage"],
   "session/storage": BELOW_SESSION,
-  "session/base": ["session/rules", "agent", "sandbox", "events", "db", "settings"],
-  "session/rules": ["events", "db"],
-  account: [],
+  "session/base": ["session/rules", "account", "agent", "sandbox", "events", "db", "settings"],
+  "session/rules": ["account", "events", "db"],
+  account: ["settings"],
   pool: ["sandbox", "settings"],
   agent: ["sandbox", "events"],
   sandbox: ["container"],
@@ -74,6 +76,7 @@ const FILES: Record<string, string> = {
   "session/machines": "session/base",
   "session/context": "session/context",
   "session/session-env": "session/context",
+  "session/reserve": "session/context",
 };
 
 /** The only folder or file that may import a foreign package. */

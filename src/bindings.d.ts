@@ -11,6 +11,11 @@ declare namespace Cloudflare {
     DB: D1Database;
     SNAPSHOTS: R2Bucket;
     ANALYTICS: AnalyticsEngineDataset;
+    REQUESTS_1: RateLimit;
+    REQUESTS_10: RateLimit;
+    REQUESTS_100: RateLimit;
+    REQUESTS_1000: RateLimit;
+    REQUESTS_10000: RateLimit;
   }
 }
 

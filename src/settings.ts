@@ -1,8 +1,9 @@
 import { env } from "cloudflare:workers";
 import { z } from "zod";
+import { nanos } from "./shared/money";
 
 /** Returns the schema of a limit: a number, or null for "null" and "none", which mean no limit. */
-const limit = (fallback: number, kind: "integer" | "amount") =>
+const limit = (fallback: number | null, kind: "integer" | "amount") =>
   z
     .string()
     .default(String(fallback))
@@ -14,6 +15,9 @@ const limit = (fallback: number, kind: "integer" | "amount") =>
       context.addIssue(`must be a non-negative ${kind} or "none", not "${text}"`);
       return z.NEVER;
     });
+
+/** A limit that there is only if it is set. */
+const ownLimit = (kind: "integer" | "amount") => limit(null, kind);
 
 /** The longest retention that can be chosen, in days: a century. */
 export const MAX_RETENTION_DAYS = 36_600;
@@ -162,6 +166,17 @@ const Variables = z.object({
   DEFAULT_MAX_IDLE_TIME_MS: limit(1_800_000, "integer"),
   DEFAULT_MAX_LIFETIME_MS: limit(86_400_000, "integer"),
   DEFAULT_MAX_BUDGET_USD: limit(5, "amount"),
+  /** Requests a minute of each key, and of each address from which no known key is sent. */
+  MAX_REQUESTS_PER_MINUTE: ownLimit("integer"),
+  /** Limits of each owner over all its sessions, unless an admin has set others. */
+  OWNER_MAX_ACTIVE_SESSIONS: ownLimit("integer"),
+  OWNER_MAX_RUNNING_MESSAGES: ownLimit("integer"),
+  OWNER_MAX_DAILY_USD: ownLimit("amount"),
+  OWNER_MAX_MONTHLY_USD: ownLimit("amount"),
+  OWNER_MAX_REQUESTS_PER_MINUTE: ownLimit("integer"),
+  /** The same for each user of an owner. */
+  USER_MAX_ACTIVE_SESSIONS: ownLimit("integer"),
+  USER_MAX_DAILY_USD: ownLimit("amount"),
   /** Days after which an ended session is deleted, unless its config says otherwise; null keeps it. */
   SESSION_RETENTION_DAYS: days,
   /** Whether containers are available. If so, sessions use them by default; if not, they use embedded sandboxes. */
@@ -222,3 +237,19 @@ export function readSettings(variables: object): Settings {
 
 /** The settings of this deployment, parsed at start so that an invalid one prevents the start. */
 export const settings: Settings = readSettings(env);
+
+/** Returns the limits of owners for whom an admin has set none. Money is in nano-dollars. */
+export const defaultLimitsOf = (from: Settings) => ({
+  maxActiveSessions: from.OWNER_MAX_ACTIVE_SESSIONS,
+  maxRunningMessages: from.OWNER_MAX_RUNNING_MESSAGES,
+  maxDailyNanos: nanos(from.OWNER_MAX_DAILY_USD),
+  maxMonthlyNanos: nanos(from.OWNER_MAX_MONTHLY_USD),
+  maxRequestsPerMinute: from.OWNER_MAX_REQUESTS_PER_MINUTE,
+  perUser: {
+    maxActiveSessions: from.USER_MAX_ACTIVE_SESSIONS,
+    maxDailyNanos: nanos(from.USER_MAX_DAILY_USD),
+  },
+});
+
+/** The limits of owners of this deployment for whom an admin has set none. */
+export const defaultLimits = defaultLimitsOf(settings);

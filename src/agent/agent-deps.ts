@@ -34,7 +34,7 @@ export interface Journal {
   /** Resolves when another call of the session is settled, or when the run is stopped. */
   otherSettled(): Promise<void>;
   /** Reserves the price of a turn, whose prompt has at most `promptTokens`, and stores the turn. */
-  begin(turn: TurnRequest): TurnReservation;
+  begin(turn: TurnRequest): TurnReservation | Promise<TurnReservation>;
   /**
    * Settles the price of a reply and stores the reply with its tool calls. Also replaces what was withdrawn from the
    * conversation to get it.

@@ -63,7 +63,7 @@ export interface TurnToReserve {
 
 /** The dependencies of a reservation. */
 export interface ReserveDeps {
-  begin(turn: TurnRequest): TurnReservation;
+  begin(turn: TurnRequest): TurnReservation | Promise<TurnReservation>;
   count(): Promise<Counted>;
   signal: AbortSignal;
   random(): number;
@@ -80,7 +80,7 @@ export async function reserveTurn(
 ): Promise<TurnReservation | { ok: false; why: "uncounted"; failure: ModelFailure }> {
   const { kind, ref, maxTokens, leastTokens, ttl, promptBound: bound } = wanted;
   const results = kind === "web_search" ? SEARCH_PROMPT_TOKENS : 0;
-  const ask = (tokens: number, likelyTokens: number, lowered: boolean): TurnReservation =>
+  const ask = (tokens: number, likelyTokens: number, lowered: boolean) =>
     deps.begin({
       kind,
       ref,
@@ -93,7 +93,7 @@ export async function reserveTurn(
     });
 
   const likely = Math.ceil((bound ?? 0) / BYTES_PER_TOKEN);
-  const granted = bound === null ? null : ask(bound, likely, false);
+  const granted = bound === null ? null : await ask(bound, likely, false);
   if (granted?.ok || (granted && granted.why !== "over_budget")) return granted;
   const most = bound ?? MAX_PROMPT_TOKENS;
   const counted = believed(await countWithRetries(deps), leastTokens);
@@ -102,7 +102,7 @@ export async function reserveTurn(
     const tokens = Math.min(counted.tokens, most);
     return ask(Math.min(withMargin(tokens), most), tokens, true);
   }
-  const wide = ask(most, Math.max(likely, leastTokens), true);
+  const wide = await ask(most, Math.max(likely, leastTokens), true);
   if (wide.ok || wide.why !== "over_budget") return wide;
   return { ok: false, why: "uncounted", failure: counted.failure };
 }

@@ -11,6 +11,12 @@ const names = Object.values(copied).map(({ name }) => name);
 const CELL = ["user_id", "owner", "day", "pattern", "status", "removed"];
 const AMOUNTS = ["sessions", "cost_nanos", "tokens", "ended", "ended_ms"];
 
+const USAGE_CELL = ["owner", "kind", "day", "name", "pattern", "model"];
+const USAGE_AMOUNTS = [
+  ...["cost_nanos", "input_tokens", "output_tokens"],
+  ...["cache_read_tokens", "cache_write_tokens", "web_search_requests"],
+];
+
 const ROWS_AT_ONCE = 500;
 const VERSIONS_AT_ONCE = 5_000;
 const CELLS_AT_ONCE = 2_000;
@@ -171,6 +177,44 @@ export async function copyRemovedSums(
   }
 }
 
+/** Replaces a copy's sums of usage, to which the copied sessions have added some, by those of its source. */
+export async function copyUsage(
+  source: D1Database,
+  target: D1Database,
+  owner: string,
+): Promise<void> {
+  await eraseUsage(target, owner);
+  const cell = [...USAGE_CELL, ...USAGE_AMOUNTS];
+  for await (const cells of pagesOf(source, "usage_totals", USAGE_CELL, ["owner = ?", owner])) {
+    const all = `select ${from(cell)} from json_each(?)`;
+    const insert = `insert into usage_totals (${cell.join(", ")}) ${all}`;
+    await target.batch([addUsageToAll(target, all, cells), target.prepare(insert).bind(cells)]);
+  }
+}
+
+async function eraseUsage(d1: D1Database, owner: string): Promise<void> {
+  const negated = USAGE_AMOUNTS.map((name) => `-${name}`).join(", ");
+  const own = `select ${USAGE_CELL.join(", ")}, ${negated} from usage_totals where owner = ?`;
+  await d1.batch([
+    addUsageToAll(d1, own, owner),
+    d1.prepare("delete from usage_totals where owner = ?").bind(owner),
+  ]);
+}
+
+/** Adds sums of usage of an owner to those over all owners. */
+function addUsageToAll(d1: D1Database, cells: string, parameter: string): D1PreparedStatement {
+  const columns = [...USAGE_CELL, ...USAGE_AMOUNTS].join(", ");
+  return d1
+    .prepare(
+      `with own (${columns}) as (${cells})
+       insert into usage_totals (${columns})
+       select '', kind, day, name, pattern, model, ${USAGE_AMOUNTS.join(", ")} from own where kind = 'all'
+       on conflict do update set
+         ${USAGE_AMOUNTS.map((name) => `${name} = usage_totals.${name} + excluded.${name}`).join(", ")}`,
+    )
+    .bind(parameter);
+}
+
 /** Erases the next sessions of an owner, or their sums if there are none. Returns whether there is nothing left. */
 export async function eraseSessions(d1: D1Database, owner: string): Promise<boolean> {
   const { meta } = await d1
@@ -183,6 +227,7 @@ export async function eraseSessions(d1: D1Database, owner: string): Promise<bool
     .run();
   if (meta.changes > 0) return false;
   await eraseSums(d1, owner, "true");
+  await eraseUsage(d1, owner);
   return true;
 }
 

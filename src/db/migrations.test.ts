@@ -2,6 +2,8 @@ import { applyD1Migrations } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { expect, test } from "vitest";
+import { NO_USAGE } from "../agent/pricing/usage";
+import { dayOf } from "../shared/days";
 import { aSessionRow, emptyMirror, putSessions } from "../testing/rows";
 import { listSessions } from "./list";
 import {
@@ -10,16 +12,19 @@ import {
   sessionColumns,
   sessionTags,
   sessionTotals,
+  usageTotals,
 } from "./schema";
 import { addUnsearched } from "./search";
 import { removeSession } from "./sessions";
 
 const { TEST_MIGRATIONS, EMPTY_DB } = env;
 const LAST_FORMER = "0004";
+/** Number of sessions that are still listed when the index is migrated. */
+const KEPT = 30;
 
 /** Writes a row as versions before 0005 did. */
-function putFormer(row: SessionRow): D1PreparedStatement {
-  const keys = Object.keys(row) as (keyof SessionRow)[];
+function putFormer({ usageDays: _, ...row }: SessionRow): D1PreparedStatement {
+  const keys = Object.keys(row) as (keyof typeof row)[];
   const names = keys.map((key) => sessionColumns[key].name);
   const values = keys.map((key) =>
     row[key] === null ? null : sessionColumns[key].mapToDriverValue(row[key]),
@@ -42,6 +47,7 @@ const content = async (d1: D1Database) => {
       .select()
       .from(conversations)
       .orderBy(conversations.id, conversations.owner, conversations.removed),
+    usage: (await db.select().from(usageTotals)).map((row) => JSON.stringify(row)).toSorted(),
   };
 };
 
@@ -58,9 +64,11 @@ test("the migrations keep rows, tags, sums and conversations, removed sessions i
       totalTokens: i,
       createdAt: Date.UTC(2026, 10, 1 + (i % 3)),
       description: i % 2 ? `Straße no. ${i}` : null,
+      usage:
+        i < KEPT ? { [`model ${i % 2}`]: { ...NO_USAGE, inputTokens: i, costNanos: i * 10 } } : {},
     }),
   );
-  const [kept, removed] = [rows.slice(0, 30), rows.slice(30)];
+  const [kept, removed] = [rows.slice(0, KEPT), rows.slice(KEPT)];
   await applyD1Migrations(
     EMPTY_DB,
     TEST_MIGRATIONS.filter(({ name }) => name.slice(0, 4) <= LAST_FORMER),
@@ -74,7 +82,11 @@ test("the migrations keep rows, tags, sums and conversations, removed sessions i
   await applyD1Migrations(EMPTY_DB, TEST_MIGRATIONS);
 
   await emptyMirror(env.DB);
-  await putSessions(env.DB, rows);
+  // Former usage counts for the day on which the session was created.
+  await putSessions(
+    env.DB,
+    rows.map((row) => ({ ...row, usageDays: { [dayOf(row.createdAt)]: row.usage } })),
+  );
   for (const row of removed) await removeSession(env.DB, row, 0);
   const migrated = await content(EMPTY_DB);
   const written = await content(env.DB);

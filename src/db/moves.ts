@@ -1,6 +1,13 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { copyMissed, copyRemovals, copyRemovedSums, copySessions, eraseSessions } from "./copies";
+import {
+  copyMissed,
+  copyRemovals,
+  copyRemovedSums,
+  copySessions,
+  copyUsage,
+  eraseSessions,
+} from "./copies";
 import { homeOf, type IndexDatabase } from "./databases";
 import { movesTo, Placements, placementOf } from "./placements";
 import { ownerPlacements, type Placement, rounds } from "./schema";
@@ -105,6 +112,7 @@ export class Moves {
     }
     await copyRemovals(source, target, owner, since - CLOCKS_MS);
     await copyRemovedSums(source, target, owner);
+    await copyUsage(source, target, owner);
     await update(home, owner, { stage: "here", since: now, position: null });
     return true;
   }

@@ -105,6 +105,11 @@ export const agentSessions = sqliteTable(
     numTurns: integer("num_turns").notNull(),
     toolsUsed: text("tools_used", { mode: "json" }).$type<string[]>().notNull(),
     usage: text({ mode: "json" }).$type<UsageByModel>().notNull(),
+    /** The usage of the last days on which there was some. A call counts for the day in UTC on which it began. */
+    usageDays: text("usage_days", { mode: "json" })
+      .$type<Record<string, UsageByModel>>()
+      .notNull()
+      .default({}),
 
     maxIdleTimeMs: integer("max_idle_time_ms"),
     maxLifetimeMs: integer("max_lifetime_ms"),
@@ -213,6 +218,37 @@ export const conversations = sqliteTable(
   // The number comes first, because an admin queries it without an owner.
   (t) => [primaryKey({ columns: [t.id, t.owner, t.removed] })],
 );
+
+/** What the sums of usage are over: all of an owner, one of its users, or the sessions with a tag. */
+export const USAGE_KINDS = ["all", "user", "tag"] as const;
+
+/**
+ * Sums of usage by day, maintained by triggers. An owner "" sums over all owners, and has the kind "all" only. Usage
+ * counts for the user and the tags that its session has when the index hears of it.
+ */
+export const usageTotals = sqliteTable(
+  "usage_totals",
+  {
+    owner: text().notNull(),
+    kind: text({ enum: USAGE_KINDS }).notNull(),
+    /** A UTC date, YYYY-MM-DD. */
+    day: text().notNull(),
+    /** The user or the tag; "" for the kind "all". */
+    name: text().notNull(),
+    pattern: text({ enum: PATTERNS }).notNull(),
+    model: text().notNull(),
+    costNanos: integer("cost_nanos").notNull(),
+    inputTokens: integer("input_tokens").notNull(),
+    outputTokens: integer("output_tokens").notNull(),
+    cacheReadTokens: integer("cache_read_tokens").notNull(),
+    cacheWriteTokens: integer("cache_write_tokens").notNull(),
+    webSearchRequests: integer("web_search_requests").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.owner, t.kind, t.day, t.name, t.pattern, t.model] })],
+);
+
+/** The owners that have limits over many sessions. Their accounts know the limits. Every database has all of them. */
+export const limitedOwners = sqliteTable("limited_owners", { owner: text().primaryKey() });
 
 /** A record of a removed session, so that a late write does not restore it. */
 export const sessionTombstones = sqliteTable(

@@ -2,6 +2,7 @@ import { applyD1Migrations } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { NO_USAGE } from "../agent/pricing/usage";
 import { aSessionRow, emptyMirror, recording } from "../testing/rows";
 import { readCursor, SORTS } from "./cursor";
 import { homeOf, type IndexDatabase } from "./databases";
@@ -9,10 +10,12 @@ import type { ListQuery } from "./list";
 import { Moves } from "./moves";
 import { PATTERNS, type SessionRow, STATUSES } from "./schema";
 import { SessionIndex } from "./session-index";
+import type { UsageGroup } from "./usage";
 
 const MINUTE = 60_000;
 const NAMES = ["DB", "DB_2", "DB_3"] as const;
 const ALL = NAMES.map((name): IndexDatabase => ({ name, d1: env[name], isLeaving: false }));
+const DAY = "2026-11-28";
 const OWNERS = Array.from({ length: 5 }, (_, i) => `owner_${i}`);
 
 const named = (...names: string[]): IndexDatabase[] =>
@@ -64,8 +67,14 @@ const aRow = (i: number, changes: Partial<SessionRow> = {}) =>
     createdAt: Date.UTC(2026, 10, 1 + (i % 5)),
     lastActivityAt: Date.UTC(2026, 10, 1 + (i % 7)),
     totalCostNanos: (i % 3) * 1_000_000_000,
+    usageDays: usedUntil(1),
     ...changes,
   });
+
+/** Returns usage that grows with every version of a session. */
+const usedUntil = (version: number): SessionRow["usageDays"] => ({
+  [DAY]: { m: { ...NO_USAGE, costNanos: version } },
+});
 
 /** What the index must show: the sessions that were put and not removed, and sums over all. */
 class Oracle {
@@ -107,7 +116,36 @@ class Oracle {
     };
   }
 
+  /** Returns the usage by group, in the order of the groups. */
+  #usage(owner: string | null, groupsOf: (row: SessionRow) => string[]): [string, number][] {
+    const sums = new Map<string, number>();
+    for (const row of [...this.listed.values(), ...this.removed]) {
+      if (owner !== null && row.owner !== owner) continue;
+      for (const group of groupsOf(row)) sums.set(group, (sums.get(group) ?? 0) + row.version);
+    }
+    return [...sums].sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  async #expectUsageBy(index: SessionIndex): Promise<void> {
+    const of = async (owner: string | null, groupBy: UsageGroup[]) =>
+      (await index.usage({ owner, from: DAY, to: DAY, groupBy })).map(
+        (row) => [groupBy.map((group) => row[group]).join(" "), row.costNanos] as const,
+      );
+    for (const owner of [null, OWNERS[0] ?? ""]) {
+      expect(await of(owner, ["owner", "model"])).toEqual(
+        this.#usage(owner, (row) => [`${row.owner} m`]),
+      );
+      expect(await of(owner, ["user"])).toEqual(
+        this.#usage(owner, ({ userId }) => (userId === null ? [] : [userId])),
+      );
+      expect(await of(owner, ["tag"])).toEqual(this.#usage(owner, ({ tags }) => tags));
+      const [all] = await of(owner, []);
+      expect(all?.[1]).toBe(this.#usage(owner, () => [""])[0]?.[1] ?? 0);
+    }
+  }
+
   async expectShownBy(index: SessionIndex, queries: ListQuery[]): Promise<void> {
+    await this.#expectUsageBy(index);
     for (const query of queries) expect(await walk(index, query)).toEqual(this.list(query));
     for (const owner of [null, ...OWNERS]) {
       expect(await index.summarize({ owner })).toMatchObject(this.sums(owner));
@@ -210,13 +248,13 @@ test("an index in one database asks no more than lists without databases do", as
   const { queries, database } = recording(env.DB);
   const index = new SessionIndex([{ name: "DB", d1: database, isLeaving: false }]);
   await index.put(aRow(0));
-  expect(queries).toHaveLength(2);
+  expect(queries).toHaveLength(3);
   await index.list({ owner: "owner_0", sort: "createdAt", pageSize: 5 });
-  expect(queries).toHaveLength(4);
+  expect(queries).toHaveLength(5);
   await index.list({ owner: null, sort: "createdAt", pageSize: 5 });
-  expect(queries).toHaveLength(6);
-  await index.summarize({ owner: null });
   expect(queries).toHaveLength(7);
+  await index.summarize({ owner: null });
+  expect(queries).toHaveLength(8);
 });
 
 describe("a change of the databases", () => {
@@ -367,6 +405,7 @@ describe("a change of the databases", () => {
         version: known.version + 1,
         status: "idle",
         totalCostNanos: cost === undefined ? known.totalCostNanos : cost * 1_000_000_000,
+        usageDays: usedUntil(known.version + 1),
         updatedAt: this.#now,
       };
       this.#rows.set(i, row);
@@ -380,7 +419,7 @@ describe("a change of the databases", () => {
     }
 
     /** Writes; if the owner is being moved, when that is over, as an object does. */
-    async #write(act: () => Promise<void>): Promise<void> {
+    async #write(act: () => Promise<unknown>): Promise<void> {
       const isDone = await act().then(
         () => true,
         () => false,

@@ -10,19 +10,23 @@ import {
   skippedBy,
   withCursor,
 } from "./list";
+import { listOwners, type OwnerRow, type OwnersQuery } from "./owners";
 import { Placements } from "./placements";
 import type { SessionRow } from "./schema";
 import {
+  liveSessions,
   type Newest,
   newestBySessionId,
   newestOfConversation,
   type Owners,
   putSession,
   removeSession,
+  setLimited,
 } from "./sessions";
 import { positionOf } from "./sources";
 import { cellsOf, type Summary, summary } from "./stats";
 import type { TotalsQuery } from "./totals";
+import { mergeUsage, type UsageQuery, type UsageRow, usageOf } from "./usage";
 
 /**
  * The index in one or several databases. An owner's sessions are in one of them. What is asked over all owners is asked
@@ -45,8 +49,14 @@ export class SessionIndex {
     return this.#only ?? this.#placements.locate(owner);
   }
 
-  async put(row: SessionRow): Promise<void> {
-    await putSession((await this.locate(row.owner)).d1, row);
+  /** Writes a session's row. Returns whether its owner has limits over many sessions. */
+  async put(row: SessionRow): Promise<{ isLimited: boolean }> {
+    return putSession((await this.locate(row.owner)).d1, row);
+  }
+
+  /** Records whether an owner has limits that concern sessions, in every database. */
+  async setLimited(owner: string, isLimited: boolean): Promise<void> {
+    await Promise.all(this.databases.map(({ d1 }) => setLimited(d1, owner, isLimited)));
   }
 
   async remove(row: SessionRow, now: number): Promise<void> {
@@ -70,6 +80,25 @@ export class SessionIndex {
     const parts = await this.#parts(query);
     const cells = parts.map(({ d1, of }) => cellsOf(d1, { ...query, ...of }));
     return summary((await Promise.all(cells)).flat());
+  }
+
+  async usage(query: UsageQuery): Promise<UsageRow[]> {
+    const parts = await this.#parts(query);
+    const rows = parts.map(({ d1, of }) => usageOf(d1, { ...query, ...of }));
+    return mergeUsage(await Promise.all(rows), query.groupBy);
+  }
+
+  /** Returns the next owners that have had sessions, in their order. */
+  async owners(query: OwnersQuery): Promise<OwnerRow[]> {
+    const parts = await this.#parts({ owner: null });
+    const found = parts.map(({ d1, of }) => listOwners(d1, { ...query, ...of }));
+    const all = (await Promise.all(found)).flat().sort((a, b) => (a.owner < b.owner ? -1 : 1));
+    return all.slice(0, query.limit);
+  }
+
+  /** Returns the ids of an owner's sessions that have not ended: active ones first, and of these the newest first. */
+  async liveSessions(owner: string, limit: number): Promise<string[]> {
+    return liveSessions((await this.locate(owner)).d1, owner, limit);
   }
 
   async conversation(owner: string | null, id: number): Promise<Conversation | null> {

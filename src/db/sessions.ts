@@ -1,5 +1,7 @@
+import { eq } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
-import { agentSessions, type SessionRow, sessionColumns } from "./schema";
+import { agentSessions, limitedOwners, type SessionRow, sessionColumns } from "./schema";
 import { searchTextOf } from "./search";
 
 // One delete of this size stays far below D1's time limit for a query.
@@ -46,6 +48,8 @@ const PURGE = `
     select id from session_tombstones where removed_at < ? order by removed_at limit ?
   )`;
 
+const IS_LIMITED = "select 1 from limited_owners where owner = ?";
+
 const REMOVE = "delete from agent_sessions where id = ? and version <= ?";
 
 /** Values of a config with more characters of JSON than this are left out of the index. */
@@ -63,9 +67,20 @@ export function indexedForm(row: SessionRow): SessionRow {
   return { ...row, config: Object.fromEntries(config) };
 }
 
-/** Writes a session's row. Does nothing if the stored row, or the session's tombstone, is at least as new. */
-export async function putSession(d1: D1Database, row: SessionRow): Promise<void> {
-  await d1.batch(put(d1, row));
+/**
+ * Writes a session's row. Does nothing if the stored row, or the session's tombstone, is at least as new. Returns whether
+ * the owner has limits over many sessions: either those who set them find the row, or its session learns of them here.
+ */
+export async function putSession(d1: D1Database, row: SessionRow): Promise<{ isLimited: boolean }> {
+  const results = await d1.batch([...put(d1, row), d1.prepare(IS_LIMITED).bind(row.owner)]);
+  return { isLimited: (results.at(-1)?.results.length ?? 0) > 0 };
+}
+
+/** Records whether an owner has limits that concern sessions. */
+export async function setLimited(d1: D1Database, owner: string, isLimited: boolean): Promise<void> {
+  const db = drizzle(d1);
+  if (isLimited) await db.insert(limitedOwners).values({ owner }).onConflictDoNothing();
+  else await db.delete(limitedOwners).where(eq(limitedOwners.owner, owner));
 }
 
 /**
@@ -78,6 +93,23 @@ export async function removeSession(d1: D1Database, row: SessionRow, now: number
     d1.prepare(BURY).bind(row.id, row.version, now),
     d1.prepare(REMOVE).bind(row.id, row.version),
   ]);
+}
+
+/** Returns the ids of an owner's sessions that have not ended: active ones first, and of these the newest first. */
+export async function liveSessions(
+  d1: D1Database,
+  owner: string,
+  limit: number,
+): Promise<string[]> {
+  const { results } = await d1
+    .prepare(
+      `select id from agent_sessions indexed by owner_activity where owner = ?1
+         and case status when 'initializing' then 'active' else status end in ('active', 'idle')
+       order by case status when 'initializing' then 'active' else status end, last_activity_at desc limit ?2`,
+    )
+    .bind(owner, limit)
+    .all<{ id: string }>();
+  return results.map(({ id }) => id);
 }
 
 /** Deletes tombstones that are older than an instant, at most 1,000 at a time. Returns the number deleted. */

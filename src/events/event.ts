@@ -73,6 +73,8 @@ export type EventBody =
   | {
       type: "message.completed";
       stopReason: StopReason;
+      /** The limit over many sessions that ended it, such as `owner_daily`; absent for any other end. */
+      limit?: string;
       result: string | null;
       /** The structured result, if the session has an `outputSchema`. */
       output?: unknown;

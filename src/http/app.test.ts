@@ -226,6 +226,8 @@ describe("a refusal", () => {
     ["session_ended", 409, "conflict_error"],
     ["idempotency_mismatch", 409, "conflict_error"],
     ["queue_full", 429, "rate_limit_error"],
+    ["too_many_sessions", 429, "rate_limit_error"],
+    ["spend_limit", 429, "rate_limit_error"],
     ["unavailable", 503, "unavailable_error"],
   ] as const;
 
@@ -239,7 +241,7 @@ describe("a refusal", () => {
     expect(response.status).toBe(status);
     const error = await errorOf(response);
     expect(error).toMatchObject({ type, message: "Because.", messageId: "msg_1" });
-    expect(error.reason).toBe(status === 409 ? code : undefined);
+    expect(error.reason).toBe([409, 429].includes(status) ? code : undefined);
     expect(response.headers.has("Retry-After")).toBe(status === 429);
   });
 });

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { METHODS } from "hono/router";
 import { settings as deployed, type Settings } from "../settings";
 import { randomHex } from "../shared/bytes";
+import { audit } from "./audit";
 import { authenticate } from "./auth";
 import { allowOrigins, refuseOtherSites, safeHeaders } from "./browsers";
 import type { AppEnv } from "./context";
@@ -12,11 +13,13 @@ import { exporting } from "./export";
 import { keys, me } from "./keys";
 import { machines } from "./machines";
 import { messages } from "./messages";
+import { owners } from "./owners";
 import { pool } from "./pool";
 import { schedules } from "./schedules";
 import { sessions } from "./sessions";
 import { shares } from "./shares";
 import { snapshots } from "./snapshots";
+import { usage } from "./usage";
 
 /** Returns the Hono app with every route of the API. */
 export function createApp(settings: Settings = deployed): Hono<AppEnv> {
@@ -46,6 +49,9 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/conversations", conversations)
     .route("/api/keys", keys)
     .route("/api/me", me)
+    .route("/api/owners", owners)
+    .route("/api/usage", usage)
+    .route("/api/audit", audit)
     .route("/api/pool", pool);
 
   return app.notFound((c) => {

@@ -7,7 +7,9 @@ import type { AppContext, AppEnv, Identity } from "./context";
 import { ApiError, notFound, unauthenticated } from "./errors";
 import { accountOfSecret, sessionOfToken, sha256Hex } from "./ids";
 import { KnownKeys } from "./known-keys";
+import { rememberLimitsOf } from "./known-limits";
 import { isJwt, openOidc } from "./oidc";
+import { limitCaller, limitOwner } from "./rate-limits";
 
 const encoder = new TextEncoder();
 
@@ -21,11 +23,13 @@ export const knownKeys = new KnownKeys();
 export const authenticate = (settings: Settings) => {
   const verify = openOidc(settings);
   return createMiddleware<AppEnv>(async (c, next) => {
+    await limitCaller(c, settings, await knownKeyOf(c));
     const identity = await identify(c, settings, verify);
     const { owner, share } = identity;
     const admin = holds(identity.scopes, "admin");
     c.set("identity", identity);
     c.set("caller", { owner, admin, ...(share && { share: share.id }) });
+    await limitOwner(c, settings.OWNER_MAX_REQUESTS_PER_MINUTE);
     if (share) requireShared(c, share.sessionId);
     const scope = scopeOf(c.req.method, c.req.path);
     if (scope !== null && !holds(identity.scopes, scope)) {
@@ -35,11 +39,23 @@ export const authenticate = (settings: Settings) => {
   });
 };
 
+/** Returns the id of the key that a request is sent with, if this isolate knows it. */
+async function knownKeyOf(c: AppContext): Promise<string | undefined> {
+  const secret = bearerOf(c);
+  if (secret === undefined || accountOfSecret(secret) === undefined) return undefined;
+  return knownKeys.idOf(await sha256Hex(secret), Date.now());
+}
+
+const bearerOf = (c: AppContext): string | undefined =>
+  c.req.header("Authorization")?.match(/^bearer +(\S+) *$/i)?.[1];
+
 /** Returns the scope that a request needs; null if every key will do. */
 export function scopeOf(method: string, path: string): Scope | null {
   if (path === "/api/me") return null;
-  if (/^\/api\/keys(\/|$)/.test(path)) return "keys:write";
-  if (path === "/api/sessions/stats/summary") return "usage:read";
+  if (/^\/api\/keys(\/|$)/.test(path) || path === "/api/audit") return "keys:write";
+  if (/^\/api\/owners\/[^/]+\/limits$/.test(path) && method !== "PUT") return "usage:read";
+  if (/^\/api\/owners(\/|$)/.test(path)) return "admin";
+  if (path === "/api/sessions/stats/summary" || path === "/api/usage") return "usage:read";
   return method === "GET" || method === "HEAD" ? "sessions:read" : "sessions:write";
 }
 
@@ -66,8 +82,7 @@ async function identify(
   settings: Settings,
   verify: ReturnType<typeof openOidc>,
 ): Promise<Identity> {
-  const bearer = c.req.header("Authorization")?.match(/^bearer +(\S+) *$/i)?.[1];
-  const secret = bearer ?? (verify ? c.req.header("Cf-Access-Jwt-Assertion") : undefined);
+  const secret = bearerOf(c) ?? (verify ? c.req.header("Cf-Access-Jwt-Assertion") : undefined);
   const token = secret ?? (SAFE.includes(c.req.method) ? c.req.query("token") : undefined);
   const sessionId = token && sessionOfToken(token);
   if (token && sessionId) return byShare(c, sessionId, token);
@@ -82,7 +97,11 @@ async function identify(
 /** Identifies the holder of a key that the API has made. */
 async function byKey(c: AppContext, account: string, secret: string): Promise<Identity> {
   const hash = await sha256Hex(secret);
-  const look = () => callAccount(c.env, account, (object) => object.identify(hash));
+  const look = async (): Promise<Identified> => {
+    const { limits, ...found } = await callAccount(c.env, account, (one) => one.identify(hash));
+    if (found.state === "valid" && limits) rememberLimitsOf(found.key.owner, limits);
+    return found;
+  };
   // What is done with keys outlives the time for which a revoked one may still be known.
   const isAboutKeys = scopeOf(c.req.method, c.req.path) === "keys:write";
   const identified = await (isAboutKeys ? look() : knownKeys.find(hash, look, Date.now()));

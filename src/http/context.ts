@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import type { Actor } from "../account/audit";
 import type { Powers } from "../account/keys";
 import type { Caller } from "../shared/result";
 
@@ -19,3 +20,10 @@ export interface AppEnv {
 
 /** The context of a request. */
 export type AppContext = Context<AppEnv>;
+
+/** Returns who sends a request, as it is recorded. */
+export function actorOf(c: AppContext): Actor {
+  const { owner, via, key } = c.var.identity;
+  const address = c.req.header("CF-Connecting-IP") ?? null;
+  return { owner, via, keyId: key?.id ?? null, address, requestId: c.var.requestId };
+}

@@ -30,6 +30,8 @@ const FAILURES = {
   session_ended: "conflict_error",
   idempotency_mismatch: "conflict_error",
   queue_full: "rate_limit_error",
+  too_many_sessions: "rate_limit_error",
+  spend_limit: "rate_limit_error",
   too_many_schedules: "conflict_error",
   too_many_keys: "conflict_error",
   too_many_shares: "conflict_error",
@@ -94,13 +96,20 @@ export function refusal({ code, message, details = {} }: Failure): ApiError {
     case "conflict_error":
       return new ApiError(type, message, { details: { reason: code, ...details } });
     case "rate_limit_error":
-      return new ApiError(type, message, { details, headers: { "Retry-After": "5" } });
+      return new ApiError(type, message, {
+        details: { reason: code, ...details },
+        headers: { "Retry-After": retryAfter(details.resetsAt) },
+      });
     case "permission_error":
     case "not_found_error":
     case "unavailable_error":
       return new ApiError(type, message, { details });
   }
 }
+
+/** Returns for how many seconds a client should wait: until a limit is reset, or a few. */
+const retryAfter = (resetsAt: string | undefined): string =>
+  String(resetsAt ? Math.max(1, Math.ceil((Date.parse(resetsAt) - Date.now()) / 1_000)) : 5);
 
 /** Returns the API error for a failed message, for a client that waited for it. */
 export function failedMessage({ id, error }: MessageRow): ApiError {

@@ -1,3 +1,4 @@
+import { ACCOUNT_DIGITS, accountOf } from "../account/address";
 import { randomHex, sha256, toHex } from "../shared/bytes";
 
 /** Returns whether a text is a message id. */
@@ -37,12 +38,6 @@ export function sessionOfToken(text: string): string | undefined {
 
 /** Returns whether a text is a key's id. */
 export const isKeyId = (text: string): boolean => /^key_[0-9a-f]{32}$/.test(text);
-
-const ACCOUNT_DIGITS = 20;
-
-/** Returns the name of an owner's account. */
-export const accountOf = async (owner: string): Promise<string> =>
-  (await derivedHex("account", owner)).slice(0, ACCOUNT_DIGITS);
 
 /** Returns the id of a new key of an account: random, or derived from the owner and the `Idempotency-Key`. */
 export async function newKeyId(owner: string, key: string | undefined): Promise<string> {

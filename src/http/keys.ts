@@ -1,12 +1,13 @@
 import { Hono } from "hono";
+import { accountOf } from "../account/address";
 import { grantProblem, type Powers } from "../account/keys";
 import { DEFAULT_SCOPES } from "../account/scopes";
 import { checkToolRules } from "../session/tool-cap";
 import { knownKeys } from "./auth";
 import { callAccount, unwrap } from "./call";
-import type { AppContext, AppEnv } from "./context";
+import { type AppContext, type AppEnv, actorOf } from "./context";
 import { ApiError, invalid, notFound } from "./errors";
-import { accountOf, accountOfKeyId, isKeyId, newKeyId, newSecret, sha256Hex } from "./ids";
+import { accountOfKeyId, isKeyId, newKeyId, newSecret, sha256Hex } from "./ids";
 import { idempotencyKey, readBody, readQuery } from "./parse";
 import { ListKeys } from "./queries";
 import { CreateKey, RotateKey } from "./schemas";
@@ -31,7 +32,9 @@ export const keys = new Hono<AppEnv>()
     const id = await newKeyId(owner, idempotencyKey(c));
     const { secret, hash } = await aSecret(accountOfKeyId(id));
     const spec = { id, owner, name, hash, ...powers };
-    const key = await callAccount(c.env, accountOfKeyId(id), (account) => account.createKey(spec));
+    const key = await callAccount(c.env, accountOfKeyId(id), (account) =>
+      account.createKey(spec, actorOf(c)),
+    );
     return c.json({ ...keyView(unwrap(key)), key: secret }, 201);
   })
 
@@ -55,14 +58,16 @@ export const keys = new Hono<AppEnv>()
     const { secret, hash } = await aSecret(account);
     const { scopes, tools, expiresAt } = c.var.identity;
     const rotation = { hash, graceMs, by: { scopes, tools, expiresAt } };
-    const rotated = await callAccount(c.env, account, (object) => object.rotateKey(id, rotation));
+    const rotated = await callAccount(c.env, account, (object) =>
+      object.rotateKey(id, rotation, actorOf(c)),
+    );
     knownKeys.forget(id);
     return c.json({ ...keyView(unwrap(rotated)), key: secret });
   })
 
   .delete("/:keyId", async (c) => {
     const { id, account } = await keyOf(c);
-    unwrap(await callAccount(c.env, account, (object) => object.revokeKey(id)));
+    unwrap(await callAccount(c.env, account, (object) => object.revokeKey(id, actorOf(c))));
     knownKeys.forget(id);
     return c.body(null, 204);
   });

@@ -1,6 +1,9 @@
 import { z } from "zod";
+import { AUDITED } from "../account/audit";
 import { readCursor, SORTS, type Sort } from "../db/cursor";
 import { PATTERNS, STATUSES } from "../db/schema";
+import { USAGE_GROUPS } from "../db/usage";
+import { dayOf } from "../shared/days";
 
 // Each tag is a parameter of the index's query, and D1 allows at most a hundred.
 const MAX_TAGS = 20;
@@ -113,6 +116,46 @@ export const ListKeys = z.strictObject({
   cursor: integer(1, Number.MAX_SAFE_INTEGER).optional(),
   limit: integer(1, 100).default(50),
 });
+
+/** An owner in a path. */
+export const Owner = z.string().min(1).max(255);
+
+/** `GET /api/owners` */
+export const ListOwners = z.strictObject({
+  cursor: z.string().max(255).default(""),
+  limit: integer(1, 100).default(50),
+});
+
+/** `GET /api/audit` */
+export const ReadAudit = z.strictObject({
+  owner: Owner.optional(),
+  action: z.enum(AUDITED).optional(),
+  cursor: integer(1, Number.MAX_SAFE_INTEGER).optional(),
+  limit: integer(1, 100).default(50),
+});
+
+const DAY_MS = 86_400_000;
+const DEFAULT_DAYS = 30;
+const date = z.iso.date("must be a date: YYYY-MM-DD");
+
+/** `GET /api/usage` */
+export const ReadUsage = z
+  .strictObject({
+    owner: Owner.optional(),
+    from: date.optional(),
+    to: date.optional(),
+    groupBy: commaList(z.enum(USAGE_GROUPS)).default(["day"]),
+  })
+  .refine(({ groupBy }) => !(groupBy.includes("user") && groupBy.includes("tag")), {
+    path: ["groupBy"],
+    error: "can't have both user and tag: choose one",
+  })
+  .transform(({ owner, groupBy, from, to = dayOf(Date.now()) }) => ({
+    owner,
+    groupBy: [...new Set(groupBy)],
+    from: from ?? dayOf(Date.parse(to) - (DEFAULT_DAYS - 1) * DAY_MS),
+    to,
+  }));
 
 /** The seq of the last event that a reader has received. */
 export const Seq = integer(0, Number.MAX_SAFE_INTEGER);

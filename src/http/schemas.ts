@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { GivenLimits } from "../account/limits";
 import { SCOPES } from "../account/scopes";
 import { PATTERNS } from "../db/schema";
 import { defaultProviderOf } from "../session/deployment";
@@ -231,6 +232,20 @@ export const RotateKey = z
   .strictObject({ graceMs: z.int().min(0).max(MAX_GRACE_MS).default(0) })
   .prefault({});
 
+const count = z.int().min(0).max(1_000_000_000).nullish();
+
+/** `PUT /api/owners/:owner/limits`. Null is none; what is absent is as the deployment's settings have it. */
+export const PutLimits = z.strictObject({
+  maxActiveSessions: count,
+  maxRunningMessages: count,
+  maxDailyUsd: budgetUsd.nullish(),
+  maxMonthlyUsd: budgetUsd.nullish(),
+  maxRequestsPerMinute: count,
+  perUser: z
+    .strictObject({ maxActiveSessions: count, maxDailyUsd: budgetUsd.nullish() })
+    .optional(),
+});
+
 /** `POST /api/sessions/:id/shares` */
 export const CreateShare = z.strictObject({
   access: z.enum(["read", "write"]),
@@ -280,6 +295,29 @@ export function sessionPatch(request: z.output<typeof PatchSession>): SessionPat
   }).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given);
 }
+
+/** Returns limits as the account has them, without those that are absent. */
+export function givenLimits({
+  maxDailyUsd,
+  maxMonthlyUsd,
+  perUser,
+  ...counts
+}: z.output<typeof PutLimits>): GivenLimits {
+  return withoutAbsent({
+    ...counts,
+    maxDailyNanos: maxDailyUsd === undefined ? undefined : nanos(maxDailyUsd),
+    maxMonthlyNanos: maxMonthlyUsd === undefined ? undefined : nanos(maxMonthlyUsd),
+    perUser:
+      perUser &&
+      withoutAbsent({
+        maxActiveSessions: perUser.maxActiveSessions,
+        maxDailyNanos: perUser.maxDailyUsd === undefined ? undefined : nanos(perUser.maxDailyUsd),
+      }),
+  });
+}
+
+const withoutAbsent = <T extends object>(fields: T) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
 /** Returns the argument of the object's RPC method for a message. */
 export function messageRequest(

@@ -1,12 +1,14 @@
 import { Hono } from "hono";
+import { concernSessions } from "../account/limits";
 import { indexOf } from "../session/deployment";
 import { capTools } from "../session/tool-cap";
 import { checkConfig } from "../session/validate-config";
-import type { Settings } from "../settings";
+import { defaultLimitsOf, type Settings } from "../settings";
 import { callSession } from "./call";
-import type { AppEnv } from "./context";
+import { type AppEnv, actorOf } from "./context";
 import { ApiError, invalid } from "./errors";
 import { hashOf, newSessionId } from "./ids";
+import { limitsOf } from "./known-limits";
 import { fromIndex, ownerSeenBy } from "./lists";
 import { byteLength, idempotencyKey, readBody, readQuery } from "./parse";
 import { ListSessions, StatsSummary } from "./queries";
@@ -39,7 +41,9 @@ export const sessions = (settings: Settings) =>
       const id = await newSessionId(c.var.caller.owner, key);
       const requestHash =
         key === undefined ? null : await hashOf(tools === null ? request : { ...request, config });
-      const spec = { ...sessionSpec(request, { id, requestHash }, settings), config };
+      const limits = await limitsOf(c.env, c.var.caller.owner);
+      const limited = concernSessions(limits) || concernSessions(defaultLimitsOf(settings));
+      const spec = { ...sessionSpec(request, { id, requestHash }, settings), config, limited };
       const row = await callSession(c, (s, caller) => s.create(caller, spec), { id });
       return c.json(sessionView(row), 201);
     })
@@ -76,12 +80,13 @@ export const sessions = (settings: Settings) =>
     })
 
     .delete("/:id", async (c) => {
-      await callSession(c, (s, caller) => s.remove(caller));
+      await callSession(c, (s, caller) => s.remove(caller, actorOf(c)));
       return c.body(null, 204);
     })
 
     .post("/:id/terminate", async (c) => {
-      const { reason, ...options } = await readBody(c, Terminate);
+      const { reason, discardWorkspace } = await readBody(c, Terminate);
+      const options = { discardWorkspace, by: actorOf(c) };
       const row = await callSession(c, (s, caller) => s.terminate(caller, reason, options));
       return c.json(sessionView(row));
     })

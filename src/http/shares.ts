@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { callSession, sessionIdOf } from "./call";
-import type { AppEnv } from "./context";
+import { type AppEnv, actorOf } from "./context";
 import { notFound } from "./errors";
 import { isShareId, newShareId, newShareToken, sha256Hex } from "./ids";
 import { idempotencyKey, readBody } from "./parse";
@@ -19,7 +19,7 @@ export const shares = new Hono<AppEnv>()
       hash: await sha256Hex(token),
       description: description ?? null,
     };
-    const share = await callSession(c, (s, caller) => s.addShare(caller, request));
+    const share = await callSession(c, (s, caller) => s.addShare(caller, request, actorOf(c)));
     const url = new URL(`/api/sessions/${sessionId}?token=${token}`, c.req.url).href;
     return c.json({ ...shareView(share), token, url }, 201);
   })
@@ -32,6 +32,6 @@ export const shares = new Hono<AppEnv>()
   .delete("/:id/shares/:shareId", async (c) => {
     const shareId = c.req.param("shareId");
     if (!isShareId(shareId)) throw notFound("share link");
-    await callSession(c, (s, caller) => s.removeShare(caller, shareId));
+    await callSession(c, (s, caller) => s.removeShare(caller, shareId, actorOf(c)));
     return c.body(null, 204);
   });

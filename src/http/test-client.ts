@@ -46,6 +46,7 @@ export function aClient(settings: Settings = local, headers: Record<string, stri
     post: (path: string, body?: unknown, options?: RequestOptions) =>
       send("POST", path, { ...options, body }),
     patch: (path: string, body: unknown) => send("PATCH", path, { body }),
+    put: (path: string, body: unknown) => send("PUT", path, { body }),
     delete: (path: string) => send("DELETE", path),
     /** Creates a session with the pattern `long-running` by default. */
     create: async (body: object = {}) => {

@@ -38,6 +38,7 @@ const aSession = (overrides: Partial<SessionRow> = {}): SessionRow => ({
   numTurns: 3,
   toolsUsed: ["Read"],
   usage: {},
+  usageDays: {},
   maxIdleTimeMs: null,
   maxLifetimeMs: 86_400_000,
   maxBudgetNanos: 500_000_000,
@@ -57,6 +58,7 @@ const aMessage = (overrides: Partial<MessageRow> = {}): MessageRow => ({
   agent: null,
   status: "queued",
   stopReason: null,
+  limit: null,
   result: null,
   output: null,
   error: null,
@@ -115,7 +117,7 @@ describe("sessionView", () => {
 describe("messageView", () => {
   it("is flat", () => {
     const fields =
-      "messageId sessionId prompt agent status stopReason result output error cost tokens usage " +
+      "messageId sessionId prompt agent status stopReason limit result output error cost tokens usage " +
       "numTurns toolsUsed durationMs createdAt startedAt endedAt";
     expect(Object.keys(messageView(aMessage()))).toEqual(fields.split(" "));
   });

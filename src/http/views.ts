@@ -1,6 +1,11 @@
+import type { AuditEntry } from "../account/audit";
 import type { Key } from "../account/keys";
+import type { OwnerLimits } from "../account/limits";
+import type { AccountUse } from "../account/rpc";
 import type { Conversation } from "../db/conversations";
+import type { OwnerRow } from "../db/owners";
 import type { SessionRow, UsageByModel } from "../db/schema";
+import type { UsageGroup, UsageRow } from "../db/usage";
 import type { Usage } from "../events/event";
 import type { MessageRow, ScheduleRow, ShareRow, SnapshotRow } from "../session/rpc";
 import { dollars } from "../shared/money";
@@ -55,6 +60,82 @@ export const keyView = (key: Key) => ({
   revokedAt: instant(key.revokedAt),
 });
 
+/** Returns the JSON of an owner's limits in the API. */
+export const limitsView = ({
+  maxDailyNanos,
+  maxMonthlyNanos,
+  perUser,
+  ...limits
+}: OwnerLimits) => ({
+  maxActiveSessions: limits.maxActiveSessions,
+  maxRunningMessages: limits.maxRunningMessages,
+  maxDailyUsd: dollarsOf(maxDailyNanos),
+  maxMonthlyUsd: dollarsOf(maxMonthlyNanos),
+  maxRequestsPerMinute: limits.maxRequestsPerMinute,
+  perUser: {
+    maxActiveSessions: perUser.maxActiveSessions,
+    maxDailyUsd: dollarsOf(perUser.maxDailyNanos),
+  },
+});
+
+const dollarsOf = (nanos: number | null): number | null => (nanos === null ? null : dollars(nanos));
+
+/** Returns the JSON of an entry of the audit log in the API. */
+export const auditView = ({ by, at, ...entry }: AuditEntry) => {
+  const { requestId, address, ...who } = by;
+  return { ...entry, at: instant(at), by: who, address, requestId };
+};
+
+/** Returns the JSON of an owner in the API. */
+export const ownerView = (row: OwnerRow) => ({
+  owner: row.owner,
+  sessions: row.sessions,
+  activeSessions: row.liveSessions,
+  totalCost: dollars(row.costNanos),
+  totalTokens: row.tokens,
+  monthCost: dollars(row.monthNanos),
+});
+
+/** What was spent, and what is held for calls, in nano-dollars. */
+export type Spent = NonNullable<AccountUse["used"]>["day"];
+
+/** Returns the JSON of what is used now in the API. */
+export function nowView(
+  { activeSessions, runningMessages, day, month }: NonNullable<AccountUse["used"]>,
+  limits: OwnerLimits | null,
+  resets: { dayAt: number; monthAt: number },
+) {
+  const spent = ({ spentNanos, heldNanos }: Spent, max: number | null, at: number) => ({
+    spentUsd: dollars(spentNanos),
+    heldUsd: dollars(heldNanos),
+    maxUsd: dollarsOf(max),
+    resetsAt: instant(at),
+  });
+  return {
+    activeSessions,
+    runningMessages,
+    day: spent(day, limits?.maxDailyNanos ?? null, resets.dayAt),
+    month: spent(month, limits?.maxMonthlyNanos ?? null, resets.monthAt),
+  };
+}
+
+/** Returns the JSON of usage in the API: what it is grouped by, and the amounts. */
+export function usageRowView(row: UsageRow, groupBy: readonly UsageGroup[]) {
+  const { costNanos, inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens } = row;
+  return {
+    ...Object.fromEntries(groupBy.map((group) => [NAMES[group], row[group]])),
+    cost: dollars(costNanos),
+    tokens: tokensOf(row),
+    ...{ inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens },
+    webSearchRequests: row.webSearchRequests,
+  };
+}
+
+/** The names of groups in the API, where a user is a `userId`. */
+const NAMES = {
+  ...{ day: "day", owner: "owner", user: "userId", model: "model", pattern: "pattern", tag: "tag" },
+} satisfies Record<UsageGroup, string>;
+
 /** Returns the JSON of a share link in the API. */
 export const shareView = (row: ShareRow) => ({
   id: row.id,
@@ -83,6 +164,7 @@ export function messageView(row: MessageRow) {
     agent: row.agent,
     status: row.status,
     stopReason: row.stopReason,
+    limit: row.limit,
     result: row.result,
     output: row.output,
     error: row.error,

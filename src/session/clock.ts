@@ -1,9 +1,12 @@
 import { errorText, log } from "../shared/log";
+import type { AccountLink } from "./account-link";
+import type { AuditOutbox } from "./audit-outbox";
 import type { Breaker } from "./breaker";
 import type { SessionContext } from "./context";
 import type { CrashGuard } from "./crash-guard";
 import type { Outbox } from "./outbox";
 import { dueDeadline, keepsAlarm, needsHeartbeat, nextAlarm } from "./rules/deadlines";
+import { waitsForWork } from "./transactions/leases";
 import { hasDueSchedule, runDueSchedules, schedulesWait } from "./transactions/schedules";
 import { applyDeadline } from "./transactions/session";
 import { timingOf } from "./transactions/session-row";
@@ -13,6 +16,8 @@ export interface ClockDeps {
   breaker: Breaker;
   guard: CrashGuard;
   outbox: Outbox;
+  account: AccountLink;
+  audits: AuditOutbox;
   /** Starts and stops work as the session's state requires, which resumes work that was lost with an earlier object. */
   drive(): void;
 }
@@ -76,16 +81,22 @@ export class Clock {
    */
   async doDue(): Promise<void> {
     const { store } = this.#context;
-    const { guard, outbox, drive } = this.#deps;
+    const { guard, outbox, account, audits, drive } = this.#deps;
     try {
       const work = async () => {
         this.#runDeadlineAndSchedules();
         drive();
-        await outbox.drainDue(Date.now());
+        await Promise.all([
+          outbox.drainDue(Date.now()),
+          account.reportDue(Date.now()),
+          audits.drainDue(Date.now()),
+        ]);
       };
       if (this.#isAnythingDue(Date.now())) await guard.attempt("alarm", work);
       // Also if nothing is due, or due work is paused: lost work does not wait for that.
       if (store.exists()) drive();
+      // The account says when a waiting message may start. It is asked again, since that may have been lost.
+      if (store.exists() && waitsForWork(store)) await account.report();
     } catch (error) {
       this.logFailure(error);
     }

@@ -3,6 +3,9 @@ import type { Sandbox } from "../sandbox/sandbox";
 import type { SessionStore } from "./storage/store";
 import type { OpenReply } from "./transactions/turns";
 
+/** Whether money was lent: enough, not enough, or not enough until other sessions give some back. */
+export type Lent = "granted" | "short" | "scarce";
+
 /** The context that the parts of a session share. The session's object creates it. */
 export interface SessionContext {
   /** The session's id, for logs. It is known before the session exists. */
@@ -21,6 +24,8 @@ export interface SessionContext {
   /** Sends an event that is not stored to the session's subscribers. */
   publish(event: LiveEvent): void;
   waitUntil(work: Promise<unknown>): void;
+  /** Asks the account of the session's owner for money that a call needs besides the session's lease, in nano-dollars. */
+  lend(needNanos: number, signal: AbortSignal): Promise<Lent>;
   /** Returns the session's sandbox, as its tools use it. */
   sandbox(): Sandbox;
 }

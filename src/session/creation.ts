@@ -1,6 +1,7 @@
 import { takeWarmSandbox } from "../pool/client";
 import { openSandbox } from "../sandbox/providers";
 import { type Caller, ok, type Result, refuse, refuseReusedKey } from "../shared/result";
+import type { AccountLink } from "./account-link";
 import type { SessionContext } from "./context";
 import { sandboxOptions } from "./machines";
 import type { SessionSpec } from "./rpc";
@@ -14,6 +15,7 @@ import { createSession } from "./transactions/session";
 export interface CreationDeps {
   sessionEnv: SessionEnv;
   restore: SessionRestore;
+  account: AccountLink;
 }
 
 /**
@@ -27,7 +29,10 @@ export async function create(
   deps: CreationDeps,
 ): Promise<Result<null>> {
   const { store, commit } = context;
-  const { restore } = deps;
+  const { restore, account } = deps;
+  // Asked first: what is refused must have taken nothing.
+  const member = store.exists() ? null : await account.claim(caller.owner, given);
+  if (member && "failure" in member) return member;
   const spec = store.exists() ? given : await withWarmSandbox(context.env, given);
   const { id, config } = spec;
   const isEmpty = resumeSourceOf(spec) === null;
@@ -37,18 +42,20 @@ export async function create(
   while (restore.busy) await restore.settle();
   if (store.exists()) return repeat(spec, context, deps);
   const { start } = openSandbox(context.env, newState(spec, 0).sandbox, sandboxOptions);
-  const beginning = { caller, spec, requestHash, starts: start !== undefined };
+  const beginning = { caller, spec, requestHash, member, starts: start !== undefined };
   if (isEmpty) {
     commit((now) => createSession(store, { ...beginning, env, source: null }, now));
     return ok(null);
   }
-  return restore.make(caller, spec, ({ sessionId, manifest }, env, done) => {
+  const made = await restore.make(caller, spec, ({ sessionId, manifest }, env, done) => {
     const source = { sessionId, createdAt: manifest.createdAt };
     commit((now) => {
       createSession(store, { ...beginning, env, source }, now);
       done();
     });
   });
+  if (!made.ok && member) await account.unclaim(caller.owner, spec, member);
+  return made;
 }
 
 /** Returns the spec, with a sandbox of the warm pool if one is available. */

@@ -1,3 +1,6 @@
+import type { Actor } from "../account/audit";
+import type { SpendLimit } from "../account/limits";
+import type { AccountMember } from "../account/rpc";
 import type { Pattern, SessionRow } from "../db/schema";
 import type { Prompt, PublicError, SessionEvent, StopReason, Usage } from "../events/event";
 import type { Egress, EnvValue } from "../sandbox/egress";
@@ -73,6 +76,8 @@ export interface SessionSpec {
   userId: string | null;
   /** Identifies the request, to recognize a repeat with the same `Idempotency-Key`; null if it has no such key. */
   requestHash: string | null;
+  /** Whether its owner has limits over many sessions, so that it has to ask the owner's account. */
+  limited?: boolean;
   /** The id of a sandbox from the warm pool. If absent, the sandbox has the session's id. */
   sandboxId?: string;
 }
@@ -108,6 +113,8 @@ export interface MessageRow {
   agent: string | null;
   status: MessageStatus;
   stopReason: StopReason | null;
+  /** The limit over many sessions that ended it, with the stop reason `budget_limit`; null for any other end. */
+  limit: SpendLimit | null;
   result: string | null;
   output: unknown;
   error: PublicError | null;
@@ -192,7 +199,8 @@ export interface EventPage {
 }
 
 /**
- * The RPC interface of a session object. Calls on behalf of a client have a `caller`. If the caller may not access the
+ * The RPC interface of a session object. Calls on behalf of a client have a `caller`. `by` is the caller as the audit log
+ * has it: without it, nothing is recorded. If the caller may not access the
  * session, the result is `not_found`, as for an id that does not exist.
  *
  * `fetch` subscribes to events: `GET https://session/events?after=<seq>&message=<id>`, with the caller as JSON in the
@@ -205,7 +213,7 @@ export interface EventPage {
  * `fetch` also receives the model calls of the session's Claude Code process, at `https://session/model/v1/messages`.
  * Other paths below `/model/` are not found. Only requests from the session's own container may be forwarded to it.
  */
-export interface SessionRpc {
+export interface SessionRpc extends AccountMember {
   /** Creates the session. A repeat with the same `requestHash` returns the session. */
   create(caller: Caller, spec: SessionSpec): Promise<Result<SessionRow>>;
   /** Returns the session's row. */
@@ -235,7 +243,7 @@ export interface SessionRpc {
   terminate(
     caller: Caller,
     reason: string,
-    options?: { discardWorkspace?: boolean },
+    options?: { discardWorkspace?: boolean; by?: Actor },
   ): Promise<Result<SessionRow>>;
   /** Creates a schedule. A repeat with the same `id` and `requestHash` returns the first one. */
   addSchedule(caller: Caller, request: ScheduleRequest): Promise<Result<ScheduleRow>>;
@@ -250,11 +258,11 @@ export interface SessionRpc {
   /** Removes a schedule. Messages that it has sent are kept. */
   removeSchedule(caller: Caller, scheduleId: string): Promise<Result<null>>;
   /** Makes a share link. A repeat with the same `id` and `hash` returns it. */
-  addShare(caller: Caller, request: ShareRequest): Promise<Result<ShareRow>>;
+  addShare(caller: Caller, request: ShareRequest, by?: Actor): Promise<Result<ShareRow>>;
   /** Returns the share links that can be used, in the order in which they were made. */
   shares(caller: Caller): Promise<Result<ShareRow[]>>;
   /** Revokes a share link: streams of it break off. Idempotent. */
-  removeShare(caller: Caller, shareId: string): Promise<Result<null>>;
+  removeShare(caller: Caller, shareId: string, by?: Actor): Promise<Result<null>>;
   /** Returns the owner and the share link with the hash of a token; null if there is none that can be used. */
   share(hash: string): Promise<{ owner: string; share: ShareRow } | null>;
   /** Takes a snapshot of transcript and workspace. Refused while a message runs. */
@@ -264,7 +272,7 @@ export interface SessionRpc {
   /** Stores a copy at a key of the snapshot bucket, for another session that starts from this one. */
   copyTo(caller: Caller, key: string): Promise<Result<null>>;
   /** Ends the session if it has not ended, then deletes it. */
-  remove(caller: Caller): Promise<Result<null>>;
+  remove(caller: Caller, by?: Actor): Promise<Result<null>>;
   /**
    * For maintenance, which has no caller: runs what is due, compares the index's row with the session, and updates the
    * index if the row is `wrong`. Returns `removed` if the session is deleted, and `unknown` if it does not exist.

@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Actor } from "../account/audit";
 import type { SessionRow } from "../db/schema";
 import { indexedForm } from "../db/sessions";
 import { isMessageEnd } from "../events/event";
@@ -6,6 +7,8 @@ import type { Egress } from "../sandbox/egress";
 import { type Grant, grantOf } from "../sandbox/transfers";
 import { equalSecrets } from "../shared/bytes";
 import { type Caller, ok, type Refusal, type Result, refuse } from "../shared/result";
+import { AccountLink } from "./account-link";
+import { AuditOutbox } from "./audit-outbox";
 import { Breaker } from "./breaker";
 import { ClaudeCode } from "./claude-code/claude-code";
 import { Clock } from "./clock";
@@ -39,10 +42,10 @@ import { SessionEnv } from "./session-env";
 import { SessionRestore } from "./snapshots/restore-session";
 import { Snapshots } from "./snapshots/snapshots";
 import { parseLogged } from "./storage/event-log";
-import type { StoredMessage } from "./storage/messages";
 import { SessionStore } from "./storage/store";
 import { Subscribers } from "./subscribers";
 import { reportEvent } from "./telemetry";
+import { auditEnd } from "./transactions/audit";
 import { acceptMessage, interruptMessage } from "./transactions/messages";
 import {
   addSchedule,
@@ -58,7 +61,7 @@ import {
   updateSession,
 } from "./transactions/session";
 import { rowsEqual, toSessionRow } from "./transactions/session-row";
-import { addShare, isShareOpen, openShare, shareRows } from "./transactions/shares";
+import { addShare, isShareOpen, openShare, removeShare, shareRows } from "./transactions/shares";
 import { change } from "./transactions/state";
 import type { OpenReply } from "./transactions/turns";
 
@@ -86,10 +89,17 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     publish: (event) => this.#subscribers.showLive(event),
     waitUntil: (work) => this.ctx.waitUntil(work),
     sandbox: () => this.#container.sandbox(),
+    lend: (needNanos, signal) => this.#account.lend(needNanos, signal),
   };
   readonly #breaker = new Breaker(this.ctx.storage.kv);
   readonly #guard = new CrashGuard(this.ctx.storage, this.ctx.id.name);
   readonly #subscribers = new Subscribers(this.ctx);
+  readonly #account = new AccountLink(this.#context, {
+    reschedule: () => this.#clock.planAlarm(),
+  });
+  readonly #audits = new AuditOutbox(this.#context, {
+    reschedule: () => this.#clock.planAlarm(),
+  });
   readonly #sessionEnv = new SessionEnv(this.#context);
   readonly #container = new ContainerLifecycle(this.#context);
   readonly #snapshots = new Snapshots(this.#context, this.#sessionEnv);
@@ -102,7 +112,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     claudeCode: this.#claudeCode,
   });
   readonly #outbox = new Outbox(this.#store, {
-    put: (row) => indexOf(this.env).put(row),
+    put: async (row) => {
+      const { isLimited } = await indexOf(this.env).put(row);
+      if (isLimited) this.#account.enrol();
+    },
     remove: (row) => indexOf(this.env).remove(row, Date.now()),
     forget: () => this.#erase(),
     reschedule: () => this.#clock.planAlarm(),
@@ -111,11 +124,16 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     breaker: this.#breaker,
     guard: this.#guard,
     outbox: this.#outbox,
+    account: this.#account,
+    audits: this.#audits,
     drive: () => this.#drive(),
   });
 
   async create(caller: Caller, spec: SessionSpec): Promise<Result<SessionRow>> {
-    const deps = { sessionEnv: this.#sessionEnv, restore: this.#restore };
+    const deps = {
+      ...{ sessionEnv: this.#sessionEnv, restore: this.#restore },
+      account: this.#account,
+    };
     const created = await create(caller, spec, this.#context, deps);
     return created.ok ? this.#rowOnceIndexed() : created;
   }
@@ -140,14 +158,11 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   }
 
   async send(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>> {
-    return this.#enter(caller, () => {
-      const accepted = this.#accept(request);
-      return accepted.ok ? ok(this.#row(request.id)) : accepted;
-    });
+    return this.#accept(caller, request, () => ok(this.#row(request.id)));
   }
 
   async ask(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>> {
-    const accepted = await this.#enter(caller, () => this.#accept(request));
+    const accepted = await this.#accept(caller, request, () => ok(null));
     if (!accepted.ok) return accepted;
     // Read again: the breaker may have ended it since.
     if (this.#store.messages.get(request.id)?.endedAt === null) {
@@ -161,9 +176,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     request: MessageRequest,
     after: number,
   ): Promise<Result<ReadableStream>> {
-    return this.#enter(caller, () => {
-      const accepted = this.#accept(request);
-      if (!accepted.ok) return accepted;
+    return this.#accept(caller, request, () => {
       const wanted = { after, messageId: request.id, share: caller.share };
       return ok(this.#subscribers.read(this.#store, this.#drafts, wanted));
     });
@@ -212,10 +225,12 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async terminate(
     caller: Caller,
     reason: string,
-    options: { discardWorkspace?: boolean } = {},
+    options: { discardWorkspace?: boolean; by?: Actor } = {},
   ): Promise<Result<SessionRow>> {
     return this.#enter(caller, async () => {
       this.#commit((now) => {
+        const { lifecycle } = this.#store.state;
+        if (!isEnded(lifecycle)) auditEnd(this.#store, "session.terminated", options.by, now);
         terminateSession(this.#store, "terminated", reason, this.#drafts, now);
         if (options.discardWorkspace) discardWorkspace(this.#store, now);
       });
@@ -249,17 +264,19 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     );
   }
 
-  async addShare(caller: Caller, request: ShareRequest): Promise<Result<ShareRow>> {
-    return this.#enter(caller, () => this.#commit((now) => addShare(this.#store, request, now)));
+  async addShare(caller: Caller, request: ShareRequest, by?: Actor): Promise<Result<ShareRow>> {
+    return this.#enter(caller, () =>
+      this.#commit((now) => addShare(this.#store, request, by, now)),
+    );
   }
 
   async shares(caller: Caller): Promise<Result<ShareRow[]>> {
     return this.#enter(caller, () => ok(shareRows(this.#store, Date.now())));
   }
 
-  async removeShare(caller: Caller, shareId: string): Promise<Result<null>> {
+  async removeShare(caller: Caller, shareId: string, by?: Actor): Promise<Result<null>> {
     return this.#enter(caller, () => {
-      this.#commit(() => this.#store.shares.remove(shareId));
+      this.#commit((now) => removeShare(this.#store, shareId, by, now));
       this.#subscribers.cutOff(shareId);
       return ok(null);
     });
@@ -283,9 +300,12 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return this.#enter(caller, () => this.#snapshots.copyTo(key));
   }
 
-  async remove(caller: Caller): Promise<Result<null>> {
+  async remove(caller: Caller, by?: Actor): Promise<Result<null>> {
     return this.#enter(caller, async () => {
-      this.#commit((now) => markDeleted(this.#store, this.#drafts, now));
+      this.#commit((now) => {
+        auditEnd(this.#store, "session.deleted", by, now);
+        markDeleted(this.#store, this.#drafts, now);
+      });
       await this.#worker.stopped();
       await this.#outbox.drain(INDEX_WAIT_MS);
       return ok(null);
@@ -298,6 +318,13 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   async needsMachine(machineId: string): Promise<MachineNeed> {
     return this.#container.needOf(machineId);
+  }
+
+  async reportToAccount(): Promise<boolean> {
+    if (!this.#store.exists()) return false;
+    if (!isEnded(this.#store.state.lifecycle)) this.#account.enrol();
+    await this.#account.report();
+    return this.#store.exists();
   }
 
   async ownsMachine(token: string): Promise<boolean> {
@@ -403,15 +430,31 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return !this.#store.exists() || this.#store.state.removed;
   }
 
-  #accept(request: MessageRequest): Result<StoredMessage> {
-    if (!model) return refuse("unavailable", NO_MODEL.message);
-    return this.#commit((now) => acceptMessage(this.#store, request, this.#drafts, now));
+  /** Accepts a message and returns what `then` returns. Asks the owner's account first, if the session has to. */
+  #accept<T>(
+    caller: Caller,
+    request: MessageRequest,
+    then: () => Result<T>,
+    isAdmitted = false,
+  ): Promise<Result<T>> {
+    return this.#enter(caller, async () => {
+      if (!model) return refuse("unavailable", NO_MODEL.message);
+      const asked = isAdmitted ? undefined : this.#account.admit(request.id);
+      // Meanwhile the session may have changed, so it is entered again.
+      if (asked) return (await asked) ?? this.#accept(caller, request, then, true);
+      const accepted = this.#commit((now) =>
+        acceptMessage(this.#store, request, this.#drafts, now),
+      );
+      return accepted.ok ? then() : accepted;
+    });
   }
 
   /** Starts and stops work on the message and the container, as the session's state requires. */
   #drive(): void {
     this.#worker.drive();
     this.#container.drive();
+    this.#account.drive();
+    this.#audits.drive();
   }
 
   /** Returns the session's current row after the index has it, or after `INDEX_WAIT_MS`. */
@@ -487,6 +530,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   /** Deletes everything of the session, including its container and snapshots. */
   async #erase(): Promise<void> {
+    await this.#audits.finish();
+    await this.#account.finish();
     await this.#container.erase();
     await this.#snapshots.removeAll();
     await this.ctx.storage.deleteAll();

@@ -15,6 +15,8 @@ export type FailureCode =
   | "session_ended"
   | "idempotency_mismatch"
   | "queue_full"
+  | "too_many_sessions"
+  | "spend_limit"
   | "too_many_schedules"
   | "too_many_keys"
   | "too_many_shares"

@@ -1,6 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, expect, it, vi } from "vitest";
+import { NO_USAGE } from "../agent/pricing/usage";
 import { aSessionRow, putSessions } from "../testing/rows";
 import {
   ALICE,
@@ -114,6 +115,8 @@ it("a session writes and reads no more rows than the simulation assumes", DISTUR
   expect(index.written).toBeGreaterThan(0);
 });
 
+const USED = { "claude-sonnet-5-5": { ...NO_USAGE, inputTokens: 12_345, costNanos: 8_222_500 } };
+
 it("a session takes no more bytes of the index than the simulation assumes", async () => {
   const size = async () => (await env.DB.prepare("SELECT 1").run()).meta.size_after;
   const rows = Array.from({ length: 1_000 }, (_, n) =>
@@ -124,6 +127,8 @@ it("a session takes no more bytes of the index than the simulation assumes", asy
       userId: `user_${n % 50}`,
       conversationId: n,
       description: "some words that describe it",
+      usage: USED,
+      usageDays: { "2026-11-20": USED },
     }),
   );
   await putSessions(env.DB, rows.slice(0, 100));

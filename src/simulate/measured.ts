@@ -4,8 +4,8 @@
 /** Rows that the index writes, for a session with a user, a conversation, a description and two tags. */
 export const INDEX_ROWS = {
   create: 25,
-  /** After a turn: cost, tokens and last activity changed. */
-  update: 12,
+  /** After a turn: cost, tokens, last activity and five sums of usage: of the owner, the user, both tags and all owners. */
+  update: 17,
   /** Also the status: it fell asleep, woke or ended. */
   status: 30,
   remove: 33,
@@ -24,13 +24,13 @@ export const OBJECT_ROWS = {
 } as const;
 
 /** Rows that are read: for an index write, for a page of a list, and by an object for a message and a further turn. */
-export const ROWS_READ = { write: 30, list: 40, message: 30, turn: 50 } as const;
+export const ROWS_READ = { write: 40, list: 40, message: 30, turn: 50 } as const;
 
 /** Events of Workers Logs for a message: its line, and the invocations of its calls. */
 export const LOGS = { message: 4 } as const;
 
 /** Stored bytes: a row of the index with its indexes; a session's object with its tables, and its embedded sandbox. */
-export const INDEX_BYTES = 1_000;
+export const INDEX_BYTES = 1_350;
 export const OBJECT_BYTES = 131_072;
 export const SANDBOX_BYTES = 45_056;
 

@@ -86,7 +86,8 @@ const MESSAGE_MS = 20_000;
 async function insist<T>(ask: () => Promise<Result<T>>): Promise<T> {
   for (let tries = 0; tries < 100; tries++) {
     const answer = await ask().catch(() => undefined);
-    if (answer) return value(answer);
+    const isRefused = answer && !answer.ok && answer.failure.code === "unavailable";
+    if (answer && !isRefused) return value(answer);
     await scheduler.wait(10);
   }
   throw new Error("there was no answer");

@@ -36,6 +36,7 @@ export function aSessionRow(changes: Partial<SessionRow> = {}): SessionRow {
     numTurns: 0,
     toolsUsed: [],
     usage: {},
+    usageDays: {},
     maxIdleTimeMs: null,
     maxLifetimeMs: null,
     maxBudgetNanos: null,
@@ -57,7 +58,10 @@ export async function putSessions(d1: D1Database, rows: SessionRow[]): Promise<v
   const statements: D1PreparedStatement[] = [];
   const later = {
     prepare: (sql: string) => d1.prepare(sql),
-    batch: async (some: D1PreparedStatement[]) => statements.push(...some),
+    batch: async (some: D1PreparedStatement[]) => {
+      statements.push(...some);
+      return [];
+    },
   };
   for (const row of rows) await putSession(later as unknown as D1Database, row);
   await d1.batch(statements);
@@ -88,6 +92,8 @@ export async function emptyMirror(d1: D1Database): Promise<void> {
     "conversations",
     "owner_placements",
     "rounds",
+    "usage_totals",
+    "limited_owners",
   ];
   await d1.batch(tables.map((table) => d1.prepare(`delete from ${table}`)));
 }

@@ -3,9 +3,10 @@ import { env } from "cloudflare:workers";
 import { afterEach, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { Account } from "../../account/account";
+import { accountOf } from "../../account/address";
 import { readSettings } from "../../settings";
 import { bash, objectOf } from "../../testing/sessions";
-import { accountOf, sha256Hex } from "../ids";
+import { sha256Hex } from "../ids";
 import { aClient } from "../test-client";
 
 // Plants secrets, does what a client can do, well and badly, and looks for them wherever Rigger writes.

@@ -29,6 +29,7 @@ import type { Notifier } from "../../shared/notifier";
 import { settledWithin } from "../../shared/timeout";
 import type { SessionContext } from "../context";
 import { knownModel } from "../deployment";
+import { reserveTurnOf } from "../reserve";
 import { MAIN } from "../storage/agents";
 import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
@@ -36,7 +37,7 @@ import { setupOf } from "../transactions/agents";
 import { noteLimit, noteWithdrawal } from "../transactions/claude-code";
 import { type RunChange, scopeOf } from "../transactions/state";
 import { startTool } from "../transactions/tool-calls";
-import { beginTurn, completeTurn, failTurn } from "../transactions/turns";
+import { completeTurn, failTurn } from "../transactions/turns";
 
 /** Maximum size of a request body in bytes, the limit of the API. */
 const MAX_BODY_BYTES = 32 << 20;
@@ -120,8 +121,7 @@ async function send(
   for (;;) {
     const otherSettled = settled.wait();
     const granted = await reserveTurn(call, {
-      begin: (turnRequest) =>
-        deps.commit((now) => beginTurn(at(run, store, now), priced, turnRequest)),
+      begin: (turnRequest) => reserveTurnOf(run, priced, turnRequest, deps),
       count: () => countRelayed(upstream, relayed({ maxTokens, attempt: 1 }), signal),
       signal,
       random: Math.random,

@@ -17,19 +17,14 @@ import { sha256, toHex } from "../../shared/bytes";
 import type { Notifier } from "../../shared/notifier";
 import type { SessionContext } from "../context";
 import { lookup, modelOf, workspace } from "../deployment";
+import { reserveTurnOf } from "../reserve";
 import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { deliverInbox, introduction, setupOf } from "../transactions/agents";
 import { setWakeUp } from "../transactions/schedules";
 import { scopeOf } from "../transactions/state";
 import { finishTool, startTool } from "../transactions/tool-calls";
-import {
-  beginTurn,
-  compactTurn,
-  completeTurn,
-  failTurn,
-  withdrawContent,
-} from "../transactions/turns";
+import { compactTurn, completeTurn, failTurn, withdrawContent } from "../transactions/turns";
 
 /** The context of a run. */
 export interface RunContext extends SessionContext {
@@ -169,7 +164,7 @@ function openJournal(run: Run, priced: PricedModel, context: RunContext): Journa
       unanswered = undefined;
     },
     otherSettled: () => settled.wait(),
-    begin: (turnRequest) => commit((at) => beginTurn(at, priced, turnRequest)),
+    begin: (turnRequest) => reserveTurnOf(run, priced, turnRequest, context),
     complete(turn, reply, withdrawn) {
       drafts.delete(turn.turnId);
       const entries = withdrawn?.replacements.flatMap(({ index, content }) => {

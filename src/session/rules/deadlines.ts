@@ -16,11 +16,11 @@ export interface Timing {
   retentionMs: number | null;
   createdAt: number;
   lastActivityAt: number;
-  /** Whether a message runs. */
+  /** Whether a message runs, or waits for the account's leave to start. */
   busy: boolean;
   /** Whether the session is deleted. Then only the outbox sets an alarm. */
   removed: boolean;
-  /** When the outbox is sent next; null if it is empty. */
+  /** When the index or the account is told next what it does not know; null if they know everything. */
   outboxAt: number | null;
   pattern: Pattern;
   /** When the next run of a schedule is due; null if there is none. */

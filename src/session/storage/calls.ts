@@ -106,6 +106,11 @@ export class CallTable {
     return this.#openCalls().filter((call) => call.runId === runId);
   }
 
+  /** Returns the calls of the session that are not settled, oldest first. */
+  allOpen(): readonly Call[] {
+    return this.#openCalls();
+  }
+
   /** Returns how many calls of the session are not settled. */
   countOpen(): number {
     return this.#openCalls().length;

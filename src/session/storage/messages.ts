@@ -1,3 +1,4 @@
+import type { SpendLimit } from "../../account/limits";
 import { NO_USAGE } from "../../agent/pricing/usage";
 import type { Prompt, PublicError, StopReason, Usage } from "../../events/event";
 import {
@@ -80,6 +81,7 @@ export class MessageTable {
       position: Number(position),
       status,
       stopReason: null,
+      limit: null,
       result: null,
       output: null,
       error: null,
@@ -187,18 +189,21 @@ export class MessageTable {
     end: {
       status: MessageStatus;
       stopReason: StopReason;
+      limit?: SpendLimit | null;
       result: string | null;
       output: unknown;
       error: PublicError | null;
     },
     now: number,
   ): void {
-    this.#change(id, { ...end, endedAt: now });
+    const { limit = null } = end;
+    this.#change(id, { ...end, limit, endedAt: now });
     this.#sql.exec(
-      `UPDATE messages SET status = ?, stop_reason = ?, result = ?, output = ?, error = ?, ended_at = ?
-       WHERE id = ?`,
+      `UPDATE messages SET status = ?, stop_reason = ?, spend_limit = ?, result = ?, output = ?, error = ?,
+         ended_at = ? WHERE id = ?`,
       end.status,
       end.stopReason,
+      limit,
       end.result,
       json(end.output),
       json(end.error),
@@ -257,6 +262,7 @@ export class MessageTable {
       agent: text(row.agent),
       status: String(row.status) as MessageStatus,
       stopReason: text(row.stop_reason) as StopReason | null,
+      limit: text(row.spend_limit) as SpendLimit | null,
       result: text(row.result),
       output: row.output === null ? null : parse(row.output),
       error: row.error === null ? null : parse<PublicError>(row.error),
@@ -273,4 +279,5 @@ export class MessageTable {
 
 /** All columns of a message except its prompt. */
 const FACTS = `position, id, request_hash, agent, options, status, stop_reason, result, output, error,
-  cost_nanos, usage, num_turns, tools_used, first_seq, created_at, started_at, ended_at, session_id`;
+  cost_nanos, usage, num_turns, tools_used, first_seq, created_at, started_at, ended_at, session_id,
+  spend_limit`;

@@ -1,9 +1,11 @@
+import type { AuditEntry } from "../../account/audit";
 import type { SandboxInfo, UsageByModel } from "../../db/schema";
 import type { EnvValue } from "../../sandbox/egress";
 import type { StoredText } from "../../shared/encryption";
 import { countingWrites } from "../../shared/sql";
 import type { SessionConfig, SessionSpec } from "../rpc";
 import type { ContainerState } from "../rules/container-state";
+import type { Membership } from "../rules/leases";
 import type { Balance, Limits } from "../rules/ledger";
 import type { Lifecycle } from "../rules/lifecycle";
 import type { Recovery } from "../rules/recovery";
@@ -34,6 +36,7 @@ export interface Identity
     | "userId"
     | "provider"
     | "sandboxId"
+    | "limited"
   > {
   config: Omit<SessionConfig, "env"> & { env?: StoredEnv | undefined };
   requestHash: StoredText | null;
@@ -65,6 +68,8 @@ export interface State {
   lastActivityAt: number;
   balance: Balance;
   usage: UsageByModel;
+  /** The usage of the last days with usage, by the days on which calls began. Absent if there is none. */
+  usageDays?: Record<string, UsageByModel> | undefined;
   totalTokens: number;
   numTurns: number;
   toolsUsed: string[];
@@ -73,6 +78,8 @@ export interface State {
   sandbox: SandboxInfo;
   /** The state of its container; absent for a sandbox that does not have to be started. */
   machine?: ContainerState | undefined;
+  /** What it knows of its owner's account; absent if the owner has no limits. */
+  account?: Membership | undefined;
   /**
    * True once the session is deleted. Callers no longer see it. Its storage is emptied once the index has the change.
    */
@@ -103,6 +110,13 @@ export interface Outbox {
   nextAt: number;
 }
 
+/** Entries that the account has to record. `nextAt` is in ms since 1970. */
+export interface PendingAudits {
+  entries: AuditEntry[];
+  attempts: number;
+  nextAt: number;
+}
+
 /**
  * The stored data of a session. It reads and writes rows and contains no decisions. A read of an id that was never
  * created accesses no table, so that it leaves no storage behind.
@@ -122,6 +136,7 @@ export class SessionStore {
   /** The metadata and the outbox are cached, since every change reads them. */
   #metadata: Metadata | undefined;
   #outbox: Outbox | null | undefined;
+  #hasAudits: boolean | undefined;
   /** The identity is cached, since it rarely changes and its config can be large. */
   #identity: Identity | undefined;
   /** The state is cached so that a transition that changed nothing can be recognized by object identity. */
@@ -263,6 +278,24 @@ export class SessionStore {
     else this.#storage.kv.delete("outbox");
   }
 
+  /** What was done to the session by others and has to be recorded; null if that is done. */
+  get audits(): PendingAudits | null {
+    return this.#storage.kv.get<PendingAudits>("audits") ?? null;
+  }
+
+  /** May be set outside of a transaction, when entries were recorded. */
+  set audits(audits: PendingAudits | null) {
+    this.#hasAudits = audits !== null;
+    if (audits) this.#storage.kv.put("audits", audits);
+    else this.#storage.kv.delete("audits");
+  }
+
+  /** Whether there are any `audits`. Every commit asks for it. */
+  get hasAudits(): boolean {
+    this.#hasAudits ??= this.audits !== null;
+    return this.#hasAudits;
+  }
+
   /** The restarts of the message that was resumed last; null if none was ever resumed. */
   get recovery(): Recovery | null {
     return this.#storage.kv.get<Recovery>("recovery") ?? null;
@@ -289,6 +322,7 @@ export class SessionStore {
     this.#metadata = undefined;
     this.#state = undefined;
     this.#outbox = undefined;
+    this.#hasAudits = undefined;
   }
 
   #readIdentity(): Identity | undefined {

@@ -24,7 +24,9 @@ export const SCHEMA = `
     started_at INTEGER,
     ended_at INTEGER,
     -- The session to which an inherited message was sent; null for a message of this session.
-    session_id TEXT
+    session_id TEXT,
+    -- The limit over many sessions that ended it.
+    spend_limit TEXT
   );
   CREATE INDEX live_messages ON messages (status, position) WHERE status IN ('queued', 'running');
 
@@ -365,4 +367,5 @@ export const UPGRADES = [
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
   ) WITHOUT ROWID`,
+  "ALTER TABLE messages ADD COLUMN spend_limit TEXT",
 ] as const;

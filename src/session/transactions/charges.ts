@@ -2,11 +2,14 @@ import type { Draft } from "../../agent/model/assemble";
 import { costOf } from "../../agent/pricing/cost";
 import { type Judgement, judgeUsage } from "../../agent/pricing/judge-usage";
 import { addUsage, type CallUsage, NO_USAGE, totalTokens } from "../../agent/pricing/usage";
+import type { UsageByModel } from "../../db/schema";
 import type { PublicCharge } from "../../events/event";
+import { dayOf } from "../../shared/days";
 import { dollars } from "../../shared/money";
 import { modelOf } from "../deployment";
 import { type Remainder, settle, type Warning, warnings } from "../rules/ledger";
 import type { Call } from "../storage/calls";
+import { settleInLease } from "./leases";
 import { change, type RunChange, scopeOf } from "./state";
 
 // The cost of model calls. Each call is settled once and added to the totals of the session and of its message. Call
@@ -63,25 +66,26 @@ export function charge(
   settlement: Settlement,
 ): Charged {
   const { usage, costNanos, dispute } = settlement.judged;
-  const state = store.state;
+  const { state } = store;
   const settled = settle(state.balance, call, costNanos, settlement.rest);
   const { costNanos: cost, heldNanos } = settled.reservation;
   store.calls.settle(call, settled.reservation, settlement.closed);
+  settleInLease(store, call, settled.reservation);
 
   const turns = settlement.counts ? 1 : 0;
   const numTurns = state.numTurns + turns;
-  const ofModel = state.usage[call.model] ?? { ...NO_USAGE, costNanos: 0 };
-  const grown = { ...addUsage(ofModel, usage), costNanos: ofModel.costNanos + cost };
+  const isFree = cost === 0 && totalTokens(usage) === 0;
+  const added = { ...usage, costNanos: cost };
   change(
     store,
     {
       balance: settled.balance,
       numTurns,
       totalTokens: state.totalTokens + totalTokens(usage),
-      usage:
-        cost === 0 && totalTokens(usage) === 0
-          ? state.usage
-          : { ...state.usage, [call.model]: grown },
+      ...(!isFree && {
+        usage: withUsage(state.usage, call.model, added),
+        usageDays: withUsageOn(dayOf(call.begunAt), state.usageDays, call.model, added),
+      }),
     },
     now,
   );
@@ -98,6 +102,30 @@ export function charge(
   const after = { spentNanos: settled.balance.spentNanos, numTurns };
   const crossed = warnings(before, after, store.metadata.limits);
   return { model: call.model, costNanos: cost, heldNanos, usage, dispute, warnings: crossed };
+}
+
+/** How many days with usage a session keeps apart: the index may not have heard of the last ones. */
+const MAX_USAGE_DAYS = 3;
+
+function withUsage(
+  before: UsageByModel,
+  model: string,
+  { costNanos, ...usage }: CallUsage & { costNanos: number },
+): UsageByModel {
+  const known = before[model] ?? { ...NO_USAGE, costNanos: 0 };
+  const grown = { ...addUsage(known, usage), costNanos: known.costNanos + costNanos };
+  return { ...before, [model]: grown };
+}
+
+/** Adds usage to that of a day. Forgets the oldest day if there are too many. */
+function withUsageOn(
+  day: string,
+  before: Record<string, UsageByModel> = {},
+  ...usage: [model: string, CallUsage & { costNanos: number }]
+): Record<string, UsageByModel> {
+  const grown = { ...before, [day]: withUsage(before[day] ?? {}, ...usage) };
+  const kept = Object.keys(grown).toSorted().slice(-MAX_USAGE_DAYS);
+  return Object.fromEntries(kept.map((key) => [key, grown[key] ?? {}]));
 }
 
 /** Appends the event of a turn's end, with its cost. */

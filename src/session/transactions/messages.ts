@@ -1,3 +1,4 @@
+import type { SpendLimit } from "../../account/limits";
 import { fits } from "../../agent/model/reply-bounds";
 import { readOutput } from "../../agent/schema/output";
 import type { PublicError, StopReason } from "../../events/event";
@@ -10,6 +11,7 @@ import { MAIN } from "../storage/agents";
 import type { StoredMessage } from "../storage/messages";
 import type { SessionStore } from "../storage/store";
 import { closeAgentRun, findAgent, lastText } from "./agents";
+import { leasedNanos } from "./leases";
 import { change, endSession, setLifecycle } from "./state";
 import { closeTurns, type Drafts } from "./turns";
 
@@ -44,7 +46,9 @@ export function acceptMessage(
   const received = { type: "message.received", prompt, ...(scheduleId && { scheduleId }) } as const;
   const firstSeq = store.log.append(received, { messageId: id }, now);
   const options = { background, maxTurns, maxBudgetNanos };
-  const isFree = store.state.running === null && store.messages.queuedIds().length === 0;
+  const { running, account } = store.state;
+  const mayWork = account?.mayWork ?? true;
+  const isFree = mayWork && running === null && store.messages.queuedIds().length === 0;
   const startedAt = isFree ? now : null;
   store.messages.add({
     id,
@@ -117,12 +121,12 @@ export function refuseEnded(store: SessionStore): Refusal {
 }
 
 /**
- * Starts a queued message if none runs: `named`, or the oldest. Does nothing if no message is queued or the session has
- * ended.
+ * Starts a queued message if none runs: `named`, or the oldest. Does nothing if no message is queued, the session has
+ * ended, or its account lets no message be at work.
  */
 export function startNext(store: SessionStore, now: number, named?: string): void {
-  const { running, lifecycle } = store.state;
-  if (running !== null || isEnded(lifecycle)) return;
+  const { running, lifecycle, account } = store.state;
+  if (running !== null || isEnded(lifecycle) || account?.mayWork === false) return;
   const id = named ?? store.messages.queuedIds()[0];
   if (id === undefined) return;
   store.messages.start(id, now);
@@ -182,7 +186,9 @@ export function closeMessage(
   const result = storable(store, messageId, own ? lastText(store, own) : null);
   const { stopReason, error, output } = withOutput(store, ending, result);
   const status = statusOf(stopReason);
-  store.messages.end(messageId, { status, stopReason, result, output, error: error ?? null }, now);
+  const limit = stopReason === "budget_limit" ? spendLimitOf(store, messageId, now) : null;
+  const end = { status, stopReason, limit, result, output, error: error ?? null };
+  store.messages.end(messageId, end, now);
   const scope = { messageId };
   if (status === "failed") {
     const shown = error ?? { type: "api_error", message: "The message failed." };
@@ -191,7 +197,8 @@ export function closeMessage(
     store.log.append({ type: "message.interrupted", stopReason, result }, scope, now);
   } else {
     const structured = store.identity.config.outputSchema && { output };
-    const completed = { type: "message.completed", stopReason, result, ...structured } as const;
+    const reason = { stopReason, ...(limit && { limit }) };
+    const completed = { type: "message.completed", ...reason, result, ...structured } as const;
     store.log.append(completed, scope, now);
   }
   change(store, { running: null, lastActivityAt: now }, now);
@@ -237,14 +244,14 @@ export function endContext(store: SessionStore): EndContext {
 
 /** Ends the session if the end of a message requires it: at a session limit, or if the session is ephemeral. */
 function concludeSession(store: SessionStore, message: StoredMessage, now: number): void {
-  const { stopReason, error } = message;
+  const { stopReason, limit, error } = message;
   // The caller is ending the session and records the reason.
   if (stopReason === "terminated" || stopReason === "lifetime_limit") return;
   const { lifecycle, numTurns } = store.state;
   const { maxTurns } = store.metadata.limits;
   const context = endContext(store);
 
-  if (stopReason === "budget_limit" && isSessionsOwnLimit(store, message)) {
+  if (stopReason === "budget_limit" && limit === null && isSessionsOwnLimit(store, message)) {
     endSession(store, terminate(lifecycle, "budget_limit", context, now), now);
   } else if (maxTurns !== null && numTurns >= maxTurns) {
     endSession(store, terminate(lifecycle, "turn_limit", context, now), now);
@@ -252,6 +259,18 @@ function concludeSession(store: SessionStore, message: StoredMessage, now: numbe
     const after = error ? fail(lifecycle, error, context, now) : complete(lifecycle, context, now);
     endSession(store, after, now);
   }
+}
+
+/** Returns the limit over many sessions at which a message stopped; null if it stopped at a budget of the session. */
+function spendLimitOf(store: SessionStore, messageId: string, now: number): SpendLimit | null {
+  const { account, balance } = store.state;
+  if (!account) return null;
+  const ofMessage = store.messages.get(messageId)?.options.maxBudgetNanos ?? null;
+  const own = Math.min(
+    leftNanos(balance, store.metadata.limits.maxBudgetNanos),
+    leftNanos(store.calls.balanceOf(messageId), ofMessage),
+  );
+  return leasedNanos(store, now) < own ? account.short : null;
 }
 
 /** Returns whether a message stopped at the session's budget and not at its own, smaller budget. */

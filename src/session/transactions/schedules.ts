@@ -6,6 +6,7 @@ import { nextRun, type When, withNewStart } from "../rules/schedule-times";
 import { MAIN } from "../storage/agents";
 import type { StoredSchedule } from "../storage/schedules";
 import type { SessionStore } from "../storage/store";
+import { waitsForWork } from "./leases";
 import { acceptMessage, refuseEnded } from "./messages";
 import { change } from "./state";
 import type { Drafts } from "./turns";
@@ -186,7 +187,7 @@ const byNextRun = (one: StoredSchedule, other: StoredSchedule): number =>
 
 /** Returns whether the session's schedules must wait because the queue has no room for another of their messages. */
 export const schedulesWait = (store: SessionStore): boolean =>
-  store.state.running !== null &&
+  (store.state.running !== null || waitsForWork(store)) &&
   store.schedules.all().length > 0 &&
   store.messages.queuedSchedules().size >= MAX_WAITING_RUNS;
 

@@ -5,6 +5,7 @@ import { isPending } from "../rules/container-state";
 import { nextDeadline, scheduleOffset, type Timing } from "../rules/deadlines";
 import { isEnded } from "../rules/lifecycle";
 import type { SessionStore } from "../storage/store";
+import { reportAt, waitsForWork } from "./leases";
 import { nextRunAt, schedulesWait } from "./schedules";
 import { needsCheckpoint } from "./state";
 
@@ -16,16 +17,17 @@ export function timingOf(store: SessionStore): Timing {
   const { id, createdAt, pattern, config } = store.identity;
   const { limits } = store.metadata;
   const retentionDays = config.retentionDays ?? defaultRetentionDays();
-  const outboxAt = store.outbox?.nextAt ?? null;
+  const auditsAt = store.hasAudits ? (store.audits?.nextAt ?? null) : null;
+  const due = [store.outbox?.nextAt ?? null, reportAt(store), auditsAt].filter((at) => at !== null);
   return {
     lifecycle,
     limits,
     retentionMs: retentionDays === null ? null : retentionDays * DAY_MS,
     createdAt,
     lastActivityAt,
-    busy: running !== null,
+    busy: running !== null || waitsForWork(store),
     removed,
-    outboxAt,
+    outboxAt: due.length === 0 ? null : Math.min(...due),
     pattern,
     scheduleAt: nextRunAt(store),
     schedulesWait: schedulesWait(store),
@@ -74,6 +76,7 @@ export function toSessionRow(store: SessionStore): SessionRow {
     numTurns: state.numTurns,
     toolsUsed: state.toolsUsed,
     usage: state.usage,
+    usageDays: state.usageDays ?? {},
     ...metadata.limits,
     sandbox: state.sandbox,
     tags: metadata.tags,

@@ -6,6 +6,7 @@ import type { Caller } from "../../shared/result";
 import type { SessionPatch, SessionSpec } from "../rpc";
 import { newContainerState, requestRelease } from "../rules/container-state";
 import type { Deadline } from "../rules/deadlines";
+import type { Membership } from "../rules/leases";
 import { usedUp } from "../rules/ledger";
 import { activate, expireIdle, fail, isEnded, terminate } from "../rules/lifecycle";
 import { savedKey } from "../storage/snapshot-bucket";
@@ -30,13 +31,15 @@ export interface NewSession {
    * conversation history that it continues; null for a new one. `createdAt` is the time of the saved workspace.
    */
   source: { sessionId: string | null; createdAt: number } | null;
+  /** What the account of its owner has answered; null if the owner has no limits. */
+  member: Membership | null;
   /** Whether its sandbox has to be started. If so, the session is initializing until that is done. */
   starts: boolean;
 }
 
 /** Creates a session. */
 export function createSession(store: SessionStore, beginning: NewSession, now: number): void {
-  const { caller, spec, env, requestHash, source, starts } = beginning;
+  const { caller, spec, env, requestHash, source, member, starts } = beginning;
   const {
     limits,
     tags,
@@ -44,6 +47,7 @@ export function createSession(store: SessionStore, beginning: NewSession, now: n
     userId,
     provider: _provider,
     sandboxId: _sandboxId,
+    limited: _limited,
     ...identity
   } = spec;
   const sessionId = source?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
@@ -56,7 +60,7 @@ export function createSession(store: SessionStore, beginning: NewSession, now: n
       ...(machineToken !== undefined && { machineToken }),
     },
     { limits, tags, description, userId },
-    newState(spec, now),
+    { ...newState(spec, now), ...(member && { account: member }) },
   );
   store.log.append({ type: "session.created", pattern: spec.pattern }, {}, now);
   if (!starts) {

@@ -1,7 +1,9 @@
+import type { Actor } from "../../account/audit";
 import { ok, type Result, refuse } from "../../shared/result";
 import type { ShareRequest, ShareRow } from "../rpc";
 import type { StoredShare } from "../storage/shares";
 import type { SessionStore } from "../storage/store";
+import { audit } from "./audit";
 
 /** The most share links of a session that can be used. */
 const MAX_SHARES = 100;
@@ -26,6 +28,7 @@ export function isShareOpen(store: SessionStore, id: string, now: number): boole
 export function addShare(
   store: SessionStore,
   request: ShareRequest,
+  by: Actor | undefined,
   now: number,
 ): Result<ShareRow> {
   const known = store.shares.get(request.id);
@@ -44,8 +47,25 @@ export function addShare(
   const { expiresInMs, ...rest } = request;
   const share: StoredShare = { ...rest, createdAt: now, expiresAt: now + expiresInMs };
   store.shares.add(share);
+  const { access, expiresAt } = share;
+  if (by)
+    audit(store, "share.created", share.id, { ...aboutSession(store), access, expiresAt }, by, now);
   return ok(rowOf(share));
 }
+
+/** Revokes a share link. Does nothing if there is none with this id. */
+export function removeShare(
+  store: SessionStore,
+  shareId: string,
+  by: Actor | undefined,
+  now: number,
+): void {
+  if (!store.shares.get(shareId)) return;
+  store.shares.remove(shareId);
+  if (by) audit(store, "share.revoked", shareId, aboutSession(store), by, now);
+}
+
+const aboutSession = ({ identity }: SessionStore) => ({ sessionId: identity.id });
 
 const isOpen =
   (now: number) =>

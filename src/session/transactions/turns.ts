@@ -9,6 +9,8 @@ import type { PricedModel } from "../../agent/pricing/models";
 import { totalTokens } from "../../agent/pricing/usage";
 import type { Turn, TurnRequest, TurnReservation } from "../../agent/reserve-turn";
 import type { EventScope } from "../../events/event";
+import { dayOf } from "../../shared/days";
+import { holdLease } from "../rules/leases";
 import { leftNanos, reserve } from "../rules/ledger";
 import type { Call } from "../storage/calls";
 import { setupOf } from "./agents";
@@ -20,6 +22,7 @@ import {
   judge,
   NO_CHARGE,
 } from "./charges";
+import { leasedNanos } from "./leases";
 import { type RunChange, scopeOf } from "./state";
 import { finishTool } from "./tool-calls";
 
@@ -39,12 +42,24 @@ const MIN_OUTPUT_TOKENS = 256;
 
 const callId = (turnId: string, attempt: number): string => `${turnId}.${attempt}`;
 
-/** Reserves the maximum cost of a turn and journals the call. Returns the limit that forbids the turn, if one does. */
+/** A turn that fits in the session's limits, and needs so much more money from the account, in nano-dollars. */
+interface LeaseNeeded {
+  ok: false;
+  why: "needs_lease";
+  needNanos: number;
+}
+
+/**
+ * Reserves the maximum cost of a turn and journals the call. Returns the limit that forbids the turn, if one does.
+ * `mayAsk`: whether the account can be asked if the session's lease is too small; otherwise what is left of it is a limit
+ * like the others.
+ */
 export function beginTurn(
   at: RunChange,
   model: PricedModel,
   turnRequest: TurnRequest,
-): TurnReservation {
+  mayAsk: boolean,
+): TurnReservation | LeaseNeeded {
   const { store, run, now } = at;
   const { kind, ref, promptTokens, ttl } = turnRequest;
   const message = store.messages.get(run.messageId);
@@ -57,8 +72,13 @@ export function beginTurn(
   // `lowered`.
   const webSearches = kind === "web_search" ? 1 : 0;
   const searchNanos = boundOf(model, { promptTokens: 0, maxTokens: 0, webSearches }, now);
-  const left = moneyLeft(at) - searchNanos;
-  const maxTokens = affordableMaxTokens(model, left, promptTokens, turnRequest.maxTokens, now, ttl);
+  const leased = leasedNanos(store, now);
+  const affordable = (nanos: number) => {
+    const { maxTokens } = turnRequest;
+    return affordableMaxTokens(model, nanos - searchNanos, promptTokens, maxTokens, now, ttl);
+  };
+  const ofSession = moneyLeft(at);
+  const maxTokens = affordable(mayAsk ? ofSession : Math.min(ofSession, leased));
   // A reply that is cut short ends its run on the budget. Open calls may release money, so they are awaited first.
   const mayLower = turnRequest.lowered && store.calls.countOpen() === 0;
   const minOutputTokens = mayLower
@@ -70,6 +90,10 @@ export function beginTurn(
   const bound = boundOf(model, { promptTokens, maxTokens, webSearches, ...(ttl && { ttl }) }, now);
   const reserved = reserve(balance, bound, store.metadata.limits.maxBudgetNanos);
   if (!reserved) return { ok: false, why: overBudget(at, turnRequest) };
+  if (bound > leased) {
+    if (!mayAsk) return { ok: false, why: overBudget(at, turnRequest) };
+    return { ok: false, why: "needs_lease", needNanos: bound - leased };
+  }
 
   // A failed attempt that is to be repeated leaves its turn open: this call is the next attempt.
   const earlier = store.calls.openTurn(run.id, kind, ref);
@@ -90,7 +114,11 @@ export function beginTurn(
     ...reserved.reservation,
   });
   // Not `change`: clients and the index see nothing of what is reserved.
-  store.state = { ...store.state, balance: reserved.balance };
+  const { account } = store.state;
+  store.state = {
+    ...{ ...store.state, balance: reserved.balance },
+    ...(account && { account: holdLease(account, dayOf(now), store.metadata.userId, bound) }),
+  };
   if (attempt === 1) {
     store.log.append({ type: "turn.started", turnId, kind, attempt }, scopeOf(run), now);
   }

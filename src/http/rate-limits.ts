@@ -1,0 +1,63 @@
+import { waitUntil } from "cloudflare:workers";
+import type { Settings } from "../settings";
+import type { AppContext } from "./context";
+import { ApiError } from "./errors";
+import { knownLimitsOf, learnLimitsOf } from "./known-limits";
+
+/** The platform's limiters: each allows a fixed number of requests a minute to everyone who is named. */
+const LIMITERS = [
+  { perMinute: 10_000, binding: "REQUESTS_10000" },
+  { perMinute: 1_000, binding: "REQUESTS_1000" },
+  { perMinute: 100, binding: "REQUESTS_100" },
+  { perMinute: 10, binding: "REQUESTS_10" },
+  { perMinute: 1, binding: "REQUESTS_1" },
+] as const;
+
+const REFUSED = new ApiError("rate_limit_error", "There are too many requests. Slow down.", {
+  details: { reason: "too_many_requests" },
+  headers: { "Retry-After": "60" },
+});
+
+/**
+ * Returns which limiter makes a limit, and how many names share it: the limit is rounded down to its first digit, or to
+ * 10,000. No limiter makes a limit of 0.
+ */
+export function limiterFor(perMinute: number) {
+  const limiter = LIMITERS.find((one) => one.perMinute <= perMinute);
+  return limiter && { ...limiter, names: Math.floor(perMinute / limiter.perMinute) };
+}
+
+/** Throws an `ApiError` if a key, or an address from which no known key is sent, has made too many requests. */
+export async function limitCaller(
+  c: AppContext,
+  { MAX_REQUESTS_PER_MINUTE }: Settings,
+  keyId: string | undefined,
+): Promise<void> {
+  await pass(c, keyId ?? addressOf(c), MAX_REQUESTS_PER_MINUTE);
+}
+
+/** Throws an `ApiError` if an owner has made too many requests; anonymous callers have the limit by their addresses. */
+export async function limitOwner(c: AppContext, defaultMax: number | null): Promise<void> {
+  const { owner, via } = c.var.identity;
+  const known = knownLimitsOf(owner);
+  // Asked beside the request, which does not wait for it.
+  if (!known) waitUntil(learnLimitsOf(c.env, owner));
+  const max = known ? known.maxRequestsPerMinute : defaultMax;
+  await pass(c, via === "anonymous" ? `anonymous ${addressOf(c)}` : `owner ${owner}`, max);
+}
+
+const addressOf = (c: AppContext): string =>
+  `address ${c.req.header("CF-Connecting-IP") ?? "unknown"}`;
+
+async function pass(c: AppContext, who: string, max: number | null): Promise<void> {
+  if (max === null) return;
+  const limiter = limiterFor(max);
+  if (!limiter) throw REFUSED;
+  const { binding, names } = limiter;
+  const first = Math.floor(Math.random() * names);
+  for (let tried = 0; tried < names; tried++) {
+    const key = `${who} ${(first + tried) % names}`;
+    if ((await c.env[binding].limit({ key })).success) return;
+  }
+  throw REFUSED;
+}

@@ -1,0 +1,69 @@
+import { accountOf } from "../account/address";
+import type { AccountRpc } from "../account/rpc";
+import { jitteredBackoffMs } from "../shared/backoff";
+import { errorText, log } from "../shared/log";
+import type { SessionContext } from "./context";
+
+const BASE_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 300_000;
+
+/** Has the account of the session's owner record what others did to the session. */
+export class AuditOutbox {
+  readonly #context: SessionContext;
+  readonly #reschedule: () => void;
+  #sending: Promise<void> | null = null;
+
+  constructor(context: SessionContext, { reschedule }: { reschedule: () => void }) {
+    this.#context = context;
+    this.#reschedule = reschedule;
+  }
+
+  /** Sends what is pending, unless it has failed before. */
+  drive(): void {
+    const { store, waitUntil } = this.#context;
+    if (!store.exists() || !store.hasAudits || store.audits?.attempts !== 0) return;
+    waitUntil(this.#drain());
+  }
+
+  /** Sends what is due. Never rejects. */
+  async drainDue(now: number): Promise<void> {
+    const { audits } = this.#context.store;
+    if (audits && audits.nextAt <= now) await this.#drain();
+  }
+
+  /** Sends everything, before the session is erased. Rejects if that is not possible. */
+  async finish(): Promise<void> {
+    await this.#drain();
+    if (this.#context.store.audits) throw new Error("the account did not record an entry");
+  }
+
+  #drain(): Promise<void> {
+    this.#sending ??= this.#send().finally(() => {
+      this.#sending = null;
+    });
+    return this.#sending;
+  }
+
+  async #send(): Promise<void> {
+    const { store, env } = this.#context;
+    for (let pending = store.audits; pending; pending = store.audits) {
+      const { entries } = pending;
+      try {
+        const name = await accountOf(store.identity.owner);
+        const account = env.ACCOUNTS.getByName(name) as unknown as AccountRpc;
+        await account.record(entries);
+      } catch (error) {
+        log("audit.behind", { session: this.#context.id, error: errorText(error) });
+        const attempts = pending.attempts + 1;
+        const ms = jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, Math.random());
+        store.audits = { ...(store.audits ?? pending), attempts, nextAt: Date.now() + ms };
+        this.#reschedule();
+        return;
+      }
+      if (!store.exists()) return;
+      const others = store.audits?.entries.slice(entries.length) ?? [];
+      store.audits = others.length === 0 ? null : { entries: others, attempts: 0, nextAt: 0 };
+      this.#reschedule();
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import type { PricedModel } from "../agent/pricing/models";
+import type { TurnRequest, TurnReservation } from "../agent/reserve-turn";
+import { jitteredBackoffMs, pause } from "../shared/backoff";
+import type { SessionContext } from "./context";
+import type { Run } from "./storage/runs";
+import { beginTurn } from "./transactions/turns";
+
+const BASE_PAUSE_MS = 250;
+const MAX_PAUSE_MS = 5_000;
+
+/**
+ * Reserves a turn of a run within all limits. If the session's lease is too small, asks the account for more. Waits if
+ * other sessions hold money that they may give back.
+ */
+export function reserveTurnOf(
+  run: Run,
+  model: PricedModel,
+  request: TurnRequest,
+  context: SessionContext & { signal: AbortSignal },
+): TurnReservation | Promise<TurnReservation> {
+  const { store, commit } = context;
+  const begin = (mayAsk: boolean) =>
+    commit((now) =>
+      beginTurn({ store, run: store.runs.get(run.id) ?? run, now }, model, request, mayAsk),
+    );
+  const reserved = begin(true);
+  return !reserved.ok && reserved.why === "needs_lease"
+    ? reserveWithLease(reserved.needNanos, begin, request, context)
+    : reserved;
+}
+
+async function reserveWithLease(
+  needNanos: number,
+  begin: (mayAsk: boolean) => ReturnType<typeof beginTurn>,
+  { lowered }: TurnRequest,
+  { lend, signal }: Pick<SessionContext, "lend"> & { signal: AbortSignal },
+): Promise<TurnReservation> {
+  for (let tries = 1; ; tries++) {
+    const lent = await lend(needNanos, signal);
+    if (signal.aborted) return { ok: false, why: "interrupted" };
+    const isLast = lent === "short" || (lent === "scarce" && !lowered);
+    if (lent === "scarce" && lowered) {
+      await pause(jitteredBackoffMs(tries, BASE_PAUSE_MS, MAX_PAUSE_MS, Math.random()), signal);
+      if (signal.aborted) return { ok: false, why: "interrupted" };
+    }
+    const reserved = begin(!isLast);
+    if (reserved.ok || reserved.why !== "needs_lease") return reserved;
+    needNanos = reserved.needNanos;
+  }
+}

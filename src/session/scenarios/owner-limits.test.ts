@@ -1,0 +1,117 @@
+import { runInDurableObject } from "cloudflare:test";
+import { expect, it } from "vitest";
+import type { MessageRequest, SessionSpec } from "../../session/rpc";
+import { accountFor, accountObject, limit, newOwner } from "../../testing/accounts";
+import {
+  aMessage,
+  aSpec,
+  loseObject,
+  objectOf,
+  sessionOf,
+  until,
+  value,
+} from "../../testing/sessions";
+import { SessionStore } from "../storage/store";
+
+const USD = 1_000_000_000;
+
+async function create(owner: string, changes: Partial<SessionSpec> = {}) {
+  const spec = aSpec({ limited: true, ...changes });
+  const caller = { owner, admin: false };
+  const created = await sessionOf(spec.id).create(caller, spec);
+  const ask = async (prompt: string, more: Partial<MessageRequest> = {}) =>
+    sessionOf(spec.id).ask(caller, aMessage(prompt, more));
+  const send = async (prompt: string) =>
+    value(await sessionOf(spec.id).send(caller, aMessage(prompt)));
+  const message = async (id: string) => value(await sessionOf(spec.id).message(caller, id));
+  return { id: spec.id, caller, created, ask, send, message };
+}
+
+/** Waits until the account holds nothing that is not spent. Returns what the owner has used. */
+async function settled(owner: string) {
+  const account = await accountFor(owner);
+  await until(async () => (await account.use()).used?.day.heldNanos === 0, 5_000);
+  return (await account.use()).used;
+}
+
+const stateOf = (id: string) =>
+  runInDurableObject(objectOf(id), (_, { storage }) => new SessionStore(storage).state);
+
+it("a message leases money from its account, and gives back what it does not spend", async () => {
+  const owner = newOwner();
+  await limit(owner, { maxDailyNanos: 10 * USD });
+  const { id, caller, ask } = await create(owner);
+  const { costNanos } = value(await ask("hello"));
+  expect(costNanos).toBeGreaterThan(0);
+  const used = await settled(owner);
+  expect(used?.day.spentNanos).toBe(costNanos);
+  expect(used?.month.spentNanos).toBe(costNanos);
+  expect(used?.activeSessions).toBe(1);
+  value(await sessionOf(id).terminate(caller, "done"));
+  await until(async () => (await (await accountFor(owner)).use()).used?.activeSessions === 0);
+});
+
+it("a call that a day's money can't pay ends its message, and a new message is refused once it is used up", async () => {
+  const owner = newOwner();
+  await limit(owner, { maxDailyNanos: 1_000 });
+  const { ask, created } = await create(owner);
+  value(created);
+  expect(value(await ask("hello"))).toMatchObject({
+    status: "completed",
+    stopReason: "budget_limit",
+    limit: "owner_daily",
+    costNanos: 0,
+  });
+  await limit(owner, { maxDailyNanos: 0 });
+  await settled(owner);
+  const refused = await ask("hello again");
+  expect(refused).toMatchObject({
+    ok: false,
+    failure: { code: "spend_limit", details: { limit: "owner_daily" } },
+  });
+  await limit(owner, { maxDailyNanos: 10 * USD });
+  expect(value(await ask("once more"))).toMatchObject({ stopReason: "end_turn", limit: null });
+});
+
+it("a session too many is refused, and a repeat of an earlier one is not", async () => {
+  const owner = newOwner();
+  await limit(owner, { maxActiveSessions: 2, perUser: { maxActiveSessions: 1 } });
+  const first = await create(owner, { userId: "eve" });
+  expect(first.created.ok).toBe(true);
+  expect((await create(owner, { userId: "eve" })).created).toMatchObject({
+    failure: { code: "too_many_sessions", details: { limit: "user_active_sessions" } },
+  });
+  expect((await create(owner, { userId: "adam" })).created.ok).toBe(true);
+  expect((await create(owner)).created).toMatchObject({
+    failure: { code: "too_many_sessions", details: { limit: "owner_active_sessions" } },
+  });
+  value(await sessionOf(first.id).terminate(first.caller, "done"));
+  await until(async () => (await create(owner, { userId: "eve" })).created.ok);
+});
+
+it("a message too many waits, also through a loss of its objects, and starts when another has ended", async () => {
+  const owner = newOwner();
+  await limit(owner, { maxRunningMessages: 1 });
+  const [one, two] = [await create(owner), await create(owner)];
+  const slow = await one.send('/Bash {"command":"sleep 0.7"}\ndone');
+  await until(async () => (await one.message(slow.id)).status === "running");
+  const waits = await two.send("hello");
+  await scheduler.wait(100);
+  expect((await two.message(waits.id)).status).toBe("queued");
+  await loseObject(objectOf(two.id));
+  await loseObject(await accountObject(owner));
+  expect((await two.message(waits.id)).status).toBe("queued");
+  await until(async () => (await two.message(waits.id)).status === "completed", 5_000);
+  expect((await one.message(slow.id)).status).toBe("completed");
+});
+
+it("a session without limits makes no call of an account", async () => {
+  const owner = newOwner();
+  const { id, ask } = await create(owner, { limited: false });
+  value(await ask("hello"));
+  expect((await stateOf(id)).account).toBeUndefined();
+  const tables = await runInDurableObject(await accountObject(owner), (_, { storage }) =>
+    storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+  );
+  expect(tables).toEqual([]);
+});
