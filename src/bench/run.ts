@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { hangUp, send } from "./client.ts";
 import { withContainers } from "./containers.ts";
+import { withLimits } from "./limits.ts";
 import {
   compareLatency,
   compareMessages,
@@ -67,6 +68,7 @@ const PARTS: Record<string, () => Promise<number>> = {
   start: withStarts,
   rows: () => withManyRows({ many: Number(options.rows ?? 100_000), each: scaled(8), progress }),
   past: () => withLongPast({ turns: Number(options.turns ?? scaled(1_000)), progress }),
+  limits: () => withLimits({ each: scaled(40), progress }),
   schedules: () => withSchedules({ each: scaled(200), progress }),
   containers: () => withContainers({ each: scaled(30), progress }),
 };

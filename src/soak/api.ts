@@ -23,6 +23,7 @@ export interface MessageView {
   prompt: string;
   status: string;
   stopReason: StopReason | null;
+  limit: string | null;
   result: string | null;
   error: { type: string; message: string } | null;
   cost: number;
@@ -58,6 +59,8 @@ export interface Api {
   url: string;
   /** The key of the client, if there are keys. Each has the rights of an admin. */
   key?: string;
+  /** Whether its owners have limits, which may refuse a message. */
+  isLimited?: boolean;
   /** When it was last started, in ms since 1970; Infinity while it is down. */
   startedAt: number;
   count(what: string): void;

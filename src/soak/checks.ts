@@ -107,7 +107,7 @@ function faultsOfMessage(
   log: SessionEvent[],
   { isLying }: Upstream,
 ): string[] {
-  const { messageId, status, stopReason, cost, numTurns } = message;
+  const { messageId, status, stopReason, limit, cost, numTurns } = message;
   const faults: string[] = [];
   const fault = (what: string) => faults.push(`${marker}, ${status} by ${stopReason}: ${what}`);
   if (message.endedAt === null) fault("it has not ended");
@@ -116,6 +116,7 @@ function faultsOfMessage(
   const expected = {
     type: `message.${status}`,
     stopReason,
+    ...(limit !== null && { limit }),
     at: message.endedAt,
     ...(status === "failed" ? { error: message.error } : { result: message.result }),
   };

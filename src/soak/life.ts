@@ -301,6 +301,8 @@ function hear(
     if (body.endedAt !== null) message.answers.push(body);
   } else if (status >= 500 && body.error.messageId) {
     message.ids.add(body.error.messageId);
+  } else if (status === 429 && api.isLimited && body.error.reason === "spend_limit") {
+    api.count("messages refused for want of money");
   } else if (!(status === 409 || (status === 404 && life.doomed))) {
     api.violation(life.id, `${message.marker} was answered with ${status} ${JSON.stringify(body)}`);
   }

@@ -17,6 +17,7 @@ import { type Api, read, readStory, type Story } from "./api.ts";
 import { faultsOf } from "./checks.ts";
 import { faultsOfIndex } from "./index-checks.ts";
 import { type Life, live, sendLast, type World } from "./life.ts";
+import { faultsOfLimits, setLimits } from "./limits.ts";
 import { startLyingModel } from "./lying-model.ts";
 import { startMachines } from "./machines.ts";
 import { type Random, randomFrom } from "./random.ts";
@@ -33,6 +34,8 @@ const { values: options } = parseArgs({
     upstream: { type: "string", default: "honest" },
     /** The databases of the index. With several, the sessions belong to several owners. */
     databases: { type: "string", default: "1" },
+    /** Whether the owners have limits over many sessions, which a part of them reaches. */
+    limits: { type: "boolean", default: false },
     /** Whether the sessions run in a vendor's machines. */
     machines: { type: "boolean", default: false },
   },
@@ -44,6 +47,9 @@ const IS_LYING = options.upstream === "lying";
 
 const DATABASES = Number(options.databases);
 const OWNERS = DATABASES === 1 ? [] : Array.from({ length: 12 }, (_, i) => `owner-${i}`);
+
+/** The owners that have limits. */
+const LIMITED = OWNERS.length === 0 ? ["anonymous"] : OWNERS;
 
 const vars: Record<string, string> = {
   ALLOW_ANONYMOUS: "true",
@@ -82,6 +88,7 @@ const api: Api = {
   url: "",
   ...(OWNERS[0] !== undefined && { key: OWNERS[0] }),
   startedAt: Number.POSITIVE_INFINITY,
+  isLimited: options.limits,
   count: (what) => counts.set(what, (counts.get(what) ?? 0) + 1),
   violation: (where, what) => {
     violations++;
@@ -99,6 +106,7 @@ async function main(): Promise<void> {
   const port = await freePort();
   if (machines) Object.assign(vars, machines.vars(`http://127.0.0.1:${port}`));
   const server = await begin(state, port);
+  if (options.limits) await setLimits(api, LIMITED, SESSIONS);
   const lives = await liveAll(server, state);
   progress("checking");
   const kept = lives.filter(({ doomed, story }) => !doomed && !story);
@@ -109,6 +117,9 @@ async function main(): Promise<void> {
   closing.abort();
   for (const life of lives) if (life.story) judge(life, life.story);
   await compareIndex(lives);
+  if (options.limits) {
+    for (const fault of await faultsOfLimits(api, LIMITED, lives)) api.violation("limits", fault);
+  }
   for (const id of (await machines?.leftovers(api)) ?? []) {
     api.violation(id, "it has ended, and its machine has not");
   }
@@ -230,7 +241,7 @@ function report(tookMs: number): void {
   }
   const took = `${SESSIONS} sessions, ${Math.round(tookMs / 1_000)} s`;
   console.log(
-    `\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED}${IS_LYING ? " --upstream lying" : ""}${DATABASES > 1 ? ` --databases ${DATABASES}` : ""}${options.machines ? " --machines" : ""} (${took})`,
+    `\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED}${IS_LYING ? " --upstream lying" : ""}${DATABASES > 1 ? ` --databases ${DATABASES}` : ""}${options.limits ? " --limits" : ""}${options.machines ? " --machines" : ""} (${took})`,
   );
 }
 

@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { accountFor, limit, newOwner } from "../../testing/accounts";
 import { containerOf, plantPrograms } from "../../testing/fake-claude-code";
 import {
   ALICE,
+  aMessage,
+  aSpec,
   ask,
   bash,
   createSession,
@@ -10,6 +13,8 @@ import {
   NO_LIMITS,
   read,
   sessionOf,
+  until,
+  value,
 } from "../../testing/sessions";
 import { upstream } from "../deployment";
 import type { SessionConfig, SessionSpec } from "../rpc";
@@ -70,6 +75,27 @@ describe("the budget of a session of Claude Code", () => {
     expect(session).toMatchObject({ status: "terminated", terminationReason: "budget_limit" });
     expect(session.totalCostNanos).toBeGreaterThan(maxBudgetNanos / 2);
     expect(session.totalCostNanos).toBeLessThanOrEqual(maxBudgetNanos);
+  });
+
+  it("is leased from the owner's account, whose limit ends a message and not the session", async () => {
+    const owner = newOwner();
+    const caller = { owner, admin: false };
+    const spec = aSpec({ config: { runtime: "claude-code" }, limited: true });
+    await limit(owner, { maxDailyNanos: 40_000_000 });
+    value(await sessionOf(spec.id).create(caller, spec));
+    const send = async (prompt: string) =>
+      value(await sessionOf(spec.id).ask(caller, aMessage(prompt)));
+    const message = await send(`${`/tokens 900\n${bash("true")}\n`.repeat(9)}end`);
+    expect(message).toMatchObject({
+      ...{ status: "completed", stopReason: "budget_limit", limit: "owner_daily" },
+    });
+    expect(message.costNanos).toBeGreaterThan(20_000_000);
+    const account = await accountFor(owner);
+    const day = async () => (await account.use()).used?.day;
+    await until(async () => (await day())?.heldNanos === 0, 5_000);
+    expect((await day())?.spentNanos).toBe(message.costNanos);
+    await limit(owner, { maxDailyNanos: 80_000_000 });
+    expect(await send("hi")).toMatchObject({ stopReason: "end_turn" });
   });
 
   it("causes no cost if it is too small for any call, and is reported as the reason", async () => {

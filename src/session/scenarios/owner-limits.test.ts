@@ -1,16 +1,20 @@
-import { runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import type { MessageRequest, SessionSpec } from "../../session/rpc";
+import { dayOf } from "../../shared/days";
 import { accountFor, accountObject, limit, newOwner } from "../../testing/accounts";
 import {
   aMessage,
   aSpec,
   loseObject,
+  newSessionId,
   objectOf,
   sessionOf,
   until,
   value,
 } from "../../testing/sessions";
+import { indexOf } from "../deployment";
 import { SessionStore } from "../storage/store";
 
 const USD = 1_000_000_000;
@@ -103,6 +107,59 @@ it("a message too many waits, also through a loss of its objects, and starts whe
   expect((await two.message(waits.id)).status).toBe("queued");
   await until(async () => (await two.message(waits.id)).status === "completed", 5_000);
   expect((await one.message(slow.id)).status).toBe("completed");
+});
+
+it("a session that nobody has told of limits learns of them from the index", async () => {
+  const owner = newOwner();
+  const { id, ask } = await create(owner, { limited: false });
+  value(await ask("hello"));
+  await limit(owner, { maxDailyNanos: 0 });
+  await indexOf(env).setLimited(owner, true);
+  const slow = await ask(
+    '/Bash {"command":"sleep 0.4"}\n/Bash {"command":"sleep 2.5"}\nnever said',
+  );
+  expect(value(slow)).toMatchObject({ stopReason: "budget_limit", limit: "owner_daily" });
+  expect((await settled(owner))?.activeSessions).toBe(1);
+  expect((await stateOf(id)).account).toBeDefined();
+  await limit(owner, {});
+  await indexOf(env).setLimited(owner, false);
+  value(await ask("free again"));
+  await until(async () => (await stateOf(id)).account === undefined, 5_000);
+});
+
+it("what a deleted session has spent is counted, and nothing of it is left to ask", async () => {
+  const owner = newOwner();
+  await limit(owner, { maxDailyNanos: 10 * USD, maxActiveSessions: 5 });
+  const { id, caller, ask } = await create(owner);
+  const { costNanos } = value(await ask("hello"));
+  await loseObject(await accountObject(owner));
+  value(await sessionOf(id).remove(caller));
+  const used = await settled(owner);
+  expect(used).toMatchObject({ activeSessions: 0, day: { spentNanos: costNanos } });
+});
+
+it("a silent session is asked, and what an account is told of one that does not exist is undone", async () => {
+  const owner = newOwner();
+  await limit(owner, { maxDailyNanos: 10 * USD });
+  const account = await accountFor(owner);
+  const lease = { day: dayOf(Date.now()), user: null, spentNanos: 5, keptNanos: 0 };
+  await account.sync({
+    ...{ session: newSessionId(), n: 1, user: null, wanted: null },
+    live: "new",
+    work: "running",
+    leases: [{ ...lease, grantedNanos: USD }],
+  });
+  expect((await account.use()).used).toMatchObject({ activeSessions: 1, runningMessages: 1 });
+  const object = await accountObject(owner);
+  await runInDurableObject(object, (_, { storage }) =>
+    storage.sql.exec("UPDATE members SET check_at = 0"),
+  );
+  await runDurableObjectAlarm(object);
+  expect((await account.use()).used).toMatchObject({
+    ...{ activeSessions: 0, runningMessages: 0 },
+    // It may have been spent.
+    day: { spentNanos: 5, heldNanos: USD - 5 },
+  });
 });
 
 it("a session without limits makes no call of an account", async () => {
