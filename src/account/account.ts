@@ -190,8 +190,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     given: GivenLimits,
     before: SpentBefore[],
     { owner, actor, details }: ChangeOfLimits,
-  ): Promise<{ concernSessions: boolean }> {
-    const wereLimited = concernSessions(this.#readLimits());
+  ): Promise<{ isLimited: boolean; wasLimited: boolean }> {
+    const wasLimited = concernSessions(this.#readLimits());
     this.#limits = undefined;
     const admitted = await this.#changeWith(actor, (now, note) => {
       note("limits.changed", owner, null, details);
@@ -203,13 +203,13 @@ export class Account extends DurableObject<Env> implements AccountRpc {
         return [];
       }
       this.#members.makeTables();
-      if (!wereLimited) {
+      if (!wasLimited) {
         for (const { user, day, nanos } of before) this.#members.setBefore(user, day, nanos);
       }
       return admitNext(this.#members, limits, now);
     });
     this.#haveReport(admitted);
-    return { concernSessions: concernSessions(this.#readLimits()) };
+    return { isLimited: concernSessions(this.#readLimits()), wasLimited };
   }
 
   async record(entries: AuditEntry[]): Promise<void> {

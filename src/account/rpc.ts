@@ -121,13 +121,13 @@ export interface AccountRpc {
   use(): Promise<AccountUse>;
   /**
    * Sets the limits. `before` returns what was spent in this month, for an account whose sessions did not report until
-   * now. Returns whether limits concern its sessions from now on.
+   * now. Returns whether limits concern its sessions from now on, and whether they did.
    */
   setLimits(
     given: GivenLimits,
     before: SpentBefore[],
     change: ChangeOfLimits,
-  ): Promise<{ concernSessions: boolean }>;
+  ): Promise<{ isLimited: boolean; wasLimited: boolean }>;
   /** Records what was done. An entry that is known changes nothing. */
   record(entries: AuditEntry[]): Promise<void>;
   /** Returns what was done, newest first. */

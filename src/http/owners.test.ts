@@ -225,6 +225,7 @@ describe("requests a minute", () => {
     [250, 100, 2],
     [1_000, 1_000, 1],
     [123_456, 10_000, 12],
+    [1_000_000_000, 10_000, 100],
   ])("%d are %s times %d at most", (perMinute, size, names) => {
     const limiter = limiterFor(perMinute);
     expect(limiter?.perMinute).toBe(size);

@@ -70,12 +70,14 @@ async function setLimits(
   const account = await accountOf(owner);
   const before = await fromIndex(spentBefore(index, owner));
   const change = { owner, actor: actorOf(c), details: body };
-  const { concernSessions: isLimited } = await callAccount(c.env, account, (object) =>
+  const { isLimited, wasLimited } = await callAccount(c.env, account, (object) =>
     object.setLimits(givenLimits(body), before, change),
   );
   await fromIndex(index.setLimited(owner, isLimited));
   forgetLimitsOf(owner);
-  if (isLimited) await tellSessions(c.env, await fromIndex(index.liveSessions(owner, MAX_TOLD)));
+  // Sessions without limits stop to report, so that nothing counts twice if there are limits again.
+  if (isLimited || wasLimited)
+    await tellSessions(c.env, await fromIndex(index.liveSessions(owner, MAX_TOLD)));
   const { limits } = await callAccount(c.env, account, (object) => object.use());
   return limits;
 }

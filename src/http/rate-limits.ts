@@ -1,5 +1,4 @@
 import { waitUntil } from "cloudflare:workers";
-import type { Settings } from "../settings";
 import type { AppContext } from "./context";
 import { ApiError } from "./errors";
 import { knownLimitsOf, learnLimitsOf } from "./known-limits";
@@ -18,23 +17,26 @@ const REFUSED = new ApiError("rate_limit_error", "There are too many requests. S
   headers: { "Retry-After": "60" },
 });
 
+/** The most names that are tried before a request is refused. They make a million requests a minute. */
+const MAX_NAMES = 100;
+
 /**
  * Returns which limiter makes a limit, and how many names share it: the limit is rounded down to its first digit, or to
  * 10,000. No limiter makes a limit of 0.
  */
 export function limiterFor(perMinute: number) {
   const limiter = LIMITERS.find((one) => one.perMinute <= perMinute);
-  return limiter && { ...limiter, names: Math.floor(perMinute / limiter.perMinute) };
+  return (
+    limiter && {
+      ...limiter,
+      names: Math.min(MAX_NAMES, Math.floor(perMinute / limiter.perMinute)),
+    }
+  );
 }
 
 /** Throws an `ApiError` if a key, or an address from which no known key is sent, has made too many requests. */
-export async function limitCaller(
-  c: AppContext,
-  { MAX_REQUESTS_PER_MINUTE }: Settings,
-  keyId: string | undefined,
-): Promise<void> {
-  await pass(c, keyId ?? addressOf(c), MAX_REQUESTS_PER_MINUTE);
-}
+export const limitCaller = (c: AppContext, max: number, keyId: string | undefined): Promise<void> =>
+  pass(c, keyId ?? addressOf(c), max);
 
 /** Throws an `ApiError` if an owner has made too many requests; anonymous callers have the limit by their addresses. */
 export async function limitOwner(c: AppContext, defaultMax: number | null): Promise<void> {
