@@ -46,8 +46,9 @@ export class KeyTable {
     );
   }
 
-  byId(id: string): StoredKey | undefined {
-    return this.#first("SELECT * FROM keys WHERE id = ?", id);
+  /** Returns a key by its id; undefined if there is none. */
+  find(id: string): StoredKey | undefined {
+    return this.exists() ? this.#first("SELECT * FROM keys WHERE id = ?", id) : undefined;
   }
 
   /** Returns the newest keys before a position that have not ended before a time, with their positions. */

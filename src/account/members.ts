@@ -74,7 +74,7 @@ export class MemberTable {
   }
 
   makeTables(): void {
-    this.#sql.exec(TABLES);
+    if (!this.exists()) this.#sql.exec(TABLES);
   }
 
   /** Removes all sessions and sums. */
