@@ -24,12 +24,12 @@ ALTER TABLE `agent_sessions` ADD `usage_days` text DEFAULT '{}' NOT NULL;
 INSERT INTO usage_totals
 	(owner, kind, day, name, pattern, model, cost_nanos, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, web_search_requests)
 SELECT who.owner, who.kind, who.day, who.name, who.pattern, models.key,
-	sum(models.value ->> 'costNanos'),
-	sum(models.value ->> 'inputTokens'),
-	sum(models.value ->> 'outputTokens'),
-	sum(models.value ->> 'cacheReadTokens'),
-	sum(models.value ->> 'cacheWriteTokens'),
-	sum(models.value ->> 'webSearchRequests')
+	coalesce(sum(models.value ->> 'costNanos'), 0),
+	coalesce(sum(models.value ->> 'inputTokens'), 0),
+	coalesce(sum(models.value ->> 'outputTokens'), 0),
+	coalesce(sum(models.value ->> 'cacheReadTokens'), 0),
+	coalesce(sum(models.value ->> 'cacheWriteTokens'), 0),
+	coalesce(sum(models.value ->> 'webSearchRequests'), 0)
 FROM (
 	SELECT '' AS owner, 'all' AS kind, '' AS name, date(created_at / 1000, 'unixepoch') AS day, pattern, usage
 	FROM agent_sessions
@@ -51,12 +51,12 @@ BEGIN
 		(owner, kind, day, name, pattern, model, cost_nanos, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, web_search_requests)
 	SELECT
 		who.owner, who.kind, days.key, who.name, NEW.pattern, models.key,
-		models.value ->> 'costNanos',
-		models.value ->> 'inputTokens',
-		models.value ->> 'outputTokens',
-		models.value ->> 'cacheReadTokens',
-		models.value ->> 'cacheWriteTokens',
-		models.value ->> 'webSearchRequests'
+		coalesce(models.value ->> 'costNanos', 0),
+		coalesce(models.value ->> 'inputTokens', 0),
+		coalesce(models.value ->> 'outputTokens', 0),
+		coalesce(models.value ->> 'cacheReadTokens', 0),
+		coalesce(models.value ->> 'cacheWriteTokens', 0),
+		coalesce(models.value ->> 'webSearchRequests', 0)
 	FROM (
 		SELECT '' AS owner, 'all' AS kind, '' AS name
 		UNION ALL SELECT NEW.owner, 'all', ''
@@ -81,12 +81,12 @@ BEGIN
 		(owner, kind, day, name, pattern, model, cost_nanos, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, web_search_requests)
 	SELECT
 		who.owner, who.kind, days.key, who.name, NEW.pattern, models.key,
-		models.value ->> 'costNanos' - coalesce(OLD.usage_days -> days.key -> models.key ->> 'costNanos', 0),
-		models.value ->> 'inputTokens' - coalesce(OLD.usage_days -> days.key -> models.key ->> 'inputTokens', 0),
-		models.value ->> 'outputTokens' - coalesce(OLD.usage_days -> days.key -> models.key ->> 'outputTokens', 0),
-		models.value ->> 'cacheReadTokens' - coalesce(OLD.usage_days -> days.key -> models.key ->> 'cacheReadTokens', 0),
-		models.value ->> 'cacheWriteTokens' - coalesce(OLD.usage_days -> days.key -> models.key ->> 'cacheWriteTokens', 0),
-		models.value ->> 'webSearchRequests' - coalesce(OLD.usage_days -> days.key -> models.key ->> 'webSearchRequests', 0)
+		coalesce(models.value ->> 'costNanos', 0) - coalesce(OLD.usage_days -> days.key -> models.key ->> 'costNanos', 0),
+		coalesce(models.value ->> 'inputTokens', 0) - coalesce(OLD.usage_days -> days.key -> models.key ->> 'inputTokens', 0),
+		coalesce(models.value ->> 'outputTokens', 0) - coalesce(OLD.usage_days -> days.key -> models.key ->> 'outputTokens', 0),
+		coalesce(models.value ->> 'cacheReadTokens', 0) - coalesce(OLD.usage_days -> days.key -> models.key ->> 'cacheReadTokens', 0),
+		coalesce(models.value ->> 'cacheWriteTokens', 0) - coalesce(OLD.usage_days -> days.key -> models.key ->> 'cacheWriteTokens', 0),
+		coalesce(models.value ->> 'webSearchRequests', 0) - coalesce(OLD.usage_days -> days.key -> models.key ->> 'webSearchRequests', 0)
 	FROM (
 		SELECT '' AS owner, 'all' AS kind, '' AS name
 		UNION ALL SELECT NEW.owner, 'all', ''

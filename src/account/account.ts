@@ -27,6 +27,8 @@ import { looseOf } from "./spend";
 /** How many sessions are asked at a time: those that are silent, and those that may give back money. */
 const CHECKS_AT_ONCE = 20;
 const HOLDERS_AT_ONCE = 10;
+/** Sessions are asked for money that they hold at most once in this time, in ms, however many want it. */
+const HOLDERS_EVERY_MS = 500;
 /** When a session that can't be reached is asked again, and the shortest time between two rounds, in ms. */
 const RETRY_MS = 10 * 60_000;
 const MIN_ALARM_MS = 1_000;
@@ -41,6 +43,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   readonly #members = new MemberTable(this.ctx.storage.sql);
   /** Read once, since every report needs them. */
   #limits: OwnerLimits | undefined;
+  /** When sessions were last asked to give back money, in ms since 1970. */
+  #askedHoldersAt = 0;
 
   async identify(hash: string): Promise<Identified & { limits?: OwnerLimits }> {
     if (!this.#keys.exists()) return { state: "unknown" };
@@ -88,14 +92,21 @@ export class Account extends DurableObject<Env> implements AccountRpc {
 
   async sync(report: SessionReport): Promise<AccountReply> {
     const limits = this.#readLimits();
-    if (!concernSessions(limits)) return { limited: false };
+    if (!concernSessions(limits)) {
+      // The settings may have had limits before.
+      if (this.#members.exists()) this.#change(() => this.#members.clear());
+      return { limited: false };
+    }
     const { reply, admitted, isScarce } = this.#change((now) => {
       this.#members.makeTables();
       return takeReport(this.#members, report, limits, now);
     });
     await this.#planAlarm();
-    const holders = isScarce ? this.#members.holders(report.session, HOLDERS_AT_ONCE) : [];
-    this.#haveReport([...admitted, ...holders]);
+    this.#haveReport(admitted);
+    if (isScarce && Date.now() >= this.#askedHoldersAt + HOLDERS_EVERY_MS) {
+      this.#askedHoldersAt = Date.now();
+      this.#haveReport(this.#members.holders(report.session, HOLDERS_AT_ONCE));
+    }
     return reply;
   }
 
@@ -159,6 +170,9 @@ export class Account extends DurableObject<Env> implements AccountRpc {
 
   /** Asks sessions that have been silent for long, and forgets those that are gone. Never rejects. */
   override async alarm(): Promise<void> {
+    if (this.#members.exists() && !concernSessions(this.#readLimits())) {
+      this.#change(() => this.#members.clear());
+    }
     if (this.#members.exists()) {
       const due = this.#members.toCheck(Date.now(), CHECKS_AT_ONCE);
       await Promise.all(due.map((member) => this.#check(member)));
@@ -177,12 +191,13 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     if (isThere !== false) return;
     // It was erased, or never came to be. What it held and never gave back may have been spent.
     const admitted = this.#change((now) => {
-      for (const lease of leases) {
+      // It may have reported meanwhile, as the last it did.
+      for (const lease of this.#members.leasesOf(session)) {
         const keptNanos = lease.grantedNanos - lease.spentNanos;
         this.#members.putLease(session, { ...lease, keptNanos });
       }
       const gone = { live: false, running: false, waitsSince: null, checkAt: now + RETRY_MS };
-      this.#members.put({ ...member, ...gone });
+      this.#members.put({ ...(this.#members.get(session) ?? member), ...gone });
       return admitNext(this.#members, this.#readLimits(), now);
     });
     this.#haveReport(admitted);

@@ -135,10 +135,10 @@ export class MemberTable {
     return row && memberOf(row);
   }
 
-  /** Returns sessions that may give something back, without one of them. */
+  /** Returns some of the sessions that may give something back, without one of them. */
   holders(except: string, limit: number): string[] {
     const query = `SELECT DISTINCT session FROM leases INDEXED BY loose_leases
-      WHERE granted > spent + kept AND session <> ? LIMIT ?`;
+      WHERE granted > spent + kept AND session <> ? ORDER BY random() LIMIT ?`;
     return all(this.#sql, query, except, limit).map((row) => String(row.session));
   }
 

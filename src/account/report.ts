@@ -28,15 +28,19 @@ export function takeReport(
 ): Taken {
   const { session } = report;
   const before = members.get(session) ?? newMember(report);
-  if (report.n <= before.n) return { reply: replyTo(members, report, before, limits), ...NOTHING };
-  const refused = report.live === "new" && !before.live ? refusalOf(members, report, limits) : null;
+  // An id may be used again after its session was deleted: then it begins above the numbers that it has had.
+  const isNew = report.live === "new" && !before.live;
+  if (!isNew && report.n <= before.n) {
+    return { reply: { ...replyTo(members, report, before, limits), isTaken: false }, ...NOTHING };
+  }
+  const refused = isNew ? refusalOf(members, report, limits) : null;
   if (refused) return { reply: { ...refusing(report), refused }, ...NOTHING };
 
   for (const lease of report.leases) members.putLease(session, lease);
   const short = report.wanted && lend(members, report, report.wanted, limits);
   const member: Member = {
     session,
-    n: report.n,
+    n: Math.max(report.n, before.n + 1),
     user: report.user,
     live: report.live !== false,
     ...admit(members, report, before, limits, now),
@@ -143,9 +147,9 @@ function replyTo(
 ): AccountReply & { limited: true } {
   const leases = members.leasesOf(session);
   const mayWork = maxRunningMessages === null || running;
-  return { limited: true, n, refused: null, mayWork, leases, short: null };
+  return { limited: true, n, isTaken: true, refused: null, mayWork, leases, short: null };
 }
 
 const refusing = ({ n }: SessionReport): AccountReply & { limited: true } => ({
-  ...{ limited: true, n, refused: null, mayWork: false, leases: [], short: null },
+  ...{ limited: true, n, isTaken: false, refused: null, mayWork: false, leases: [], short: null },
 });

@@ -51,6 +51,8 @@ export type AccountReply =
       limited: true;
       /** The number of the newest report that counts. */
       n: number;
+      /** Whether this report counts. A late one does not, nor one with the number of another whose answer was lost. */
+      isTaken: boolean;
       /** The limit because of which a new session is refused. */
       refused: "owner" | "user" | null;
       /** Whether messages may be at work now. */

@@ -2,6 +2,7 @@ import { getTableColumns, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { chunksOf } from "./chunks";
 import { agentSessions, type CopyPosition, PHASE, PHASES } from "./schema";
+import { setLimited } from "./sessions";
 
 // What a move copies and erases. Rows are copied as they are stored. Nothing here is seen while it happens: the copy is
 // not the owner's yet, and what is erased is not any more.
@@ -190,6 +191,17 @@ export async function copyUsage(
     const insert = `insert into usage_totals (${cell.join(", ")}) ${all}`;
     await target.batch([addUsageToAll(target, all, cells), target.prepare(insert).bind(cells)]);
   }
+}
+
+/** Records that an owner has limits, in a database that is newer than these. */
+export async function copyIsLimited(
+  source: D1Database,
+  target: D1Database,
+  owner: string,
+): Promise<void> {
+  const query = "select 1 from limited_owners where owner = ?";
+  const isLimited = (await source.prepare(query).bind(owner).first()) !== null;
+  if (isLimited) await setLimited(target, owner, true);
 }
 
 async function eraseUsage(d1: D1Database, owner: string): Promise<void> {

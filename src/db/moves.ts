@@ -1,6 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import {
+  copyIsLimited,
   copyMissed,
   copyRemovals,
   copyRemovedSums,
@@ -113,6 +114,7 @@ export class Moves {
     await copyRemovals(source, target, owner, since - CLOCKS_MS);
     await copyRemovedSums(source, target, owner);
     await copyUsage(source, target, owner);
+    await copyIsLimited(source, target, owner);
     await update(home, owner, { stage: "here", since: now, position: null });
     return true;
   }

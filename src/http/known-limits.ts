@@ -5,8 +5,10 @@ import { Remembered } from "./remembered";
 
 /** What this isolate knows of the limits of owners. */
 const known = new Remembered<OwnerLimits>();
-/** The owners whose accounts are being asked. */
-const asked = new Set<string>();
+/** When accounts were last asked beside a request, in ms since 1970, by owner: that may be cut off with the request. */
+const asked = new Map<string, number>();
+const ASKED_AGAIN_MS = 1_000;
+const MAX_ASKED = 1_000;
 
 /** Returns the limits of an owner, as they were within the last 30 s. */
 export const limitsOf = (env: Env, owner: string): Promise<OwnerLimits> =>
@@ -20,12 +22,13 @@ export const limitsOf = (env: Env, owner: string): Promise<OwnerLimits> =>
 export const knownLimitsOf = (owner: string): OwnerLimits | undefined =>
   known.get(owner, Date.now());
 
-/** Asks for the limits of an owner, unless that is being done. Never rejects. */
+/** Asks for the limits of an owner, unless that was done a moment ago. Never rejects. */
 export async function learnLimitsOf(env: Env, owner: string): Promise<void> {
-  if (asked.has(owner)) return;
-  asked.add(owner);
+  const now = Date.now();
+  if (now < (asked.get(owner) ?? 0) + ASKED_AGAIN_MS) return;
+  if (asked.size >= MAX_ASKED) asked.clear();
+  asked.set(owner, now);
   await limitsOf(env, owner).catch(() => {});
-  asked.delete(owner);
 }
 
 /** Remembers the limits of an owner that came with another answer. */

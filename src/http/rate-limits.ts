@@ -38,14 +38,24 @@ export function limiterFor(perMinute: number) {
 export const limitCaller = (c: AppContext, max: number, keyId: string | undefined): Promise<void> =>
   pass(c, keyId ?? addressOf(c), max);
 
-/** Throws an `ApiError` if an owner has made too many requests; anonymous callers have the limit by their addresses. */
+/**
+ * Throws an `ApiError` if an owner has made too many requests. Each anonymous address, and each share link, has the limit
+ * for itself.
+ */
 export async function limitOwner(c: AppContext, defaultMax: number | null): Promise<void> {
-  const { owner, via } = c.var.identity;
+  const { owner } = c.var.identity;
   const known = knownLimitsOf(owner);
   // Asked beside the request, which does not wait for it.
   if (!known) waitUntil(learnLimitsOf(c.env, owner));
   const max = known ? known.maxRequestsPerMinute : defaultMax;
-  await pass(c, via === "anonymous" ? `anonymous ${addressOf(c)}` : `owner ${owner}`, max);
+  await pass(c, nameOf(c), max);
+}
+
+/** Returns whose requests count together: those of an owner, of a share link, or of an anonymous address. */
+function nameOf(c: AppContext): string {
+  const { owner, via, share } = c.var.identity;
+  if (share) return `share ${share.id}`;
+  return via === "anonymous" ? `anonymous ${addressOf(c)}` : `owner ${owner}`;
 }
 
 const addressOf = (c: AppContext): string =>

@@ -16,12 +16,16 @@ import {
   type Membership,
   reportOf,
   takeReply,
+  withoutWork,
 } from "./rules/leases";
-import { isReportDue, membershipFacts, reportAt } from "./transactions/leases";
+import { isEnded } from "./rules/lifecycle";
+import { isReportDue, membershipFacts, reportAt, setUsedUp } from "./transactions/leases";
 import { startNext } from "./transactions/messages";
 
 /** Delay before a session that does nothing gives money back, in ms. The next message may need it. */
 const GATHER_MS = 1_000;
+/** How often a report is made that does not count. */
+const MAX_TRIES = 3;
 const BASE_RETRY_MS = 500;
 const MAX_RETRY_MS = 300_000;
 /** The longest pause before the account is asked again by a message that waits for it, in ms. */
@@ -78,34 +82,36 @@ export class AccountLink {
   }
 
   async #admit(member: Membership): Promise<Refusal | undefined> {
-    const missing = member.lastNeedNanos - this.#left(member);
-    const reply = await this.#sync(Math.max(missing, FIRST_NEED_NANOS)).catch((error) => {
-      this.#logFailure(error);
-      return null;
-    });
-    if (reply === null) return UNREACHED;
     const { store } = this.#context;
-    const account = store.exists() ? store.state.account : undefined;
-    if (!reply?.short || reply.short.mayFree || !account) return undefined;
-    return this.#left(account) > 0 ? undefined : usedUp(reply.short.limit, Date.now());
+    const missing = member.lastNeedNanos - this.#left(member);
+    try {
+      return await this.#sync(Math.max(missing, FIRST_NEED_NANOS), ({ limit, mayFree }) => {
+        const { account } = store.state;
+        if (!limit || mayFree || !account || this.#left(account) > 0) return undefined;
+        return usedUp(limit, Date.now());
+      });
+    } catch (error) {
+      this.#logFailure(error);
+      return UNREACHED;
+    }
   }
 
-  /** Gets money for a call. Waits while the account can't be reached, until the signal is aborted. */
-  async lend(needNanos: number, signal: AbortSignal): Promise<Lent> {
+  /** Implements `SessionContext.lend`. Waits while the account can't be reached. */
+  async lend<T>(
+    needNanos: number,
+    signal: AbortSignal,
+    use: (lent: Lent) => T,
+  ): Promise<T | undefined> {
     for (let failures = 1; !signal.aborted; failures++) {
       try {
-        const reply = await this.#sync(needNanos);
-        if (!reply?.short) return "granted";
-        return reply.short.mayFree ? "scarce" : "short";
+        return await this.#sync(needNanos, (lent) => (signal.aborted ? undefined : use(lent)));
       } catch (error) {
         this.#logFailure(error);
-        await pause(
-          jitteredBackoffMs(failures, BASE_RETRY_MS, MAX_PAUSE_MS, Math.random()),
-          signal,
-        );
+        const pauseMs = jitteredBackoffMs(failures, BASE_RETRY_MS, MAX_PAUSE_MS, Math.random());
+        await pause(pauseMs, signal);
       }
     }
-    return "short";
+    return undefined;
   }
 
   /** Makes an existing session a member. Idempotent. */
@@ -116,6 +122,18 @@ export class AccountLink {
       if (state.account) return;
       store.state = { ...state, account: enrolled(calls.allOpen(), metadata.userId) };
     });
+  }
+
+  /**
+   * Reports to the account, which asks for it: the limits may have changed, a message may start, or others need money.
+   * Returns whether the session is a member.
+   */
+  async reportNow(): Promise<boolean> {
+    const { store, commit } = this.#context;
+    if (!isEnded(store.state.lifecycle)) this.enrol();
+    if (store.state.account?.usedUp) commit((now) => setUsedUp(store, null, now));
+    await this.report();
+    return store.exists() && store.state.account !== undefined;
   }
 
   /** Asks for leave to start the next message, or reports soon, as the session's state requires. */
@@ -142,7 +160,7 @@ export class AccountLink {
   async report(): Promise<void> {
     this.#stopTimer();
     try {
-      await this.#sync(null);
+      await this.#sync(null, () => {});
     } catch (error) {
       this.#logFailure(error);
       // A commit fails too if the object is broken: the next one reports.
@@ -157,7 +175,7 @@ export class AccountLink {
     for (let tries = 0; tries < 3; tries++) {
       const { account } = store.state;
       if (!account || isTold(account, membershipFacts(store))) return;
-      await this.#sync(null);
+      await this.#sync(null, () => {});
     }
     throw new Error("the account did not take the report");
   }
@@ -179,36 +197,52 @@ export class AccountLink {
   }
 
   /**
-   * Reports, and asks for an amount; with null, gives back instead. Returns the reply; undefined if the session is no
-   * member, or not any more. One report is made at a time.
+   * Reports, and asks for an amount; with null, gives back instead. Runs `use` with the answer, before another report is
+   * made. One report is made at a time. If this one does not count, because the answer to another one was lost, it is made
+   * again.
    */
-  async #sync(needNanos: number | null): Promise<(AccountReply & { limited: true }) | undefined> {
+  async #sync<T>(needNanos: number | null, use: (lent: Lent) => T): Promise<T | undefined> {
     return this.#serial.run(async () => {
-      const { store, commit } = this.#context;
-      if (!store.exists() || !store.state.account) return undefined;
-      const today = dayOf(Date.now());
-      // What is given back must not be spent any more when the account hears of it.
-      const which = needNanos === null ? "all" : "past";
-      const member = giveBack(store.state.account, today, which);
-      if (member !== store.state.account) {
-        commit(() => {
-          store.state = { ...store.state, account: member };
-        });
+      const { store } = this.#context;
+      for (let tries = 0; tries < MAX_TRIES; tries++) {
+        if (!store.exists()) return undefined;
+        const reply = store.state.account ? await this.#report(needNanos) : null;
+        if (reply && !reply.isTaken) continue;
+        this.#reschedule();
+        const { limit = null, mayFree = false } = reply?.short ?? {};
+        return store.exists() ? use({ limit, mayFree }) : undefined;
       }
-      const wanted = needNanos === null ? null : { day: today, needNanos };
-      const report = reportOf(store.identity.id, member, membershipFacts(store), wanted);
-      const reply = await this.#send(store.identity.owner, report);
-      if (!store.exists()) return undefined;
-      commit((now) => {
-        const { account } = store.state;
-        if (!account) return;
-        const taken = reply.limited ? takeReply(account, report, reply, today) : undefined;
-        store.state = { ...store.state, account: taken };
-        if (!taken || taken.mayWork) startNext(store, now);
-      });
-      this.#reschedule();
-      return reply.limited ? reply : undefined;
+      throw new Error("the account did not take the report");
     });
+  }
+
+  /** Makes one report. Returns the reply; null if the session is no member, or not any more. */
+  async #report(needNanos: number | null): Promise<(AccountReply & { limited: true }) | null> {
+    const { store, commit } = this.#context;
+    const facts = membershipFacts(store);
+    const today = dayOf(Date.now());
+    // What is given back must not be used any more when the account hears of it.
+    const before = store.state.account;
+    if (!before) return null;
+    const kept = giveBack(before, today, needNanos === null ? "all" : "past");
+    const member = facts.work === "none" ? withoutWork(kept) : kept;
+    if (member !== before) {
+      commit(() => {
+        store.state = { ...store.state, account: member };
+      });
+    }
+    const wanted = needNanos === null ? null : { day: today, needNanos };
+    const report = reportOf(store.identity.id, member, facts, wanted);
+    const reply = await this.#send(store.identity.owner, report);
+    if (!store.exists()) return null;
+    commit((now) => {
+      const { account } = store.state;
+      if (!account) return;
+      const taken = reply.limited ? takeReply(account, report, reply, today) : undefined;
+      store.state = { ...store.state, account: taken };
+      if (!taken || taken.mayWork) startNext(store, now);
+    });
+    return reply.limited ? reply : null;
   }
 
   async #send(owner: string, report: SessionReport): Promise<AccountReply> {

@@ -1,10 +1,15 @@
+import type { SpendLimit } from "../account/limits";
 import type { LiveEvent } from "../events/event";
 import type { Sandbox } from "../sandbox/sandbox";
 import type { SessionStore } from "./storage/store";
 import type { OpenReply } from "./transactions/turns";
 
-/** Whether money was lent: enough, not enough, or not enough until other sessions give some back. */
-export type Lent = "granted" | "short" | "scarce";
+/** The answer of the account to a session that needs money: the limit because of which it is not enough, if it is not. */
+export interface Lent {
+  limit: SpendLimit | null;
+  /** Whether more may be left once other sessions give some back. */
+  mayFree: boolean;
+}
 
 /** The context that the parts of a session share. The session's object creates it. */
 export interface SessionContext {
@@ -24,8 +29,12 @@ export interface SessionContext {
   /** Sends an event that is not stored to the session's subscribers. */
   publish(event: LiveEvent): void;
   waitUntil(work: Promise<unknown>): void;
-  /** Asks the account of the session's owner for money that a call needs besides the session's lease, in nano-dollars. */
-  lend(needNanos: number, signal: AbortSignal): Promise<Lent>;
+  /**
+   * Asks the account of the session's owner for money that a call needs besides the session's lease, in nano-dollars.
+   * Runs `use` with the answer before anything of it is given back, and returns the result; undefined if the signal was
+   * aborted.
+   */
+  lend<T>(needNanos: number, signal: AbortSignal, use: (lent: Lent) => T): Promise<T | undefined>;
   /** Returns the session's sandbox, as its tools use it. */
   sandbox(): Sandbox;
 }

@@ -5,6 +5,7 @@ import type { AccountLink } from "./account-link";
 import type { SessionContext } from "./context";
 import { sandboxOptions } from "./machines";
 import type { SessionSpec } from "./rpc";
+import type { Membership } from "./rules/leases";
 import { newEnv, newRequestHash, refusalOf, type SessionEnv } from "./session-env";
 import type { SessionRestore } from "./snapshots/restore-session";
 import { resumeSourceOf } from "./snapshots/source";
@@ -28,11 +29,28 @@ export async function create(
   context: SessionContext,
   deps: CreationDeps,
 ): Promise<Result<null>> {
-  const { store, commit } = context;
-  const { restore, account } = deps;
+  const { store } = context;
+  const { account } = deps;
   // Asked first: what is refused must have taken nothing.
   const member = store.exists() ? null : await account.claim(caller.owner, given);
   if (member && "failure" in member) return member;
+  try {
+    return await createClaimed(caller, given, member, context, deps);
+  } finally {
+    if (member && !store.exists()) await account.unclaim(caller.owner, given, member);
+  }
+}
+
+/** Creates a session that the owner's account has admitted, if the owner has limits. */
+async function createClaimed(
+  caller: Caller,
+  given: SessionSpec,
+  member: Membership | null,
+  context: SessionContext,
+  deps: CreationDeps,
+): Promise<Result<null>> {
+  const { store, commit } = context;
+  const { restore } = deps;
   const spec = store.exists() ? given : await withWarmSandbox(context.env, given);
   const { id, config } = spec;
   const isEmpty = resumeSourceOf(spec) === null;
@@ -47,15 +65,13 @@ export async function create(
     commit((now) => createSession(store, { ...beginning, env, source: null }, now));
     return ok(null);
   }
-  const made = await restore.make(caller, spec, ({ sessionId, manifest }, env, done) => {
+  return restore.make(caller, spec, ({ sessionId, manifest }, env, done) => {
     const source = { sessionId, createdAt: manifest.createdAt };
     commit((now) => {
       createSession(store, { ...beginning, env, source }, now);
       done();
     });
   });
-  if (!made.ok && member) await account.unclaim(caller.owner, spec, member);
-  return made;
 }
 
 /** Returns the spec, with a sandbox of the warm pool if one is available. */

@@ -1,3 +1,4 @@
+import type { SpendLimit } from "../account/limits";
 import type { PricedModel } from "../agent/pricing/models";
 import type { TurnRequest, TurnReservation } from "../agent/reserve-turn";
 import { jitteredBackoffMs, pause } from "../shared/backoff";
@@ -19,11 +20,11 @@ export function reserveTurnOf(
   context: SessionContext & { signal: AbortSignal },
 ): TurnReservation | Promise<TurnReservation> {
   const { store, commit } = context;
-  const begin = (mayAsk: boolean) =>
+  const begin = (usedUp: SpendLimit | null) =>
     commit((now) =>
-      beginTurn({ store, run: store.runs.get(run.id) ?? run, now }, model, request, mayAsk),
+      beginTurn({ store, run: store.runs.get(run.id) ?? run, now }, model, request, usedUp),
     );
-  const reserved = begin(true);
+  const reserved = begin(null);
   return !reserved.ok && reserved.why === "needs_lease"
     ? reserveWithLease(reserved.needNanos, begin, request, context)
     : reserved;
@@ -31,20 +32,20 @@ export function reserveTurnOf(
 
 async function reserveWithLease(
   needNanos: number,
-  begin: (mayAsk: boolean) => ReturnType<typeof beginTurn>,
+  begin: (usedUp: SpendLimit | null) => ReturnType<typeof beginTurn>,
   { lowered }: TurnRequest,
   { lend, signal }: Pick<SessionContext, "lend"> & { signal: AbortSignal },
 ): Promise<TurnReservation> {
-  for (let tries = 1; ; tries++) {
-    const lent = await lend(needNanos, signal);
-    if (signal.aborted) return { ok: false, why: "interrupted" };
-    const isLast = lent === "short" || (lent === "scarce" && !lowered);
-    if (lent === "scarce" && lowered) {
+  for (let tries = 1; !signal.aborted; tries++) {
+    const reserved = await lend(needNanos, signal, ({ limit, mayFree }) =>
+      // A call that may be made smaller waits, since it is the last chance of its run.
+      mayFree && lowered ? ("wait" as const) : begin(limit),
+    );
+    if (reserved === "wait") {
       await pause(jitteredBackoffMs(tries, BASE_PAUSE_MS, MAX_PAUSE_MS, Math.random()), signal);
-      if (signal.aborted) return { ok: false, why: "interrupted" };
-    }
-    const reserved = begin(!isLast);
-    if (reserved.ok || reserved.why !== "needs_lease") return reserved;
-    needNanos = reserved.needNanos;
+    } else if (reserved?.ok === false && reserved.why === "needs_lease") {
+      needNanos = reserved.needNanos;
+    } else if (reserved) return reserved;
   }
+  return { ok: false, why: "interrupted" };
 }

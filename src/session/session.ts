@@ -1,10 +1,12 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Actor } from "../account/audit";
+import { concernSessions } from "../account/limits";
 import type { SessionRow } from "../db/schema";
 import { indexedForm } from "../db/sessions";
 import { isMessageEnd } from "../events/event";
 import type { Egress } from "../sandbox/egress";
 import { type Grant, grantOf } from "../sandbox/transfers";
+import { defaultLimits } from "../settings";
 import { equalSecrets } from "../shared/bytes";
 import { type Caller, ok, type Refusal, type Result, refuse } from "../shared/result";
 import { AccountLink } from "./account-link";
@@ -46,7 +48,7 @@ import { SessionStore } from "./storage/store";
 import { Subscribers } from "./subscribers";
 import { reportEvent } from "./telemetry";
 import { auditEnd } from "./transactions/audit";
-import { acceptMessage, interruptMessage } from "./transactions/messages";
+import { acceptMessage, interruptMessage, refusalOf } from "./transactions/messages";
 import {
   addSchedule,
   removeSchedule,
@@ -64,6 +66,9 @@ import { rowsEqual, toSessionRow } from "./transactions/session-row";
 import { addShare, isShareOpen, openShare, removeShare, shareRows } from "./transactions/shares";
 import { change } from "./transactions/state";
 import type { OpenReply } from "./transactions/turns";
+
+/** Whether the settings limit every owner. */
+const IS_LIMITED = concernSessions(defaultLimits);
 
 /** How long a call whose change should appear in lists waits for the index, in ms. After that it returns anyway. */
 const INDEX_WAIT_MS = 3_000;
@@ -89,7 +94,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     publish: (event) => this.#subscribers.showLive(event),
     waitUntil: (work) => this.ctx.waitUntil(work),
     sandbox: () => this.#container.sandbox(),
-    lend: (needNanos, signal) => this.#account.lend(needNanos, signal),
+    lend: (needNanos, signal, use) => this.#account.lend(needNanos, signal, use),
   };
   readonly #breaker = new Breaker(this.ctx.storage.kv);
   readonly #guard = new CrashGuard(this.ctx.storage, this.ctx.id.name);
@@ -114,7 +119,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #outbox = new Outbox(this.#store, {
     put: async (row) => {
       const { isLimited } = await indexOf(this.env).put(row);
-      if (isLimited) this.#account.enrol();
+      if (isLimited || IS_LIMITED) this.#account.enrol();
     },
     remove: (row) => indexOf(this.env).remove(row, Date.now()),
     forget: () => this.#erase(),
@@ -322,9 +327,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   async reportToAccount(): Promise<boolean> {
     if (!this.#store.exists()) return false;
-    if (!isEnded(this.#store.state.lifecycle)) this.#account.enrol();
-    await this.#account.report();
-    return this.#store.exists();
+    return this.#account.reportNow();
   }
 
   async ownsMachine(token: string): Promise<boolean> {
@@ -439,7 +442,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   ): Promise<Result<T>> {
     return this.#enter(caller, async () => {
       if (!model) return refuse("unavailable", NO_MODEL.message);
-      const asked = isAdmitted ? undefined : this.#account.admit(request.id);
+      const isNew = !isAdmitted && !refusalOf(this.#store, request);
+      const asked = isNew ? this.#account.admit(request.id) : undefined;
       // Meanwhile the session may have changed, so it is entered again.
       if (asked) return (await asked) ?? this.#accept(caller, request, then, true);
       const accepted = this.#commit((now) =>

@@ -3,9 +3,9 @@ import type { AccountReply, Lease, SessionReport } from "../../account/rpc";
 import { looseOf } from "../../account/spend";
 import { dayOf } from "../../shared/days";
 
-/** A lease of the account, with the part that is reserved for calls that are not settled yet. */
+/** A lease of the account, with what is reserved for calls that are not settled yet, by their ids. */
 interface HeldLease extends Lease {
-  openNanos: number;
+  open: Record<string, number>;
 }
 
 /** What a session knows of its account and has told it. A session whose owner has no limits has none of this. */
@@ -17,8 +17,8 @@ export interface Membership {
   leases: HeldLease[];
   /** What the last call needed, in nano-dollars: the next message will need about as much. */
   lastNeedNanos: number;
-  /** The limit because of which less was granted than wanted, the last time that money was wanted. */
-  short: SpendLimit | null;
+  /** The limit because of which a message can't go on or start, and until when that is so, in ms since 1970. */
+  usedUp: { limit: SpendLimit; until: number } | null;
   /** The facts that the account knows; null before the first report. */
   told: Told | null;
   /** Failed reports in a row, and when the next is due, in ms since 1970. */
@@ -33,17 +33,18 @@ export type Facts = Pick<SessionReport, "user" | "live" | "work">;
 
 /** Returns the membership of a session of which the account knows nothing, with calls that are open already. */
 export const enrolled = (
-  open: readonly { begunAt: number; heldNanos: number }[],
+  open: readonly { id: string; begunAt: number; heldNanos: number }[],
   user: string | null,
 ): Membership => ({
   n: 0,
   mayWork: true,
   leases: [...Map.groupBy(open, ({ begunAt }) => dayOf(begunAt))].map(([day, calls]) => {
-    const openNanos = calls.reduce((sum, { heldNanos }) => sum + heldNanos, 0);
-    return { day, user, grantedNanos: openNanos, spentNanos: 0, keptNanos: 0, openNanos };
+    const held = Object.fromEntries(calls.map(({ id, heldNanos }) => [id, heldNanos]));
+    const lease = { day, user, grantedNanos: 0, spentNanos: 0, keptNanos: 0, open: held };
+    return { ...lease, grantedNanos: usedOf(lease) };
   }),
   lastNeedNanos: 0,
-  short: null,
+  usedUp: null,
   told: null,
   attempts: 0,
   retryAt: null,
@@ -52,12 +53,11 @@ export const enrolled = (
 const isFor = (lease: Lease, day: string, user: string | null): boolean =>
   lease.day === day && lease.user === user;
 
-const usedOf = ({
-  spentNanos,
-  keptNanos,
-  openNanos,
-}: Pick<HeldLease, "spentNanos" | "keptNanos" | "openNanos">): number =>
-  spentNanos + keptNanos + openNanos;
+const openNanosOf = ({ open }: HeldLease): number =>
+  Object.values(open).reduce((sum, nanos) => sum + nanos, 0);
+
+const usedOf = (lease: HeldLease): number =>
+  lease.spentNanos + lease.keptNanos + openNanosOf(lease);
 
 /** Returns what may still be spent by calls that begin on a day and count for a user. */
 export function leaseLeft({ leases }: Membership, day: string, user: string | null): number {
@@ -70,32 +70,34 @@ export const holdLease = (
   member: Membership,
   day: string,
   user: string | null,
-  boundNanos: number,
+  call: { id: string; boundNanos: number },
 ): Membership => ({
   ...member,
-  lastNeedNanos: boundNanos,
+  lastNeedNanos: call.boundNanos,
   leases: member.leases.map((lease) =>
-    isFor(lease, day, user) ? { ...lease, openNanos: lease.openNanos + boundNanos } : lease,
+    isFor(lease, day, user)
+      ? { ...lease, open: { ...lease.open, [call.id]: call.boundNanos } }
+      : lease,
   ),
 });
 
-/** Settles a call that began on a day: what it cost, and what stays reserved for it. */
-export function settleLease(
+/** Settles a call in the lease that it is reserved in: what it cost, and what stays reserved for it. */
+export const settleLease = (
   member: Membership,
-  day: string,
-  call: { boundNanos: number; costNanos: number; heldNanos: number },
-): Membership {
-  // If the user was changed meanwhile, any lease of the day will do that holds as much.
-  const lease = member.leases.find((one) => one.day === day && one.openNanos >= call.boundNanos);
-  if (!lease) return member;
-  const settled = {
-    ...lease,
-    openNanos: lease.openNanos - call.boundNanos,
-    spentNanos: lease.spentNanos + call.costNanos,
-    keptNanos: lease.keptNanos + call.heldNanos,
-  };
-  return { ...member, leases: member.leases.map((one) => (one === lease ? settled : one)) };
-}
+  call: { id: string; costNanos: number; heldNanos: number },
+): Membership => ({
+  ...member,
+  leases: member.leases.map((lease) => {
+    if (!(call.id in lease.open)) return lease;
+    const { [call.id]: _, ...open } = lease.open;
+    const { spentNanos, keptNanos } = lease;
+    return {
+      ...{ ...lease, open },
+      spentNanos: spentNanos + call.costNanos,
+      keptNanos: keptNanos + call.heldNanos,
+    };
+  }),
+});
 
 /** Gives back what is not reserved: of all leases, or of those of earlier days only. */
 export function giveBack(member: Membership, today: string, which: "all" | "past"): Membership {
@@ -108,6 +110,10 @@ export function giveBack(member: Membership, today: string, which: "all" | "past
   return { ...member, leases };
 }
 
+/** Returns the membership of a session that says that no message is at work: the next one has to ask, if there is a limit. */
+export const withoutWork = (member: Membership): Membership =>
+  member.mayWork ? { ...member, mayWork: false } : member;
+
 /** Returns the report about a session. */
 export const reportOf = (
   session: string,
@@ -118,7 +124,7 @@ export const reportOf = (
   session,
   n: member.n + 1,
   ...facts,
-  leases: member.leases.map(({ openNanos: _, ...lease }) => lease),
+  leases: member.leases.map(({ open: _, ...lease }) => lease),
   wanted,
 });
 
@@ -129,28 +135,22 @@ export function takeReply(
   reply: AccountReply & { limited: true },
   today: string,
 ): Membership {
-  const { n, mayWork, short } = reply;
+  const { n, isTaken, mayWork } = reply;
   const known = new Map(member.leases.map((lease) => [keyOf(lease), lease]));
   for (const lease of reply.leases) {
     const own = known.get(keyOf(lease));
     // What is not known here was granted by an answer that was lost, or was forgotten when it was over.
     if (!own && lease.day < today && looseOf(lease) === 0) continue;
     const { grantedNanos } = lease;
-    known.set(keyOf(lease), own ? { ...own, grantedNanos } : { ...lease, openNanos: 0 });
+    known.set(keyOf(lease), own ? { ...own, grantedNanos } : { ...lease, open: {} });
   }
-  // Otherwise the answer is what the account knew already, and it has not taken this report.
-  const isTaken = n === report.n;
   // What was settled since the report was made is still to be told.
   const isOver = (lease: HeldLease) =>
     isTaken && lease.day < today && report.leases.some((told) => isSame(lease, told));
   const leases = [...known.values()].filter((lease) => !isOver(lease));
   const { user, live, work } = report;
   const told = isTaken ? { user, live: live !== false, work, leases: report.leases } : member.told;
-  return {
-    ...member,
-    ...{ n, mayWork, leases, told, attempts: 0, retryAt: null },
-    short: report.wanted ? (short?.limit ?? null) : member.short,
-  };
+  return { ...member, n, mayWork, leases, told, attempts: 0, retryAt: null };
 }
 
 const keyOf = ({ day, user }: Pick<Lease, "day" | "user">): string => `${day} ${user ?? ""}`;
@@ -159,7 +159,7 @@ const keyOf = ({ day, user }: Pick<Lease, "day" | "user">): string => `${day} ${
 const isSame = (lease: HeldLease, told: Lease): boolean =>
   keyOf(lease) === keyOf(told) &&
   lease.grantedNanos === usedOf(lease) &&
-  lease.openNanos === 0 &&
+  Object.keys(lease.open).length === 0 &&
   lease.grantedNanos === told.grantedNanos &&
   lease.spentNanos === told.spentNanos &&
   lease.keptNanos === told.keptNanos;

@@ -147,7 +147,7 @@ function play(
             maxTokens,
             lowered: true,
           };
-          const granted = beginTurn(at(step.agent), modelOf(step.model), wish, false);
+          const granted = beginTurn(at(step.agent), modelOf(step.model), wish, null);
           if (granted.ok) open.set(step.agent, { turn: granted, promptTokens, kind });
           return;
         }

@@ -6,6 +6,7 @@ import { dayOf } from "../../shared/days";
 import { accountFor, accountObject, limit, newOwner } from "../../testing/accounts";
 import {
   aMessage,
+  aSchedule,
   aSpec,
   loseObject,
   newSessionId,
@@ -93,6 +94,23 @@ it("a session too many is refused, and a repeat of an earlier one is not", async
   await until(async () => (await create(owner, { userId: "eve" })).created.ok);
 });
 
+it("a session that is created again under the id of a deleted one counts like any other", async () => {
+  const owner = newOwner();
+  await limit(owner, { maxActiveSessions: 1 });
+  const ids = [newSessionId(), newSessionId()];
+  for (const id of ids) {
+    const { caller, created } = await create(owner, { id });
+    value(created);
+    value(await sessionOf(id).remove(caller));
+  }
+  const account = await accountFor(owner);
+  await until(async () => (await account.use()).used?.activeSessions === 0);
+  const again = await Promise.all(ids.map((id) => create(owner, { id })));
+  expect(again.filter(({ created }) => created.ok)).toHaveLength(1);
+  await scheduler.wait(1_200);
+  expect((await account.use()).used?.activeSessions).toBe(1);
+});
+
 it("a message too many waits, also through a loss of its objects, and starts when another has ended", async () => {
   const owner = newOwner();
   await limit(owner, { maxRunningMessages: 1 });
@@ -107,6 +125,30 @@ it("a message too many waits, also through a loss of its objects, and starts whe
   expect((await two.message(waits.id)).status).toBe("queued");
   await until(async () => (await two.message(waits.id)).status === "completed", 5_000);
   expect((await one.message(slow.id)).status).toBe("completed");
+});
+
+it("a schedule sends nothing while the money is used up, and goes on when there is some again", async () => {
+  const owner = newOwner();
+  await limit(owner, { maxDailyNanos: 1_000 });
+  const { id, caller, ask } = await create(owner);
+  expect(value(await ask("hello"))).toMatchObject({ limit: "owner_daily" });
+  await settled(owner);
+  const tick = aSchedule("tick", { when: { everyMs: 1_000 } });
+  value(await sessionOf(id).addSchedule(caller, tick));
+  const typesOf = async () => {
+    const { events } = value(await sessionOf(id).events(caller, { after: 0, limit: 1_000 }));
+    return events.map((event) =>
+      "reason" in event ? `${event.type} ${event.reason}` : event.type,
+    );
+  };
+  const received = async () =>
+    (await typesOf()).filter((type) => type === "message.received").length;
+  await until(async () => (await typesOf()).includes("schedule.skipped spend_limit"), 5_000);
+  expect(await received()).toBe(1);
+  await limit(owner, { maxDailyNanos: 10 * USD });
+  await sessionOf(id).reportToAccount();
+  await until(async () => (await received()) > 1, 5_000);
+  value(await sessionOf(id).terminate(caller, "enough"));
 });
 
 it("a session that nobody has told of limits learns of them from the index", async () => {

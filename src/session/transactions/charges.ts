@@ -70,7 +70,7 @@ export function charge(
   const settled = settle(state.balance, call, costNanos, settlement.rest);
   const { costNanos: cost, heldNanos } = settled.reservation;
   store.calls.settle(call, settled.reservation, settlement.closed);
-  settleInLease(store, call, settled.reservation);
+  settleInLease(store, call.id, settled.reservation);
 
   const turns = settlement.counts ? 1 : 0;
   const numTurns = state.numTurns + turns;

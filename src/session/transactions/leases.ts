@@ -1,3 +1,4 @@
+import { resetsAt, type SpendLimit } from "../../account/limits";
 import { dayOf } from "../../shared/days";
 import { type Facts, isTold, leaseLeft, settleLease } from "../rules/leases";
 import type { Reservation } from "../rules/ledger";
@@ -13,7 +14,9 @@ export function membershipFacts({ state, metadata, messages }: SessionStore): Fa
   const live = !removed && !isEnded(lifecycle);
   const waits = live && running === null && messages.queuedIds().length > 0;
   const work = running !== null ? "running" : waits ? "wanted" : "none";
-  return { user: metadata.userId, live, work };
+  // An ended session stays with the user that it had: nothing of it is reported twice.
+  const user = live ? metadata.userId : (state.account?.told?.user ?? metadata.userId);
+  return { user, live, work };
 }
 
 /**
@@ -45,14 +48,27 @@ export function leasedNanos({ state, metadata }: SessionStore, now: number): num
     : Number.POSITIVE_INFINITY;
 }
 
-/** Settles a call in the lease of the day on which it began. */
+/** Settles a call in the lease that it is reserved in. */
 export function settleInLease(
   store: SessionStore,
-  { begunAt, boundNanos }: { begunAt: number; boundNanos: number },
+  id: string,
   { costNanos, heldNanos }: Pick<Reservation, "costNanos" | "heldNanos">,
 ): void {
   const { account } = store.state;
   if (!account) return;
-  const settled = settleLease(account, dayOf(begunAt), { boundNanos, costNanos, heldNanos });
-  store.state = { ...store.state, account: settled };
+  store.state = { ...store.state, account: settleLease(account, { id, costNanos, heldNanos }) };
+}
+
+/** Records the limit over many sessions because of which a message can't go on; null if it can again. */
+export function setUsedUp(store: SessionStore, limit: SpendLimit | null, now: number): void {
+  const { account } = store.state;
+  if (!account || (limit === null && account.usedUp === null)) return;
+  const usedUp = limit && { limit, until: resetsAt(limit, now) };
+  store.state = { ...store.state, account: { ...account, usedUp } };
+}
+
+/** Returns the limit over many sessions that is used up, as far as the session knows; null if none is. */
+export function usedUpLimit({ state }: SessionStore, now: number): SpendLimit | null {
+  const { usedUp } = state.account ?? {};
+  return usedUp && now < usedUp.until ? usedUp.limit : null;
 }

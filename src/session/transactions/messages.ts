@@ -11,7 +11,7 @@ import { MAIN } from "../storage/agents";
 import type { StoredMessage } from "../storage/messages";
 import type { SessionStore } from "../storage/store";
 import { closeAgentRun, findAgent, lastText } from "./agents";
-import { leasedNanos } from "./leases";
+import { setUsedUp, usedUpLimit } from "./leases";
 import { change, endSession, setLifecycle } from "./state";
 import { closeTurns, type Drafts } from "./turns";
 
@@ -67,7 +67,7 @@ export function acceptMessage(
 }
 
 /** Returns why a message can't be accepted; undefined if it can. */
-function refusalOf(store: SessionStore, request: MessageRequest): Refusal | undefined {
+export function refusalOf(store: SessionStore, request: MessageRequest): Refusal | undefined {
   const { lifecycle, running } = store.state;
   const { pattern } = store.identity;
   if (isEnded(lifecycle)) return refuseEnded(store);
@@ -136,6 +136,7 @@ export function startNext(store: SessionStore, now: number, named?: string): voi
 /** Begins the work on a message that was started. */
 function begin(store: SessionStore, id: string, now: number): void {
   setLifecycle(store, activate(store.state.lifecycle, now), now);
+  setUsedUp(store, null, now);
   change(store, { running: id, lastActivityAt: now }, now);
   store.log.append({ type: "message.started" }, { messageId: id }, now);
   const asked = store.messages.get(id)?.agent ?? null;
@@ -186,7 +187,7 @@ export function closeMessage(
   const result = storable(store, messageId, own ? lastText(store, own) : null);
   const { stopReason, error, output } = withOutput(store, ending, result);
   const status = statusOf(stopReason);
-  const limit = stopReason === "budget_limit" ? spendLimitOf(store, messageId, now) : null;
+  const limit = stopReason === "budget_limit" ? spendLimitOf(store, now) : null;
   const end = { status, stopReason, limit, result, output, error: error ?? null };
   store.messages.end(messageId, end, now);
   const scope = { messageId };
@@ -262,15 +263,9 @@ function concludeSession(store: SessionStore, message: StoredMessage, now: numbe
 }
 
 /** Returns the limit over many sessions at which a message stopped; null if it stopped at a budget of the session. */
-function spendLimitOf(store: SessionStore, messageId: string, now: number): SpendLimit | null {
-  const { account, balance } = store.state;
-  if (!account) return null;
-  const ofMessage = store.messages.get(messageId)?.options.maxBudgetNanos ?? null;
-  const own = Math.min(
-    leftNanos(balance, store.metadata.limits.maxBudgetNanos),
-    leftNanos(store.calls.balanceOf(messageId), ofMessage),
-  );
-  return leasedNanos(store, now) < own ? account.short : null;
+function spendLimitOf(store: SessionStore, now: number): SpendLimit | null {
+  const { maxBudgetNanos } = store.metadata.limits;
+  return leftNanos(store.state.balance, maxBudgetNanos) > 0 ? usedUpLimit(store, now) : null;
 }
 
 /** Returns whether a message stopped at the session's budget and not at its own, smaller budget. */

@@ -6,7 +6,7 @@ import { nextRun, type When, withNewStart } from "../rules/schedule-times";
 import { MAIN } from "../storage/agents";
 import type { StoredSchedule } from "../storage/schedules";
 import type { SessionStore } from "../storage/store";
-import { waitsForWork } from "./leases";
+import { leasedNanos, usedUpLimit, waitsForWork } from "./leases";
 import { acceptMessage, refuseEnded } from "./messages";
 import { change } from "./state";
 import type { Drafts } from "./turns";
@@ -241,6 +241,9 @@ function send(store: SessionStore, { id, when, prompt, agent }: StoredSchedule, 
     onBusy: "queue",
     requestHash: id,
   } as const;
+  // A message that can't pay for a call would wake a container for nothing.
+  const limit = leasedNanos(store, now) > 0 ? null : usedUpLimit(store, now);
+  if (limit) return refuse("spend_limit", `The limit ${limit} is reached.`);
   return acceptMessage(store, request, NO_DRAFTS, now, id);
 }
 

@@ -1,3 +1,4 @@
+import type { SpendLimit } from "../../account/limits";
 import { type Block, sendable, toolCalls } from "../../agent/messages";
 import { type Draft, emptyDraft } from "../../agent/model/assemble";
 import type { FailedCall, ModelReply } from "../../agent/model/model";
@@ -22,7 +23,7 @@ import {
   judge,
   NO_CHARGE,
 } from "./charges";
-import { leasedNanos } from "./leases";
+import { leasedNanos, setUsedUp } from "./leases";
 import { type RunChange, scopeOf } from "./state";
 import { finishTool } from "./tool-calls";
 
@@ -51,14 +52,14 @@ interface LeaseNeeded {
 
 /**
  * Reserves the maximum cost of a turn and journals the call. Returns the limit that forbids the turn, if one does.
- * `mayAsk`: whether the account can be asked if the session's lease is too small; otherwise what is left of it is a limit
- * like the others.
+ * If the session's lease is too small, the account is to be asked, unless that was done: `usedUp` is the limit because of
+ * which it has not lent enough. Then what is left of the lease is a limit like the others.
  */
 export function beginTurn(
   at: RunChange,
   model: PricedModel,
   turnRequest: TurnRequest,
-  mayAsk: boolean,
+  usedUp: SpendLimit | null,
 ): TurnReservation | LeaseNeeded {
   const { store, run, now } = at;
   const { kind, ref, promptTokens, ttl } = turnRequest;
@@ -78,29 +79,32 @@ export function beginTurn(
     return affordableMaxTokens(model, nanos - searchNanos, promptTokens, maxTokens, now, ttl);
   };
   const ofSession = moneyLeft(at);
-  const maxTokens = affordable(mayAsk ? ofSession : Math.min(ofSession, leased));
+  const maxTokens = affordable(usedUp === null ? ofSession : Math.min(ofSession, leased));
   // A reply that is cut short ends its run on the budget. Open calls may release money, so they are awaited first.
   const mayLower = turnRequest.lowered && store.calls.countOpen() === 0;
   const minOutputTokens = mayLower
     ? Math.min(MIN_OUTPUT_TOKENS, turnRequest.maxTokens)
     : turnRequest.maxTokens;
-  if (maxTokens < minOutputTokens) return { ok: false, why: overBudget(at, turnRequest) };
+  if (maxTokens < minOutputTokens) {
+    // The session's own money would do: its message ends at the other limit.
+    const isLast = turnRequest.lowered && affordable(ofSession) >= minOutputTokens;
+    if (usedUp && isLast) setUsedUp(store, usedUp, now);
+    return { ok: false, why: overBudget(at, turnRequest) };
+  }
 
   const { balance } = store.state;
   const bound = boundOf(model, { promptTokens, maxTokens, webSearches, ...(ttl && { ttl }) }, now);
   const reserved = reserve(balance, bound, store.metadata.limits.maxBudgetNanos);
   if (!reserved) return { ok: false, why: overBudget(at, turnRequest) };
-  if (bound > leased) {
-    if (!mayAsk) return { ok: false, why: overBudget(at, turnRequest) };
-    return { ok: false, why: "needs_lease", needNanos: bound - leased };
-  }
+  if (bound > leased) return { ok: false, why: "needs_lease", needNanos: bound - leased };
 
   // A failed attempt that is to be repeated leaves its turn open: this call is the next attempt.
   const earlier = store.calls.openTurn(run.id, kind, ref);
   const turnId = earlier?.turnId ?? `turn_${store.calls.nextTurnNumber()}`;
   const attempt = (earlier?.attempt ?? 0) + 1;
+  const id = callId(turnId, attempt);
   store.calls.add({
-    id: callId(turnId, attempt),
+    id,
     turnId,
     attempt,
     runId: run.id,
@@ -117,7 +121,9 @@ export function beginTurn(
   const { account } = store.state;
   store.state = {
     ...{ ...store.state, balance: reserved.balance },
-    ...(account && { account: holdLease(account, dayOf(now), store.metadata.userId, bound) }),
+    ...(account && {
+      account: holdLease(account, dayOf(now), store.metadata.userId, { id, boundNanos: bound }),
+    }),
   };
   if (attempt === 1) {
     store.log.append({ type: "turn.started", turnId, kind, attempt }, scopeOf(run), now);
