@@ -44,6 +44,8 @@ export class AccountLink {
   readonly #reschedule: () => void;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #account: Promise<string> | undefined;
+  /** Whether a report is being made, or waits to be made, that asks for leave to work. */
+  #isAsking = false;
 
   constructor(context: SessionContext, { reschedule }: { reschedule: () => void }) {
     this.#context = context;
@@ -143,8 +145,13 @@ export class AccountLink {
     const { account } = store.state;
     if (!account || account.retryAt !== null) return;
     const waits = membershipFacts(store).work === "wanted" && account.told?.work !== "wanted";
-    if (waits && !this.#serial.busy) waitUntil(this.report());
-    else if (isReportDue(store)) this.#reportSoon();
+    if (waits && !this.#isAsking) {
+      this.#isAsking = true;
+      const asked = this.report().finally(() => {
+        this.#isAsking = false;
+      });
+      waitUntil(asked);
+    } else if (isReportDue(store)) this.#reportSoon();
   }
 
   /** Reports if that is due. */

@@ -30,6 +30,8 @@ export function reserveTurnOf(
     : reserved;
 }
 
+const INTERRUPTED = { ok: false, why: "interrupted" } as const;
+
 async function reserveWithLease(
   needNanos: number,
   begin: (usedUp: SpendLimit | null) => ReturnType<typeof beginTurn>,
@@ -45,7 +47,7 @@ async function reserveWithLease(
       await pause(jitteredBackoffMs(tries, BASE_PAUSE_MS, MAX_PAUSE_MS, Math.random()), signal);
     } else if (reserved?.ok === false && reserved.why === "needs_lease") {
       needNanos = reserved.needNanos;
-    } else if (reserved) return reserved;
+    } else return reserved ?? INTERRUPTED;
   }
-  return { ok: false, why: "interrupted" };
+  return INTERRUPTED;
 }
