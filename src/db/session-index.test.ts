@@ -469,7 +469,7 @@ describe("a change of the databases", () => {
           await trial.end();
         },
       ),
-      { numRuns: 12 },
+      { numRuns: 8 },
     );
   });
 });

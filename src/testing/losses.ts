@@ -7,7 +7,6 @@ import type { MessageRequest, MessageRow, SessionConfig, SessionSpec } from "../
 import { isUnsaved } from "../session/rules/container-state";
 import { SessionStore } from "../session/storage/store";
 import type { Result } from "../shared/result";
-import { addFakeContainer } from "./fake-containers";
 import { ALICE, aMessage, aSpec, loseObject, objectOf, sessionOf, until, value } from "./sessions";
 
 // Loses sessions after one of their commits. A commit is identified by the event that it appended to the log,
@@ -15,8 +14,6 @@ import { ALICE, aMessage, aSpec, loseObject, objectOf, sessionOf, until, value }
 
 /** A session's config and the prompts of its messages, in order. */
 export interface Scenario {
-  /** Whether its sandbox is a fake container. */
-  machine?: boolean;
   config: SessionConfig;
   /** What else differs from the spec of other sessions in tests. */
   spec?: Partial<SessionSpec>;
@@ -130,7 +127,6 @@ export async function play(
   if (scenario.lose) void watch(lost.promise, () => scenario.lose?.(id, loss));
   else void lost.promise.then(() => lose(id, loss));
 
-  if (scenario.machine) addFakeContainer(id);
   await insist(() => sessionOf(id).create(ALICE, spec));
   const status = () => insist(() => sessionOf(id).read(ALICE)).then((session) => session.status);
   // One that sleeps between messages could fall asleep before the first.
@@ -144,7 +140,6 @@ export async function play(
     if (scenario.between) await send(request);
     await until(async () => (await read(request.id)).endedAt !== null, MESSAGE_MS);
   }
-  if (scenario.machine) await until(() => isSaved(id));
   if (point !== null && !scenario.between)
     expect(fault.dead, `it was not lost after ${point}`).not.toBeNull();
   const messageIds = requests.map((request) => request.id);

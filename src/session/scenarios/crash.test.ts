@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { limit } from "../../testing/accounts";
-import { installFakeContainers } from "../../testing/fake-containers";
 import {
   faults,
   forEachSideBySide,
@@ -64,9 +63,6 @@ const REFUSED: Scenario = {
   ],
 };
 
-/** Its calls are paid from leases of its owner's account. */
-const IN_A_MACHINE: Scenario = { ...ALONE, machine: true, spec: { limited: true } };
-
 afterEach(() => {
   vi.restoreAllMocks();
   faults.clear();
@@ -85,13 +81,12 @@ async function faultPoints(scenario: Scenario) {
 
 describe("a session whose object is lost", () => {
   it.each<[string, Loss, Scenario]>([
-    ["one agent", "object at once", ALONE],
-    ["in a machine, by leases", "object before its next commit", IN_A_MACHINE],
+    // Its calls are paid from leases of its owner's account.
+    ["one agent, by leases", "object at once", { ...ALONE, spec: { limited: true } }],
     ["several agents", "object before its next commit", AGENTS],
   ])(
     "after any commit (%s, %s) ends like an undisturbed one",
     async (_, loss, scenario) => {
-      installFakeContainers();
       plantFaults();
       await limit(ALICE.owner, { maxDailyNanos: 1_000_000_000_000 });
       const { points, undisturbed } = await faultPoints(scenario);
@@ -122,7 +117,6 @@ describe("a session whose object is lost", () => {
   }, 60_000);
 
   it("together with its sandbox and all other objects after any commit does nothing twice", async () => {
-    installFakeContainers();
     plantFaults();
     const { points, undisturbed } = await faultPoints(AGENTS);
     await forEachSideBySide(points, async (point) => {
