@@ -9,14 +9,34 @@ import { setLimited } from "./sessions";
 
 const { searchId: _, ...copied } = getTableColumns(agentSessions);
 const names = Object.values(copied).map(({ name }) => name);
-const CELL = ["user_id", "owner", "day", "pattern", "status", "removed"];
-const AMOUNTS = ["sessions", "cost_nanos", "tokens", "ended", "ended_ms"];
 
-const USAGE_CELL = ["owner", "kind", "day", "name", "pattern", "model"];
-const USAGE_AMOUNTS = [
-  ...["cost_nanos", "input_tokens", "output_tokens"],
-  ...["cache_read_tokens", "cache_write_tokens", "web_search_requests"],
-];
+/** Sums by owner, of which the database also has sums over all owners. */
+interface Sums {
+  table: string;
+  cell: readonly string[];
+  amounts: readonly string[];
+  /** The cell over all owners that an owner's cell belongs to, and which of them are counted there. */
+  ofAll: string;
+  counted: string;
+}
+
+const TOTALS: Sums = {
+  table: "session_totals",
+  cell: ["user_id", "owner", "day", "pattern", "status", "removed"],
+  amounts: ["sessions", "cost_nanos", "tokens", "ended", "ended_ms"],
+  ofAll: "'', '', day, pattern, status, removed",
+  counted: "user_id = ''",
+};
+const USAGE: Sums = {
+  table: "usage_totals",
+  cell: ["owner", "kind", "day", "name", "pattern", "model"],
+  amounts: [
+    ...["cost_nanos", "input_tokens", "output_tokens"],
+    ...["cache_read_tokens", "cache_write_tokens", "web_search_requests"],
+  ],
+  ofAll: "'', kind, day, name, pattern, model",
+  counted: "kind = 'all'",
+};
 
 const ROWS_AT_ONCE = 500;
 const VERSIONS_AT_ONCE = 5_000;
@@ -149,20 +169,7 @@ export async function copyRemovedSums(
   owner: string,
 ): Promise<void> {
   await eraseSums(target, owner, "removed = 1");
-  const cell = [...CELL, ...AMOUNTS];
-  for await (const cells of pagesOf(source, "session_totals", CELL, [
-    "removed = 1 and owner = ?",
-    owner,
-  ])) {
-    await target.batch([
-      addToAll(target, `select ${from(cell)} from json_each(?)`, cells),
-      target
-        .prepare(
-          `insert into session_totals (${cell.join(", ")}) select ${from(cell)} from json_each(?)`,
-        )
-        .bind(cells),
-    ]);
-  }
+  await copySums(source, target, TOTALS, ["removed = 1 and owner = ?", owner]);
   const key = ["id", "owner", "removed"];
   for await (const some of pagesOf(source, "conversations", key, [
     "removed = 1 and owner = ?",
@@ -184,12 +191,22 @@ export async function copyUsage(
   target: D1Database,
   owner: string,
 ): Promise<void> {
-  await eraseUsage(target, owner);
-  const cell = [...USAGE_CELL, ...USAGE_AMOUNTS];
-  for await (const cells of pagesOf(source, "usage_totals", USAGE_CELL, ["owner = ?", owner])) {
-    const all = `select ${from(cell)} from json_each(?)`;
-    const insert = `insert into usage_totals (${cell.join(", ")}) ${all}`;
-    await target.batch([addUsageToAll(target, all, cells), target.prepare(insert).bind(cells)]);
+  await target.batch(erasing(target, USAGE, owner));
+  await copySums(source, target, USAGE, ["owner = ?", owner]);
+}
+
+/** Copies sums of an owner, and adds them to those over all owners. */
+async function copySums(
+  source: D1Database,
+  target: D1Database,
+  sums: Sums,
+  which: [condition: string, owner: string],
+): Promise<void> {
+  const columns = [...sums.cell, ...sums.amounts];
+  const all = `select ${from(columns)} from json_each(?)`;
+  const insert = `insert into ${sums.table} (${columns.join(", ")}) ${all}`;
+  for await (const cells of pagesOf(source, sums.table, sums.cell, which)) {
+    await target.batch([addToAll(target, sums, all, cells), target.prepare(insert).bind(cells)]);
   }
 }
 
@@ -204,29 +221,6 @@ export async function copyIsLimited(
   if (isLimited) await setLimited(target, owner, true);
 }
 
-async function eraseUsage(d1: D1Database, owner: string): Promise<void> {
-  const negated = USAGE_AMOUNTS.map((name) => `-${name}`).join(", ");
-  const own = `select ${USAGE_CELL.join(", ")}, ${negated} from usage_totals where owner = ?`;
-  await d1.batch([
-    addUsageToAll(d1, own, owner),
-    d1.prepare("delete from usage_totals where owner = ?").bind(owner),
-  ]);
-}
-
-/** Adds sums of usage of an owner to those over all owners. */
-function addUsageToAll(d1: D1Database, cells: string, parameter: string): D1PreparedStatement {
-  const columns = [...USAGE_CELL, ...USAGE_AMOUNTS].join(", ");
-  return d1
-    .prepare(
-      `with own (${columns}) as (${cells})
-       insert into usage_totals (${columns})
-       select '', kind, day, name, pattern, model, ${USAGE_AMOUNTS.join(", ")} from own where kind = 'all'
-       on conflict do update set
-         ${USAGE_AMOUNTS.map((name) => `${name} = usage_totals.${name} + excluded.${name}`).join(", ")}`,
-    )
-    .bind(parameter);
-}
-
 /** Erases the next sessions of an owner, or their sums if there are none. Returns whether there is nothing left. */
 export async function eraseSessions(d1: D1Database, owner: string): Promise<boolean> {
   const { meta } = await d1
@@ -239,31 +233,44 @@ export async function eraseSessions(d1: D1Database, owner: string): Promise<bool
     .run();
   if (meta.changes > 0) return false;
   await eraseSums(d1, owner, "true");
-  await eraseUsage(d1, owner);
+  await d1.batch(erasing(d1, USAGE, owner));
   return true;
 }
 
 async function eraseSums(d1: D1Database, owner: string, which: string): Promise<void> {
-  const negated = AMOUNTS.map((name) => `-${name}`).join(", ");
-  const own = `select ${CELL.join(", ")}, ${negated} from session_totals where owner = ? and ${which}`;
   await d1.batch([
-    addToAll(d1, own, owner),
-    d1.prepare(`delete from session_totals where owner = ? and ${which}`).bind(owner),
+    ...erasing(d1, TOTALS, owner, which),
     d1.prepare(`delete from conversations where owner = ? and ${which}`).bind(owner),
     d1.prepare("delete from session_totals where user_id = '' and owner = '' and sessions = 0"),
   ]);
 }
 
+/** Returns the statements that erase sums of an owner, and subtract them from those over all owners. */
+function erasing(d1: D1Database, sums: Sums, owner: string, which = "true"): D1PreparedStatement[] {
+  const { table, cell, amounts } = sums;
+  const negated = amounts.map((name) => `-${name}`).join(", ");
+  const own = `select ${cell.join(", ")}, ${negated} from ${table} where owner = ? and ${which}`;
+  return [
+    addToAll(d1, sums, own, owner),
+    d1.prepare(`delete from ${table} where owner = ? and ${which}`).bind(owner),
+  ];
+}
+
 /** Adds sums of an owner to those over all owners. */
-function addToAll(d1: D1Database, cells: string, parameter: string): D1PreparedStatement {
-  const columns = [...CELL, ...AMOUNTS].join(", ");
+function addToAll(
+  d1: D1Database,
+  { table, cell, amounts, ofAll, counted }: Sums,
+  cells: string,
+  parameter: string,
+): D1PreparedStatement {
+  const columns = [...cell, ...amounts].join(", ");
   return d1
     .prepare(
       `with own (${columns}) as (${cells})
-       insert into session_totals (${columns})
-       select '', '', day, pattern, status, removed, ${AMOUNTS.join(", ")} from own where user_id = ''
+       insert into ${table} (${columns})
+       select ${ofAll}, ${amounts.join(", ")} from own where ${counted}
        on conflict do update set
-         ${AMOUNTS.map((name) => `${name} = session_totals.${name} + excluded.${name}`).join(", ")}`,
+         ${amounts.map((name) => `${name} = ${table}.${name} + excluded.${name}`).join(", ")}`,
     )
     .bind(parameter);
 }

@@ -1,7 +1,7 @@
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
-import { agentSessions, limitedOwners, type SessionRow, sessionColumns } from "./schema";
+import { agentSessions, limitedOwners, PHASE, type SessionRow, sessionColumns } from "./schema";
 import { searchTextOf } from "./search";
 
 // One delete of this size stays far below D1's time limit for a query.
@@ -101,14 +101,10 @@ export async function liveSessions(
   owner: string,
   limit: number,
 ): Promise<string[]> {
-  const { results } = await d1
-    .prepare(
-      `select id from agent_sessions indexed by owner_activity where owner = ?1
-         and case status when 'initializing' then 'active' else status end in ('active', 'idle')
-       order by case status when 'initializing' then 'active' else status end, last_activity_at desc limit ?2`,
-    )
-    .bind(owner, limit)
-    .all<{ id: string }>();
+  const results = await drizzle(d1).all<{ id: string }>(sql`
+    select id from agent_sessions indexed by owner_activity
+    where owner = ${owner} and ${PHASE} in ('active', 'idle')
+    order by ${PHASE}, last_activity_at desc limit ${limit}`);
   return results.map(({ id }) => id);
 }
 
