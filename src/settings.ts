@@ -238,18 +238,15 @@ export function readSettings(variables: object): Settings {
 /** The settings of this deployment, parsed at start so that an invalid one prevents the start. */
 export const settings: Settings = readSettings(env);
 
-/** Returns the limits of owners for whom an admin has set none. Money is in nano-dollars. */
-export const defaultLimitsOf = (from: Settings) => ({
-  maxActiveSessions: from.OWNER_MAX_ACTIVE_SESSIONS,
-  maxRunningMessages: from.OWNER_MAX_RUNNING_MESSAGES,
-  maxDailyNanos: nanos(from.OWNER_MAX_DAILY_USD),
-  maxMonthlyNanos: nanos(from.OWNER_MAX_MONTHLY_USD),
-  maxRequestsPerMinute: from.OWNER_MAX_REQUESTS_PER_MINUTE,
+/** The limits of owners for whom an admin has set none. Money is in nano-dollars. */
+export const defaultLimits = {
+  maxActiveSessions: settings.OWNER_MAX_ACTIVE_SESSIONS,
+  maxRunningMessages: settings.OWNER_MAX_RUNNING_MESSAGES,
+  maxDailyNanos: nanos(settings.OWNER_MAX_DAILY_USD),
+  maxMonthlyNanos: nanos(settings.OWNER_MAX_MONTHLY_USD),
+  maxRequestsPerMinute: settings.OWNER_MAX_REQUESTS_PER_MINUTE,
   perUser: {
-    maxActiveSessions: from.USER_MAX_ACTIVE_SESSIONS,
-    maxDailyNanos: nanos(from.USER_MAX_DAILY_USD),
+    maxActiveSessions: settings.USER_MAX_ACTIVE_SESSIONS,
+    maxDailyNanos: nanos(settings.USER_MAX_DAILY_USD),
   },
-});
-
-/** The limits of owners of this deployment for whom an admin has set none. */
-export const defaultLimits = defaultLimitsOf(settings);
+};

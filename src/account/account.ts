@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { defaultLimits } from "../settings";
-import { dayOf, firstDayOf, lastDayOf, monthOf } from "../shared/days";
+import { dayOf, monthAround } from "../shared/days";
 import { errorText, log } from "../shared/log";
 import { ok, type Result } from "../shared/result";
 import type { Actor, AuditEntry, AuditPage, AuditQuery } from "./audit";
@@ -120,14 +120,15 @@ export class Account extends DurableObject<Env> implements AccountRpc {
       return { spentNanos, heldNanos: grantedNanos - spentNanos };
     };
     const tally = this.#members.exists() ? this.#members.tally(null) : { live: 0, running: 0 };
-    const [day, month] = [dayOf(now), monthOf(now)];
+    const day = dayOf(now);
+    const month = monthAround(day);
     return {
       limits,
       used: {
         activeSessions: tally.live,
         runningMessages: tally.running,
         day: spent(day, day),
-        month: spent(firstDayOf(month), lastDayOf(month)),
+        month: spent(month.from, month.to),
       },
     };
   }
@@ -176,7 +177,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     if (this.#members.exists()) {
       const due = this.#members.toCheck(Date.now(), CHECKS_AT_ONCE);
       await Promise.all(due.map((member) => this.#check(member)));
-      this.#members.forgetSpend(firstDayOf(monthOf(Date.now() - SUMS_KEPT_MS)));
+      this.#members.forgetSpend(monthAround(dayOf(Date.now() - SUMS_KEPT_MS)).from);
     }
     await this.#audit.doDue(Date.now());
     await this.#planAlarm();

@@ -1,4 +1,4 @@
-import { dayOf, firstDayOf, lastDayOf } from "../shared/days";
+import { dayOf, monthAround } from "../shared/days";
 import type { OwnerLimits } from "./limits";
 import type { Member, MemberTable } from "./members";
 import type { AccountReply, SessionReport } from "./rpc";
@@ -112,10 +112,10 @@ function lend(
   const lease = { day, user, ...members.lease(session, day, user) };
   // What its own calls hold is free again when they end, without another session's doing.
   const own = looseOf(lease);
-  const month = day.slice(0, 7);
+  const month = monthAround(day);
   const ofAll = members.spend(null, day, day);
   const ofUser = user === null ? ofAll : members.spend(user, day, day);
-  const ofMonth = members.spend(null, firstDayOf(month), lastDayOf(month));
+  const ofMonth = members.spend(null, month.from, month.to);
   const budget = (
     limit: Budget["limit"],
     maxNanos: number | null,

@@ -3,7 +3,7 @@ import { accountOf } from "../account/address";
 import { EVERYONE } from "../account/audit";
 import { callAccount } from "./call";
 import type { AppEnv } from "./context";
-import { ApiError } from "./errors";
+import { ownerSeenBy, requireOwner } from "./lists";
 import { readQuery } from "./parse";
 import { ReadAudit } from "./queries";
 import { auditView } from "./views";
@@ -12,10 +12,8 @@ import { auditView } from "./views";
 export const audit = new Hono<AppEnv>().get("/", async (c) => {
   const { owner: wanted, action = null, cursor = null, limit } = readQuery(c, ReadAudit);
   const { caller } = c.var;
-  if (wanted !== undefined && wanted !== caller.owner && !caller.admin) {
-    throw new ApiError("permission_error", "Only an admin may read what was done to other owners.");
-  }
-  const owner = wanted ?? (caller.admin ? null : caller.owner);
+  requireOwner(caller, wanted, "read what was done to other owners");
+  const owner = wanted ?? ownerSeenBy(caller);
   const account = owner === null ? EVERYONE : await accountOf(owner);
   const query = { action, before: cursor, limit };
   const { entries, next } = await callAccount(c.env, account, (object) => object.audit(query));

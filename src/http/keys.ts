@@ -8,6 +8,7 @@ import { callAccount, unwrap } from "./call";
 import { type AppContext, type AppEnv, actorOf } from "./context";
 import { ApiError, invalid, notFound } from "./errors";
 import { accountOfKeyId, isKeyId, newKeyId, newSecret, sha256Hex } from "./ids";
+import { requireOwner } from "./lists";
 import { idempotencyKey, readBody, readQuery } from "./parse";
 import { ListKeys } from "./queries";
 import { CreateKey, RotateKey } from "./schemas";
@@ -18,7 +19,7 @@ export const keys = new Hono<AppEnv>()
   .post("/", async (c) => {
     const own = c.var.identity;
     const { name, owner = own.owner, ...request } = await readBody(c, CreateKey);
-    requireOwner(c, owner);
+    requireOwner(c.var.caller, owner, "name another owner");
     const powers: Powers = {
       scopes: request.scopes ?? DEFAULT_SCOPES,
       tools: request.tools ?? own.tools,
@@ -40,7 +41,7 @@ export const keys = new Hono<AppEnv>()
 
   .get("/", async (c) => {
     const { owner = c.var.caller.owner, cursor, limit } = readQuery(c, ListKeys);
-    requireOwner(c, owner);
+    requireOwner(c.var.caller, owner, "name another owner");
     const page = { before: cursor ?? null, limit };
     const account = await accountOf(owner);
     const { keys: found, next } = await callAccount(c.env, account, (object) => object.keys(page));
@@ -77,11 +78,6 @@ export const me = new Hono<AppEnv>().get("/", (c) => {
   const { owner, scopes, key, via } = c.var.identity;
   return c.json({ owner, admin: c.var.caller.admin, scopes, key, via });
 });
-
-function requireOwner(c: AppContext, owner: string): void {
-  if (owner === c.var.caller.owner || c.var.caller.admin) return;
-  throw new ApiError("permission_error", "Only an admin may name another owner.");
-}
 
 /** Returns the id of the key in the path, and its account. Throws "not found" for those of other owners. */
 async function keyOf(c: AppContext): Promise<{ id: string; account: string }> {

@@ -5,14 +5,13 @@ import type { OwnerLimits } from "../account/limits";
 import type { AccountMember, SpentBefore } from "../account/rpc";
 import type { SessionIndex } from "../db/session-index";
 import { indexOf } from "../session/deployment";
-import { dayOf, firstDayOf, lastDayOf, monthOf } from "../shared/days";
+import { dayOf, monthAround } from "../shared/days";
 import { errorText, log } from "../shared/log";
 import { isSessionId } from "../shared/session-id";
 import { callAccount } from "./call";
 import { type AppContext, type AppEnv, actorOf } from "./context";
-import { ApiError } from "./errors";
 import { forgetLimitsOf } from "./known-limits";
-import { fromIndex } from "./lists";
+import { fromIndex, requireOwner } from "./lists";
 import { parse, readBody, readQuery } from "./parse";
 import { ListOwners, Owner } from "./queries";
 import { givenLimits, PutLimits } from "./schemas";
@@ -28,12 +27,11 @@ const TELLING_MS = 20_000;
 export const owners = new Hono<AppEnv>()
   .get("/", async (c) => {
     const { cursor, limit } = readQuery(c, ListOwners);
-    const month = monthOf(Date.now());
     const found = await fromIndex(
       indexOf(c.env).owners({
         after: cursor,
         limit: limit + 1,
-        month: { from: firstDayOf(month), to: lastDayOf(month) },
+        month: monthAround(dayOf(Date.now())),
       }),
     );
     const page = found.slice(0, limit);
@@ -43,10 +41,7 @@ export const owners = new Hono<AppEnv>()
 
   .get("/:owner/limits", async (c) => {
     const owner = parse(Owner, c.req.param("owner"), "owner");
-    const { caller } = c.var;
-    if (owner !== caller.owner && !caller.admin) {
-      throw new ApiError("permission_error", "Only an admin may read the limits of other owners.");
-    }
+    requireOwner(c.var.caller, owner, "read the limits of other owners");
     const { limits } = await callAccount(c.env, await accountOf(owner), (account) => account.use());
     return c.json(limitsView(limits));
   })
@@ -84,10 +79,9 @@ async function setLimits(
 
 /** Returns what an owner has spent in this month, and each of its users today, as far as the index knows. */
 async function spentBefore(index: SessionIndex, owner: string): Promise<SpentBefore[]> {
-  const now = Date.now();
-  const [today, month] = [dayOf(now), monthOf(now)];
+  const today = dayOf(Date.now());
   const [days, users] = await Promise.all([
-    index.usage({ owner, from: firstDayOf(month), to: lastDayOf(month), groupBy: ["day"] }),
+    index.usage({ owner, ...monthAround(today), groupBy: ["day"] }),
     index.usage({ owner, from: today, to: today, groupBy: ["user"] }),
   ]);
   return [

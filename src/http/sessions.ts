@@ -3,7 +3,7 @@ import { concernSessions } from "../account/limits";
 import { indexOf } from "../session/deployment";
 import { capTools } from "../session/tool-cap";
 import { checkConfig } from "../session/validate-config";
-import { defaultLimitsOf, type Settings } from "../settings";
+import type { Settings } from "../settings";
 import { callSession } from "./call";
 import { type AppEnv, actorOf } from "./context";
 import { ApiError, invalid } from "./errors";
@@ -41,8 +41,7 @@ export const sessions = (settings: Settings) =>
       const id = await newSessionId(c.var.caller.owner, key);
       const requestHash =
         key === undefined ? null : await hashOf(tools === null ? request : { ...request, config });
-      const limits = await limitsOf(c.env, c.var.caller.owner);
-      const limited = concernSessions(limits) || concernSessions(defaultLimitsOf(settings));
+      const limited = concernSessions(await limitsOf(c.env, c.var.caller.owner));
       const spec = { ...sessionSpec(request, { id, requestHash }, settings), config, limited };
       const row = await callSession(c, (s, caller) => s.create(caller, spec), { id });
       return c.json(sessionView(row), 201);

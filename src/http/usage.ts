@@ -3,11 +3,11 @@ import { accountOf } from "../account/address";
 import type { AccountUse } from "../account/rpc";
 import { MAX_USAGE_ROWS, type UsageGroup, type UsageRow } from "../db/usage";
 import { indexOf } from "../session/deployment";
-import { dayOf, firstDayOf, lastDayOf, monthOf, nextDayAt, nextMonthAt } from "../shared/days";
+import { dayOf, monthAround, nextDayAt, nextMonthAt } from "../shared/days";
 import { callAccount } from "./call";
 import type { AppContext, AppEnv } from "./context";
-import { ApiError, invalid } from "./errors";
-import { fromIndex } from "./lists";
+import { invalid } from "./errors";
+import { fromIndex, ownerSeenBy, requireOwner } from "./lists";
 import { readQuery } from "./parse";
 import { ReadUsage } from "./queries";
 import { nowView, type Spent, usageRowView } from "./views";
@@ -16,10 +16,8 @@ import { nowView, type Spent, usageRowView } from "./views";
 export const usage = new Hono<AppEnv>().get("/", async (c) => {
   const { owner: wanted, groupBy, ...range } = readQuery(c, ReadUsage);
   const { caller } = c.var;
-  if (wanted !== undefined && wanted !== caller.owner && !caller.admin) {
-    throw new ApiError("permission_error", "Only an admin may read the usage of other owners.");
-  }
-  const owner = wanted ?? (caller.admin ? null : caller.owner);
+  requireOwner(caller, wanted, "read the usage of other owners");
+  const owner = wanted ?? ownerSeenBy(caller);
   const found = await fromIndex(indexOf(c.env).usage({ owner, ...range, groupBy }));
   if (found.length > MAX_USAGE_ROWS) {
     const message = `The answer has more than ${MAX_USAGE_ROWS} rows: ask for fewer days or groups.`;
@@ -36,7 +34,7 @@ export const usage = new Hono<AppEnv>().get("/", async (c) => {
   return c.json({ now: await nowOf(c, owner), rows });
 });
 
-/** Returns what is used now: exactly for an owner with limits, else as the index knows it. */
+/** Returns what is used now: as the account of an owner with limits knows it, else as the index does. */
 async function nowOf(c: AppContext, owner: string | null) {
   const now = Date.now();
   const use =
@@ -53,11 +51,11 @@ async function usedByIndex(
   now: number,
 ): Promise<NonNullable<AccountUse["used"]>> {
   const index = indexOf(c.env);
-  const [day, month] = [dayOf(now), monthOf(now)];
+  const day = dayOf(now);
   const [summary, days] = await fromIndex(
     Promise.all([
       index.summarize({ owner }),
-      index.usage({ owner, from: firstDayOf(month), to: lastDayOf(month), groupBy: ["day"] }),
+      index.usage({ owner, ...monthAround(day), groupBy: ["day"] }),
     ]),
   );
   const { initializing, active, idle } = summary.byStatus;
