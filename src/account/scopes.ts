@@ -2,6 +2,7 @@
 export const SCOPES = [
   "sessions:read",
   "sessions:write",
+  "approvals:write",
   "usage:read",
   "keys:write",
   "admin",

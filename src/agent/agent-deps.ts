@@ -44,6 +44,13 @@ export interface Journal {
   fail(turn: Turn, failed: FailedCall, delayMs: number | null): void;
   /** Settles the price of a summary and replaces the conversation's first `cut` entries by it. */
   compact(turn: Turn, summary: Block, cut: number, usage: ModelReply["usage"]): void;
+  /**
+   * Returns those of a run's calls that may be made now, with the inputs that were decided. The others wait for somebody to
+   * approve them, or have their results.
+   */
+  admit(calls: Progress["pending"]): Progress["pending"];
+  /** Resolves when a call may have been decided about, or when the run is stopped. */
+  decided(): Promise<void>;
   startTool(call: ToolCall): void;
   finishTool(call: ToolCall, result: ToolResult): void;
 }

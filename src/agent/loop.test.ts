@@ -43,6 +43,8 @@ function memoryJournal(prompt = "go") {
     },
     deliverInbox: () => {},
     otherSettled: async () => {},
+    admit: (calls) => calls,
+    decided: async () => {},
     startTool: (call) => void seen.push(`start ${call.id}`),
     finishTool(call, result) {
       seen.push(`finish ${call.id}`);

@@ -22,7 +22,7 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
     if (deps.signal.aborted) return null;
     const { pending, lastStop, contextTokens } = deps.journal.progress();
     if (pending.length > 0) {
-      await runTools(pending, deps);
+      await runPending(pending, deps);
       continue;
     }
     const ending = endingOf(lastStop);
@@ -131,6 +131,13 @@ async function compact(deps: AgentDeps): Promise<boolean> {
   }
   deps.journal.compact(made.turn, summary, cut, made.outcome.usage);
   return true;
+}
+
+/** Runs those of the calls that may be made now. If there are none, waits until somebody has decided about one. */
+async function runPending(calls: Progress["pending"], deps: AgentDeps): Promise<void> {
+  const admitted = deps.journal.admit(calls);
+  if (admitted.length > 0) await runTools(admitted, deps);
+  else if (deps.journal.progress().pending.length > 0) await deps.journal.decided();
 }
 
 /** Runs calls in order, in parallel where that is allowed. */

@@ -42,13 +42,12 @@ const Encoded = z.tuple([
 /** Encodes a cursor for clients: opaque, and safe in a URL. */
 export function writeCursor(sort: Sort, cursor: Cursor): string {
   const { value, createdAt, id, total, totalIsExact } = cursor;
-  const text = btoa(JSON.stringify([sort, value, createdAt, id, total, totalIsExact]));
-  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return encodeCursor([sort, value, createdAt, id, total, totalIsExact]);
 }
 
 /** Decodes a client's cursor; null if it is invalid or was created for another sort. */
 export function readCursor(text: string, sort: Sort): Cursor | null {
-  const encoded = Encoded.safeParse(parse(text));
+  const encoded = Encoded.safeParse(decodeCursor(text));
   if (!encoded.success) return null;
   const [writtenFor, value, createdAt, id, total, totalIsExact] = encoded.data;
   return writtenFor === sort ? { value, createdAt, id, total, totalIsExact } : null;
@@ -63,7 +62,17 @@ export const byPosition =
     return sort.startsWith("-") ? -ascending : ascending;
   };
 
-function parse(text: string): unknown {
+/** Encodes a JSON value as text that is safe in a URL. */
+export function encodeCursor(value: unknown): string {
+  const ascii = JSON.stringify(value).replaceAll(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return btoa(ascii).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** Decodes what `encodeCursor` has encoded; null for any other text. */
+export function decodeCursor(text: string): unknown {
   try {
     return JSON.parse(atob(text.replaceAll("-", "+").replaceAll("_", "/")));
   } catch {

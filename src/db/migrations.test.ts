@@ -23,8 +23,9 @@ const LAST_FORMER = "0004";
 const KEPT = 30;
 
 /** Writes a row as versions before 0005 did. */
-function putFormer({ usageDays: _, ...row }: SessionRow): D1PreparedStatement {
-  const keys = Object.keys(row) as (keyof typeof row)[];
+function putFormer(row: SessionRow): D1PreparedStatement {
+  const added: (keyof SessionRow)[] = ["usageDays", "onLimit", "pausedBecause", "pendingApprovals"];
+  const keys = (Object.keys(row) as (keyof SessionRow)[]).filter((key) => !added.includes(key));
   const names = keys.map((key) => sessionColumns[key].name);
   const values = keys.map((key) =>
     row[key] === null ? null : sessionColumns[key].mapToDriverValue(row[key]),

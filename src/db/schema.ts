@@ -24,6 +24,10 @@ export const STATUSES = [
 ] as const;
 export type Status = (typeof STATUSES)[number];
 
+/** What can happen when a limit of a session is used up, and the limits at which a session can pause. */
+export const ON_LIMIT = ["terminate", "pause"] as const;
+export const PAUSE_LIMITS = ["budget", "turns", "lifetime"] as const;
+
 /** Tokens and cost by model; money in nano-dollars. */
 export type UsageByModel = Record<string, Usage & { costNanos: number }>;
 
@@ -38,6 +42,9 @@ export interface SandboxInfo {
 
 /** The condition for sessions that may still change without a request. */
 export const AWAITED = sql`(status in ('initializing', 'active', 'idle') or pattern = 'ephemeral') is true`;
+
+/** The condition for sessions with tool calls that wait for a decision. */
+export const ASKING = sql`pending_approvals > 0`;
 
 /** The condition for sessions whose description is not in the full-text index yet. */
 export const UNSEARCHED = sql`description is not null and search_text is null`;
@@ -115,6 +122,11 @@ export const agentSessions = sqliteTable(
     maxLifetimeMs: integer("max_lifetime_ms"),
     maxBudgetNanos: integer("max_budget_nanos"),
     maxTurns: integer("max_turns"),
+    /** What happens when a limit is used up, and the limit at which the session pauses. */
+    onLimit: text("on_limit", { enum: ON_LIMIT }).notNull().default("terminate"),
+    pausedBecause: text("paused_because", { enum: PAUSE_LIMITS }),
+    /** The number of tool calls that wait for a decision. */
+    pendingApprovals: integer("pending_approvals").notNull().default(0),
 
     sandbox: text({ mode: "json" }).$type<SandboxInfo>().notNull(),
     tags: text({ mode: "json" }).$type<string[]>().notNull(),
@@ -140,6 +152,7 @@ export const agentSessions = sqliteTable(
     index("sessions_conversation")
       .on(t.conversationId, t.owner, t.createdAt)
       .where(sql`conversation_id is not null`),
+    index("sessions_asking").on(t.owner, t.id).where(ASKING),
     // One history has few sessions.
     index("sessions_history").on(t.sessionId),
     // Sessions that may still change without a request: an ephemeral one is removed after its end.

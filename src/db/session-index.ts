@@ -1,3 +1,4 @@
+import { type AskingQuery, type AskingSession, sessionsAsking } from "./approvals";
 import { type Conversation, readConversation, sumOfConversations } from "./conversations";
 import { byPosition } from "./cursor";
 import type { IndexDatabase } from "./databases";
@@ -94,6 +95,17 @@ export class SessionIndex {
     const found = parts.map(({ d1, of }) => listOwners(d1, { ...query, ...of }));
     const all = (await Promise.all(found)).flat().sort((a, b) => (a.owner < b.owner ? -1 : 1));
     return all.slice(0, query.limit);
+  }
+
+  /** Returns the next sessions with tool calls that wait for a decision: of an owner, or of all. */
+  async sessionsAsking(query: AskingQuery): Promise<AskingSession[]> {
+    const parts = await this.#parts(query);
+    const found = await Promise.all(
+      parts.map(({ d1, of }) => sessionsAsking(d1, { ...query, ...of })),
+    );
+    const byPlace = (a: AskingSession, b: AskingSession) =>
+      a.owner === b.owner ? (a.id < b.id ? -1 : 1) : a.owner < b.owner ? -1 : 1;
+    return found.flat().sort(byPlace).slice(0, query.limit);
   }
 
   /** Returns the ids of an owner's sessions that have not ended: active ones first, and of these the newest first. */

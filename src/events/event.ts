@@ -62,6 +62,8 @@ export type EventBody =
   | { type: "session.created"; pattern: string }
   | { type: "session.started" }
   | { type: "session.idled" }
+  /** The session pauses at a limit until the limit is raised. */
+  | { type: "session.paused"; limit: "budget" | "turns" | "lifetime" }
   | { type: "session.resumed" }
   | { type: "session.updated"; changed: string[] }
   | { type: "session.completed" }
@@ -70,6 +72,10 @@ export type EventBody =
   /** `scheduleId` is the schedule that sent the message, if one did. */
   | { type: "message.received"; prompt: Prompt; scheduleId?: string }
   | { type: "message.started" }
+  /** The message can't go on without somebody. `waitingFor` is as in the message. */
+  | { type: "message.waiting"; waitingFor: { type: string; [detail: string]: unknown } }
+  /** The message goes on after it waited. */
+  | { type: "message.resumed" }
   | {
       type: "message.completed";
       stopReason: StopReason;
@@ -114,6 +120,26 @@ export type EventBody =
       input: unknown;
     }
   | {
+      /** A call waits for a decision. */
+      type: "approval.requested";
+      approvalId: string;
+      toolUseId: string;
+      name: string;
+      input: unknown;
+      expiresAt: string | null;
+    }
+  | {
+      type: "approval.resolved";
+      approvalId: string;
+      toolUseId: string;
+      name: string;
+      status: "allowed" | "denied" | "expired" | "cancelled";
+      resolvedBy: { owner: string; via: string; keyId: string | null } | null;
+      note: string | null;
+      /** The input that replaces that of the call, if it does. */
+      changedInput?: unknown;
+    }
+  | {
       type: "tool.completed";
       turnId: string;
       toolUseId: string;
@@ -142,7 +168,14 @@ export type EventBody =
   | { type: "sandbox.lost"; savedAt: string | null }
   /** The workspace could not be saved. It stays in the container, and the next attempt begins at `retryAt`. */
   | { type: "sandbox.unsaved"; message: string; retryAt: string }
-  | { type: "limit.warned"; limit: "budget" | "turns"; used: number; max: number }
+  /** A part of a limit is used up: `part` is over 0, and 1 at most. `used` and `max` are in dollars for `budget`. */
+  | {
+      type: "limit.warned";
+      limit: "budget" | "turns";
+      part: number;
+      used: number;
+      max: number;
+    }
   | { type: "context.compacted"; turnId: string; tokensBefore: number }
   /** Content that the model's API refused was replaced in the conversation by a note with the reason. */
   | { type: "content.withdrawn"; turnId: string; reason: string };

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { METHODS } from "hono/router";
 import { settings as deployed, type Settings } from "../settings";
 import { randomHex } from "../shared/bytes";
+import { approvals, sessionApprovals } from "./approvals";
 import { audit } from "./audit";
 import { authenticate } from "./auth";
 import { allowOrigins, refuseOtherSites, safeHeaders } from "./browsers";
@@ -46,6 +47,8 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", events)
     .route("/api/sessions", exporting)
     .route("/api/sessions", shares)
+    .route("/api/sessions", sessionApprovals)
+    .route("/api/approvals", approvals)
     .route("/api/conversations", conversations)
     .route("/api/keys", keys)
     .route("/api/me", me)

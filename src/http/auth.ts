@@ -57,6 +57,8 @@ export function scopeOf(method: string, path: string): Scope | null {
   if (/^\/api\/owners\/[^/]+\/limits$/.test(path) && method !== "PUT") return "usage:read";
   if (/^\/api\/owners(\/|$)/.test(path)) return "admin";
   if (path === "/api/sessions/stats/summary" || path === "/api/usage") return "usage:read";
+  const isApproval = /^\/api\/sessions\/[^/]+\/approvals\/[^/]+$/.test(path);
+  if (isApproval && method === "POST") return "approvals:write";
   return method === "GET" || method === "HEAD" ? "sessions:read" : "sessions:write";
 }
 

@@ -36,6 +36,7 @@ const FAILURES = {
   too_many_keys: "conflict_error",
   too_many_shares: "conflict_error",
   key_ended: "conflict_error",
+  already_resolved: "conflict_error",
   unavailable: "unavailable_error",
 } as const satisfies Record<FailureCode, ErrorType>;
 

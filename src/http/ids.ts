@@ -1,11 +1,15 @@
 import { ACCOUNT_DIGITS, accountOf } from "../account/address";
 import { randomHex, sha256, toHex } from "../shared/bytes";
+import { canonicalJson } from "../shared/canonical-json";
 
 /** Returns whether a text is a message id. */
 export const isMessageId = (text: string): boolean => /^msg_[0-9a-f]{32}$/.test(text);
 
 /** Returns whether a text is a schedule id. */
 export const isScheduleId = (text: string): boolean => /^sched_[0-9a-f]{32}$/.test(text);
+
+/** Returns whether a text is an approval's id. */
+export const isApprovalId = (text: string): boolean => /^appr_[0-9a-f]{32}$/.test(text);
 
 /** Returns the id of a new session: random, or derived from the owner and its `Idempotency-Key`. */
 export const newSessionId = async (owner: string, key: string | undefined): Promise<string> =>
@@ -59,15 +63,7 @@ export const accountOfSecret = (text: string): string | undefined =>
 export const sha256Hex = async (text: string): Promise<string> => toHex(await sha256(text));
 
 /** Returns a hash of a JSON value. The order of keys does not matter. */
-export const hashOf = (value: unknown): Promise<string> =>
-  sha256Hex(JSON.stringify(canonical(value)));
-
-function canonical(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(canonical);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, inner]) => [key, canonical(inner)]));
-}
+export const hashOf = (value: unknown): Promise<string> => sha256Hex(canonicalJson(value));
 
 // JSON separates the parts, so that no two pairs of owner and key give the same text.
 const derivedHex = async (...parts: string[]): Promise<string> =>

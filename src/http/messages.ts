@@ -34,7 +34,7 @@ export const messages = new Hono<AppEnv>()
     if (!body.streaming && !body.background) {
       const row = await callSession(c, (s, caller) => s.ask(caller, request), { details });
       if (row.status === "failed") throw failedMessage(row);
-      return c.json(messageView(row));
+      return c.json(messageView(row), row.endedAt === null ? 202 : 200);
     }
     if (body.streaming) {
       const begun = (s: SessionRpc, caller: Caller) => s.stream(caller, request, after);

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { AUDITED } from "../account/audit";
-import { readCursor, SORTS, type Sort } from "../db/cursor";
+import { decodeCursor, readCursor, SORTS, type Sort } from "../db/cursor";
 import { PATTERNS, STATUSES } from "../db/schema";
 import { USAGE_GROUPS } from "../db/usage";
+import { APPROVAL_STATUSES } from "../session/rpc";
 import { dayOf } from "../shared/days";
 
 // Each tag is a parameter of the index's query, and D1 allows at most a hundred.
@@ -108,6 +109,25 @@ export const StatsSummary = z.strictObject({
 export const ListMessages = z.strictObject({
   cursor: integer(0, Number.MAX_SAFE_INTEGER).default(0),
   limit: integer(1, 100).default(50),
+});
+
+/** `GET /api/sessions/:id/approvals` */
+export const ListApprovals = z.strictObject({
+  status: z.enum(APPROVAL_STATUSES).optional(),
+  cursor: integer(0, Number.MAX_SAFE_INTEGER).default(0),
+  limit: integer(1, 100).default(50),
+});
+
+/** `GET /api/approvals`. Sessions are asked for what is pending; what is over is in their own lists. */
+export const ListPendingApprovals = z.strictObject({
+  status: z.literal("pending").default("pending"),
+  cursor: z
+    .string()
+    .transform(decodeCursor)
+    .pipe(z.tuple([z.string(), z.string()], "is none that this list gave out"))
+    .transform(([owner, id]) => ({ owner, id }))
+    .default({ owner: "", id: "" }),
+  limit: integer(1, 50).default(20),
 });
 
 /** `GET /api/keys` */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { GivenLimits } from "../account/limits";
 import { SCOPES } from "../account/scopes";
-import { PATTERNS } from "../db/schema";
+import { ON_LIMIT, PATTERNS } from "../db/schema";
 import { defaultProviderOf } from "../session/deployment";
 import type { MessageRequest, ScheduleRequest, SessionPatch, SessionSpec } from "../session/rpc";
 import { cronProblem } from "../session/rules/schedule-times";
@@ -16,6 +16,7 @@ const MAX_BUDGET_USD = 1_000_000;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const MAX_GRACE_MS = DAY_MS;
+const MAX_WARNINGS = 20;
 // Every isolate that serves a key has its rules in memory.
 const MAX_KEY_RULES = 100;
 const MAX_KEY_RULE_CHARS = 8_000;
@@ -41,6 +42,7 @@ const CustomAgent = z
     model: name.nullish(),
     maxTurns: turns.nullish(),
     allowedTools: names.nullish(),
+    askTools: names.nullish(),
     disallowedTools: names.nullish(),
     thinking: object.nullish(),
     effort: effort.nullish(),
@@ -82,7 +84,15 @@ const Config = z
     systemPrompt: z.string().nullish(),
     maxTurns: turns.nullish(),
     allowedTools: names.nullish(),
+    askTools: names.nullish(),
     disallowedTools: names.nullish(),
+    approvalTimeoutMs: durationMs.min(1_000).nullish(),
+    onApprovalTimeout: z.enum(["deny", "terminate"]).nullish(),
+    warnAt: z
+      .array(z.number().gt(0).max(1))
+      .max(MAX_WARNINGS)
+      .transform((parts) => [...new Set(parts)].sort((a, b) => a - b))
+      .nullish(),
     customAgents: z.record(name, CustomAgent).nullish(),
     resumeSessionId: name.nullish(),
     continueSession: z.boolean().nullish(),
@@ -113,6 +123,8 @@ const limits = {
   maxTurns: turns.nullish(),
 };
 
+const onLimit = z.enum(ON_LIMIT).nullish();
+
 const metadata = {
   tags: z
     .array(tag)
@@ -129,12 +141,13 @@ export const CreateSession = z.strictObject({
   config: Config.nullish(),
   conversationId: z.int().nullish(),
   ...limits,
+  onLimit,
   ...metadata,
 });
 
 /** `PATCH /api/sessions/:id` */
 export const PatchSession = z
-  .strictObject({ ...limits, ...metadata })
+  .strictObject({ ...limits, onLimit, ...metadata })
   .refine((patch) => Object.keys(patch).length > 0, {
     error: "The patch changes nothing.",
     // An unknown key is already an issue.
@@ -198,6 +211,25 @@ export const Terminate = z
 
 /** `POST /api/sessions/:id/interrupt`. It has no fields; the body may be empty. */
 export const Interrupt = z.strictObject({}).prefault({});
+
+/** `POST /api/sessions/:id/approvals/:approvalId` */
+export const ResolveApproval = z
+  .strictObject({
+    decision: z.enum(["allow", "deny"]),
+    note: z.string().min(1).max(10_000).nullish(),
+    input: object.nullish(),
+    remember: z.literal("session").nullish(),
+  })
+  .refine(({ decision, input }) => decision === "allow" || !input, {
+    path: ["input"],
+    error: "goes with allow only",
+  })
+  .transform(({ decision, note, input, remember }) => ({
+    decision,
+    note: note ?? null,
+    ...(input && { input }),
+    remember: remember === "session",
+  }));
 
 /** `POST /api/sessions/:id/snapshots`. It has no fields; the body may be empty. */
 export const TakeSnapshot = z.strictObject({}).prefault({});
@@ -280,14 +312,16 @@ export function sessionSpec(
     tags: request.tags ?? [],
     description: request.description ?? null,
     userId: request.userId ?? null,
+    ...(request.onLimit && { onLimit: request.onLimit }),
   };
 }
 
 /** Returns the argument of the object's RPC method for a patch. */
 export function sessionPatch(request: z.output<typeof PatchSession>): SessionPatch {
-  const { maxBudgetUsd, tags, description, userId, ...rest } = request;
+  const { maxBudgetUsd, onLimit, tags, description, userId, ...rest } = request;
   const given = Object.entries({
     ...rest,
+    onLimit: onLimit === null ? "terminate" : onLimit,
     maxBudgetNanos: maxBudgetUsd === undefined ? undefined : nanos(maxBudgetUsd),
     tags: tags === null ? [] : tags,
     description,

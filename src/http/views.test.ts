@@ -43,6 +43,9 @@ const aSession = (overrides: Partial<SessionRow> = {}): SessionRow => ({
   maxLifetimeMs: 86_400_000,
   maxBudgetNanos: 500_000_000,
   maxTurns: 10,
+  onLimit: "terminate",
+  pausedBecause: null,
+  pendingApprovals: 0,
   sandbox: { provider: "embedded", id: "sess_1", state: "ready" },
   tags: ["bug-fix"],
   description: null,
@@ -57,6 +60,7 @@ const aMessage = (overrides: Partial<MessageRow> = {}): MessageRow => ({
   prompt: "hi",
   agent: null,
   status: "queued",
+  waitingFor: null,
   stopReason: null,
   limit: null,
   result: null,
@@ -90,8 +94,8 @@ describe("sessionView", () => {
     const fields =
       "id sessionId pattern status terminationReason error conversationId config createdAt startedAt " +
       "lastActivityAt completedAt terminatedAt updatedAt expiresAt expiresBecause totalCost " +
-      "totalTokens numTurns toolsUsed usage maxIdleTimeMs maxLifetimeMs maxBudgetUsd maxTurns sandbox " +
-      "tags description userId";
+      "totalTokens numTurns toolsUsed usage maxIdleTimeMs maxLifetimeMs maxBudgetUsd maxTurns onLimit " +
+      "pausedBecause pendingApprovals sandbox tags description userId";
     expect(Object.keys(sessionView(aSession()))).toEqual(fields.split(" "));
   });
 
@@ -117,7 +121,7 @@ describe("sessionView", () => {
 describe("messageView", () => {
   it("is flat", () => {
     const fields =
-      "messageId sessionId prompt agent status stopReason limit result output error cost tokens usage " +
+      "messageId sessionId prompt agent status waitingFor stopReason limit result output error cost tokens usage " +
       "numTurns toolsUsed durationMs createdAt startedAt endedAt";
     expect(Object.keys(messageView(aMessage()))).toEqual(fields.split(" "));
   });

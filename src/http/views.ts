@@ -7,7 +7,7 @@ import type { OwnerRow } from "../db/owners";
 import type { SessionRow, UsageByModel } from "../db/schema";
 import type { UsageGroup, UsageRow } from "../db/usage";
 import type { Usage } from "../events/event";
-import type { MessageRow, ScheduleRow, ShareRow, SnapshotRow } from "../session/rpc";
+import type { ApprovalRow, MessageRow, ScheduleRow, ShareRow, SnapshotRow } from "../session/rpc";
 import { dollars } from "../shared/money";
 
 /** Returns the JSON of a session in the API. */
@@ -40,6 +40,9 @@ export function sessionView(row: SessionRow) {
     maxLifetimeMs: row.maxLifetimeMs,
     maxBudgetUsd: row.maxBudgetNanos === null ? null : dollars(row.maxBudgetNanos),
     maxTurns: row.maxTurns,
+    onLimit: row.onLimit,
+    pausedBecause: row.pausedBecause,
+    pendingApprovals: row.pendingApprovals,
     sandbox: row.sandbox,
     tags: row.tags,
     description: row.description,
@@ -163,6 +166,7 @@ export function messageView(row: MessageRow) {
     prompt: row.prompt,
     agent: row.agent,
     status: row.status,
+    waitingFor: row.waitingFor,
     stopReason: row.stopReason,
     limit: row.limit,
     result: row.result,
@@ -179,6 +183,25 @@ export function messageView(row: MessageRow) {
     endedAt: instant(row.endedAt),
   };
 }
+
+/** Returns the JSON of an approval in the API. */
+export const approvalView = (row: ApprovalRow) => ({
+  id: row.id,
+  sessionId: row.sessionId,
+  messageId: row.messageId,
+  toolUseId: row.toolUseId,
+  agent: row.agent,
+  name: row.name,
+  input: row.input,
+  changedInput: row.changedInput,
+  status: row.status,
+  requestedAt: instant(row.requestedAt),
+  expiresAt: instant(row.expiresAt),
+  resolvedAt: instant(row.resolvedAt),
+  resolvedBy: row.resolvedBy,
+  note: row.note,
+  remember: row.remember ? "session" : null,
+});
 
 /** Returns the JSON of a conversation in the API, without its sessions. */
 export function conversationView(conversation: Conversation) {

@@ -5,7 +5,14 @@ import type { Breaker } from "./breaker";
 import type { SessionContext } from "./context";
 import type { CrashGuard } from "./crash-guard";
 import type { Outbox } from "./outbox";
-import { dueDeadline, keepsAlarm, needsHeartbeat, nextAlarm } from "./rules/deadlines";
+import {
+  dueDeadline,
+  hasExpiredApproval,
+  keepsAlarm,
+  needsHeartbeat,
+  nextAlarm,
+} from "./rules/deadlines";
+import { expireApprovals } from "./transactions/approvals";
 import { waitsForWork } from "./transactions/leases";
 import { hasDueSchedule, runDueSchedules, schedulesWait } from "./transactions/schedules";
 import { applyDeadline } from "./transactions/session";
@@ -111,7 +118,8 @@ export class Clock {
     const { store } = this.#context;
     const timing = timingOf(store);
     const isOutboxDue = timing.outboxAt !== null && timing.outboxAt <= now;
-    return isOutboxDue || dueDeadline(timing, now) !== null || hasDueSchedule(store, now);
+    const isDeadlineDue = dueDeadline(timing, now) !== null || hasExpiredApproval(timing, now);
+    return isOutboxDue || isDeadlineDue || hasDueSchedule(store, now);
   }
 
   /** Applies a due deadline, then runs due schedules. A deadline comes first, since it may end the session. */
@@ -123,6 +131,9 @@ export class Clock {
 
   #applyDeadline(): void {
     const { id, store, drafts, commit } = this.#context;
+    if (hasExpiredApproval(timingOf(store), Date.now())) {
+      commit((now) => expireApprovals(store, drafts, now));
+    }
     const due = dueDeadline(timingOf(store), Date.now());
     if (!due) return;
     commit((now) => applyDeadline(store, due.because, drafts, now));

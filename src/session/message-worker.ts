@@ -1,5 +1,6 @@
 import type { PublicError } from "../events/event";
 import { errorText, log } from "../shared/log";
+import { type Notifier, notifier } from "../shared/notifier";
 import type { ClaudeCode } from "./claude-code/claude-code";
 import type { SessionContext } from "./context";
 import type { CrashGuard } from "./crash-guard";
@@ -41,6 +42,8 @@ export class MessageWorker {
   readonly #supervisor: Supervisor;
   /** The message whose start this object committed, until work on it begins. Work on any other is a restart after a loss. */
   #started: string | null = null;
+  /** Notified when somebody has decided about a call of the running message, or has changed a limit. */
+  #decisions: Notifier | null = null;
   /** The message that this object resumed, and when, in ms since 1970. */
   #resumed: { messageId: string; at: number } | null = null;
 
@@ -69,6 +72,11 @@ export class MessageWorker {
   /** Starts and stops work as the session's state requires. */
   drive(): void {
     this.#supervisor.drive();
+  }
+
+  /** Wakes the agents that wait for a decision about a call, or for a limit to be raised. */
+  noteDecision(): void {
+    this.#decisions?.notify();
   }
 
   /** Waits until stopped work has ended, with a timeout. */
@@ -111,13 +119,16 @@ export class MessageWorker {
     await sessionEnv.reencrypt();
     const clear = await sessionEnv.read();
     if (signal.aborted) return;
+    const decisions = notifier(signal);
+    this.#decisions = decisions;
     const ending =
       store.identity.config.runtime === "claude-code"
-        ? await claudeCode.runMessage(messageId, signal)
+        ? await claudeCode.runMessage(messageId, signal, decisions)
         : await runMessage(messageId, {
             ...this.#context,
             model,
             commandEnv: await sessionEnv.ofCommands(),
+            decisions,
             signal,
           });
     if (ending) this.#end(messageId, withoutSecrets(ending, clear));

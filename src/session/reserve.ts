@@ -2,22 +2,64 @@ import type { SpendLimit } from "../account/limits";
 import type { PricedModel } from "../agent/pricing/models";
 import type { TurnRequest, TurnReservation } from "../agent/reserve-turn";
 import { jitteredBackoffMs, pause } from "../shared/backoff";
+import type { Notifier } from "../shared/notifier";
 import type { SessionContext } from "./context";
 import type { Run } from "./storage/runs";
+import { pauseLimitOf } from "./transactions/messages";
 import { beginTurn } from "./transactions/turns";
+import { haltRun, pauses } from "./transactions/waiting";
 
 const BASE_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 5_000;
 
+/** The context of a reservation. */
+type ReserveContext = SessionContext & {
+  signal: AbortSignal;
+  /** Notified when a limit may have been raised. */
+  decisions: Notifier;
+};
+
 /**
  * Reserves a turn of a run within all limits. If the session's lease is too small, asks the account for more. Waits if
- * other sessions hold money that they may give back.
+ * other sessions hold money that they may give back. At a limit of a session that pauses, a reply waits until the limit is
+ * raised or the run is stopped.
  */
 export function reserveTurnOf(
   run: Run,
   model: PricedModel,
   request: TurnRequest,
-  context: SessionContext & { signal: AbortSignal },
+  context: ReserveContext,
+): TurnReservation | Promise<TurnReservation> {
+  const reserved = reserveOnce(run, model, request, context);
+  if (!pauses(context.store) || request.kind !== "reply") return reserved;
+  return untilRaised(reserved, run, model, request, context);
+}
+
+async function untilRaised(
+  first: TurnReservation | Promise<TurnReservation>,
+  run: Run,
+  model: PricedModel,
+  request: TurnRequest,
+  context: ReserveContext,
+): Promise<TurnReservation> {
+  const { store, commit, signal, decisions } = context;
+  for (let reserved = await first; ; ) {
+    const limit = reserved.ok ? null : pauseLimitOf(store, run, request, reserved.why);
+    if (limit === null || signal.aborted) return reserved;
+    const raised = decisions.wait();
+    commit(() => haltRun(store, run, limit));
+    await raised;
+    if (signal.aborted) return INTERRUPTED;
+    commit(() => haltRun(store, run, null));
+    reserved = await reserveOnce(run, model, request, context);
+  }
+}
+
+function reserveOnce(
+  run: Run,
+  model: PricedModel,
+  request: TurnRequest,
+  context: ReserveContext,
 ): TurnReservation | Promise<TurnReservation> {
   const { store, commit } = context;
   const begin = (usedUp: SpendLimit | null) =>

@@ -1,7 +1,7 @@
 import type { Actor } from "../account/audit";
 import type { SpendLimit } from "../account/limits";
 import type { AccountMember } from "../account/rpc";
-import type { Pattern, SessionRow } from "../db/schema";
+import type { ON_LIMIT, PAUSE_LIMITS, Pattern, SessionRow } from "../db/schema";
 import type { Prompt, PublicError, SessionEvent, StopReason, Usage } from "../events/event";
 import type { Egress, EnvValue } from "../sandbox/egress";
 import type { SandboxConfig } from "../sandbox/providers";
@@ -32,6 +32,7 @@ export interface CustomAgent {
   model?: string | undefined;
   maxTurns?: number | undefined;
   allowedTools?: string[] | undefined;
+  askTools?: string[] | undefined;
   disallowedTools?: string[] | undefined;
   thinking?: Record<string, unknown> | undefined;
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | undefined;
@@ -43,7 +44,13 @@ export interface SessionConfig {
   systemPrompt?: string | undefined;
   maxTurns?: number | undefined;
   allowedTools?: string[] | undefined;
+  askTools?: string[] | undefined;
   disallowedTools?: string[] | undefined;
+  /** How long a call waits for its approval, in ms; without limit if it is absent. */
+  approvalTimeoutMs?: number | undefined;
+  onApprovalTimeout?: "deny" | "terminate" | undefined;
+  /** The parts of the limits of money and turns at which the session warns, each over 0 and at most 1. */
+  warnAt?: number[] | undefined;
   runtime?: "loop" | "claude-code" | undefined;
   sandbox?: SandboxConfig | undefined;
   env?: Record<string, EnvValue> | undefined;
@@ -71,6 +78,8 @@ export interface SessionSpec {
   /** The provider of its sandbox. */
   provider: string;
   limits: Limits;
+  /** What happens when a limit is used up; by default, the session ends. */
+  onLimit?: OnLimit | undefined;
   tags: string[];
   description: string | null;
   userId: string | null;
@@ -83,7 +92,9 @@ export interface SessionSpec {
 }
 
 /** A change of metadata or limits. Absent fields do not change. */
-export type SessionPatch = Partial<Pick<SessionSpec, "tags" | "description" | "userId"> & Limits>;
+export type SessionPatch = Partial<
+  Pick<SessionSpec, "tags" | "description" | "userId" | "onLimit"> & Limits
+>;
 
 /**
  * A client's request to an agent. The caller chooses `id`, so that a call whose response was lost can be repeated: a
@@ -100,7 +111,69 @@ export interface MessageRequest {
   requestHash: string;
 }
 
-export type MessageStatus = "queued" | "running" | "completed" | "failed" | "interrupted";
+export type MessageStatus =
+  | "queued"
+  | "running"
+  | "waiting"
+  | "completed"
+  | "failed"
+  | "interrupted";
+
+/** What a message waits for: decisions about calls, or a limit to be raised. */
+export type WaitingFor =
+  | { type: "approval"; approvalIds: string[] }
+  | { type: "limit"; limit: PauseLimit | "owner_running_messages" };
+
+/** A limit of a session at which it can pause. */
+export type PauseLimit = (typeof PAUSE_LIMITS)[number];
+
+/** What happens when a limit of a session is used up. */
+export type OnLimit = (typeof ON_LIMIT)[number];
+
+export const APPROVAL_STATUSES = ["pending", "allowed", "denied", "expired", "cancelled"] as const;
+export type ApprovalStatus = (typeof APPROVAL_STATUSES)[number];
+
+/** Who has decided. */
+export type Decider = Pick<Actor, "owner" | "via" | "keyId">;
+
+/** An approval as the session returns it. Times are in ms since 1970. */
+export interface ApprovalRow {
+  /** Its position among the session's approvals. */
+  position: number;
+  id: string;
+  sessionId: string;
+  messageId: string;
+  toolUseId: string;
+  agent: string;
+  /** The tool, and the input that the model gave. */
+  name: string;
+  input: unknown;
+  /** The input that the call was made with instead; null if it was not changed. */
+  changedInput: unknown;
+  status: ApprovalStatus;
+  requestedAt: number;
+  /** Null if it does not expire. */
+  expiresAt: number | null;
+  resolvedAt: number | null;
+  resolvedBy: Decider | null;
+  note: string | null;
+  /** Whether the same call is decided in the same way from now on. */
+  remember: boolean;
+}
+
+/** A decision about a call. An absent `input` leaves the call's. */
+export interface Decision {
+  decision: "allow" | "deny";
+  note: string | null;
+  input?: unknown;
+  remember: boolean;
+}
+
+/** A page of approvals, oldest first. `next` is the position after which the next page starts; null on the last page. */
+export interface ApprovalPage {
+  approvals: ApprovalRow[];
+  next: number | null;
+}
 
 /** A message as the session returns it. Times are in ms since 1970, money in nano-dollars. */
 export interface MessageRow {
@@ -112,6 +185,8 @@ export interface MessageRow {
   prompt: Prompt;
   agent: string | null;
   status: MessageStatus;
+  /** What it waits for, with the status `waiting`. */
+  waitingFor: WaitingFor | null;
   stopReason: StopReason | null;
   /** The limit over many sessions that ended it, with the stop reason `budget_limit`; null for any other end. */
   limit: SpendLimit | null;
@@ -224,7 +299,7 @@ export interface SessionRpc extends AccountMember {
   update(caller: Caller, patch: SessionPatch): Promise<Result<SessionRow>>;
   /** Accepts a message and returns immediately. A repeat returns the message in its current state. */
   send(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>>;
-  /** Accepts a message and returns after it has ended. */
+  /** Accepts a message and returns after it has ended, or waits for somebody. */
   ask(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>>;
   /**
    * Accepts a message and returns a stream of its events after seq `after`, each as an SSE record. It ends after the
@@ -237,7 +312,19 @@ export interface SessionRpc extends AccountMember {
   message(caller: Caller, messageId: string): Promise<Result<MessageRow>>;
   /** Returns up to `limit` events after seq `after`, oldest first. */
   events(caller: Caller, page: PageRequest): Promise<Result<EventPage>>;
-  /** Interrupts the running message and returns it; null if none runs. */
+  /** Returns up to `limit` approvals after a position, all or those with a status. */
+  approvals(
+    caller: Caller,
+    page: PageRequest & { status: ApprovalStatus | null },
+  ): Promise<Result<ApprovalPage>>;
+  /** Decides about a call. The same decision again changes nothing, another one is refused. */
+  resolveApproval(
+    caller: Caller,
+    approvalId: string,
+    decision: Decision,
+    by: Actor,
+  ): Promise<Result<ApprovalRow>>;
+  /** Interrupts the running or waiting message and returns it; null if there is none. */
   interrupt(caller: Caller): Promise<Result<MessageRow | null>>;
   /** Ends the session. Idempotent: an ended session does not change. */
   terminate(

@@ -23,6 +23,10 @@ import { indexOf, model } from "./deployment";
 import { MessageWorker, NO_MODEL } from "./message-worker";
 import { Outbox } from "./outbox";
 import type {
+  ApprovalPage,
+  ApprovalRow,
+  ApprovalStatus,
+  Decision,
   EventPage,
   MachineNeed,
   MessagePage,
@@ -47,6 +51,7 @@ import { parseLogged } from "./storage/event-log";
 import { SessionStore } from "./storage/store";
 import { Subscribers } from "./subscribers";
 import { reportEvent } from "./telemetry";
+import { approvalPage, resolveApproval } from "./transactions/approvals";
 import { auditEnd } from "./transactions/audit";
 import { acceptMessage, interruptMessage, refusalOf } from "./transactions/messages";
 import {
@@ -66,6 +71,7 @@ import { rowsEqual, toSessionRow } from "./transactions/session-row";
 import { addShare, isShareOpen, openShare, removeShare, shareRows } from "./transactions/shares";
 import { change } from "./transactions/state";
 import type { OpenReply } from "./transactions/turns";
+import { waitIfBlocked } from "./transactions/waiting";
 
 /** Whether the settings limit every owner. */
 const IS_LIMITED = concernSessions(defaultLimits);
@@ -170,7 +176,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const accepted = await this.#accept(caller, request, () => ok(null));
     if (!accepted.ok) return accepted;
     // Read again: the breaker may have ended it since.
-    if (this.#store.messages.get(request.id)?.endedAt === null) {
+    const message = this.#store.messages.get(request.id);
+    if (message?.endedAt === null && message.status !== "waiting") {
       await this.#subscribers.messageEnd(request.id);
     }
     return this.message(caller, request.id);
@@ -216,6 +223,27 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       const last = events.at(-1)?.seq ?? page.after;
       return ok({ events, hasMore: last < this.#store.log.lastSeq() });
     });
+  }
+
+  async approvals(
+    caller: Caller,
+    page: PageRequest & { status: ApprovalStatus | null },
+  ): Promise<Result<ApprovalPage>> {
+    return this.#enter(caller, () => ok(approvalPage(this.#store, page)));
+  }
+
+  async resolveApproval(
+    caller: Caller,
+    approvalId: string,
+    decision: Decision,
+    by: Actor,
+  ): Promise<Result<ApprovalRow>> {
+    const { owner, via, keyId } = by;
+    return this.#enter(caller, () =>
+      this.#commit((now) =>
+        resolveApproval(this.#store, approvalId, decision, { owner, via, keyId }, now),
+      ),
+    );
   }
 
   async interrupt(caller: Caller): Promise<Result<MessageRow | null>> {
@@ -472,7 +500,11 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   #commit<T>(change: (now: number) => T): T {
     const now = Date.now();
     const before = this.#worker.running();
-    const result = this.#store.transaction(() => change(now));
+    const result = this.#store.transaction(() => {
+      const changed = change(now);
+      if (this.#store.exists()) waitIfBlocked(this.#store, now);
+      return changed;
+    });
     const { running } = this.#store.state;
     // Before any work begins: a message that the worker does not know of counts as restarted.
     if (running !== before) this.#worker.noteRunning(running);
@@ -504,7 +536,8 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     for (const event of this.#store.log.take()) {
       this.#subscribers.show(event);
       const { type, messageId } = event;
-      if (isMessageEnd(type) && messageId !== null) {
+      if (type === "approval.resolved" || type === "session.updated") this.#worker.noteDecision();
+      if ((isMessageEnd(type) || type === "message.waiting") && messageId !== null) {
         // What arrived of its replies is stored by now.
         for (const [turnId, { scope }] of this.#drafts) {
           if (scope.messageId === messageId) this.#drafts.delete(turnId);

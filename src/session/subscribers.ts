@@ -40,7 +40,7 @@ interface Frame {
  */
 export class Subscribers {
   readonly #sockets: Sockets;
-  /** Calls that wait for a message's end, by its id. */
+  /** Calls that wait for a message to end or to wait for somebody, by its id. */
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   /** The response bodies that carry the events of a message. They need the object in memory, as a running message does. */
   readonly #bodies = new Set<Body>();
@@ -56,12 +56,14 @@ export class Subscribers {
   show(event: LoggedEvent): void {
     if (this.#isWatched()) this.#gather(event, storedFrame(event));
     const { type, messageId } = event;
-    if (!isMessageEnd(type) || messageId === null) return;
+    const waits = type === "message.waiting";
+    if (!(isMessageEnd(type) || waits) || messageId === null) return;
     this.#waiting.get(messageId)?.resolve();
     this.#waiting.delete(messageId);
+    if (waits) setTimeout(() => this.#release(messageId));
   }
 
-  /** Resolves when a message that has not ended yet ends. */
+  /** Resolves when a message that runs ends, or waits for somebody. */
   messageEnd(messageId: string): Promise<void> {
     const waiting = this.#waiting.get(messageId) ?? Promise.withResolvers<void>();
     this.#waiting.set(messageId, waiting);
@@ -106,7 +108,19 @@ export class Subscribers {
     if (frames.length > 0) body.send(frames.join(""));
     if (close === ENDED) body.end();
     else if (close) body.breakOff();
+    else if (store.messages.get(messageId)?.status === "waiting") {
+      setTimeout(() => this.#release(messageId));
+    }
     return body.readable;
+  }
+
+  /**
+   * Ends the bodies of a message that waits, so that they do not keep the object in memory: their readers go on with
+   * sockets.
+   */
+  #release(messageId: string): void {
+    this.#flush();
+    for (const body of this.#bodies) if (body.messageId === messageId) body.end();
   }
 
   /** Breaks off what carries events by a share link. Those who connect again are refused. */

@@ -34,6 +34,17 @@ describe("a session made with a key of some tools", () => {
   );
 });
 
+it("a session made with a key of some tools may ask for no others", () => {
+  const config = {
+    askTools: ["Bash(git *)", "Write"],
+    customAgents: { a: { askTools: ["Edit"] } },
+  };
+  expect(capTools(config, CAP).issues.map(({ path }) => path)).toEqual([
+    "config.askTools.1",
+    "config.customAgents.a.askTools.0",
+  ]);
+});
+
 it("a key without such a limit changes no config", () => {
   const config = { customAgents: { a: { allowedTools: ["Bash"] } } };
   expect(capTools(config, null)).toEqual({ config, issues: [] });

@@ -10,8 +10,9 @@ export const checkToolRules = (rules: readonly string[], at: string): Issue[] =>
   }));
 
 /**
- * Limits a session's tools to those of a key, if it has such a limit. A config without `allowedTools` gets the key's rules; every rule that it
- * has must be one of the key's, or be about a tool that the key has as a whole. Otherwise it is an issue.
+ * Limits a session's tools to those of a key, if it has such a limit. A config without `allowedTools` gets the key's rules; every rule of
+ * what is allowed, with or without approval, must be one of the key's, or be about a tool that the key has as a whole.
+ * Otherwise it is an issue.
  */
 export function capTools(
   config: SessionConfig,
@@ -26,12 +27,16 @@ export function capTools(
         own?.tool === rule?.tool && (own?.pattern === undefined || own.pattern === rule?.pattern),
     );
   };
-  const lists = [
-    ["config.allowedTools", config.allowedTools] as const,
+  const setups = [
+    ["config", config] as const,
     ...Object.entries(config.customAgents ?? {}).map(
-      ([name, agent]) => [`config.customAgents.${name}.allowedTools`, agent.allowedTools] as const,
+      ([name, agent]) => [`config.customAgents.${name}`, agent] as const,
     ),
   ];
+  const lists = setups.flatMap(([at, { allowedTools, askTools }]) => [
+    [`${at}.allowedTools`, allowedTools] as const,
+    [`${at}.askTools`, askTools] as const,
+  ]);
   const issues = lists.flatMap(([path, rules = []]) =>
     rules.flatMap((rule, n) =>
       covers(rule)

@@ -21,6 +21,7 @@ export type FailureCode =
   | "too_many_keys"
   | "too_many_shares"
   | "key_ended"
+  | "already_resolved"
   | "unavailable";
 
 /** The reason for a refusal. Error classes do not survive RPC, so refusals are returned as values. */

@@ -13,6 +13,11 @@ interface Message {
   role: string;
   content: unknown;
 }
+interface Decision {
+  behavior: "allow" | "deny";
+  updatedInput?: Record<string, unknown>;
+  message?: string;
+}
 interface Reply {
   id: string;
   content: Block[];
@@ -52,6 +57,7 @@ export class FakeProgram {
   #busy = false;
   #turn: AbortController | undefined;
   #transcript: Entry[] = [];
+  readonly #requests = new Map<string, (decision: Decision) => void>();
   /** The path of its transcript. */
   transcriptPath = "";
 
@@ -70,7 +76,8 @@ export class FakeProgram {
     for (let line = this.lines.get(this.#done + 1); line; line = this.lines.get(this.#done + 1)) {
       this.#done += 1;
       const told = JSON.parse(line);
-      if (told.type !== "control_request") this.#queue.push(line);
+      if (told.type === "control_response") this.#decided(told.response);
+      else if (told.type !== "control_request") this.#queue.push(line);
       else if (!this.#machine.deaf) this.#interrupt(told.request_id);
     }
     if (this.#busy) return;
@@ -106,6 +113,33 @@ export class FakeProgram {
 
   get #stopped(): boolean {
     return this.#turn?.signal.aborted ?? false;
+  }
+
+  #decided({ request_id: id, response }: { request_id: string; response: Decision }): void {
+    this.#requests.get(id)?.(response);
+    this.#requests.delete(id);
+  }
+
+  /** Asks for leave to make a call, as the real program does for the tools that its settings name. */
+  async #leave(call: Block): Promise<Decision> {
+    const id = crypto.randomUUID();
+    const request = { subtype: "can_use_tool", tool_name: call.name, input: call.input };
+    const decided = Promise.withResolvers<Decision>();
+    this.#requests.set(id, decided.resolve);
+    this.#turn?.signal.addEventListener("abort", () =>
+      decided.resolve({ behavior: "deny", message: "interrupted" }),
+    );
+    this.#say({
+      type: "control_request",
+      request_id: id,
+      request: { ...request, tool_use_id: call.id },
+    });
+    return decided.promise;
+  }
+
+  get #asked(): string[] {
+    const settings = /'--settings' '([^']+)'/.exec(this.#command)?.[1] ?? "{}";
+    return JSON.parse(settings).permissions?.ask ?? [];
   }
 
   #interrupt(requestId: string): void {
@@ -162,7 +196,11 @@ export class FakeProgram {
       }
       const calls = reply.content.filter(({ type }) => type === "tool_use");
       if (calls.length === 0) return undefined;
-      const results = await Promise.all(calls.map((call) => this.#make(call, parent)));
+      // Calls of Bash are made one after the other.
+      const results: unknown[] = [];
+      if (this.#asked.length === 0) {
+        results.push(...(await Promise.all(calls.map((call) => this.#make(call, parent)))));
+      } else for (const call of calls) results.push(await this.#make(call, parent));
       const answered = { type: "user", message: { role: "user", content: results } };
       if (agentId === undefined) this.#remember(answered);
       else conversation.push(answered);
@@ -171,7 +209,18 @@ export class FakeProgram {
   }
 
   async #make(call: Block, parent: string | undefined): Promise<unknown> {
-    const { content, isError } = await this.#tool(call);
+    const leave: Decision = this.#asked.includes(call.name ?? "")
+      ? await this.#leave(call)
+      : { behavior: "allow" };
+    if (leave.behavior === "deny") return this.#report(call, leave.message ?? "", true, parent);
+    const { content, isError } = await this.#tool({
+      ...call,
+      input: leave.updatedInput ?? call.input ?? {},
+    });
+    return this.#report(call, content, isError, parent);
+  }
+
+  #report(call: Block, content: string, isError: boolean, parent: string | undefined): object {
     const block = { type: "tool_result", tool_use_id: call.id, content, is_error: isError };
     if (!this.#stopped) {
       const message = { role: "user", content: [block] };

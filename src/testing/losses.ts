@@ -20,6 +20,8 @@ export interface Scenario {
   prompts: Prompt[];
   /** Waits for something between messages. How many commits that takes may differ. By default all are sent at once. */
   between?(id: string): Promise<void>;
+  /** Does what a message waits for. Called again and again until the message has ended. */
+  meanwhile?(id: string): Promise<void>;
   /** Loses the object and everything with it; by default the object is aborted. */
   lose?(id: string, loss: Loss): Promise<void>;
 }
@@ -138,7 +140,10 @@ export async function play(
   for (const [n, request] of requests.entries()) {
     if (n > 0) await scenario.between?.(id);
     if (scenario.between) await send(request);
-    await until(async () => (await read(request.id)).endedAt !== null, MESSAGE_MS);
+    await until(async () => {
+      await scenario.meanwhile?.(id).catch(() => {});
+      return (await read(request.id)).endedAt !== null;
+    }, MESSAGE_MS);
   }
   if (point !== null && !scenario.between)
     expect(fault.dead, `it was not lost after ${point}`).not.toBeNull();

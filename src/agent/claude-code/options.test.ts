@@ -97,6 +97,21 @@ describe("tools and rules", () => {
     ]);
   });
 
+  it("are asked for as a whole if the session or an agent has a rule that asks", () => {
+    const agent = { description: "a", model: "m", askTools: ["Bash"] };
+    const asking = { askTools: ["Bash(git push *)", "WebFetch"], customAgents: { a: agent } };
+    const free = argsOf(start(asking));
+    expect(JSON.parse(optionOf(free, "--settings") ?? "")).toMatchObject({
+      permissions: { ask: ["Bash", "WebFetch"] },
+    });
+    expect(optionOf(free, "--permission-mode")).toBe("bypassPermissions");
+    expect(optionOf(free, "--permission-prompt-tool")).toBe("stdio");
+    const limited = argsOf(start({ ...asking, allowedTools: ["Read"] }));
+    expect(optionOf(limited, "--permission-mode")).toBe("default");
+    expect(optionOf(limited, "--tools")).toBe("Bash,Read,WebFetch");
+    expect(argsOf(start())).not.toContain("--permission-prompt-tool");
+  });
+
   it("are none where none is allowed", () => {
     const args = argsOf(start({ allowedTools: [] }));
     expect(optionOf(args, "--tools")).toBe("");

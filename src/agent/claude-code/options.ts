@@ -3,7 +3,8 @@
 
 import { quote } from "../../shared/quote";
 import { MAX_OUTPUT_TOKENS } from "../model/reply-bounds";
-import { parseRule, type Rule, type Rules } from "../permissions/rules";
+import { permittedRules } from "../permissions/permissions";
+import { parseRule, RULE_LISTS, type Rule, type Rules } from "../permissions/rules";
 import { DEFAULT_PROMPT } from "../prompt";
 import { TOOLS } from "../tools";
 
@@ -67,8 +68,8 @@ export const savedTranscriptPath = (programId: string): string =>
 
 /** Returns the tools of a session's program, under our names. */
 export function programTools(rules: Rules, hasAgents: boolean): string[] {
-  const allowed =
-    rules.allowedTools && new Set(rulesOf(rules.allowedTools).map(({ tool }) => tool));
+  const permitted = permittedRules(rules);
+  const allowed = permitted && new Set(rulesOf(permitted).map(({ tool }) => tool));
   const whole = rulesOf(rules.disallowedTools).filter(({ pattern }) => pattern === undefined);
   const disallowed = new Set(whole.map(({ tool }) => tool));
   return TOOLS.map(({ name }) => name).filter(
@@ -85,14 +86,14 @@ export function checkProgramRules(
   rules: Rules,
   { ofAgent }: { ofAgent: boolean },
 ): { path: string; message: string }[] {
-  return (["allowedTools", "disallowedTools"] as const).flatMap((list) =>
+  return RULE_LISTS.flatMap((list) =>
     (rules[list] ?? []).flatMap((text, index) => {
       const path = `${list}.${index}`;
       const rule = parseRule(text);
-      if (list === "allowedTools" && rule && WITHOUT.has(rule.tool)) {
+      if (list !== "disallowedTools" && rule && WITHOUT.has(rule.tool)) {
         return [{ path, message: `runtime "claude-code" has no tool "${rule.tool}"` }];
       }
-      if (!ofAgent || rule?.pattern === undefined) return [];
+      if (!ofAgent || rule?.pattern === undefined || list === "askTools") return [];
       const message = 'of an agent must be a tool without a pattern with runtime "claude-code"';
       return [{ path, message }];
     }),
@@ -110,7 +111,7 @@ export function programStart(programId: string, setup: ProgramSetup): ProgramSta
     ...["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"],
     // The workspace's own settings, servers, commands and skills are not loaded: they may come from anywhere.
     ...["--setting-sources", "", "--strict-mcp-config", "--disable-slash-commands"],
-    ...["--settings", JSON.stringify(SETTINGS), "--model", model],
+    ...["--settings", JSON.stringify(settingsOf(setup)), "--model", model],
     ...(effort ? ["--effort", effort] : []),
     ...(systemPrompt === undefined ? [] : ["--system-prompt-file", promptFile]),
     ...(agents.length > 0 ? ["--agents", agentsFile] : []),
@@ -158,6 +159,21 @@ const SETTINGS = {
   skipWebFetchPreflight: true,
 };
 
+/**
+ * Returns the program's settings. It asks for every call of a tool that has a rule in `askTools`, of any agent: the session
+ * decides by the rule which of them has to be approved.
+ */
+function settingsOf(setup: ProgramSetup): object {
+  const tools = askedTools(setup);
+  return tools.length === 0 ? SETTINGS : { ...SETTINGS, permissions: { ask: tools } };
+}
+
+/** Returns the tools of which any agent has a rule in `askTools`. */
+function askedTools({ askTools, customAgents }: ProgramSetup): string[] {
+  const lists = [askTools, ...Object.values(customAgents).map((agent) => agent.askTools)];
+  return [...new Set(lists.flatMap((list) => rulesOf(list).map(({ tool }) => tool)))];
+}
+
 const ENV = {
   HOME,
   CLAUDE_CONFIG_DIR: CONFIG_DIR,
@@ -179,10 +195,14 @@ const ENV = {
   DISABLE_AUTOUPDATER: "1",
 };
 
-function permissionArgs({ allowedTools, disallowedTools }: Rules): string[] {
+function permissionArgs(setup: ProgramSetup): string[] {
+  const { allowedTools, disallowedTools } = setup;
+  const asks = askedTools(setup).length > 0;
   const forbidden = rulesOf(disallowedTools).filter(({ tool }) => !WITHOUT.has(tool));
   return [
-    ...["--permission-mode", allowedTools ? "dontAsk" : "bypassPermissions"],
+    // In the mode "dontAsk" it asks for nothing.
+    ...["--permission-mode", allowedTools ? (asks ? "default" : "dontAsk") : "bypassPermissions"],
+    ...(asks ? ["--permission-prompt-tool", "stdio"] : []),
     ...(allowedTools?.length ? ["--allowedTools", ...rulesOf(allowedTools).map(ruleText)] : []),
     ...(forbidden.length > 0 ? ["--disallowedTools", ...forbidden.map(ruleText)] : []),
   ];
@@ -195,13 +215,14 @@ function ruleText({ tool, pattern }: Rule): string {
   return `${tool}(${ofPaths ? pattern.replace(/^\/+/, "//") : pattern})`;
 }
 
-function agentsJson({ allowedTools, disallowedTools, customAgents }: ProgramSetup) {
+function agentsJson({ allowedTools, askTools, disallowedTools, customAgents }: ProgramSetup) {
   return Object.fromEntries(
     Object.entries(customAgents).map(([name, agent]) => {
       // A session's disallowed tools are disallowed for all. Agents do not start agents.
       const forbidden = [...(disallowedTools ?? []), ...(agent.disallowedTools ?? []), "Task"];
       const rules = {
         allowedTools: agent.allowedTools ?? allowedTools,
+        askTools: [...(askTools ?? []), ...(agent.askTools ?? [])],
         disallowedTools: forbidden,
       };
       const { description, systemPrompt, model, maxTurns, effort } = agent;

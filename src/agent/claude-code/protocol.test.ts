@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { interruptLine, promptLine, readLine } from "./protocol";
+import { decisionLine, interruptLine, promptLine, readLine } from "./protocol";
 
 // Lines as Claude Code 2.1.330 wrote them, abbreviated.
 
@@ -115,6 +115,21 @@ describe("a line of the program", () => {
     expect(said(stopped)).toEqual({ type: "ended", failure: "x" });
   });
 
+  it("asks for leave to make a call", () => {
+    const request = {
+      subtype: "can_use_tool",
+      tool_name: "Bash",
+      input: {},
+      tool_use_id: "toolu_1",
+    };
+    const line = JSON.stringify({ type: "control_request", request_id: "r", request });
+    expect(readLine(line)).toEqual({ type: "ask", requestId: "r", toolUseId: "toolu_1" });
+    const other = { subtype: "hook_callback", callback_id: "x" };
+    expect(
+      readLine(JSON.stringify({ type: "control_request", request_id: "r", request: other })),
+    ).toBeNull();
+  });
+
   it("tells of a summary", () => {
     const boundary = { type: "system", subtype: "compact_boundary" };
     expect(said({ ...boundary, compact_metadata: { pre_tokens: 8103 } })).toEqual({
@@ -145,6 +160,19 @@ describe("a line to the program", () => {
       { type: "text", text: "\n/model x" },
     ]);
     expect(JSON.parse(promptLine("u", "hi"))).toMatchObject({ type: "user", uuid: "u" });
+  });
+
+  it("allows a call with its input, or denies it with a reason", () => {
+    expect(JSON.parse(decisionLine("r", { input: { command: "ls" } }))).toEqual({
+      type: "control_response",
+      response: {
+        ...{ subtype: "success", request_id: "r" },
+        response: { behavior: "allow", updatedInput: { command: "ls" } },
+      },
+    });
+    expect(JSON.parse(decisionLine("r", { reason: "no" })).response.response).toEqual({
+      ...{ behavior: "deny", message: "no" },
+    });
   });
 
   it("stops it", () => {

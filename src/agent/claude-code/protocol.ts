@@ -18,6 +18,8 @@ export type OutputEvent =
   | { type: "agent"; agentId: string; toolUseId: string; agentType: string; prompt: string }
   | { type: "results"; results: CallResult[] }
   | { type: "compacted"; tokensBefore: number }
+  /** The program waits for a decision about a call. */
+  | { type: "ask"; requestId: string; toolUseId: string }
   /** The program has nothing left to do. `unreached`: it has failed since it could not reach its API. */
   | { type: "ended"; failure: string | null; unreached?: true }
   /** A line outside the protocol: output of a program that cannot start. */
@@ -39,6 +41,19 @@ export function promptLine(uuid: string, prompt: Prompt): string {
 export function interruptLine(requestId: string): string {
   const request = { subtype: "interrupt" };
   return JSON.stringify({ type: "control_request", request_id: requestId, request });
+}
+
+/** Returns the line that allows a call, with the input that it is made with, or denies it, with the reason for the model. */
+export function decisionLine(
+  requestId: string,
+  decision: { input: unknown } | { reason: string },
+): string {
+  const response =
+    "reason" in decision
+      ? { behavior: "deny", message: decision.reason }
+      : { behavior: "allow", updatedInput: decision.input };
+  const answer = { subtype: "success", request_id: requestId, response };
+  return JSON.stringify({ type: "control_response", response: answer });
 }
 
 /** Returns a text that the program reads as a prompt: one that begins with a slash is a command of its own. */
@@ -77,7 +92,12 @@ const Ended = z.object({
   errors: z.array(z.string()).nullish(),
   subtype: z.string().default(""),
 });
-const Line = z.union([Lifecycle, TaskStarted, CompactBoundary, Results, Ended]);
+const Asks = z.object({
+  type: z.literal("control_request"),
+  request_id: z.string(),
+  request: z.object({ subtype: z.literal("can_use_tool"), tool_use_id: z.string() }),
+});
+const Line = z.union([Lifecycle, TaskStarted, CompactBoundary, Results, Ended, Asks]);
 const ToolResultBlock = z.looseObject({
   type: z.literal("tool_result"),
   tool_use_id: z.string(),
@@ -113,6 +133,8 @@ export function readLine(line: string): OutputEvent | null {
         agentType: said.subagent_type,
         prompt: said.prompt,
       };
+    case "control_request":
+      return { type: "ask", requestId: said.request_id, toolUseId: said.request.tool_use_id };
     case "user":
       return heardResults(said);
     case "result":

@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { Bash, defineCommand } from "just-bash/browser";
 import { describe, expect, it } from "vitest";
 import { TOOLS } from "../tools";
-import { mayCall, offeredTools } from "./permissions";
-import { checkRules } from "./rules";
+import { commandRules, mayCall, offeredTools } from "./permissions";
+import { checkRules, type Rules } from "./rules";
 
 const allows = (rule: string | string[], tool: string, input: unknown, cwd?: string) =>
   mayCall({ allowedTools: [rule].flat() }, tool, input, cwd).allowed;
@@ -38,7 +38,7 @@ describe("offeredTools", () => {
 
 describe("mayCall", () => {
   it("allows everything without rules", () => {
-    expect(mayCall({}, "Bash", { command: "rm -rf /" })).toEqual({ allowed: true });
+    expect(mayCall({}, "Bash", { command: "rm -rf /" })).toEqual({ allowed: true, asks: false });
   });
 
   it("allows only what is listed", () => {
@@ -52,7 +52,10 @@ describe("mayCall", () => {
 
   it("lets disallowing win", () => {
     const rules = { allowedTools: ["Bash", "Bash(git *)"], disallowedTools: ["Bash(git push:*)"] };
-    expect(mayCall(rules, "Bash", { command: "git status" })).toEqual({ allowed: true });
+    expect(mayCall(rules, "Bash", { command: "git status" })).toEqual({
+      allowed: true,
+      asks: false,
+    });
     expect(mayCall(rules, "Bash", { command: "git push origin" })).toEqual({
       allowed: false,
       reason: "Bash(git push:*) is disallowed.",
@@ -75,6 +78,50 @@ describe("mayCall", () => {
       expect(allows("WebFetch(domain:a.com)", "WebFetch", input)).toBe(false);
     },
   );
+});
+
+describe("a rule that asks", () => {
+  const asks = (rules: Rules, tool: string, input: unknown) => {
+    const verdict = mayCall(rules, tool, input, "/workspace");
+    return verdict.allowed ? verdict.asks : verdict.reason;
+  };
+
+  it("asks for what it matches, and for nothing else", () => {
+    expect(asks({ askTools: ["Bash"] }, "Bash", { command: "ls" })).toBe(true);
+    expect(asks({ askTools: ["Bash"] }, "Read", { file_path: "/a" })).toBe(false);
+    const push = { askTools: ["Bash(git push *)"] };
+    expect(asks(push, "Bash", { command: "git status" })).toBe(false);
+    expect(asks(push, "Bash", { command: "cd x && sudo git push origin" })).toBe(true);
+    expect(asks({ askTools: ["Edit(/etc/**)"] }, "Write", { file_path: "/etc/hosts" })).toBe(true);
+    expect(asks({ askTools: ["Write(/etc/**)"] }, "Write", { file_path: "etc/hosts" })).toBe(false);
+  });
+
+  it("comes after what is disallowed, and before what is allowed", () => {
+    const rules = {
+      allowedTools: ["Bash"],
+      askTools: ["Bash(git *)"],
+      disallowedTools: ["Bash(git push *)"],
+    };
+    expect(asks(rules, "Bash", { command: "git push x" })).toContain("is disallowed");
+    expect(asks(rules, "Bash", { command: "git log" })).toBe(true);
+    expect(asks(rules, "Bash", { command: "ls" })).toBe(false);
+  });
+
+  it("allows no more than it says, together with what is allowed without asking", () => {
+    const rules = { allowedTools: ["Read"], askTools: ["Bash(git *)"] };
+    expect(asks(rules, "Bash", { command: "git log" })).toBe(true);
+    expect(asks(rules, "Bash", { command: "git log; rm -rf /" })).toContain("does not match");
+    expect(asks(rules, "Bash", { command: "ls" })).toContain("does not match");
+    expect(asks(rules, "Write", { file_path: "/a" })).toContain("is not allowed");
+    expect(offeredTools(rules).map(({ name }) => name)).toEqual(["Bash", "Read"]);
+    expect(commandRules(rules)).toEqual({ allowed: ["git *"], disallowed: [] });
+  });
+
+  it("asks for commands also where the sandbox decides about them", () => {
+    const rules = { askTools: ["Bash(git push *)"] };
+    const verdict = mayCall(rules, "Bash", { command: "git push" }, "/workspace", true);
+    expect(verdict).toEqual({ allowed: true, asks: true });
+  });
 });
 
 describe("a pattern that allows commands", () => {

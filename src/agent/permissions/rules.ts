@@ -5,11 +5,18 @@ import type { Tool } from "../tool";
 import { TOOLS } from "../tools";
 import { expandedLength, MAX_PATTERN_CHARS, PATHS, PATTERNED } from "./rule-patterns";
 
-/** A session's rules. Without `allowedTools` every tool is allowed; `disallowedTools` take precedence. */
+/**
+ * A session's rules. Without `allowedTools` every tool is allowed. A call that matches `askTools` is allowed too, once
+ * somebody has approved it. `disallowedTools` take precedence over both.
+ */
 export interface Rules {
   allowedTools?: readonly string[] | undefined;
+  askTools?: readonly string[] | undefined;
   disallowedTools?: readonly string[] | undefined;
 }
+
+/** The names of the lists of rules. */
+export const RULE_LISTS = ["allowedTools", "askTools", "disallowedTools"] as const;
 
 /** One rule. Without a pattern it applies to every call of its tool. */
 export interface Rule {
@@ -29,7 +36,7 @@ export function checkRules(
   rules: Rules,
   tools: readonly Pick<Tool, "name">[] = TOOLS,
 ): { path: string; message: string }[] {
-  return (["allowedTools", "disallowedTools"] as const).flatMap((list) =>
+  return RULE_LISTS.flatMap((list) =>
     problemsOf(rules[list] ?? [], tools).map(({ index, message }) => ({
       path: `${list}.${index}`,
       message,

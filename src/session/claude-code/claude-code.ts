@@ -7,6 +7,7 @@ import { SandboxError } from "../../sandbox/sandbox";
 import { backoffMs, pause } from "../../shared/backoff";
 import { errorText, log } from "../../shared/log";
 import { type Notifier, notifier } from "../../shared/notifier";
+import { Serial } from "../../shared/serial";
 import { settledWithin } from "../../shared/timeout";
 import type { SessionContext } from "../context";
 import { upstream } from "../deployment";
@@ -21,7 +22,9 @@ import {
   retryableTry,
   startAgent,
 } from "../transactions/claude-code";
+import { takeAnswer, takeRequest, unmadeCalls } from "../transactions/claude-code-approvals";
 import { withdrawOpenCalls } from "../transactions/turns";
+import { currentMessage } from "../transactions/waiting";
 import { type Change, callsOf, decide, type Reaction } from "./decide";
 import { later, passOn, stopped } from "./model-proxy";
 import { ClaudeCodeProcess, uuidIn } from "./process";
@@ -44,6 +47,8 @@ interface Work {
   signal: AbortSignal;
   /** Notified whenever a model call was settled, a tool result was stored, or an agent was recorded. */
   settled: Notifier;
+  /** Notified when somebody has decided about a call, or has changed a limit. */
+  decisions: Notifier;
   /** The last output of the process that was not a line of its protocol. */
   noise: string;
   /** The id of the failed attempt after which the process was last asked to call the model again. */
@@ -68,6 +73,7 @@ export class ClaudeCode {
   readonly #context: SessionContext;
   readonly #process: ClaudeCodeProcess;
   readonly #refusedMedia = new RefusedMedia();
+  readonly #inputs: Serial;
   #work: Work | null = null;
   #begun = Promise.withResolvers<void>();
   /** Resolves when no message is being worked on or being stopped. */
@@ -77,28 +83,38 @@ export class ClaudeCode {
 
   constructor(context: SessionContext, sessionEnv: SessionEnv) {
     this.#context = context;
+    this.#inputs = new Serial(context.waitUntil);
     this.#process = new ClaudeCodeProcess(context, sessionEnv);
   }
 
   /** Works on a message until it has ended, after earlier work has stopped. Returns null if the signal was aborted. */
-  async runMessage(messageId: string, signal: AbortSignal): Promise<Ending | null> {
+  async runMessage(
+    messageId: string,
+    signal: AbortSignal,
+    decisions: Notifier,
+  ): Promise<Ending | null> {
     const before = this.#free;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#free = promise;
     try {
       await before;
-      return signal.aborted ? null : await this.#runAlone(messageId, signal);
+      return signal.aborted ? null : await this.#runAlone(messageId, signal, decisions);
     } finally {
       resolve();
     }
   }
 
-  async #runAlone(messageId: string, signal: AbortSignal): Promise<Ending | null> {
+  async #runAlone(
+    messageId: string,
+    signal: AbortSignal,
+    decisions: Notifier,
+  ): Promise<Ending | null> {
     const over = new AbortController();
     const both = AbortSignal.any([signal, over.signal]);
     const settled = notifier(both);
     const process = new AbortController();
-    const work: Work = { messageId, signal: both, settled, noise: "", askedAfter: null, process };
+    const shared = { messageId, signal: both, settled, decisions, process };
+    const work: Work = { ...shared, noise: "", askedAfter: null };
     const { store, commit } = this.#context;
     for (const run of store.runs.openOf(messageId)) {
       if (store.calls.openOf(run.id).length > 0)
@@ -112,12 +128,22 @@ export class ClaudeCode {
       over.abort();
       this.#work = null;
       this.#begun = Promise.withResolvers();
-      if (signal.aborted) {
-        this.#stopping = true;
-        await this.#process.stop(messageId);
-        this.#stopping = false;
-      }
+      if (signal.aborted) await this.#leave(messageId);
     }
+  }
+
+  /**
+   * Stops the work of the process on a message that has ended, or that waits for a limit. If it waits for approval, the
+   * process stays as it is, and is answered if it is still there by then.
+   */
+  async #leave(messageId: string): Promise<void> {
+    const { store } = this.#context;
+    const isCurrent = store.exists() && currentMessage(store.state) === messageId;
+    if (isCurrent && !store.state.pausedBecause) return this.#process.saveTranscript();
+    this.#stopping = true;
+    await this.#process.stop(messageId);
+    if (isCurrent) this.#process.forget(messageId);
+    this.#stopping = false;
   }
 
   /** Answers a request of the process: forwards a model call, and returns 404 for any other path. */
@@ -127,7 +153,9 @@ export class ClaudeCode {
       return apiError(404, "not_found_error", "Not found");
     }
     const { store } = this.#context;
-    const { running } = store.state;
+    const { running, waiting } = store.state;
+    // A page that a call reads beside one that waits is summarized later.
+    if (running === null && waiting && !this.#stopping) return later();
     if (running === null || this.#stopping || !upstream) return stopped();
     await settledWithin(this.#begun.promise, TAKE_UP_MS);
     const work = this.#work;
@@ -136,10 +164,19 @@ export class ClaudeCode {
     const hasTools = programTools(store.identity.config, hasAgents(store)).length > 0;
     const finish = (result: CallResult) =>
       this.#context.commit((now) => finishCall(this.#at(work.messageId, now), result));
-    const { messageId, settled } = work;
+    const { messageId, settled, decisions } = work;
     const signal = AbortSignal.any([work.signal, work.process.signal]);
     const refusedMedia = this.#refusedMedia;
-    const call = { messageId, settled, signal, upstream, hasTools, refusedMedia, finish };
+    const call = {
+      messageId,
+      settled,
+      decisions,
+      signal,
+      upstream,
+      hasTools,
+      refusedMedia,
+      finish,
+    };
     const deps = { ...this.#context, ...call };
     return passOn(request, deps).catch((error) => {
       log("model_call.crashed", { session: store.identity.id, error: errorText(error) });
@@ -201,15 +238,52 @@ export class ClaudeCode {
       return ending;
     }
     await this.#process.sendInput();
-    for await (const { line, end } of this.#process.output(signal)) {
-      const ended = await this.#handleLine(line, end, work);
-      if (ended) {
-        await this.#process.saveTranscript();
-        return ended;
+    const over = new AbortController();
+    let failure: { error: unknown } | undefined;
+    void this.#passDecisions(work, over.signal).catch((error) => {
+      failure = { error };
+      over.abort();
+    });
+    try {
+      for await (const { line, end } of this.#process.output(
+        AbortSignal.any([signal, over.signal]),
+      )) {
+        const ended = await this.#handleLine(line, end, work);
+        if (ended) {
+          await this.#process.saveTranscript();
+          return ended;
+        }
+        if (signal.aborted) break;
       }
-      if (signal.aborted) break;
+    } finally {
+      over.abort();
     }
+    if (failure) throw failure.error;
     return "died";
+  }
+
+  /** Tells the process what was decided about the calls that it waits for, now and after each decision, until it is over. */
+  async #passDecisions({ decisions, signal }: Work, over: AbortSignal): Promise<void> {
+    while (!signal.aborted && !over.aborted) {
+      const next = decisions.wait();
+      await this.#answerRequests(signal);
+      await next;
+    }
+  }
+
+  async #answerRequests(signal: AbortSignal): Promise<void> {
+    const { store, commit } = this.#context;
+    while (!signal.aborted && store.approvals.unanswered().length > 0) {
+      await this.#inputs.run(async () => {
+        if (signal.aborted) return;
+        const line = commit((now) => {
+          const answer = takeAnswer({ store, now });
+          if (answer !== null) store.process.addInput(answer);
+          return answer;
+        });
+        if (line !== null) await this.#process.sendInput();
+      });
+    }
   }
 
   /**
@@ -223,7 +297,11 @@ export class ClaudeCode {
     const { promptStarted } = this.#process.stored;
     const openTry =
       event?.type === "ended" ? retryableTry(store, messageId, event.failure) : undefined;
-    const facts = { promptUuid: uuidIn(messageId), promptStarted, openTry, askedAfter };
+    const isDone = event?.type === "done";
+    const facts = {
+      ...{ promptUuid: uuidIn(messageId), promptStarted, openTry, askedAfter },
+      unmadeCalls: isDone ? unmadeCalls(store, messageId) : "",
+    };
     const reaction = decide(event, facts, crypto.randomUUID());
     if (!reaction) return undefined;
     if (reaction.noise !== undefined) {
@@ -234,39 +312,50 @@ export class ClaudeCode {
       work.noise = reaction.unreached.slice(0, MAX_NOISE_CHARACTERS);
       return "unreached";
     }
-    const { change, input, askAgain } = reaction;
+    const { change, askAgain } = reaction;
     if (change) for (const id of callsOf(change)) await this.#callIsStored(id, work);
     const ending =
       change?.type === "ended" ? endingOfMessage(store, messageId, change.failure) : undefined;
-    this.#commitLine(reaction, ending, end, work);
-    if (change?.type === "agent" || change?.type === "results") work.settled.notify();
-    if (change?.type === "results") this.#process.saveTranscriptSoon();
-    if (askAgain) {
-      work.askedAfter = askAgain.id;
-      // Claude Code stops retrying sooner than the loop does.
-      const pauseMs = backoffMs(askAgain.attempt + 1, RESTART_PAUSE_MS, MAX_RESTART_PAUSE_MS);
-      await pause(pauseMs, work.signal);
-      if (work.signal.aborted) return undefined;
-    }
-    if (input !== undefined) await this.#process.sendInput();
+    // Only the newest input can be sent again after a loss, so each is sent before the next one is added.
+    await this.#inputs.run(async () => {
+      const hasInput = this.#commitLine(reaction, ending, end, work);
+      if (change?.type === "agent" || change?.type === "results") work.settled.notify();
+      if (change?.type === "results") this.#process.saveTranscriptSoon();
+      if (askAgain) {
+        work.askedAfter = askAgain.id;
+        // Claude Code stops retrying sooner than the loop does.
+        const pauseMs = backoffMs(askAgain.attempt + 1, RESTART_PAUSE_MS, MAX_RESTART_PAUSE_MS);
+        await pause(pauseMs, work.signal);
+        if (work.signal.aborted) return;
+      }
+      if (hasInput) await this.#process.sendInput();
+    });
+    if (work.signal.aborted) return undefined;
+    if (change?.type === "ask") await this.#answerRequests(work.signal);
     return ending;
   }
 
-  /** Commits the changes of a line together with the offset of its end. Does nothing after the work was stopped. */
+  /**
+   * Commits the changes of a line together with the offset of its end. Returns whether it has added an input line, which is
+   * to be sent. Does nothing after the work was stopped.
+   */
   #commitLine(
-    { promptStarted, change, input }: Reaction,
+    { promptStarted, change, input: given }: Reaction,
     ending: Ending | undefined,
     end: number,
     { messageId, signal }: Work,
-  ): void {
-    if (signal.aborted) return;
+  ): boolean {
+    if (signal.aborted) return false;
     const { store, commit } = this.#context;
-    commit((now) => {
-      if (input !== undefined) store.process.addInput(input);
+    return commit((now) => {
+      const at = this.#at(messageId, now);
+      const input = change?.type === "ask" ? takeRequest(at, change) : (given ?? null);
+      if (input !== null) store.process.addInput(input);
       if (promptStarted) store.process.savePromptStarted();
       if (ending) store.process.saveEnding(ending);
-      else if (change) apply(this.#at(messageId, now), change);
+      else if (change) apply(at, change);
       store.process.saveOutputOffset(end);
+      return input !== null;
     });
   }
 

@@ -7,7 +7,14 @@ const NEW = "00000000-0000-0000-0000-000000000002";
 const react = (event: Parameters<typeof decide>[0], facts: Partial<Facts> = {}) =>
   decide(
     event,
-    { promptUuid: PROMPT, promptStarted: false, openTry: undefined, askedAfter: null, ...facts },
+    {
+      promptUuid: PROMPT,
+      promptStarted: false,
+      openTry: undefined,
+      unmadeCalls: "",
+      askedAfter: null,
+      ...facts,
+    },
     NEW,
   );
 

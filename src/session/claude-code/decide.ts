@@ -4,6 +4,9 @@ import { type OutputEvent, promptLine } from "../../agent/claude-code/protocol";
 const GO_ON =
   "You were interrupted before you were done. Go on where you were. Look at what is there first: a command may have run in part, and files may be missing.";
 
+const goOn = (unmadeCalls: string): string =>
+  unmadeCalls === "" ? GO_ON : `${GO_ON}\n${unmadeCalls}`;
+
 /** The prompt for a process that stopped retrying a model call although another attempt is due. */
 const ASK_AGAIN = "The model could not be reached for a moment. Go on where you were.";
 
@@ -15,12 +18,17 @@ export interface Facts {
   promptStarted: boolean;
   /** The newest attempt of a reply that the process gave up on although another attempt may follow. */
   openTry: { id: string; attempt: number } | undefined;
+  /** What a new process has to know of calls that the one before it could not make; empty if there are none. */
+  unmadeCalls: string;
   /** The id of the attempt after which the process was last asked to call the model again. */
   askedAfter: string | null;
 }
 
 /** A change that a line of output causes. */
-export type Change = Extract<OutputEvent, { type: "agent" | "results" | "compacted" | "ended" }>;
+export type Change = Extract<
+  OutputEvent,
+  { type: "agent" | "results" | "compacted" | "ask" | "ended" }
+>;
 
 /** The reaction to a line of output. Absent fields require no action. */
 export interface Reaction {
@@ -54,7 +62,7 @@ export function decide(
     case "done":
       if (event.uuid !== facts.promptUuid || facts.promptStarted) return undefined;
       // The process has the prompt in its transcript from before a restart, so it does not answer it again.
-      return { promptStarted: true, input: promptLine(newUuid, GO_ON) };
+      return { promptStarted: true, input: promptLine(newUuid, goOn(facts.unmadeCalls)) };
     case "ended": {
       const { openTry, askedAfter } = facts;
       // If the process made no further attempt after it was asked to, asking again would not help.
@@ -72,6 +80,6 @@ export function decide(
  * it still reads the reply.
  */
 export function callsOf(change: Change): string[] {
-  if (change.type === "agent") return [change.toolUseId];
+  if (change.type === "agent" || change.type === "ask") return [change.toolUseId];
   return change.type === "results" ? change.results.map(({ toolUseId }) => toolUseId) : [];
 }

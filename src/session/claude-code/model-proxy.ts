@@ -35,8 +35,8 @@ import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { setupOf } from "../transactions/agents";
 import { noteLimit, noteWithdrawal } from "../transactions/claude-code";
+import { receiveCall, withDecisions } from "../transactions/claude-code-approvals";
 import { type RunChange, scopeOf } from "../transactions/state";
-import { startTool } from "../transactions/tool-calls";
 import { completeTurn, failTurn } from "../transactions/turns";
 
 /** Maximum size of a request body in bytes, the limit of the API. */
@@ -59,6 +59,8 @@ export interface ProxyDeps extends SessionContext {
   signal: AbortSignal;
   /** Notified whenever a model call was settled, a tool result was stored, or an agent was recorded. */
   settled: Notifier;
+  /** Notified when a limit may have been raised. */
+  decisions: Notifier;
   /** The images and documents that the API has refused. */
   refusedMedia: RefusedMedia;
   /** Journals a tool result from a model call, if it is not journaled yet. */
@@ -91,7 +93,8 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
   const maxTokens = Math.min(call.maxTokens, MAX_OUTPUT_TOKENS, priced.maxOutput);
   const ref = kind === "reply" ? "" : await refOf(call.body);
   const prepared = { ...call, kind, ref, maxTokens, run, priced, headers: request.headers };
-  const messages = await deps.refusedMedia.removeFrom(call.body.messages as SentMessage[]);
+  const sent = withDecisions(call.body.messages as SentMessage[], store);
+  const messages = await deps.refusedMedia.removeFrom(sent);
   const response = await send(prepared, messages, deps);
   if (kind !== "reply" || response.status !== 400) return response;
   return (await sendWithoutRefused(prepared, messages, response, deps)) ?? response;
@@ -299,7 +302,10 @@ function make(
       const kept = live ? replyToStore(reply, cut) : { ...reply, content: [] };
       const content = kept.content.map(asOurs);
       completeTurn(change, turn, { ...kept, content });
-      for (const tool of toolCalls(content)) startTool(change, tool);
+      for (const { id } of toolCalls(content)) {
+        const tool = store.tools.open(run.id, id);
+        if (tool) receiveCall(change, tool);
+      }
     });
     settled.notify();
   };

@@ -97,6 +97,15 @@ export class ClaudeCodeProcess {
     }
   }
 
+  /** Forgets a process that is gone, or that worked on a message that will go on with another one. */
+  forget(messageId: string): void {
+    const { store, commit } = this.#context;
+    commit(() => {
+      store.process.forget();
+      store.approvals.unlink(messageId);
+    });
+  }
+
   /** Saves the transcript, with a timeout. Never rejects: after a failure, the next call saves it. */
   async saveTranscript(): Promise<void> {
     if (this.#saving) await settledWithin(this.#saving, SAVE_MS);
@@ -117,14 +126,14 @@ export class ClaudeCodeProcess {
 
   /** Forgets a process of another container. Kills and forgets one that is busy with another message. */
   async #forgetUnusable(messageId: string, container: string, sandbox: Sandbox): Promise<void> {
-    const { store, commit } = this.#context;
+    const { store } = this.#context;
     const earlier = store.process.read();
     if (!earlier) return;
     const busy =
       earlier.messageId !== null && earlier.messageId !== messageId && earlier.ending === null;
     if (earlier.container === container && !busy) return;
     if (earlier.container === container) await sandbox.kill(earlier.id);
-    commit(() => store.process.forget());
+    this.forget(messageId);
   }
 
   /** Starts the process. A new one gets the transcript first; one that was started before is left as it is. */

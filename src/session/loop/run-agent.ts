@@ -1,6 +1,6 @@
 import type { Ending, Journal } from "../../agent/agent-deps";
 import { runAgent } from "../../agent/loop";
-import type { Message } from "../../agent/messages";
+import type { Message, ToolCall } from "../../agent/messages";
 import { emptyDraft } from "../../agent/model/assemble";
 import type { Model } from "../../agent/model/model";
 import { MAX_OUTPUT_TOKENS } from "../../agent/model/reply-bounds";
@@ -21,6 +21,7 @@ import { reserveTurnOf } from "../reserve";
 import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { deliverInbox, introduction, setupOf } from "../transactions/agents";
+import { admitCalls, withDecision } from "../transactions/approvals";
 import { setWakeUp } from "../transactions/schedules";
 import { scopeOf } from "../transactions/state";
 import { finishTool, startTool } from "../transactions/tool-calls";
@@ -34,6 +35,8 @@ export interface RunContext extends SessionContext {
   signal: AbortSignal;
   /** Notified whenever a model call of the session was settled. */
   settled: Notifier;
+  /** Notified when somebody has decided about a call, or has changed a limit. */
+  decisions: Notifier;
   /** Absent in a session with one agent. */
   messaging: AgentMessaging | undefined;
   files: FileGuard | undefined;
@@ -46,6 +49,15 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
   const scope = scopeOf(run);
   const setup = setupOf(store, run.agent);
   const priced = modelOf(setup.model);
+  const asksForAny = setup.rules.askTools !== undefined;
+  const permissionOf = ({ name, input }: Pick<ToolCall, "name" | "input">) => {
+    const cwd = store.agents.cwdOf(run.agent);
+    return mayCall(setup.rules, name, input, cwd, decidesOnCommands(store.state.sandbox.provider));
+  };
+  const asks = (call: Pick<ToolCall, "name" | "input">) => {
+    const verdict = permissionOf(call);
+    return verdict.allowed && verdict.asks;
+  };
   const offered = offeredTools(setup.rules)
     .filter(({ name }) => context.messaging || !MULTI_AGENT_TOOLS.has(name))
     .filter(({ name }) => isUsable(name, pattern));
@@ -70,16 +82,16 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
           : undefined,
     },
     maxTokens: Math.min(MAX_OUTPUT_TOKENS, priced.maxOutput),
-    journal: openJournal(run, priced, context),
+    journal: openJournal(run, priced, asksForAny ? asks : null, context),
     signal,
     runTool: (call, given) => {
       const tool = findTool(call.name);
       if (!tool) return Promise.resolve(refusal(`There is no tool "${call.name}".`));
       const cwd = store.agents.cwdOf(run.agent);
-      const sandboxDecides = decidesOnCommands(store.state.sandbox.provider);
-      const verdict = mayCall(setup.rules, call.name, call.input, cwd, sandboxDecides);
+      const verdict = permissionOf(call);
       if (!verdict.allowed) return Promise.resolve(refusal(verdict.reason));
-      return runTool(tool, call.input, {
+      const sandboxDecides = decidesOnCommands(store.state.sandbox.provider);
+      const made = runTool(tool, call.input, {
         ...given,
         sandbox: context.sandbox(),
         cwd,
@@ -104,6 +116,7 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
             publish({ type: "tool.output", ...scope, toolUseId, name, stream, text });
         },
       });
+      return asksForAny ? made.then((result) => withDecision(store, given.callId, result)) : made;
     },
     sideBySide: (call) => findTool(call.name)?.effect !== "acting",
     watch: (turnId, live) => {
@@ -130,9 +143,15 @@ const refusal = (content: string) => ({ content, isError: true, refused: true })
 
 /**
  * Returns a run's journal, backed by the session's store. The conversation is read once and then cached and extended.
+ * `asks` returns whether a call has to be approved; it is null if none has.
  */
-function openJournal(run: Run, priced: PricedModel, context: RunContext): Journal {
-  const { store, drafts, settled } = context;
+function openJournal(
+  run: Run,
+  priced: PricedModel,
+  asks: ((call: Pick<ToolCall, "name" | "input">) => boolean) | null,
+  context: RunContext,
+): Journal {
+  const { store, drafts, settled, decisions } = context;
   const commit = <T>(change: (at: { store: SessionStore; run: Run; now: number }) => T): T =>
     context.commit((now) => change({ store, run, now }));
   let known: (Message & { n: number })[] | undefined;
@@ -193,6 +212,8 @@ function openJournal(run: Run, priced: PricedModel, context: RunContext): Journa
       commit((at) => compactTurn(at, turn, { block, upTo }, usage));
       settled.notify();
     },
+    admit: (calls) => (asks ? commit((at) => admitCalls(at, calls, asks)) : calls),
+    decided: () => decisions.wait(),
     startTool: (call) => commit((at) => startTool(at, call)),
     finishTool: (call, result) => commit((at) => finishTool(at, call, result)),
   };

@@ -17,6 +17,9 @@ const timing = (changes: Partial<Timing> = {}): Timing => ({
   createdAt: 1_000,
   lastActivityAt: 5_000,
   busy: false,
+  waits: false,
+  paused: false,
+  approvalAt: null,
   removed: false,
   outboxAt: null,
   pattern: "long-running",
@@ -26,6 +29,12 @@ const timing = (changes: Partial<Timing> = {}): Timing => ({
   machinePending: false,
   ...changes,
 });
+const NO_LIMITS = {
+  maxIdleTimeMs: null,
+  maxLifetimeMs: null,
+  maxBudgetNanos: null,
+  maxTurns: null,
+};
 const completed = { status: "completed", startedAt: 0, endedAt: 1, cleanupAt: 70_000 } as const;
 
 describe("nextDeadline", () => {
@@ -34,7 +43,7 @@ describe("nextDeadline", () => {
     ["a busy session is not idle", { busy: true }, { at: 61_000, because: "lifetime_limit" }],
     [
       "an idle session has only its lifetime limit",
-      { lifecycle: { status: "idle", startedAt: 0 } },
+      { lifecycle: { status: "idle", startedAt: 0 }, pattern: "hybrid" },
       { at: 61_000, because: "lifetime_limit" },
     ],
     [
@@ -65,8 +74,38 @@ describe("nextDeadline", () => {
     ],
     [
       "a session that has not ended has no retention",
-      { lifecycle: { status: "idle", startedAt: 0 }, retentionMs: 1 },
+      { lifecycle: { status: "idle", startedAt: 0 }, pattern: "hybrid", retentionMs: 1 },
       { at: 61_000, because: "lifetime_limit" },
+    ],
+    [
+      "a session that is idle since a message waited ends like others when it no longer does",
+      { lifecycle: { status: "idle", startedAt: 0 } },
+      { at: 15_000, because: "idle_timeout" },
+    ],
+    [
+      "a session whose message waits becomes idle, whatever is to come",
+      { waits: true, scheduleAt: 70_000 },
+      { at: 15_000, because: "idle_timeout" },
+    ],
+    [
+      "a session whose message waits becomes idle after five minutes at the latest",
+      { waits: true, limits: { ...NO_LIMITS, maxIdleTimeMs: 3_600_000 } },
+      { at: 305_000, because: "idle_timeout" },
+    ],
+    [
+      "a session whose message waits becomes idle after five minutes if it has no idle timeout",
+      { waits: true, limits: NO_LIMITS },
+      { at: 305_000, because: "idle_timeout" },
+    ],
+    [
+      "a session that is idle while a message waits has only its lifetime limit",
+      { waits: true, lifecycle: { status: "idle", startedAt: 0 } },
+      { at: 61_000, because: "lifetime_limit" },
+    ],
+    [
+      "a paused session has no deadline",
+      { paused: true, lifecycle: { status: "idle", startedAt: 0 } },
+      null,
     ],
     [
       "a session with a run to come has no idle timeout",

@@ -18,6 +18,12 @@ export interface Timing {
   lastActivityAt: number;
   /** Whether a message runs, or waits for the account's leave to start. */
   busy: boolean;
+  /** Whether a message waits for somebody. */
+  waits: boolean;
+  /** Whether the session is paused at a limit. */
+  paused: boolean;
+  /** When the first pending approval expires; null if none does. */
+  approvalAt: number | null;
   /** Whether the session is deleted. Then only the outbox sets an alarm. */
   removed: boolean;
   /** When the index or the account is told next what it does not know; null if they know everything. */
@@ -33,6 +39,9 @@ export interface Timing {
   machinePending: boolean;
 }
 
+/** A session whose message waits becomes idle after this time, or after its idle timeout if that is shorter, in ms. */
+const MAX_WAITING_IDLE_MS = 300_000;
+
 /** A time-driven change of a session: when it happens, in ms since 1970, and why. */
 export interface Deadline {
   at: number;
@@ -41,7 +50,7 @@ export interface Deadline {
 
 /** Returns the earliest deadline of a session; null if it has none. */
 export function nextDeadline(timing: Timing): Deadline | null {
-  const { lifecycle, limits } = timing;
+  const { lifecycle, limits, waits } = timing;
   if (timing.removed) return null;
   const deadlines: Deadline[] = [];
   if (isEnded(lifecycle)) {
@@ -52,22 +61,30 @@ export function nextDeadline(timing: Timing): Deadline | null {
     }
     return earliest(deadlines);
   }
+  // A paused session waits for its limits to be raised.
+  if (timing.paused) return null;
   if (limits.maxLifetimeMs !== null) {
     deadlines.push({ at: timing.createdAt + limits.maxLifetimeMs, because: "lifetime_limit" });
   }
-  // A session with a running message is not idle. One that is idle or initializing already has no idle deadline. A
-  // session that would end when idle does not end while a run of a schedule is still to come.
-  const awaitsRun = timing.scheduleAt !== null && timing.pattern !== "hybrid";
-  if (
-    limits.maxIdleTimeMs !== null &&
-    lifecycle.status === "active" &&
-    !timing.busy &&
-    !awaitsRun
-  ) {
+  const idleMs = waits ? waitingIdleMs(limits) : limits.maxIdleTimeMs;
+  if (idleMs !== null && lifecycle.status !== "initializing" && canExpire(timing)) {
     const since = Math.max(timing.lastActivityAt, lifecycle.startedAt);
-    deadlines.push({ at: since + limits.maxIdleTimeMs, because: "idle_timeout" });
+    deadlines.push({ at: since + idleMs, because: "idle_timeout" });
   }
   return earliest(deadlines);
+}
+
+const waitingIdleMs = ({ maxIdleTimeMs }: Limits): number =>
+  Math.min(maxIdleTimeMs ?? MAX_WAITING_IDLE_MS, MAX_WAITING_IDLE_MS);
+
+/**
+ * Returns whether the idle timeout can make the session idle, or end it. A session with a running message is not idle. One
+ * that would end does not end while a run of a schedule is still to come.
+ */
+function canExpire({ lifecycle, busy, waits, pattern, scheduleAt }: Timing): boolean {
+  const becomesIdle = pattern === "hybrid" || waits;
+  if (busy || (becomesIdle && lifecycle.status === "idle")) return false;
+  return becomesIdle || scheduleAt === null;
 }
 
 const earliest = (deadlines: readonly Deadline[]): Deadline | null =>
@@ -75,6 +92,10 @@ const earliest = (deadlines: readonly Deadline[]): Deadline | null =>
     (first, next) => (first === null || next.at < first.at ? next : first),
     null,
   );
+
+/** Returns whether an approval has expired, of a session that has not ended. */
+export const hasExpiredApproval = ({ approvalAt, removed }: Timing, now: number): boolean =>
+  approvalAt !== null && approvalAt <= now && !removed;
 
 /** Returns the earliest deadline if it is due; null otherwise. */
 export function dueDeadline(timing: Timing, now: number): Deadline | null {
@@ -92,7 +113,8 @@ export function nextAlarm(
   alarmsFrom = now,
   dueFrom = now,
 ): number | null {
-  const due = [nextDeadline(timing)?.at ?? null, timing.outboxAt, scheduleAlarm(timing, now)]
+  const { outboxAt, approvalAt } = timing;
+  const due = [nextDeadline(timing)?.at ?? null, outboxAt, approvalAt, scheduleAlarm(timing, now)]
     .filter((at) => at !== null)
     .map((at) => Math.max(at, dueFrom));
   const times = needsHeartbeat(timing) ? [...due, now + HEARTBEAT_MS] : due;

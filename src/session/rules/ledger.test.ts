@@ -90,14 +90,23 @@ describe("usedUp", () => {
 });
 
 describe("warnings", () => {
-  it("are returned once, when four fifths of a limit are used", () => {
-    const limits = { maxBudgetNanos: 1e9, maxTurns: 10 };
-    const at = (spentNanos: number, numTurns: number) => ({ spentNanos, numTurns });
-    expect(warnings(at(0, 0), at(7e8, 7), limits)).toEqual([]);
+  const limits = { maxBudgetNanos: 1e9, maxTurns: 10 };
+  const at = (spentNanos: number, numTurns: number) => ({ spentNanos, numTurns });
+
+  it("are returned once, when half, four fifths and all of a limit are used", () => {
+    expect(warnings(at(0, 0), at(4e8, 4), limits)).toEqual([]);
     expect(warnings(at(7e8, 7), at(8e8, 8), limits)).toEqual([
-      { limit: "budget", used: 0.8, max: 1 },
-      { limit: "turns", used: 8, max: 10 },
+      { limit: "budget", part: 0.8, used: 0.8, max: 1 },
+      { limit: "turns", part: 0.8, used: 8, max: 10 },
     ]);
     expect(warnings(at(8e8, 8), at(9e8, 9), limits)).toEqual([]);
+    expect(warnings(at(0, 0), at(0, 10), limits).map(({ part }) => part)).toEqual([0.5, 0.8, 1]);
+  });
+
+  it("are returned at the parts that a session names", () => {
+    expect(warnings(at(0, 0), at(1e9, 10), limits, [])).toEqual([]);
+    expect(warnings(at(0, 0), at(25e7, 0), limits, [0.25])).toEqual([
+      { limit: "budget", part: 0.25, used: 0.25, max: 1 },
+    ]);
   });
 });

@@ -85,31 +85,42 @@ export function usedUp(
   return limits.maxTurns !== null && numTurns >= limits.maxTurns ? "turn_limit" : null;
 }
 
-/** A warning that a session crossed the threshold of a limit. `used` and `max` are in dollars for `budget`. */
+/** A warning that a session has used up a part of a limit. `used` and `max` are in dollars for `budget`. */
 export interface Warning {
   limit: "budget" | "turns";
+  /** The part of the limit: over 0, and at most 1. */
+  part: number;
   used: number;
   max: number;
 }
 
-/** The share of a limit at which a session warns. */
-const WARN_AT = 0.8;
+/** The parts of a limit at which a session warns, if its config does not name others. */
+export const WARN_AT: readonly number[] = [0.5, 0.8, 1];
 
-/** Returns the warnings whose threshold was crossed between two states of a session. Each is returned once. */
+/** Returns a warning for each part of a limit that was crossed between two states of a session. */
 export function warnings(
   before: { spentNanos: number; numTurns: number },
   after: { spentNanos: number; numTurns: number },
   limits: { maxBudgetNanos: number | null; maxTurns: number | null },
+  warnAt = WARN_AT,
 ): Warning[] {
-  const found: Warning[] = [];
-  const crossed = (from: number, to: number, max: number | null): max is number =>
-    max !== null && max > 0 && from < max * WARN_AT && to >= max * WARN_AT;
-  if (crossed(before.spentNanos, after.spentNanos, limits.maxBudgetNanos)) {
-    const used = dollars(after.spentNanos);
-    found.push({ limit: "budget", used, max: dollars(limits.maxBudgetNanos) });
-  }
-  if (crossed(before.numTurns, after.numTurns, limits.maxTurns)) {
-    found.push({ limit: "turns", used: after.numTurns, max: limits.maxTurns });
-  }
-  return found;
+  const { maxBudgetNanos, maxTurns } = limits;
+  return [
+    ...crossed(before.spentNanos, after.spentNanos, maxBudgetNanos, warnAt).map((part) => {
+      const max = dollars(maxBudgetNanos ?? 0);
+      return { limit: "budget" as const, part, used: dollars(after.spentNanos), max };
+    }),
+    ...crossed(before.numTurns, after.numTurns, maxTurns, warnAt).map((part) => {
+      return { limit: "turns" as const, part, used: after.numTurns, max: maxTurns ?? 0 };
+    }),
+  ];
 }
+
+/** Returns the parts of a limit that are reached by `to` and not by `from`, in increasing order. */
+const crossed = (
+  from: number,
+  to: number,
+  max: number | null,
+  parts: readonly number[],
+): number[] =>
+  max === null || max <= 0 ? [] : parts.filter((part) => from < max * part && to >= max * part);

@@ -15,9 +15,9 @@ import {
 const initializing: Lifecycle = { status: "initializing" };
 const active: Lifecycle = { status: "active", startedAt: 5 };
 const idle: Lifecycle = { status: "idle", startedAt: 5 };
-const hybrid = { pattern: "hybrid", unread: false } as const;
-const ephemeral = { pattern: "ephemeral", unread: false } as const;
-const longRunning = { pattern: "long-running", unread: false } as const;
+const hybrid = { pattern: "hybrid", waits: false, unread: false } as const;
+const ephemeral = { pattern: "ephemeral", waits: false, unread: false } as const;
+const longRunning = { pattern: "long-running", waits: false, unread: false } as const;
 const error = { type: "upstream_error", message: "it broke" };
 
 describe("every transition of the lifecycle", () => {
@@ -37,7 +37,7 @@ describe("every transition of the lifecycle", () => {
     ],
     [
       "an ephemeral session with an unread background message is kept for an hour",
-      complete(active, { pattern: "ephemeral", unread: true }, 9),
+      complete(active, { pattern: "ephemeral", waits: false, unread: true }, 9),
       { status: "completed", startedAt: 5, endedAt: 9, cleanupAt: 3_600_009 },
     ],
     [
@@ -63,7 +63,7 @@ describe("every transition of the lifecycle", () => {
   });
 
   it("the first read of a background message shortens how long the session is kept, and later reads do not extend it", () => {
-    const kept = complete(active, { pattern: "ephemeral", unread: true }, 0);
+    const kept = complete(active, { pattern: "ephemeral", waits: false, unread: true }, 0);
     const read = markRead(kept, 1_000);
     expect(read).toMatchObject({ cleanupAt: 61_000 });
     expect(markRead(read, 30_000)).toBe(read);
@@ -74,10 +74,10 @@ describe("every transition of the lifecycle", () => {
 type Step = (state: Lifecycle, pattern: Pattern, now: number) => Lifecycle;
 const steps: Step[] = [
   (state, _, now) => activate(state, now),
-  (state, pattern, now) => expireIdle(state, { pattern, unread: false }, now),
-  (state, pattern, now) => complete(state, { pattern, unread: true }, now),
-  (state, pattern, now) => fail(state, error, { pattern, unread: false }, now),
-  (state, pattern, now) => terminate(state, "any", { pattern, unread: false }, now),
+  (state, pattern, now) => expireIdle(state, { pattern, waits: false, unread: false }, now),
+  (state, pattern, now) => complete(state, { pattern, waits: false, unread: true }, now),
+  (state, pattern, now) => fail(state, error, { pattern, waits: false, unread: false }, now),
+  (state, pattern, now) => terminate(state, "any", { pattern, waits: false, unread: false }, now),
 ];
 
 describe("in any sequence of transitions", () => {

@@ -28,6 +28,8 @@ const UNREAD_CLEANUP_MS = 3_600_000;
 /** The facts about a session that its end depends on. */
 export interface EndContext {
   pattern: Pattern;
+  /** Whether a message waits for somebody. */
+  waits: boolean;
   /** Whether the end of a background message was not read yet. */
   unread: boolean;
 }
@@ -42,14 +44,17 @@ export function activate(state: Lifecycle, now: number): Lifecycle {
   return state;
 }
 
-/** Applies the idle timeout: a hybrid session becomes idle, any other is terminated. */
+/** Applies the idle timeout: a hybrid session, or one with a message that waits, becomes idle, any other is terminated. */
 export function expireIdle(state: Lifecycle, context: EndContext, now: number): Lifecycle {
-  if (state.status === "active" && context.pattern === "hybrid") {
-    return { status: "idle", startedAt: state.startedAt };
-  }
-  if (state.status === "idle") return state;
-  return terminate(state, "idle_timeout", context, now);
+  const { pattern, waits } = context;
+  return pattern === "hybrid" || waits
+    ? pause(state)
+    : terminate(state, "idle_timeout", context, now);
 }
+
+/** Makes an active session idle: it goes on when it is needed again. */
+export const pause = (state: Lifecycle): Lifecycle =>
+  state.status === "active" ? { status: "idle", startedAt: state.startedAt } : state;
 
 /** Completes an ephemeral session whose message has succeeded. */
 export function complete(state: Lifecycle, context: EndContext, now: number): Lifecycle {

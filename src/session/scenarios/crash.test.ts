@@ -9,7 +9,7 @@ import {
   play,
   type Scenario,
 } from "../../testing/losses";
-import { ALICE, call } from "../../testing/sessions";
+import { ALICE, call, NO_LIMITS, sessionOf, value } from "../../testing/sessions";
 
 // A session's object is lost after each of its commits in turn. The session must end like an undisturbed one.
 
@@ -63,6 +63,49 @@ const REFUSED: Scenario = {
   ],
 };
 
+/** Each of its commands is decided about: one is denied, one is made with another input. */
+const ASKING: Scenario = {
+  config: { askTools: ["Bash"] },
+  prompts: [
+    [
+      '/Bash {"command":"echo once >> log.txt; echo said"} & /Write {"file_path":"/workspace/a.txt","content":"a"}',
+      '/Bash {"command":"echo denied"}',
+      '/Bash {"command":"echo changed"}',
+      "all is done",
+    ].join("\n"),
+    '/Bash {"command":"cat a.txt log.txt"}\nthat is all',
+  ],
+  async meanwhile(id) {
+    const page = { after: 0, limit: 10, status: "pending" } as const;
+    const { approvals } = value(await sessionOf(id).approvals(ALICE, page));
+    for (const approval of approvals) {
+      // Otherwise the message might not have to wait.
+      const asking = value(await sessionOf(id).message(ALICE, approval.messageId));
+      if (asking.status !== "waiting") continue;
+      const { command } = approval.input as { command: string };
+      const decision = {
+        decision: command === "echo denied" ? ("deny" as const) : ("allow" as const),
+        note: "so it is",
+        ...(command === "echo changed" && { input: { command: "echo other" } }),
+        remember: false,
+      };
+      await sessionOf(id).resolveApproval(ALICE, approval.id, decision, ANNA);
+    }
+  },
+};
+const ANNA = { owner: "alice", via: "key", keyId: "key_1", address: null, requestId: "req_1" };
+
+/** It pauses when its turns are used up, and its limit is raised by two. */
+const PAUSING: Scenario = {
+  config: {},
+  spec: { limits: { ...NO_LIMITS, maxTurns: 2 }, onLimit: "pause" },
+  prompts: [ALONE.prompts[0] ?? "", '/Bash {"command":"cat a.txt log.txt"}\nthat is all'],
+  async meanwhile(id) {
+    const { pausedBecause, maxTurns } = value(await sessionOf(id).read(ALICE));
+    if (pausedBecause) await sessionOf(id).update(ALICE, { maxTurns: (maxTurns ?? 0) + 2 });
+  },
+};
+
 afterEach(() => {
   vi.restoreAllMocks();
   faults.clear();
@@ -84,6 +127,9 @@ describe("a session whose object is lost", () => {
     // Its calls are paid from leases of its owner's account.
     ["one agent, by leases", "object at once", { ...ALONE, spec: { limited: true } }],
     ["several agents", "object before its next commit", AGENTS],
+    ["one that asks", "object at once", ASKING],
+    ["one that asks", "object before its next commit", ASKING],
+    ["one that pauses", "object at once", PAUSING],
   ])(
     "after any commit (%s, %s) ends like an undisturbed one",
     async (_, loss, scenario) => {

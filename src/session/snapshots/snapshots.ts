@@ -14,6 +14,7 @@ import {
   workspaceKey,
 } from "../storage/snapshot-bucket";
 import { exportTranscript, pointNow } from "../storage/transcript";
+import { currentMessage } from "../transactions/waiting";
 
 /** Maximum number of snapshots of a session. The oldest is removed first. */
 export const MAX_SNAPSHOTS = 10;
@@ -157,9 +158,11 @@ export class Snapshots {
         "An ephemeral session is for one task, and is not saved or resumed.",
       );
     }
-    const { running } = store.state;
-    if (running !== null) {
-      return refuse("session_busy", "A message is running in the session.", { messageId: running });
+    const messageId = currentMessage(store.state);
+    if (messageId !== null) {
+      return refuse("session_busy", "A message is running or waiting in the session.", {
+        messageId,
+      });
     }
     if (this.#context.sandbox().snapshot) return undefined;
     const { provider } = store.state.sandbox;

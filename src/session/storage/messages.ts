@@ -13,7 +13,7 @@ import {
   type Sql,
   text,
 } from "../../shared/sql";
-import type { MessageRow, MessageStatus } from "../rpc";
+import type { MessageRow, MessageStatus, WaitingFor } from "../rpc";
 
 /** Options of a message's request. A limit of null means none. */
 export interface MessageOptions {
@@ -80,6 +80,7 @@ export class MessageTable {
       sessionId: this.#sessionId(),
       position: Number(position),
       status,
+      waitingFor: null,
       stopReason: null,
       limit: null,
       result: null,
@@ -184,6 +185,20 @@ export class MessageTable {
     this.#sql.exec("UPDATE messages SET status = 'running', started_at = ? WHERE id = ?", now, id);
   }
 
+  /** Records that a message waits, or what it waits for now. */
+  wait(id: string, waitingFor: WaitingFor): void {
+    this.#change(id, { status: "waiting", waitingFor });
+    const set = "status = 'waiting', waiting_for = ?";
+    this.#sql.exec(`UPDATE messages SET ${set} WHERE id = ?`, JSON.stringify(waitingFor), id);
+  }
+
+  /** Records that a message that waited runs again. */
+  resume(id: string): void {
+    this.#change(id, { status: "running", waitingFor: null });
+    const set = "status = 'running', waiting_for = NULL";
+    this.#sql.exec(`UPDATE messages SET ${set} WHERE id = ?`, id);
+  }
+
   end(
     id: string,
     end: {
@@ -197,10 +212,10 @@ export class MessageTable {
     now: number,
   ): void {
     const { limit = null } = end;
-    this.#change(id, { ...end, limit, endedAt: now });
+    this.#change(id, { ...end, limit, waitingFor: null, endedAt: now });
     this.#sql.exec(
-      `UPDATE messages SET status = ?, stop_reason = ?, spend_limit = ?, result = ?, output = ?, error = ?,
-         ended_at = ? WHERE id = ?`,
+      `UPDATE messages SET status = ?, waiting_for = NULL, stop_reason = ?, spend_limit = ?, result = ?,
+         output = ?, error = ?, ended_at = ? WHERE id = ?`,
       end.status,
       end.stopReason,
       limit,
@@ -261,6 +276,7 @@ export class MessageTable {
       position: Number(row.position),
       agent: text(row.agent),
       status: String(row.status) as MessageStatus,
+      waitingFor: row.waiting_for === null ? null : parse<WaitingFor>(row.waiting_for),
       stopReason: text(row.stop_reason) as StopReason | null,
       limit: text(row.spend_limit) as SpendLimit | null,
       result: text(row.result),
@@ -280,4 +296,4 @@ export class MessageTable {
 /** All columns of a message except its prompt. */
 const FACTS = `position, id, request_hash, agent, options, status, stop_reason, result, output, error,
   cost_nanos, usage, num_turns, tools_used, first_seq, created_at, started_at, ended_at, session_id,
-  spend_limit`;
+  spend_limit, waiting_for`;

@@ -3,13 +3,14 @@ import type { SandboxInfo, UsageByModel } from "../../db/schema";
 import type { EnvValue } from "../../sandbox/egress";
 import type { StoredText } from "../../shared/encryption";
 import { countingWrites } from "../../shared/sql";
-import type { SessionConfig, SessionSpec } from "../rpc";
+import type { OnLimit, PauseLimit, SessionConfig, SessionSpec } from "../rpc";
 import type { ContainerState } from "../rules/container-state";
 import type { Membership } from "../rules/leases";
 import type { Balance, Limits } from "../rules/ledger";
 import type { Lifecycle } from "../rules/lifecycle";
 import type { Recovery } from "../rules/recovery";
 import { AgentTable } from "./agents";
+import { ApprovalTable, type PendingApprovals } from "./approvals";
 import { CallTable } from "./calls";
 import { ProcessTable } from "./claude-code";
 import { EventLog } from "./event-log";
@@ -34,6 +35,7 @@ export interface Identity
     | "tags"
     | "description"
     | "userId"
+    | "onLimit"
     | "provider"
     | "sandboxId"
     | "limited"
@@ -54,6 +56,14 @@ export interface Metadata {
   tags: string[];
   description: string | null;
   userId: string | null;
+  /** What happens when a limit is used up. Absent in sessions of earlier versions, which end. */
+  onLimit?: OnLimit | undefined;
+}
+
+/** A message that waits. It `mayGoOn` once it has what it waited for; then it only waits for the account's leave. */
+interface Waiting {
+  messageId: string;
+  mayGoOn: boolean;
 }
 
 /** The properties of a session that change while it exists. Times are in ms since 1970. */
@@ -75,6 +85,14 @@ export interface State {
   toolsUsed: string[];
   /** The id of the running message; null if none runs. */
   running: string | null;
+  /** The message that was running and waits for somebody. While there is one, no other message runs. */
+  waiting?: Waiting | undefined;
+  /** What is known of the pending approvals; absent if there are none. */
+  approvals?: PendingApprovals | undefined;
+  /** The runs of the running message that can't go on at a limit, by their ids; absent if there are none. */
+  halted?: Record<string, PauseLimit> | undefined;
+  /** The limit at which the session pauses; absent if it does not. */
+  pausedBecause?: PauseLimit | undefined;
   sandbox: SandboxInfo;
   /** The state of its container; absent for a sandbox that does not have to be started. */
   machine?: ContainerState | undefined;
@@ -127,6 +145,7 @@ export class SessionStore {
   readonly runs: RunTable;
   readonly calls: CallTable;
   readonly tools: ToolTable;
+  readonly approvals: ApprovalTable;
   readonly history: HistoryTable;
   readonly agents: AgentTable;
   readonly schedules: ScheduleTable;
@@ -158,13 +177,14 @@ export class SessionStore {
     this.runs = new RunTable(sql);
     this.calls = new CallTable(sql);
     this.tools = new ToolTable(sql);
+    this.approvals = new ApprovalTable(sql);
     this.history = new HistoryTable(sql, this.tools);
     this.agents = new AgentTable(sql);
     this.schedules = new ScheduleTable(sql);
     this.shares = new ShareTable(sql);
     this.process = new ProcessTable(sql);
-    const { messages, runs, calls, tools, agents, schedules } = this;
-    this.#cachingTables = [messages, runs, calls, tools, agents, schedules];
+    const { messages, runs, calls, tools, approvals, agents, schedules } = this;
+    this.#cachingTables = [messages, runs, calls, tools, approvals, agents, schedules];
   }
 
   /**

@@ -26,7 +26,8 @@ export const SCHEMA = `
     -- The session to which an inherited message was sent; null for a message of this session.
     session_id TEXT,
     -- The limit over many sessions that ended it.
-    spend_limit TEXT
+    spend_limit TEXT,
+    waiting_for TEXT
   );
   CREATE INDEX live_messages ON messages (status, position) WHERE status IN ('queued', 'running');
 
@@ -368,4 +369,5 @@ export const UPGRADES = [
     expires_at INTEGER NOT NULL
   ) WITHOUT ROWID`,
   "ALTER TABLE messages ADD COLUMN spend_limit TEXT",
+  "ALTER TABLE messages ADD COLUMN waiting_for TEXT",
 ] as const;

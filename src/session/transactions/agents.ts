@@ -18,7 +18,7 @@ const MAX_AGENTS = 64;
 /** Returns an agent's configuration. Its type's fields take precedence over the session's. */
 export function setupOf(store: SessionStore, agent: string): CustomAgent & { rules: Rules } {
   const { config } = store.identity;
-  const { model, thinking, effort, allowedTools, disallowedTools } = config;
+  const { model, thinking, effort, allowedTools, askTools, disallowedTools } = config;
   // The session's `maxTurns` limits a message over all its agents, so it is not part of an agent's configuration.
   if (agent === MAIN) {
     return { model, thinking, effort, systemPrompt: config.systemPrompt, rules: config };
@@ -31,7 +31,10 @@ export function setupOf(store: SessionStore, agent: string): CustomAgent & { rul
     ...own,
     rules: {
       allowedTools: own.allowedTools ?? allowedTools,
-      // Tools that the session disallows are disallowed for all agents. Other agents than the main one start no agents.
+      // Tools that the session disallows or asks for are so for all agents. Others than the main one start no agents.
+      ...((askTools || own.askTools) && {
+        askTools: [...(askTools ?? []), ...(own.askTools ?? [])],
+      }),
       disallowedTools: [...(disallowedTools ?? []), ...(own.disallowedTools ?? []), "Task"],
     },
   };

@@ -7,8 +7,9 @@ import type { PublicCharge } from "../../events/event";
 import { dayOf } from "../../shared/days";
 import { dollars } from "../../shared/money";
 import { modelOf } from "../deployment";
-import { type Remainder, settle, type Warning, warnings } from "../rules/ledger";
+import { type Remainder, settle, WARN_AT, type Warning, warnings } from "../rules/ledger";
 import type { Call } from "../storage/calls";
+import type { SessionStore } from "../storage/store";
 import { settleInLease } from "./leases";
 import { change, type RunChange, scopeOf } from "./state";
 
@@ -100,7 +101,7 @@ export function charge(
   }
   const before = { spentNanos: state.balance.spentNanos, numTurns: state.numTurns };
   const after = { spentNanos: settled.balance.spentNanos, numTurns };
-  const crossed = warnings(before, after, store.metadata.limits);
+  const crossed = warnings(before, after, store.metadata.limits, store.identity.config.warnAt);
   return { model: call.model, costNanos: cost, heldNanos, usage, dispute, warnings: crossed };
 }
 
@@ -172,6 +173,20 @@ function appendNotices({ store, run, now }: RunChange, call: Call, charged: Char
   for (const warning of charged.warnings) {
     store.log.append({ type: "limit.warned", ...warning }, scopeOf(run), now);
   }
+}
+
+/**
+ * Appends the warning that the whole budget is used up, when a call needs more than what is left of it. Does nothing if
+ * the session does not warn of that, or has done so when the last part was spent.
+ */
+export function warnOfUsedBudget(store: SessionStore, messageId: string | null, now: number): void {
+  const { maxBudgetNanos } = store.metadata.limits;
+  const { spentNanos } = store.state.balance;
+  const warns = (store.identity.config.warnAt ?? WARN_AT).includes(1);
+  if (maxBudgetNanos === null || spentNanos >= maxBudgetNanos || !warns) return;
+  const amounts = { used: dollars(spentNanos), max: dollars(maxBudgetNanos) };
+  const scope = messageId === null ? {} : { messageId };
+  store.log.append({ type: "limit.warned", limit: "budget", part: 1, ...amounts }, scope, now);
 }
 
 /** Returns the charge for a call with the fields that clients see. */

@@ -8,6 +8,7 @@ import type { Call } from "../storage/calls";
 import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { closeAgentRun, openTask, setupOf } from "./agents";
+import { withDecision } from "./approvals";
 import { machineAccess } from "./machine-access";
 import { type RunChange, scopeOf } from "./state";
 import { finishTool } from "./tool-calls";
@@ -58,11 +59,12 @@ export function finishCall(at: MessageChange, { toolUseId, result }: CallResult)
     closeTurns({ store, run: agent, now }, ending.stopReason, drafts);
     closeAgentRun({ store, run: agent, now }, ending);
   }
-  finishTool({ store, run, now }, tool, result);
+  finishTool({ store, run, now }, tool, withDecision(store, tool.callId, result));
 }
 
 /** Adds results to the open tool calls of a process that exited, and closes the runs of its agents. */
 export function giveUpCalls({ store, messageId, now, drafts }: MessageChange): void {
+  store.approvals.unlink(messageId);
   for (const run of store.runs.openOf(messageId)) {
     closeTurns({ store, run, now }, "restarted", drafts);
     if (run.id !== messageId) closeAgentRun({ store, run, now }, { stopReason: "interrupted" });
@@ -132,7 +134,7 @@ function outcomeOf(run: Run, failure: string | null): Ending {
 /** Returns the configuration of a session's process. `env` is the environment of its commands. */
 export function setupOfProcess(store: SessionStore, env: Record<string, string>): ProgramSetup {
   const { config, sessionId } = store.identity;
-  const { systemPrompt, effort, allowedTools, disallowedTools } = config;
+  const { systemPrompt, effort, allowedTools, askTools, disallowedTools } = config;
   const names = Object.keys(config.customAgents ?? {});
   return {
     uuid: uuidOf(sessionId),
@@ -143,6 +145,7 @@ export function setupOfProcess(store: SessionStore, env: Record<string, string>)
     systemPrompt,
     effort,
     allowedTools,
+    askTools,
     disallowedTools,
     customAgents: Object.fromEntries(
       names.map((name) => {

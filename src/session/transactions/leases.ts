@@ -10,10 +10,11 @@ const REPORT_DELAY_MS = 5_000;
 
 /** Returns what the session's account has to know besides the leases. */
 export function membershipFacts({ state, metadata, messages }: SessionStore): Facts {
-  const { lifecycle, removed, running } = state;
+  const { lifecycle, removed, running, waiting, pausedBecause } = state;
   const live = !removed && !isEnded(lifecycle);
-  const waits = live && running === null && messages.queuedIds().length > 0;
-  const work = running !== null ? "running" : waits ? "wanted" : "none";
+  const hasNext = waiting ? waiting.mayGoOn : messages.queuedIds().length > 0;
+  const wants = live && running === null && !pausedBecause && hasNext;
+  const work = running !== null ? "running" : wants ? "wanted" : "none";
   // An ended session stays with the user that it had: nothing of it is reported twice.
   const user = live ? metadata.userId : (state.account?.told?.user ?? metadata.userId);
   return { user, live, work };

@@ -1,19 +1,24 @@
 import type { SpendLimit } from "../../account/limits";
 import { fits } from "../../agent/model/reply-bounds";
+import type { TurnRequest } from "../../agent/reserve-turn";
 import { readOutput } from "../../agent/schema/output";
 import type { PublicError, StopReason } from "../../events/event";
 import { type Refusal, type Result, refuse, refuseReusedKey } from "../../shared/result";
 import { workspace } from "../deployment";
-import type { MessageRequest, MessageStatus } from "../rpc";
+import type { MessageRequest, MessageStatus, PauseLimit } from "../rpc";
 import { leftNanos } from "../rules/ledger";
 import { activate, complete, type EndContext, fail, isEnded, terminate } from "../rules/lifecycle";
 import { MAIN } from "../storage/agents";
 import type { StoredMessage } from "../storage/messages";
+import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { closeAgentRun, findAgent, lastText } from "./agents";
+import { warnOfUsedBudget } from "./charges";
 import { setUsedUp, usedUpLimit } from "./leases";
 import { change, endSession, setLifecycle } from "./state";
+import { cancelApprovals } from "./tool-calls";
 import { closeTurns, type Drafts } from "./turns";
+import { currentMessage, pauseSession, pauses, resumeWaiting } from "./waiting";
 
 /** Maximum size of a message's prompt and result in bytes. A row is limited to 2 MB and also contains other columns. */
 const MAX_ROW_BYTES = 1_960_000;
@@ -46,9 +51,10 @@ export function acceptMessage(
   const received = { type: "message.received", prompt, ...(scheduleId && { scheduleId }) } as const;
   const firstSeq = store.log.append(received, { messageId: id }, now);
   const options = { background, maxTurns, maxBudgetNanos };
-  const { running, account } = store.state;
-  const mayWork = account?.mayWork ?? true;
-  const isFree = mayWork && running === null && store.messages.queuedIds().length === 0;
+  const { account, pausedBecause } = store.state;
+  const mayWork = (account?.mayWork ?? true) && !pausedBecause;
+  const isFree =
+    mayWork && currentMessage(store.state) === null && store.messages.queuedIds().length === 0;
   const startedAt = isFree ? now : null;
   store.messages.add({
     id,
@@ -68,7 +74,8 @@ export function acceptMessage(
 
 /** Returns why a message can't be accepted; undefined if it can. */
 export function refusalOf(store: SessionStore, request: MessageRequest): Refusal | undefined {
-  const { lifecycle, running } = store.state;
+  const { lifecycle } = store.state;
+  const current = currentMessage(store.state);
   const { pattern } = store.identity;
   if (isEnded(lifecycle)) return refuseEnded(store);
   if (request.agent !== null && findAgent(store, request.agent) === undefined) {
@@ -85,8 +92,9 @@ export function refusalOf(store: SessionStore, request: MessageRequest): Refusal
     const message = "An ephemeral session takes one message.";
     return refuse("session_busy", message, { messageId: earlier });
   }
-  if (running && request.onBusy === "reject") {
-    return refuse("session_busy", "Another message is running.", { messageId: running });
+  if (current && request.onBusy === "reject") {
+    const does = store.state.running === null ? "waiting" : "running";
+    return refuse("session_busy", `Another message is ${does}.`, { messageId: current });
   }
   if (store.messages.queuedIds().length >= MAX_QUEUED) {
     return refuse("queue_full", `${MAX_QUEUED} messages wait already.`);
@@ -121,12 +129,16 @@ export function refuseEnded(store: SessionStore): Refusal {
 }
 
 /**
- * Starts a queued message if none runs: `named`, or the oldest. Does nothing if no message is queued, the session has
- * ended, or its account lets no message be at work.
+ * Starts a message if none runs: the one that waited, if it may go on, or a queued one, which is `named` or the oldest.
+ * Does nothing if there is none, the session has ended or is paused, or its account lets no message be at work.
  */
 export function startNext(store: SessionStore, now: number, named?: string): void {
-  const { running, lifecycle, account } = store.state;
-  if (running !== null || isEnded(lifecycle) || account?.mayWork === false) return;
+  const { running, waiting, lifecycle, account, pausedBecause } = store.state;
+  if (running !== null || isEnded(lifecycle) || account?.mayWork === false || pausedBecause) return;
+  if (waiting) {
+    if (waiting.mayGoOn) resumeWaiting(store, waiting.messageId, now);
+    return;
+  }
   const id = named ?? store.messages.queuedIds()[0];
   if (id === undefined) return;
   store.messages.start(id, now);
@@ -169,7 +181,7 @@ export function endMessage(
 /**
  * Ends a message without starting the next one, for callers that then end the session or its queued messages. Settles
  * the open calls of its runs, adds results to open tool calls, and keeps the part of a reply that arrived. Ends the
- * session if the message's end requires it. Does nothing for a message that is not running.
+ * session if the message's end requires it. Does nothing for a message that does not run or wait.
  */
 export function closeMessage(
   store: SessionStore,
@@ -178,17 +190,22 @@ export function closeMessage(
   drafts: Drafts,
   now: number,
 ): void {
-  if (store.messages.get(messageId)?.status !== "running") return;
+  if (currentMessage(store.state) !== messageId) return;
   const own = store.runs.get(messageId);
   for (const run of store.runs.openOf(messageId)) {
     closeTurns({ store, run, now }, ending.stopReason, drafts);
     closeAgentRun({ store, run, now }, { stopReason: ending.stopReason });
   }
+  cancelApprovals(store, messageId, now);
   const result = storable(store, messageId, own ? lastText(store, own) : null);
   const { stopReason, error, output } = withOutput(store, ending, result);
   const status = statusOf(stopReason);
   const limit = stopReason === "budget_limit" ? spendLimitOf(store, now) : null;
   const end = { status, stopReason, limit, result, output, error: error ?? null };
+  const isUsedUp = stopReason === "budget_limit" && limit === null;
+  if (isUsedUp && isSessionsOwnLimit(store, requireMessage(store, messageId)) && !pauses(store)) {
+    warnOfUsedBudget(store, messageId, now);
+  }
   store.messages.end(messageId, end, now);
   const scope = { messageId };
   if (status === "failed") {
@@ -202,7 +219,8 @@ export function closeMessage(
     const completed = { type: "message.completed", ...reason, result, ...structured } as const;
     store.log.append(completed, scope, now);
   }
-  change(store, { running: null, lastActivityAt: now }, now);
+  const none = { running: null, waiting: undefined, halted: undefined };
+  change(store, { ...none, lastActivityAt: now }, now);
   concludeSession(store, requireMessage(store, messageId), now);
 }
 
@@ -221,18 +239,21 @@ function storable(store: SessionStore, messageId: string, result: string | null)
   return `${beginning}\n[The result is too large. The rest is in the events.]`;
 }
 
-/** Interrupts the running message and starts the next, as `endMessage` does. Returns the id of the former, or null. */
+/**
+ * Interrupts the running or waiting message and starts the next, as `endMessage` does. Returns the id of the former, or
+ * null.
+ */
 export function interruptMessage(
   store: SessionStore,
   drafts: Drafts,
   now: number,
   next?: string,
 ): string | null {
-  const { running } = store.state;
-  if (running !== null) {
-    endMessage(store, running, { stopReason: "interrupted" }, drafts, now, next);
+  const current = currentMessage(store.state);
+  if (current !== null) {
+    endMessage(store, current, { stopReason: "interrupted" }, drafts, now, next);
   }
-  return running;
+  return current;
 }
 
 /** Returns the context for ending the session: its pattern, and whether a background message's end is still unread. */
@@ -240,7 +261,8 @@ export function endContext(store: SessionStore): EndContext {
   const { pattern } = store.identity;
   const newest = pattern === "ephemeral" ? store.messages.newestId() : undefined;
   const message = newest === undefined ? undefined : store.messages.get(newest);
-  return { pattern, unread: message?.options.background ?? false };
+  const waits = store.state.waiting !== undefined;
+  return { pattern, waits, unread: message?.options.background ?? false };
 }
 
 /** Ends the session if the end of a message requires it: at a session limit, or if the session is ephemeral. */
@@ -252,10 +274,16 @@ function concludeSession(store: SessionStore, message: StoredMessage, now: numbe
   const { maxTurns } = store.metadata.limits;
   const context = endContext(store);
 
-  if (stopReason === "budget_limit" && limit === null && isSessionsOwnLimit(store, message)) {
-    endSession(store, terminate(lifecycle, "budget_limit", context, now), now);
-  } else if (maxTurns !== null && numTurns >= maxTurns) {
-    endSession(store, terminate(lifecycle, "turn_limit", context, now), now);
+  const reached =
+    stopReason === "budget_limit" && limit === null && isSessionsOwnLimit(store, message)
+      ? "budget_limit"
+      : maxTurns !== null && numTurns >= maxTurns
+        ? "turn_limit"
+        : null;
+  if (reached !== null && context.pattern !== "ephemeral" && pauses(store)) {
+    pauseSession(store, reached === "budget_limit" ? "budget" : "turns", now);
+  } else if (reached !== null) {
+    endSession(store, terminate(lifecycle, reached, context, now), now);
   } else if (context.pattern === "ephemeral") {
     const after = error ? fail(lifecycle, error, context, now) : complete(lifecycle, context, now);
     endSession(store, after, now);
@@ -266,6 +294,24 @@ function concludeSession(store: SessionStore, message: StoredMessage, now: numbe
 function spendLimitOf(store: SessionStore, now: number): SpendLimit | null {
   const { maxBudgetNanos } = store.metadata.limits;
   return leftNanos(store.state.balance, maxBudgetNanos) > 0 ? usedUpLimit(store, now) : null;
+}
+
+/**
+ * Returns the limit at which the session pauses because a turn of a run could not be reserved; null if another limit is
+ * the reason, or a smaller turn may still fit.
+ */
+export function pauseLimitOf(
+  store: SessionStore,
+  { messageId }: Run,
+  { lowered }: Pick<TurnRequest, "lowered">,
+  why: string,
+): PauseLimit | null {
+  if (why === "turn_limit") return "turns";
+  const message = store.messages.get(messageId);
+  if (why !== "over_budget" || !lowered || !message) return null;
+  // With a limit over many sessions, the session's own money would do.
+  if (store.state.account?.usedUp) return null;
+  return isSessionsOwnLimit(store, message) ? "budget" : null;
 }
 
 /** Returns whether a message stopped at the session's budget and not at its own, smaller budget. */

@@ -10,6 +10,7 @@ import { leasedNanos, usedUpLimit, waitsForWork } from "./leases";
 import { acceptMessage, refuseEnded } from "./messages";
 import { change } from "./state";
 import type { Drafts } from "./turns";
+import { currentMessage } from "./waiting";
 
 /** Maximum number of schedules of a session, including wake-ups. */
 export const MAX_SCHEDULES = 20;
@@ -187,7 +188,9 @@ const byNextRun = (one: StoredSchedule, other: StoredSchedule): number =>
 
 /** Returns whether the session's schedules must wait because the queue has no room for another of their messages. */
 export const schedulesWait = (store: SessionStore): boolean =>
-  (store.state.running !== null || waitsForWork(store)) &&
+  (currentMessage(store.state) !== null ||
+    waitsForWork(store) ||
+    store.state.pausedBecause !== undefined) &&
   store.schedules.all().length > 0 &&
   store.messages.queuedSchedules().size >= MAX_WAITING_RUNS;
 

@@ -13,7 +13,8 @@ const DAY_MS = 86_400_000;
 
 /** Returns the input of the deadline rules for a session. */
 export function timingOf(store: SessionStore): Timing {
-  const { lifecycle, lastActivityAt, running, removed, machine } = store.state;
+  const { lifecycle, lastActivityAt, running, waiting, removed, machine } = store.state;
+  const { approvals, pausedBecause } = store.state;
   const { id, createdAt, pattern, config } = store.identity;
   const { limits } = store.metadata;
   const retentionDays = config.retentionDays ?? defaultRetentionDays();
@@ -26,6 +27,9 @@ export function timingOf(store: SessionStore): Timing {
     createdAt,
     lastActivityAt,
     busy: running !== null || waitsForWork(store),
+    waits: waiting !== undefined,
+    paused: pausedBecause !== undefined,
+    approvalAt: approvals?.expireAt ?? null,
     removed,
     outboxAt: due.length === 0 ? null : Math.min(...due),
     pattern,
@@ -78,6 +82,9 @@ export function toSessionRow(store: SessionStore): SessionRow {
     usage: state.usage,
     usageDays: state.usageDays ?? {},
     ...metadata.limits,
+    onLimit: metadata.onLimit ?? "terminate",
+    pausedBecause: state.pausedBecause ?? null,
+    pendingApprovals: state.approvals?.count ?? 0,
     sandbox: state.sandbox,
     tags: metadata.tags,
     // Earlier versions accepted lone surrogates, which the index can't store.

@@ -7,15 +7,16 @@ import type { SessionPatch, SessionSpec } from "../rpc";
 import { newContainerState, requestRelease } from "../rules/container-state";
 import type { Deadline } from "../rules/deadlines";
 import type { Membership } from "../rules/leases";
-import { usedUp } from "../rules/ledger";
+import { leftNanos, usedUp } from "../rules/ledger";
 import { activate, expireIdle, fail, isEnded, terminate } from "../rules/lifecycle";
 import { savedKey } from "../storage/snapshot-bucket";
 import type { StoredEnv } from "../storage/store";
 import { newState, type SessionStore } from "../storage/store";
-import { closeMessage, endContext } from "./messages";
+import { closeMessage, endContext, startNext } from "./messages";
 import { publicNames } from "./session-row";
 import { change, endSession, setContainerState, setLifecycle } from "./state";
-import type { Drafts } from "./turns";
+import { type Drafts, withdrawOpenCalls } from "./turns";
+import { currentMessage, endPause, pauseSession, pauses } from "./waiting";
 
 // Changes to a session as a whole. Call each function within a transaction.
 
@@ -45,6 +46,7 @@ export function createSession(store: SessionStore, beginning: NewSession, now: n
     tags,
     description,
     userId,
+    onLimit,
     provider: _provider,
     sandboxId: _sandboxId,
     limited: _limited,
@@ -59,7 +61,7 @@ export function createSession(store: SessionStore, beginning: NewSession, now: n
       ...{ ...identity, config, requestHash, owner: caller.owner, sessionId, createdAt: now },
       ...(machineToken !== undefined && { machineToken }),
     },
-    { limits, tags, description, userId },
+    { limits, tags, description, userId, ...(onLimit && { onLimit }) },
     { ...newState(spec, now), ...(member && { account: member }) },
   );
   store.log.append({ type: "session.created", pattern: spec.pattern }, {}, now);
@@ -78,21 +80,49 @@ export function updateSession(
   drafts: Drafts,
   now: number,
 ): void {
-  const { tags, description, userId, ...limits } = patch;
+  const { tags, description, userId, onLimit, ...limits } = patch;
   const before = store.metadata;
   store.metadata = {
+    ...((onLimit ?? before.onLimit) && { onLimit: onLimit ?? before.onLimit }),
     limits: { ...before.limits, ...limits },
     tags: tags ?? before.tags,
     description: description === undefined ? before.description : description,
     userId: userId === undefined ? before.userId : userId,
   };
   change(store, {}, now);
-  const { lifecycle, running, balance, numTurns } = store.state;
+  const { lifecycle, running, pausedBecause } = store.state;
   if (isEnded(lifecycle)) return;
   store.log.append({ type: "session.updated", changed: publicNames(patch) }, {}, now);
-  const reason = usedUp({ spentNanos: balance.spentNanos, numTurns }, store.metadata.limits);
   // A running message checks the limits before each turn.
-  if (reason && running === null) terminateSession(store, "terminated", reason, drafts, now);
+  if (running !== null) return;
+  const reason = usedUpOf(store, now);
+  if (reason === null) {
+    endPause(store, now);
+    startNext(store, now);
+  } else if (!pauses(store)) terminateSession(store, "terminated", reason, drafts, now);
+  else if (!pausedBecause) pauseSession(store, PAUSES[reason], now);
+}
+
+/** The limits at which a session pauses, by the reasons with which it would end. */
+const PAUSES = {
+  budget_limit: "budget",
+  turn_limit: "turns",
+  lifetime_limit: "lifetime",
+} as const;
+
+/** Returns the limit that a session without a running message has used up; null if none. */
+function usedUpOf(
+  { state, metadata, identity }: SessionStore,
+  now: number,
+): keyof typeof PAUSES | null {
+  const { balance, numTurns, pausedBecause } = state;
+  const { maxLifetimeMs, maxBudgetNanos } = metadata.limits;
+  const isOver = maxLifetimeMs !== null && identity.createdAt + maxLifetimeMs <= now;
+  if (isOver) return "lifetime_limit";
+  const reason = usedUp({ spentNanos: balance.spentNanos, numTurns }, metadata.limits);
+  // The call that did not fit needs more than what is left, so only a higher limit ends the pause.
+  const isTooLittle = pausedBecause === "budget" && leftNanos(balance, maxBudgetNanos) <= 0;
+  return reason ?? (isTooLittle ? "budget_limit" : null);
 }
 
 /** Applies a deadline that is due. */
@@ -103,8 +133,18 @@ export function applyDeadline(
   now: number,
 ): void {
   if (because === "cleanup" || because === "retention") markDeleted(store, drafts, now);
+  else if (because === "lifetime_limit" && pauses(store)) pauseNow(store, drafts, now);
   else if (because === "lifetime_limit") terminateSession(store, because, because, drafts, now);
   else setLifecycle(store, expireIdle(store.state.lifecycle, endContext(store), now), now);
+}
+
+/** Pauses the session at the end of its lifetime. The calls of its running message are stopped, and made again later. */
+function pauseNow(store: SessionStore, drafts: Drafts, now: number): void {
+  const { running } = store.state;
+  for (const run of running === null ? [] : store.runs.openOf(running)) {
+    withdrawOpenCalls({ store, run, now }, drafts);
+  }
+  pauseSession(store, "lifetime", now);
 }
 
 /** Releases the session's container without saving its workspace, whose changes since the last save are lost. */
@@ -113,7 +153,7 @@ export function discardWorkspace(store: SessionStore, now: number): void {
   if (container) setContainerState(store, requestRelease(container, { keep: false }), now);
 }
 
-/** Terminates the session, after its running message. Does nothing if the session has ended. */
+/** Terminates the session, after its running or waiting message. Does nothing if the session has ended. */
 export function terminateSession(
   store: SessionStore,
   stopReason: "terminated" | "lifetime_limit",
@@ -121,20 +161,20 @@ export function terminateSession(
   drafts: Drafts,
   now: number,
 ): void {
-  const { running } = store.state;
-  if (running !== null) closeMessage(store, running, { stopReason }, drafts, now);
+  const current = currentMessage(store.state);
+  if (current !== null) closeMessage(store, current, { stopReason }, drafts, now);
   endSession(store, terminate(store.state.lifecycle, reason, endContext(store), now), now);
 }
 
-/** Ends the session with an error, after its running message. Does nothing if the session has ended. */
+/** Ends the session with an error, after its running or waiting message. Does nothing if the session has ended. */
 export function failSession(
   store: SessionStore,
   error: PublicError,
   drafts: Drafts,
   now: number,
 ): void {
-  const { running } = store.state;
-  if (running !== null) closeMessage(store, running, { stopReason: "error", error }, drafts, now);
+  const current = currentMessage(store.state);
+  if (current !== null) closeMessage(store, current, { stopReason: "error", error }, drafts, now);
   endSession(store, fail(store.state.lifecycle, error, endContext(store), now), now);
 }
 

@@ -98,8 +98,8 @@ export const containerOf = (store: SessionStore): ContainerState | undefined =>
   store.exists() ? store.state.machine : undefined;
 
 /** Returns whether the session keeps its workspace when it has no container. */
-export const keepsWorkspace = ({ identity }: SessionStore): boolean =>
-  identity.pattern !== "ephemeral";
+export const keepsWorkspace = ({ identity, state }: SessionStore): boolean =>
+  identity.pattern !== "ephemeral" || (state.waiting !== undefined && !isEnded(state.lifecycle));
 
 /** How old the last save may become while messages run, in ms. */
 const MAX_UNSAVED_MS = 10 * 60_000;
@@ -148,6 +148,7 @@ export function endSession(store: SessionStore, after: Lifecycle, now: number): 
     store.messages.end(messageId, end, now);
     store.log.append({ type: "message.interrupted", stopReason, result: null }, { messageId }, now);
   }
+  if (store.state.pausedBecause) change(store, { pausedBecause: undefined }, now);
   setLifecycle(store, after, now);
 }
 

@@ -1,6 +1,8 @@
 import type { ToolCall } from "../../agent/messages";
 import { fits } from "../../agent/model/reply-bounds";
 import type { ToolResult } from "../../agent/tool";
+import type { Resolution, StoredApproval } from "../storage/approvals";
+import type { SessionStore } from "../storage/store";
 import { change, type RunChange, scopeOf } from "./state";
 
 // Tool calls. Each is started at most once and gets exactly one result. Call these functions within a transaction.
@@ -26,6 +28,7 @@ export function finishTool(at: RunChange, call: ToolCall, given: ToolResult): vo
   const { store, run, now } = at;
   const tool = store.tools.open(run.id, call.id);
   if (!tool) return;
+  if (store.state.approvals) cancelApproval(store, tool.callId, now);
   if (tool.state === "pending") startTool(at, call);
   const result = bounded(given);
   store.tools.finish(run.id, call.id, result);
@@ -45,6 +48,44 @@ export function finishTool(at: RunChange, call: ToolCall, given: ToolResult): vo
     now,
   );
 }
+
+/** Records how the wait for an approval has ended. */
+export function settleApproval(
+  store: SessionStore,
+  { id, toolUseId, name, messageId, agent }: StoredApproval,
+  resolution: Resolution,
+  now: number,
+): void {
+  store.approvals.resolve(id, resolution, now);
+  notePending(store, now);
+  const { status, resolvedBy, note, changedInput } = resolution;
+  const decided = { status, resolvedBy, note, ...(changedInput !== undefined && { changedInput }) };
+  store.log.append(
+    { type: "approval.resolved", approvalId: id, toolUseId, name, ...decided },
+    scopeOf({ messageId, agent }),
+    now,
+  );
+}
+
+/** Updates what the session's state says about pending approvals. */
+export const notePending = (store: SessionStore, now: number): void =>
+  change(store, { approvals: store.approvals.pending() ?? undefined }, now);
+
+/** Cancels the pending approval of a call that gets a result without a decision. Does nothing if there is none. */
+function cancelApproval(store: SessionStore, callId: string, now: number): void {
+  const approval = store.approvals.ofCall(callId);
+  if (approval?.status === "pending") settleApproval(store, approval, CANCELLED, now);
+}
+
+/** Cancels the pending approvals of a message that ends. */
+export function cancelApprovals(store: SessionStore, messageId: string, now: number): void {
+  if (!store.state.approvals) return;
+  for (const approval of store.approvals.pendingOf(messageId)) {
+    settleApproval(store, approval, CANCELLED, now);
+  }
+}
+
+const CANCELLED = { status: "cancelled", resolvedBy: null, note: null, remember: false } as const;
 
 function bounded(result: ToolResult): ToolResult {
   if (fits(result, MAX_RESULT_BYTES)) return result;

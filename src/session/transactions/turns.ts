@@ -271,14 +271,18 @@ export function failTurn(
 }
 
 /**
- * Fails the open calls of a run after a loss of its object, since their replies are not known. Each is then made again
- * as another attempt.
+ * Fails the open calls of a run after a loss of its object, since their replies are not known, or because the session
+ * pauses: then `drafts` has what arrived of them. Each is made again as another attempt.
  */
-export function withdrawOpenCalls(at: RunChange): void {
+export function withdrawOpenCalls(at: RunChange, drafts: Drafts = NO_DRAFTS): void {
   for (const call of at.store.calls.openOf(at.run.id)) {
-    failTurn(at, call, { failure: LOST, draft: emptyDraft() }, 0);
+    const draft = drafts.get(call.turnId)?.draft;
+    const began = !draft || draft.usage.start !== null;
+    failTurn(at, call, { failure: { ...LOST, began }, draft: draft ?? emptyDraft() }, 0);
   }
 }
+
+const NO_DRAFTS: Drafts = new Map();
 
 const LOST = { type: "restarted", began: true, status: null };
 

@@ -1,0 +1,144 @@
+import { decisionLine } from "../../agent/claude-code/protocol";
+import { mayCall, type Permission } from "../../agent/permissions/permissions";
+import { workspace } from "../deployment";
+import type { StoredApproval } from "../storage/approvals";
+import type { SessionStore } from "../storage/store";
+import type { StoredTool } from "../storage/tools";
+import { setupOf } from "./agents";
+import {
+  deniedResult,
+  inputOf,
+  refusedResult,
+  rememberedDecision,
+  requestApproval,
+  sameness,
+  wordsOfDecision,
+} from "./approvals";
+import type { MessageChange } from "./claude-code";
+import type { RunChange } from "./state";
+import { finishTool, startTool } from "./tool-calls";
+
+// Approvals of calls that Claude Code makes. The session asks for them as soon as it has the reply with the calls. The
+// process asks for each call when it is about to make it, and is answered from the journal: also if it, or the one before
+// it, was lost meanwhile. Call functions that change something within a transaction.
+
+/**
+ * Journals a call that the process has received: starts it, or asks for its approval. If a process that is gone made the
+ * same call, its approval is this call's.
+ */
+export function receiveCall(at: RunChange, tool: StoredTool): void {
+  const { store, run } = at;
+  const permission = permissionOf(store, run.agent, tool);
+  if (!permission.allowed || !permission.asks) {
+    startTool(at, tool);
+    return;
+  }
+  const linked = linkEarlier(at, tool);
+  const known = linked ?? rememberedDecision(store, tool);
+  if (!known) requestApproval(at, { ...tool, interrupted: false });
+  else if (known.status === "denied" || known.status === "expired") {
+    finishTool(at, tool, refusedResult(known));
+  } else if (!linked) startTool(at, tool);
+}
+
+function linkEarlier({ store, run }: RunChange, tool: StoredTool): StoredApproval | undefined {
+  const { callId, turnId, id: toolUseId, name, input } = tool;
+  const wanted = sameness(input);
+  const earlier = store.approvals
+    .unlinkedOf(run.messageId)
+    .find((one) => one.name === name && sameness(one.input) === wanted);
+  if (!earlier) return undefined;
+  const { id: runId, agent } = run;
+  store.approvals.link(earlier.id, { callId, turnId, toolUseId, runId, agent });
+  return earlier;
+}
+
+/**
+ * Takes the process's request to decide about a call. Returns the line that answers it; null if the decision is pending,
+ * or is to be taken from `takeAnswer`.
+ */
+export function takeRequest(
+  { store, messageId }: MessageChange,
+  { requestId, toolUseId }: { requestId: string; toolUseId: string },
+): string | null {
+  const approval = store.approvals.ofToolUse(messageId, toolUseId);
+  if (approval) {
+    store.approvals.saveRequest(approval.id, requestId);
+    return null;
+  }
+  const tool = store.tools.openInMessage(messageId, toolUseId);
+  // A call that has its result already was denied by an earlier decision.
+  if (!tool) return decisionLine(requestId, { reason: String(deniedResult(null).content) });
+  const agent = store.runs.get(tool.runId)?.agent ?? "main";
+  const permission = permissionOf(store, agent, tool);
+  const decision = permission.allowed ? { input: tool.input } : { reason: permission.reason };
+  return decisionLine(requestId, decision);
+}
+
+/** Returns the line with the oldest decision that the process waits for, and records it as told; null if there is none. */
+export function takeAnswer({ store, now }: Pick<MessageChange, "store" | "now">): string | null {
+  const [approval] = store.approvals.unanswered();
+  if (!approval?.requestId) return null;
+  store.approvals.saveAnswered(approval.id);
+  const run = store.runs.get(approval.runId);
+  const tool = store.tools.open(approval.runId, approval.toolUseId);
+  if (approval.status !== "allowed") {
+    const { content } = refusedResult(approval);
+    return decisionLine(approval.requestId, { reason: String(content) });
+  }
+  const input = inputOf(approval);
+  if (run && tool) startTool({ store, run, now }, { ...tool, input });
+  return decisionLine(approval.requestId, { input });
+}
+
+/** Returns what a new process has to know of the calls that the one before it could not make; empty if there are none. */
+export function unmadeCalls({ approvals }: SessionStore, messageId: string): string {
+  const lines = approvals.unlinkedOf(messageId).map((approval) => {
+    const call = `${approval.name} ${JSON.stringify(approval.input)}`;
+    if (approval.status === "pending")
+      return `Nobody has decided yet about your call ${call}. Make it again.`;
+    if (approval.status !== "allowed")
+      return `Your call ${call}: ${String(refusedResult(approval).content)}`;
+    return `Your call ${call} is allowed now, and was not made yet. Make it again, with the same input.`;
+  });
+  return lines.join("\n");
+}
+
+/** A message of a model call, as far as it is read here. */
+interface SentMessage {
+  content?: unknown;
+}
+
+/** Returns a model call's messages with what the model has to know of decisions in the results of their calls. */
+export function withDecisions<M extends SentMessage>(
+  messages: readonly M[],
+  { approvals, identity }: SessionStore,
+): readonly M[] {
+  const asks = [identity.config, ...Object.values(identity.config.customAgents ?? {})];
+  if (!asks.some(({ askTools }) => askTools)) return messages;
+  const words = new Map(approvals.noted().map((one) => [one.toolUseId, wordsOfDecision(one)]));
+  if (words.size === 0) return messages;
+  return messages.map((message) =>
+    Array.isArray(message.content)
+      ? { ...message, content: message.content.map((block) => withWords(block, words)) }
+      : message,
+  );
+}
+
+function withWords(block: unknown, words: Map<string, string>): unknown {
+  if (typeof block !== "object" || block === null || !("tool_use_id" in block)) return block;
+  const text = words.get(String(block.tool_use_id));
+  if (text === undefined || !("content" in block)) return block;
+  const { content } = block;
+  if (typeof content === "string") return { ...block, content: `${text}\n${content}` };
+  return Array.isArray(content)
+    ? { ...block, content: [{ type: "text", text }, ...content] }
+    : block;
+}
+
+// The paths of the process's calls are absolute, or are those of the workspace.
+const permissionOf = (
+  store: SessionStore,
+  agent: string,
+  { name, input }: Pick<StoredTool, "name" | "input">,
+): Permission => mayCall(setupOf(store, agent).rules, name, input, workspace);
