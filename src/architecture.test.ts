@@ -8,7 +8,7 @@ const sources = import.meta.glob<string>(
 
 /** The parts of the source that every subfolder of `session` may import from. */
 const BELOW_SESSION = [
-  ...["session/base", "session/rules", "account", "agent", "sandbox", "events", "db"],
+  ...["session/base", "session/rules", "account", "webhooks", "agent", "sandbox", "events", "db"],
 ];
 const SESSION_ROOM = [
   ...BELOW_SESSION,
@@ -22,9 +22,10 @@ const SESSION_ROOM = [
  * folder of `src`, a folder of `src/session`, or one of FILES.
  */
 const ROOMS: Record<string, readonly string[]> = {
-  index: ["http", "session", "account", "sandbox", "pool"],
+  index: ["http", "session", "account", "webhooks", "sandbox", "pool"],
   http: [
     "account",
+    "webhooks",
     "session",
     "session/base",
     "session/rules",
@@ -52,7 +53,8 @@ const ROOMS: Record<string, readonly string[]> = {
   "session/storage": BELOW_SESSION,
   "session/base": ["session/rules", "account", "agent", "sandbox", "events", "db", "settings"],
   "session/rules": ["account", "events", "db"],
-  account: ["settings"],
+  account: ["webhooks", "events", "settings"],
+  webhooks: ["settings"],
   pool: ["sandbox", "settings"],
   agent: ["sandbox", "events"],
   sandbox: ["container"],
@@ -88,6 +90,7 @@ const HOME: Record<string, string> = {
   "just-bash": "sandbox/",
   hono: "http/",
   jose: "http/",
+  standardwebhooks: "webhooks/",
   croner: "session/rules/",
   "@mdream/js": "agent/tools/",
   "@copilotkit/aimock": "testing/",
@@ -186,6 +189,7 @@ describe("the structure", () => {
       "session/snapshots",
       "session/storage",
       "shared",
+      "webhooks",
     ];
     expect([...new Set(users)].sort()).toEqual(rooms);
   });

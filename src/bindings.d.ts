@@ -8,6 +8,7 @@ declare namespace Cloudflare {
     CONTAINER_SANDBOXES: DurableObjectNamespace<import("./sandbox/cloudflare").ContainerSandbox>;
     WARM_POOL: DurableObjectNamespace<import("./pool/warm-pool").WarmPool>;
     ACCOUNTS: DurableObjectNamespace<import("./account/account").Account>;
+    WEBHOOKS: DurableObjectNamespace<import("./webhooks/endpoint").WebhookEndpoint>;
     DB: D1Database;
     SNAPSHOTS: R2Bucket;
     ANALYTICS: AnalyticsEngineDataset;

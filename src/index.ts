@@ -3,6 +3,7 @@ export { WarmPool } from "./pool/warm-pool";
 export { ContainerProxy, ContainerSandbox } from "./sandbox/cloudflare";
 export { EmbeddedSandbox } from "./sandbox/embedded";
 export { Session } from "./session/session";
+export { WebhookEndpoint } from "./webhooks/endpoint";
 
 import { createApp } from "./http/app";
 import { maintain } from "./session/maintenance";

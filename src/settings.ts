@@ -161,6 +161,8 @@ const Variables = z.object({
     .default("https://cloudflare-dns.com/dns-query")
     .transform((text) => (text === "none" ? null : text))
     .pipe(z.url({ protocol: /^https?$/, error: 'must be a URL or "none"' }).nullable()),
+  /** Whether webhooks may be sent by plain http, and to addresses that are not public. */
+  WEBHOOK_ALLOW_PRIVATE_HOSTS: flag,
   /** Prices, in dollars per million tokens, of models that are not in the price table. */
   MODEL_PRICES: jsonText(ModelPrices).default({}),
   DEFAULT_MAX_IDLE_TIME_MS: limit(1_800_000, "integer"),

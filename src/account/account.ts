@@ -3,6 +3,8 @@ import { defaultLimits } from "../settings";
 import { dayOf, monthAround } from "../shared/days";
 import { errorText, log } from "../shared/log";
 import { ok, type Result } from "../shared/result";
+import type { WebhookFilter, WebhookList } from "../webhooks/rpc";
+import { Alerts } from "./alerts";
 import type { Actor, AuditEntry, AuditPage, AuditQuery } from "./audit";
 import { AuditLog, type Note } from "./audit-log";
 import { addKey, ENDED_KEPT_MS, NO_KEY, revoke, rotate } from "./key-changes";
@@ -23,6 +25,7 @@ import type {
   SpentBefore,
 } from "./rpc";
 import { looseOf } from "./spend";
+import { NO_WEBHOOKS, withoutWebhook, withWebhook } from "./webhook-list";
 
 /** How many sessions are asked at a time: those that are silent, and those that may give back money. */
 const CHECKS_AT_ONCE = 20;
@@ -40,6 +43,7 @@ const SUMS_KEPT_MS = 31 * 24 * 60 * 60_000;
 export class Account extends DurableObject<Env> implements AccountRpc {
   readonly #keys = new KeyTable(this.ctx.storage.sql);
   readonly #audit = new AuditLog(this.ctx, this.env);
+  readonly #alerts = new Alerts(this.ctx, this.env, () => this.#planAlarm());
   readonly #members = new MemberTable(this.ctx.storage.sql);
   /** Read once, since every report needs them. */
   #limits: OwnerLimits | undefined;
@@ -90,17 +94,49 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#changeBy(by, (now, note) => revoke(this.#keys, id, now, note));
   }
 
-  async sync(report: SessionReport): Promise<AccountReply> {
+  async webhooks(): Promise<WebhookList> {
+    return this.ctx.storage.kv.get<WebhookList>("webhooks") ?? NO_WEBHOOKS;
+  }
+
+  async putWebhook(filter: WebhookFilter, owner: string, by: Actor): Promise<Result<number>> {
+    return this.#changeBy(by, (now, note) => {
+      const before = this.ctx.storage.kv.get<WebhookList>("webhooks") ?? NO_WEBHOOKS;
+      const list = withWebhook(before, filter, now);
+      if (!list.ok) return list;
+      const { id, events } = filter;
+      if (list.value.filters.length > before.filters.length) {
+        note("webhook.created", owner, id, { events });
+      }
+      this.ctx.storage.kv.put("webhooks", list.value);
+      return ok(list.value.version);
+    });
+  }
+
+  async removeWebhook(id: string, owner: string, by: Actor): Promise<number> {
+    return this.#changeBy(by, (now, note) => {
+      const before = this.ctx.storage.kv.get<WebhookList>("webhooks") ?? NO_WEBHOOKS;
+      const list = withoutWebhook(before, id, now);
+      if (list === before) return before.version;
+      note("webhook.deleted", owner, id, {});
+      this.ctx.storage.kv.put("webhooks", list);
+      return list.version;
+    });
+  }
+
+  async sync(report: SessionReport, owner: string): Promise<AccountReply> {
     const limits = this.#readLimits();
     if (!concernSessions(limits)) {
       // The settings may have had limits before.
       if (this.#members.exists()) this.#change(() => this.#members.clear());
       return { limited: false };
     }
-    const { reply, admitted, isScarce } = this.#change((now) => {
+    const { reply, admitted, isScarce, warnings } = this.#change((now) => {
       this.#members.makeTables();
-      return takeReport(this.#members, report, limits, now);
+      const taken = takeReport(this.#members, report, limits, now);
+      const { short } = taken.reply;
+      return { ...taken, warnings: this.#alerts.note(owner, limits, this.#members, short, now) };
     });
+    this.#alerts.report(warnings);
     await this.#planAlarm();
     this.#haveReport(admitted);
     if (isScarce && Date.now() >= this.#askedHoldersAt + HOLDERS_EVERY_MS) {
@@ -180,6 +216,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
       this.#members.forgetSpend(monthAround(dayOf(Date.now() - SUMS_KEPT_MS)).from);
     }
     await this.#audit.doDue(Date.now());
+    await this.#alerts.doDue(Date.now());
     await this.#planAlarm();
   }
 
@@ -230,7 +267,9 @@ export class Account extends DurableObject<Env> implements AccountRpc {
 
   #nextAlarm(): number | null {
     const checkAt = this.#members.exists() ? this.#members.nextCheckAt() : null;
-    const times = [checkAt, this.#audit.nextAt(Date.now())].filter((at) => at !== null);
+    const times = [checkAt, this.#audit.nextAt(Date.now()), this.#alerts.nextAt()].filter(
+      (at) => at !== null,
+    );
     return times.length === 0 ? null : Math.min(...times);
   }
 

@@ -6,6 +6,8 @@ export const AUDITED = [
   "key.rotated",
   "key.revoked",
   "limits.changed",
+  "webhook.created",
+  "webhook.deleted",
   "share.created",
   "share.revoked",
   "session.terminated",
@@ -29,7 +31,7 @@ export interface AuditEntry {
   at: number;
   action: (typeof AUDITED)[number];
   owner: string;
-  /** The id of the key, share link or session; null for limits. */
+  /** The id of the key, webhook, share link or session; null for limits. */
   target: string | null;
   details: Record<string, unknown>;
   by: Actor;

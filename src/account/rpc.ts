@@ -1,4 +1,5 @@
 import type { Result } from "../shared/result";
+import type { WebhookFilter, WebhookList } from "../webhooks/rpc";
 import type { Actor, AuditEntry, AuditPage, AuditQuery } from "./audit";
 import type { Identified, Key, Powers } from "./keys";
 import type { GivenLimits, OwnerLimits, SpendLimit } from "./limits";
@@ -117,8 +118,14 @@ export interface AccountRpc {
   ): Promise<Result<Key>>;
   /** Revokes a key. Idempotent. */
   revokeKey(id: string, by: Actor): Promise<Result<null>>;
+  /** Returns the owner's webhook endpoints, in the order of their creation. */
+  webhooks(): Promise<WebhookList>;
+  /** Adds a webhook endpoint, or changes what is known of it. Returns the version of the list. Refused if there are too many. */
+  putWebhook(filter: WebhookFilter, owner: string, by: Actor): Promise<Result<number>>;
+  /** Removes a webhook endpoint. Returns the version of the list. Idempotent. */
+  removeWebhook(id: string, owner: string, by: Actor): Promise<number>;
   /** Takes the report of a session, and grants what it wants as far as the limits allow. */
-  sync(report: SessionReport): Promise<AccountReply>;
+  sync(report: SessionReport, owner: string): Promise<AccountReply>;
   /** Returns the limits, and what is used of them. */
   use(): Promise<AccountUse>;
   /**

@@ -3,6 +3,7 @@ export const SCOPES = [
   "sessions:read",
   "sessions:write",
   "approvals:write",
+  "webhooks:write",
   "usage:read",
   "keys:write",
   "admin",

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { CommandRules } from "../sandbox/command-rules";
 import type { Sandbox } from "../sandbox/sandbox";
-import type { Lookup } from "./tools/lookup";
+import type { Lookup } from "../shared/lookup";
 
 /** The content of a tool result: text, or blocks of the Messages API (text and images). */
 export type ToolContent =

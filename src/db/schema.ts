@@ -263,6 +263,15 @@ export const usageTotals = sqliteTable(
 /** The owners that have limits over many sessions. Their accounts know the limits. Every database has all of them. */
 export const limitedOwners = sqliteTable("limited_owners", { owner: text().primaryKey() });
 
+/**
+ * The owners that have webhooks, each with the version of their list, which increases with every change. Their accounts
+ * have the lists. Every database has all of them.
+ */
+export const ownerWebhooks = sqliteTable("owner_webhooks", {
+  owner: text().primaryKey(),
+  version: integer().notNull(),
+});
+
 /** A record of a removed session, so that a late write does not restore it. */
 export const sessionTombstones = sqliteTable(
   "session_tombstones",

@@ -19,10 +19,12 @@ import {
   type Newest,
   newestBySessionId,
   newestOfConversation,
+  type OwnerFacts,
   type Owners,
   putSession,
   removeSession,
   setLimited,
+  setWebhooks,
 } from "./sessions";
 import { positionOf } from "./sources";
 import { cellsOf, type Summary, summary } from "./stats";
@@ -50,8 +52,8 @@ export class SessionIndex {
     return this.#only ?? this.#placements.locate(owner);
   }
 
-  /** Writes a session's row. Returns whether its owner has limits over many sessions. */
-  async put(row: SessionRow): Promise<{ isLimited: boolean }> {
+  /** Writes a session's row. Returns what concerns the owner's sessions. */
+  async put(row: SessionRow): Promise<OwnerFacts> {
     return putSession((await this.locate(row.owner)).d1, row);
   }
 
@@ -60,8 +62,14 @@ export class SessionIndex {
     await Promise.all(this.databases.map(({ d1 }) => setLimited(d1, owner, isLimited)));
   }
 
-  async remove(row: SessionRow, now: number): Promise<void> {
-    await removeSession((await this.locate(row.owner)).d1, row, now);
+  /** Records the version of an owner's list of webhooks, in every database. */
+  async setWebhooks(owner: string, version: number): Promise<void> {
+    await Promise.all(this.databases.map(({ d1 }) => setWebhooks(d1, owner, version)));
+  }
+
+  /** Removes a session. Returns what concerns the owner's sessions. */
+  async remove(row: SessionRow, now: number): Promise<OwnerFacts> {
+    return removeSession((await this.locate(row.owner)).d1, row, now);
   }
 
   async list(query: ListQuery): Promise<SessionList> {

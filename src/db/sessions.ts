@@ -1,7 +1,14 @@
 import { eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
-import { agentSessions, limitedOwners, PHASE, type SessionRow, sessionColumns } from "./schema";
+import {
+  agentSessions,
+  limitedOwners,
+  ownerWebhooks,
+  PHASE,
+  type SessionRow,
+  sessionColumns,
+} from "./schema";
 import { searchTextOf } from "./search";
 
 // One delete of this size stays far below D1's time limit for a query.
@@ -48,7 +55,22 @@ const PURGE = `
     select id from session_tombstones where removed_at < ? order by removed_at limit ?
   )`;
 
-const IS_LIMITED = "select 1 from limited_owners where owner = ?";
+const OWNER_FACTS = `
+  select (select 1 from limited_owners where owner = ?1) as limited,
+    (select version from owner_webhooks where owner = ?1) as webhooks`;
+
+/** What the index knows of an owner that concerns its sessions. */
+export interface OwnerFacts {
+  /** Whether the owner has limits over many sessions. */
+  isLimited: boolean;
+  /** The version of the owner's list of webhooks; null if there was never one. */
+  webhooks: number | null;
+}
+
+const ownerFacts = (result: D1Result | undefined): OwnerFacts => {
+  const [row] = (result?.results ?? []) as { limited: number | null; webhooks: number | null }[];
+  return { isLimited: row?.limited === 1, webhooks: row?.webhooks ?? null };
+};
 
 const REMOVE = "delete from agent_sessions where id = ? and version <= ?";
 
@@ -68,12 +90,21 @@ export function indexedForm(row: SessionRow): SessionRow {
 }
 
 /**
- * Writes a session's row. Does nothing if the stored row, or the session's tombstone, is at least as new. Returns whether
- * the owner has limits over many sessions: either those who set them find the row, or its session learns of them here.
+ * Writes a session's row. Does nothing if the stored row, or the session's tombstone, is at least as new. Returns what
+ * concerns the owner's sessions: either those who change it find the row, or its session learns of it here.
  */
-export async function putSession(d1: D1Database, row: SessionRow): Promise<{ isLimited: boolean }> {
-  const results = await d1.batch([...put(d1, row), d1.prepare(IS_LIMITED).bind(row.owner)]);
-  return { isLimited: (results.at(-1)?.results.length ?? 0) > 0 };
+export async function putSession(d1: D1Database, row: SessionRow): Promise<OwnerFacts> {
+  const results = await d1.batch([...put(d1, row), d1.prepare(OWNER_FACTS).bind(row.owner)]);
+  return ownerFacts(results.at(-1));
+}
+
+/** Records that an owner has webhooks, and the version of their list. An older version changes nothing. */
+export async function setWebhooks(d1: D1Database, owner: string, version: number): Promise<void> {
+  const newest = sql`max(${ownerWebhooks.version}, excluded.version)`;
+  await drizzle(d1)
+    .insert(ownerWebhooks)
+    .values({ owner, version })
+    .onConflictDoUpdate({ target: ownerWebhooks.owner, set: { version: newest } });
 }
 
 /** Records whether an owner has limits that concern sessions. */
@@ -87,12 +118,18 @@ export async function setLimited(d1: D1Database, owner: string, isLimited: boole
  * Removes a session from the index and leaves a tombstone. Writes the session's last row first, so that a
  * session whose row was never written is counted too. A newer row stays.
  */
-export async function removeSession(d1: D1Database, row: SessionRow, now: number): Promise<void> {
-  await d1.batch([
+export async function removeSession(
+  d1: D1Database,
+  row: SessionRow,
+  now: number,
+): Promise<OwnerFacts> {
+  const results = await d1.batch([
     ...put(d1, row),
     d1.prepare(BURY).bind(row.id, row.version, now),
     d1.prepare(REMOVE).bind(row.id, row.version),
+    d1.prepare(OWNER_FACTS).bind(row.owner),
   ]);
+  return ownerFacts(results.at(-1));
 }
 
 /** Returns the ids of an owner's sessions that have not ended: active ones first, and of these the newest first. */

@@ -180,6 +180,60 @@ export type EventBody =
   /** Content that the model's API refused was replaced in the conversation by a note with the reason. */
   | { type: "content.withdrawn"; turnId: string; reason: string };
 
+/** An event of an owner, which is sent to webhooks and is in no session's log. Money is in dollars. */
+export interface OwnerEvent {
+  type: "owner.limit_warned";
+  at: string;
+  owner: string;
+  limit: "owner_daily" | "owner_monthly";
+  part: number;
+  used: number;
+  max: number;
+  resetsAt: string;
+}
+
+const TYPES = {
+  "session.created": true,
+  "session.started": true,
+  "session.idled": true,
+  "session.paused": true,
+  "session.resumed": true,
+  "session.updated": true,
+  "session.completed": true,
+  "session.terminated": true,
+  "session.failed": true,
+  "message.received": true,
+  "message.started": true,
+  "message.waiting": true,
+  "message.resumed": true,
+  "message.completed": true,
+  "message.interrupted": true,
+  "message.failed": true,
+  "turn.started": true,
+  "turn.completed": true,
+  "turn.retried": true,
+  "usage.disputed": true,
+  "assistant.text": true,
+  "assistant.thinking": true,
+  "tool.started": true,
+  "approval.requested": true,
+  "approval.resolved": true,
+  "tool.completed": true,
+  "agent.started": true,
+  "agent.completed": true,
+  "schedule.skipped": true,
+  "schedule.paused": true,
+  "sandbox.lost": true,
+  "sandbox.unsaved": true,
+  "limit.warned": true,
+  "context.compacted": true,
+  "content.withdrawn": true,
+  "owner.limit_warned": true,
+} as const satisfies Record<(EventBody | OwnerEvent)["type"], true>;
+
+/** The types of events that webhooks can be sent. */
+export const EVENT_TYPES: readonly string[] = Object.keys(TYPES);
+
 /** The message and the agent that an event belongs to; `agent` is absent for the main agent. */
 export interface EventScope {
   messageId?: string;

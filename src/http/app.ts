@@ -21,6 +21,7 @@ import { sessions } from "./sessions";
 import { shares } from "./shares";
 import { snapshots } from "./snapshots";
 import { usage } from "./usage";
+import { webhooks } from "./webhooks";
 
 /** Returns the Hono app with every route of the API. */
 export function createApp(settings: Settings = deployed): Hono<AppEnv> {
@@ -49,6 +50,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", shares)
     .route("/api/sessions", sessionApprovals)
     .route("/api/approvals", approvals)
+    .route("/api/webhooks", webhooks(settings))
     .route("/api/conversations", conversations)
     .route("/api/keys", keys)
     .route("/api/me", me)

@@ -57,6 +57,7 @@ export function scopeOf(method: string, path: string): Scope | null {
   if (/^\/api\/owners\/[^/]+\/limits$/.test(path) && method !== "PUT") return "usage:read";
   if (/^\/api\/owners(\/|$)/.test(path)) return "admin";
   if (path === "/api/sessions/stats/summary" || path === "/api/usage") return "usage:read";
+  if (/^\/api\/webhooks(\/|$)/.test(path)) return "webhooks:write";
   const isApproval = /^\/api\/sessions\/[^/]+\/approvals\/[^/]+$/.test(path);
   if (isApproval && method === "POST") return "approvals:write";
   return method === "GET" || method === "HEAD" ? "sessions:read" : "sessions:write";

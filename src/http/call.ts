@@ -2,6 +2,7 @@ import type { AccountRpc } from "../account/rpc";
 import type { SessionRpc } from "../session/rpc";
 import type { Caller, Result } from "../shared/result";
 import { isSessionId } from "../shared/session-id";
+import type { WebhookRpc } from "../webhooks/rpc";
 import type { AppContext } from "./context";
 import { notFound, refusal, unavailable } from "./errors";
 
@@ -39,6 +40,17 @@ export const callAccount = <T>(
 ): Promise<T> =>
   // The type of the stub turns readonly lists inside a result into `never`.
   reach("account", () => call(env.ACCOUNTS.getByName(account) as unknown as AccountRpc));
+
+/** Calls the object of a webhook endpoint and returns its answer. Throws an `ApiError` if it refuses. */
+export const callWebhook = async <T>(
+  env: Env,
+  id: string,
+  call: (object: WebhookRpc) => Promise<Result<T>>,
+): Promise<T> => unwrap(await reach("webhook", () => call(webhookObject(env, id))));
+
+/** Deletes a webhook endpoint's object. */
+export const removeWebhook = (env: Env, id: string): Promise<void> =>
+  reach("webhook", () => webhookObject(env, id).remove());
 
 /** Asks a session which of its share links has the hash of a token. Throws an `ApiError` if it cannot be reached. */
 export const askShare = (env: Env, sessionId: string, hash: string) =>
@@ -85,6 +97,8 @@ export function sessionIdOf(c: AppContext): string {
 
 // The type of the stub rewrites what methods return, and turns `unknown` inside it into `never`.
 const sessionObject = (env: Env, id: string) => env.SESSIONS.getByName(id) as unknown as SessionRpc;
+
+const webhookObject = (env: Env, id: string) => env.WEBHOOKS.getByName(id) as unknown as WebhookRpc;
 
 /** Returns why a call threw: the object was lost, is overloaded, or failed by a defect. */
 function fateOf(error: unknown): "lost" | "overloaded" | "failed" {

@@ -35,6 +35,7 @@ const FAILURES = {
   too_many_schedules: "conflict_error",
   too_many_keys: "conflict_error",
   too_many_shares: "conflict_error",
+  too_many_webhooks: "conflict_error",
   key_ended: "conflict_error",
   already_resolved: "conflict_error",
   unavailable: "unavailable_error",

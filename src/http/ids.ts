@@ -1,5 +1,5 @@
 import { ACCOUNT_DIGITS, accountOf } from "../account/address";
-import { randomHex, sha256, toHex } from "../shared/bytes";
+import { randomHex, sha256, toBase64, toHex } from "../shared/bytes";
 import { canonicalJson } from "../shared/canonical-json";
 
 /** Returns whether a text is a message id. */
@@ -7,6 +7,22 @@ export const isMessageId = (text: string): boolean => /^msg_[0-9a-f]{32}$/.test(
 
 /** Returns whether a text is a schedule id. */
 export const isScheduleId = (text: string): boolean => /^sched_[0-9a-f]{32}$/.test(text);
+
+/** Returns whether a text is a webhook's id. */
+export const isWebhookId = (text: string): boolean => /^hook_[0-9a-f]{32}$/.test(text);
+
+/** Returns the id of a new webhook of an account: random, or derived from the owner and the `Idempotency-Key`. */
+export async function newWebhookId(owner: string, key: string | undefined): Promise<string> {
+  const own = key === undefined ? randomHex() : await derivedHex("webhook", owner, key);
+  return `hook_${await accountOf(owner)}${own.slice(ACCOUNT_DIGITS)}`;
+}
+
+/** Returns the account that a webhook's id names. */
+export const accountOfWebhookId = (id: string): string => id.slice(5, 5 + ACCOUNT_DIGITS);
+
+/** Returns a new secret of a webhook, as Standard Webhooks writes it. */
+export const newWebhookSecret = (): string =>
+  `whsec_${toBase64(crypto.getRandomValues(new Uint8Array(24)))}`;
 
 /** Returns whether a text is an approval's id. */
 export const isApprovalId = (text: string): boolean => /^appr_[0-9a-f]{32}$/.test(text);

@@ -5,6 +5,7 @@ import { PATTERNS, STATUSES } from "../db/schema";
 import { USAGE_GROUPS } from "../db/usage";
 import { APPROVAL_STATUSES } from "../session/rpc";
 import { dayOf } from "../shared/days";
+import { DELIVERY_STATES } from "../webhooks/rpc";
 
 // Each tag is a parameter of the index's query, and D1 allows at most a hundred.
 const MAX_TAGS = 20;
@@ -128,6 +129,13 @@ export const ListPendingApprovals = z.strictObject({
     .transform(([owner, id]) => ({ owner, id }))
     .default({ owner: "", id: "" }),
   limit: integer(1, 50).default(20),
+});
+
+/** `GET /api/webhooks/:webhookId/deliveries` */
+export const ListDeliveries = z.strictObject({
+  status: z.enum(DELIVERY_STATES).optional(),
+  cursor: integer(1, Number.MAX_SAFE_INTEGER).optional(),
+  limit: integer(1, 100).default(50),
 });
 
 /** `GET /api/keys` */

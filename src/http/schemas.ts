@@ -2,11 +2,13 @@ import { z } from "zod";
 import type { GivenLimits } from "../account/limits";
 import { SCOPES } from "../account/scopes";
 import { ON_LIMIT, PATTERNS } from "../db/schema";
+import { EVENT_TYPES } from "../events/event";
 import { defaultProviderOf } from "../session/deployment";
 import type { MessageRequest, ScheduleRequest, SessionPatch, SessionSpec } from "../session/rpc";
 import { cronProblem } from "../session/rules/schedule-times";
 import { MAX_RETENTION_DAYS, type Settings } from "../settings";
 import { nanos } from "../shared/money";
+import { matches } from "../webhooks/rules";
 import { Prompt } from "./prompt";
 
 // A century, so that the sum with any realistic date is still a valid date.
@@ -233,6 +235,48 @@ export const ResolveApproval = z
 
 /** `POST /api/sessions/:id/snapshots`. It has no fields; the body may be empty. */
 export const TakeSnapshot = z.strictObject({}).prefault({});
+
+const filters = z
+  .array(
+    z
+      .string()
+      .max(100)
+      .refine((pattern) => EVENT_TYPES.some((type) => matches(pattern, type)), {
+        error: "is no type of an event, and names none with *",
+      }),
+  )
+  .min(1)
+  .max(50)
+  .transform((patterns) => [...new Set(patterns)]);
+
+/** `POST /api/webhooks` */
+export const CreateWebhook = z.strictObject({
+  url: z.string().max(2_000),
+  events: filters,
+  sessionId: name.nullish(),
+  description: z.string().max(1_000).nullish(),
+});
+
+/** `PATCH /api/webhooks/:webhookId` */
+export const PatchWebhook = z
+  .strictObject({
+    url: z.string().max(2_000).optional(),
+    events: filters.optional(),
+    description: z.string().max(1_000).nullish(),
+    enabled: z.boolean().optional(),
+  })
+  .refine((patch) => Object.keys(patch).length > 0, {
+    error: "The patch changes nothing.",
+    when: ({ issues }) => issues.length === 0,
+  });
+
+/** `POST /api/webhooks/:webhookId/rotate-secret`; the body may be empty. */
+export const RotateWebhookSecret = z
+  .strictObject({ graceMs: z.int().min(0).max(MAX_GRACE_MS).default(MAX_GRACE_MS) })
+  .prefault({});
+
+/** `POST /api/webhooks/:webhookId/test` and `…/redeliver`. They have no fields; the body may be empty. */
+export const NoFields = z.strictObject({}).prefault({});
 
 /** `POST /api/keys` */
 export const CreateKey = z

@@ -9,6 +9,7 @@ import type { UsageGroup, UsageRow } from "../db/usage";
 import type { Usage } from "../events/event";
 import type { ApprovalRow, MessageRow, ScheduleRow, ShareRow, SnapshotRow } from "../session/rpc";
 import { dollars } from "../shared/money";
+import type { Delivery, Webhook } from "../webhooks/rpc";
 
 /** Returns the JSON of a session in the API. */
 export function sessionView(row: SessionRow) {
@@ -183,6 +184,31 @@ export function messageView(row: MessageRow) {
     endedAt: instant(row.endedAt),
   };
 }
+
+/** Returns the JSON of a webhook in the API. */
+export const webhookView = (webhook: Webhook) => ({
+  id: webhook.id,
+  url: webhook.url,
+  events: webhook.events,
+  sessionId: webhook.sessionId,
+  description: webhook.description,
+  enabled: webhook.enabled,
+  disabledBecause: webhook.disabledBecause,
+  createdAt: instant(webhook.createdAt),
+  lastSuccessAt: instant(webhook.lastSuccessAt),
+  failingSince: instant(webhook.failingSince),
+  pending: webhook.pending,
+});
+
+/** Returns the JSON of a delivery in the API. */
+export const deliveryView = (delivery: Delivery) => ({
+  id: delivery.id,
+  type: delivery.type,
+  status: delivery.status,
+  createdAt: instant(delivery.createdAt),
+  nextAttemptAt: instant(delivery.nextAttemptAt),
+  attempts: delivery.attempts.map(({ at, ...attempt }) => ({ at: instant(at), ...attempt })),
+});
 
 /** Returns the JSON of an approval in the API. */
 export const approvalView = (row: ApprovalRow) => ({

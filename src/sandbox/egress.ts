@@ -2,7 +2,7 @@
 // the sandbox: its commands see a placeholder, and the value replaces it outside, in requests to the secret's
 // own hosts. So programs in the sandbox can use a secret and cannot reveal it.
 
-import { isPublicHost } from "./public-host";
+import { isPublicHost } from "../shared/public-host";
 
 /** The hosts that the sandbox of a session may send requests to; `default` in a list means `DEFAULT_HOSTS`. */
 export type Network = "none" | "open" | { allow: readonly string[] };

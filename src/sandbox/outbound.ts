@@ -1,6 +1,6 @@
 import { ARCHIVE_HOST } from "../container/protocol";
+import { isPublicHost } from "../shared/public-host";
 import { type Egress, hostProblem, injectSecrets } from "./egress";
-import { isPublicHost } from "./public-host";
 
 /** The dependencies of the handler of a sandbox's requests. */
 export interface OutboundDeps {

@@ -256,7 +256,7 @@ export class AccountLink {
     this.#account ??= accountOf(owner);
     const name = await this.#account;
     const account = this.#context.env.ACCOUNTS.getByName(name) as unknown as AccountRpc;
-    return account.sync(report);
+    return account.sync(report, owner);
   }
 
   async #postpone(): Promise<void> {

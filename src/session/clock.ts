@@ -17,6 +17,7 @@ import { waitsForWork } from "./transactions/leases";
 import { hasDueSchedule, runDueSchedules, schedulesWait } from "./transactions/schedules";
 import { applyDeadline } from "./transactions/session";
 import { timingOf } from "./transactions/session-row";
+import type { WebhookOutbox } from "./webhook-outbox";
 
 /** The parts of a session that its clock uses. */
 export interface ClockDeps {
@@ -25,6 +26,7 @@ export interface ClockDeps {
   outbox: Outbox;
   account: AccountLink;
   audits: AuditOutbox;
+  webhooks: WebhookOutbox;
   /** Starts and stops work as the session's state requires, which resumes work that was lost with an earlier object. */
   drive(): void;
 }
@@ -88,7 +90,7 @@ export class Clock {
    */
   async doDue(): Promise<void> {
     const { store } = this.#context;
-    const { guard, outbox, account, audits, drive } = this.#deps;
+    const { guard, outbox, account, audits, webhooks, drive } = this.#deps;
     try {
       const work = async () => {
         this.#runDeadlineAndSchedules();
@@ -97,6 +99,7 @@ export class Clock {
           outbox.drainDue(Date.now()),
           account.reportDue(Date.now()),
           audits.drainDue(Date.now()),
+          webhooks.drainDue(Date.now()),
         ]);
       };
       if (this.#isAnythingDue(Date.now())) await guard.attempt("alarm", work);

@@ -2,12 +2,12 @@ import { createModel, type Model } from "../agent/model/model";
 import type { Upstream } from "../agent/model/relay";
 import { offlineFetch } from "../agent/offline";
 import { DEFAULT_MODEL, type PricedModel, resolveModel } from "../agent/pricing/models";
-import { createLookup, type Lookup } from "../agent/tools/lookup";
 import { SessionIndex } from "../db/session-index";
 import { PROVIDERS, type Provider } from "../sandbox/providers";
 import { type Settings, settings } from "../settings";
 import { Encryption } from "../shared/encryption";
 import { redactErrors } from "../shared/log";
+import { createLookup, type Lookup } from "../shared/lookup";
 import { type Redact, redactor } from "../shared/redact";
 import { machineSecrets } from "./machines";
 

@@ -72,6 +72,7 @@ import { addShare, isShareOpen, openShare, removeShare, shareRows } from "./tran
 import { change } from "./transactions/state";
 import type { OpenReply } from "./transactions/turns";
 import { waitIfBlocked } from "./transactions/waiting";
+import { WebhookOutbox } from "./webhook-outbox";
 
 /** Whether the settings limit every owner. */
 const IS_LIMITED = concernSessions(defaultLimits);
@@ -111,6 +112,9 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #audits = new AuditOutbox(this.#context, {
     reschedule: () => this.#clock.planAlarm(),
   });
+  readonly #webhooks = new WebhookOutbox(this.#context, {
+    reschedule: () => this.#clock.planAlarm(),
+  });
   readonly #sessionEnv = new SessionEnv(this.#context);
   readonly #container = new ContainerLifecycle(this.#context);
   readonly #snapshots = new Snapshots(this.#context, this.#sessionEnv);
@@ -124,10 +128,14 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   });
   readonly #outbox = new Outbox(this.#store, {
     put: async (row) => {
-      const { isLimited } = await indexOf(this.env).put(row);
+      const { isLimited, webhooks } = await indexOf(this.env).put(row);
       if (isLimited || IS_LIMITED) this.#account.enrol();
+      await this.#webhooks.learn(webhooks);
     },
-    remove: (row) => indexOf(this.env).remove(row, Date.now()),
+    remove: async (row) => {
+      const { webhooks } = await indexOf(this.env).remove(row, Date.now());
+      await this.#webhooks.learn(webhooks);
+    },
     forget: () => this.#erase(),
     reschedule: () => this.#clock.planAlarm(),
   });
@@ -137,6 +145,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     outbox: this.#outbox,
     account: this.#account,
     audits: this.#audits,
+    webhooks: this.#webhooks,
     drive: () => this.#drive(),
   });
 
@@ -487,6 +496,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     this.#container.drive();
     this.#account.drive();
     this.#audits.drive();
+    this.#webhooks.drive();
   }
 
   /** Returns the session's current row after the index has it, or after `INDEX_WAIT_MS`. */
@@ -568,6 +578,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   /** Deletes everything of the session, including its container and snapshots. */
   async #erase(): Promise<void> {
     await this.#audits.finish();
+    await this.#webhooks.finish();
     await this.#account.finish();
     await this.#container.erase();
     await this.#snapshots.removeAll();

@@ -15,6 +15,7 @@ const OWN_REASONS: ReadonlySet<string> = new Set([
   "lifetime_limit",
   "budget_limit",
   "turn_limit",
+  "approval_timeout",
   "deleted",
 ]);
 
@@ -74,7 +75,10 @@ export function sessionPoint(session: SessionRow, model: string): AnalyticsEngin
   };
 }
 
-/** Reports an event that was committed: the end of a message or of the session, or a disputed report of usage. */
+/**
+ * Reports an event that was committed: the end of a message or of the session, a disputed report of usage, or a warning of
+ * a limit.
+ */
 export function reportEvent(
   analytics: AnalyticsEngineDataset,
   store: SessionStore,
@@ -83,6 +87,7 @@ export function reportEvent(
   const { type, messageId } = event;
   if (isMessageEnd(type) && messageId !== null) reportMessage(analytics, store, messageId);
   if (type === "usage.disputed") reportDispute(store, event);
+  if (type === "limit.warned") reportWarning(analytics, store, event);
   if (isLastEvent(type)) reportEnd(analytics, store);
 }
 
@@ -116,6 +121,27 @@ function reportDispute({ identity }: SessionStore, logged: LoggedEvent): void {
   const { messageId, turnId, attempt, model, reason, reported, bound } = event;
   const what = { messageId, turnId, attempt, model, reason, reported, bound };
   log("usage.disputed", { session: identity.id, ...what });
+}
+
+/**
+ * Reports that a part of a limit is used up: one data point and one log line. Of the point, blob4 is the limit, and double1
+ * what is used, 4 the limit's maximum, 5 the part.
+ */
+function reportWarning(
+  analytics: AnalyticsEngineDataset,
+  store: SessionStore,
+  logged: LoggedEvent,
+): void {
+  const event = parseLogged(logged);
+  if (event.type !== "limit.warned") return;
+  const { limit, part, used, max, messageId } = event;
+  const { id, owner, pattern } = store.identity;
+  log("limit.warned", { session: id, messageId, limit, part, used, max });
+  analytics.writeDataPoint({
+    indexes: [owner.slice(0, 96)],
+    blobs: ["warning", pattern, modelName(store), limit, "", id],
+    doubles: [used, 0, 0, max, part],
+  });
 }
 
 /** Reports the end of a session: one data point and one log line. */

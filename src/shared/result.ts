@@ -20,6 +20,7 @@ export type FailureCode =
   | "too_many_schedules"
   | "too_many_keys"
   | "too_many_shares"
+  | "too_many_webhooks"
   | "key_ended"
   | "already_resolved"
   | "unavailable";

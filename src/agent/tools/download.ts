@@ -1,4 +1,4 @@
-import type { Lookup } from "./lookup";
+import type { Lookup } from "../../shared/lookup";
 import { isSameSite, readAddress } from "./web-address";
 
 const MAX_REDIRECTS = 5;

@@ -1,7 +1,7 @@
 // Decides which URLs the agent may fetch: the public web, on its usual ports. It looks at the URL only;
 // `lookup.ts` checks where a public name leads.
 
-import { isPublicHost } from "../../sandbox/public-host";
+import { isPublicHost } from "../../shared/public-host";
 
 /** A URL that may be fetched, or why it may not. */
 export type Address = { ok: true; url: URL } | { ok: false; why: string };

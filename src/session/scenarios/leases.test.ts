@@ -85,8 +85,12 @@ const sumsOf = (sql: SqlStorage) =>
 function watchLimits(): string[] {
   const overshot: string[] = [];
   const { sync } = Account.prototype;
-  vi.spyOn(Account.prototype, "sync").mockImplementation(async function (this: Account, report) {
-    const reply = await sync.call(this, report);
+  vi.spyOn(Account.prototype, "sync").mockImplementation(async function (
+    this: Account,
+    report,
+    owner,
+  ) {
+    const reply = await sync.call(this, report, owner);
     const { storage } = (this as unknown as { ctx: DurableObjectState }).ctx;
     const { limits } = await this.use();
     const at = (what: string, sum: number, max: number | null) => {

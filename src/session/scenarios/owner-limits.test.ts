@@ -185,12 +185,13 @@ it("a silent session is asked, and what an account is told of one that does not 
   await limit(owner, { maxDailyNanos: 10 * USD });
   const account = await accountFor(owner);
   const lease = { day: dayOf(Date.now()), user: null, spentNanos: 5, keptNanos: 0 };
-  await account.sync({
+  const report = {
     ...{ session: newSessionId(), n: 1, user: null, wanted: null },
-    live: "new",
-    work: "running",
+    live: "new" as const,
+    work: "running" as const,
     leases: [{ ...lease, grantedNanos: USD }],
-  });
+  };
+  await account.sync(report, owner);
   expect((await account.use()).used).toMatchObject({ activeSessions: 1, runningMessages: 1 });
   const object = await accountObject(owner);
   await runInDurableObject(object, (_, { storage }) =>

@@ -63,6 +63,12 @@ export class EventLog {
     return Number(one(this.#sql, "SELECT coalesce(max(seq), 0) AS seq FROM events").seq);
   }
 
+  /** Returns the seq of the newest event from before a time, in ms since 1970; 0 if there is none. */
+  seqBefore(time: number): number {
+    const query = `SELECT seq FROM events WHERE json_extract(body, '$.at') < ? ORDER BY seq DESC LIMIT 1`;
+    return Number(all(this.#sql, query, new Date(time).toISOString())[0]?.seq ?? 0);
+  }
+
   /** Returns the seq of a message's newest event that indicates progress; 0 if there is none. */
   progressOf(messageId: string): number {
     const query = `SELECT seq FROM events WHERE message_id = ?

@@ -3,6 +3,7 @@ import type { SandboxInfo, UsageByModel } from "../../db/schema";
 import type { EnvValue } from "../../sandbox/egress";
 import type { StoredText } from "../../shared/encryption";
 import { countingWrites } from "../../shared/sql";
+import type { WebhookFilter } from "../../webhooks/rpc";
 import type { OnLimit, PauseLimit, SessionConfig, SessionSpec } from "../rpc";
 import type { ContainerState } from "../rules/container-state";
 import type { Membership } from "../rules/leases";
@@ -135,6 +136,22 @@ export interface PendingAudits {
   nextAt: number;
 }
 
+/** A webhook that wants events of the session. The events up to `seq` were sent to it, or are not for it. */
+export interface PendingWebhook
+  extends Pick<WebhookFilter, "id" | "events" | "sessionId" | "since"> {
+  seq: number;
+  /** Whether it takes no more, because it was disabled or deleted. */
+  isOff: boolean;
+}
+
+/** The webhooks of the session's owner, as the session knows them. `retryAt` is in ms since 1970. */
+export interface KnownWebhooks {
+  version: number;
+  endpoints: PendingWebhook[];
+  attempts: number;
+  retryAt: number | null;
+}
+
 /**
  * The stored data of a session. It reads and writes rows and contains no decisions. A read of an id that was never
  * created accesses no table, so that it leaves no storage behind.
@@ -156,6 +173,7 @@ export class SessionStore {
   #metadata: Metadata | undefined;
   #outbox: Outbox | null | undefined;
   #hasAudits: boolean | undefined;
+  #webhooks: KnownWebhooks | null | undefined;
   /** The identity is cached, since it rarely changes and its config can be large. */
   #identity: Identity | undefined;
   /** The state is cached so that a transition that changed nothing can be recognized by object identity. */
@@ -316,6 +334,20 @@ export class SessionStore {
     return this.#hasAudits;
   }
 
+  /** The webhooks that want events of the session; null if it knows of none. Every commit asks for it. */
+  get webhooks(): KnownWebhooks | null {
+    if (this.#webhooks === undefined) {
+      this.#webhooks = this.#storage.kv.get<KnownWebhooks>("webhooks") ?? null;
+    }
+    return this.#webhooks;
+  }
+
+  /** May be set outside of a transaction: it describes what was sent, and not the session. */
+  set webhooks(webhooks: KnownWebhooks) {
+    this.#webhooks = webhooks;
+    this.#storage.kv.put("webhooks", webhooks);
+  }
+
   /** The restarts of the message that was resumed last; null if none was ever resumed. */
   get recovery(): Recovery | null {
     return this.#storage.kv.get<Recovery>("recovery") ?? null;
@@ -343,6 +375,7 @@ export class SessionStore {
     this.#state = undefined;
     this.#outbox = undefined;
     this.#hasAudits = undefined;
+    this.#webhooks = undefined;
   }
 
   #readIdentity(): Identity | undefined {

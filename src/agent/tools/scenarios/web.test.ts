@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { isPublicHost } from "../../../sandbox/public-host";
+import { isPublicHost } from "../../../shared/public-host";
 import { aContext, aFakeSandbox, textOf } from "../../../testing/tool-context";
 import type { SearchOutcome, ToolContext } from "../../tool";
 import { runTool } from "../../tools";

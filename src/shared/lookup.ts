@@ -1,7 +1,7 @@
 // Looks up names by DNS over HTTPS, since a Worker has no resolver of its own.
 
 import { z } from "zod";
-import { isPublicAddress } from "../../sandbox/public-host";
+import { isPublicAddress } from "./public-host";
 
 /**
  * Checks the addresses of a host. Resolves with null if all are on the public internet, or with why the host

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { isPublicAddress } from "../../sandbox/public-host";
 import { createLookup } from "./lookup";
+import { isPublicAddress } from "./public-host";
 
 const RESOLVER = "https://dns.test/resolve?token=1";
 const A = 1;

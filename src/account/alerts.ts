@@ -1,0 +1,150 @@
+import type { OwnerEvent } from "../events/event";
+import { jitteredBackoffMs } from "../shared/backoff";
+import { randomHex } from "../shared/bytes";
+import { dayOf, monthAround } from "../shared/days";
+import { errorText, log } from "../shared/log";
+import type { OutgoingEvent, WebhookList, WebhookRpc } from "../webhooks/rpc";
+import { wants } from "../webhooks/rules";
+import type { OwnerLimits } from "./limits";
+import type { MemberTable } from "./members";
+import type { AccountReply } from "./rpc";
+import { dueWarnings, type Used, type WarnedLimits } from "./warnings";
+
+const BASE_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 300_000;
+/** Alerts that wait for webhooks, at most: the oldest are dropped. There are three for each limit and day or month. */
+const MAX_WAITING = 100;
+
+/** Alerts that were not sent to the webhooks yet. `nextAt` is in ms since 1970. */
+interface Waiting {
+  events: OutgoingEvent[];
+  attempts: number;
+  nextAt: number;
+}
+
+/** Warns of the owner's limits on money: in the log, in the data set, and by the owner's webhooks. */
+export class Alerts {
+  readonly #ctx: DurableObjectState;
+  readonly #env: Env;
+  readonly #reschedule: () => Promise<void>;
+  #sending: Promise<void> | null = null;
+  /** Whether anything waits. Read once, since every report asks. */
+  #waits: boolean | undefined;
+
+  constructor(ctx: DurableObjectState, env: Env, reschedule: () => Promise<void>) {
+    this.#ctx = ctx;
+    this.#env = env;
+    this.#reschedule = reschedule;
+  }
+
+  /**
+   * Warns if parts of the limits are used up. `short` is the limit because of which a call can't be made. Call it within a
+   * transaction. Returns the warnings, which are to be reported when it is done.
+   */
+  note(
+    owner: string,
+    limits: OwnerLimits,
+    members: MemberTable,
+    short: (AccountReply & { limited: true })["short"],
+    now: number,
+  ): OwnerEvent[] {
+    const { kv } = this.#ctx.storage;
+    const before = kv.get<WarnedLimits>("warned") ?? {};
+    const used = usedOf(limits, members, short, now);
+    const { events, warned } = dueWarnings(owner, limits, used, before, now);
+    if (events.length === 0) return events;
+    kv.put("warned", warned);
+    const outgoing = events.map((event) => ({
+      ...{ id: `evt_${randomHex()}`, lane: "owner", type: event.type },
+      body: JSON.stringify({ type: event.type, timestamp: event.at, data: { event } }),
+    }));
+    const waiting = kv.get<Waiting>("alerts")?.events ?? [];
+    const all = [...waiting, ...outgoing].slice(-MAX_WAITING);
+    kv.put("alerts", { events: all, attempts: 0, nextAt: now });
+    this.#waits = true;
+    return events;
+  }
+
+  /** Reports warnings that were noted, and sends them to the webhooks without waiting for that. */
+  report(events: readonly OwnerEvent[]): void {
+    for (const { owner, limit, part, used, max } of events) {
+      log("owner.limit_warned", { owner, limit, part, used, max });
+      this.#env.ANALYTICS.writeDataPoint({
+        indexes: [owner.slice(0, 96)],
+        blobs: ["warning", "", "", limit, "", ""],
+        doubles: [used, 0, 0, max, part],
+      });
+    }
+    if (events.length > 0) this.#ctx.waitUntil(this.#send());
+  }
+
+  /** Sends what could not be sent, if that is due. Never rejects. */
+  async doDue(now: number): Promise<void> {
+    const at = this.nextAt();
+    if (at !== null && at <= now) await this.#send();
+  }
+
+  /** Returns when alerts are to be sent, in ms since 1970; null if none wait. */
+  nextAt(): number | null {
+    this.#waits ??= this.#ctx.storage.kv.get("alerts") !== undefined;
+    if (!this.#waits) return null;
+    return this.#ctx.storage.kv.get<Waiting>("alerts")?.nextAt ?? null;
+  }
+
+  #send(): Promise<void> {
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = null;
+    });
+    return this.#sending;
+  }
+
+  async #sendAll(): Promise<void> {
+    const { kv } = this.#ctx.storage;
+    for (let waiting = kv.get<Waiting>("alerts"); waiting; waiting = kv.get<Waiting>("alerts")) {
+      const { events } = waiting;
+      try {
+        const list = kv.get<WebhookList>("webhooks");
+        const endpoints = (list?.filters ?? []).filter(({ enabled }) => enabled);
+        // An endpoint knows by their ids what it has taken.
+        for (const filter of endpoints) {
+          const wanted = events.filter(({ type }) => wants(filter, type, null));
+          const object = this.#env.WEBHOOKS.getByName(filter.id) as unknown as WebhookRpc;
+          if (wanted.length > 0) await object.enqueue(wanted);
+        }
+      } catch (error) {
+        log("alerts.behind", { error: errorText(error) });
+        const attempts = waiting.attempts + 1;
+        const ms = jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, Math.random());
+        const now = kv.get<Waiting>("alerts") ?? waiting;
+        kv.put("alerts", { ...now, attempts, nextAt: Date.now() + ms });
+        await this.#reschedule();
+        return;
+      }
+      const rest = (kv.get<Waiting>("alerts")?.events ?? []).filter(
+        ({ id }) => !events.some((sent) => sent.id === id),
+      );
+      if (rest.length > 0) kv.put("alerts", { events: rest, attempts: 0, nextAt: Date.now() });
+      else kv.delete("alerts");
+      this.#waits = rest.length > 0;
+    }
+  }
+}
+
+function usedOf(
+  limits: OwnerLimits,
+  members: MemberTable,
+  short: (AccountReply & { limited: true })["short"],
+  now: number,
+): Used[] {
+  const used = (limit: Used["limit"], from: string, to: string): Used => ({
+    limit,
+    spentNanos: members.spend(null, from, to).spentNanos,
+    isUsedUp: short?.limit === limit && !short.mayFree,
+  });
+  const day = dayOf(now);
+  const month = monthAround(day);
+  return [
+    ...(limits.maxDailyNanos === null ? [] : [used("owner_daily", day, day)]),
+    ...(limits.maxMonthlyNanos === null ? [] : [used("owner_monthly", month.from, month.to)]),
+  ];
+}

@@ -1,0 +1,176 @@
+import { Hono } from "hono";
+import { accountOf } from "../account/address";
+import { indexOf } from "../session/deployment";
+import type { Settings } from "../settings";
+import { refuseReusedKey } from "../shared/result";
+import { isSessionId } from "../shared/session-id";
+import { addressProblem } from "../webhooks/address";
+import type { Webhook } from "../webhooks/rpc";
+import { callAccount, callSession, callWebhook, removeWebhook, unwrap } from "./call";
+import { type AppContext, type AppEnv, actorOf } from "./context";
+import { ApiError, invalid, notFound, refusal } from "./errors";
+import { accountOfWebhookId, isWebhookId, newWebhookId, newWebhookSecret } from "./ids";
+import { fromIndex } from "./lists";
+import { idempotencyKey, readBody, readQuery } from "./parse";
+import { ListDeliveries } from "./queries";
+import { CreateWebhook, NoFields, PatchWebhook, RotateWebhookSecret } from "./schemas";
+import { deliveryView, webhookView } from "./views";
+
+/**
+ * Routes of an owner's webhooks. Each is an object of its own; the owner's account knows their filters, and the index the
+ * version of the account's list, by which sessions learn of a change.
+ */
+export const webhooks = (settings: Settings) =>
+  new Hono<AppEnv>()
+    .post("/", async (c) => {
+      const { owner } = c.var.caller;
+      const body = await readBody(c, CreateWebhook);
+      requireAddress(body.url, settings);
+      const { sessionId = null, description = null } = body;
+      if (sessionId !== null) await requireOwnSession(c, sessionId);
+      const id = await newWebhookId(owner, idempotencyKey(c));
+      const account = accountOfWebhookId(id);
+      const { filters } = await callAccount(c.env, account, (object) => object.webhooks());
+      // The secret is shown once only.
+      if (filters.some((one) => one.id === id))
+        throw refusal(refuseReusedKey({ webhookId: id }).failure);
+      const secret = newWebhookSecret();
+      const { url, events } = body;
+      const spec = { id, owner, url, events, sessionId, description, secret };
+      const webhook = await callWebhook(c.env, id, (object) => object.create(spec));
+      await tell(c, webhook, webhook.createdAt).catch(async (error) => {
+        // Nobody has seen its secret.
+        await forget(c, id).catch(() => {});
+        throw error;
+      });
+      return c.json({ ...webhookView(webhook), secret }, 201);
+    })
+
+    .get("/", async (c) => {
+      const account = await accountOf(c.var.caller.owner);
+      const { filters } = await callAccount(c.env, account, (object) => object.webhooks());
+      const found = await Promise.all(
+        filters.map(({ id }) =>
+          callWebhook(c.env, id, (object) => object.read()).catch(ignoreMissing),
+        ),
+      );
+      return c.json({ webhooks: found.filter((one) => one !== null).map(webhookView) });
+    })
+
+    .get("/:webhookId", async (c) => {
+      const id = await webhookIdOf(c);
+      return c.json(webhookView(await callWebhook(c.env, id, (object) => object.read())));
+    })
+
+    .patch("/:webhookId", async (c) => {
+      const id = await webhookIdOf(c);
+      const { description, ...patch } = await readBody(c, PatchWebhook);
+      if (patch.url !== undefined) requireAddress(patch.url, settings);
+      const changes = Object.fromEntries(
+        Object.entries({ ...patch, description }).filter(([, value]) => value !== undefined),
+      );
+      const before = await callWebhook(c.env, id, (object) => object.read());
+      const webhook = await callWebhook(c.env, id, (object) => object.update(changes));
+      // What happened while it was disabled is not sent.
+      const since = webhook.enabled && !before.enabled ? Date.now() : await sinceOf(c, webhook);
+      await tell(c, webhook, since);
+      return c.json(webhookView(webhook));
+    })
+
+    .delete("/:webhookId", async (c) => {
+      const id = await webhookIdOf(c);
+      await forget(c, id);
+      return c.body(null, 204);
+    })
+
+    .post("/:webhookId/rotate-secret", async (c) => {
+      const id = await webhookIdOf(c);
+      const { graceMs } = await readBody(c, RotateWebhookSecret);
+      const secret = newWebhookSecret();
+      const webhook = await callWebhook(c.env, id, (object) =>
+        object.rotateSecret(secret, graceMs),
+      );
+      return c.json({ ...webhookView(webhook), secret });
+    })
+
+    .post("/:webhookId/test", async (c) => {
+      const id = await webhookIdOf(c);
+      await readBody(c, NoFields);
+      const { status, durationMs, error } = await callWebhook(c.env, id, (object) => object.ping());
+      return c.json({ status, durationMs, error });
+    })
+
+    .get("/:webhookId/deliveries", async (c) => {
+      const id = await webhookIdOf(c);
+      const { status = null, cursor = null, limit } = readQuery(c, ListDeliveries);
+      const page = { status, before: cursor, limit };
+      const { deliveries, next } = await callWebhook(c.env, id, (object) =>
+        object.deliveries(page),
+      );
+      const nextCursor = next === null ? null : String(next);
+      return c.json({ deliveries: deliveries.map(deliveryView), nextCursor });
+    })
+
+    .post("/:webhookId/deliveries/:deliveryId/redeliver", async (c) => {
+      const id = await webhookIdOf(c);
+      const deliveryId = c.req.param("deliveryId");
+      await readBody(c, NoFields);
+      const delivery = await callWebhook(c.env, id, (object) => object.redeliver(deliveryId));
+      return c.json(deliveryView(delivery), 202);
+    });
+
+/** Records what others have to know of an endpoint: in the owner's account, and in the index, by which sessions learn of it. */
+async function tell(
+  c: AppContext,
+  { id, owner, events, sessionId, enabled }: Webhook,
+  since: number,
+): Promise<void> {
+  const filter = { id, events, sessionId, enabled, since };
+  const put = await callAccount(c.env, accountOfWebhookId(id), (object) =>
+    object.putWebhook(filter, owner, actorOf(c)),
+  );
+  await fromIndex(indexOf(c.env).setWebhooks(owner, unwrap(put)));
+}
+
+/** Deletes an endpoint, in the owner's account first. Idempotent. */
+async function forget(c: AppContext, id: string): Promise<void> {
+  const { owner } = c.var.caller;
+  const version = await callAccount(c.env, accountOfWebhookId(id), (object) =>
+    object.removeWebhook(id, owner, actorOf(c)),
+  );
+  await removeWebhook(c.env, id);
+  await fromIndex(indexOf(c.env).setWebhooks(owner, version));
+}
+
+/** Returns the time from which an endpoint is sent events, in ms since 1970. */
+async function sinceOf(c: AppContext, { id, createdAt }: Webhook): Promise<number> {
+  const list = await callAccount(c.env, accountOfWebhookId(id), (object) => object.webhooks());
+  return list.filters.find((one) => one.id === id)?.since ?? createdAt;
+}
+
+function requireAddress(url: string, { WEBHOOK_ALLOW_PRIVATE_HOSTS }: Settings): void {
+  const message = addressProblem(url, WEBHOOK_ALLOW_PRIVATE_HOSTS);
+  if (message !== null) throw invalid([{ path: "url", message }]);
+}
+
+/** Throws "not found" for a session that does not exist or belongs to another owner, for an admin too. */
+async function requireOwnSession(c: AppContext, id: string): Promise<void> {
+  if (!isSessionId(id)) throw notFound("session");
+  const row = await callSession(c, (session, caller) => session.read(caller), { id });
+  if (row.owner !== c.var.caller.owner) throw notFound("session");
+}
+
+/** Returns the id of the webhook in the path. Throws "not found" for those of other owners. */
+async function webhookIdOf(c: AppContext): Promise<string> {
+  const id = c.req.param("webhookId");
+  if (id === undefined || !isWebhookId(id)) throw notFound("webhook");
+  const isOwn = accountOfWebhookId(id) === (await accountOf(c.var.caller.owner));
+  if (!isOwn) throw notFound("webhook");
+  return id;
+}
+
+/** An endpoint may have been deleted since the account was asked. */
+function ignoreMissing(error: unknown): null {
+  if (error instanceof ApiError && error.type === "not_found_error") return null;
+  throw error;
+}

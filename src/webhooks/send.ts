@@ -1,0 +1,114 @@
+import { Webhook } from "standardwebhooks";
+import { addressProblem } from "./address";
+import type { Attempt } from "./rpc";
+
+/** How long the receiver may take to answer, in ms. */
+const TIMEOUT_MS = 15_000;
+/** The part of an answer that is kept, in bytes. */
+const MAX_RESPONSE_BYTES = 1_024;
+
+/** What sending depends on. */
+export interface SendDeps {
+  fetch: typeof fetch;
+  /** Returns why a host can't be reached on the public internet; null if it can. Absent if it is not checked. */
+  lookup?: ((host: string, signal: AbortSignal) => Promise<string | null>) | undefined;
+  allowPrivate: boolean;
+}
+
+/** A signed message: Standard Webhooks 1.0. */
+export interface Outgoing {
+  url: string;
+  /** The secrets that sign. */
+  secrets: readonly string[];
+  id: string;
+  body: string;
+}
+
+/** How an attempt has ended. `afterMs` is the pause that the receiver asks for. */
+export interface Sent extends Attempt {
+  isGone: boolean;
+  afterMs: number;
+}
+
+/** Sends a message once. Redirects are not followed. Never rejects: a failure is in the attempt. */
+export async function send(message: Outgoing, deps: SendDeps, now = Date.now): Promise<Sent> {
+  const at = now();
+  const ended = (changes: Partial<Sent>): Sent => ({
+    ...{ at, status: null, durationMs: now() - at, response: null, error: null },
+    ...{ isGone: false, afterMs: 0 },
+    ...changes,
+  });
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  try {
+    const problem = await reachProblem(message.url, deps, signal);
+    if (problem !== null) return ended({ error: problem });
+    const response = await deps.fetch(message.url, {
+      method: "POST",
+      headers: headersOf(message, at),
+      body: message.body,
+      redirect: "manual",
+      signal,
+    });
+    const { status } = response;
+    const text = await beginningOf(response);
+    const error = errorOf(status);
+    const afterMs = 1_000 * (Number(response.headers.get("Retry-After")) || 0);
+    return ended({ status, response: text, error, isGone: status === 410, afterMs });
+  } catch (error) {
+    const why = signal.aborted
+      ? `There was no answer within ${TIMEOUT_MS / 1_000} s.`
+      : `The receiver could not be reached: ${error instanceof Error ? error.message : error}`;
+    return ended({ error: why });
+  }
+}
+
+/** Returns why a URL can't be reached now; null if it can. A name may lead elsewhere than when it was given. */
+async function reachProblem(
+  url: string,
+  { lookup, allowPrivate }: SendDeps,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const problem = addressProblem(url, allowPrivate);
+  if (problem !== null) return `The URL ${problem}.`;
+  const { hostname } = new URL(url);
+  const isName = !/^[\d.]+$|^\[/.test(hostname);
+  if (allowPrivate || !lookup || !isName) return null;
+  const where = await lookup(hostname, signal);
+  return where && `The URL can't be used: ${where}.`;
+}
+
+function headersOf({ id, body, secrets }: Outgoing, at: number): Record<string, string> {
+  const timestamp = new Date(at);
+  return {
+    "Content-Type": "application/json",
+    "User-Agent": "Rigger-Webhooks/1.0",
+    "webhook-id": id,
+    "webhook-timestamp": String(Math.floor(at / 1_000)),
+    "webhook-signature": secrets
+      .map((secret) => new Webhook(secret).sign(id, timestamp, body))
+      .join(" "),
+  };
+}
+
+function errorOf(status: number): string | null {
+  if (status >= 200 && status < 300) return null;
+  if (status >= 300 && status < 400) return `A redirect (${status}) is not followed.`;
+  return `The receiver answered ${status}.`;
+}
+
+/** Returns the beginning of an answer's text, and reads no more of it. */
+async function beginningOf(response: Response): Promise<string | null> {
+  if (!response.body) return null;
+  const reader = response.body.getReader();
+  const bytes = new Uint8Array(MAX_RESPONSE_BYTES);
+  let length = 0;
+  while (length < MAX_RESPONSE_BYTES) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    const taken = value.subarray(0, MAX_RESPONSE_BYTES - length);
+    bytes.set(taken, length);
+    length += taken.length;
+  }
+  reader.cancel().catch(() => {});
+  return length === 0 ? null : new TextDecoder().decode(bytes.subarray(0, length));
+}
