@@ -44,7 +44,7 @@ function memoryJournal(prompt = "go") {
     deliverInbox: () => {},
     otherSettled: async () => {},
     admit: (calls) => calls,
-    decided: async () => {},
+    decided: () => new Promise(() => {}),
     startTool: (call) => void seen.push(`start ${call.id}`),
     finishTool(call, result) {
       seen.push(`finish ${call.id}`);

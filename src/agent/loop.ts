@@ -22,7 +22,7 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
     if (deps.signal.aborted) return null;
     const { pending, lastStop, contextTokens } = deps.journal.progress();
     if (pending.length > 0) {
-      await runPending(pending, deps);
+      await runTools(deps);
       continue;
     }
     const ending = endingOf(lastStop);
@@ -133,22 +133,55 @@ async function compact(deps: AgentDeps): Promise<boolean> {
   return true;
 }
 
-/** Runs those of the calls that may be made now. If there are none, waits until somebody has decided about one. */
-async function runPending(calls: Progress["pending"], deps: AgentDeps): Promise<void> {
-  const admitted = deps.journal.admit(calls);
-  if (admitted.length > 0) await runTools(admitted, deps);
-  else if (deps.journal.progress().pending.length > 0) await deps.journal.decided();
-}
-
-/** Runs calls in order, in parallel where that is allowed. */
-async function runTools(calls: Progress["pending"], deps: AgentDeps): Promise<void> {
-  for (const batch of batches(calls, deps)) {
-    await Promise.all(batch.map((call) => runOne(call, deps)));
-    if (deps.signal.aborted) return;
+/**
+ * Runs the calls of a turn until each has its result, or the run is stopped. A call with effects is made alone: after all
+ * before it, and before all after it. Others run in parallel. A call that waits for approval holds up no other one.
+ */
+async function runTools(deps: AgentDeps): Promise<void> {
+  const underWay = new Map<string, { call: PendingCall; done: Promise<void> }>();
+  while (!deps.signal.aborted) {
+    // Obtained before the look, so that a decision that comes meanwhile counts.
+    const decided = deps.journal.decided();
+    const { pending } = deps.journal.progress();
+    const isUnderWay = ({ callId }: PendingCall) => underWay.has(callId);
+    const waiting = pending.filter((call) => !isUnderWay(call));
+    if (waiting.length === 0 && underWay.size === 0) return;
+    const admitted = waiting.length === 0 ? waiting : deps.journal.admit(waiting);
+    const order = pending.flatMap(
+      (call) =>
+        admitted.find(({ callId }) => callId === call.callId) ??
+        underWay.get(call.callId)?.call ??
+        [],
+    );
+    for (const call of order) {
+      if (isUnderWay(call) || !mayStart(call, order, isUnderWay, deps)) continue;
+      const done = runOne(call, deps).finally(() => underWay.delete(call.callId));
+      underWay.set(call.callId, { call, done });
+    }
+    const ends = [...underWay.values()].map(({ done }) => done);
+    if (ends.length > 0 || deps.journal.progress().pending.length > 0) {
+      await Promise.race([...ends, decided]);
+    }
   }
+  await Promise.all([...underWay.values()].map(({ done }) => done));
 }
 
-async function runOne(call: Progress["pending"][number], deps: AgentDeps): Promise<void> {
+type PendingCall = Progress["pending"][number];
+
+/** Returns whether a call may start now. `order` has the calls that are under way or may be made, in their order. */
+function mayStart(
+  call: PendingCall,
+  order: readonly PendingCall[],
+  isUnderWay: (call: PendingCall) => boolean,
+  deps: AgentDeps,
+): boolean {
+  const before = order.slice(0, order.indexOf(call));
+  if (deps.sideBySide(call)) return before.every(deps.sideBySide);
+  const isOtherAtWork = order.some((one) => isUnderWay(one) && !deps.sideBySide(one));
+  return before.length === 0 && !isOtherAtWork;
+}
+
+async function runOne(call: PendingCall, deps: AgentDeps): Promise<void> {
   if (!call.interrupted) deps.journal.startTool(call);
   const result = await deps.runTool(call, {
     callId: call.callId,
@@ -156,16 +189,4 @@ async function runOne(call: Progress["pending"][number], deps: AgentDeps): Promi
     search: (query) => searchWeb(call.callId, query, deps),
   });
   if (!deps.signal.aborted) deps.journal.finishTool(call, result);
-}
-
-/** Returns the calls in batches: neighbouring calls that may run in parallel, or a single call. */
-function batches(calls: Progress["pending"], deps: AgentDeps): Progress["pending"][] {
-  const found: Progress["pending"][] = [];
-  for (const call of calls) {
-    const open = found.at(-1);
-    const first = open?.[0];
-    if (open && first && deps.sideBySide(first) && deps.sideBySide(call)) open.push(call);
-    else found.push([call]);
-  }
-  return found;
 }

@@ -131,7 +131,7 @@ export class MessageWorker {
             decisions,
             signal,
           });
-    if (ending) this.#end(messageId, withoutSecrets(ending, clear));
+    if (ending && !signal.aborted) this.#end(messageId, withoutSecrets(ending, clear));
   }
 
   #isJustAccepted(messageId: string): boolean {

@@ -5,9 +5,8 @@ import { jitteredBackoffMs, pause } from "../shared/backoff";
 import type { Notifier } from "../shared/notifier";
 import type { SessionContext } from "./context";
 import type { Run } from "./storage/runs";
-import { pauseLimitOf } from "./transactions/messages";
+import { haltRun, pauseLimitOf, pauses } from "./transactions/halts";
 import { beginTurn } from "./transactions/turns";
-import { haltRun, pauses } from "./transactions/waiting";
 
 const BASE_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 5_000;
@@ -31,8 +30,7 @@ export function reserveTurnOf(
   context: ReserveContext,
 ): TurnReservation | Promise<TurnReservation> {
   const reserved = reserveOnce(run, model, request, context);
-  if (!pauses(context.store) || request.kind !== "reply") return reserved;
-  return untilRaised(reserved, run, model, request, context);
+  return pauses(context.store) ? untilRaised(reserved, run, model, request, context) : reserved;
 }
 
 async function untilRaised(

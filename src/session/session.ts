@@ -186,7 +186,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (!accepted.ok) return accepted;
     // Read again: the breaker may have ended it since.
     const message = this.#store.messages.get(request.id);
-    if (message?.endedAt === null && message.status !== "waiting") {
+    if (message?.endedAt === null && !this.#waits()) {
       await this.#subscribers.messageEnd(request.id);
     }
     return this.message(caller, request.id);
@@ -488,6 +488,12 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       );
       return accepted.ok ? then() : accepted;
     });
+  }
+
+  /** Returns whether the session waits for somebody: then no message ends by itself. */
+  #waits(): boolean {
+    const { waiting, pausedBecause } = this.#store.state;
+    return waiting !== undefined || pausedBecause !== undefined;
   }
 
   /** Starts and stops work on the message and the container, as the session's state requires. */

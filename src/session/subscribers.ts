@@ -40,7 +40,7 @@ interface Frame {
  */
 export class Subscribers {
   readonly #sockets: Sockets;
-  /** Calls that wait for a message to end or to wait for somebody, by its id. */
+  /** Calls that wait for a message to end, or for the session to wait for somebody, by the message's id. */
   readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   /** The response bodies that carry the events of a message. They need the object in memory, as a running message does. */
   readonly #bodies = new Set<Body>();
@@ -56,14 +56,14 @@ export class Subscribers {
   show(event: LoggedEvent): void {
     if (this.#isWatched()) this.#gather(event, storedFrame(event));
     const { type, messageId } = event;
-    const waits = type === "message.waiting";
-    if (!(isMessageEnd(type) || waits) || messageId === null) return;
-    this.#waiting.get(messageId)?.resolve();
-    this.#waiting.delete(messageId);
-    if (waits) setTimeout(() => this.#release(messageId));
+    if (type === "message.waiting" || type === "session.paused") this.#releaseAll();
+    else if (isMessageEnd(type) && messageId !== null) {
+      this.#waiting.get(messageId)?.resolve();
+      this.#waiting.delete(messageId);
+    }
   }
 
-  /** Resolves when a message that runs ends, or waits for somebody. */
+  /** Resolves when a message ends, or when the session waits for somebody. */
   messageEnd(messageId: string): Promise<void> {
     const waiting = this.#waiting.get(messageId) ?? Promise.withResolvers<void>();
     this.#waiting.set(messageId, waiting);
@@ -108,19 +108,21 @@ export class Subscribers {
     if (frames.length > 0) body.send(frames.join(""));
     if (close === ENDED) body.end();
     else if (close) body.breakOff();
-    else if (store.messages.get(messageId)?.status === "waiting") {
-      setTimeout(() => this.#release(messageId));
-    }
+    else if (store.state.waiting || store.state.pausedBecause) this.#releaseAll();
     return body.readable;
   }
 
   /**
-   * Ends the bodies of a message that waits, so that they do not keep the object in memory: their readers go on with
-   * sockets.
+   * Answers the calls that wait for a message, and ends the bodies, since no message ends while the session waits for
+   * somebody: they would keep the object in memory. The readers of bodies go on with sockets.
    */
-  #release(messageId: string): void {
-    this.#flush();
-    for (const body of this.#bodies) if (body.messageId === messageId) body.end();
+  #releaseAll(): void {
+    for (const { resolve } of this.#waiting.values()) resolve();
+    this.#waiting.clear();
+    setTimeout(() => {
+      this.#flush();
+      for (const body of this.#bodies) body.end();
+    });
   }
 
   /** Breaks off what carries events by a share link. Those who connect again are refused. */

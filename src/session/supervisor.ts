@@ -57,7 +57,8 @@ export class Supervisor {
     try {
       await this.#deps.work(messageId, controller.signal);
     } catch (error) {
-      this.#fail(messageId, error);
+      // Another call has stopped the work: what fails then has no meaning for the message, which may go on later.
+      if (!controller.signal.aborted) this.#fail(messageId, error);
     }
     // Calls of a batch may still be running.
     controller.abort();

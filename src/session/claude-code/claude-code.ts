@@ -142,7 +142,12 @@ export class ClaudeCode {
     if (isCurrent && !store.state.pausedBecause) return this.#process.saveTranscript();
     this.#stopping = true;
     await this.#process.stop(messageId);
-    if (isCurrent) this.#process.forget(messageId);
+    const stopped = isCurrent && store.process.read();
+    if (stopped) {
+      // It goes on with another process.
+      await this.#process.kill(stopped.id);
+      this.#process.forget(messageId);
+    }
     this.#stopping = false;
   }
 
@@ -263,21 +268,21 @@ export class ClaudeCode {
   }
 
   /** Tells the process what was decided about the calls that it waits for, now and after each decision, until it is over. */
-  async #passDecisions({ decisions, signal }: Work, over: AbortSignal): Promise<void> {
+  async #passDecisions({ messageId, decisions, signal }: Work, over: AbortSignal): Promise<void> {
     while (!signal.aborted && !over.aborted) {
       const next = decisions.wait();
-      await this.#answerRequests(signal);
+      await this.#answerRequests(messageId, signal);
       await next;
     }
   }
 
-  async #answerRequests(signal: AbortSignal): Promise<void> {
+  async #answerRequests(messageId: string, signal: AbortSignal): Promise<void> {
     const { store, commit } = this.#context;
-    while (!signal.aborted && store.approvals.unanswered().length > 0) {
+    while (!signal.aborted && store.approvals.unanswered(messageId).length > 0) {
       await this.#inputs.run(async () => {
         if (signal.aborted) return;
         const line = commit((now) => {
-          const answer = takeAnswer({ store, now });
+          const answer = takeAnswer({ store, messageId, now });
           if (answer !== null) store.process.addInput(answer);
           return answer;
         });
@@ -331,7 +336,7 @@ export class ClaudeCode {
       if (hasInput) await this.#process.sendInput();
     });
     if (work.signal.aborted) return undefined;
-    if (change?.type === "ask") await this.#answerRequests(work.signal);
+    if (change?.type === "ask") await this.#answerRequests(messageId, work.signal);
     return ending;
   }
 

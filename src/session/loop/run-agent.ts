@@ -5,7 +5,7 @@ import { emptyDraft } from "../../agent/model/assemble";
 import type { Model } from "../../agent/model/model";
 import { MAX_OUTPUT_TOKENS } from "../../agent/model/reply-bounds";
 import { thinkingFor } from "../../agent/model/thinking";
-import { commandRules, mayCall, offeredTools } from "../../agent/permissions/permissions";
+import { commandRules, offeredTools } from "../../agent/permissions/permissions";
 import type { PricedModel } from "../../agent/pricing/models";
 import { systemPrompt } from "../../agent/prompt";
 import { wireSchema } from "../../agent/schema/json-schema";
@@ -20,7 +20,7 @@ import { lookup, modelOf, workspace } from "../deployment";
 import { reserveTurnOf } from "../reserve";
 import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
-import { deliverInbox, introduction, setupOf } from "../transactions/agents";
+import { deliverInbox, introduction, permissionOf, setupOf } from "../transactions/agents";
 import { admitCalls, withDecision } from "../transactions/approvals";
 import { setWakeUp } from "../transactions/schedules";
 import { scopeOf } from "../transactions/state";
@@ -50,12 +50,8 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
   const setup = setupOf(store, run.agent);
   const priced = modelOf(setup.model);
   const asksForAny = setup.rules.askTools !== undefined;
-  const permissionOf = ({ name, input }: Pick<ToolCall, "name" | "input">) => {
-    const cwd = store.agents.cwdOf(run.agent);
-    return mayCall(setup.rules, name, input, cwd, decidesOnCommands(store.state.sandbox.provider));
-  };
   const asks = (call: Pick<ToolCall, "name" | "input">) => {
-    const verdict = permissionOf(call);
+    const verdict = permissionOf(store, run.agent, call);
     return verdict.allowed && verdict.asks;
   };
   const offered = offeredTools(setup.rules)
@@ -88,7 +84,7 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
       const tool = findTool(call.name);
       if (!tool) return Promise.resolve(refusal(`There is no tool "${call.name}".`));
       const cwd = store.agents.cwdOf(run.agent);
-      const verdict = permissionOf(call);
+      const verdict = permissionOf(store, run.agent, call);
       if (!verdict.allowed) return Promise.resolve(refusal(verdict.reason));
       const sandboxDecides = decidesOnCommands(store.state.sandbox.provider);
       const made = runTool(tool, call.input, {

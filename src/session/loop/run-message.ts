@@ -6,6 +6,7 @@ import {
   type Assignment,
   finishRun,
   hasAgents,
+  MAX_AT_WORK,
   type Next,
   openTask,
   resultOf,
@@ -13,9 +14,6 @@ import {
 } from "../transactions/agents";
 import { withdrawOpenCalls } from "../transactions/turns";
 import { type RunContext, runAgentForSession } from "./run-agent";
-
-/** Maximum number of agents that work concurrently, besides the agent of the message's own run. Others wait. */
-const MAX_AT_WORK = 16;
 
 /** The context for running a message. */
 export type MessageContext = Omit<RunContext, "messaging" | "files" | "settled">;

@@ -48,13 +48,15 @@ export function activate(state: Lifecycle, now: number): Lifecycle {
 export function expireIdle(state: Lifecycle, context: EndContext, now: number): Lifecycle {
   const { pattern, waits } = context;
   return pattern === "hybrid" || waits
-    ? pause(state)
+    ? pause(state, now)
     : terminate(state, "idle_timeout", context, now);
 }
 
-/** Makes an active session idle: it goes on when it is needed again. */
-export const pause = (state: Lifecycle): Lifecycle =>
-  state.status === "active" ? { status: "idle", startedAt: state.startedAt } : state;
+/** Makes a session idle that has not ended, also one whose sandbox is not ready: it goes on when it is needed again. */
+export const pause = (state: Lifecycle, now: number): Lifecycle => {
+  if (state.status === "initializing") return { status: "idle", startedAt: now };
+  return state.status === "active" ? { status: "idle", startedAt: state.startedAt } : state;
+};
 
 /** Completes an ephemeral session whose message has succeeded. */
 export function complete(state: Lifecycle, context: EndContext, now: number): Lifecycle {

@@ -210,6 +210,23 @@ describe("a call that matches askTools", () => {
 });
 
 describe("a message that waits for approval", () => {
+  it("goes on with its call whatever limits are used up, when anything else of its session changes", async () => {
+    const limits = { maxIdleTimeMs: null, maxLifetimeMs: null, maxBudgetNanos: null, maxTurns: 1 };
+    const id = await createSession(asking({ limits }));
+    const asked = await ask(id, bash("echo hello"));
+    value(await sessionOf(id).update(ALICE, { tags: ["other"] }));
+    expect((await message(id, asked.id)).status).toBe("waiting");
+    value(await decide(id, (await onlyPending(id)).id));
+    expect(await ended(id, asked.id)).toMatchObject({ stopReason: "turn_limit" });
+    expect(resultsOf(await eventsOf(id))).toEqual(["hello"]);
+  });
+
+  it("answers a request for another message, which is queued behind it", async () => {
+    const id = await createSession(asking());
+    await ask(id, bash("echo hello"));
+    expect((await ask(id, "hi")).status).toBe("queued");
+  });
+
   it("is ended by an interrupt, which cancels what is pending and starts the next message", async () => {
     const id = await createSession(asking());
     const asked = await ask(id, bash("echo hello"));
@@ -354,6 +371,35 @@ describe("agents side by side", () => {
     const events = await eventsOf(id);
     expect(count(events, "agent.completed")).toBe(2);
     expect(resultsOf(events)).toContain("helped");
+  });
+
+  it("wait, with a call that was allowed and comes after an agent that waits", async () => {
+    const id = await createSession({ config });
+    const asked = await ask(id, `${task("helper", bash("echo inner"))} & ${bash("echo outer")}`);
+    const [first, second] = await pendingOf(id);
+    const outer = [first, second].find((one) => one?.agent === "main");
+    const inner = [first, second].find((one) => one?.agent === "helper");
+    value(await decide(id, outer?.id ?? ""));
+    await waits(id, asked.id);
+    expect((await message(id, asked.id)).waitingFor).toMatchObject({ approvalIds: [inner?.id] });
+    value(await decide(id, inner?.id ?? ""));
+    expect(await ended(id, asked.id)).toMatchObject({ status: "completed" });
+    expect(resultsOf(await eventsOf(id))).toEqual(expect.arrayContaining(["inner", "outer"]));
+  });
+
+  it("wait if more of them ask than can work at once", async () => {
+    const id = await createSession({ config });
+    const tasks = Array.from({ length: 18 }, (_, n) => task("helper", bash(`echo ${n}`)));
+    const asked = await ask(id, tasks.join(" & "));
+    expect(asked.status).toBe("waiting");
+    for (;;) {
+      const pending = await pendingOf(id);
+      if (pending.length === 0 && (await message(id, asked.id)).endedAt !== null) break;
+      for (const one of pending) value(await decide(id, one.id));
+      await scheduler.wait(20);
+    }
+    expect((await message(id, asked.id)).status).toBe("completed");
+    expect(resultsOf(await eventsOf(id))).toContain("17");
   });
 
   it("wait for agents in the background, and a decision while others work reaches the one that waits", async () => {

@@ -190,6 +190,17 @@ describe("a call of Claude Code that matches askTools", () => {
     expect(containerOf(id).started.length).toBeGreaterThan(1);
   });
 
+  it("is held to the rules with another input", async () => {
+    const id = await claudeCode({ disallowedTools: ["Bash(rm *)"] });
+    await ask(id, `${bash("echo hello")}\nall done`);
+    const [approval] = await approvalsOf(id, "pending");
+    const changed = { ...ALLOW, input: { command: "cd /; rm -rf *" } };
+    const answer = await sessionOf(id).resolveApproval(ALICE, approval?.id ?? "", changed, ANNA);
+    expect(answer).toMatchObject({
+      failure: { code: "invalid_request", details: { path: "input" } },
+    });
+  });
+
   it("ends with an interrupt, and the next message goes on", async () => {
     const id = await claudeCode();
     const asked = await ask(id, `${bash("echo hello")}\nall done`);

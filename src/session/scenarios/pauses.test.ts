@@ -46,16 +46,16 @@ afterEach(() => {
 
 describe("a session that pauses at its limits", () => {
   it("waits when its budget is used up, and goes on with the same message when it is raised", async () => {
-    const id = await createSession(pausing({ maxBudgetNanos: 60_000_000 }));
+    const id = await createSession(pausing({ maxBudgetNanos: 220_000_000 }));
     const write = call("Write", { file_path: "/workspace/a.txt", content: "kept" });
-    const steps = Array(8).fill("/tokens 1000\n/Nope {}").join("\n");
+    const steps = Array(8).fill("/tokens 2000\n/Nope {}").join("\n");
     const asked = await ask(id, `${write}\n${steps}\n${bash("cat a.txt")}\n/say the end`);
     expect(asked).toMatchObject({
       ...{ status: "waiting", waitingFor: { type: "limit", limit: "budget" }, endedAt: null },
     });
     const paused = await read(id);
     expect(paused).toMatchObject({ status: "idle", pausedBecause: "budget", expiresAt: null });
-    expect(paused.totalCostNanos).toBeLessThanOrEqual(60_000_000);
+    expect(paused.totalCostNanos).toBeLessThanOrEqual(220_000_000);
     expect(await plannedAlarm(id)).toBeNull();
     const before = await eventsOf(id);
     expect(ofType(before, "session.paused")).toMatchObject([{ limit: "budget" }]);
@@ -77,10 +77,14 @@ describe("a session that pauses at its limits", () => {
   });
 
   it("stays paused if the limit is raised by too little, and pauses again", async () => {
-    const id = await createSession(pausing({ maxBudgetNanos: 60_000_000 }));
-    const asked = await ask(id, Array(8).fill("/tokens 1000\n/Nope {}").join("\n"));
+    const id = await createSession(pausing({ maxBudgetNanos: 220_000_000 }));
+    const asked = await ask(id, Array(8).fill("/tokens 2000\n/Nope {}").join("\n"));
     expect(asked.status).toBe("waiting");
-    value(await update(id, { maxBudgetNanos: 60_000_001 }));
+    const before = await typesOf(id);
+    // What raises no limit ends no pause.
+    value(await update(id, { tags: ["other"] }));
+    expect(await typesOf(id)).toEqual([...before, "session.updated"]);
+    value(await update(id, { maxBudgetNanos: 220_000_001 }));
     await until(async () => (await read(id)).pausedBecause === "budget");
     expect((await message(id, asked.id)).status).toBe("waiting");
     value(await update(id, { maxBudgetNanos: null }));
@@ -168,6 +172,43 @@ describe("a session that pauses at its limits", () => {
     expect(await read(id)).toMatchObject({ status: "idle", pausedBecause: "turns" });
     value(await update(id, { onLimit: "terminate" }));
     expect(await read(id)).toMatchObject({ terminationReason: "turn_limit", pausedBecause: null });
+  });
+
+  it("is paused at another limit if that is used up when the first is raised", async () => {
+    const id = await createSession(pausing({ maxTurns: 1, maxLifetimeMs: 60_000 }));
+    const asked = await ask(id, "/Nope {}\nthe end");
+    expect(asked.waitingFor).toEqual({ type: "limit", limit: "turns" });
+    const { now } = Date;
+    vi.spyOn(Date, "now").mockImplementation(() => now() + 60_001);
+    value(await update(id, { maxTurns: 100 }));
+    expect(await read(id)).toMatchObject({ status: "idle", pausedBecause: "lifetime" });
+    expect((await message(id, asked.id)).waitingFor).toEqual({ type: "limit", limit: "lifetime" });
+    value(await update(id, { maxLifetimeMs: null }));
+    expect((await ended(id, asked.id)).status).toBe("completed");
+  });
+
+  it("goes on for good after a loss while one of its agents had reached the limit", async () => {
+    const task = (prompt: string) =>
+      call("Task", { subagent_type: "helper", description: "a task", prompt });
+    const id = await createSession(
+      pausing({ maxTurns: 4 }, { config: { customAgents: { helper: {} } } }),
+    );
+    const first = task(`/Nope {}\n/Nope {}\n${bash("sleep 0.5; echo first")}\nfirst`);
+    const second = task(`${bash("sleep 0.4; echo second")}\nsecond`);
+    const request = aMessage(`${first} & ${second}\nall is done`);
+    value(await sessionOf(id).send(ALICE, request));
+    await until(async () => (await read(id)).numTurns === 4);
+    await lose(id);
+    value(await update(id, { maxTurns: null }));
+    expect(await ended(id, request.id)).toMatchObject({ status: "completed" });
+    expect(await read(id)).toMatchObject({ status: "active", pausedBecause: null });
+    expect(await typesOf(id)).not.toContain("session.paused");
+  });
+
+  it("answers a request for a message that is queued while it is paused", async () => {
+    const id = await createSession(pausing({ maxTurns: 1 }));
+    await ask(id, "/Nope {}\nthe end");
+    expect((await ask(id, "hello")).status).toBe("queued");
   });
 
   it("ends a message at the message's own limits as before", async () => {

@@ -132,10 +132,10 @@ export class ApprovalTable {
     return this.#all("WHERE remember = 1 AND name = ? ORDER BY n DESC", name);
   }
 
-  /** Returns the approvals whose decision the process waits for and was not told. */
-  unanswered(): StoredApproval[] {
-    const isWaitedFor = "request_id IS NOT NULL AND answered = 0";
-    return this.#all(`WHERE status <> 'pending' AND ${isWaitedFor} ORDER BY n`);
+  /** Returns the approvals of a message whose decision the process waits for and was not told. */
+  unanswered(messageId: string): StoredApproval[] {
+    const isWaitedFor = "request_id IS NOT NULL AND answered = 0 AND status <> 'pending'";
+    return this.#all(`WHERE message_id = ? AND ${isWaitedFor} ORDER BY n`, messageId);
   }
 
   /** Returns the approvals of a message that lost the process that made their calls, oldest first. */

@@ -1,7 +1,9 @@
 import { textOf } from "../../agent/messages";
+import { mayCall, type Permission } from "../../agent/permissions/permissions";
 import type { Rules } from "../../agent/permissions/rules";
 import type { ToolResult } from "../../agent/tool";
 import { failed } from "../../agent/tools/result";
+import { decidesOnCommands } from "../../sandbox/providers";
 import { workspace } from "../deployment";
 import type { CustomAgent } from "../rpc";
 import { MAIN } from "../storage/agents";
@@ -11,6 +13,9 @@ import { type RunChange, scopeOf } from "./state";
 
 // The agents of a session: the main agent, and agents of the types in `config.customAgents`. All share one sandbox.
 // Call functions that change something within a transaction.
+
+/** Maximum number of agents that work concurrently, besides the agent of the message's own run. Others wait. */
+export const MAX_AT_WORK = 16;
 
 /** Maximum number of agents of a session, of all types together. */
 const MAX_AGENTS = 64;
@@ -38,6 +43,19 @@ export function setupOf(store: SessionStore, agent: string): CustomAgent & { rul
       disallowedTools: [...(disallowedTools ?? []), ...(own.disallowedTools ?? []), "Task"],
     },
   };
+}
+
+/** Decides about a call of an agent by the agent's rules. */
+export function permissionOf(
+  store: SessionStore,
+  agent: string,
+  { name, input }: { name: string; input: unknown },
+): Permission {
+  const isProgram = store.identity.config.runtime === "claude-code";
+  // The paths of Claude Code's calls are absolute, or are those of the workspace.
+  const cwd = isProgram ? workspace : store.agents.cwdOf(agent);
+  const sandboxDecides = !isProgram && decidesOnCommands(store.state.sandbox.provider);
+  return mayCall(setupOf(store, agent).rules, name, input, cwd, sandboxDecides);
 }
 
 /** Returns whether a session has types of agents besides the main agent. */

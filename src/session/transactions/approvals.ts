@@ -7,6 +7,7 @@ import type { ApprovalPage, ApprovalRow, ApprovalStatus, Decider, Decision } fro
 import type { StoredApproval } from "../storage/approvals";
 import type { SessionStore } from "../storage/store";
 import type { StoredTool } from "../storage/tools";
+import { permissionOf } from "./agents";
 import { startNext } from "./messages";
 import { terminateSession } from "./session";
 import { type RunChange, scopeOf } from "./state";
@@ -96,7 +97,7 @@ export function resolveApproval(
     const message = `The approval is ${approval.status} already.`;
     return refuse("already_resolved", message, { status: approval.status });
   }
-  const problem = input === undefined ? undefined : inputProblem(approval.name, input);
+  const problem = input === undefined ? undefined : inputProblem(store, approval, input);
   if (problem) return refuse("invalid_request", problem, { path: "input" });
   settle(store, approval, { status, resolvedBy: by, note, changedInput: input, remember }, now);
   return ok(approvalRow(store, requireApproval(store, approvalId)));
@@ -200,10 +201,17 @@ export const refusedResult = ({ status, note }: StoredApproval): ToolResult =>
 /** The input that a call is made with. */
 export const inputOf = ({ input, changedInput }: StoredApproval): unknown => changedInput ?? input;
 
-/** Returns why a tool can't be called with an input; undefined if it can. */
-function inputProblem(name: string, input: unknown): string | undefined {
+/** Returns why a call can't be made with another input: the tool does not take it, or the rules do not allow it. */
+function inputProblem(
+  store: SessionStore,
+  { name, agent }: Pick<StoredApproval, "name" | "agent">,
+  input: unknown,
+): string | undefined {
   const parsed = findTool(name)?.input.safeParse(input);
-  if (!parsed || parsed.success) return undefined;
+  if (!parsed || parsed.success) {
+    const permission = permissionOf(store, agent, { name, input });
+    return permission.allowed ? undefined : permission.reason;
+  }
   const [issue] = parsed.error.issues;
   return [issue?.path.join("."), issue?.message].filter(Boolean).join(": ");
 }

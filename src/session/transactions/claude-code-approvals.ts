@@ -1,10 +1,8 @@
 import { decisionLine } from "../../agent/claude-code/protocol";
-import { mayCall, type Permission } from "../../agent/permissions/permissions";
-import { workspace } from "../deployment";
 import type { StoredApproval } from "../storage/approvals";
 import type { SessionStore } from "../storage/store";
 import type { StoredTool } from "../storage/tools";
-import { setupOf } from "./agents";
+import { permissionOf } from "./agents";
 import {
   deniedResult,
   inputOf,
@@ -76,8 +74,12 @@ export function takeRequest(
 }
 
 /** Returns the line with the oldest decision that the process waits for, and records it as told; null if there is none. */
-export function takeAnswer({ store, now }: Pick<MessageChange, "store" | "now">): string | null {
-  const [approval] = store.approvals.unanswered();
+export function takeAnswer({
+  store,
+  messageId,
+  now,
+}: Pick<MessageChange, "store" | "messageId" | "now">): string | null {
+  const [approval] = store.approvals.unanswered(messageId);
   if (!approval?.requestId) return null;
   store.approvals.saveAnswered(approval.id);
   const run = store.runs.get(approval.runId);
@@ -135,10 +137,3 @@ function withWords(block: unknown, words: Map<string, string>): unknown {
     ? { ...block, content: [{ type: "text", text }, ...content] }
     : block;
 }
-
-// The paths of the process's calls are absolute, or are those of the workspace.
-const permissionOf = (
-  store: SessionStore,
-  agent: string,
-  { name, input }: Pick<StoredTool, "name" | "input">,
-): Permission => mayCall(setupOf(store, agent).rules, name, input, workspace);

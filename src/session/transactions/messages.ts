@@ -1,24 +1,23 @@
 import type { SpendLimit } from "../../account/limits";
 import { fits } from "../../agent/model/reply-bounds";
-import type { TurnRequest } from "../../agent/reserve-turn";
 import { readOutput } from "../../agent/schema/output";
 import type { PublicError, StopReason } from "../../events/event";
 import { type Refusal, type Result, refuse, refuseReusedKey } from "../../shared/result";
 import { workspace } from "../deployment";
-import type { MessageRequest, MessageStatus, PauseLimit } from "../rpc";
+import type { MessageRequest, MessageStatus } from "../rpc";
 import { leftNanos } from "../rules/ledger";
 import { activate, complete, type EndContext, fail, isEnded, terminate } from "../rules/lifecycle";
 import { MAIN } from "../storage/agents";
 import type { StoredMessage } from "../storage/messages";
-import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { closeAgentRun, findAgent, lastText } from "./agents";
 import { warnOfUsedBudget } from "./charges";
+import { isSessionsOwnLimit, pauses } from "./halts";
 import { setUsedUp, usedUpLimit } from "./leases";
 import { change, endSession, setLifecycle } from "./state";
 import { cancelApprovals } from "./tool-calls";
 import { closeTurns, type Drafts } from "./turns";
-import { currentMessage, pauseSession, pauses, resumeWaiting } from "./waiting";
+import { currentMessage, pauseSession, resumeWaiting } from "./waiting";
 
 /** Maximum size of a message's prompt and result in bytes. A row is limited to 2 MB and also contains other columns. */
 const MAX_ROW_BYTES = 1_960_000;
@@ -294,32 +293,6 @@ function concludeSession(store: SessionStore, message: StoredMessage, now: numbe
 function spendLimitOf(store: SessionStore, now: number): SpendLimit | null {
   const { maxBudgetNanos } = store.metadata.limits;
   return leftNanos(store.state.balance, maxBudgetNanos) > 0 ? usedUpLimit(store, now) : null;
-}
-
-/**
- * Returns the limit at which the session pauses because a turn of a run could not be reserved; null if another limit is
- * the reason, or a smaller turn may still fit.
- */
-export function pauseLimitOf(
-  store: SessionStore,
-  { messageId }: Run,
-  { lowered }: Pick<TurnRequest, "lowered">,
-  why: string,
-): PauseLimit | null {
-  if (why === "turn_limit") return "turns";
-  const message = store.messages.get(messageId);
-  if (why !== "over_budget" || !lowered || !message) return null;
-  // With a limit over many sessions, the session's own money would do.
-  if (store.state.account?.usedUp) return null;
-  return isSessionsOwnLimit(store, message) ? "budget" : null;
-}
-
-/** Returns whether a message stopped at the session's budget and not at its own, smaller budget. */
-function isSessionsOwnLimit(store: SessionStore, message: StoredMessage): boolean {
-  const { maxBudgetNanos } = message.options;
-  if (maxBudgetNanos === null) return true;
-  const ofMessage = leftNanos(store.calls.balanceOf(message.id), maxBudgetNanos);
-  return leftNanos(store.state.balance, store.metadata.limits.maxBudgetNanos) < ofMessage;
 }
 
 function statusOf(stopReason: StopReason): MessageStatus {

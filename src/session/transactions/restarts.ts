@@ -13,6 +13,8 @@ export function noteRestart(store: SessionStore, messageId: string): boolean {
   const progress = store.log.progressOf(messageId);
   const recovery = countRestart(store.recovery, messageId, progress);
   store.recovery = recovery;
+  // The runs find out anew whether they can go on.
+  if (store.state.halted) store.state = { ...store.state, halted: undefined };
   return !isCrashLoop(recovery);
 }
 

@@ -7,16 +7,17 @@ import type { SessionPatch, SessionSpec } from "../rpc";
 import { newContainerState, requestRelease } from "../rules/container-state";
 import type { Deadline } from "../rules/deadlines";
 import type { Membership } from "../rules/leases";
-import { leftNanos, usedUp } from "../rules/ledger";
+import { type Limits, usedUp } from "../rules/ledger";
 import { activate, expireIdle, fail, isEnded, terminate } from "../rules/lifecycle";
 import { savedKey } from "../storage/snapshot-bucket";
 import type { StoredEnv } from "../storage/store";
 import { newState, type SessionStore } from "../storage/store";
+import { pauses } from "./halts";
 import { closeMessage, endContext, startNext } from "./messages";
 import { publicNames } from "./session-row";
 import { change, endSession, setContainerState, setLifecycle } from "./state";
 import { type Drafts, withdrawOpenCalls } from "./turns";
-import { currentMessage, endPause, pauseSession, pauses } from "./waiting";
+import { currentMessage, endPause, pauseSession } from "./waiting";
 
 // Changes to a session as a whole. Call each function within a transaction.
 
@@ -90,17 +91,25 @@ export function updateSession(
     userId: userId === undefined ? before.userId : userId,
   };
   change(store, {}, now);
-  const { lifecycle, running, pausedBecause } = store.state;
+  const { lifecycle, pausedBecause } = store.state;
   if (isEnded(lifecycle)) return;
   store.log.append({ type: "session.updated", changed: publicNames(patch) }, {}, now);
-  // A running message checks the limits before each turn.
-  if (running !== null) return;
-  const reason = usedUpOf(store, now);
+  // A message checks the limits before each turn.
+  if (currentMessage(store.state) !== null && !pausedBecause) return;
+  const reason =
+    usedUpOf(store, now) ?? (isStillTooLittle(store, before.limits) ? "budget_limit" : null);
   if (reason === null) {
     endPause(store, now);
     startNext(store, now);
   } else if (!pauses(store)) terminateSession(store, "terminated", reason, drafts, now);
-  else if (!pausedBecause) pauseSession(store, PAUSES[reason], now);
+  else pauseSession(store, PAUSES[reason], now);
+}
+
+/** Returns whether the session is paused at its budget, and its budget is not raised. The next call needs more than is left. */
+function isStillTooLittle({ state, metadata }: SessionStore, before: Limits): boolean {
+  const { maxBudgetNanos } = metadata.limits;
+  const isRaised = maxBudgetNanos === null || maxBudgetNanos > (before.maxBudgetNanos ?? 0);
+  return state.pausedBecause === "budget" && !isRaised;
 }
 
 /** The limits at which a session pauses, by the reasons with which it would end. */
@@ -115,14 +124,11 @@ function usedUpOf(
   { state, metadata, identity }: SessionStore,
   now: number,
 ): keyof typeof PAUSES | null {
-  const { balance, numTurns, pausedBecause } = state;
-  const { maxLifetimeMs, maxBudgetNanos } = metadata.limits;
+  const { balance, numTurns } = state;
+  const { maxLifetimeMs } = metadata.limits;
   const isOver = maxLifetimeMs !== null && identity.createdAt + maxLifetimeMs <= now;
   if (isOver) return "lifetime_limit";
-  const reason = usedUp({ spentNanos: balance.spentNanos, numTurns }, metadata.limits);
-  // The call that did not fit needs more than what is left, so only a higher limit ends the pause.
-  const isTooLittle = pausedBecause === "budget" && leftNanos(balance, maxBudgetNanos) <= 0;
-  return reason ?? (isTooLittle ? "budget_limit" : null);
+  return usedUp({ spentNanos: balance.spentNanos, numTurns }, metadata.limits);
 }
 
 /** Applies a deadline that is due. */

@@ -23,6 +23,7 @@ import {
   judge,
   NO_CHARGE,
 } from "./charges";
+import { haltRun, pauseLimitOf } from "./halts";
 import { leasedNanos, setUsedUp } from "./leases";
 import { type RunChange, scopeOf } from "./state";
 import { finishTool } from "./tool-calls";
@@ -80,8 +81,10 @@ export function beginTurn(
   };
   const ofSession = moneyLeft(at);
   const maxTokens = affordable(usedUp === null ? ofSession : Math.min(ofSession, leased));
-  // A reply that is cut short ends its run on the budget. Open calls may release money, so they are awaited first.
-  const mayLower = turnRequest.lowered && store.calls.countOpen() === 0;
+  // A reply that is cut short ends its run on the budget. Open calls may release money, so they are awaited first. A
+  // session that pauses does not end its runs on its budget.
+  const isCutAllowed = usedUp !== null || !pauseLimitOf(store, run, turnRequest, "over_budget");
+  const mayLower = turnRequest.lowered && store.calls.countOpen() === 0 && isCutAllowed;
   const minOutputTokens = mayLower
     ? Math.min(MIN_OUTPUT_TOKENS, turnRequest.maxTokens)
     : turnRequest.maxTokens;
@@ -118,6 +121,7 @@ export function beginTurn(
     ...reserved.reservation,
   });
   // Not `change`: clients and the index see nothing of what is reserved.
+  if (store.state.halted) haltRun(store, run, null);
   const { account } = store.state;
   store.state = {
     ...{ ...store.state, balance: reserved.balance },

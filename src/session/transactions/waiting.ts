@@ -1,8 +1,11 @@
 import { endingOf } from "../../agent/loop";
+import { findTool } from "../../agent/tools";
 import type { PauseLimit, WaitingFor } from "../rpc";
 import { activate, pause } from "../rules/lifecycle";
 import type { Run } from "../storage/runs";
 import type { SessionStore, State } from "../storage/store";
+import type { StoredTool } from "../storage/tools";
+import { MAX_AT_WORK } from "./agents";
 import { warnOfUsedBudget } from "./charges";
 import { change, setLifecycle } from "./state";
 
@@ -12,9 +15,6 @@ import { change, setLifecycle } from "./state";
 /** Returns the id of the message that runs or waits; null if there is none. */
 export const currentMessage = ({ running, waiting }: State): string | null =>
   running ?? waiting?.messageId ?? null;
-
-/** Returns whether the session pauses when a limit is used up. */
-export const pauses = ({ metadata }: SessionStore): boolean => metadata.onLimit === "pause";
 
 /**
  * Makes the running message wait if nothing of it can go on: every open run has only calls whose approval is pending, or
@@ -35,15 +35,21 @@ export function waitIfBlocked(store: SessionStore, now: number): void {
  */
 export function allowWaiting(store: SessionStore, now: number): void {
   const { waiting, pausedBecause } = store.state;
-  if (!waiting || waiting.mayGoOn) return;
+  if (!waiting) return;
+  if (waiting.mayGoOn && !pausedBecause) {
+    store.messages.wait(waiting.messageId, FOR_LEAVE);
+    return;
+  }
   if (pausedBecause || isBlocked(store, waiting.messageId)) {
     store.messages.wait(waiting.messageId, waitingFor(store, waiting.messageId));
     return;
   }
   change(store, { waiting: { ...waiting, mayGoOn: true } }, now);
   // Until the account lets it, if it has to.
-  store.messages.wait(waiting.messageId, { type: "limit", limit: "owner_running_messages" });
+  store.messages.wait(waiting.messageId, FOR_LEAVE);
 }
+
+const FOR_LEAVE = { type: "limit", limit: "owner_running_messages" } as const;
 
 /** Makes the waiting message run again. */
 export function resumeWaiting(store: SessionStore, messageId: string, now: number): void {
@@ -53,27 +59,19 @@ export function resumeWaiting(store: SessionStore, messageId: string, now: numbe
   store.log.append({ type: "message.resumed" }, { messageId }, now);
 }
 
-/** Records that a run has reached a limit of the session, at which the session pauses; with null, that it tries again. */
-export function haltRun(store: SessionStore, { id }: Run, limit: PauseLimit | null): void {
-  const { [id]: _, ...others } = store.state.halted ?? {};
-  const halted = limit === null ? others : { ...others, [id]: limit };
-  const isEmpty = Object.keys(halted).length === 0;
-  store.state = { ...store.state, halted: isEmpty ? undefined : halted };
-}
-
 /**
  * Pauses the session at a limit: the running message waits, and no other one starts. Its sandbox is released, as that of
- * an idle session. Does nothing if the session is paused.
+ * an idle session. Does nothing if the session is paused at this limit; otherwise this one is the limit from now on.
  */
 export function pauseSession(store: SessionStore, limit: PauseLimit, now: number): void {
   const { running, waiting, pausedBecause } = store.state;
-  if (pausedBecause) return;
+  if (pausedBecause === limit) return;
   if (limit === "budget") warnOfUsedBudget(store, currentMessage(store.state), now);
   change(store, { pausedBecause: limit, halted: undefined }, now);
   if (running !== null) wait(store, running, now);
   else if (waiting) store.messages.wait(waiting.messageId, waitingFor(store, waiting.messageId));
   store.log.append({ type: "session.paused", limit }, {}, now);
-  setLifecycle(store, pause(store.state.lifecycle), now);
+  setLifecycle(store, pause(store.state.lifecycle, now), now);
 }
 
 /** Ends the pause of a session whose limits leave something again. `startNext` then starts what has waited. */
@@ -104,18 +102,42 @@ function isBlocked(store: SessionStore, messageId: string): boolean {
   if (store.calls.countOpen() > 0) return false;
   const open = store.runs.openOf(messageId);
   const awaited = store.approvals.pendingCalls();
-  const isProgram = store.identity.config.runtime === "claude-code";
-  const isOpen = (runId: string) => open.some(({ id }) => id === runId);
-  return open.every((run) => {
-    if (store.state.halted?.[run.id]) return true;
-    const calls = store.tools.openOf(run.id);
-    if (calls.length === 0) return awaitsOthers(store, run, open);
-    // Claude Code makes the calls of a turn in their order, and none after one that it waits for.
-    const next = isProgram ? calls.slice(0, 1) : calls;
-    // A call that has an agent work ends with the agent's run, which has the call's id in its own.
-    return next.every(({ callId }) => awaited.has(callId) || isOpen(`${run.id}/${callId}`));
-  });
+  const free = open.filter((run) => !isRunBlocked(store, run, open, awaited));
+  if (free.length === 0) return true;
+  // Runs that have not begun wait until one of those that are at work ends.
+  const blocked = open.filter((run) => run.id !== messageId && !free.includes(run));
+  return blocked.length >= MAX_AT_WORK && free.every((run) => run.lastStop === null);
 }
+
+function isRunBlocked(
+  store: SessionStore,
+  run: Run,
+  open: readonly Run[],
+  awaited: ReadonlySet<string>,
+): boolean {
+  if (store.state.halted?.[run.id]) return true;
+  const calls = store.tools.openOf(run.id);
+  if (calls.length === 0) return awaitsOthers(store, run, open);
+  // A call that has an agent work ends with the agent's run, which has the call's id in its own.
+  const awaitsAgent = ({ callId }: StoredTool) =>
+    open.some(({ id }) => id === `${run.id}/${callId}`);
+  // Claude Code makes the calls of a turn in their order, and none after one that it waits for.
+  const isProgram = store.identity.config.runtime === "claude-code";
+  const [first] = calls;
+  if (isProgram && first) return awaited.has(first.callId) || awaitsAgent(first);
+  // In the loop, a call with effects is made after all calls before it that are under way, and before all after it.
+  let holds: "nothing" | "effects" | "everything" = "nothing";
+  for (const call of calls) {
+    if (awaited.has(call.callId)) continue;
+    if (awaitsAgent(call)) holds = holds === "nothing" ? "effects" : holds;
+    else if (call.state === "started" || holds === "nothing") return false;
+    else if (holds === "effects" && !hasEffects(call)) return false;
+    else holds = "everything";
+  }
+  return true;
+}
+
+const hasEffects = ({ name }: StoredTool): boolean => findTool(name)?.effect === "acting";
 
 /** Returns whether a message's own run is done, and waits for the other agents of the message. */
 const awaitsOthers = ({ agents }: SessionStore, run: Run, open: readonly Run[]): boolean =>
