@@ -247,17 +247,19 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookRpc {
     const tried = { attempts: delivery.attempts + 1, firstAt: delivery.firstAt ?? attempt.at };
     const next = retryAt(tried, now, Math.random(), afterMs);
     this.#queue.record(delivery, attempt, next === null ? "failed" : "pending", next, now);
-    if (isGone) this.#disable("The receiver answered 410 Gone.");
+    if (isGone) this.#disable("gone", "The receiver answered 410 Gone.");
     else if (isHopeless(health, now)) {
-      this.#disable(`Nothing was accepted for three days. The last failure: ${attempt.error}`);
+      const last = `The last failure: ${attempt.error}`;
+      this.#disable("failing", `Nothing was accepted for three days. ${last}`);
     }
   }
 
-  #disable(disabledBecause: string): void {
+  /** Disables the endpoint. The log gets a reason that names nothing of its receiver. */
+  #disable(reason: "gone" | "failing", disabledBecause: string): void {
     const stored = this.#read();
     if (!stored?.enabled) return;
     this.#save({ ...stored, enabled: false, disabledBecause });
-    log("webhook.disabled", { webhook: stored.id, reason: disabledBecause });
+    log("webhook.disabled", { webhook: stored.id, reason });
   }
 
   async #send({ id, body }: Pick<Outgoing, "id" | "body">): Promise<Sent> {
