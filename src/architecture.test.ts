@@ -22,10 +22,11 @@ const SESSION_ROOM = [
  * folder of `src`, a folder of `src/session`, or one of FILES.
  */
 const ROOMS: Record<string, readonly string[]> = {
-  index: ["http", "session", "account", "webhooks", "sandbox", "pool"],
+  index: ["http", "session", "account", "webhooks", "automations", "sandbox", "pool"],
   http: [
     "account",
     "webhooks",
+    "automations",
     "session",
     "session/base",
     "session/rules",
@@ -55,6 +56,7 @@ const ROOMS: Record<string, readonly string[]> = {
   "session/rules": ["account", "events", "db"],
   account: ["webhooks", "events", "settings"],
   webhooks: ["settings"],
+  automations: ["session/base", "session/rules", "account", "events", "settings"],
   pool: ["sandbox", "settings"],
   agent: ["sandbox", "events"],
   sandbox: ["container"],
@@ -183,6 +185,7 @@ describe("the structure", () => {
       .map(([path]) => roomOf(withoutEnding(path.slice(2))));
     const rooms = [
       "account",
+      "automations",
       "pool",
       "sandbox",
       "session",

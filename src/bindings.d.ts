@@ -9,6 +9,7 @@ declare namespace Cloudflare {
     WARM_POOL: DurableObjectNamespace<import("./pool/warm-pool").WarmPool>;
     ACCOUNTS: DurableObjectNamespace<import("./account/account").Account>;
     WEBHOOKS: DurableObjectNamespace<import("./webhooks/endpoint").WebhookEndpoint>;
+    AUTOMATIONS: DurableObjectNamespace<import("./automations/automation").AutomationObject>;
     DB: D1Database;
     SNAPSHOTS: R2Bucket;
     ANALYTICS: AnalyticsEngineDataset;

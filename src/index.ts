@@ -1,4 +1,5 @@
 export { Account } from "./account/account";
+export { AutomationObject } from "./automations/automation";
 export { WarmPool } from "./pool/warm-pool";
 export { ContainerProxy, ContainerSandbox } from "./sandbox/cloudflare";
 export { EmbeddedSandbox } from "./sandbox/embedded";

@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import { defaultLimits } from "../settings";
 import { dayOf, monthAround } from "../shared/days";
 import { errorText, log } from "../shared/log";
-import { ok, type Result } from "../shared/result";
+import { ok, type Result, refuse } from "../shared/result";
 import type { WebhookFilter, WebhookList } from "../webhooks/rpc";
 import { Alerts } from "./alerts";
 import type { Actor, AuditEntry, AuditPage, AuditQuery } from "./audit";
@@ -35,6 +35,9 @@ const HOLDERS_EVERY_MS = 500;
 /** When a session that can't be reached is asked again, and the shortest time between two rounds, in ms. */
 const RETRY_MS = 10 * 60_000;
 const MIN_ALARM_MS = 1_000;
+
+/** Maximum number of automations of an owner. */
+const MAX_AUTOMATIONS = 100;
 
 /** How long the sums of a day are kept, in ms: until the month after the next begins. */
 const SUMS_KEPT_MS = 31 * 24 * 60 * 60_000;
@@ -120,6 +123,34 @@ export class Account extends DurableObject<Env> implements AccountRpc {
       note("webhook.deleted", owner, id, {});
       this.ctx.storage.kv.put("webhooks", list);
       return list.version;
+    });
+  }
+
+  async automations(): Promise<string[]> {
+    return this.ctx.storage.kv.get<string[]>("automations") ?? [];
+  }
+
+  async addAutomation(id: string, owner: string, by: Actor): Promise<Result<null>> {
+    return this.#changeBy(by, (_, note) => {
+      const ids = this.ctx.storage.kv.get<string[]>("automations") ?? [];
+      if (ids.includes(id)) return ok(null);
+      if (ids.length >= MAX_AUTOMATIONS) {
+        const message = `There are ${MAX_AUTOMATIONS} automations. Delete one first.`;
+        return refuse("too_many_automations", message);
+      }
+      note("automation.created", owner, id);
+      this.ctx.storage.kv.put("automations", [...ids, id]);
+      return ok(null);
+    });
+  }
+
+  async removeAutomation(id: string, owner: string, by: Actor): Promise<void> {
+    await this.#changeBy(by, (_, note) => {
+      const ids = this.ctx.storage.kv.get<string[]>("automations") ?? [];
+      if (!ids.includes(id)) return;
+      note("automation.deleted", owner, id);
+      const rest = ids.filter((one) => one !== id);
+      this.ctx.storage.kv.put("automations", rest);
     });
   }
 

@@ -8,6 +8,8 @@ export const AUDITED = [
   "limits.changed",
   "webhook.created",
   "webhook.deleted",
+  "automation.created",
+  "automation.deleted",
   "share.created",
   "share.revoked",
   "session.terminated",
@@ -31,7 +33,7 @@ export interface AuditEntry {
   at: number;
   action: (typeof AUDITED)[number];
   owner: string;
-  /** The id of the key, webhook, share link or session; null for limits. */
+  /** The id of the key, webhook, automation, share link or session; null for limits. */
   target: string | null;
   details: Record<string, unknown>;
   by: Actor;

@@ -124,6 +124,12 @@ export interface AccountRpc {
   putWebhook(filter: WebhookFilter, owner: string, by: Actor): Promise<Result<number>>;
   /** Removes a webhook endpoint. Returns the version of the list. Idempotent. */
   removeWebhook(id: string, owner: string, by: Actor): Promise<number>;
+  /** Returns the ids of the owner's automations, in the order of their creation. */
+  automations(): Promise<string[]>;
+  /** Adds an automation. Refused if there are too many. Idempotent. */
+  addAutomation(id: string, owner: string, by: Actor): Promise<Result<null>>;
+  /** Removes an automation. Idempotent. */
+  removeAutomation(id: string, owner: string, by: Actor): Promise<void>;
   /** Takes the report of a session, and grants what it wants as far as the limits allow. */
   sync(report: SessionReport, owner: string): Promise<AccountReply>;
   /** Returns the limits, and what is used of them. */

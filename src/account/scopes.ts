@@ -4,6 +4,7 @@ export const SCOPES = [
   "sessions:write",
   "approvals:write",
   "webhooks:write",
+  "automations:write",
   "usage:read",
   "keys:write",
   "admin",

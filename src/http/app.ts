@@ -5,6 +5,7 @@ import { randomHex } from "../shared/bytes";
 import { approvals, sessionApprovals } from "./approvals";
 import { audit } from "./audit";
 import { authenticate } from "./auth";
+import { automations } from "./automations";
 import { allowOrigins, refuseOtherSites, safeHeaders } from "./browsers";
 import type { AppEnv } from "./context";
 import { conversations } from "./conversations";
@@ -51,6 +52,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", sessionApprovals)
     .route("/api/approvals", approvals)
     .route("/api/webhooks", webhooks(settings))
+    .route("/api/automations", automations(settings))
     .route("/api/conversations", conversations)
     .route("/api/keys", keys)
     .route("/api/me", me)

@@ -2,10 +2,10 @@ import { createMiddleware } from "hono/factory";
 import type { Identified } from "../account/keys";
 import { holds, type Scope, scopesOf } from "../account/scopes";
 import type { Settings } from "../settings";
-import { askShare, callAccount } from "./call";
+import { askAutomation, askShare, callAccount } from "./call";
 import type { AppContext, AppEnv, Identity } from "./context";
 import { ApiError, notFound, unauthenticated } from "./errors";
-import { accountOfSecret, sessionOfToken, sha256Hex } from "./ids";
+import { accountOfSecret, automationOfToken, sessionOfToken, sha256Hex } from "./ids";
 import { KnownKeys } from "./known-keys";
 import { rememberLimitsOf } from "./known-limits";
 import { isJwt, openOidc } from "./oidc";
@@ -32,6 +32,7 @@ export const authenticate = (settings: Settings) => {
     c.set("caller", { owner, admin, ...(share && { share: share.id }) });
     await limitOwner(c, settings.OWNER_MAX_REQUESTS_PER_MINUTE);
     if (share) requireShared(c, share.sessionId);
+    if (identity.fires !== undefined) requireFiring(c, identity.fires);
     const scope = scopeOf(c.req.method, c.req.path);
     if (scope !== null && !holds(identity.scopes, scope)) {
       throw new ApiError("permission_error", `Your key does not have the scope ${scope}.`);
@@ -58,6 +59,7 @@ export function scopeOf(method: string, path: string): Scope | null {
   if (/^\/api\/owners(\/|$)/.test(path)) return "admin";
   if (path === "/api/sessions/stats/summary" || path === "/api/usage") return "usage:read";
   if (/^\/api\/webhooks(\/|$)/.test(path)) return "webhooks:write";
+  if (/^\/api\/automations(\/|$)/.test(path)) return "automations:write";
   const isApproval = /^\/api\/sessions\/[^/]+\/approvals\/[^/]+$/.test(path);
   if (isApproval && method === "POST") return "approvals:write";
   return method === "GET" || method === "HEAD" ? "sessions:read" : "sessions:write";
@@ -81,6 +83,13 @@ function requireShared(c: AppContext, sessionId: string): void {
   throw new ApiError("permission_error", "A share link is not for that.");
 }
 
+/** Throws an `ApiError` for a request that the token of an automation is not for. */
+function requireFiring(c: AppContext, id: string): void {
+  const { method, path } = c.req;
+  if (path === "/api/me" || (method === "POST" && path === `/api/automations/${id}/fire`)) return;
+  throw new ApiError("permission_error", "The token of an automation only fires it.");
+}
+
 async function identify(
   c: AppContext,
   settings: Settings,
@@ -90,6 +99,8 @@ async function identify(
   const token = secret ?? (SAFE.includes(c.req.method) ? c.req.query("token") : undefined);
   const sessionId = token && sessionOfToken(token);
   if (token && sessionId) return byShare(c, sessionId, token);
+  const automationId = secret && automationOfToken(secret);
+  if (secret && automationId) return byFireToken(c, automationId, secret);
   const account = secret && accountOfSecret(secret);
   if (secret && account) return byKey(c, account, secret);
   if (secret && verify && isJwt(secret)) return verify(secret);
@@ -133,6 +144,13 @@ async function byShare(c: AppContext, sessionId: string, token: string): Promise
     key: null,
     via: "share",
   };
+}
+
+/** Identifies the holder of an automation's token. */
+async function byFireToken(c: AppContext, id: string, secret: string): Promise<Identity> {
+  const owner = await askAutomation(c.env, id, await sha256Hex(secret));
+  if (owner === null) throw unauthenticated("The token is not known, or was replaced.");
+  return { owner, fires: id, scopes: ["automations:write"], ...UNLIMITED, key: null, via: "fire" };
 }
 
 const REFUSALS = {

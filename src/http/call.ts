@@ -1,4 +1,5 @@
 import type { AccountRpc } from "../account/rpc";
+import type { AutomationRpc } from "../automations/rpc";
 import type { SessionRpc } from "../session/rpc";
 import type { Caller, Result } from "../shared/result";
 import { isSessionId } from "../shared/session-id";
@@ -52,6 +53,21 @@ export const callWebhook = async <T>(
 export const removeWebhook = (env: Env, id: string): Promise<void> =>
   reach("webhook", () => webhookObject(env, id).remove());
 
+/** Calls the object of an automation and returns its answer. Throws an `ApiError` if it refuses. */
+export const callAutomation = async <T>(
+  env: Env,
+  id: string,
+  call: (object: AutomationRpc) => Promise<Result<T>>,
+): Promise<T> => unwrap(await reach("automation", () => call(automationObject(env, id))));
+
+/** Deletes an automation's object. */
+export const removeAutomation = (env: Env, id: string): Promise<void> =>
+  reach("automation", () => automationObject(env, id).remove());
+
+/** Returns the owner of an automation, if a token with this hash fires it; null otherwise. */
+export const askAutomation = (env: Env, id: string, fireHash: string): Promise<string | null> =>
+  reach("automation", () => automationObject(env, id).ownerOf(fireHash));
+
 /** Asks a session which of its share links has the hash of a token. Throws an `ApiError` if it cannot be reached. */
 export const askShare = (env: Env, sessionId: string, hash: string) =>
   reach("session", () => sessionObject(env, sessionId).share(hash));
@@ -99,6 +115,9 @@ export function sessionIdOf(c: AppContext): string {
 const sessionObject = (env: Env, id: string) => env.SESSIONS.getByName(id) as unknown as SessionRpc;
 
 const webhookObject = (env: Env, id: string) => env.WEBHOOKS.getByName(id) as unknown as WebhookRpc;
+
+const automationObject = (env: Env, id: string) =>
+  env.AUTOMATIONS.getByName(id) as unknown as AutomationRpc;
 
 /** Returns why a call threw: the object was lost, is overloaded, or failed by a defect. */
 function fateOf(error: unknown): "lost" | "overloaded" | "failed" {

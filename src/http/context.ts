@@ -8,8 +8,10 @@ export interface Identity extends Powers {
   owner: string;
   /** The share link, if that is how the session is reached. */
   share?: { id: string; sessionId: string };
+  /** The automation, if its token is sent: it is for firing it only. */
+  fires?: string;
   key: { id: string; name: string } | null;
-  via: "key" | "secret" | "oidc" | "share" | "anonymous";
+  via: "key" | "secret" | "oidc" | "share" | "fire" | "anonymous";
 }
 
 /** The bindings and variables on the context of every handler. */

@@ -24,6 +24,32 @@ export const accountOfWebhookId = (id: string): string => id.slice(5, 5 + ACCOUN
 export const newWebhookSecret = (): string =>
   `whsec_${toBase64(crypto.getRandomValues(new Uint8Array(24)))}`;
 
+/** Returns whether a text is an automation's id. */
+export const isAutomationId = (text: string): boolean => /^auto_[0-9a-f]{32}$/.test(text);
+
+/** Returns the id of a new automation of an account: random, or derived from the owner and the `Idempotency-Key`. */
+export async function newAutomationId(owner: string, key: string | undefined): Promise<string> {
+  const own = key === undefined ? randomHex() : await derivedHex("automation", owner, key);
+  return `auto_${await accountOf(owner)}${own.slice(ACCOUNT_DIGITS)}`;
+}
+
+/** Returns the account that an automation's id names. */
+export const accountOfAutomationId = (id: string): string => id.slice(5, 5 + ACCOUNT_DIGITS);
+
+/** Returns the id of a new run: random, or derived from the automation and the `Idempotency-Key`. */
+export const newRunId = async (automationId: string, key: string | undefined): Promise<string> =>
+  `run_${key === undefined ? randomHex() : await derivedHex("run", automationId, key)}`;
+
+/** Returns a new token that fires an automation. */
+export const newFireToken = (id: string): string =>
+  `rf_${id.slice("auto_".length)}_${randomHex(24)}`;
+
+/** Returns the automation that a token fires; undefined for any other text. */
+export function automationOfToken(text: string): string | undefined {
+  const [, id] = /^rf_([0-9a-f]{32})_[0-9a-f]{48}$/.exec(text) ?? [];
+  return id && `auto_${id}`;
+}
+
 /** Returns whether a text is an approval's id. */
 export const isApprovalId = (text: string): boolean => /^appr_[0-9a-f]{32}$/.test(text);
 

@@ -138,6 +138,18 @@ export const ListDeliveries = z.strictObject({
   limit: integer(1, 100).default(50),
 });
 
+/** `GET /api/automations` */
+export const ListAutomations = z.strictObject({
+  cursor: integer(0, 1_000_000).default(0),
+  limit: integer(1, 50).default(20),
+});
+
+/** `GET /api/automations/:automationId/runs` */
+export const ListRuns = z.strictObject({
+  cursor: integer(1, Number.MAX_SAFE_INTEGER).optional(),
+  limit: integer(1, 100).default(50),
+});
+
 /** `GET /api/keys` */
 export const ListKeys = z.strictObject({
   owner: z.string().min(1).max(255).optional(),

@@ -172,29 +172,102 @@ export const SendMessage = z
     message: "can't go with streaming: choose one",
   });
 
+const timing = {
+  cron: z.string().max(200).nullish(),
+  timeZone: z.string().max(100).nullish(),
+  everyMs: durationMs.min(1_000).nullish(),
+};
+
+/** Returns when something runs by cron, in a time zone, or at an interval; undefined if neither is given. */
+function whenOf(
+  {
+    cron,
+    timeZone,
+    everyMs,
+  }: { cron?: Text; timeZone?: Text; everyMs?: number | null | undefined },
+  context: z.RefinementCtx,
+): { cron: string; timeZone: string } | { everyMs: number } | undefined {
+  const refuse = (path: string, message: string) => {
+    context.addIssue({ code: "custom", path: [path], message });
+    return undefined;
+  };
+  if (typeof cron === "string") {
+    if (typeof everyMs === "number") return refuse("everyMs", "can't go with cron: choose one");
+    const when = { cron, timeZone: timeZone ?? "UTC" };
+    const problem = cronProblem(when.cron, when.timeZone, Date.now());
+    return problem ? refuse(problem.path, problem.message) : when;
+  }
+  if (typeof timeZone === "string") return refuse("timeZone", "goes with cron only");
+  return typeof everyMs === "number" ? { everyMs } : undefined;
+}
+
+type Text = string | null | undefined;
+
 /** `POST /api/sessions/:id/schedules`: by cron, in a time zone, or at an interval. */
 export const CreateSchedule = z
-  .strictObject({
-    cron: z.string().max(200).nullish(),
-    timeZone: z.string().max(100).nullish(),
-    everyMs: durationMs.min(1_000).nullish(),
-    prompt: Prompt,
-  })
-  .transform(({ cron, timeZone, everyMs, prompt }, context) => {
-    const refuse = (path: string, message: string) => {
-      context.addIssue({ code: "custom", path: [path], message });
-      return z.NEVER;
-    };
-    if (typeof cron === "string") {
-      if (typeof everyMs === "number") return refuse("everyMs", "can't go with cron: choose one");
-      const when = { cron, timeZone: timeZone ?? "UTC" };
-      const problem = cronProblem(when.cron, when.timeZone, Date.now());
-      return problem ? refuse(problem.path, problem.message) : { when, prompt };
-    }
-    if (typeof everyMs !== "number") return refuse("cron", "is missing: give cron or everyMs");
-    if (typeof timeZone === "string") return refuse("timeZone", "goes with cron only");
-    return { when: { everyMs }, prompt };
+  .strictObject({ ...timing, prompt: Prompt })
+  .transform(({ prompt, ...times }, context) => {
+    const when = whenOf(times, context);
+    if (when) return { when, prompt };
+    if (context.issues.length > 0) return z.NEVER;
+    const message = "is missing: give cron or everyMs";
+    context.addIssue({ code: "custom", path: ["cron"], message });
+    return z.NEVER;
   });
+
+const automation = {
+  name,
+  session: CreateSession,
+  prompt: Prompt,
+  maxConcurrentRuns: z.int().min(1).max(20),
+  enabled: z.boolean(),
+};
+
+/** Returns when an automation runs; null if it does not run by itself. */
+const automationWhen = (times: Parameters<typeof whenOf>[0], context: z.RefinementCtx) => {
+  const when = whenOf(times, context);
+  if (!when) return null;
+  if ("everyMs" in when) return { kind: "every" as const, from: Date.now(), ...when };
+  return { kind: "cron" as const, ...when };
+};
+
+/** `POST /api/automations` */
+export const CreateAutomation = z
+  .strictObject({
+    ...automation,
+    maxConcurrentRuns: automation.maxConcurrentRuns.default(5),
+    enabled: automation.enabled.default(true),
+    ...timing,
+    everyMs: durationMs.min(60_000).nullish(),
+  })
+  .transform(({ cron, timeZone, everyMs, ...fields }, context) => ({
+    ...fields,
+    when: automationWhen({ cron, timeZone, everyMs }, context),
+  }));
+
+/** `PATCH /api/automations/:automationId`. What is said of the time replaces all of it; null is none. */
+export const PatchAutomation = z
+  .strictObject({
+    name: automation.name.optional(),
+    session: automation.session.optional(),
+    prompt: automation.prompt.optional(),
+    maxConcurrentRuns: automation.maxConcurrentRuns.optional(),
+    enabled: automation.enabled.optional(),
+    ...timing,
+    everyMs: durationMs.min(60_000).nullish(),
+  })
+  .refine((patch) => Object.keys(patch).length > 0, {
+    error: "The patch changes nothing.",
+    when: ({ issues }) => issues.length === 0,
+  })
+  .transform(({ cron, timeZone, everyMs, ...fields }, context) => {
+    const isTimed = [cron, timeZone, everyMs].some((given) => given !== undefined);
+    if (!isTimed) return { ...fields, when: undefined };
+    return { ...fields, when: automationWhen({ cron, timeZone, everyMs }, context) };
+  });
+
+/** `POST /api/automations/:automationId/fire`; the body may be empty. */
+export const FireAutomation = z.strictObject({ input: z.string().nullish() }).prefault({});
 
 /** `PATCH /api/sessions/:id/schedules/:scheduleId` */
 export const PatchSchedule = z.strictObject({ paused: z.boolean() });

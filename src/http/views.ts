@@ -2,6 +2,7 @@ import type { AuditEntry } from "../account/audit";
 import type { Key } from "../account/keys";
 import type { OwnerLimits } from "../account/limits";
 import type { AccountUse } from "../account/rpc";
+import type { Automation, AutomationRun } from "../automations/rpc";
 import type { Conversation } from "../db/conversations";
 import type { OwnerRow } from "../db/owners";
 import type { SessionRow, UsageByModel } from "../db/schema";
@@ -184,6 +185,37 @@ export function messageView(row: MessageRow) {
     endedAt: instant(row.endedAt),
   };
 }
+
+/** Returns the JSON of an automation in the API. */
+export const automationView = ({ when, ...row }: Automation, fireUrl: string) => ({
+  id: row.id,
+  name: row.name,
+  session: row.session,
+  prompt: row.prompt,
+  cron: when?.kind === "cron" ? when.cron : null,
+  timeZone: when?.kind === "cron" ? when.timeZone : null,
+  everyMs: when?.kind === "every" ? when.everyMs : null,
+  maxConcurrentRuns: row.maxConcurrentRuns,
+  enabled: row.enabled,
+  pausedBecause: row.pausedBecause,
+  createdAt: instant(row.createdAt),
+  nextRunAt: instant(row.nextRunAt),
+  lastRunAt: instant(row.lastRunAt),
+  fireUrl,
+});
+
+/** Returns the JSON of a run of an automation in the API. */
+export const automationRunView = (run: AutomationRun) => ({
+  id: run.id,
+  sessionId: run.sessionId,
+  messageId: run.messageId,
+  by: run.by,
+  status: run.status,
+  reason: run.reason,
+  startedAt: instant(run.startedAt),
+  endedAt: instant(run.endedAt),
+  cost: dollars(run.costNanos),
+});
 
 /** Returns the JSON of a webhook in the API. */
 export const webhookView = (webhook: Webhook) => ({

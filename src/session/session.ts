@@ -214,13 +214,17 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     });
   }
 
-  async message(caller: Caller, messageId: string): Promise<Result<MessageRow>> {
+  async message(
+    caller: Caller,
+    messageId: string,
+    leavesUnread = false,
+  ): Promise<Result<MessageRow>> {
     return this.#enter(caller, () => {
       const message = this.#store.messages.row(messageId);
       if (!message) {
         return refuse("not_found", `There is no message ${messageId} in this session.`);
       }
-      if (message.endedAt !== null) this.#markRead(caller);
+      if (message.endedAt !== null && !leavesUnread) this.#markRead(caller);
       return ok(message);
     });
   }

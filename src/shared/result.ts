@@ -21,6 +21,9 @@ export type FailureCode =
   | "too_many_keys"
   | "too_many_shares"
   | "too_many_webhooks"
+  | "too_many_automations"
+  | "too_many_runs"
+  | "automation_paused"
   | "key_ended"
   | "already_resolved"
   | "unavailable";

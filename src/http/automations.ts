@@ -1,0 +1,198 @@
+import { Hono } from "hono";
+import type { z } from "zod";
+import { accountOf } from "../account/address";
+import type { AutomationPatch, RunSpec } from "../automations/rpc";
+import { capTools } from "../session/tool-cap";
+import { checkConfig } from "../session/validate-config";
+import type { Settings } from "../settings";
+import { refuseReusedKey } from "../shared/result";
+import { callAccount, callAutomation, removeAutomation, unwrap } from "./call";
+import { type AppContext, type AppEnv, actorOf } from "./context";
+import { ApiError, invalid, notFound, refusal } from "./errors";
+import {
+  accountOfAutomationId,
+  isAutomationId,
+  newAutomationId,
+  newFireToken,
+  newRunId,
+  sha256Hex,
+} from "./ids";
+import { byteLength, idempotencyKey, readBody, readQuery } from "./parse";
+import { ListAutomations, ListRuns } from "./queries";
+import {
+  CreateAutomation,
+  type CreateSession,
+  FireAutomation,
+  NoFields,
+  PatchAutomation,
+  sessionSpec,
+} from "./schemas";
+import { automationRunView, automationView } from "./views";
+
+/** Each run stores the prompt and the input again. */
+const MAX_PROMPT_BYTES = 64 * 1024;
+const MAX_INPUT_BYTES = 256 * 1024;
+const MAX_CONFIG_BYTES = 256 * 1024;
+
+/** Routes of an owner's automations. Each is an object of its own; the owner's account knows their ids. */
+export const automations = (settings: Settings) =>
+  new Hono<AppEnv>()
+    .post("/", async (c) => {
+      const { owner } = c.var.caller;
+      const { name, session, prompt, when, maxConcurrentRuns, enabled } = await readBody(
+        c,
+        CreateAutomation,
+      );
+      requireFitting(prompt);
+      const spec = specOf(c, session, settings);
+      const id = await newAutomationId(owner, idempotencyKey(c));
+      const account = accountOfAutomationId(id);
+      const known = await callAccount(c.env, account, (object) => object.automations());
+      // The token is shown once only.
+      if (known.includes(id)) throw refusal(refuseReusedKey({ automationId: id }).failure);
+      const { token, fireHash } = await aToken(id);
+      const request = {
+        ...{ id, owner, name, session: shownSession(session), prompt, when },
+        ...{ maxConcurrentRuns, enabled, spec, fireHash },
+      };
+      const automation = await callAutomation(c.env, id, (object) => object.create(request));
+      const added = await callAccount(c.env, account, (object) =>
+        object.addAutomation(id, owner, actorOf(c)),
+      );
+      if (!added.ok) await removeAutomation(c.env, id);
+      unwrap(added);
+      return c.json({ ...automationView(automation, fireUrl(c, id)), fireToken: token }, 201);
+    })
+
+    .get("/", async (c) => {
+      const { cursor, limit } = readQuery(c, ListAutomations);
+      const account = await accountOf(c.var.caller.owner);
+      const ids = await callAccount(c.env, account, (object) => object.automations());
+      const page = ids.slice(cursor, cursor + limit);
+      const found = await Promise.all(
+        page.map((id) => callAutomation(c.env, id, (object) => object.read()).catch(ignoreMissing)),
+      );
+      const shown = found.flatMap((one) => (one ? [automationView(one, fireUrl(c, one.id))] : []));
+      const next = cursor + limit < ids.length ? String(cursor + limit) : null;
+      return c.json({ automations: shown, nextCursor: next });
+    })
+
+    .get("/:automationId", async (c) => {
+      const id = await automationIdOf(c);
+      const automation = await callAutomation(c.env, id, (object) => object.read());
+      return c.json(automationView(automation, fireUrl(c, id)));
+    })
+
+    .patch("/:automationId", async (c) => {
+      const id = await automationIdOf(c);
+      const { session, ...fields } = await readBody(c, PatchAutomation);
+      if (fields.prompt !== undefined) requireFitting(fields.prompt);
+      const patch: AutomationPatch = Object.fromEntries(
+        Object.entries({
+          ...fields,
+          ...(session && {
+            session: shownSession(session),
+            spec: specOf(c, session, settings),
+          }),
+        }).filter(([, value]) => value !== undefined),
+      );
+      const automation = await callAutomation(c.env, id, (object) => object.update(patch));
+      return c.json(automationView(automation, fireUrl(c, id)));
+    })
+
+    .delete("/:automationId", async (c) => {
+      const id = await automationIdOf(c);
+      await callAccount(c.env, accountOfAutomationId(id), (object) =>
+        object.removeAutomation(id, c.var.caller.owner, actorOf(c)),
+      );
+      await removeAutomation(c.env, id);
+      return c.body(null, 204);
+    })
+
+    .post("/:automationId/rotate-token", async (c) => {
+      const id = await automationIdOf(c);
+      await readBody(c, NoFields);
+      const { token, fireHash } = await aToken(id);
+      const automation = await callAutomation(c.env, id, (object) => object.rotateToken(fireHash));
+      return c.json({ ...automationView(automation, fireUrl(c, id)), fireToken: token });
+    })
+
+    .post("/:automationId/fire", async (c) => {
+      const id = await automationIdOf(c);
+      const key = idempotencyKey(c);
+      const { input = null } = await readBody(c, FireAutomation);
+      if (byteLength(input ?? "") > MAX_INPUT_BYTES) {
+        throw new ApiError("request_too_large", "The input is larger than 256 KiB.");
+      }
+      const runId = await newRunId(id, key);
+      const run = await callAutomation(c.env, id, (object) => object.fire(runId, input));
+      const { sessionId, messageId } = run;
+      return c.json({ runId: run.id, sessionId, messageId, status: run.status }, 202);
+    })
+
+    .get("/:automationId/runs", async (c) => {
+      const id = await automationIdOf(c);
+      const { cursor = null, limit } = readQuery(c, ListRuns);
+      const page = { before: cursor, limit };
+      const { runs, next } = await callAutomation(c.env, id, (object) => object.runs(page));
+      const nextCursor = next === null ? null : String(next);
+      return c.json({ runs: runs.map(automationRunView), nextCursor });
+    });
+
+/** Returns what the automation's sessions are made from. Throws an `ApiError` if no session could be. */
+function specOf(
+  c: AppContext,
+  session: z.output<typeof CreateSession>,
+  settings: Settings,
+): RunSpec {
+  if (byteLength(JSON.stringify(session.config ?? {})) > MAX_CONFIG_BYTES) {
+    throw new ApiError("request_too_large", "The config is larger than 256 KiB.");
+  }
+  const { config, issues: beyond } = capTools(session.config ?? {}, c.var.identity.tools);
+  const issues = [...beyond, ...checkConfig(config, settings)];
+  if (issues.length > 0) {
+    throw invalid(issues.map((issue) => ({ ...issue, path: `session.${issue.path}` })));
+  }
+  const ids = { id: "", requestHash: null };
+  const { id: _, requestHash: __, ...spec } = sessionSpec(session, ids, settings);
+  return { ...spec, config };
+}
+
+/** Returns the request of a session as it is shown: the values of `env` are secrets. */
+function shownSession({
+  config,
+  ...session
+}: z.output<typeof CreateSession>): Record<string, unknown> {
+  const { env: _, ...shown } = config ?? {};
+  return { ...session, ...(config && { config: shown }) };
+}
+
+function requireFitting(prompt: unknown): void {
+  if (byteLength(JSON.stringify(prompt)) > MAX_PROMPT_BYTES) {
+    throw new ApiError("request_too_large", "The prompt is larger than 64 KiB as JSON.");
+  }
+}
+
+async function aToken(id: string): Promise<{ token: string; fireHash: string }> {
+  const token = newFireToken(id);
+  return { token, fireHash: await sha256Hex(token) };
+}
+
+const fireUrl = (c: AppContext, id: string): string =>
+  new URL(`/api/automations/${id}/fire`, c.req.url).href;
+
+/** Returns the id of the automation in the path. Throws "not found" for those of other owners. */
+async function automationIdOf(c: AppContext): Promise<string> {
+  const id = c.req.param("automationId");
+  if (id === undefined || !isAutomationId(id)) throw notFound("automation");
+  if (accountOfAutomationId(id) !== (await accountOf(c.var.caller.owner))) {
+    throw notFound("automation");
+  }
+  return id;
+}
+
+/** An automation may have been deleted since the account was asked. */
+function ignoreMissing(error: unknown): null {
+  if (error instanceof ApiError && error.type === "not_found_error") return null;
+  throw error;
+}
