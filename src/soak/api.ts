@@ -61,6 +61,8 @@ export interface Api {
   key?: string;
   /** Whether its owners have limits, which may refuse a message. */
   isLimited?: boolean;
+  /** Whether calls of some sessions wait for approval, and some sessions pause at their limits. */
+  asks?: boolean;
   /** When it was last started, in ms since 1970; Infinity while it is down. */
   startedAt: number;
   count(what: string): void;

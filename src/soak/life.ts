@@ -51,6 +51,8 @@ export interface World {
   api: Api;
   /** Sessions that other sessions may start from. */
   origins: Life[];
+  /** All sessions. */
+  known: Life[];
   /** Aborted when no new work may begin. */
   over: AbortSignal;
   /** Aborted when all watchers must disconnect. */
@@ -73,6 +75,7 @@ export const DELETED_USER = "doomed";
 export async function live(world: World, random: Random, name: string): Promise<Life> {
   const { api, over, closed } = world;
   const life = await create(world, random, name);
+  world.known.push(life);
   if (!life.doomed && life.pattern !== "ephemeral") world.origins.push(life);
   const { path } = of(life);
   if (random.chance(0.4)) {
@@ -146,12 +149,14 @@ async function create(world: World, random: Random, name: string): Promise<Life>
   const config = {
     ...(random.chance(0.1) && { maxTurns: random.int(1, 4) }),
     ...(withAgents && { customAgents: Object.fromEntries(AGENTS.map((type) => [type, {}])) }),
+    ...(api.asks && random.chance(0.3) && { askTools: ["Bash"] }),
   };
   const body = {
     pattern,
     config,
     maxBudgetUsd,
     maxTurns,
+    ...(api.asks && random.chance(0.4) && { onLimit: "pause" }),
     description: name,
     userId: doomed ? DELETED_USER : random.pick(USERS),
     ...(pattern !== "ephemeral" &&

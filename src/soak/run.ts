@@ -20,6 +20,7 @@ import { type Life, live, sendLast, type World } from "./life.ts";
 import { faultsOfLimits, setLimits } from "./limits.ts";
 import { startLyingModel } from "./lying-model.ts";
 import { startMachines } from "./machines.ts";
+import { begin as beginNews } from "./news.ts";
 import { type Random, randomFrom } from "./random.ts";
 
 // Runs many sessions on a server that is killed repeatedly, then checks from outside that Rigger kept its
@@ -36,6 +37,8 @@ const { values: options } = parseArgs({
     databases: { type: "string", default: "1" },
     /** Whether the owners have limits over many sessions, which a part of them reaches. */
     limits: { type: "boolean", default: false },
+    /** Whether there are webhooks, approvals, limits that pause, and an automation. */
+    news: { type: "boolean", default: false },
     /** Whether the sessions run in a vendor's machines. */
     machines: { type: "boolean", default: false },
   },
@@ -54,6 +57,7 @@ const LIMITED = OWNERS.length === 0 ? ["anonymous"] : OWNERS;
 const vars: Record<string, string> = {
   ALLOW_ANONYMOUS: "true",
   OFFLINE_MODEL: "true",
+  WEBHOOK_ALLOW_PRIVATE_HOSTS: "true",
   API_KEYS: JSON.stringify(
     OWNERS.map((name) => ({ ...clientKey(name), owner: name, admin: true })),
   ),
@@ -89,6 +93,7 @@ const api: Api = {
   ...(OWNERS[0] !== undefined && { key: OWNERS[0] }),
   startedAt: Number.POSITIVE_INFINITY,
   isLimited: options.limits,
+  asks: options.news,
   count: (what) => counts.set(what, (counts.get(what) ?? 0) + 1),
   violation: (where, what) => {
     violations++;
@@ -107,13 +112,19 @@ async function main(): Promise<void> {
   if (machines) Object.assign(vars, machines.vars(`http://127.0.0.1:${port}`));
   const server = await begin(state, port);
   if (options.limits) await setLimits(api, LIMITED, SESSIONS);
-  const lives = await liveAll(server, state);
+  const known: Life[] = [];
+  const over = new AbortController();
+  const news = options.news
+    ? await beginNews(api, randomFrom(SEED + 1), known, over.signal, closing.signal)
+    : null;
+  const lives = await liveAll(server, state, known, over);
   progress("checking");
   const kept = lives.filter(({ doomed, story }) => !doomed && !story);
   await Promise.all(kept.map((life) => comeToRest(life)));
   await Promise.all(kept.map((life) => sendLast(api, life)));
   await sleep(IDLE_MS);
   for (const life of kept) life.story = await readStory(api, life.id);
+  for (const fault of (await news?.faults(lives)) ?? []) api.violation("news", fault);
   closing.abort();
   for (const life of lives) if (life.story) judge(life, life.story);
   await compareIndex(lives);
@@ -131,10 +142,14 @@ let current: Server | null = null;
 const closing = new AbortController();
 
 /** Runs all sessions and kills the server repeatedly, until the time is over and every request is answered. */
-async function liveAll(first: Server, state: string): Promise<Life[]> {
+async function liveAll(
+  first: Server,
+  state: string,
+  known: Life[],
+  over: AbortController,
+): Promise<Life[]> {
   const random = randomFrom(SEED);
-  const over = new AbortController();
-  const world: World = { api, origins: [], over: over.signal, closed: closing.signal };
+  const world: World = { api, origins: [], known, over: over.signal, closed: closing.signal };
   current = first;
   progress(`${SESSIONS} sessions begin`);
   const living = new Set<string>();
@@ -160,6 +175,8 @@ async function liveAll(first: Server, state: string): Promise<Life[]> {
     progress(`kill ${kills}`);
     await killAndStart(state, random);
   }
+  // A timer may be early by a fraction of a millisecond.
+  over.abort();
   const done = await Promise.race([lives, sleep(ANSWERED_MS)]);
   if (!done) throw new Error(`never answered: ${[...living].join(", ")}`);
   progress("everything is answered; nobody asks for anything now");
@@ -241,7 +258,7 @@ function report(tookMs: number): void {
   }
   const took = `${SESSIONS} sessions, ${Math.round(tookMs / 1_000)} s`;
   console.log(
-    `\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED}${IS_LYING ? " --upstream lying" : ""}${DATABASES > 1 ? ` --databases ${DATABASES}` : ""}${options.limits ? " --limits" : ""}${options.machines ? " --machines" : ""} (${took})`,
+    `\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED}${IS_LYING ? " --upstream lying" : ""}${DATABASES > 1 ? ` --databases ${DATABASES}` : ""}${options.limits ? " --limits" : ""}${options.news ? " --news" : ""}${options.machines ? " --machines" : ""} (${took})`,
   );
 }
 
