@@ -98,13 +98,13 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async webhooks(): Promise<WebhookList> {
-    return this.ctx.storage.kv.get<WebhookList>("webhooks") ?? NO_WEBHOOKS;
+    return this.#webhooks();
   }
 
-  async putWebhook(filter: WebhookFilter, owner: string, by: Actor): Promise<Result<number>> {
+  async addWebhook(filter: WebhookFilter, owner: string, by: Actor): Promise<Result<number>> {
     return this.#changeBy(by, (now, note) => {
-      const before = this.ctx.storage.kv.get<WebhookList>("webhooks") ?? NO_WEBHOOKS;
-      const list = withWebhook(before, filter, now);
+      const before = this.#webhooks();
+      const list = withWebhook(before, filter, true, now);
       if (!list.ok) return list;
       const { id, events } = filter;
       if (list.value.filters.length > before.filters.length) {
@@ -115,9 +115,19 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     });
   }
 
+  async changeWebhook(filter: WebhookFilter): Promise<number> {
+    return this.#change((now) => {
+      const before = this.#webhooks();
+      const list = withWebhook(before, filter, false, now);
+      if (!list.ok || list.value === before) return before.version;
+      this.ctx.storage.kv.put("webhooks", list.value);
+      return list.value.version;
+    });
+  }
+
   async removeWebhook(id: string, owner: string, by: Actor): Promise<number> {
     return this.#changeBy(by, (now, note) => {
-      const before = this.ctx.storage.kv.get<WebhookList>("webhooks") ?? NO_WEBHOOKS;
+      const before = this.#webhooks();
       const list = withoutWebhook(before, id, now);
       if (list === before) return before.version;
       note("webhook.deleted", owner, id, {});
@@ -310,6 +320,10 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     this.#audit.forwardSoon();
     await this.#planAlarm();
     return result;
+  }
+
+  #webhooks(): WebhookList {
+    return this.ctx.storage.kv.get<WebhookList>("webhooks") ?? NO_WEBHOOKS;
   }
 
   #readLimits(): OwnerLimits {

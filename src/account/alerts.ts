@@ -3,6 +3,7 @@ import { jitteredBackoffMs } from "../shared/backoff";
 import { randomHex } from "../shared/bytes";
 import { dayOf, monthAround } from "../shared/days";
 import { errorText, log } from "../shared/log";
+import { settledWithin } from "../shared/timeout";
 import type { OutgoingEvent, WebhookList, WebhookRpc } from "../webhooks/rpc";
 import { wants } from "../webhooks/rules";
 import type { OwnerLimits } from "./limits";
@@ -12,6 +13,8 @@ import { dueWarnings, type Used, type WarnedLimits } from "./warnings";
 
 const BASE_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 300_000;
+/** Timeout of a call of an endpoint's object, in ms. */
+const TIMEOUT_MS = 10_000;
 /** Alerts that wait for webhooks, at most: the oldest are dropped. There are three for each limit and day or month. */
 const MAX_WAITING = 100;
 
@@ -105,12 +108,16 @@ export class Alerts {
       try {
         const list = kv.get<WebhookList>("webhooks");
         const endpoints = (list?.filters ?? []).filter(({ enabled }) => enabled);
-        // An endpoint knows by their ids what it has taken.
-        for (const filter of endpoints) {
-          const wanted = events.filter(({ type }) => wants(filter, type, null));
-          const object = this.#env.WEBHOOKS.getByName(filter.id) as unknown as WebhookRpc;
-          if (wanted.length > 0) await object.enqueue(wanted);
-        }
+        const sent = await Promise.all(
+          endpoints.map(async (filter) => {
+            const wanted = events.filter(({ type }) => wants(filter, type, null));
+            const object = this.#env.WEBHOOKS.getByName(filter.id) as unknown as WebhookRpc;
+            if (wanted.length === 0) return true;
+            return settledWithin(object.enqueue(wanted), TIMEOUT_MS).catch(() => false);
+          }),
+        );
+        // All are sent again: an endpoint knows by their ids what it has taken.
+        if (sent.includes(false)) throw new Error("a webhook could not be reached");
       } catch (error) {
         log("alerts.behind", { error: errorText(error) });
         const attempts = waiting.attempts + 1;

@@ -120,8 +120,10 @@ export interface AccountRpc {
   revokeKey(id: string, by: Actor): Promise<Result<null>>;
   /** Returns the owner's webhook endpoints, in the order of their creation. */
   webhooks(): Promise<WebhookList>;
-  /** Adds a webhook endpoint, or changes what is known of it. Returns the version of the list. Refused if there are too many. */
-  putWebhook(filter: WebhookFilter, owner: string, by: Actor): Promise<Result<number>>;
+  /** Adds a webhook endpoint. Returns the version of the list. Refused if there are too many. */
+  addWebhook(filter: WebhookFilter, owner: string, by: Actor): Promise<Result<number>>;
+  /** Changes what is known of an endpoint, unless it was removed or something newer is known. Returns the version. */
+  changeWebhook(filter: WebhookFilter): Promise<number>;
   /** Removes a webhook endpoint. Returns the version of the list. Idempotent. */
   removeWebhook(id: string, owner: string, by: Actor): Promise<number>;
   /** Returns the ids of the owner's automations, in the order of their creation. */

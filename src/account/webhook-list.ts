@@ -6,13 +6,20 @@ const MAX_WEBHOOKS = 20;
 
 export const NO_WEBHOOKS: WebhookList = { version: 0, filters: [] };
 
-/** Returns the list with an endpoint, at its place if it is there, or why it has no room. */
+/**
+ * Returns the list with an endpoint, which is `isNew` or is changed at its place, or why it has no room. What is older than
+ * what the list has, or was removed, changes nothing.
+ */
 export function withWebhook(
-  { version, filters }: WebhookList,
+  list: WebhookList,
   filter: WebhookFilter,
+  isNew: boolean,
   now: number,
 ): Result<WebhookList> {
-  const isKnown = filters.some(({ id }) => id === filter.id);
+  const { version, filters } = list;
+  const known = filters.find(({ id }) => id === filter.id);
+  const isKnown = known !== undefined;
+  if (!isNew && (!known || known.revision > filter.revision)) return ok(list);
   if (!isKnown && filters.length >= MAX_WEBHOOKS) {
     return refuse("too_many_webhooks", `There are ${MAX_WEBHOOKS} webhooks. Delete one first.`);
   }

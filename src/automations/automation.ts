@@ -7,7 +7,14 @@ import { settings } from "../settings";
 import { equalSecrets, randomHex } from "../shared/bytes";
 import { Encryption, type StoredText } from "../shared/encryption";
 import { errorText, log } from "../shared/log";
-import { type FailureCode, ok, type Refusal, type Result, refuse } from "../shared/result";
+import {
+  type FailureCode,
+  ok,
+  type Refusal,
+  type Result,
+  refuse,
+  refuseReusedKey,
+} from "../shared/result";
 import type {
   Automation,
   AutomationPatch,
@@ -31,6 +38,8 @@ import { RunTable, type StoredRun, shown } from "./runs";
 
 /** If the object is lost while it starts a run, the alarm goes on with it after this time, in ms. */
 const START_MS = 30_000;
+/** How long a run that can't be started is tried, in ms. */
+const MAX_STARTING_MS = 24 * 3_600_000;
 /** The shortest time between two alarms, in ms. */
 const MIN_ALARM_MS = 1_000;
 
@@ -57,6 +66,7 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
 
   async create({ spec, ...others }: AutomationSpec): Promise<Result<Automation>> {
     const stored = await this.#sealed(others.id, spec);
+    if (this.#read()) return refuseReusedKey({ automationId: others.id });
     this.#change((now) => {
       this.#runs.makeTable();
       const begun = { pausedBecause: null, createdAt: now, lastRunAt: null };
@@ -119,7 +129,7 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
         const why = stored.pausedBecause === null ? "" : ` (${stored.pausedBecause})`;
         return refuse("automation_paused", `The automation is not enabled${why}.`);
       }
-      if (this.#runs.open().length >= stored.maxConcurrentRuns) {
+      if (await this.#isFull(stored)) {
         const message = `${stored.maxConcurrentRuns} runs are at work already.`;
         return refuse("too_many_runs", message);
       }
@@ -142,7 +152,7 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
     limit: number;
   }): Promise<Result<RunPage>> {
     if (!this.#read()) return NO_AUTOMATION;
-    await Promise.all(this.#runs.open().map((run) => this.#look(run)));
+    await this.#lookAtAll();
     return ok(this.#runs.page(before, limit));
   }
 
@@ -150,17 +160,32 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
   override async alarm(): Promise<void> {
     if (!this.#read()) return;
     try {
+      const stored = this.#read();
+      if (stored && isDue(stored, Date.now())) await this.#isFull(stored);
       this.#change((now) => this.#beginDue(now));
       const now = Date.now();
       const open = this.#runs.open().filter(({ nextAt }) => nextAt !== null && nextAt <= now);
       await Promise.all(
-        open.map((run) => (run.status === "starting" ? this.#start(run.id) : this.#look(run))),
+        open.map((run) =>
+          run.status === "starting" ? this.#start(run.id) : this.#look(run, run.looks + 1),
+        ),
       );
       this.#change((after) => this.#runs.forget(after - RUNS_KEPT_MS));
     } catch (error) {
       log("automation.failed", { automation: this.#stored?.id, error: errorText(error) });
     }
     await this.#planAlarm();
+  }
+
+  /** Returns whether as many runs are at work as may be. What is known of them may be old, so they are asked. */
+  async #isFull({ maxConcurrentRuns }: Stored): Promise<boolean> {
+    if (this.#runs.open().length < maxConcurrentRuns) return false;
+    await this.#lookAtAll();
+    return this.#runs.open().length >= maxConcurrentRuns;
+  }
+
+  async #lookAtAll(): Promise<void> {
+    await Promise.all(this.#runs.open().map((run) => this.#look(run, run.looks)));
   }
 
   /** Begins the run that is due, if one is: any number of missed runs is one. */
@@ -215,8 +240,7 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
     await this.#planAlarm();
     const caller = { owner: stored.owner, admin: false };
     const session = this.#session(run.sessionId);
-    const json = await encryption.decrypt(stored.spec, placeOf(stored.id));
-    const spec: RunSpec = JSON.parse(json);
+    const spec = await this.#spec(stored);
     const limited = await this.#isLimited(stored.owner);
     const whole = { ...spec, id: run.sessionId, requestHash: runId, limited };
     const created = await session.create(caller, whole);
@@ -235,6 +259,18 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
       this.#runs.save(run, { ...run, status, looks: 0, nextAt: now + lookPauseMs(0) });
     });
     await this.#planAlarm();
+  }
+
+  /** Returns the spec of the sessions. Encrypts it anew if the deployment has another key by now. */
+  async #spec(stored: Stored): Promise<RunSpec> {
+    const json = await encryption.decrypt(stored.spec, placeOf(stored.id));
+    const spec: RunSpec = JSON.parse(json);
+    if (encryption.isCurrent(stored.spec)) return spec;
+    const sealed = await this.#sealed(stored.id, spec);
+    const current = this.#read();
+    // Unless it was changed meanwhile.
+    if (current?.spec === stored.spec) this.#change(() => this.#save({ ...current, spec: sealed }));
+    return spec;
   }
 
   async #isLimited(owner: string): Promise<boolean> {
@@ -262,12 +298,15 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
     if (!run || !this.#read()) return;
     this.#change((now) => {
       const looks = run.looks + 1;
-      this.#runs.save(run, { ...run, looks, nextAt: now + lookPauseMs(looks) });
+      if (run.status === "starting" && now - run.startedAt > MAX_STARTING_MS) {
+        const ended = { status: "refused", reason: "unavailable", endedAt: now } as const;
+        this.#runs.save(run, { ...run, ...ended, nextAt: null });
+      } else this.#runs.save(run, { ...run, looks, nextAt: now + lookPauseMs(looks) });
     });
   }
 
-  /** Asks a run's session how the message is. Never rejects. */
-  async #look(run: StoredRun): Promise<void> {
+  /** Asks a run's session how the message is, which was done `looks` times by then. Never rejects. */
+  async #look(run: StoredRun, looks: number): Promise<void> {
     const stored = this.#read();
     if (!stored || run.status === "starting" || !run.sessionId || !run.messageId) return;
     const caller = { owner: stored.owner, admin: false };
@@ -280,7 +319,6 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
           return;
         }
         const { status, endedAt, costNanos } = asked.value;
-        const looks = run.looks + 1;
         const nextAt = endedAt === null ? now + lookPauseMs(looks) : null;
         this.#runs.save(run, { ...run, status, endedAt, costNanos, looks, nextAt });
       });
@@ -297,7 +335,7 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
   async #planAlarm(): Promise<void> {
     const stored = this.#read();
     if (!stored) return;
-    const oldest = this.#runs.oldest();
+    const oldest = this.#runs.oldestEnded();
     const times = [
       stored.nextRunAt,
       this.#runs.nextAt(),

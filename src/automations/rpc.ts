@@ -68,7 +68,7 @@ export interface RunPage {
 
 /** The methods of an automation's object. One that does not exist answers `not_found`, and stores nothing. */
 export interface AutomationRpc {
-  /** Creates the automation. Replaces one that was begun with the same id. */
+  /** Creates the automation. Refused if there is one with this id. */
   create(spec: AutomationSpec): Promise<Result<Automation>>;
   read(): Promise<Result<Automation>>;
   /** Changes it. What is enabled or gets another time plans its next run anew. */

@@ -70,17 +70,20 @@ export class RunTable {
     );
   }
 
-  /** Returns when the oldest run has started, in ms since 1970; null if there is none. */
-  oldest(): number | null {
-    const [row] = all(this.#sql, "SELECT started_at AS at FROM runs ORDER BY n LIMIT 1");
+  /** Returns when the oldest run that has ended was started, in ms since 1970; null if there is none. */
+  oldestEnded(): number | null {
+    const query = "SELECT started_at AS at FROM runs WHERE next_at IS NULL ORDER BY n LIMIT 1";
+    const [row] = all(this.#sql, query);
     return number(row?.at);
   }
 
   /** Records how a run is. `nextAt` is when it is looked at again; null if it has ended. */
   save({ id }: Pick<StoredRun, "id">, changes: Omit<Changes, "id">): void {
+    // Its message has the input by then.
+    const input = changes.status === "starting" ? "input" : "NULL";
     this.#sql.exec(
-      `UPDATE runs SET status = ?, reason = ?, ended_at = ?, cost_nanos = ?, looks = ?, next_at = ?
-       WHERE id = ?`,
+      `UPDATE runs SET status = ?, reason = ?, ended_at = ?, cost_nanos = ?, looks = ?, next_at = ?,
+         input = ${input} WHERE id = ?`,
       ...[changes.status, changes.reason, changes.endedAt, changes.costNanos, changes.looks],
       ...[changes.nextAt, id],
     );

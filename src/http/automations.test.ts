@@ -2,6 +2,8 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
+import { AutomationObject } from "../automations/automation";
+import { Session } from "../session/session";
 import { accountFor, limit } from "../testing/accounts";
 import { alarmOf, lose, loseObject, tablesOf, until } from "../testing/sessions";
 import { aClient, local } from "./test-client";
@@ -103,8 +105,8 @@ describe("an automation that is fired", () => {
     expect(await client.post(`${path}/fire`)).toMatchObject({
       ...{ status: 429, body: { error: { reason: "too_many_runs" } } },
     });
-    await until(async () => (await runsOf(client, path))[0]?.status === "completed", 5_000);
-    expect((await client.post(`${path}/fire`)).status).toBe(202);
+    // It is asked how its run is, without anybody reading the list.
+    await until(async () => (await client.post(`${path}/fire`)).status === 202, 5_000);
   });
 
   it("pauses when the owner's limits refuse a run, and says why", async () => {
@@ -247,6 +249,66 @@ describe("an automation", () => {
     expect((await client.get(`/api/sessions/${sessionId}`)).status).toBe(200);
     expect(await tablesOf(objectOf(one.id))).toEqual([]);
     expect(await (await accountFor(owner)).automations()).toEqual([two.id]);
+  });
+
+  it("that was listed and not created runs nothing, and can be created again", async () => {
+    const { client } = await anOwner();
+    const spy = vi.spyOn(AutomationObject.prototype, "create").mockRejectedValue(new Error("lost"));
+    const headers = { "Idempotency-Key": "one" };
+    const body = request({ everyMs: 60_000 });
+    expect((await client.post("/api/automations", body, { headers })).status).toBe(500);
+    spy.mockRestore();
+    expect((await client.get("/api/automations")).body).toMatchObject({ automations: [] });
+    expect((await client.post("/api/automations", body, { headers })).status).toBe(201);
+    expect((await client.post("/api/automations", body, { headers })).status).toBe(409);
+  });
+
+  it("with a run that waits for long sets no alarm but for the next look", async () => {
+    const { client } = await anOwner();
+    const session = { pattern: "hybrid", maxLifetimeMs: null, config: { askTools: ["Bash"] } };
+    const prompt = '/Bash {"command":"echo hello"}';
+    const { path, id } = await anAutomation(client, { session, prompt });
+    expect((await client.post(`${path}/fire`)).status).toBe(202);
+    await until(async () => (await runsOf(client, path))[0]?.status === "waiting");
+    const move = aClock();
+    for (let n = 0; n < 3; n++) {
+      move(20 * DAY);
+      await runDurableObjectAlarm(objectOf(id));
+      expect(Number(await alarmOf(objectOf(id))) - Date.now()).toBeGreaterThan(5_000);
+    }
+    expect(await runsOf(client, path)).toMatchObject([{ status: "waiting" }]);
+  });
+
+  it("gives up a run that can't be started for a day", async () => {
+    const { client } = await anOwner();
+    const { path, id } = await anAutomation(client);
+    const spy = vi.spyOn(Session.prototype, "create").mockRejectedValue(new Error("lost"));
+    expect((await client.post(`${path}/fire`)).body).toMatchObject({ status: "starting" });
+    const move = aClock();
+    move(DAY + 1_000);
+    await runDurableObjectAlarm(objectOf(id));
+    spy.mockRestore();
+    expect(await runsOf(client, path)).toMatchObject([
+      { status: "refused", reason: "unavailable" },
+    ]);
+  });
+
+  it("notices that a session was deleted", async () => {
+    const { client } = await anOwner();
+    const { path } = await anAutomation(client, { prompt: "/delay 60000\nhello" });
+    const { sessionId } = Fired.parse((await client.post(`${path}/fire`)).body);
+    expect((await client.delete(`/api/sessions/${sessionId}`)).status).toBe(204);
+    expect(await runsOf(client, path)).toMatchObject([{ status: "gone" }]);
+  });
+
+  it("is not fired or changed by a key of fewer tools than its sessions have", async () => {
+    const { client, owner } = await anOwner();
+    const { path } = await anAutomation(client);
+    const scopes = ["automations:write"];
+    const made = await admin.post("/api/keys", { name: "x", owner, scopes, tools: ["Read"] });
+    const narrow = bearer(z.looseObject({ key: z.string() }).parse(made.body).key);
+    expect((await narrow.post(`${path}/fire`)).status).toBe(403);
+    expect((await narrow.patch(path, { prompt: "other" })).status).toBe(403);
   });
 
   it("is made once with one Idempotency-Key, and its token is not shown again", async () => {

@@ -2,13 +2,13 @@ import { Hono } from "hono";
 import type { z } from "zod";
 import { accountOf } from "../account/address";
 import type { AutomationPatch, RunSpec } from "../automations/rpc";
+import type { SessionConfig } from "../session/rpc";
 import { capTools } from "../session/tool-cap";
 import { checkConfig } from "../session/validate-config";
 import type { Settings } from "../settings";
-import { refuseReusedKey } from "../shared/result";
 import { callAccount, callAutomation, removeAutomation, unwrap } from "./call";
 import { type AppContext, type AppEnv, actorOf } from "./context";
-import { ApiError, invalid, notFound, refusal } from "./errors";
+import { ApiError, invalid, notFound } from "./errors";
 import {
   accountOfAutomationId,
   isAutomationId,
@@ -47,20 +47,17 @@ export const automations = (settings: Settings) =>
       const spec = specOf(c, session, settings);
       const id = await newAutomationId(owner, idempotencyKey(c));
       const account = accountOfAutomationId(id);
-      const known = await callAccount(c.env, account, (object) => object.automations());
-      // The token is shown once only.
-      if (known.includes(id)) throw refusal(refuseReusedKey({ automationId: id }).failure);
+      // Listed first, so that none runs that nobody can find. One that was listed and not created can be created again.
+      unwrap(
+        await callAccount(c.env, account, (object) => object.addAutomation(id, owner, actorOf(c))),
+      );
       const { token, fireHash } = await aToken(id);
       const request = {
-        ...{ id, owner, name, session: shownSession(session), prompt, when },
+        ...{ id, owner, name, session: shownSession(session, spec), prompt, when },
         ...{ maxConcurrentRuns, enabled, spec, fireHash },
       };
+      // The token is shown once only: a repeat is refused.
       const automation = await callAutomation(c.env, id, (object) => object.create(request));
-      const added = await callAccount(c.env, account, (object) =>
-        object.addAutomation(id, owner, actorOf(c)),
-      );
-      if (!added.ok) await removeAutomation(c.env, id);
-      unwrap(added);
       return c.json({ ...automationView(automation, fireUrl(c, id)), fireToken: token }, 201);
     })
 
@@ -87,13 +84,12 @@ export const automations = (settings: Settings) =>
       const id = await automationIdOf(c);
       const { session, ...fields } = await readBody(c, PatchAutomation);
       if (fields.prompt !== undefined) requireFitting(fields.prompt);
+      if (!session) await requireTools(c, id);
+      const spec = session && specOf(c, session, settings);
       const patch: AutomationPatch = Object.fromEntries(
         Object.entries({
           ...fields,
-          ...(session && {
-            session: shownSession(session),
-            spec: specOf(c, session, settings),
-          }),
+          ...(spec && { session: shownSession(session, spec), spec }),
         }).filter(([, value]) => value !== undefined),
       );
       const automation = await callAutomation(c.env, id, (object) => object.update(patch));
@@ -102,10 +98,10 @@ export const automations = (settings: Settings) =>
 
     .delete("/:automationId", async (c) => {
       const id = await automationIdOf(c);
+      await removeAutomation(c.env, id);
       await callAccount(c.env, accountOfAutomationId(id), (object) =>
         object.removeAutomation(id, c.var.caller.owner, actorOf(c)),
       );
-      await removeAutomation(c.env, id);
       return c.body(null, 204);
     })
 
@@ -124,6 +120,7 @@ export const automations = (settings: Settings) =>
       if (byteLength(input ?? "") > MAX_INPUT_BYTES) {
         throw new ApiError("request_too_large", "The input is larger than 256 KiB.");
       }
+      await requireTools(c, id);
       const runId = await newRunId(id, key);
       const run = await callAutomation(c.env, id, (object) => object.fire(runId, input));
       const { sessionId, messageId } = run;
@@ -158,13 +155,25 @@ function specOf(
   return { ...spec, config };
 }
 
+/** Throws an `ApiError` if the sessions of an automation may use tools that the caller's key may not. */
+async function requireTools(c: AppContext, id: string): Promise<void> {
+  const { tools } = c.var.identity;
+  if (tools === null) return;
+  const { session } = await callAutomation(c.env, id, (object) => object.read());
+  const config = (session.config ?? {}) as SessionConfig;
+  const isAllowed =
+    config.allowedTools !== undefined && capTools(config, tools).issues.length === 0;
+  if (isAllowed) return;
+  throw new ApiError("permission_error", "Its sessions may use more tools than your key.");
+}
+
 /** Returns the request of a session as it is shown: the values of `env` are secrets. */
-function shownSession({
-  config,
-  ...session
-}: z.output<typeof CreateSession>): Record<string, unknown> {
-  const { env: _, ...shown } = config ?? {};
-  return { ...session, ...(config && { config: shown }) };
+function shownSession(
+  { config: _given, ...session }: z.output<typeof CreateSession>,
+  spec: RunSpec,
+): Record<string, unknown> {
+  const { env: _, ...config } = spec.config;
+  return { ...session, ...(Object.keys(config).length > 0 && { config }) };
 }
 
 function requireFitting(prompt: unknown): void {

@@ -1,12 +1,13 @@
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { indexOf } from "../session/deployment";
 import { readSettings } from "../settings";
-import { limit } from "../testing/accounts";
-import { lose, until } from "../testing/sessions";
-import { sending } from "../webhooks/endpoint";
+import { accountFor, limit } from "../testing/accounts";
+import { lose, objectOf, tablesOf, until } from "../testing/sessions";
+import { sending, WebhookEndpoint } from "../webhooks/endpoint";
 import { aClient, local } from "./test-client";
 
 const Made = z.looseObject({ id: z.string(), secret: z.string() });
@@ -170,6 +171,51 @@ describe("a webhook", () => {
     await client.ask(id, { prompt: "three" });
     await until(() => bodiesAt(url).length === 2, 8_000);
     expect(bodiesAt(url).map(({ data }) => data.event.prompt)).toEqual(["one", "three"]);
+  });
+
+  it("is sent events again when it is enabled, also if that has to be repeated", async () => {
+    const { client } = await anOwner();
+    const { url, path } = await aWebhook(client, { events: ["message.received"] });
+    const { id } = await client.create();
+    answer = () => new Response(null, { status: 410 });
+    await client.ask(id, { prompt: "one" });
+    await until(async () => JSON.stringify((await client.get(path)).body).includes("410"), 5_000);
+    await client.ask(id, { prompt: "two" });
+    await scheduler.wait(200);
+    answer = () => new Response();
+    const spy = vi.spyOn(indexOf(env), "setWebhooks").mockRejectedValueOnce(new Error("down"));
+    expect((await client.patch(path, { enabled: true })).status).toBe(503);
+    expect((await client.patch(path, { enabled: true })).status).toBe(200);
+    spy.mockRestore();
+    await client.ask(id, { prompt: "three" });
+    await until(() => bodiesAt(url).some(({ data }) => data.event.prompt === "three"), 8_000);
+  });
+
+  it("is not listed again by a change that was under way when it was deleted", async () => {
+    const { client, owner } = await anOwner();
+    const { path } = await aWebhook(client);
+    await Promise.all([client.patch(path, { description: "x" }), client.delete(path)]);
+    expect((await (await accountFor(owner)).webhooks()).filters).toEqual([]);
+  });
+
+  it("is given up when it can't be reached, so that a session is erased", async () => {
+    const { client } = await anOwner();
+    await aWebhook(client);
+    const { id } = await client.create();
+    await client.ask(id, { prompt: "hi" });
+    await scheduler.wait(200);
+    const spy = vi.spyOn(WebhookEndpoint.prototype, "enqueue").mockRejectedValue(new Error("full"));
+    expect((await client.delete(`/api/sessions/${id}`)).status).toBe(204);
+    const { now } = Date;
+    let offset = 0;
+    const clock = vi.spyOn(Date, "now").mockImplementation(() => now() + offset);
+    for (let n = 0; n < 20; n++) {
+      offset += 400_000;
+      await runDurableObjectAlarm(objectOf(id));
+    }
+    expect(await tablesOf(objectOf(id))).toEqual([]);
+    clock.mockRestore();
+    spy.mockRestore();
   });
 
   it("shows its deliveries with their attempts, and repeats one", async () => {

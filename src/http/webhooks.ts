@@ -5,7 +5,7 @@ import type { Settings } from "../settings";
 import { refuseReusedKey } from "../shared/result";
 import { isSessionId } from "../shared/session-id";
 import { addressProblem } from "../webhooks/address";
-import type { Webhook } from "../webhooks/rpc";
+import type { Webhook, WebhookFilter } from "../webhooks/rpc";
 import { callAccount, callSession, callWebhook, removeWebhook, unwrap } from "./call";
 import { type AppContext, type AppEnv, actorOf } from "./context";
 import { ApiError, invalid, notFound, refusal } from "./errors";
@@ -38,7 +38,7 @@ export const webhooks = (settings: Settings) =>
       const { url, events } = body;
       const spec = { id, owner, url, events, sessionId, description, secret };
       const webhook = await callWebhook(c.env, id, (object) => object.create(spec));
-      await tell(c, webhook, webhook.createdAt).catch(async (error) => {
+      await add(c, webhook).catch(async (error) => {
         // Nobody has seen its secret.
         await forget(c, id).catch(() => {});
         throw error;
@@ -69,11 +69,8 @@ export const webhooks = (settings: Settings) =>
       const changes = Object.fromEntries(
         Object.entries({ ...patch, description }).filter(([, value]) => value !== undefined),
       );
-      const before = await callWebhook(c.env, id, (object) => object.read());
       const webhook = await callWebhook(c.env, id, (object) => object.update(changes));
-      // What happened while it was disabled is not sent.
-      const since = webhook.enabled && !before.enabled ? Date.now() : await sinceOf(c, webhook);
-      await tell(c, webhook, since);
+      await tell(c, webhook);
       return c.json(webhookView(webhook));
     })
 
@@ -119,17 +116,26 @@ export const webhooks = (settings: Settings) =>
       return c.json(deliveryView(delivery), 202);
     });
 
-/** Records what others have to know of an endpoint: in the owner's account, and in the index, by which sessions learn of it. */
-async function tell(
-  c: AppContext,
-  { id, owner, events, sessionId, enabled }: Webhook,
-  since: number,
-): Promise<void> {
-  const filter = { id, events, sessionId, enabled, since };
-  const put = await callAccount(c.env, accountOfWebhookId(id), (object) =>
-    object.putWebhook(filter, owner, actorOf(c)),
+const filterOf = ({ id, events, sessionId, enabled, since, revision }: Webhook): WebhookFilter => ({
+  ...{ id, events, sessionId, enabled, since, revision },
+});
+
+/** Records a new endpoint in the owner's account, and in the index, by which sessions learn of it. */
+async function add(c: AppContext, webhook: Webhook): Promise<void> {
+  const { id, owner } = webhook;
+  const added = await callAccount(c.env, accountOfWebhookId(id), (object) =>
+    object.addWebhook(filterOf(webhook), owner, actorOf(c)),
   );
-  await fromIndex(indexOf(c.env).setWebhooks(owner, unwrap(put)));
+  await fromIndex(indexOf(c.env).setWebhooks(owner, unwrap(added)));
+}
+
+/** Records a change of an endpoint in the same places. */
+async function tell(c: AppContext, webhook: Webhook): Promise<void> {
+  const { id, owner } = webhook;
+  const version = await callAccount(c.env, accountOfWebhookId(id), (object) =>
+    object.changeWebhook(filterOf(webhook)),
+  );
+  await fromIndex(indexOf(c.env).setWebhooks(owner, version));
 }
 
 /** Deletes an endpoint, in the owner's account first. Idempotent. */
@@ -140,12 +146,6 @@ async function forget(c: AppContext, id: string): Promise<void> {
   );
   await removeWebhook(c.env, id);
   await fromIndex(indexOf(c.env).setWebhooks(owner, version));
-}
-
-/** Returns the time from which an endpoint is sent events, in ms since 1970. */
-async function sinceOf(c: AppContext, { id, createdAt }: Webhook): Promise<number> {
-  const list = await callAccount(c.env, accountOfWebhookId(id), (object) => object.webhooks());
-  return list.filters.find((one) => one.id === id)?.since ?? createdAt;
 }
 
 function requireAddress(url: string, { WEBHOOK_ALLOW_PRIVATE_HOSTS }: Settings): void {

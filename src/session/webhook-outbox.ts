@@ -11,7 +11,7 @@ import type { SessionContext } from "./context";
 import { type LoggedEvent, parseLogged } from "./storage/event-log";
 import type { PendingWebhook, SessionStore } from "./storage/store";
 import { toSessionRow } from "./transactions/session-row";
-import { hasUnsentEvents, unsentAt } from "./transactions/webhooks";
+import { behindWebhooks, unsentAt } from "./transactions/webhooks";
 
 /** Delay before events are sent, in ms: what follows within this time goes with them. */
 const GATHER_MS = 50;
@@ -22,6 +22,8 @@ const PAGE_CHARACTERS = 1 << 20;
 const MAX_BODY_CHARACTERS = 256 * 1024;
 /** Timeout of a call of an endpoint's object, in ms. */
 const TIMEOUT_MS = 10_000;
+/** Tries, with pauses up to `MAX_RETRY_MS`, after which a session is erased although a webhook did not take its last events. */
+const MAX_LAST_TRIES = 15;
 const BASE_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 300_000;
 
@@ -57,7 +59,7 @@ export class WebhookOutbox {
       .map((filter) => merged(store, known.get(filter.id), filter));
     // The index may be behind the account.
     const newest = Math.max(version, list.version);
-    store.webhooks = { version: newest, endpoints, attempts: 0, retryAt: null };
+    store.webhooks = { version: newest, endpoints };
     this.#reschedule();
     this.drive();
   }
@@ -65,7 +67,7 @@ export class WebhookOutbox {
   /** Sends what is new soon, unless that has failed before. */
   drive(): void {
     const { store } = this.#context;
-    if (!store.exists() || !hasUnsentEvents(store) || store.webhooks?.retryAt !== null) return;
+    if (!store.exists() || !behindWebhooks(store).some(({ retryAt }) => retryAt === null)) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
       void this.#drain();
@@ -78,14 +80,20 @@ export class WebhookOutbox {
     if (at !== null && at <= now) await this.#drain();
   }
 
-  /** Sends everything, before the session is erased. Rejects if that is not possible. */
+  /** Sends everything, before the session is erased. Rejects if that is not possible, until it has failed too often. */
   async finish(): Promise<void> {
-    await this.#drain();
-    if (hasUnsentEvents(this.#context.store)) throw new Error("a webhook did not take an event");
+    await this.#sending;
+    await this.#send(Number.POSITIVE_INFINITY);
+    const { store, id } = this.#context;
+    const behind = behindWebhooks(store);
+    if (behind.some(({ attempts }) => attempts < MAX_LAST_TRIES)) {
+      throw new Error("a webhook did not take an event");
+    }
+    if (behind.length > 0) log("webhooks.given_up", { session: id, webhooks: behind.length });
   }
 
   #drain(): Promise<void> {
-    this.#sending ??= this.#send().finally(() => {
+    this.#sending ??= this.#send(Date.now()).finally(() => {
       this.#sending = null;
       // Of what was committed meanwhile.
       this.drive();
@@ -93,22 +101,24 @@ export class WebhookOutbox {
     return this.#sending;
   }
 
-  async #send(): Promise<void> {
+  /** Sends to all webhooks, but to those that have failed only if they are to be tried again by then. Never rejects. */
+  async #send(now: number): Promise<void> {
     const { store } = this.#context;
-    const sent = await Promise.allSettled(
-      (store.webhooks?.endpoints ?? []).map(({ id }) => this.#sendTo(id)),
+    const due = behindWebhooks(store).filter(({ retryAt }) => retryAt === null || retryAt <= now);
+    await Promise.all(
+      due.map(({ id }) => this.#sendTo(id).catch((error) => this.#postpone(id, error))),
     );
-    const { webhooks } = store.exists() ? store : { webhooks: null };
-    if (!webhooks) return;
-    const failure = sent.find((one) => one.status === "rejected");
-    const attempts = failure ? webhooks.attempts + 1 : 0;
-    if (failure) {
-      const error = errorText(failure.reason);
-      log("webhooks.behind", { session: this.#context.id, attempts, error });
-    } else if (webhooks.attempts === 0) return;
-    const ms = jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, Math.random());
-    store.webhooks = { ...webhooks, attempts, retryAt: failure ? Date.now() + ms : null };
     this.#reschedule();
+  }
+
+  #postpone(id: string, error: unknown): void {
+    const { store } = this.#context;
+    const endpoint = store.exists() && store.webhooks?.endpoints.find((one) => one.id === id);
+    if (!endpoint) return;
+    const attempts = endpoint.attempts + 1;
+    log("webhooks.behind", { session: this.#context.id, attempts, error: errorText(error) });
+    const ms = jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, Math.random());
+    save(store, endpoint, { attempts, retryAt: Date.now() + ms });
   }
 
   /** Sends an endpoint all events that it was not sent. Rejects if its object can't be reached. */
@@ -130,7 +140,8 @@ export class WebhookOutbox {
         isTaken = await call;
       }
       if (!store.exists()) return;
-      save(store, id, isTaken ? { seq: last.seq } : { isOff: true });
+      const tried = { attempts: 0, retryAt: null };
+      save(store, endpoint, isTaken ? { ...tried, seq: last.seq } : { ...tried, isOff: true });
     }
   }
 }
@@ -143,12 +154,22 @@ const merged = (
 ): PendingWebhook =>
   known?.since === since
     ? { ...known, events }
-    : { id, events, sessionId, since, seq: store.log.seqBefore(since), isOff: false };
+    : {
+        ...{ id, events, sessionId, since, seq: store.log.seqBefore(since) },
+        ...{ isOff: false, attempts: 0, retryAt: null },
+      };
 
-function save(store: SessionStore, id: string, changes: Partial<PendingWebhook>): void {
+/** Changes what is known of a webhook, unless it was learned anew meanwhile. */
+function save(
+  store: SessionStore,
+  { id, since }: PendingWebhook,
+  changes: Partial<PendingWebhook>,
+): void {
   const { webhooks } = store;
   if (!webhooks) return;
-  const endpoints = webhooks.endpoints.map((one) => (one.id === id ? { ...one, ...changes } : one));
+  const endpoints = webhooks.endpoints.map((one) =>
+    one.id === id && one.since === since ? { ...one, ...changes } : one,
+  );
   store.webhooks = { ...webhooks, endpoints };
 }
 

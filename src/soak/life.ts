@@ -70,6 +70,8 @@ const PATTERNS = ["ephemeral", "long-running", "hybrid", "hybrid", "single-conta
  */
 export const USERS = ["ada", "bob", "cyd"] as const;
 export const DELETED_USER = "doomed";
+/** The user of sessions that an automation starts. */
+export const AUTOMATION_USER = "automation";
 
 /** Simulates one session with random actions. Ends when every request is answered. */
 export async function live(world: World, random: Random, name: string): Promise<Life> {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Api, ask, read } from "./api.ts";
-import type { Life } from "./life.ts";
+import { AUTOMATION_USER, type Life } from "./life.ts";
 import type { Random } from "./random.ts";
 
 // What tells somebody, asks somebody and is started by something, while the server is killed: webhooks with a receiver that
@@ -68,7 +68,10 @@ export async function begin(
   const automation = await make(
     api,
     "/api/automations",
-    { name: "soak", prompt: "hello", session: { pattern: "ephemeral" }, maxConcurrentRuns: 20 },
+    {
+      ...{ name: "soak", prompt: "hello", maxConcurrentRuns: 20 },
+      session: { pattern: "ephemeral", userId: AUTOMATION_USER },
+    },
     "automation",
   );
   const fired = new Set<string>();

@@ -298,6 +298,55 @@ describe("an endpoint", () => {
     timeout.mockRestore();
   });
 
+  it("takes the status of an answer whose text never ends", async () => {
+    const id = await create();
+    const never = () =>
+      new ReadableStream({ start: (c) => c.enqueue(new TextEncoder().encode("ok")) });
+    receiver.answer = () => new Response(never());
+    const attempt = value(await endpointOf(id).ping());
+    expect(attempt).toMatchObject({ status: 200, response: "ok", error: null });
+  });
+
+  it("sends the events of other sessions beside one that takes long", async () => {
+    const id = await create();
+    const held = Promise.withResolvers<Response>();
+    receiver.answer = ({ body }) => (body === "a 1" ? held.promise : new Response());
+    await endpointOf(id).enqueue([anEvent("a", 1)]);
+    await until(() => receiver.seen.length === 1);
+    await endpointOf(id).enqueue([anEvent("b", 1)]);
+    await until(() => receiver.of(id).includes("b 1"), 500);
+    held.resolve(new Response());
+    await delivered(id);
+  });
+
+  it("repeats a delivery beside those of its session, which do not wait for it", async () => {
+    const id = await create();
+    await endpointOf(id).enqueue([anEvent("a", 1)]);
+    await delivered(id);
+    receiver.answer = ({ body }) => new Response(null, { status: body === "a 1" ? 422 : 200 });
+    value(await endpointOf(id).redeliver("evt_a_1"));
+    await until(async () => (await deliveriesOf(id))[0]?.status === "pending");
+    await endpointOf(id).enqueue([anEvent("a", 2)]);
+    await until(() => receiver.of(id).includes("a 2"));
+  });
+
+  it("signs with five secrets at most", async () => {
+    const id = await create();
+    for (let n = 0; n < 8; n++) value(await endpointOf(id).rotateSecret(OTHER, 60_000));
+    await endpointOf(id).enqueue([anEvent("a", 1)]);
+    await delivered(id);
+    expect(receiver.accepted[0]?.headers["webhook-signature"]?.split(" ")).toHaveLength(5);
+  });
+
+  it("is not created by two at once: the second is refused until the first is old", async () => {
+    const id = await create();
+    const spec = { id, owner: "alice", url: "https://example.com/", events: ["*"], secret: OTHER };
+    const again = { ...spec, sessionId: null, description: null };
+    expect(await endpointOf(id).create(again)).toMatchObject({ failure: { code: "unavailable" } });
+    aClock()(60_001);
+    expect(value(await endpointOf(id).create(again)).url).toBe("https://example.com/");
+  });
+
   it("goes on after a loss of its object in the middle of a delivery", async () => {
     const id = await create();
     const reached = Promise.withResolvers<void>();

@@ -21,12 +21,21 @@ import { type Outgoing, type Sent, send } from "./send";
 
 /** How long deliveries are kept, in ms. */
 const KEPT_MS = 30 * 24 * 3_600_000;
+/** How long the creation of an endpoint may take, in ms. A later one with the same id replaces it. */
+const BEGUN_MS = 60_000;
+/** Secrets that sign beside the newest, at most. */
+const MAX_OLD_SECRETS = 4;
+/** The size of the object's storage above which old deliveries are forgotten, in bytes, and how many at a time. */
+const MAX_BYTES = 2e9;
+const FORGOTTEN_AT_ONCE = 1_000;
 /** While deliveries are under way, the alarm is set to this time from now, in ms: it goes on after a loss of the object. */
 const WATCHDOG_MS = 30_000;
 
 /** What is stored of an endpoint besides its deliveries. */
 interface Stored extends Omit<WebhookSpec, "secret"> {
   createdAt: number;
+  since: number;
+  revision: number;
   enabled: boolean;
   disabledBecause: string | null;
   /** The secrets that sign, newest first. All but the first end at `until`, in ms since 1970. */
@@ -58,16 +67,20 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookRpc {
   #draining: Promise<void> | null = null;
   /** Whether something may have become due since the newest look. */
   #isAsked = false;
+  #asked = Promise.withResolvers<void>();
 
   async create(spec: WebhookSpec): Promise<Result<Webhook>> {
     const { secret: given, ...others } = spec;
     const secret = await encryption.encrypt(given, placeOf(spec.id));
-    if (this.#read()) return ok(this.#webhook());
+    const known = this.#read();
+    if (known && Date.now() - known.createdAt < BEGUN_MS) {
+      return refuse("unavailable", "The webhook is being created.");
+    }
     const secrets = [{ secret, until: null }];
-    const begun = { createdAt: Date.now(), enabled: true, disabledBecause: null };
-    this.#change(() => {
-      this.#queue.makeTables();
-      this.#save({ ...others, ...begun, secrets });
+    this.#change((now) => {
+      if (!known) this.#queue.makeTables();
+      const begun = { createdAt: now, since: now, revision: 1 };
+      this.#save({ ...others, ...begun, enabled: true, disabledBecause: null, secrets });
     });
     return ok(this.#webhook());
   }
@@ -82,7 +95,10 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookRpc {
     const isOther = patch.url !== undefined && patch.url !== stored.url;
     this.#change((now) => {
       const disabledBecause = patch.enabled === undefined ? stored.disabledBecause : null;
-      this.#save({ ...stored, ...patch, disabledBecause });
+      // What happened while it was disabled is not sent.
+      const since = patch.enabled === true && !stored.enabled ? now : stored.since;
+      const revision = stored.revision + 1;
+      this.#save({ ...stored, ...patch, disabledBecause, since, revision });
       if (!isOther && patch.enabled !== true) return;
       const { lastSuccessAt } = this.#readHealth();
       this.#saveHealth({ ...HEALTHY, lastSuccessAt });
@@ -103,7 +119,8 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookRpc {
       const older = stored.secrets
         .filter((one) => one.until === null || one.until > now)
         .map((one) => ({ ...one, until: Math.min(one.until ?? until, until) }))
-        .filter((one) => one.until > now);
+        .filter((one) => one.until > now)
+        .slice(0, MAX_OLD_SECRETS);
       this.#save({ ...stored, secrets: [{ secret, until: null }, ...older] });
     });
     return ok(this.#webhook());
@@ -134,6 +151,8 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookRpc {
   async enqueue(events: OutgoingEvent[]): Promise<boolean> {
     if (!this.#read()?.enabled) return false;
     this.#change((now) => {
+      if (this.ctx.storage.sql.databaseSize > MAX_BYTES)
+        this.#queue.makeRoom(FORGOTTEN_AT_ONCE, now);
       for (const event of events) this.#queue.add(event, now);
     });
     this.#drainSoon();
@@ -163,8 +182,10 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookRpc {
 
   /** Sends what is due and forgets what is old. Never rejects. */
   override async alarm(): Promise<void> {
-    if (!this.#read()) return;
+    const stored = this.#read();
+    if (!stored) return;
     try {
+      await this.#secrets(stored);
       this.#change((now) => this.#queue.forget(now - KEPT_MS, now));
       await this.#drain();
     } catch (error) {
@@ -184,6 +205,7 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookRpc {
   /** Sends everything that is due, several deliveries at once, then sets the alarm for the rest. */
   #drain(): Promise<void> {
     this.#isAsked = true;
+    this.#asked.resolve();
     this.#draining ??= this.#drainAll().finally(() => {
       this.#draining = null;
     });
@@ -201,6 +223,7 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookRpc {
     let guardedUntil = 0;
     for (;;) {
       this.#isAsked = false;
+      this.#asked = Promise.withResolvers();
       const due = this.#startable(Date.now());
       if (due.length === 0 && this.#underWay.size === 0) break;
       if (guardedUntil < Date.now() + WATCHDOG_MS / 2) {
@@ -211,7 +234,7 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookRpc {
         const sent = this.#deliver(delivery).finally(() => this.#underWay.delete(delivery.n));
         this.#underWay.set(delivery.n, sent);
       }
-      await Promise.race(this.#underWay.values());
+      await Promise.race([...this.#underWay.values(), this.#asked.promise]);
     }
   }
 

@@ -127,13 +127,26 @@ export class DeliveryQueue {
     this.#sql.exec("UPDATE deliveries SET next_at = ? WHERE next_at > ?", now, now);
   }
 
-  /** Makes a delivery due again, whatever has become of it. Returns whether there is one with this id. */
+  /**
+   * Makes a delivery due again, whatever has become of it, in a lane of its own, so that nothing waits for it. Returns whether
+   * there is one with this id.
+   */
   repeat(id: string, now: number): boolean {
-    const set = "state = 'pending', next_at = ?, attempts = 0, first_at = NULL";
-    return (
-      this.#sql.exec(`UPDATE deliveries SET ${set} WHERE id = ? RETURNING n`, now, id).toArray()
-        .length > 0
-    );
+    const [row] = all(this.#sql, "SELECT lane FROM deliveries WHERE id = ?", id);
+    if (!row) return false;
+    const set =
+      "state = 'pending', lane = 'again ' || id, next_at = ?, attempts = 0, first_at = NULL";
+    this.#sql.exec(`UPDATE deliveries SET ${set} WHERE id = ?`, now, id);
+    this.#release(String(row.lane), now);
+    return true;
+  }
+
+  /** Deletes the oldest deliveries: up to `count` that have ended, or as many that wait if none has. */
+  makeRoom(count: number, now: number): void {
+    const ended = "SELECT n FROM deliveries WHERE state <> 'pending' ORDER BY n LIMIT ?";
+    const oldest = "SELECT n FROM deliveries ORDER BY n LIMIT ?";
+    const hasEnded = all(this.#sql, ended, 1).length > 0;
+    this.#delete(hasEnded ? ended : oldest, count, now);
   }
 
   countPending(): number {
@@ -169,14 +182,15 @@ export class DeliveryQueue {
   forget(before: number, now: number): void {
     const oldest = this.oldest();
     if (oldest === null || oldest >= before) return;
-    const old = "SELECT n FROM deliveries WHERE created_at < ?";
-    const lanes = all(
-      this.#sql,
-      "SELECT DISTINCT lane FROM deliveries WHERE created_at < ? AND state = 'pending'",
-      before,
-    );
-    this.#sql.exec(`DELETE FROM attempts WHERE delivery IN (${old})`, before);
-    this.#sql.exec("DELETE FROM deliveries WHERE created_at < ?", before);
+    this.#delete("SELECT n FROM deliveries WHERE created_at < ?", before, now);
+  }
+
+  /** Deletes the deliveries that a query finds. Those that have waited for them are due. */
+  #delete(found: string, bound: number, now: number): void {
+    const query = `SELECT DISTINCT lane FROM deliveries WHERE n IN (${found}) AND state = 'pending'`;
+    const lanes = all(this.#sql, query, bound);
+    this.#sql.exec(`DELETE FROM attempts WHERE delivery IN (${found})`, bound);
+    this.#sql.exec(`DELETE FROM deliveries WHERE n IN (${found})`, bound);
     for (const { lane } of lanes) this.#release(String(lane), now);
   }
 

@@ -14,6 +14,10 @@ export interface Webhook {
   /** Why it was disabled, if nobody has done it by a request; null otherwise. */
   disabledBecause: string | null;
   createdAt: number;
+  /** When it was last enabled. Events from before are not sent. */
+  since: number;
+  /** Increases with every change. */
+  revision: number;
   /** The last attempt that the receiver has accepted, and the first of those in a row that have failed since. */
   lastSuccessAt: number | null;
   failingSince: number | null;
@@ -29,10 +33,9 @@ export interface WebhookSpec
 
 export type WebhookPatch = Partial<Pick<Webhook, "url" | "events" | "description" | "enabled">>;
 
-/** What those who send events have to know of an endpoint. Events from before `since`, in ms since 1970, are not sent. */
-export interface WebhookFilter extends Pick<Webhook, "id" | "events" | "sessionId" | "enabled"> {
-  since: number;
-}
+/** What those who send events have to know of an endpoint. */
+export interface WebhookFilter
+  extends Pick<Webhook, "id" | "events" | "sessionId" | "enabled" | "since" | "revision"> {}
 
 /** The endpoints of an owner. Their version increases with every change. */
 export interface WebhookList {
@@ -85,7 +88,7 @@ export interface DeliveryPage {
 
 /** The methods of an endpoint's object. One that does not exist answers `not_found`, and stores nothing. */
 export interface WebhookRpc {
-  /** Creates the endpoint. The same request again returns it. */
+  /** Creates the endpoint. Replaces one that was begun a minute ago or longer, and is refused by a newer one. */
   create(spec: WebhookSpec): Promise<Result<Webhook>>;
   read(): Promise<Result<Webhook>>;
   update(patch: WebhookPatch): Promise<Result<Webhook>>;

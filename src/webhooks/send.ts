@@ -7,6 +7,9 @@ const TIMEOUT_MS = 15_000;
 /** The part of an answer that is kept, in bytes. */
 const MAX_RESPONSE_BYTES = 1_024;
 
+/** How long the text of an answer may take, in ms. */
+const MAX_READ_MS = 1_000;
+
 /** What sending depends on. */
 export interface SendDeps {
   fetch: typeof fetch;
@@ -52,7 +55,7 @@ export async function send(message: Outgoing, deps: SendDeps, now = Date.now): P
     const { status } = response;
     const text = await beginningOf(response);
     const error = errorOf(status);
-    const afterMs = 1_000 * (Number(response.headers.get("Retry-After")) || 0);
+    const afterMs = retryAfterMs(response.headers.get("Retry-After"), now());
     return ended({ status, response: text, error, isGone: status === 410, afterMs });
   } catch (error) {
     const why = signal.aborted
@@ -90,21 +93,34 @@ function headersOf({ id, body, secrets }: Outgoing, at: number): Record<string, 
   };
 }
 
+/** Returns the pause that a header asks for, in ms: it is in seconds, or a date. */
+function retryAfterMs(header: string | null, now: number): number {
+  if (header === null) return 0;
+  const seconds = Number(header);
+  const ms = Number.isNaN(seconds) ? Date.parse(header) - now : seconds * 1_000;
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
+}
+
 function errorOf(status: number): string | null {
   if (status >= 200 && status < 300) return null;
   if (status >= 300 && status < 400) return `A redirect (${status}) is not followed.`;
   return `The receiver answered ${status}.`;
 }
 
-/** Returns the beginning of an answer's text, and reads no more of it. */
+/** Returns the beginning of an answer's text, and reads no more of it. The status counts, whether or not the text ends. */
 async function beginningOf(response: Response): Promise<string | null> {
   if (!response.body) return null;
   const reader = response.body.getReader();
   const bytes = new Uint8Array(MAX_RESPONSE_BYTES);
   let length = 0;
+  const late = AbortSignal.timeout(MAX_READ_MS);
+  const isLate = new Promise<null>((resolve) => {
+    late.addEventListener("abort", () => resolve(null));
+  });
   while (length < MAX_RESPONSE_BYTES) {
-    const { value, done } = await reader.read();
-    if (done) break;
+    const next = await Promise.race([reader.read(), isLate]).catch(() => null);
+    if (next === null || next.done) break;
+    const { value } = next;
     const taken = value.subarray(0, MAX_RESPONSE_BYTES - length);
     bytes.set(taken, length);
     length += taken.length;

@@ -62,8 +62,8 @@ async function aWebhook(owner: string): Promise<string> {
   value(
     await endpoint.create({ ...spec, description: null, secret: `whsec_${btoa("x".repeat(24))}` }),
   );
-  const filter = { id, events: ["*"], sessionId: null, enabled: true, since: 0 };
-  const version = value(await (await accountFor(owner)).putWebhook(filter, owner, ACTOR));
+  const filter = { id, events: ["*"], sessionId: null, enabled: true, since: 0, revision: 1 };
+  const version = value(await (await accountFor(owner)).addWebhook(filter, owner, ACTOR));
   await indexOf(env).setWebhooks(owner, version);
   return id;
 }

@@ -142,14 +142,15 @@ export interface PendingWebhook
   seq: number;
   /** Whether it takes no more, because it was disabled or deleted. */
   isOff: boolean;
+  /** Failures in a row to reach it, and when it is tried again, in ms since 1970; null if the last try has not failed. */
+  attempts: number;
+  retryAt: number | null;
 }
 
-/** The webhooks of the session's owner, as the session knows them. `retryAt` is in ms since 1970. */
+/** The webhooks of the session's owner, as the session knows them. */
 export interface KnownWebhooks {
   version: number;
   endpoints: PendingWebhook[];
-  attempts: number;
-  retryAt: number | null;
 }
 
 /**
