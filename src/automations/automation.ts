@@ -80,6 +80,9 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
   }
 
   async read(): Promise<Result<Automation>> {
+    const stored = this.#read();
+    if (!stored) return NO_AUTOMATION;
+    if (!encryption.isCurrent(stored.spec)) await this.#spec(stored).catch(() => {});
     return this.#read() ? ok(this.#automation()) : NO_AUTOMATION;
   }
 

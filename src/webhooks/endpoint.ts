@@ -86,6 +86,10 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookRpc {
   }
 
   async read(): Promise<Result<Webhook>> {
+    const stored = this.#read();
+    if (!stored) return NO_WEBHOOK;
+    const isCurrent = stored.secrets.every(({ secret }) => encryption.isCurrent(secret));
+    if (!isCurrent) await this.#secrets(stored).catch(() => {});
     return this.#read() ? ok(this.#webhook()) : NO_WEBHOOK;
   }
 
@@ -182,10 +186,8 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookRpc {
 
   /** Sends what is due and forgets what is old. Never rejects. */
   override async alarm(): Promise<void> {
-    const stored = this.#read();
-    if (!stored) return;
+    if (!this.#read()) return;
     try {
-      await this.#secrets(stored);
       this.#change((now) => this.#queue.forget(now - KEPT_MS, now));
       await this.#drain();
     } catch (error) {
