@@ -142,12 +142,8 @@ export class ClaudeCode {
     if (isCurrent && !store.state.pausedBecause) return this.#process.saveTranscript();
     this.#stopping = true;
     await this.#process.stop(messageId);
-    const stopped = isCurrent && store.process.read();
-    if (stopped) {
-      // It goes on with another process.
-      await this.#process.kill(stopped.id);
-      this.#process.forget(messageId);
-    }
+    // It goes on with another process. Its container may be on its way to sleep, so this one is ended when that is awake.
+    if (isCurrent) this.#process.replace();
     this.#stopping = false;
   }
 

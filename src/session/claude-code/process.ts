@@ -12,6 +12,9 @@ import { putBackTranscript, saveTranscript } from "./transcript";
 
 /** How long the process may take to stop its work before it is killed, in ms. Also the timeout of `kill`. */
 const STOP_MS = 3_000;
+/** How the work of a process has ended that was stopped: the message has ended, or goes on with another process. */
+const REPLACED = { stopReason: "interrupted" } as const;
+
 /** How long a message's end waits for the transcript to be saved, in ms. The rest is saved the next time. */
 const SAVE_MS = 20_000;
 
@@ -97,8 +100,13 @@ export class ClaudeCodeProcess {
     }
   }
 
-  /** Forgets a process that is gone, or that worked on a message that will go on with another one. */
-  forget(messageId: string): void {
+  /** Records that the message is to go on with another process. */
+  replace(): void {
+    const { store, commit } = this.#context;
+    commit(() => store.process.saveEnding(REPLACED));
+  }
+
+  #forget(messageId: string): void {
     const { store, commit } = this.#context;
     commit(() => {
       store.process.forget();
@@ -124,16 +132,17 @@ export class ClaudeCodeProcess {
     if (!this.#saving) void this.saveTranscript();
   }
 
-  /** Forgets a process of another container. Kills and forgets one that is busy with another message. */
+  /** Forgets a process of another container. Kills and forgets one that is busy with another message, or to be replaced. */
   async #forgetUnusable(messageId: string, container: string, sandbox: Sandbox): Promise<void> {
     const { store } = this.#context;
     const earlier = store.process.read();
     if (!earlier) return;
-    const busy =
-      earlier.messageId !== null && earlier.messageId !== messageId && earlier.ending === null;
-    if (earlier.container === container && !busy) return;
+    const isOfMessage = earlier.messageId === messageId;
+    const busy = earlier.messageId !== null && !isOfMessage && earlier.ending === null;
+    const isReplaced = isOfMessage && earlier.ending?.stopReason === REPLACED.stopReason;
+    if (earlier.container === container && !busy && !isReplaced) return;
     if (earlier.container === container) await sandbox.kill(earlier.id);
-    this.forget(messageId);
+    this.#forget(messageId);
   }
 
   /** Starts the process. A new one gets the transcript first; one that was started before is left as it is. */
@@ -173,7 +182,7 @@ export class ClaudeCodeProcess {
         if (over.signal.aborted) return;
         commit(() => {
           store.process.saveOutputOffset(end);
-          store.process.saveEnding({ stopReason: "interrupted" });
+          store.process.saveEnding(REPLACED);
         });
         return;
       }
