@@ -1,11 +1,8 @@
 import { accountOf } from "../account/address";
 import type { AccountRpc } from "../account/rpc";
-import { jitteredBackoffMs } from "../shared/backoff";
 import { errorText, log } from "../shared/log";
 import type { SessionContext } from "./context";
-
-const BASE_RETRY_MS = 1_000;
-const MAX_RETRY_MS = 300_000;
+import { retryAt } from "./outbox";
 
 /** Has the account of the session's owner record what others did to the session. */
 export class AuditOutbox {
@@ -55,8 +52,8 @@ export class AuditOutbox {
       } catch (error) {
         log("audit.behind", { session: this.#context.id, error: errorText(error) });
         const attempts = pending.attempts + 1;
-        const ms = jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, Math.random());
-        store.audits = { ...(store.audits ?? pending), attempts, nextAt: Date.now() + ms };
+        const nextAt = retryAt(Date.now(), attempts, Math.random());
+        store.audits = { ...(store.audits ?? pending), attempts, nextAt };
         this.#reschedule();
         return;
       }

@@ -1,13 +1,13 @@
 import { accountOf } from "../account/address";
 import type { AccountRpc } from "../account/rpc";
 import type { SessionEvent } from "../events/event";
-import { jitteredBackoffMs } from "../shared/backoff";
 import { errorText, log } from "../shared/log";
 import { dollars } from "../shared/money";
 import { settledWithin } from "../shared/timeout";
 import type { OutgoingEvent, WebhookFilter, WebhookRpc } from "../webhooks/rpc";
 import { wants } from "../webhooks/rules";
 import type { SessionContext } from "./context";
+import { retryAt } from "./outbox";
 import { type LoggedEvent, parseLogged } from "./storage/event-log";
 import type { PendingWebhook, SessionStore } from "./storage/store";
 import { toSessionRow } from "./transactions/session-row";
@@ -22,10 +22,8 @@ const PAGE_CHARACTERS = 1 << 20;
 const MAX_BODY_CHARACTERS = 256 * 1024;
 /** Timeout of a call of an endpoint's object, in ms. */
 const TIMEOUT_MS = 10_000;
-/** Tries, with pauses up to `MAX_RETRY_MS`, after which a session is erased although a webhook did not take its last events. */
+/** Tries, with pauses up to five minutes, after which a session is erased although a webhook did not take its last events. */
 const MAX_LAST_TRIES = 15;
-const BASE_RETRY_MS = 1_000;
-const MAX_RETRY_MS = 300_000;
 
 /**
  * Sends the session's events to the webhooks of its owner that want them. The event log is the outbox: of each endpoint, it
@@ -117,8 +115,7 @@ export class WebhookOutbox {
     if (!endpoint) return;
     const attempts = endpoint.attempts + 1;
     log("webhooks.behind", { session: this.#context.id, attempts, error: errorText(error) });
-    const ms = jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, Math.random());
-    save(store, endpoint, { attempts, retryAt: Date.now() + ms });
+    save(store, endpoint, { attempts, retryAt: retryAt(Date.now(), attempts, Math.random()) });
   }
 
   /** Sends an endpoint all events that it was not sent. Rejects if its object can't be reached. */
