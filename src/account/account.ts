@@ -137,12 +137,12 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async automations(): Promise<string[]> {
-    return this.ctx.storage.kv.get<string[]>("automations") ?? [];
+    return this.#automations();
   }
 
   async addAutomation(id: string, owner: string, by: Actor): Promise<Result<null>> {
     return this.#changeBy(by, (_, note) => {
-      const ids = this.ctx.storage.kv.get<string[]>("automations") ?? [];
+      const ids = this.#automations();
       if (ids.includes(id)) return ok(null);
       if (ids.length >= MAX_AUTOMATIONS) {
         const message = `There are ${MAX_AUTOMATIONS} automations. Delete one first.`;
@@ -156,7 +156,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
 
   async removeAutomation(id: string, owner: string, by: Actor): Promise<void> {
     await this.#changeBy(by, (_, note) => {
-      const ids = this.ctx.storage.kv.get<string[]>("automations") ?? [];
+      const ids = this.#automations();
       if (!ids.includes(id)) return;
       note("automation.deleted", owner, id);
       const rest = ids.filter((one) => one !== id);
@@ -324,6 +324,10 @@ export class Account extends DurableObject<Env> implements AccountRpc {
 
   #webhooks(): WebhookList {
     return this.ctx.storage.kv.get<WebhookList>("webhooks") ?? NO_WEBHOOKS;
+  }
+
+  #automations(): string[] {
+    return this.ctx.storage.kv.get<string[]>("automations") ?? [];
   }
 
   #readLimits(): OwnerLimits {

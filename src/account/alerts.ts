@@ -1,5 +1,5 @@
 import type { OwnerEvent } from "../events/event";
-import { jitteredBackoffMs } from "../shared/backoff";
+import { retryAt } from "../shared/backoff";
 import { randomHex } from "../shared/bytes";
 import { dayOf, monthAround } from "../shared/days";
 import { errorText, log } from "../shared/log";
@@ -11,8 +11,6 @@ import type { MemberTable } from "./members";
 import type { AccountReply } from "./rpc";
 import { dueWarnings, type Used, type WarnedLimits } from "./warnings";
 
-const BASE_RETRY_MS = 1_000;
-const MAX_RETRY_MS = 300_000;
 /** Timeout of a call of an endpoint's object, in ms. */
 const TIMEOUT_MS = 10_000;
 /** Alerts that wait for webhooks, at most: the oldest are dropped. There are three for each limit and day or month. */
@@ -31,8 +29,6 @@ export class Alerts {
   readonly #env: Env;
   readonly #reschedule: () => Promise<void>;
   #sending: Promise<void> | null = null;
-  /** Whether anything waits. Read once, since every report asks. */
-  #waits: boolean | undefined;
 
   constructor(ctx: DurableObjectState, env: Env, reschedule: () => Promise<void>) {
     this.#ctx = ctx;
@@ -64,7 +60,6 @@ export class Alerts {
     const waiting = kv.get<Waiting>("alerts")?.events ?? [];
     const all = [...waiting, ...outgoing].slice(-MAX_WAITING);
     kv.put("alerts", { events: all, attempts: 0, nextAt: now });
-    this.#waits = true;
     return events;
   }
 
@@ -89,8 +84,6 @@ export class Alerts {
 
   /** Returns when alerts are to be sent, in ms since 1970; null if none wait. */
   nextAt(): number | null {
-    this.#waits ??= this.#ctx.storage.kv.get("alerts") !== undefined;
-    if (!this.#waits) return null;
     return this.#ctx.storage.kv.get<Waiting>("alerts")?.nextAt ?? null;
   }
 
@@ -121,9 +114,8 @@ export class Alerts {
       } catch (error) {
         log("alerts.behind", { error: errorText(error) });
         const attempts = waiting.attempts + 1;
-        const ms = jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, Math.random());
-        const now = kv.get<Waiting>("alerts") ?? waiting;
-        kv.put("alerts", { ...now, attempts, nextAt: Date.now() + ms });
+        const nextAt = retryAt(Date.now(), attempts, Math.random());
+        kv.put("alerts", { ...(kv.get<Waiting>("alerts") ?? waiting), attempts, nextAt });
         await this.#reschedule();
         return;
       }
@@ -132,7 +124,6 @@ export class Alerts {
       );
       if (rest.length > 0) kv.put("alerts", { events: rest, attempts: 0, nextAt: Date.now() });
       else kv.delete("alerts");
-      this.#waits = rest.length > 0;
     }
   }
 }

@@ -161,10 +161,11 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
 
   /** Starts what is due, and asks how the runs are. Never rejects. */
   override async alarm(): Promise<void> {
-    if (!this.#read()) return;
+    const stored = this.#read();
+    if (!stored) return;
     try {
-      const stored = this.#read();
-      if (stored && isDue(stored, Date.now())) await this.#isFull(stored);
+      // Runs that have ended since they were last looked at make room.
+      if (isDue(stored, Date.now())) await this.#isFull(stored);
       this.#change((now) => this.#beginDue(now));
       const now = Date.now();
       const open = this.#runs.open().filter(({ nextAt }) => nextAt !== null && nextAt <= now);
@@ -239,7 +240,7 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
     const stored = this.#read();
     const run = this.#runs.get(runId);
     if (!stored || run?.status !== "starting" || !run.sessionId || !run.messageId) return;
-    this.#change((now) => this.#runs.save(run, { ...run, nextAt: now + START_MS }));
+    this.#change((now) => this.#runs.save({ ...run, nextAt: now + START_MS }));
     await this.#planAlarm();
     const caller = { owner: stored.owner, admin: false };
     const session = this.#session(run.sessionId);
@@ -259,7 +260,7 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
     }
     this.#change((now) => {
       const { status } = sent.value;
-      this.#runs.save(run, { ...run, status, looks: 0, nextAt: now + lookPauseMs(0) });
+      this.#runs.save({ ...run, status, looks: 0, nextAt: now + lookPauseMs(0) });
     });
     await this.#planAlarm();
   }
@@ -287,7 +288,7 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
     const { code, message } = failure;
     this.#change((now) => {
       const ended = { endedAt: now, nextAt: null, reason: code };
-      this.#runs.save(run, { ...run, status: "refused", ...ended });
+      this.#runs.save({ ...run, status: "refused", ...ended });
       const stored = this.#read();
       if (!stored || !PAUSES.has(code)) return;
       log("automation.paused", { automation: stored.id, reason: code });
@@ -303,8 +304,8 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
       const looks = run.looks + 1;
       if (run.status === "starting" && now - run.startedAt > MAX_STARTING_MS) {
         const ended = { status: "refused", reason: "unavailable", endedAt: now } as const;
-        this.#runs.save(run, { ...run, ...ended, nextAt: null });
-      } else this.#runs.save(run, { ...run, looks, nextAt: now + lookPauseMs(looks) });
+        this.#runs.save({ ...run, ...ended, nextAt: null });
+      } else this.#runs.save({ ...run, looks, nextAt: now + lookPauseMs(looks) });
     });
   }
 
@@ -318,12 +319,12 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
       if (!this.#read()) return;
       this.#change((now) => {
         if (!asked.ok) {
-          this.#runs.save(run, { ...run, status: "gone", endedAt: now, nextAt: null });
+          this.#runs.save({ ...run, status: "gone", endedAt: now, nextAt: null });
           return;
         }
         const { status, endedAt, costNanos } = asked.value;
         const nextAt = endedAt === null ? now + lookPauseMs(looks) : null;
-        this.#runs.save(run, { ...run, status, endedAt, costNanos, looks, nextAt });
+        this.#runs.save({ ...run, status, endedAt, costNanos, looks, nextAt });
       });
     } catch (error) {
       log("automation.failed", { automation: stored.id, error: errorText(error) });

@@ -78,14 +78,13 @@ export class RunTable {
   }
 
   /** Records how a run is. `nextAt` is when it is looked at again; null if it has ended. */
-  save({ id }: Pick<StoredRun, "id">, changes: Omit<Changes, "id">): void {
+  save(run: StoredRun): void {
     // Its message has the input by then.
-    const input = changes.status === "starting" ? "input" : "NULL";
+    const input = run.status === "starting" ? "input" : "NULL";
     this.#sql.exec(
       `UPDATE runs SET status = ?, reason = ?, ended_at = ?, cost_nanos = ?, looks = ?, next_at = ?,
          input = ${input} WHERE id = ?`,
-      ...[changes.status, changes.reason, changes.endedAt, changes.costNanos, changes.looks],
-      ...[changes.nextAt, id],
+      ...[run.status, run.reason, run.endedAt, run.costNanos, run.looks, run.nextAt, run.id],
     );
   }
 
@@ -101,8 +100,6 @@ export class RunTable {
     this.#sql.exec("DELETE FROM runs WHERE started_at < ? AND next_at IS NULL", before);
   }
 }
-
-type Changes = Pick<StoredRun, "status" | "reason" | "endedAt" | "costNanos" | "looks" | "nextAt">;
 
 /** Returns a run with the fields that clients see. */
 export const shown = ({ input: _, looks: __, nextAt: ___, ...run }: StoredRun): AutomationRun =>

@@ -1,8 +1,8 @@
 import { accountOf } from "../account/address";
 import type { AccountRpc } from "../account/rpc";
+import { retryAt } from "../shared/backoff";
 import { errorText, log } from "../shared/log";
 import type { SessionContext } from "./context";
-import { retryAt } from "./outbox";
 
 /** Has the account of the session's owner record what others did to the session. */
 export class AuditOutbox {

@@ -2,8 +2,9 @@ import { runInDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { SessionRow } from "../db/schema";
+import { retryAt } from "../shared/backoff";
 import { createSession, objectOf } from "../testing/sessions";
-import { Outbox, retryAt } from "./outbox";
+import { Outbox } from "./outbox";
 import { SessionStore } from "./storage/store";
 import { change } from "./transactions/state";
 

@@ -1,5 +1,5 @@
 import type { SessionRow } from "../db/schema";
-import { jitteredBackoffMs } from "../shared/backoff";
+import { retryAt } from "../shared/backoff";
 import { errorText, log } from "../shared/log";
 import { settledWithin } from "../shared/timeout";
 import type { SessionStore } from "./storage/store";
@@ -13,13 +13,6 @@ const GATHER_STATUS_MS = 200;
 const GATHER_BUSY_MS = 2_000;
 /** Timeout of a write, in ms. If the write still arrives later, its version prevents it from replacing a newer row. */
 const WRITE_TIMEOUT_MS = 10_000;
-const BASE_RETRY_MS = 1_000;
-const MAX_RETRY_MS = 300_000;
-
-/** Returns the time of the next attempt after a number of failures. Half of the delay is jitter. */
-export function retryAt(now: number, attempts: number, random: number): number {
-  return now + jitteredBackoffMs(attempts, BASE_RETRY_MS, MAX_RETRY_MS, random);
-}
 
 /** The functions that the outbox calls. */
 export interface OutboxDeps {

@@ -1,13 +1,13 @@
 import { accountOf } from "../account/address";
 import type { AccountRpc } from "../account/rpc";
 import type { SessionEvent } from "../events/event";
+import { retryAt } from "../shared/backoff";
 import { errorText, log } from "../shared/log";
 import { dollars } from "../shared/money";
 import { settledWithin } from "../shared/timeout";
 import type { OutgoingEvent, WebhookFilter, WebhookRpc } from "../webhooks/rpc";
 import { wants } from "../webhooks/rules";
 import type { SessionContext } from "./context";
-import { retryAt } from "./outbox";
 import { type LoggedEvent, parseLogged } from "./storage/event-log";
 import type { PendingWebhook, SessionStore } from "./storage/store";
 import { toSessionRow } from "./transactions/session-row";

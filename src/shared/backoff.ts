@@ -16,6 +16,14 @@ export function jitteredBackoffMs(
   return Math.round(ms / 2 + (ms / 2) * random);
 }
 
+const BASE_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 300_000;
+
+/** Returns when something is sent again that could not be delivered, after a number of failures. Half of the delay is jitter. */
+export function retryAt(now: number, failures: number, random: number): number {
+  return now + jitteredBackoffMs(failures, BASE_RETRY_MS, MAX_RETRY_MS, random);
+}
+
 /** Waits `ms` milliseconds; returns early if the signal aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -4,7 +4,7 @@
 import { quote } from "../../shared/quote";
 import { MAX_OUTPUT_TOKENS } from "../model/reply-bounds";
 import { permittedRules } from "../permissions/permissions";
-import { parseRule, RULE_LISTS, type Rule, type Rules } from "../permissions/rules";
+import { parseRule, RULE_LISTS, type Rule, type Rules, rulesOfAgent } from "../permissions/rules";
 import { DEFAULT_PROMPT } from "../prompt";
 import { TOOLS } from "../tools";
 
@@ -215,23 +215,16 @@ function ruleText({ tool, pattern }: Rule): string {
   return `${tool}(${ofPaths ? pattern.replace(/^\/+/, "//") : pattern})`;
 }
 
-function agentsJson({ allowedTools, askTools, disallowedTools, customAgents }: ProgramSetup) {
+function agentsJson(setup: ProgramSetup) {
   return Object.fromEntries(
-    Object.entries(customAgents).map(([name, agent]) => {
-      // A session's disallowed tools are disallowed for all. Agents do not start agents.
-      const forbidden = [...(disallowedTools ?? []), ...(agent.disallowedTools ?? []), "Task"];
-      const rules = {
-        allowedTools: agent.allowedTools ?? allowedTools,
-        askTools: [...(askTools ?? []), ...(agent.askTools ?? [])],
-        disallowedTools: forbidden,
-      };
+    Object.entries(setup.customAgents).map(([name, agent]) => {
       const { description, systemPrompt, model, maxTurns, effort } = agent;
       return [
         name,
         {
           description,
           prompt: systemPrompt ?? DEFAULT_PROMPT,
-          tools: programTools(rules, false),
+          tools: programTools(rulesOfAgent(setup, agent), false),
           model,
           ...(maxTurns !== undefined && { maxTurns }),
           ...(effort && { effort }),

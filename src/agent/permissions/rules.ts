@@ -15,6 +15,19 @@ export interface Rules {
   disallowedTools?: readonly string[] | undefined;
 }
 
+/**
+ * Returns the rules of an agent of a session. What the session disallows or asks for is so for all agents. Others than the
+ * main one start no agents.
+ */
+export const rulesOfAgent = (session: Rules, own: Rules): Rules => ({
+  allowedTools: own.allowedTools ?? session.allowedTools,
+  askTools:
+    session.askTools || own.askTools
+      ? [...(session.askTools ?? []), ...(own.askTools ?? [])]
+      : undefined,
+  disallowedTools: [...(session.disallowedTools ?? []), ...(own.disallowedTools ?? []), "Task"],
+});
+
 /** The names of the lists of rules. */
 export const RULE_LISTS = ["allowedTools", "askTools", "disallowedTools"] as const;
 

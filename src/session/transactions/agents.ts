@@ -1,6 +1,6 @@
 import { textOf } from "../../agent/messages";
 import { mayCall, type Permission } from "../../agent/permissions/permissions";
-import type { Rules } from "../../agent/permissions/rules";
+import { type Rules, rulesOfAgent } from "../../agent/permissions/rules";
 import type { ToolResult } from "../../agent/tool";
 import { failed } from "../../agent/tools/result";
 import { decidesOnCommands } from "../../sandbox/providers";
@@ -23,7 +23,7 @@ const MAX_AGENTS = 64;
 /** Returns an agent's configuration. Its type's fields take precedence over the session's. */
 export function setupOf(store: SessionStore, agent: string): CustomAgent & { rules: Rules } {
   const { config } = store.identity;
-  const { model, thinking, effort, allowedTools, askTools, disallowedTools } = config;
+  const { model, thinking, effort } = config;
   // The session's `maxTurns` limits a message over all its agents, so it is not part of an agent's configuration.
   if (agent === MAIN) {
     return { model, thinking, effort, systemPrompt: config.systemPrompt, rules: config };
@@ -34,14 +34,7 @@ export function setupOf(store: SessionStore, agent: string): CustomAgent & { rul
     thinking,
     effort,
     ...own,
-    rules: {
-      allowedTools: own.allowedTools ?? allowedTools,
-      // Tools that the session disallows or asks for are so for all agents. Others than the main one start no agents.
-      ...((askTools || own.askTools) && {
-        askTools: [...(askTools ?? []), ...(own.askTools ?? [])],
-      }),
-      disallowedTools: [...(disallowedTools ?? []), ...(own.disallowedTools ?? []), "Task"],
-    },
+    rules: rulesOfAgent(config, own),
   };
 }
 

@@ -161,12 +161,14 @@ export function withDecision(
   const approval = approvals.ofCall(callId);
   const text = approval && wordsOfDecision(approval);
   if (!text) return { content, ...result };
-  const both =
-    typeof content === "string"
-      ? `${text}\n${content}`
-      : [{ type: "text" as const, text }, ...content];
-  return { content: both, ...result };
+  return { content: withText(text, content), ...result };
 }
+
+/** Returns the content of a result with a text before it. */
+export const withText = <B>(text: string, content: string | readonly B[]) =>
+  typeof content === "string"
+    ? `${text}\n${content}`
+    : [{ type: "text" as const, text }, ...content];
 
 /** Returns what the model has to know of the decision about an allowed call; empty if there is nothing. */
 export const wordsOfDecision = ({

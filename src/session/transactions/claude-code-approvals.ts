@@ -10,6 +10,7 @@ import {
   rememberedDecision,
   requestApproval,
   sameness,
+  withText,
   wordsOfDecision,
 } from "./approvals";
 import type { MessageChange } from "./claude-code";
@@ -132,8 +133,6 @@ function withWords(block: unknown, words: Map<string, string>): unknown {
   const text = words.get(String(block.tool_use_id));
   if (text === undefined || !("content" in block)) return block;
   const { content } = block;
-  if (typeof content === "string") return { ...block, content: `${text}\n${content}` };
-  return Array.isArray(content)
-    ? { ...block, content: [{ type: "text", text }, ...content] }
-    : block;
+  const isContent = typeof content === "string" || Array.isArray(content);
+  return isContent ? { ...block, content: withText(text, content) } : block;
 }
