@@ -3,7 +3,7 @@ import { encodeCursor } from "../db/cursor";
 import { indexOf } from "../session/deployment";
 import { callSession } from "./call";
 import { type AppEnv, actorOf } from "./context";
-import { ApiError, notFound } from "./errors";
+import { ignoreMissing, notFound } from "./errors";
 import { isApprovalId } from "./ids";
 import { fromIndex, ownerSeenBy } from "./lists";
 import { readBody, readQuery } from "./parse";
@@ -46,16 +46,11 @@ export const approvals = new Hono<AppEnv>().get("/", async (c) => {
       callSession(c, (s, caller) => s.approvals(caller, page), { id }).catch(ignoreMissing),
     ),
   );
-  const rows = pages.flatMap(({ approvals }) => approvals);
+  // The index may still have a session that is deleted.
+  const rows = pages.flatMap((one) => one?.approvals ?? []);
   const last = found.length > limit ? sessions.at(-1) : undefined;
   return c.json({
     approvals: rows.toSorted((a, b) => a.requestedAt - b.requestedAt).map(approvalView),
     nextCursor: last ? encodeCursor([last.owner, last.id]) : null,
   });
 });
-
-/** The index may still have a session that is deleted. */
-function ignoreMissing(error: unknown) {
-  if (error instanceof ApiError && error.type === "not_found_error") return { approvals: [] };
-  throw error;
-}

@@ -6,11 +6,11 @@ import type { SessionConfig } from "../session/rpc";
 import { capTools } from "../session/tool-cap";
 import { checkConfig } from "../session/validate-config";
 import type { Settings } from "../settings";
-import { callAccount, callAutomation, removeAutomation, unwrap } from "./call";
+import { callAccount, callAutomation, ownIdOf, removeAutomation, unwrap } from "./call";
 import { type AppContext, type AppEnv, actorOf } from "./context";
-import { ApiError, invalid, notFound } from "./errors";
+import { ApiError, ignoreMissing, invalid } from "./errors";
 import {
-  accountOfAutomationId,
+  accountOfId,
   isAutomationId,
   newAutomationId,
   newFireToken,
@@ -26,6 +26,7 @@ import {
   NoFields,
   PatchAutomation,
   sessionSpec,
+  withoutAbsent,
 } from "./schemas";
 import { automationRunView, automationView } from "./views";
 
@@ -46,7 +47,7 @@ export const automations = (settings: Settings) =>
       requireFitting(prompt);
       const spec = specOf(c, session, settings);
       const id = await newAutomationId(owner, idempotencyKey(c));
-      const account = accountOfAutomationId(id);
+      const account = accountOfId(id);
       // Listed first, so that none runs that nobody can find. One that was listed and not created can be created again.
       unwrap(
         await callAccount(c.env, account, (object) => object.addAutomation(id, owner, actorOf(c))),
@@ -86,12 +87,10 @@ export const automations = (settings: Settings) =>
       if (fields.prompt !== undefined) requireFitting(fields.prompt);
       if (!session) await requireTools(c, id);
       const spec = session && specOf(c, session, settings);
-      const patch: AutomationPatch = Object.fromEntries(
-        Object.entries({
-          ...fields,
-          ...(spec && { session: shownSession(session, spec), spec }),
-        }).filter(([, value]) => value !== undefined),
-      );
+      const patch: AutomationPatch = withoutAbsent({
+        ...fields,
+        ...(spec && { session: shownSession(session, spec), spec }),
+      });
       const automation = await callAutomation(c.env, id, (object) => object.update(patch));
       return c.json(automationView(automation, fireUrl(c, id)));
     })
@@ -99,7 +98,7 @@ export const automations = (settings: Settings) =>
     .delete("/:automationId", async (c) => {
       const id = await automationIdOf(c);
       await removeAutomation(c.env, id);
-      await callAccount(c.env, accountOfAutomationId(id), (object) =>
+      await callAccount(c.env, accountOfId(id), (object) =>
         object.removeAutomation(id, c.var.caller.owner, actorOf(c)),
       );
       return c.body(null, 204);
@@ -190,18 +189,4 @@ async function aToken(id: string): Promise<{ token: string; fireHash: string }> 
 const fireUrl = (c: AppContext, id: string): string =>
   new URL(`/api/automations/${id}/fire`, c.req.url).href;
 
-/** Returns the id of the automation in the path. Throws "not found" for those of other owners. */
-async function automationIdOf(c: AppContext): Promise<string> {
-  const id = c.req.param("automationId");
-  if (id === undefined || !isAutomationId(id)) throw notFound("automation");
-  if (accountOfAutomationId(id) !== (await accountOf(c.var.caller.owner))) {
-    throw notFound("automation");
-  }
-  return id;
-}
-
-/** An automation may have been deleted since the account was asked. */
-function ignoreMissing(error: unknown): null {
-  if (error instanceof ApiError && error.type === "not_found_error") return null;
-  throw error;
-}
+const automationIdOf = (c: AppContext): Promise<string> => ownIdOf(c, "automation", isAutomationId);

@@ -1,3 +1,4 @@
+import { accountOf } from "../account/address";
 import type { AccountRpc } from "../account/rpc";
 import type { AutomationRpc } from "../automations/rpc";
 import type { SessionRpc } from "../session/rpc";
@@ -6,6 +7,7 @@ import { isSessionId } from "../shared/session-id";
 import type { WebhookRpc } from "../webhooks/rpc";
 import type { AppContext } from "./context";
 import { notFound, refusal, unavailable } from "./errors";
+import { accountOfId } from "./ids";
 
 /** Delay before each further attempt, in ms. */
 const RETRY_AFTER_MS = [100, 500];
@@ -99,6 +101,21 @@ async function reach<T>(
       await scheduler.wait(delayMs);
     }
   }
+}
+
+/**
+ * Returns the id in the path of a thing that an account has. Throws "not found" for those of other owners, without a call of
+ * any object.
+ */
+export async function ownIdOf(
+  c: AppContext,
+  what: "webhook" | "automation",
+  isId: (text: string) => boolean,
+): Promise<string> {
+  const id = c.req.param(`${what}Id`);
+  if (id === undefined || !isId(id)) throw notFound(what);
+  if (accountOfId(id) !== (await accountOf(c.var.caller.owner))) throw notFound(what);
+  return id;
 }
 
 /**

@@ -82,6 +82,12 @@ export function invalid(all: Issue[], others: Record<string, string> = {}): ApiE
 export const notFound = (what: string): ApiError =>
   new ApiError("not_found_error", `There is no such ${what}.`);
 
+/** Returns null for the error of something that does not exist; throws any other. For what may be deleted meanwhile. */
+export function ignoreMissing(error: unknown): null {
+  if (error instanceof ApiError && error.type === "not_found_error") return null;
+  throw error;
+}
+
 /** Returns the error of a caller who is not known, with what it is asked for. */
 export const unauthenticated = (message: string, challenge = 'Bearer realm="rigger"'): ApiError =>
   new ApiError("authentication_error", message, { headers: { "WWW-Authenticate": challenge } });

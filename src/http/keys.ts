@@ -7,7 +7,7 @@ import { knownKeys } from "./auth";
 import { callAccount, unwrap } from "./call";
 import { type AppContext, type AppEnv, actorOf } from "./context";
 import { ApiError, invalid, notFound } from "./errors";
-import { accountOfKeyId, isKeyId, newKeyId, newSecret, sha256Hex } from "./ids";
+import { accountOfId, isKeyId, newKeyId, newSecret, sha256Hex } from "./ids";
 import { requireOwner } from "./lists";
 import { idempotencyKey, readBody, readQuery } from "./parse";
 import { ListKeys } from "./queries";
@@ -31,9 +31,9 @@ export const keys = new Hono<AppEnv>()
     if (problem !== null) throw new ApiError("permission_error", problem);
 
     const id = await newKeyId(owner, idempotencyKey(c));
-    const { secret, hash } = await aSecret(accountOfKeyId(id));
+    const { secret, hash } = await aSecret(accountOfId(id));
     const spec = { id, owner, name, hash, ...powers };
-    const key = await callAccount(c.env, accountOfKeyId(id), (account) =>
+    const key = await callAccount(c.env, accountOfId(id), (account) =>
       account.createKey(spec, actorOf(c)),
     );
     return c.json({ ...keyView(unwrap(key)), key: secret }, 201);
@@ -83,7 +83,7 @@ export const me = new Hono<AppEnv>().get("/", (c) => {
 async function keyOf(c: AppContext): Promise<{ id: string; account: string }> {
   const id = c.req.param("keyId");
   if (id === undefined || !isKeyId(id)) throw notFound("key");
-  const account = accountOfKeyId(id);
+  const account = accountOfId(id);
   const isOwn = account === (await accountOf(c.var.caller.owner));
   if (!isOwn && !c.var.caller.admin) throw notFound("key");
   return { id, account };

@@ -4,8 +4,8 @@ import { ApiError } from "./errors";
 import { parse } from "./parse";
 import {
   CreateSession,
-  Interrupt,
   messageRequest,
+  NoFields,
   PatchSession,
   SendMessage,
   sessionPatch,
@@ -263,8 +263,8 @@ describe("a request that may have no body", () => {
   });
 
   it("is an interrupt, which has no fields", () => {
-    expect(parse(Interrupt, undefined)).toEqual({});
-    expect(issuesOf(() => parse(Interrupt, { reason: "x" }))[0]).toMatch(/^reason: /);
+    expect(parse(NoFields, undefined)).toEqual({});
+    expect(issuesOf(() => parse(NoFields, { reason: "x" }))[0]).toMatch(/^reason: /);
   });
 });
 

@@ -37,6 +37,16 @@ const withoutNulls = <T extends object>(fields: T) =>
     [K in keyof T]: Exclude<T[K], null>;
   };
 
+/** For a patch, which has to change something. */
+const changesSomething = [
+  (patch: object) => Object.keys(patch).length > 0,
+  {
+    error: "The patch changes nothing.",
+    // An unknown key is already an issue.
+    when: ({ issues }: { issues: readonly unknown[] }) => issues.length === 0,
+  },
+] as const;
+
 const CustomAgent = z
   .strictObject({
     description: z.string().nullish(),
@@ -150,11 +160,7 @@ export const CreateSession = z.strictObject({
 /** `PATCH /api/sessions/:id` */
 export const PatchSession = z
   .strictObject({ ...limits, onLimit, ...metadata })
-  .refine((patch) => Object.keys(patch).length > 0, {
-    error: "The patch changes nothing.",
-    // An unknown key is already an issue.
-    when: ({ issues }) => issues.length === 0,
-  });
+  .refine(...changesSomething);
 
 /** `POST /api/sessions/:id/message` */
 export const SendMessage = z
@@ -178,13 +184,11 @@ const timing = {
   everyMs: durationMs.min(1_000).nullish(),
 };
 
+type Timing = z.output<z.ZodObject<typeof timing>>;
+
 /** Returns when something runs by cron, in a time zone, or at an interval; undefined if neither is given. */
 function whenOf(
-  {
-    cron,
-    timeZone,
-    everyMs,
-  }: { cron?: Text; timeZone?: Text; everyMs?: number | null | undefined },
+  { cron, timeZone, everyMs }: Timing,
   context: z.RefinementCtx,
 ): { cron: string; timeZone: string } | { everyMs: number } | undefined {
   const refuse = (path: string, message: string) => {
@@ -201,8 +205,6 @@ function whenOf(
   return typeof everyMs === "number" ? { everyMs } : undefined;
 }
 
-type Text = string | null | undefined;
-
 /** `POST /api/sessions/:id/schedules`: by cron, in a time zone, or at an interval. */
 export const CreateSchedule = z
   .strictObject({ ...timing, prompt: Prompt })
@@ -215,6 +217,8 @@ export const CreateSchedule = z
     return z.NEVER;
   });
 
+const automationTiming = { ...timing, everyMs: durationMs.min(60_000).nullish() };
+
 const automation = {
   name,
   session: CreateSession,
@@ -224,7 +228,7 @@ const automation = {
 };
 
 /** Returns when an automation runs; null if it does not run by itself. */
-const automationWhen = (times: Parameters<typeof whenOf>[0], context: z.RefinementCtx) => {
+const automationWhen = (times: Timing, context: z.RefinementCtx) => {
   const when = whenOf(times, context);
   if (!when) return null;
   if ("everyMs" in when) return { kind: "every" as const, from: Date.now(), ...when };
@@ -237,8 +241,7 @@ export const CreateAutomation = z
     ...automation,
     maxConcurrentRuns: automation.maxConcurrentRuns.default(5),
     enabled: automation.enabled.default(true),
-    ...timing,
-    everyMs: durationMs.min(60_000).nullish(),
+    ...automationTiming,
   })
   .transform(({ cron, timeZone, everyMs, ...fields }, context) => ({
     ...fields,
@@ -247,19 +250,10 @@ export const CreateAutomation = z
 
 /** `PATCH /api/automations/:automationId`. What is said of the time replaces all of it; null is none. */
 export const PatchAutomation = z
-  .strictObject({
-    name: automation.name.optional(),
-    session: automation.session.optional(),
-    prompt: automation.prompt.optional(),
-    maxConcurrentRuns: automation.maxConcurrentRuns.optional(),
-    enabled: automation.enabled.optional(),
-    ...timing,
-    everyMs: durationMs.min(60_000).nullish(),
-  })
-  .refine((patch) => Object.keys(patch).length > 0, {
-    error: "The patch changes nothing.",
-    when: ({ issues }) => issues.length === 0,
-  })
+  .strictObject(automation)
+  .partial()
+  .extend(automationTiming)
+  .refine(...changesSomething)
   .transform(({ cron, timeZone, everyMs, ...fields }, context) => {
     const isTimed = [cron, timeZone, everyMs].some((given) => given !== undefined);
     if (!isTimed) return { ...fields, when: undefined };
@@ -284,9 +278,6 @@ export const Terminate = z
     discardWorkspace,
   }));
 
-/** `POST /api/sessions/:id/interrupt`. It has no fields; the body may be empty. */
-export const Interrupt = z.strictObject({}).prefault({});
-
 /** `POST /api/sessions/:id/approvals/:approvalId` */
 export const ResolveApproval = z
   .strictObject({
@@ -305,9 +296,6 @@ export const ResolveApproval = z
     ...(input && { input }),
     remember: remember === "session",
   }));
-
-/** `POST /api/sessions/:id/snapshots`. It has no fields; the body may be empty. */
-export const TakeSnapshot = z.strictObject({}).prefault({});
 
 const filters = z
   .array(
@@ -338,17 +326,14 @@ export const PatchWebhook = z
     description: z.string().max(1_000).nullish(),
     enabled: z.boolean().optional(),
   })
-  .refine((patch) => Object.keys(patch).length > 0, {
-    error: "The patch changes nothing.",
-    when: ({ issues }) => issues.length === 0,
-  });
+  .refine(...changesSomething);
 
 /** `POST /api/webhooks/:webhookId/rotate-secret`; the body may be empty. */
 export const RotateWebhookSecret = z
   .strictObject({ graceMs: z.int().min(0).max(MAX_GRACE_MS).default(MAX_GRACE_MS) })
   .prefault({});
 
-/** `POST /api/webhooks/:webhookId/test` and `…/redeliver`. They have no fields; the body may be empty. */
+/** The body of requests without fields; it may be empty. */
 export const NoFields = z.strictObject({}).prefault({});
 
 /** `POST /api/keys` */
@@ -436,15 +421,14 @@ export function sessionSpec(
 /** Returns the argument of the object's RPC method for a patch. */
 export function sessionPatch(request: z.output<typeof PatchSession>): SessionPatch {
   const { maxBudgetUsd, onLimit, tags, description, userId, ...rest } = request;
-  const given = Object.entries({
+  return withoutAbsent({
     ...rest,
     onLimit: onLimit === null ? "terminate" : onLimit,
     maxBudgetNanos: maxBudgetUsd === undefined ? undefined : nanos(maxBudgetUsd),
     tags: tags === null ? [] : tags,
     description,
     userId,
-  }).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given);
+  });
 }
 
 /** Returns limits as the account has them, without those that are absent. */
@@ -467,7 +451,8 @@ export function givenLimits({
   });
 }
 
-const withoutAbsent = <T extends object>(fields: T) =>
+/** Returns an object without the fields that are undefined. */
+export const withoutAbsent = <T extends object>(fields: T) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
 /** Returns the argument of the object's RPC method for a message. */

@@ -14,7 +14,7 @@ import { byteLength, idempotencyKey, readBody, readQuery } from "./parse";
 import { ListSessions, StatsSummary } from "./queries";
 import {
   CreateSession,
-  Interrupt,
+  NoFields,
   PatchSession,
   sessionPatch,
   sessionSpec,
@@ -91,7 +91,7 @@ export const sessions = (settings: Settings) =>
     })
 
     .post("/:id/interrupt", async (c) => {
-      await readBody(c, Interrupt);
+      await readBody(c, NoFields);
       // A repeat could stop the next message instead of the intended one.
       const once = { attempts: 1 } as const;
       const row = await callSession(c, (s, caller) => s.interrupt(caller), once);

@@ -6,14 +6,20 @@ import { refuseReusedKey } from "../shared/result";
 import { isSessionId } from "../shared/session-id";
 import { addressProblem } from "../webhooks/address";
 import type { Webhook, WebhookFilter } from "../webhooks/rpc";
-import { callAccount, callSession, callWebhook, removeWebhook, unwrap } from "./call";
+import { callAccount, callSession, callWebhook, ownIdOf, removeWebhook, unwrap } from "./call";
 import { type AppContext, type AppEnv, actorOf } from "./context";
-import { ApiError, invalid, notFound, refusal } from "./errors";
-import { accountOfWebhookId, isWebhookId, newWebhookId, newWebhookSecret } from "./ids";
+import { ignoreMissing, invalid, notFound, refusal } from "./errors";
+import { accountOfId, isWebhookId, newWebhookId, newWebhookSecret } from "./ids";
 import { fromIndex } from "./lists";
 import { idempotencyKey, readBody, readQuery } from "./parse";
 import { ListDeliveries } from "./queries";
-import { CreateWebhook, NoFields, PatchWebhook, RotateWebhookSecret } from "./schemas";
+import {
+  CreateWebhook,
+  NoFields,
+  PatchWebhook,
+  RotateWebhookSecret,
+  withoutAbsent,
+} from "./schemas";
 import { deliveryView, webhookView } from "./views";
 
 /**
@@ -29,7 +35,7 @@ export const webhooks = (settings: Settings) =>
       const { sessionId = null, description = null } = body;
       if (sessionId !== null) await requireOwnSession(c, sessionId);
       const id = await newWebhookId(owner, idempotencyKey(c));
-      const account = accountOfWebhookId(id);
+      const account = accountOfId(id);
       const { filters } = await callAccount(c.env, account, (object) => object.webhooks());
       // The secret is shown once only.
       if (filters.some((one) => one.id === id))
@@ -64,11 +70,9 @@ export const webhooks = (settings: Settings) =>
 
     .patch("/:webhookId", async (c) => {
       const id = await webhookIdOf(c);
-      const { description, ...patch } = await readBody(c, PatchWebhook);
+      const patch = await readBody(c, PatchWebhook);
       if (patch.url !== undefined) requireAddress(patch.url, settings);
-      const changes = Object.fromEntries(
-        Object.entries({ ...patch, description }).filter(([, value]) => value !== undefined),
-      );
+      const changes = withoutAbsent(patch);
       const webhook = await callWebhook(c.env, id, (object) => object.update(changes));
       await tell(c, webhook);
       return c.json(webhookView(webhook));
@@ -123,7 +127,7 @@ const filterOf = ({ id, events, sessionId, enabled, since, revision }: Webhook):
 /** Records a new endpoint in the owner's account, and in the index, by which sessions learn of it. */
 async function add(c: AppContext, webhook: Webhook): Promise<void> {
   const { id, owner } = webhook;
-  const added = await callAccount(c.env, accountOfWebhookId(id), (object) =>
+  const added = await callAccount(c.env, accountOfId(id), (object) =>
     object.addWebhook(filterOf(webhook), owner, actorOf(c)),
   );
   await fromIndex(indexOf(c.env).setWebhooks(owner, unwrap(added)));
@@ -132,7 +136,7 @@ async function add(c: AppContext, webhook: Webhook): Promise<void> {
 /** Records a change of an endpoint in the same places. */
 async function tell(c: AppContext, webhook: Webhook): Promise<void> {
   const { id, owner } = webhook;
-  const version = await callAccount(c.env, accountOfWebhookId(id), (object) =>
+  const version = await callAccount(c.env, accountOfId(id), (object) =>
     object.changeWebhook(filterOf(webhook)),
   );
   await fromIndex(indexOf(c.env).setWebhooks(owner, version));
@@ -141,7 +145,7 @@ async function tell(c: AppContext, webhook: Webhook): Promise<void> {
 /** Deletes an endpoint, in the owner's account first. Idempotent. */
 async function forget(c: AppContext, id: string): Promise<void> {
   const { owner } = c.var.caller;
-  const version = await callAccount(c.env, accountOfWebhookId(id), (object) =>
+  const version = await callAccount(c.env, accountOfId(id), (object) =>
     object.removeWebhook(id, owner, actorOf(c)),
   );
   await removeWebhook(c.env, id);
@@ -160,17 +164,4 @@ async function requireOwnSession(c: AppContext, id: string): Promise<void> {
   if (row.owner !== c.var.caller.owner) throw notFound("session");
 }
 
-/** Returns the id of the webhook in the path. Throws "not found" for those of other owners. */
-async function webhookIdOf(c: AppContext): Promise<string> {
-  const id = c.req.param("webhookId");
-  if (id === undefined || !isWebhookId(id)) throw notFound("webhook");
-  const isOwn = accountOfWebhookId(id) === (await accountOf(c.var.caller.owner));
-  if (!isOwn) throw notFound("webhook");
-  return id;
-}
-
-/** An endpoint may have been deleted since the account was asked. */
-function ignoreMissing(error: unknown): null {
-  if (error instanceof ApiError && error.type === "not_found_error") return null;
-  throw error;
-}
+const webhookIdOf = (c: AppContext): Promise<string> => ownIdOf(c, "webhook", isWebhookId);
