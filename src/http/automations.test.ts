@@ -5,6 +5,7 @@ import { z } from "zod";
 import { AutomationObject } from "../automations/automation";
 import { Session } from "../session/session";
 import { accountFor, limit } from "../testing/accounts";
+import { moveClock } from "../testing/faults";
 import { alarmOf, lose, loseObject, tablesOf, until } from "../testing/sessions";
 import { aClient, local } from "./test-client";
 
@@ -47,16 +48,6 @@ async function anAutomation(client: typeof admin, fields: object = {}) {
 async function runsOf(client: typeof admin, path: string) {
   const { body } = await client.get(`${path}/runs`);
   return z.object({ runs: z.array(Run), nextCursor: z.string().nullable() }).parse(body).runs;
-}
-
-/** Moves the clock. Returns a function that moves it further. */
-function aClock() {
-  const { now } = Date;
-  let offset = 0;
-  vi.spyOn(Date, "now").mockImplementation(() => now() + offset);
-  return (ms: number) => {
-    offset += ms;
-  };
 }
 
 describe("an automation that is fired", () => {
@@ -145,7 +136,7 @@ describe("an automation that is fired", () => {
   it("starts a run once, whenever its object is lost meanwhile", async () => {
     const { client } = await anOwner();
     const { path, id } = await anAutomation(client);
-    const move = aClock();
+    const move = moveClock();
     for (let n = 0; n < 4; n++) {
       const fired = client.post(`${path}/fire`, {}, { headers: { "Idempotency-Key": `k${n}` } });
       await scheduler.wait(n * 2);
@@ -179,7 +170,7 @@ describe("an automation by cron or interval", () => {
     const { body } = await client.get(path);
     const { nextRunAt } = z.looseObject({ nextRunAt: z.string() }).parse(body);
     expect(await alarmOf(objectOf(id))).toBe(Date.parse(nextRunAt));
-    const move = aClock();
+    const move = moveClock();
     move(5 * DAY);
     await loseObject(objectOf(id));
     await runDurableObjectAlarm(objectOf(id));
@@ -194,7 +185,7 @@ describe("an automation by cron or interval", () => {
     const { client } = await anOwner();
     const fields = { everyMs: 60_000, maxConcurrentRuns: 1, prompt: "/delay 1000\nhello" };
     const { path, id } = await anAutomation(client, fields);
-    const move = aClock();
+    const move = moveClock();
     for (let n = 0; n < 2; n++) {
       move(61_000);
       await runDurableObjectAlarm(objectOf(id));
@@ -207,7 +198,7 @@ describe("an automation by cron or interval", () => {
 
   it("runs on time again after the clock was set back", async () => {
     const { client } = await anOwner();
-    const move = aClock();
+    const move = moveClock();
     move(DAY);
     const { path, id } = await anAutomation(client, { everyMs: 3_600_000 });
     move(-DAY);
@@ -270,7 +261,7 @@ describe("an automation", () => {
     const { path, id } = await anAutomation(client, { session, prompt });
     expect((await client.post(`${path}/fire`)).status).toBe(202);
     await until(async () => (await runsOf(client, path))[0]?.status === "waiting");
-    const move = aClock();
+    const move = moveClock();
     for (let n = 0; n < 3; n++) {
       move(20 * DAY);
       await runDurableObjectAlarm(objectOf(id));
@@ -284,7 +275,7 @@ describe("an automation", () => {
     const { path, id } = await anAutomation(client);
     const spy = vi.spyOn(Session.prototype, "create").mockRejectedValue(new Error("lost"));
     expect((await client.post(`${path}/fire`)).body).toMatchObject({ status: "starting" });
-    const move = aClock();
+    const move = moveClock();
     move(DAY + 1_000);
     await runDurableObjectAlarm(objectOf(id));
     spy.mockRestore();

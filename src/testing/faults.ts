@@ -42,6 +42,16 @@ export async function at<T>(ms: number, work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Sets the clock ahead, until mocks are restored. Returns a function that sets it further ahead, by more ms. */
+export function moveClock(aheadMs = 0): (ms: number) => void {
+  const { now } = Date;
+  let offset = aheadMs;
+  vi.spyOn(Date, "now").mockImplementation(() => now() + offset);
+  return (ms) => {
+    offset += ms;
+  };
+}
+
 /** Replaces the writes of sessions' rows to the index, until mocks are restored. */
 export function replaceWrites(
   write: (row: { id: string }, run: () => Promise<unknown>) => Promise<unknown>,

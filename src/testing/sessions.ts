@@ -102,6 +102,16 @@ export async function ask(
   return value(await sessionOf(id).ask(ALICE, aMessage(prompt, changes)));
 }
 
+/** Returns a message of a session. */
+export const messageOf = async (id: string, messageId: string): Promise<MessageRow> =>
+  value(await sessionOf(id).message(ALICE, messageId));
+
+/** Waits until a message has ended, and returns it. */
+export async function ended(id: string, messageId: string): Promise<MessageRow> {
+  await until(async () => (await messageOf(id, messageId)).endedAt !== null, 5_000);
+  return messageOf(id, messageId);
+}
+
 /** Returns all events of a session. */
 export async function eventsOf(id: string): Promise<SessionEvent[]> {
   return value(await sessionOf(id).events(ALICE, { after: 0, limit: 100_000 })).events;

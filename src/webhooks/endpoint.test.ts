@@ -2,6 +2,7 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { moveClock } from "../testing/faults";
 import { alarmOf, loseObject, tablesOf, until, value } from "../testing/sessions";
 import { sending } from "./endpoint";
 import type { OutgoingEvent, WebhookRpc, WebhookSpec } from "./rpc";
@@ -76,16 +77,6 @@ const delivered = (id: string) => until(async () => (await pendingOf(id)) === 0,
 const deliveriesOf = async (id: string, status = null) =>
   value(await endpointOf(id).deliveries({ status, before: null, limit: 100 })).deliveries;
 
-/** Moves the clock. Returns a function that moves it further. */
-function aClock() {
-  const { now } = Date;
-  let offset = 0;
-  vi.spyOn(Date, "now").mockImplementation(() => now() + offset);
-  return (ms: number) => {
-    offset += ms;
-  };
-}
-
 describe("an endpoint", () => {
   it("sends signed messages that the library verifies", async () => {
     const id = await create();
@@ -112,7 +103,7 @@ describe("an endpoint", () => {
   it("signs with both secrets while a rotation's grace lasts", async () => {
     const id = await create();
     value(await endpointOf(id).rotateSecret(OTHER, 60_000));
-    const move = aClock();
+    const move = moveClock();
     const works = (secret: string, { body, headers }: Received) => {
       try {
         new Webhook(secret).verify(body, headers, { jsonParse: false });
@@ -138,7 +129,7 @@ describe("an endpoint", () => {
     const id = await create();
     let n = 0;
     receiver.answer = () => (n++ % 3 === 0 ? new Response("no", { status: 500 }) : new Response());
-    const move = aClock();
+    const move = moveClock();
     const events = Array.from({ length: 12 }, (_, i) => anEvent(i % 2 ? "a" : "b", i));
     await endpointOf(id).enqueue(events);
     await endpointOf(id).enqueue(events);
@@ -167,7 +158,7 @@ describe("an endpoint", () => {
 
   it("loses nothing while the receiver is down for a day", async () => {
     const id = await create();
-    const move = aClock();
+    const move = moveClock();
     receiver.answer = () => new Response("down", { status: 500 });
     const lanes = ["a", "b", "c", "d"];
     await endpointOf(id).enqueue(lanes.flatMap((lane) => [anEvent(lane, 1), anEvent(lane, 2)]));
@@ -192,7 +183,7 @@ describe("an endpoint", () => {
 
   it("gives up an event after a day and goes on with the next, and is disabled after three", async () => {
     const id = await create();
-    const move = aClock();
+    const move = moveClock();
     receiver.answer = () => new Response("down", { status: 500 });
     await endpointOf(id).enqueue([anEvent("a", 1), anEvent("a", 2)]);
     for (let hours = 0; hours < 25; hours++) {
@@ -343,7 +334,7 @@ describe("an endpoint", () => {
     const spec = { id, owner: "alice", url: "https://example.com/", events: ["*"], secret: OTHER };
     const again = { ...spec, sessionId: null, description: null };
     expect(await endpointOf(id).create(again)).toMatchObject({ failure: { code: "unavailable" } });
-    aClock()(60_001);
+    moveClock()(60_001);
     expect(value(await endpointOf(id).create(again)).url).toBe("https://example.com/");
   });
 
@@ -368,7 +359,7 @@ describe("an endpoint", () => {
     const id = await create();
     await endpointOf(id).enqueue([anEvent("a", 1)]);
     await delivered(id);
-    const move = aClock();
+    const move = moveClock();
     move(30 * DAY + 60_000);
     await runDurableObjectAlarm(objectOf(id));
     expect(await deliveriesOf(id)).toEqual([]);

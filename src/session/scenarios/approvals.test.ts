@@ -1,6 +1,8 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { SessionEvent } from "../../events/event";
+import { ALLOW, ANNA, approvalsOf, DENY, decide } from "../../testing/approvals";
+import { moveClock } from "../../testing/faults";
 import {
   ALICE,
   aMessage,
@@ -8,8 +10,10 @@ import {
   bash,
   call,
   createSession,
+  ended,
   eventsOf,
   lose,
+  messageOf,
   objectOf,
   plannedAlarm,
   read,
@@ -17,25 +21,14 @@ import {
   until,
   value,
 } from "../../testing/sessions";
-import type { ApprovalRow, Decision, MessageRow, SessionSpec } from "../rpc";
+import type { ApprovalRow, SessionSpec } from "../rpc";
 
-const ANNA = { owner: "alice", via: "key", keyId: "key_1", address: null, requestId: "req_1" };
 const BEN = { ...ANNA, keyId: "key_2" };
-const ALLOW: Decision = { decision: "allow", note: null, remember: false };
-const DENY: Decision = { decision: "deny", note: null, remember: false };
 
 const asking = (changes: Partial<SessionSpec> = {}): Partial<SessionSpec> => ({
   ...changes,
   config: { askTools: ["Bash"], ...changes.config },
 });
-
-const message = async (id: string, messageId: string): Promise<MessageRow> =>
-  value(await sessionOf(id).message(ALICE, messageId));
-
-async function approvalsOf(id: string, status: ApprovalRow["status"] | null = null) {
-  const page = { after: 0, limit: 100, status };
-  return value(await sessionOf(id).approvals(ALICE, page)).approvals;
-}
 
 const pendingOf = (id: string) => approvalsOf(id, "pending");
 
@@ -46,16 +39,8 @@ async function onlyPending(id: string): Promise<ApprovalRow> {
   return one;
 }
 
-const decide = (id: string, approvalId: string, decision: Decision = ALLOW, by = ANNA) =>
-  sessionOf(id).resolveApproval(ALICE, approvalId, decision, by);
-
-async function ended(id: string, messageId: string): Promise<MessageRow> {
-  await until(async () => (await message(id, messageId)).endedAt !== null, 5_000);
-  return message(id, messageId);
-}
-
 const waits = async (id: string, messageId: string) =>
-  until(async () => (await message(id, messageId)).status === "waiting", 5_000);
+  until(async () => (await messageOf(id, messageId)).status === "waiting", 5_000);
 
 const count = (events: SessionEvent[], type: SessionEvent["type"]): number =>
   events.filter((event) => event.type === type).length;
@@ -174,7 +159,7 @@ describe("a call that matches askTools", () => {
     value(await decide(id, two?.id ?? ""));
     await until(async () => resultsOf(await eventsOf(id)).includes("two"), 5_000);
     await waits(id, asked.id);
-    expect(await message(id, asked.id)).toMatchObject({
+    expect(await messageOf(id, asked.id)).toMatchObject({
       waitingFor: { type: "approval", approvalIds: [one?.id] },
     });
     value(await decide(id, one?.id ?? "", DENY));
@@ -215,7 +200,7 @@ describe("a message that waits for approval", () => {
     const id = await createSession(asking({ limits }));
     const asked = await ask(id, bash("echo hello"));
     value(await sessionOf(id).update(ALICE, { tags: ["other"] }));
-    expect((await message(id, asked.id)).status).toBe("waiting");
+    expect((await messageOf(id, asked.id)).status).toBe("waiting");
     value(await decide(id, (await onlyPending(id)).id));
     expect(await ended(id, asked.id)).toMatchObject({ stopReason: "turn_limit" });
     expect(resultsOf(await eventsOf(id))).toEqual(["hello"]);
@@ -232,7 +217,7 @@ describe("a message that waits for approval", () => {
     const asked = await ask(id, bash("echo hello"));
     const next = aMessage("hi");
     value(await sessionOf(id).send(ALICE, next));
-    expect(await message(id, next.id)).toMatchObject({ status: "queued" });
+    expect(await messageOf(id, next.id)).toMatchObject({ status: "queued" });
     expect(value(await sessionOf(id).interrupt(ALICE))).toMatchObject({
       ...{ id: asked.id, status: "interrupted", waitingFor: null },
     });
@@ -247,7 +232,7 @@ describe("a message that waits for approval", () => {
     const id = await createSession(asking());
     const asked = await ask(id, bash("echo hello"));
     value(await sessionOf(id).terminate(ALICE, "enough"));
-    expect(await message(id, asked.id)).toMatchObject({ stopReason: "terminated" });
+    expect(await messageOf(id, asked.id)).toMatchObject({ stopReason: "terminated" });
     expect(await approvalsOf(id)).toMatchObject([{ status: "cancelled" }]);
     expect(await read(id)).toMatchObject({ status: "terminated", pendingApprovals: 0 });
   });
@@ -260,7 +245,7 @@ describe("a message that waits for approval", () => {
       failure: { code: "session_busy", details: { messageId: asked.id } },
     });
     expect((await ask(id, "hi", { onBusy: "interrupt" })).status).toBe("completed");
-    expect((await message(id, asked.id)).status).toBe("interrupted");
+    expect((await messageOf(id, asked.id)).status).toBe("interrupted");
   });
 
   it("is denied when its time is over, if nobody has decided", async () => {
@@ -268,8 +253,7 @@ describe("a message that waits for approval", () => {
     const asked = await ask(id, bash("echo hello"));
     const { expiresAt, requestedAt } = await onlyPending(id);
     expect(expiresAt).toBe(requestedAt + 60_000);
-    const { now } = Date;
-    vi.spyOn(Date, "now").mockImplementation(() => now() + 60_001);
+    moveClock(60_001);
     await runDurableObjectAlarm(objectOf(id));
     expect(await ended(id, asked.id)).toMatchObject({ status: "completed", toolsUsed: [] });
     expect(await approvalsOf(id)).toMatchObject([{ status: "expired" }]);
@@ -280,13 +264,12 @@ describe("a message that waits for approval", () => {
     const config = { approvalTimeoutMs: 60_000, onApprovalTimeout: "terminate" as const };
     const id = await createSession(asking({ config }));
     const asked = await ask(id, bash("echo hello"));
-    const { now } = Date;
-    vi.spyOn(Date, "now").mockImplementation(() => now() + 60_001);
+    moveClock(60_001);
     // A call finds it out too, whether or not the alarm has fired.
     expect(await read(id)).toMatchObject({
       ...{ status: "terminated", terminationReason: "approval_timeout" },
     });
-    expect(await message(id, asked.id)).toMatchObject({ stopReason: "terminated" });
+    expect(await messageOf(id, asked.id)).toMatchObject({ stopReason: "terminated" });
   });
 
   it.each(["ephemeral", "long-running", "hybrid", "single-container"] as const)(
@@ -302,12 +285,11 @@ describe("a message that waits for approval", () => {
       const write = call("Write", { file_path: "/workspace/kept.txt", content: "kept" });
       const asked = await ask(id, `${write}\n${bash("cat kept.txt")}`);
       expect(asked.status).toBe("waiting");
-      const { now } = Date;
-      const clock = vi.spyOn(Date, "now").mockImplementation(() => now() + 60_001);
+      const moveOn = moveClock(60_001);
       await runDurableObjectAlarm(objectOf(id));
       expect(await read(id)).toMatchObject({ status: "idle", expiresAt: null });
       expect(await plannedAlarm(id)).toBeNull();
-      clock.mockImplementation(() => now() + 7 * 86_400_000);
+      moveOn(7 * 86_400_000);
       await lose(id);
       expect(await plannedAlarm(id)).toBeNull();
       value(await decide(id, (await onlyPending(id)).id));
@@ -325,12 +307,11 @@ describe("a message that waits for approval", () => {
     };
     const id = await createSession(asking({ limits }));
     await ask(id, bash("echo hello"));
-    const { now } = Date;
-    const clock = vi.spyOn(Date, "now").mockImplementation(() => now() + 60_001);
+    const moveOn = moveClock(60_001);
     expect(await read(id)).toMatchObject({ status: "idle" });
     value(await sessionOf(id).interrupt(ALICE));
     expect(await read(id)).toMatchObject({ status: "idle" });
-    clock.mockImplementation(() => now() + 121_000);
+    moveOn(60_999);
     expect(await read(id)).toMatchObject({ terminationReason: "idle_timeout" });
   });
 
@@ -340,7 +321,7 @@ describe("a message that waits for approval", () => {
     const body = value(await sessionOf(id).stream(ALICE, request, 0));
     const text = await new Response(body).text();
     expect(text.trimEnd().split("\n\n").at(-1)).toContain("event: message.waiting");
-    expect((await message(id, request.id)).status).toBe("waiting");
+    expect((await messageOf(id, request.id)).status).toBe("waiting");
   });
 });
 
@@ -381,7 +362,7 @@ describe("agents side by side", () => {
     const inner = [first, second].find((one) => one?.agent === "helper");
     value(await decide(id, outer?.id ?? ""));
     await waits(id, asked.id);
-    expect((await message(id, asked.id)).waitingFor).toMatchObject({ approvalIds: [inner?.id] });
+    expect((await messageOf(id, asked.id)).waitingFor).toMatchObject({ approvalIds: [inner?.id] });
     value(await decide(id, inner?.id ?? ""));
     expect(await ended(id, asked.id)).toMatchObject({ status: "completed" });
     expect(resultsOf(await eventsOf(id))).toEqual(expect.arrayContaining(["inner", "outer"]));
@@ -394,11 +375,11 @@ describe("agents side by side", () => {
     expect(asked.status).toBe("waiting");
     for (;;) {
       const pending = await pendingOf(id);
-      if (pending.length === 0 && (await message(id, asked.id)).endedAt !== null) break;
+      if (pending.length === 0 && (await messageOf(id, asked.id)).endedAt !== null) break;
       for (const one of pending) value(await decide(id, one.id));
       await scheduler.wait(20);
     }
-    expect((await message(id, asked.id)).status).toBe("completed");
+    expect((await messageOf(id, asked.id)).status).toBe("completed");
     expect(resultsOf(await eventsOf(id))).toContain("17");
   });
 
@@ -411,7 +392,7 @@ describe("agents side by side", () => {
     const request = aMessage(`${background}\n/delay 400\n${task("other", "/delay 300\nhi")}`);
     value(await sessionOf(id).send(ALICE, request));
     await until(async () => (await pendingOf(id)).length === 1, 5_000);
-    expect((await message(id, request.id)).status).toBe("running");
+    expect((await messageOf(id, request.id)).status).toBe("running");
     value(await decide(id, (await onlyPending(id)).id));
     expect(await ended(id, request.id)).toMatchObject({ status: "completed" });
     const events = await eventsOf(id);

@@ -1,6 +1,7 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { SessionEvent } from "../../events/event";
+import { ALLOW, approvalsOf, DENY, decide } from "../../testing/approvals";
 import { containerOf, plantPrograms } from "../../testing/fake-claude-code";
 import { withoutPauses } from "../../testing/faults";
 import {
@@ -12,6 +13,7 @@ import {
   createSession,
   eventsOf,
   lose,
+  messageOf,
   NO_LIMITS,
   objectOf,
   read,
@@ -27,19 +29,9 @@ beforeAll(() => {
   uproot = plantPrograms();
 });
 afterAll(() => uproot());
-const ANNA = { owner: "alice", via: "key", keyId: "key_1", address: null, requestId: "req_1" };
-const ALLOW: Decision = { decision: "allow", note: null, remember: false };
-const DENY: Decision = { ...ALLOW, decision: "deny" };
 
 const claudeCode = (config: SessionConfig = {}) =>
   createSession({ config: { askTools: ["Bash"], ...config, runtime: "claude-code" } });
-
-async function approvalsOf(id: string, status: ApprovalRow["status"] | null = null) {
-  const page = { after: 0, limit: 100, status };
-  return value(await sessionOf(id).approvals(ALICE, page)).approvals;
-}
-const decide = async (id: string, approvalId: string, decision: Decision = ALLOW) =>
-  value(await sessionOf(id).resolveApproval(ALICE, approvalId, decision, ANNA));
 
 /** Decides about what is pending until a message has ended. Returns the message. */
 async function decideAll(
@@ -47,12 +39,13 @@ async function decideAll(
   messageId: string,
   decision: (approval: ApprovalRow) => Decision = () => ALLOW,
 ): Promise<MessageRow> {
-  const message = async () => value(await sessionOf(id).message(ALICE, messageId));
   await until(async () => {
-    for (const one of await approvalsOf(id, "pending")) await decide(id, one.id, decision(one));
-    return (await message()).endedAt !== null;
+    for (const one of await approvalsOf(id, "pending")) {
+      value(await decide(id, one.id, decision(one)));
+    }
+    return (await messageOf(id, messageId)).endedAt !== null;
   }, 10_000);
-  return message();
+  return messageOf(id, messageId);
 }
 
 /** Returns the body of the last model call that arrives while something is done. */
@@ -82,7 +75,7 @@ describe("a call of Claude Code that matches askTools", () => {
     expect(asked).toMatchObject({ status: "waiting", waitingFor: { type: "approval" } });
     const [approval] = await approvalsOf(id, "pending");
     expect(approval).toMatchObject({ name: "Bash", agent: "main" });
-    await decide(id, approval?.id ?? "", { ...ALLOW, note: "for once" });
+    value(await decide(id, approval?.id ?? "", { ...ALLOW, note: "for once" }));
     const lastCall = await lastCallDuring(() => decideAll(id, asked.id));
     expect(await decideAll(id, asked.id)).toMatchObject({
       ...{ status: "completed", toolsUsed: ["Bash"], numTurns: 2 },
@@ -139,7 +132,7 @@ describe("a call of Claude Code that matches askTools", () => {
     const asked = await ask(id, `${bash("echo once >> log.txt; cat log.txt")}\nall done`);
     await lose(id);
     const [approval] = await approvalsOf(id, "pending");
-    await decide(id, approval?.id ?? "");
+    value(await decide(id, approval?.id ?? ""));
     await lose(id);
     expect(await decideAll(id, asked.id)).toMatchObject({ status: "completed" });
     expect(resultsOf(await eventsOf(id))).toEqual(["once"]);
@@ -162,7 +155,7 @@ describe("a call of Claude Code that matches askTools", () => {
       if (when === "before") containerOf(id).replace();
       const decided = decide(id, approval?.id ?? "", { ...ALLOW, decision });
       if (when === "after") containerOf(id).replace();
-      await decided;
+      value(await decided);
       const ended = await withoutPauses(() => decideAll(id, asked.id));
       expect(ended).toMatchObject({ status: "completed" });
       const events = await eventsOf(id);
@@ -195,7 +188,7 @@ describe("a call of Claude Code that matches askTools", () => {
     await ask(id, `${bash("echo hello")}\nall done`);
     const [approval] = await approvalsOf(id, "pending");
     const changed = { ...ALLOW, input: { command: "cd /; rm -rf *" } };
-    const answer = await sessionOf(id).resolveApproval(ALICE, approval?.id ?? "", changed, ANNA);
+    const answer = await decide(id, approval?.id ?? "", changed);
     expect(answer).toMatchObject({
       failure: { code: "invalid_request", details: { path: "input" } },
     });

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { limit } from "../../testing/accounts";
+import { approvalsOf, decide } from "../../testing/approvals";
 import {
   faults,
   forEachSideBySide,
@@ -76,9 +77,7 @@ const ASKING: Scenario = {
     '/Bash {"command":"cat a.txt log.txt"}\nthat is all',
   ],
   async meanwhile(id) {
-    const page = { after: 0, limit: 10, status: "pending" } as const;
-    const { approvals } = value(await sessionOf(id).approvals(ALICE, page));
-    for (const approval of approvals) {
+    for (const approval of await approvalsOf(id, "pending")) {
       // Otherwise the message might not have to wait.
       const asking = value(await sessionOf(id).message(ALICE, approval.messageId));
       if (asking.status !== "waiting") continue;
@@ -89,11 +88,10 @@ const ASKING: Scenario = {
         ...(command === "echo changed" && { input: { command: "echo other" } }),
         remember: false,
       };
-      await sessionOf(id).resolveApproval(ALICE, approval.id, decision, ANNA);
+      await decide(id, approval.id, decision);
     }
   },
 };
-const ANNA = { owner: "alice", via: "key", keyId: "key_1", address: null, requestId: "req_1" };
 
 /** It pauses when its turns are used up, and its limit is raised by two. */
 const PAUSING: Scenario = {

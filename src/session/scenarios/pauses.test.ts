@@ -1,6 +1,8 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { SessionEvent } from "../../events/event";
+import { approvalsOf, decide } from "../../testing/approvals";
+import { moveClock } from "../../testing/faults";
 import {
   ALICE,
   aMessage,
@@ -8,8 +10,10 @@ import {
   bash,
   call,
   createSession,
+  ended,
   eventsOf,
   lose,
+  messageOf,
   NO_LIMITS,
   objectOf,
   plannedAlarm,
@@ -19,7 +23,7 @@ import {
   until,
   value,
 } from "../../testing/sessions";
-import type { MessageRow, SessionPatch, SessionSpec } from "../rpc";
+import type { SessionPatch, SessionSpec } from "../rpc";
 import type { Limits } from "../rules/ledger";
 
 const pausing = (limits: Partial<Limits>, others: Partial<SessionSpec> = {}) => ({
@@ -28,14 +32,7 @@ const pausing = (limits: Partial<Limits>, others: Partial<SessionSpec> = {}) => 
   limits: { ...NO_LIMITS, ...limits },
 });
 
-const message = async (id: string, messageId: string): Promise<MessageRow> =>
-  value(await sessionOf(id).message(ALICE, messageId));
 const update = (id: string, patch: SessionPatch) => sessionOf(id).update(ALICE, patch);
-
-async function ended(id: string, messageId: string): Promise<MessageRow> {
-  await until(async () => (await message(id, messageId)).endedAt !== null, 5_000);
-  return message(id, messageId);
-}
 
 const ofType = <T extends SessionEvent["type"]>(events: SessionEvent[], type: T) =>
   events.filter((event): event is Extract<SessionEvent, { type: T }> => event.type === type);
@@ -86,7 +83,7 @@ describe("a session that pauses at its limits", () => {
     expect(await typesOf(id)).toEqual([...before, "session.updated"]);
     value(await update(id, { maxBudgetNanos: 220_000_001 }));
     await until(async () => (await read(id)).pausedBecause === "budget");
-    expect((await message(id, asked.id)).status).toBe("waiting");
+    expect((await messageOf(id, asked.id)).status).toBe("waiting");
     value(await update(id, { maxBudgetNanos: null }));
     expect((await ended(id, asked.id)).status).toBe("completed");
   });
@@ -101,7 +98,7 @@ describe("a session that pauses at its limits", () => {
 
     const next = aMessage("hello");
     value(await sessionOf(id).send(ALICE, next));
-    expect((await message(id, next.id)).status).toBe("queued");
+    expect((await messageOf(id, next.id)).status).toBe("queued");
     value(await update(id, { maxTurns: null }));
     expect((await ended(id, next.id)).status).toBe("completed");
     expect(await typesOf(id)).not.toContain("session.terminated");
@@ -112,10 +109,9 @@ describe("a session that pauses at its limits", () => {
     const request = aMessage("/delay 60000\nhello");
     value(await sessionOf(id).send(ALICE, request));
     await until(async () => (await typesOf(id)).includes("turn.started"));
-    const { now } = Date;
-    vi.spyOn(Date, "now").mockImplementation(() => now() + 60_001);
+    moveClock(60_001);
     await runDurableObjectAlarm(objectOf(id));
-    expect(await message(id, request.id)).toMatchObject({
+    expect(await messageOf(id, request.id)).toMatchObject({
       ...{ status: "waiting", waitingFor: { type: "limit", limit: "lifetime" } },
     });
     expect(await read(id)).toMatchObject({ status: "idle", pausedBecause: "lifetime" });
@@ -123,7 +119,7 @@ describe("a session that pauses at its limits", () => {
     value(await update(id, { maxTurns: 100 }));
     expect((await read(id)).pausedBecause).toBe("lifetime");
     value(await sessionOf(id).interrupt(ALICE));
-    expect((await message(id, request.id)).status).toBe("interrupted");
+    expect((await messageOf(id, request.id)).status).toBe("interrupted");
     const next = aMessage("hi");
     value(await sessionOf(id).send(ALICE, next));
     value(await update(id, { maxLifetimeMs: 120_000 }));
@@ -135,15 +131,14 @@ describe("a session that pauses at its limits", () => {
       pausing({ maxLifetimeMs: 60_000 }, { config: { askTools: ["Bash"] } }),
     );
     const asked = await ask(id, bash("echo hello"));
-    const { now } = Date;
-    vi.spyOn(Date, "now").mockImplementation(() => now() + 60_001);
+    moveClock(60_001);
     expect((await read(id)).pausedBecause).toBe("lifetime");
-    const page = { after: 0, limit: 1, status: "pending" } as const;
-    const [approval] = value(await sessionOf(id).approvals(ALICE, page)).approvals;
-    const by = { owner: "alice", via: "key", keyId: null, address: null, requestId: "req_1" };
-    const allow = { decision: "allow", note: null, remember: false } as const;
-    value(await sessionOf(id).resolveApproval(ALICE, approval?.id ?? "", allow, by));
-    expect((await message(id, asked.id)).waitingFor).toEqual({ type: "limit", limit: "lifetime" });
+    const [approval] = await approvalsOf(id, "pending");
+    value(await decide(id, approval?.id ?? ""));
+    expect((await messageOf(id, asked.id)).waitingFor).toEqual({
+      type: "limit",
+      limit: "lifetime",
+    });
     value(await update(id, { maxLifetimeMs: null }));
     expect(await ended(id, asked.id)).toMatchObject({ status: "completed", toolsUsed: ["Bash"] });
   });
@@ -178,11 +173,13 @@ describe("a session that pauses at its limits", () => {
     const id = await createSession(pausing({ maxTurns: 1, maxLifetimeMs: 60_000 }));
     const asked = await ask(id, "/Nope {}\nthe end");
     expect(asked.waitingFor).toEqual({ type: "limit", limit: "turns" });
-    const { now } = Date;
-    vi.spyOn(Date, "now").mockImplementation(() => now() + 60_001);
+    moveClock(60_001);
     value(await update(id, { maxTurns: 100 }));
     expect(await read(id)).toMatchObject({ status: "idle", pausedBecause: "lifetime" });
-    expect((await message(id, asked.id)).waitingFor).toEqual({ type: "limit", limit: "lifetime" });
+    expect((await messageOf(id, asked.id)).waitingFor).toEqual({
+      type: "limit",
+      limit: "lifetime",
+    });
     value(await update(id, { maxLifetimeMs: null }));
     expect((await ended(id, asked.id)).status).toBe("completed");
   });

@@ -2,6 +2,7 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ACTOR, accountFor, newOwner } from "../../testing/accounts";
+import { moveClock } from "../../testing/faults";
 import {
   aMessage,
   aSpec,
@@ -90,11 +91,9 @@ describe("webhooks", () => {
       await runDurableObjectAlarm(objectOf(session)).catch(() => {});
       await runDurableObjectAlarm(hook).catch(() => {});
     }
-    const { now } = Date;
-    let offset = 0;
-    vi.spyOn(Date, "now").mockImplementation(() => now() + offset);
+    const moveOn = moveClock();
     const isDone = async () => {
-      offset += 10_000;
+      moveOn(10_000);
       for (const { id } of specs) await runDurableObjectAlarm(objectOf(id)).catch(() => {});
       for (const id of hooks)
         await runDurableObjectAlarm(env.WEBHOOKS.getByName(id)).catch(() => {});
