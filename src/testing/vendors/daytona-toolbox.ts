@@ -166,8 +166,10 @@ export class DaytonaToolbox {
   async #close(request: Request, sessionId: string): Promise<Response> {
     const session = this.#sessions.get(sessionId);
     if (!session) return notFound(request, "session");
-    killTree(session.shell.pid, "SIGTERM");
+    const others = descendantsOf(session.shell.pid);
+    // The shell's group first, and at once: otherwise the shell could go on with the next command of a script.
     session.shell.kill("SIGTERM");
+    for (const pid of others) kill(pid, "SIGTERM");
     await Promise.race([session.shell.exit, pause(1_000)]);
     session.shell.kill("SIGKILL");
     for (const command of session.commands.values()) command.remove();
@@ -226,14 +228,21 @@ export class DaytonaToolbox {
   }
 }
 
-/** Sends a signal to all that a process has started, whatever their process groups. */
-function killTree(pid: number, signal: NodeJS.Signals): void {
+/** Returns the processes that a process has started, whatever their process groups. */
+function descendantsOf(pid: number): number[] {
   try {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
-    for (const child of children.split(" ").filter(Boolean)) {
-      killTree(Number(child), signal);
-      process.kill(Number(child), signal);
-    }
+    const pids = children.split(" ").filter(Boolean).map(Number);
+    return pids.flatMap((child) => [child, ...descendantsOf(child)]);
+  } catch {
+    // It has ended.
+    return [];
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
   } catch {
     // It has ended.
   }
