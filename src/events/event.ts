@@ -8,7 +8,7 @@ type PromptBlock =
   | { type: "document"; source: Record<string, unknown>; title?: string; context?: string };
 
 /** The reasons why a message ended. */
-const STOP_REASONS = [
+export const STOP_REASONS = [
   "end_turn",
   "max_tokens",
   "max_turns",

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { aClient, local } from "../testing/api-client";
 import { until } from "../testing/sessions";
-import { aClient, local } from "./test-client";
 
 const admin = aClient();
 const Approval = z.looseObject({ id: z.string(), sessionId: z.string(), status: z.string() });

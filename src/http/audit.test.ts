@@ -3,8 +3,8 @@ import { expect, it, vi } from "vitest";
 import { z } from "zod";
 import { EVERYONE } from "../account/audit";
 import { accountObject, newOwner } from "../testing/accounts";
+import { aClient, local } from "../testing/api-client";
 import { loseObject, objectOf, until } from "../testing/sessions";
-import { aClient, local } from "./test-client";
 
 const Made = z.looseObject({ id: z.string(), key: z.string() });
 const Entry = z.looseObject({

@@ -5,9 +5,9 @@ import { z } from "zod";
 import { AutomationObject } from "../automations/automation";
 import { Session } from "../session/session";
 import { accountFor, limit } from "../testing/accounts";
+import { aClient, local } from "../testing/api-client";
 import { moveClock } from "../testing/faults";
 import { alarmOf, lose, loseObject, tablesOf, until } from "../testing/sessions";
-import { aClient, local } from "./test-client";
 
 const DAY = 86_400_000;
 const Made = z.looseObject({ id: z.string(), fireToken: z.string(), fireUrl: z.string() });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readSettings } from "../settings";
-import { aClient, local } from "./test-client";
+import { aClient, local } from "../testing/api-client";
 
 const APP = "https://app.example.com";
 const session = { pattern: "long-running" };

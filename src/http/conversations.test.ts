@@ -2,8 +2,8 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { readSettings } from "../settings";
+import { aClient } from "../testing/api-client";
 import { sha256Hex } from "./ids";
-import { aClient } from "./test-client";
 
 const client = aClient();
 

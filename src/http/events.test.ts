@@ -2,7 +2,7 @@ import { abortAllDurableObjects } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { aClient } from "./test-client";
+import { aClient } from "../testing/api-client";
 
 const client = aClient();
 // The type is known only in the main module.

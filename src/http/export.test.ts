@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { Session } from "../session/session";
 import { readSettings } from "../settings";
+import { aClient } from "../testing/api-client";
 import { createInContainer } from "../testing/container-sessions";
 import { installFakeContainers } from "../testing/fake-containers";
 import { withoutPauses } from "../testing/faults";
@@ -18,7 +19,6 @@ import {
   value,
 } from "../testing/sessions";
 import { sha256Hex } from "./ids";
-import { aClient } from "./test-client";
 
 const client = aClient();
 const worker = (exports as unknown as { default: Fetcher }).default;

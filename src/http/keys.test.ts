@@ -5,11 +5,11 @@ import { accountOf } from "../account/address";
 import { holds, SCOPES, type Scope } from "../account/scopes";
 import { readSettings } from "../settings";
 import { ACTOR } from "../testing/accounts";
+import { aClient, local } from "../testing/api-client";
 import { tablesOf } from "../testing/sessions";
 import { createApp } from "./app";
 import { knownKeys, scopeOf } from "./auth";
 import { newSecret, sha256Hex } from "./ids";
-import { aClient, local } from "./test-client";
 
 const docs = import.meta.glob<string>("../../docs/api.md", {
   query: "?raw",

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { aClient } from "./test-client";
+import { aClient } from "../testing/api-client";
 
 const client = aClient();
 const MessagePage = z.object({

@@ -1,9 +1,9 @@
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { readSettings } from "../settings";
+import { aClient } from "../testing/api-client";
 import { sha256Hex } from "./ids";
 import { isJwt } from "./oidc";
-import { aClient } from "./test-client";
 
 const AUDIENCE = "rigger";
 

@@ -3,9 +3,9 @@ import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { readSettings } from "../settings";
 import { accountObject, newOwner } from "../testing/accounts";
+import { aClient, local } from "../testing/api-client";
 import { loseObject, until } from "../testing/sessions";
 import { limiterFor } from "./rate-limits";
-import { aClient, local } from "./test-client";
 
 const Key = z.looseObject({ key: z.string() });
 const Usage = z.looseObject({

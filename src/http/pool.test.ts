@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
 import { afterEach, expect, it, vi } from "vitest";
 import { readSettings } from "../settings";
+import { aClient } from "../testing/api-client";
 import { aFleet, emptyPool, failing } from "../testing/fleet";
 import { until } from "../testing/sessions";
 import { sha256Hex } from "./ids";
-import { aClient } from "./test-client";
 
 const client = aClient();
 const NONE = {

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { MAX_SCHEDULES } from "../session/transactions/schedules";
 import { readSettings } from "../settings";
+import { aClient } from "../testing/api-client";
 import { sha256Hex } from "./ids";
-import { aClient } from "./test-client";
 
 const client = aClient();
 const Schedule = z.looseObject({ id: z.string() });

@@ -24,6 +24,8 @@ const MAX_KEY_RULES = 100;
 const MAX_KEY_RULE_CHARS = 8_000;
 
 const name = z.string().min(1).max(200);
+/** A name that a caller gives something, for people. */
+const label = z.string().min(1).max(200);
 const names = z.array(name).max(1_000);
 const turns = z.int().min(1);
 const durationMs = z.int().min(1).max(MAX_DURATION_MS);
@@ -47,7 +49,7 @@ const changesSomething = [
   },
 ] as const;
 
-const CustomAgent = z
+export const CustomAgent = z
   .strictObject({
     description: z.string().nullish(),
     systemPrompt: z.string().nullish(),
@@ -64,7 +66,7 @@ const CustomAgent = z
 const EnvName = z.string().regex(/^[A-Za-z_]\w*$/, "must be the name of an environment variable");
 const EnvText = z.string().refine((text) => !text.includes("\0"), "must not contain a NUL");
 const hosts = z.array(z.string().max(255)).max(100);
-const Secret = z.strictObject({
+export const Secret = z.strictObject({
   // The value is sent in headers, which allow no other characters.
   secret: z
     .string()
@@ -77,7 +79,7 @@ const Network = z.union(
   'must be "none", "open" or {"allow": [hosts]}',
 );
 /** Options of providers, by their names. Which of them a provider has is checked with the rest of the config. */
-const SandboxConfig = z.strictObject({
+export const SandboxConfig = z.strictObject({
   provider: name.nullish(),
   network: Network.nullish(),
   template: name.nullish(),
@@ -90,7 +92,8 @@ const SandboxConfig = z.strictObject({
   diskGb: z.int().positive().nullish(),
 });
 
-const Config = z
+/** The `config` of a session. */
+export const Config = z
   .strictObject({
     model: name.nullish(),
     systemPrompt: z.string().nullish(),
@@ -220,7 +223,7 @@ export const CreateSchedule = z
 const automationTiming = { ...timing, everyMs: durationMs.min(60_000).nullish() };
 
 const automation = {
-  name,
+  name: label,
   session: CreateSession,
   prompt: Prompt,
   maxConcurrentRuns: z.int().min(1).max(20),
@@ -339,7 +342,7 @@ export const NoFields = z.strictObject({}).prefault({});
 /** `POST /api/keys` */
 export const CreateKey = z
   .strictObject({
-    name,
+    name: label,
     owner: z.string().min(1).max(255).nullish(),
     scopes: z
       .array(z.enum(SCOPES))

@@ -2,10 +2,10 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { readSettings } from "../settings";
+import { aClient, local } from "../testing/api-client";
 import { lose, newSessionId, objectOf, tablesOf, until } from "../testing/sessions";
 import { createApp } from "./app";
 import { newShareToken, sha256Hex } from "./ids";
-import { aClient, local } from "./test-client";
 
 const Made = z.looseObject({ id: z.string(), token: z.string(), url: z.string() });
 const owner = aClient();

@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { SnapshotBucket } from "../session/storage/snapshot-bucket";
 import { readSettings } from "../settings";
+import { aClient } from "../testing/api-client";
 import { sha256Hex } from "./ids";
-import { aClient } from "./test-client";
 
 const client = aClient();
 const UNKNOWN = `sess_${"f".repeat(32)}`;

@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import type { AuditEntry } from "../account/audit";
 import type { Key } from "../account/keys";
 import type { OwnerLimits } from "../account/limits";
@@ -11,9 +12,13 @@ import type { Usage } from "../events/event";
 import type { ApprovalRow, MessageRow, ScheduleRow, ShareRow, SnapshotRow } from "../session/rpc";
 import { dollars } from "../shared/money";
 import type { Delivery, Webhook } from "../webhooks/rpc";
+import type * as objects from "./openapi/objects";
+
+/** What the API answers with, as its document describes it. */
+type Json<Name extends keyof typeof objects> = z.output<(typeof objects)[Name]>;
 
 /** Returns the JSON of a session in the API. */
-export function sessionView(row: SessionRow) {
+export function sessionView(row: SessionRow): Json<"Session"> {
   // Values of `env` are secrets, and `forkSession` applies once. So a returned config can be sent again.
   const { env: _env, forkSession: _forkSession, ...config } = row.config;
   return {
@@ -53,12 +58,12 @@ export function sessionView(row: SessionRow) {
 }
 
 /** Returns the JSON of a key in the API. */
-export const keyView = (key: Key) => ({
+export const keyView = (key: Key): Json<"Key"> => ({
   id: key.id,
   name: key.name,
   owner: key.owner,
-  scopes: key.scopes,
-  tools: key.tools,
+  scopes: [...key.scopes],
+  tools: key.tools && [...key.tools],
   createdAt: instant(key.createdAt),
   expiresAt: instant(key.expiresAt),
   lastUsedAt: instant(key.lastUsedAt),
@@ -71,7 +76,7 @@ export const limitsView = ({
   maxMonthlyNanos,
   perUser,
   ...limits
-}: OwnerLimits) => ({
+}: OwnerLimits): Json<"OwnerLimits"> => ({
   maxActiveSessions: limits.maxActiveSessions,
   maxRunningMessages: limits.maxRunningMessages,
   maxDailyUsd: dollarsOf(maxDailyNanos),
@@ -86,13 +91,13 @@ export const limitsView = ({
 const dollarsOf = (nanos: number | null): number | null => (nanos === null ? null : dollars(nanos));
 
 /** Returns the JSON of an entry of the audit log in the API. */
-export const auditView = ({ by, at, ...entry }: AuditEntry) => {
+export const auditView = ({ by, at, ...entry }: AuditEntry): Json<"AuditEntry"> => {
   const { requestId, address, ...who } = by;
   return { ...entry, at: instant(at), by: who, address, requestId };
 };
 
 /** Returns the JSON of an owner in the API. */
-export const ownerView = (row: OwnerRow) => ({
+export const ownerView = (row: OwnerRow): Json<"Owner"> => ({
   owner: row.owner,
   sessions: row.sessions,
   activeSessions: row.liveSessions,
@@ -109,7 +114,7 @@ export function nowView(
   { activeSessions, runningMessages, day, month }: NonNullable<AccountUse["used"]>,
   limits: OwnerLimits | null,
   resets: { dayAt: number; monthAt: number },
-) {
+): Json<"UsageReport">["now"] {
   const spent = ({ spentNanos, heldNanos }: Spent, max: number | null, at: number) => ({
     spentUsd: dollars(spentNanos),
     heldUsd: dollars(heldNanos),
@@ -125,7 +130,10 @@ export function nowView(
 }
 
 /** Returns the JSON of usage in the API: what it is grouped by, and the amounts. */
-export function usageRowView(row: UsageRow, groupBy: readonly UsageGroup[]) {
+export function usageRowView(
+  row: UsageRow,
+  groupBy: readonly UsageGroup[],
+): Json<"UsageReport">["rows"][number] {
   const { costNanos, inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens } = row;
   return {
     ...Object.fromEntries(groupBy.map((group) => [NAMES[group], row[group]])),
@@ -142,7 +150,7 @@ const NAMES = {
 } satisfies Record<UsageGroup, string>;
 
 /** Returns the JSON of a share link in the API. */
-export const shareView = (row: ShareRow) => ({
+export const shareView = (row: ShareRow): Json<"Share"> => ({
   id: row.id,
   access: row.access,
   description: row.description,
@@ -151,7 +159,7 @@ export const shareView = (row: ShareRow) => ({
 });
 
 /** Returns the JSON of a session for those who have a share link: without the prompts that are its owner's. */
-export function sharedSessionView(row: SessionRow) {
+export function sharedSessionView(row: SessionRow): Json<"Session"> {
   const { config, ...view } = sessionView(row);
   const { systemPrompt: _, customAgents, ...others } = config;
   const agents = Object.entries({ ...(customAgents as Record<string, object>) }).map(
@@ -161,7 +169,7 @@ export function sharedSessionView(row: SessionRow) {
 }
 
 /** Returns the JSON of a message in the API. */
-export function messageView(row: MessageRow) {
+export function messageView(row: MessageRow): Json<"Message"> {
   return {
     messageId: row.id,
     sessionId: row.sessionId,
@@ -187,7 +195,10 @@ export function messageView(row: MessageRow) {
 }
 
 /** Returns the JSON of an automation in the API. */
-export const automationView = ({ when, ...row }: Automation, fireUrl: string) => ({
+export const automationView = (
+  { when, ...row }: Automation,
+  fireUrl: string,
+): Json<"Automation"> => ({
   id: row.id,
   name: row.name,
   session: row.session,
@@ -205,7 +216,7 @@ export const automationView = ({ when, ...row }: Automation, fireUrl: string) =>
 });
 
 /** Returns the JSON of a run of an automation in the API. */
-export const automationRunView = (run: AutomationRun) => ({
+export const automationRunView = (run: AutomationRun): Json<"AutomationRun"> => ({
   id: run.id,
   sessionId: run.sessionId,
   messageId: run.messageId,
@@ -218,7 +229,7 @@ export const automationRunView = (run: AutomationRun) => ({
 });
 
 /** Returns the JSON of a webhook in the API. */
-export const webhookView = (webhook: Webhook) => ({
+export const webhookView = (webhook: Webhook): Json<"Webhook"> => ({
   id: webhook.id,
   url: webhook.url,
   events: webhook.events,
@@ -233,7 +244,7 @@ export const webhookView = (webhook: Webhook) => ({
 });
 
 /** Returns the JSON of a delivery in the API. */
-export const deliveryView = (delivery: Delivery) => ({
+export const deliveryView = (delivery: Delivery): Json<"Delivery"> => ({
   id: delivery.id,
   type: delivery.type,
   status: delivery.status,
@@ -243,7 +254,7 @@ export const deliveryView = (delivery: Delivery) => ({
 });
 
 /** Returns the JSON of an approval in the API. */
-export const approvalView = (row: ApprovalRow) => ({
+export const approvalView = (row: ApprovalRow): Json<"Approval"> => ({
   id: row.id,
   sessionId: row.sessionId,
   messageId: row.messageId,
@@ -262,7 +273,9 @@ export const approvalView = (row: ApprovalRow) => ({
 });
 
 /** Returns the JSON of a conversation in the API, without its sessions. */
-export function conversationView(conversation: Conversation) {
+export function conversationView(
+  conversation: Conversation,
+): Omit<Json<"Conversation">, "sessions" | "pageSize" | "nextCursor"> {
   return {
     id: conversation.id,
     createdAt: instant(conversation.createdAt),
@@ -274,7 +287,7 @@ export function conversationView(conversation: Conversation) {
 }
 
 /** Returns the JSON of a schedule in the API. */
-export function scheduleView({ when, ...row }: ScheduleRow) {
+export function scheduleView({ when, ...row }: ScheduleRow): Json<"Schedule"> {
   return {
     id: row.id,
     cron: when.kind === "cron" ? when.cron : null,
@@ -291,11 +304,11 @@ export function scheduleView({ when, ...row }: ScheduleRow) {
 }
 
 /** Returns the JSON of a snapshot in the API. */
-export function snapshotView(row: SnapshotRow) {
+export function snapshotView(row: SnapshotRow): Json<"Snapshot"> {
   return { ...row, createdAt: instant(row.createdAt), expiresAt: instant(row.expiresAt) };
 }
 
-function usageView(usage: UsageByModel) {
+function usageView(usage: UsageByModel): Json<"Session">["usage"] {
   const models = Object.entries(usage);
   const total = (field: keyof Usage) => models.reduce((sum, [, used]) => sum + used[field], 0);
   return {
@@ -319,5 +332,6 @@ const tokensOf = (usage: Usage): number =>
 const duration = (startedAt: number | null, endedAt: number | null): number | null =>
   startedAt === null || endedAt === null ? null : endedAt - startedAt;
 
-const instant = (at: number | null): string | null =>
-  at === null ? null : new Date(at).toISOString();
+/** Returns an ISO 8601 instant; null for null. */
+const instant = <T extends number | null>(at: T) =>
+  (at === null ? null : new Date(at).toISOString()) as T extends number ? string : null;

@@ -6,9 +6,9 @@ import { z } from "zod";
 import { indexOf } from "../session/deployment";
 import { readSettings } from "../settings";
 import { accountFor, limit } from "../testing/accounts";
+import { aClient, local } from "../testing/api-client";
 import { lose, objectOf, tablesOf, until } from "../testing/sessions";
 import { sending, WebhookEndpoint } from "../webhooks/endpoint";
-import { aClient, local } from "./test-client";
 
 const Made = z.looseObject({ id: z.string(), secret: z.string() });
 const Body = z.object({

@@ -111,13 +111,15 @@ export interface MessageRequest {
   requestHash: string;
 }
 
-export type MessageStatus =
-  | "queued"
-  | "running"
-  | "waiting"
-  | "completed"
-  | "failed"
-  | "interrupted";
+export const MESSAGE_STATUSES = [
+  "queued",
+  "running",
+  "waiting",
+  "completed",
+  "failed",
+  "interrupted",
+] as const;
+export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
 
 /** What a message waits for: decisions about calls, or a limit to be raised. */
 export type WaitingFor =

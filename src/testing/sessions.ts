@@ -13,6 +13,7 @@ import type {
 import type { Limits } from "../session/rules/ledger";
 import { SessionStore } from "../session/storage/store";
 import type { Caller, Result } from "../shared/result";
+import { requireDescribedEvent } from "./contract";
 
 /** The owner of the sessions in tests. */
 export const ALICE: Caller = { owner: "alice", admin: false };
@@ -112,9 +113,12 @@ export async function ended(id: string, messageId: string): Promise<MessageRow> 
   return messageOf(id, messageId);
 }
 
-/** Returns all events of a session. */
+/** Returns all events of a session. Throws for one that the document of the API does not describe. */
 export async function eventsOf(id: string): Promise<SessionEvent[]> {
-  return value(await sessionOf(id).events(ALICE, { after: 0, limit: 100_000 })).events;
+  const page = await sessionOf(id).events(ALICE, { after: 0, limit: 100_000 });
+  const { events } = value(page);
+  for (const event of events) requireDescribedEvent(event);
+  return events;
 }
 
 /** Returns the types of a session's events, in order. */

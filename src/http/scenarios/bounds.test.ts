@@ -2,9 +2,9 @@ import { listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { bash } from "../../agent/tools/bash";
+import { aClient } from "../../testing/api-client";
 import { alarmOf, objectOf, tablesOf } from "../../testing/sessions";
 import { newSessionId } from "../ids";
-import { aClient } from "../test-client";
 
 const client = aClient();
 const tooLarge = (message: string) => ({

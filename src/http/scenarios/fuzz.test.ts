@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, it } from "vitest";
+import { aClient, local } from "../../testing/api-client";
 import { createApp } from "../app";
-import { aClient, local } from "../test-client";
 
 const app = createApp(local);
 const client = aClient();

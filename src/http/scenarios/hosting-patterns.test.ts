@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { aClient } from "../test-client";
+import { aClient } from "../../testing/api-client";
 
 /** The requests of the specification that the service implements, as it gives them. */
 const client = aClient();

@@ -5,9 +5,9 @@ import { z } from "zod";
 import { Account } from "../../account/account";
 import { accountOf } from "../../account/address";
 import { readSettings } from "../../settings";
+import { aClient } from "../../testing/api-client";
 import { bash, objectOf } from "../../testing/sessions";
 import { sha256Hex } from "../ids";
-import { aClient } from "../test-client";
 
 // Plants secrets, does what a client can do, well and badly, and looks for them wherever Rigger writes.
 

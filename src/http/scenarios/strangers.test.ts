@@ -4,9 +4,9 @@ import { accountOf } from "../../account/address";
 import { SCOPES } from "../../account/scopes";
 import { readSettings, type Settings } from "../../settings";
 import { newOwner } from "../../testing/accounts";
+import { aClient } from "../../testing/api-client";
 import { createApp } from "../app";
 import { newSecret, sha256Hex } from "../ids";
-import { aClient } from "../test-client";
 
 // Somebody tries every route with the ids of an owner, and with bodies that would do something.
 

@@ -2,8 +2,8 @@ import { runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
+import { aClient } from "../../testing/api-client";
 import { lose } from "../../testing/sessions";
-import { aClient } from "../test-client";
 
 const client = aClient();
 const asStream = { Accept: "text/event-stream" };

@@ -1,7 +1,8 @@
 import { env } from "cloudflare:workers";
 import { z } from "zod";
+import { createApp } from "../http/app";
 import { readSettings, type Settings } from "../settings";
-import { createApp } from "./app";
+import { requireDescribed } from "./contract";
 
 const Session = z.looseObject({
   id: z.string(),
@@ -14,7 +15,10 @@ const Message = z.looseObject({ messageId: z.string(), status: z.string() });
 /** The settings of a deployment that allows anonymous requests. */
 export const local: Settings = readSettings({ ALLOW_ANONYMOUS: "true" });
 
-/** Returns a client of the API. It sends bodies as JSON without a Content-Type and parses responses. */
+/**
+ * Returns a client of the API. It sends bodies as JSON without a Content-Type, parses responses, and
+ * throws for one that the document of the API does not describe.
+ */
 export function aClient(settings: Settings = local, headers: Record<string, string> = {}) {
   const app = createApp(settings);
 
@@ -37,6 +41,7 @@ export function aClient(settings: Settings = local, headers: Record<string, stri
     const response = await raw(method, path, options);
     const text = await response.text();
     const body: unknown = text === "" ? null : JSON.parse(text);
+    requireDescribed(method, path, response, body);
     return { status: response.status, headers: response.headers, body };
   };
 

@@ -1,0 +1,6629 @@
+// Generated from docs/openapi.json by `npm run openapi`. Do not edit it.
+
+export interface paths {
+    "/api/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List sessions
+         * @description From an index, which may lag behind the sessions by a second.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        /** Create a session */
+        post: operations["createSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/stats/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sum up sessions */
+        get: operations["summarizeSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a session
+         * @description From its own object: never stale.
+         */
+        get: operations["getSession"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a session
+         * @description With its history, its events, its files and its snapshots. A session that has not ended is terminated first.
+         */
+        delete: operations["deleteSession"];
+        options?: never;
+        head?: never;
+        /** Change a session's limits and metadata */
+        patch: operations["updateSession"];
+        trace?: never;
+    };
+    "/api/sessions/{id}/terminate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a session
+         * @description Stops the running message. Repeating it changes nothing.
+         */
+        post: operations["terminateSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export a session
+         * @description One JSON object a line: the session (`type` is `session`), its messages (`message`), its events, and last a line with the `type` `end` and the numbers of messages and events. Without that line the export is not complete.
+         */
+        get: operations["exportSession"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/message": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message
+         * @description Answers when the message has ended. With `streaming`, answers with its events; with `background`, at once. To attach to a message again, repeat the request with the same `Idempotency-Key` and body.
+         */
+        post: operations["sendMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/interrupt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Interrupt the running message
+         * @description Stops the message that runs or waits, and starts the next one of the queue.
+         */
+        post: operations["interruptSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List messages */
+        get: operations["listMessages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/messages/{messageId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a message */
+        get: operations["getMessage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read or stream events
+         * @description With `Accept: text/event-stream`, streams the whole log and goes on live until the session ends.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the approvals of a session */
+        get: operations["listApprovals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/approvals/{approvalId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Allow or deny a call
+         * @description The same decision again changes nothing.
+         */
+        post: operations["resolveApproval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what waits for a decision */
+        get: operations["listPendingApprovals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List schedules */
+        get: operations["listSchedules"];
+        put?: never;
+        /** Create a schedule */
+        post: operations["createSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/schedules/{scheduleId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a schedule */
+        delete: operations["deleteSchedule"];
+        options?: never;
+        head?: never;
+        /** Pause or resume a schedule */
+        patch: operations["updateSchedule"];
+        trace?: never;
+    };
+    "/api/sessions/{id}/snapshots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List snapshots */
+        get: operations["listSnapshots"];
+        put?: never;
+        /** Create a snapshot */
+        post: operations["createSnapshot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List share links */
+        get: operations["listShares"];
+        put?: never;
+        /** Create a share link */
+        post: operations["createShare"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/shares/{shareId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke a share link */
+        delete: operations["deleteShare"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a conversation and its sessions */
+        get: operations["getConversation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List webhooks */
+        get: operations["listWebhooks"];
+        put?: never;
+        /** Create a webhook */
+        post: operations["createWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{webhookId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a webhook */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        /** Delete a webhook */
+        delete: operations["deleteWebhook"];
+        options?: never;
+        head?: never;
+        /** Change a webhook */
+        patch: operations["updateWebhook"];
+        trace?: never;
+    };
+    "/api/webhooks/{webhookId}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Rotate the secret of a webhook */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{webhookId}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test event */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{webhookId}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List deliveries */
+        get: operations["listDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an event again */
+        post: operations["redeliver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/automations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List automations */
+        get: operations["listAutomations"];
+        put?: never;
+        /** Create an automation */
+        post: operations["createAutomation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/automations/{automationId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an automation */
+        get: operations["getAutomation"];
+        put?: never;
+        post?: never;
+        /** Delete an automation */
+        delete: operations["deleteAutomation"];
+        options?: never;
+        head?: never;
+        /** Change an automation */
+        patch: operations["updateAutomation"];
+        trace?: never;
+    };
+    "/api/automations/{automationId}/rotate-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Rotate the token of an automation */
+        post: operations["rotateAutomationToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/automations/{automationId}/fire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a run
+         * @description The automation's own token may do it too.
+         */
+        post: operations["fireAutomation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/automations/{automationId}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List runs */
+        get: operations["listRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell who the caller is */
+        get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List keys */
+        get: operations["listKeys"];
+        put?: never;
+        /** Create a key */
+        post: operations["createKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{keyId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a key */
+        get: operations["getKey"];
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a key
+         * @description It is refused everywhere within 30 seconds.
+         */
+        delete: operations["revokeKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{keyId}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Rotate a key */
+        post: operations["rotateKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/owners": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List owners */
+        get: operations["listOwners"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/owners/{owner}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the limits of an owner */
+        get: operations["getOwnerLimits"];
+        /**
+         * Set the limits of an owner
+         * @description Replaces all of them.
+         */
+        put: operations["setOwnerLimits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read usage */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the audit log */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pool": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the state of the warm pool */
+        get: operations["getPool"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell whether the Worker answers */
+        get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export interface webhooks {
+    event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * An event that is sent to a webhook
+         * @description Signed as [Standard Webhooks](https://www.standardwebhooks.com) are.
+         */
+        post: operations["receiveEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export interface components {
+    schemas: {
+        /**
+         * @description A session to create. A limit that is absent is the deployment's default.
+         * @example {
+         *       "pattern": "hybrid",
+         *       "config": {
+         *         "systemPrompt": "You look after a changelog.",
+         *         "allowedTools": [
+         *           "Read",
+         *           "Write",
+         *           "Bash(ls *)"
+         *         ]
+         *       },
+         *       "conversationId": 123,
+         *       "maxBudgetUsd": 0.5,
+         *       "maxTurns": 40,
+         *       "tags": [
+         *         "changelog",
+         *         "demo"
+         *       ],
+         *       "description": "Changelog keeper",
+         *       "userId": "user_123"
+         *     }
+         */
+        CreateSession: {
+            /**
+             * @description How the session is hosted. `ephemeral`: one message, then it ends. `long-running`: awake between messages. `hybrid`: sleeps when idle, and the next message wakes it. `single-container`: several agents in one sandbox.
+             * @enum {string}
+             */
+            pattern: "ephemeral" | "long-running" | "hybrid" | "single-container";
+            /** @description The configuration of the agent. */
+            config?: components["schemas"]["Config"] | null;
+            /** @description A number that you choose: sessions with the same number belong together. */
+            conversationId?: number | null;
+            /** @description The maximum time without activity. Null means no limit. */
+            maxIdleTimeMs?: number | null;
+            /** @description The maximum lifetime, from the creation. Null means no limit. */
+            maxLifetimeMs?: number | null;
+            /** @description The maximum cost, in dollars. It is never exceeded. Null means no limit. */
+            maxBudgetUsd?: number | null;
+            /** @description The maximum number of turns. Null means no limit. */
+            maxTurns?: number | null;
+            /**
+             * @description What happens when the budget, the turns or the lifetime is used up: the session ends (the default), or pauses until the limit is raised.
+             * @enum {string|null}
+             */
+            onLimit?: "terminate" | "pause" | null;
+            /** @description Up to 50, without commas. Duplicates are removed. */
+            tags?: string[] | null;
+            /** @description Text that lists search. */
+            description?: string | null;
+            /** @description The id of a user of your app. */
+            userId?: string | null;
+        };
+        /** @description The configuration of the agent. 256 KiB of JSON at most. Null means absent. */
+        Config: {
+            /** @description The model; see the list of models. */
+            model?: string | null;
+            /** @description Replaces the short default prompt. */
+            systemPrompt?: string | null;
+            /** @description The maximum number of turns of one message, or of one task of an agent. */
+            maxTurns?: number | null;
+            /** @description Permission rules. Without them, every tool is allowed. */
+            allowedTools?: string[] | null;
+            /** @description Permission rules. A call that matches waits for approval. */
+            askTools?: string[] | null;
+            /** @description Permission rules. A call that matches is refused. */
+            disallowedTools?: string[] | null;
+            /** @description How long a call waits for approval; without it, until somebody decides. */
+            approvalTimeoutMs?: number | null;
+            /**
+             * @description What happens then: the call is denied (the default), or the session ends.
+             * @enum {string|null}
+             */
+            onApprovalTimeout?: "deny" | "terminate" | null;
+            /** @description The parts of budget and turns at which `limit.warned` is sent; `[0.5, 0.8, 1]` when absent. */
+            warnAt?: number[] | null;
+            /** @description Additional agents, by their names: letters, digits, `_` and `-`; not `main`. */
+            customAgents?: {
+                [key: string]: components["schemas"]["CustomAgent"];
+            } | null;
+            /** @description Starts with the history and the workspace of this session, by its `id` or `sessionId`. */
+            resumeSessionId?: string | null;
+            /** @description Starts from the newest session of the same `conversationId`. */
+            continueSession?: boolean | null;
+            /** @description With one of the two above: a branch with its own `sessionId`. */
+            forkSession?: boolean | null;
+            /** @description Starts from this snapshot. */
+            snapshotId?: string | null;
+            /** @description How long the session is kept after its end; the deployment's setting when absent. */
+            retentionDays?: number | null;
+            /**
+             * @description Where the agent runs: in the session's object, or as Claude Code in its container.
+             * @enum {string|null}
+             */
+            runtime?: "loop" | "claude-code" | null;
+            /** @description Where commands run. */
+            sandbox?: components["schemas"]["SandboxConfig"] | null;
+            /** @description Environment variables of commands. They are never returned. */
+            env?: {
+                [key: string]: (string | components["schemas"]["Secret"]) | null;
+            } | null;
+            /** @description Passed to the Messages API as `thinking`. */
+            thinking?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Passed to the Messages API.
+             * @enum {string|null}
+             */
+            effort?: "low" | "medium" | "high" | "xhigh" | "max" | null;
+            /** @description A JSON schema: the reply is JSON that matches it. */
+            outputSchema?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description A type of agents. A field that is absent has the session's value. */
+        CustomAgent: {
+            /** @description What the agent is for. The main agent reads it. */
+            description?: string | null;
+            /** @description Replaces the short default prompt. */
+            systemPrompt?: string | null;
+            /** @description The model; see the list of models. */
+            model?: string | null;
+            /** @description The maximum number of turns of one message, or of one task of an agent. */
+            maxTurns?: number | null;
+            /** @description Permission rules. Without them, every tool is allowed. */
+            allowedTools?: string[] | null;
+            /** @description Permission rules. A call that matches waits for approval. */
+            askTools?: string[] | null;
+            /** @description Permission rules. A call that matches is refused. */
+            disallowedTools?: string[] | null;
+            /** @description Passed to the Messages API as `thinking`. */
+            thinking?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Passed to the Messages API.
+             * @enum {string|null}
+             */
+            effort?: "low" | "medium" | "high" | "xhigh" | "max" | null;
+        };
+        /** @description Where commands run. Which options there are depends on the provider. */
+        SandboxConfig: {
+            /** @description `embedded`, `cloudflare`, `daytona`, `e2b`, `fly` or `modal`. */
+            provider?: string | null;
+            /** @description The hosts that commands may reach: `none`, `open`, or a list. */
+            network?: (("none" | "open") | {
+                allow: string[];
+            }) | null;
+            /** @description A template of the provider. */
+            template?: string | null;
+            /** @description A snapshot of the provider. */
+            snapshot?: string | null;
+            /** @description An image of the provider. */
+            image?: string | null;
+            /** @description A region of the provider. */
+            region?: string | null;
+            /** @description A size of the provider. */
+            size?: string | null;
+            /** @description The number of CPUs. */
+            cpus?: number | null;
+            /** @description The memory, in MB. */
+            memoryMb?: number | null;
+            /** @description The disk, in GB. */
+            diskGb?: number | null;
+        };
+        /** @description Commands see a placeholder. The value is sent only in headers of requests to the hosts. */
+        Secret: {
+            /** @description The value. */
+            secret: string;
+            /** @description The hosts, such as `api.github.com` or `*.example.com`. */
+            hosts: string[];
+        };
+        /**
+         * @description What changes. Null clears a field.
+         * @example {
+         *       "description": null,
+         *       "tags": [
+         *         "changelog"
+         *       ],
+         *       "maxBudgetUsd": 1
+         *     }
+         */
+        PatchSession: {
+            /** @description The maximum time without activity. Null means no limit. */
+            maxIdleTimeMs?: number | null;
+            /** @description The maximum lifetime, from the creation. Null means no limit. */
+            maxLifetimeMs?: number | null;
+            /** @description The maximum cost, in dollars. It is never exceeded. Null means no limit. */
+            maxBudgetUsd?: number | null;
+            /** @description The maximum number of turns. Null means no limit. */
+            maxTurns?: number | null;
+            /**
+             * @description What happens when the budget, the turns or the lifetime is used up: the session ends (the default), or pauses until the limit is raised.
+             * @enum {string|null}
+             */
+            onLimit?: "terminate" | "pause" | null;
+            /** @description Up to 50, without commas. Duplicates are removed. */
+            tags?: string[] | null;
+            /** @description Text that lists search. */
+            description?: string | null;
+            /** @description The id of a user of your app. */
+            userId?: string | null;
+        };
+        /**
+         * @description How to end the session.
+         * @example {
+         *       "reason": "no longer needed"
+         *     }
+         */
+        Terminate: {
+            /** @description Becomes the `terminationReason`; `user_requested` when absent. */
+            reason?: string | null;
+            /**
+             * @description Whether the files of a container are not saved.
+             * @default false
+             */
+            discardWorkspace?: boolean;
+        };
+        /**
+         * @description A message to send.
+         * @example {
+         *       "prompt": "Start the changelog."
+         *     }
+         */
+        SendMessage: {
+            prompt: components["schemas"]["Prompt"];
+            /** @description The agent that answers; the main agent when absent. */
+            agent?: string | null;
+            /**
+             * @description Answers with a stream of the message's events.
+             * @default false
+             */
+            streaming?: boolean;
+            /**
+             * @description Answers with 202 at once. Not together with `streaming`.
+             * @default false
+             */
+            background?: boolean;
+            /** @description The maximum turns of this message. */
+            maxTurns?: number | null;
+            /** @description The maximum cost of this message, in dollars. */
+            maxBudgetUsd?: number | null;
+            /**
+             * @description What happens while another message runs: this one waits, is rejected with 409, or interrupts the other one.
+             * @default queue
+             * @enum {string}
+             */
+            onBusy?: "queue" | "reject" | "interrupt";
+        };
+        /**
+         * @description Text that is not blank, or content blocks of the Messages API. 1 MiB at most.
+         * @example Start the changelog.
+         * @example [
+         *       {
+         *         "type": "text",
+         *         "text": "Start the changelog."
+         *       }
+         *     ]
+         */
+        Prompt: string | ({
+            /** @constant */
+            type: "text";
+            text: string;
+        } | {
+            /** @constant */
+            type: "image";
+            source: {
+                /** @constant */
+                type: "base64";
+                /** @enum {string} */
+                media_type: "image/jpeg" | "image/png" | "image/gif" | "image/webp";
+                /** Format: base64 */
+                data: string;
+            } | {
+                /** @constant */
+                type: "url";
+                /** Format: uri */
+                url: string;
+            };
+        } | {
+            /** @constant */
+            type: "document";
+            source: {
+                /** @constant */
+                type: "base64";
+                /** @enum {string} */
+                media_type: "application/pdf";
+                /** Format: base64 */
+                data: string;
+            } | {
+                /** @constant */
+                type: "text";
+                /** @constant */
+                media_type: "text/plain";
+                data: string;
+            } | {
+                /** @constant */
+                type: "url";
+                /** Format: uri */
+                url: string;
+            };
+            title?: string;
+            context?: string;
+        })[];
+        /**
+         * @description An empty object.
+         * @example {}
+         */
+        NoFields: Record<string, never>;
+        /**
+         * @description A decision about a call.
+         * @example {
+         *       "decision": "allow",
+         *       "note": "To main, for once.",
+         *       "remember": "session"
+         *     }
+         */
+        ResolveApproval: {
+            /**
+             * @description Whether the call is made.
+             * @enum {string}
+             */
+            decision: "allow" | "deny";
+            /** @description What the model reads with the result. */
+            note?: string | null;
+            /** @description With `allow`: the input that the call is made with instead of its own. */
+            input?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description `session`: the same call is decided in the same way from now on.
+             * @enum {string|null}
+             */
+            remember?: "session" | null;
+        };
+        /**
+         * @description A schedule to create: by cron, or at an interval.
+         * @example {
+         *       "cron": "0 9 * * mon-fri",
+         *       "timeZone": "Europe/Berlin",
+         *       "prompt": "Read the news and sum them up."
+         *     }
+         * @example {
+         *       "everyMs": 60000,
+         *       "prompt": "tick"
+         *     }
+         */
+        CreateSchedule: {
+            /** @description A cron expression with five fields, six with seconds, or a name such as `@daily`. */
+            cron?: string | null;
+            /** @description The time zone of `cron`, such as `Europe/Berlin`; `UTC` when absent. */
+            timeZone?: string | null;
+            /** @description An interval. Either this or `cron`. */
+            everyMs?: number | null;
+            prompt: components["schemas"]["Prompt"];
+        };
+        /**
+         * @description A change of a schedule.
+         * @example {
+         *       "paused": true
+         *     }
+         */
+        PatchSchedule: {
+            /** @description Whether it sends nothing. */
+            paused: boolean;
+        };
+        /**
+         * @description A share link to create.
+         * @example {
+         *       "access": "read",
+         *       "description": "for Ann"
+         *     }
+         */
+        CreateShare: {
+            /**
+             * @description What it allows.
+             * @enum {string}
+             */
+            access: "read" | "write";
+            /**
+             * @description How long it works: a week when absent.
+             * @default 604800000
+             */
+            expiresInMs?: number;
+            /** @description Text for people. */
+            description?: string | null;
+        };
+        /**
+         * @description A webhook to create.
+         * @example {
+         *       "url": "https://example.com/alerts",
+         *       "events": [
+         *         "limit.warned",
+         *         "owner.limit_warned"
+         *       ]
+         *     }
+         */
+        CreateWebhook: {
+            /** @description `https`, with a host on the public internet. */
+            url: string;
+            /** @description Types of events. `*` in one is any text: `message.*`. */
+            events: string[];
+            /** @description Sends events of this session only; of all sessions when absent. */
+            sessionId?: string | null;
+            /** @description Text for people. */
+            description?: string | null;
+        };
+        /**
+         * @description What changes.
+         * @example {
+         *       "enabled": true
+         *     }
+         */
+        PatchWebhook: {
+            /** @description `https`, with a host on the public internet. */
+            url?: string;
+            /** @description Types of events. `*` in one is any text: `message.*`. */
+            events?: string[];
+            /** @description Text for people. */
+            description?: string | null;
+            /** @description Whether it is sent events. */
+            enabled?: boolean;
+        };
+        /**
+         * @description How to rotate the secret.
+         * @example {
+         *       "graceMs": 0
+         *     }
+         */
+        RotateWebhookSecret: {
+            /**
+             * @description For how long the old secret signs beside the new one: a day when absent.
+             * @default 86400000
+             */
+            graceMs?: number;
+        };
+        /**
+         * @description An automation to create.
+         * @example {
+         *       "name": "digest",
+         *       "cron": "0 8 * * 1-5",
+         *       "timeZone": "Europe/Berlin",
+         *       "prompt": "Write the digest.",
+         *       "session": {
+         *         "pattern": "ephemeral",
+         *         "maxBudgetUsd": 1,
+         *         "tags": [
+         *           "digest"
+         *         ]
+         *       }
+         *     }
+         */
+        CreateAutomation: {
+            /** @description Text for people. */
+            name: string;
+            session: components["schemas"]["CreateSession"];
+            prompt: components["schemas"]["Prompt"];
+            /**
+             * @description How many of its runs may be at work at once.
+             * @default 5
+             */
+            maxConcurrentRuns?: number;
+            /**
+             * @description Whether it runs.
+             * @default true
+             */
+            enabled?: boolean;
+            /** @description A cron expression with five fields, six with seconds, or a name such as `@daily`. */
+            cron?: string | null;
+            /** @description The time zone of `cron`, such as `Europe/Berlin`; `UTC` when absent. */
+            timeZone?: string | null;
+            /** @description An interval, a minute at least. Without this and `cron`, it only runs when it is fired. */
+            everyMs?: number | null;
+        };
+        /**
+         * @description What changes. What is said of the time replaces all of it.
+         * @example {
+         *       "enabled": false
+         *     }
+         */
+        PatchAutomation: {
+            /** @description Text for people. */
+            name?: string;
+            /** @description The session that each run starts. */
+            session?: components["schemas"]["CreateSession"];
+            /** @description What it is sent. 64 KiB of JSON at most. */
+            prompt?: components["schemas"]["Prompt"];
+            /** @description How many of its runs may be at work at once. */
+            maxConcurrentRuns?: number;
+            /** @description Whether it runs. */
+            enabled?: boolean;
+            /** @description A cron expression with five fields, six with seconds, or a name such as `@daily`. */
+            cron?: string | null;
+            /** @description The time zone of `cron`, such as `Europe/Berlin`; `UTC` when absent. */
+            timeZone?: string | null;
+            /** @description An interval, a minute at least. Without this and `cron`, it only runs when it is fired. */
+            everyMs?: number | null;
+        };
+        /**
+         * @description A run to start.
+         * @example {
+         *       "input": "Today: the release of 2.0."
+         *     }
+         */
+        FireAutomation: {
+            /** @description Text that is appended to the prompt. 256 KiB at most. */
+            input?: string | null;
+        };
+        /**
+         * @description A key to create.
+         * @example {
+         *       "name": "ci",
+         *       "owner": "acme"
+         *     }
+         */
+        CreateKey: {
+            /** @description Text for people. */
+            name: string;
+            /** @description The owner that the key is for; the caller's when absent. Only an admin may name another. */
+            owner?: string | null;
+            /** @description What the key may do; `sessions:write` and `usage:read` when absent. */
+            scopes?: ("sessions:read" | "sessions:write" | "approvals:write" | "webhooks:write" | "automations:write" | "usage:read" | "keys:write" | "admin")[] | null;
+            /** @description Permission rules that limit the sessions that it creates. */
+            tools?: string[] | null;
+            /**
+             * Format: date-time
+             * @description The instant from which it is refused.
+             */
+            expiresAt?: string | null;
+        };
+        /**
+         * @description How to rotate the key.
+         * @example {
+         *       "graceMs": 3600000
+         *     }
+         */
+        RotateKey: {
+            /**
+             * @description For how long the old secret still works.
+             * @default 0
+             */
+            graceMs?: number;
+        };
+        /**
+         * @description All limits of the owner. Null is none; one that is absent is the deployment's.
+         * @example {
+         *       "maxDailyUsd": 20,
+         *       "maxRunningMessages": 5,
+         *       "perUser": {
+         *         "maxDailyUsd": 2
+         *       }
+         *     }
+         */
+        PutOwnerLimits: {
+            /** @description Requests of the owner's keys in a minute. */
+            maxActiveSessions?: number | null;
+            /** @description Requests of the owner's keys in a minute. */
+            maxRunningMessages?: number | null;
+            /** @description Money in a day, in UTC. */
+            maxDailyUsd?: number | null;
+            /** @description Money in a month, in UTC. */
+            maxMonthlyUsd?: number | null;
+            /** @description Requests of the owner's keys in a minute. */
+            maxRequestsPerMinute?: number | null;
+            /** @description The same for each `userId`. */
+            perUser?: {
+                /** @description Requests of the owner's keys in a minute. */
+                maxActiveSessions?: number | null;
+                maxDailyUsd?: number | null;
+            };
+        };
+        /**
+         * @description The body, the query, a header or the path is invalid.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "invalid_request_error",
+         *         "message": "maxBudgetUSD: is not known here",
+         *         "issues": [
+         *           {
+         *             "path": "maxBudgetUSD",
+         *             "message": "is not known here"
+         *           }
+         *         ]
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        InvalidRequestError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "invalid_request_error";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+                /** @description Up to 20 of the things that are wrong. */
+                issues: {
+                    /** @description The field, with dots; empty for the body as a whole. */
+                    path: string;
+                    message: string;
+                }[];
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description There is no key, or it is unknown, has expired or was revoked.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "authentication_error",
+         *         "message": "Send an API key: Authorization: Bearer <key>."
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        AuthenticationError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "authentication_error";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description The key does not have the scope, or would give more than it has.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "permission_error",
+         *         "message": "Your key does not have the scope sessions:write."
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        PermissionError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "permission_error";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description It does not exist, or belongs to another owner.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "not_found_error",
+         *         "message": "There is no such session."
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        NotFoundError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "not_found_error";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description The path does not support the method.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "method_not_allowed",
+         *         "message": "PUT is not possible here: use HEAD or GET."
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        MethodNotAllowedError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "method_not_allowed";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description The request does not fit the state of what it is about.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "conflict_error",
+         *         "message": "Another message is running.",
+         *         "reason": "session_busy",
+         *         "messageId": "msg_12e5…"
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        ConflictError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "conflict_error";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+                /**
+                 * @description `session_busy`: another message runs or waits. `session_ended`: the session has ended. `idempotency_mismatch`: the key was used with another body, or what it created shows a secret once only. `too_many_schedules`: the session has 20 schedules. `too_many_keys`: the owner has 1,000 keys that can be used. `too_many_shares`: the session has 100 share links that can be used. `too_many_webhooks`: the owner has 20 webhooks. `too_many_automations`: the owner has 100 automations. `automation_paused`: the automation is not enabled. `already_resolved`: another decision was made. `key_ended`: the key was revoked or has expired.
+                 * @enum {string}
+                 */
+                reason: "session_busy" | "session_ended" | "idempotency_mismatch" | "too_many_schedules" | "too_many_keys" | "too_many_shares" | "too_many_webhooks" | "too_many_automations" | "automation_paused" | "already_resolved" | "key_ended";
+                /** @description The message that runs, or that the first request created. */
+                messageId?: string;
+                /** @description The busy session that was to be resumed. */
+                originId?: string;
+                /** @description The status of the session or the approval. */
+                status?: string;
+                terminationReason?: string;
+                /** @description Of an ended session: its `sessionId`, to resume it. Otherwise the `id` of the session that the first request created. */
+                sessionId?: string;
+                scheduleId?: string;
+                keyId?: string;
+                webhookId?: string;
+                automationId?: string;
+                shareId?: string;
+                runId?: string;
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description The body, a prompt or a config is too large.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "request_too_large",
+         *         "message": "The prompt is larger than 1 MiB."
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        RequestTooLargeError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "request_too_large";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description There is too much of something. The header `Retry-After` says for how many seconds to wait.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "rate_limit_error",
+         *         "message": "The money of this day is used up.",
+         *         "reason": "spend_limit",
+         *         "limit": "owner_daily",
+         *         "resetsAt": "2026-11-24T00:00:00.000Z"
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        RateLimitError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "rate_limit_error";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+                /**
+                 * @description `queue_full`: 100 messages wait in the session already. `too_many_requests`: the key, the owner or the address makes too many requests a minute. `too_many_runs`: as many runs of the automation are at work as may be. `too_many_sessions`: as many sessions are active as the limits allow. `spend_limit`: the money of the day or the month is used up.
+                 * @enum {string}
+                 */
+                reason: "queue_full" | "too_many_requests" | "too_many_runs" | "too_many_sessions" | "spend_limit";
+                /** @description The limit over many sessions that refused it, such as `owner_daily`. */
+                limit?: string;
+                /** @description When there is money again. */
+                resetsAt?: string;
+                messageId?: string;
+                /** @description The run that was refused. */
+                runId?: string;
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description An internal error. The log has the request id.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "api_error",
+         *         "message": "Something went wrong on our side. The request id helps to find out what."
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        ApiError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "api_error";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description The message failed: the Messages API rejected it or failed after all retries, or the reply does not match `outputSchema`.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "upstream_error",
+         *         "message": "The model failed (invalid_request_error): The offline model was told to fail with 400.",
+         *         "messageId": "msg_6d26…",
+         *         "upstreamRequestId": "req_offline_fda2…"
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        UpstreamError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "upstream_error";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+                messageId: string;
+                upstreamRequestId?: string;
+                /** @enum {string} */
+                reason?: "output_mismatch" | "crash_loop";
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description Something that the request needs is not available. With the header `Retry-After`, try again.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "unavailable_error",
+         *         "message": "The session can't be reached at the moment. Try again."
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        UnavailableError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "unavailable_error";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+                /** @description The message that failed, or that was sent. */
+                messageId?: string;
+                /** @description The session that was to be resumed. */
+                originId?: string;
+                upstreamRequestId?: string;
+                /** @enum {string} */
+                reason?: "crash_loop";
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description An agent with its conversation, its workspace and its limits. A share link shows it without `systemPrompt`.
+         * @example {
+         *       "id": "sess_c742ab76de4d1e2abbe137d12edd751b",
+         *       "sessionId": "sdk_sess_91668240-254c-426c-808a-7ed9893598a7",
+         *       "pattern": "hybrid",
+         *       "status": "active",
+         *       "terminationReason": null,
+         *       "error": null,
+         *       "conversationId": 123,
+         *       "config": {
+         *         "allowedTools": [
+         *           "Read",
+         *           "Write",
+         *           "Bash(ls *)"
+         *         ]
+         *       },
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "startedAt": "2026-11-23T09:33:14.913Z",
+         *       "lastActivityAt": "2026-11-23T09:33:14.913Z",
+         *       "completedAt": null,
+         *       "terminatedAt": null,
+         *       "updatedAt": "2026-11-23T09:33:14.913Z",
+         *       "expiresAt": "2026-11-23T10:03:14.913Z",
+         *       "expiresBecause": "idle_timeout",
+         *       "totalCost": 0,
+         *       "totalTokens": 0,
+         *       "numTurns": 0,
+         *       "toolsUsed": [],
+         *       "usage": {
+         *         "inputTokens": 0,
+         *         "outputTokens": 0,
+         *         "cacheReadTokens": 0,
+         *         "cacheWriteTokens": 0,
+         *         "webSearchRequests": 0,
+         *         "byModel": {}
+         *       },
+         *       "maxIdleTimeMs": 1800000,
+         *       "maxLifetimeMs": 86400000,
+         *       "maxBudgetUsd": 0.5,
+         *       "maxTurns": 40,
+         *       "onLimit": "terminate",
+         *       "pausedBecause": null,
+         *       "pendingApprovals": 0,
+         *       "sandbox": {
+         *         "provider": "embedded",
+         *         "id": "sess_c742ab76de4d1e2abbe137d12edd751b",
+         *         "state": "ready"
+         *       },
+         *       "tags": [
+         *         "changelog",
+         *         "demo"
+         *       ],
+         *       "description": "Changelog keeper",
+         *       "userId": "user_123"
+         *     }
+         */
+        Session: {
+            /** @description The id of the session, `sess_…`. */
+            id: string;
+            /** @description The id of the agent's conversation history. A resumed session has that of its source. */
+            sessionId: string;
+            /**
+             * @description How the session is hosted.
+             * @enum {string}
+             */
+            pattern: "ephemeral" | "long-running" | "hybrid" | "single-container";
+            /**
+             * @description The last three are final. `idle` sessions sleep, and the next message wakes them.
+             * @enum {string}
+             */
+            status: "initializing" | "active" | "idle" | "completed" | "error" | "terminated";
+            /** @description Why it was terminated: `idle_timeout`, `lifetime_limit`, `budget_limit`, `turn_limit`, `approval_timeout`, `deleted`, or the `reason` that a caller gave. */
+            terminationReason: string | null;
+            /** @description For a session in `error`: the same as in the message that failed. */
+            error: ({
+                type: string;
+                message: string;
+            } & {
+                [key: string]: unknown;
+            }) | null;
+            /** @description Your number for the conversation that it belongs to. */
+            conversationId: number | null;
+            /** @description As in the request, without nulls, `env` and `forkSession`. In lists, a value of more than 300 characters of JSON is null. */
+            config: components["schemas"]["Config"];
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description Null until the session is `active`.
+             */
+            startedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When a message started or ended last, or a schedule was created, changed or deleted.
+             */
+            lastActivityAt: string;
+            /**
+             * Format: date-time
+             * @description When it ended as `completed` or `error`.
+             */
+            completedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it was terminated.
+             */
+            terminatedAt: string | null;
+            /** Format: date-time */
+            updatedAt: string;
+            /**
+             * Format: date-time
+             * @description The next deadline; null if there is none.
+             */
+            expiresAt: string | null;
+            /**
+             * @description What happens then. `cleanup`: an ended ephemeral session is removed.
+             * @enum {string|null}
+             */
+            expiresBecause: "idle_timeout" | "lifetime_limit" | "cleanup" | "retention" | null;
+            /** @description In dollars, failed attempts included. */
+            totalCost: number;
+            totalTokens: number;
+            /** @description Turns of all messages, without failed attempts. */
+            numTurns: number;
+            toolsUsed: string[];
+            usage: components["schemas"]["SessionUsage"];
+            /** @description Null means no limit. */
+            maxIdleTimeMs: number | null;
+            /** @description From the creation. Null means no limit. */
+            maxLifetimeMs: number | null;
+            /** @description Null means no limit. */
+            maxBudgetUsd: number | null;
+            /** @description Null means no limit. */
+            maxTurns: number | null;
+            /**
+             * @description What happens when the budget, the turns or the lifetime is used up.
+             * @enum {string}
+             */
+            onLimit: "terminate" | "pause";
+            /**
+             * @description The limit at which the session is paused; null while it is not.
+             * @enum {string|null}
+             */
+            pausedBecause: "budget" | "turns" | "lifetime" | null;
+            /** @description The number of calls that wait for a decision. */
+            pendingApprovals: number;
+            sandbox: components["schemas"]["Sandbox"];
+            tags: string[];
+            description: string | null;
+            /** @description The id of a user of your app. */
+            userId: string | null;
+        };
+        /** @description The sums of tokens over all models. */
+        SessionUsage: {
+            /** @description Tokens of the prompt that the cache did not have. */
+            inputTokens: number;
+            /** @description Tokens of the reply, thinking included. */
+            outputTokens: number;
+            /** @description Tokens of the prompt that were read from the cache. */
+            cacheReadTokens: number;
+            /** @description Tokens of the prompt that were written to the cache. */
+            cacheWriteTokens: number;
+            /** @description Searches of the web. */
+            webSearchRequests: number;
+            /** @description The usage of each model that ran, by its name. */
+            byModel: {
+                [key: string]: components["schemas"]["ModelUsage"];
+            };
+        };
+        ModelUsage: {
+            /** @description Tokens of the prompt that the cache did not have. */
+            inputTokens: number;
+            /** @description Tokens of the reply, thinking included. */
+            outputTokens: number;
+            /** @description Tokens of the prompt that were read from the cache. */
+            cacheReadTokens: number;
+            /** @description Tokens of the prompt that were written to the cache. */
+            cacheWriteTokens: number;
+            /** @description Searches of the web. */
+            webSearchRequests: number;
+            /** @description In dollars. */
+            cost: number;
+        };
+        /** @description Where the session's commands run. */
+        Sandbox: {
+            /** @description Where the sandbox comes from, such as `embedded` or `cloudflare`. */
+            provider: string;
+            id: string;
+            /**
+             * @description `none`: no container and no saved workspace. `suspended`: the workspace is saved and the container is gone. `lost`: the container and its files are lost.
+             * @enum {string}
+             */
+            state: "none" | "starting" | "ready" | "saving" | "suspended" | "lost";
+            /** @description Present while the workspace of a container can't be saved. */
+            saveFailed?: {
+                /** Format: date-time */
+                since: string;
+                message: string;
+            };
+        };
+        /**
+         * @example {
+         *       "totalSessions": 1,
+         *       "activeSessions": 1,
+         *       "completedSessions": 0,
+         *       "errorSessions": 0,
+         *       "terminatedSessions": 0,
+         *       "totalCost": 0.0060479,
+         *       "totalTokens": 8870,
+         *       "avgSessionDuration": 0,
+         *       "byPattern": {
+         *         "ephemeral": {
+         *           "count": 0,
+         *           "avgCost": 0,
+         *           "avgTokens": 0,
+         *           "avgDuration": 0
+         *         },
+         *         "long-running": {
+         *           "count": 0,
+         *           "avgCost": 0,
+         *           "avgTokens": 0,
+         *           "avgDuration": 0
+         *         },
+         *         "hybrid": {
+         *           "count": 1,
+         *           "avgCost": 0.0060479,
+         *           "avgTokens": 8870,
+         *           "avgDuration": 0
+         *         },
+         *         "single-container": {
+         *           "count": 0,
+         *           "avgCost": 0,
+         *           "avgTokens": 0,
+         *           "avgDuration": 0
+         *         }
+         *       },
+         *       "byStatus": {
+         *         "initializing": 0,
+         *         "active": 1,
+         *         "idle": 0,
+         *         "completed": 0,
+         *         "error": 0,
+         *         "terminated": 0
+         *       }
+         *     }
+         */
+        Summary: {
+            totalSessions: number;
+            activeSessions: number;
+            completedSessions: number;
+            errorSessions: number;
+            terminatedSessions: number;
+            totalCost: number;
+            totalTokens: number;
+            /** @description In ms from `startedAt` to the end, over ended sessions. */
+            avgSessionDuration: number;
+            byPattern: {
+                ephemeral: {
+                    count: number;
+                    avgCost: number;
+                    avgTokens: number;
+                    avgDuration: number;
+                };
+                "long-running": {
+                    count: number;
+                    avgCost: number;
+                    avgTokens: number;
+                    avgDuration: number;
+                };
+                hybrid: {
+                    count: number;
+                    avgCost: number;
+                    avgTokens: number;
+                    avgDuration: number;
+                };
+                "single-container": {
+                    count: number;
+                    avgCost: number;
+                    avgTokens: number;
+                    avgDuration: number;
+                };
+            };
+            byStatus: {
+                initializing: number;
+                active: number;
+                idle: number;
+                completed: number;
+                error: number;
+                terminated: number;
+            };
+        };
+        /**
+         * @description One request of a client and all work that answers it.
+         * @example {
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "sessionId": "sess_c742ab76de4d1e2abbe137d12edd751b",
+         *       "prompt": "Start the changelog.",
+         *       "agent": null,
+         *       "status": "completed",
+         *       "waitingFor": null,
+         *       "stopReason": "end_turn",
+         *       "limit": null,
+         *       "result": "The changelog is in CHANGES.md.",
+         *       "output": null,
+         *       "error": null,
+         *       "cost": 0.0045348,
+         *       "tokens": 4704,
+         *       "usage": {
+         *         "inputTokens": 0,
+         *         "outputTokens": 108,
+         *         "cacheReadTokens": 3348,
+         *         "cacheWriteTokens": 1248,
+         *         "webSearchRequests": 0
+         *       },
+         *       "numTurns": 2,
+         *       "toolsUsed": [
+         *         "Write"
+         *       ],
+         *       "durationMs": 95,
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "startedAt": "2026-11-23T09:33:14.913Z",
+         *       "endedAt": "2026-11-23T09:33:15.008Z"
+         *     }
+         */
+        Message: {
+            /** @description The id of the message, `msg_…`. */
+            messageId: string;
+            /** @description The id of the session that it was sent to; for a copied message, an earlier session. */
+            sessionId: string;
+            prompt: components["schemas"]["Prompt"];
+            /** @description The agent that answers; null is the main agent. */
+            agent: string | null;
+            /**
+             * @description The last three are final.
+             * @enum {string}
+             */
+            status: "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted";
+            /** @description What it waits for while it is `waiting`; null otherwise. */
+            waitingFor: components["schemas"]["WaitingFor"] | null;
+            /** @description Null until it has ended. */
+            stopReason: components["schemas"]["StopReason"] | null;
+            /**
+             * @description The limit over many sessions that ended it with `budget_limit`; null otherwise.
+             * @enum {string|null}
+             */
+            limit: "user_daily" | "owner_daily" | "owner_monthly" | null;
+            /** @description The latest text of the agent, complete or partial; null if there is none. */
+            result: string | null;
+            /** @description The structured result, if the session has a `config.outputSchema`; null otherwise. */
+            output: unknown;
+            /** @description For a failed message. */
+            error: components["schemas"]["Failure"] | null;
+            /** @description In dollars, of this message only. */
+            cost: number;
+            tokens: number;
+            usage: components["schemas"]["Usage"];
+            numTurns: number;
+            toolsUsed: string[];
+            /** @description From `startedAt` to `endedAt`. */
+            durationMs: number | null;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            startedAt: string | null;
+            /** Format: date-time */
+            endedAt: string | null;
+        };
+        /** @description What a message waits for: decisions about calls, or a limit to be raised. */
+        WaitingFor: {
+            /** @constant */
+            type: "approval";
+            approvalIds: string[];
+        } | {
+            /** @constant */
+            type: "limit";
+            /**
+             * @description `owner_running_messages`: it may go on as soon as another message of its owner ends.
+             * @enum {string}
+             */
+            limit: "budget" | "turns" | "lifetime" | "owner_running_messages";
+        };
+        /**
+         * @description Why a message ended. `end_turn`: the agent finished. `max_tokens`: a reply reached its maximum length. `max_turns`: `maxTurns` of the message or the config was reached. `budget_limit`: the budget of the message or the session, or the money of a day or month (see `limit`) is used up. `turn_limit`, `lifetime_limit`: those of the session are. `interrupted`: a caller stopped it. `terminated`: the session ended. `refusal`: the model refused. `error`: see `error`.
+         * @enum {string}
+         */
+        StopReason: "end_turn" | "max_tokens" | "max_turns" | "budget_limit" | "turn_limit" | "lifetime_limit" | "interrupted" | "terminated" | "refusal" | "error";
+        /** @description Why a message or a session failed. */
+        Failure: {
+            /** @description As `error.type` of an error response. */
+            type: string;
+            message: string;
+            /** @description The request id of the Messages API, if it gave one. */
+            upstreamRequestId?: string;
+            /**
+             * @description `output_mismatch`: the reply does not match `config.outputSchema`. `crash_loop`: restarts interrupted the message too often at the same step.
+             * @enum {string}
+             */
+            reason?: "output_mismatch" | "crash_loop";
+        };
+        /** @description Token counts. The prompt has input + cache read + cache write tokens. */
+        Usage: {
+            /** @description Tokens of the prompt that the cache did not have. */
+            inputTokens: number;
+            /** @description Tokens of the reply, thinking included. */
+            outputTokens: number;
+            /** @description Tokens of the prompt that were read from the cache. */
+            cacheReadTokens: number;
+            /** @description Tokens of the prompt that were written to the cache. */
+            cacheWriteTokens: number;
+            /** @description Searches of the web. */
+            webSearchRequests: number;
+        };
+        /** @description The `data` of a record of a stream. */
+        StreamedEvent: components["schemas"]["Event"] | components["schemas"]["LiveEvent"];
+        /** @description An event of a session's log. */
+        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
+        /**
+         * @description The session was created.
+         * @example {
+         *       "seq": 7,
+         *       "type": "session.created",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "pattern": "hybrid"
+         *     }
+         */
+        SessionCreatedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "session.created";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            pattern: string;
+        };
+        /**
+         * @description The session is active.
+         * @example {
+         *       "seq": 7,
+         *       "type": "session.started",
+         *       "at": "2026-11-23T09:33:14.913Z"
+         *     }
+         */
+        SessionStartedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "session.started";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+        };
+        /**
+         * @description The session fell asleep.
+         * @example {
+         *       "seq": 7,
+         *       "type": "session.idled",
+         *       "at": "2026-11-23T09:33:14.913Z"
+         *     }
+         */
+        SessionIdledEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "session.idled";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+        };
+        /**
+         * @description The session pauses at a limit until the limit is raised.
+         * @example {
+         *       "seq": 7,
+         *       "type": "session.paused",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "limit": "turns"
+         *     }
+         */
+        SessionPausedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "session.paused";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @enum {string} */
+            limit: "budget" | "turns" | "lifetime";
+        };
+        /**
+         * @description The session goes on after it slept.
+         * @example {
+         *       "seq": 7,
+         *       "type": "session.resumed",
+         *       "at": "2026-11-23T09:33:14.913Z"
+         *     }
+         */
+        SessionResumedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "session.resumed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+        };
+        /**
+         * @description The session was changed.
+         * @example {
+         *       "seq": 7,
+         *       "type": "session.updated",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "changed": [
+         *         "maxBudgetUsd"
+         *       ]
+         *     }
+         */
+        SessionUpdatedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "session.updated";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description Names of fields; `schedules` for a change of those. */
+            changed: string[];
+        };
+        /**
+         * @description The session has ended. The last event.
+         * @example {
+         *       "seq": 7,
+         *       "type": "session.completed",
+         *       "at": "2026-11-23T09:33:14.913Z"
+         *     }
+         */
+        SessionCompletedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "session.completed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+        };
+        /**
+         * @description The session was terminated. The last event.
+         * @example {
+         *       "seq": 7,
+         *       "type": "session.terminated",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "reason": "user_requested"
+         *     }
+         */
+        SessionTerminatedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "session.terminated";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            reason: string;
+        };
+        /**
+         * @description The session has failed. The last event.
+         * @example {
+         *       "seq": 7,
+         *       "type": "session.failed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "error": {
+         *         "type": "upstream_error",
+         *         "message": "The model failed (invalid_request_error): …"
+         *       }
+         *     }
+         */
+        SessionFailedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "session.failed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            error: components["schemas"]["Failure"];
+        };
+        /**
+         * @description A message was accepted. It may wait in the queue.
+         * @example {
+         *       "seq": 7,
+         *       "type": "message.received",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "prompt": "Start the changelog."
+         *     }
+         */
+        MessageReceivedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.received";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            prompt: components["schemas"]["Prompt"];
+            /** @description The schedule that sent it, if one did. */
+            scheduleId?: string;
+        };
+        /**
+         * @description The message runs.
+         * @example {
+         *       "seq": 7,
+         *       "type": "message.started",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a"
+         *     }
+         */
+        MessageStartedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.started";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+        };
+        /**
+         * @description Nothing of the message can go on without somebody.
+         * @example {
+         *       "seq": 7,
+         *       "type": "message.waiting",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "waitingFor": {
+         *         "type": "approval",
+         *         "approvalIds": [
+         *           "appr_5f0c6d1e9a2b47c38d10e6f7a8b9c0d1"
+         *         ]
+         *       }
+         *     }
+         */
+        MessageWaitingEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.waiting";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            waitingFor: components["schemas"]["WaitingFor"];
+        };
+        /**
+         * @description The message goes on after it waited.
+         * @example {
+         *       "seq": 7,
+         *       "type": "message.resumed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a"
+         *     }
+         */
+        MessageResumedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.resumed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+        };
+        /**
+         * @description The message has ended. Its last event.
+         * @example {
+         *       "seq": 7,
+         *       "type": "message.completed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "stopReason": "end_turn",
+         *       "result": "Done."
+         *     }
+         */
+        MessageCompletedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.completed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            stopReason: components["schemas"]["StopReason"];
+            /** @description The limit over many sessions that ended it, if one did. */
+            limit?: string;
+            /** @description The agent's latest text. */
+            result: string | null;
+            /** @description The structured result, if the session has a `config.outputSchema`. */
+            output?: unknown;
+        };
+        /**
+         * @description The message was stopped. Its last event.
+         * @example {
+         *       "seq": 7,
+         *       "type": "message.interrupted",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "stopReason": "interrupted",
+         *       "result": null
+         *     }
+         */
+        MessageInterruptedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.interrupted";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            stopReason: components["schemas"]["StopReason"];
+            /** @description The agent's latest text. */
+            result: string | null;
+        };
+        /**
+         * @description The message has failed. Its last event.
+         * @example {
+         *       "seq": 7,
+         *       "type": "message.failed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "stopReason": "error",
+         *       "error": {
+         *         "type": "upstream_error",
+         *         "message": "The model failed (invalid_request_error): …"
+         *       }
+         *     }
+         */
+        MessageFailedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.failed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            stopReason: components["schemas"]["StopReason"];
+            error: components["schemas"]["Failure"];
+        };
+        /**
+         * @description A call of the model begins.
+         * @example {
+         *       "seq": 7,
+         *       "type": "turn.started",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "turnId": "turn_6",
+         *       "kind": "reply",
+         *       "attempt": 1
+         *     }
+         */
+        TurnStartedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "turn.started";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The turn. */
+            turnId: string;
+            /**
+             * @description `compaction`: a summary of the conversation. `helper`: another model call of Claude Code.
+             * @enum {string}
+             */
+            kind: "reply" | "compaction" | "web_search" | "helper";
+            attempt: number;
+        };
+        /**
+         * @description A reply of the model is complete, or was cut off.
+         * @example {
+         *       "seq": 7,
+         *       "type": "turn.completed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "turnId": "turn_6",
+         *       "kind": "reply",
+         *       "stopReason": "tool_use",
+         *       "model": "claude-sonnet-5-5",
+         *       "cost": 0.0005248,
+         *       "held": 0,
+         *       "usage": {
+         *         "inputTokens": 0,
+         *         "outputTokens": 108,
+         *         "cacheReadTokens": 3348,
+         *         "cacheWriteTokens": 1248,
+         *         "webSearchRequests": 0
+         *       }
+         *     }
+         */
+        TurnCompletedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "turn.completed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The turn. */
+            turnId: string;
+            /**
+             * @description `compaction`: a summary of the conversation. `helper`: another model call of Claude Code.
+             * @enum {string}
+             */
+            kind: "reply" | "compaction" | "web_search" | "helper";
+            /** @description As the model gave it, or why the turn was cut off. */
+            stopReason: string;
+            /** @description The model that ran. */
+            model: string;
+            /** @description In dollars. The sum over all events is the session's `totalCost`. */
+            cost: number;
+            /** @description The part of the reservation, in dollars, that stays held: the call may have been billed. */
+            held: number;
+            usage: components["schemas"]["Usage"];
+        };
+        /**
+         * @description An attempt failed, and another follows. Discard the deltas since the attempt began.
+         * @example {
+         *       "seq": 7,
+         *       "type": "turn.retried",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "turnId": "turn_6",
+         *       "kind": "reply",
+         *       "attempt": 1,
+         *       "reason": "overloaded_error",
+         *       "delayMs": 500,
+         *       "model": "claude-sonnet-5-5",
+         *       "cost": 0.0005248,
+         *       "held": 0,
+         *       "usage": {
+         *         "inputTokens": 0,
+         *         "outputTokens": 108,
+         *         "cacheReadTokens": 3348,
+         *         "cacheWriteTokens": 1248,
+         *         "webSearchRequests": 0
+         *       }
+         *     }
+         */
+        TurnRetriedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "turn.retried";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The turn. */
+            turnId: string;
+            /**
+             * @description `compaction`: a summary of the conversation. `helper`: another model call of Claude Code.
+             * @enum {string}
+             */
+            kind: "reply" | "compaction" | "web_search" | "helper";
+            attempt: number;
+            reason: string;
+            delayMs: number;
+            /** @description The model that ran. */
+            model: string;
+            /** @description In dollars. The sum over all events is the session's `totalCost`. */
+            cost: number;
+            /** @description The part of the reservation, in dollars, that stays held: the call may have been billed. */
+            held: number;
+            usage: components["schemas"]["Usage"];
+        };
+        /**
+         * @description The upstream reported missing or impossible usage for a call.
+         * @example {
+         *       "seq": 7,
+         *       "type": "usage.disputed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "turnId": "turn_6",
+         *       "attempt": 1,
+         *       "model": "claude-sonnet-5-5",
+         *       "reason": "missing",
+         *       "reported": null,
+         *       "bound": 0.17
+         *     }
+         */
+        UsageDisputedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "usage.disputed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The turn. */
+            turnId: string;
+            attempt: number;
+            model: string;
+            /** @enum {string} */
+            reason: "missing" | "malformed" | "too_low" | "above_bound";
+            /** @description The cost of the reported usage in dollars; null if it is unreadable. */
+            reported: number | null;
+            /** @description The amount that was reserved for the call, in dollars. */
+            bound: number;
+        };
+        /**
+         * @description A complete block of a reply.
+         * @example {
+         *       "seq": 7,
+         *       "type": "assistant.text",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "turnId": "turn_6",
+         *       "block": 0,
+         *       "text": "Done."
+         *     }
+         */
+        AssistantTextEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "assistant.text";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The turn. */
+            turnId: string;
+            /** @description The block of the reply. */
+            block: number;
+            text: string;
+        };
+        /**
+         * @description The thinking that the model shows.
+         * @example {
+         *       "seq": 7,
+         *       "type": "assistant.thinking",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "turnId": "turn_6",
+         *       "block": 0,
+         *       "text": "The file is missing."
+         *     }
+         */
+        AssistantThinkingEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "assistant.thinking";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The turn. */
+            turnId: string;
+            /** @description The block of the reply. */
+            block: number;
+            text: string;
+        };
+        /**
+         * @description A tool is called.
+         * @example {
+         *       "seq": 7,
+         *       "type": "tool.started",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "turnId": "turn_6",
+         *       "toolUseId": "toolu_01",
+         *       "name": "Bash",
+         *       "input": {
+         *         "command": "ls"
+         *       }
+         *     }
+         */
+        ToolStartedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool.started";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The turn. */
+            turnId: string;
+            /** @description The tool call. */
+            toolUseId: string;
+            /** @description The tool. */
+            name: string;
+            input: unknown;
+        };
+        /**
+         * @description A call waits for a decision.
+         * @example {
+         *       "seq": 7,
+         *       "type": "approval.requested",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "approvalId": "appr_5f0c6d1e9a2b47c38d10e6f7a8b9c0d1",
+         *       "toolUseId": "toolu_01",
+         *       "name": "Bash",
+         *       "input": {
+         *         "command": "git push"
+         *       },
+         *       "expiresAt": null
+         *     }
+         */
+        ApprovalRequestedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "approval.requested";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            approvalId: string;
+            /** @description The tool call. */
+            toolUseId: string;
+            /** @description The tool. */
+            name: string;
+            input: unknown;
+            /** Format: date-time */
+            expiresAt: string | null;
+        };
+        /**
+         * @description A call was decided about.
+         * @example {
+         *       "seq": 7,
+         *       "type": "approval.resolved",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "approvalId": "appr_5f0c6d1e9a2b47c38d10e6f7a8b9c0d1",
+         *       "toolUseId": "toolu_01",
+         *       "name": "Bash",
+         *       "status": "allowed",
+         *       "note": null,
+         *       "resolvedBy": {
+         *         "owner": "acme",
+         *         "via": "key",
+         *         "keyId": "key_6db62b63b1f8bb3d3a1f9d2a5c1e7f04"
+         *       }
+         *     }
+         */
+        ApprovalResolvedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "approval.resolved";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            approvalId: string;
+            /** @description The tool call. */
+            toolUseId: string;
+            /** @description The tool. */
+            name: string;
+            /** @enum {string} */
+            status: "allowed" | "denied" | "expired" | "cancelled";
+            resolvedBy: {
+                owner: string;
+                via: string;
+                keyId: string | null;
+            } | null;
+            note: string | null;
+            /** @description The input that replaces that of the call, if it does. */
+            changedInput?: unknown;
+        };
+        /**
+         * @description A tool has answered.
+         * @example {
+         *       "seq": 7,
+         *       "type": "tool.completed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "turnId": "turn_6",
+         *       "toolUseId": "toolu_01",
+         *       "name": "Bash",
+         *       "isError": false,
+         *       "content": "CHANGES.md",
+         *       "durationMs": 7
+         *     }
+         */
+        ToolCompletedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool.completed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The turn. */
+            turnId: string;
+            /** @description The tool call. */
+            toolUseId: string;
+            /** @description The tool. */
+            name: string;
+            isError: boolean;
+            /** @description The text of the result. Other content is named, such as `[image]`. */
+            content: string;
+            durationMs: number;
+        };
+        /**
+         * @description An agent starts, with a task or because of a message of another agent.
+         * @example {
+         *       "seq": 7,
+         *       "type": "agent.started",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "agent": "player1",
+         *       "toolUseId": "toolu_01",
+         *       "prompt": "I open with e4"
+         *     }
+         */
+        AgentStartedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "agent.started";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The tool call that started it. */
+            toolUseId: string;
+            prompt: string;
+        };
+        /**
+         * @description An agent has done its task.
+         * @example {
+         *       "seq": 7,
+         *       "type": "agent.completed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "agent": "player1",
+         *       "toolUseId": "toolu_01",
+         *       "stopReason": "end_turn",
+         *       "result": "e5"
+         *     }
+         */
+        AgentCompletedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "agent.completed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The tool call. */
+            toolUseId: string;
+            stopReason: components["schemas"]["StopReason"];
+            /** @description The agent's latest text. */
+            result: string | null;
+        };
+        /**
+         * @description A run was skipped.
+         * @example {
+         *       "seq": 7,
+         *       "type": "schedule.skipped",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "scheduleId": "sched_ca63242f8527c6837c010655af223a5f",
+         *       "reason": "queue_full"
+         *     }
+         */
+        ScheduleSkippedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "schedule.skipped";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            scheduleId: string;
+            /** @description `queue_full` or `spend_limit`. */
+            reason: string;
+        };
+        /**
+         * @description A schedule was paused, because restarts interrupted its message too often.
+         * @example {
+         *       "seq": 7,
+         *       "type": "schedule.paused",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "scheduleId": "sched_ca63242f8527c6837c010655af223a5f",
+         *       "reason": "crash_loop"
+         *     }
+         */
+        SchedulePausedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "schedule.paused";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            scheduleId: string;
+            /** @constant */
+            reason: "crash_loop";
+        };
+        /**
+         * @description The container and its files were lost. The next one starts with the saved workspace.
+         * @example {
+         *       "seq": 7,
+         *       "type": "sandbox.lost",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "savedAt": null
+         *     }
+         */
+        SandboxLostEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "sandbox.lost";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /**
+             * Format: date-time
+             * @description When it was saved; null for an empty workspace.
+             */
+            savedAt: string | null;
+        };
+        /**
+         * @description The workspace could not be saved. It stays in the container.
+         * @example {
+         *       "seq": 7,
+         *       "type": "sandbox.unsaved",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "message": "The storage can't be reached.",
+         *       "retryAt": "2026-11-23T09:33:14.913Z"
+         *     }
+         */
+        SandboxUnsavedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "sandbox.unsaved";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            message: string;
+            /**
+             * Format: date-time
+             * @description When the next attempt begins.
+             */
+            retryAt: string;
+        };
+        /**
+         * @description A part of a limit of the session is used up.
+         * @example {
+         *       "seq": 7,
+         *       "type": "limit.warned",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "limit": "budget",
+         *       "part": 0.5,
+         *       "used": 0.2848205,
+         *       "max": 0.4
+         *     }
+         */
+        LimitWarnedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "limit.warned";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @enum {string} */
+            limit: "budget" | "turns";
+            /** @description 1 of a budget: a call needs more than what is left. */
+            part: number;
+            used: number;
+            max: number;
+        };
+        /**
+         * @description A summary replaced the older part of the conversation.
+         * @example {
+         *       "seq": 7,
+         *       "type": "context.compacted",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "turnId": "turn_9",
+         *       "tokensBefore": 150200
+         *     }
+         */
+        ContextCompactedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "context.compacted";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The turn. */
+            turnId: string;
+            tokensBefore: number;
+        };
+        /**
+         * @description Content that the model's API refused was replaced by a note with the reason.
+         * @example {
+         *       "seq": 7,
+         *       "type": "content.withdrawn",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "turnId": "turn_6",
+         *       "reason": "Could not process image"
+         *     }
+         */
+        ContentWithdrawnEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "content.withdrawn";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The turn. */
+            turnId: string;
+            reason: string;
+        };
+        /** @description Is sent to connected clients only. It has no `seq` and is never stored. */
+        LiveEvent: components["schemas"]["AssistantDeltaEvent"] | components["schemas"]["ToolOutputEvent"];
+        /**
+         * @description A piece of a reply.
+         * @example {
+         *       "type": "assistant.delta",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "turnId": "turn_7",
+         *       "block": 0,
+         *       "kind": "text",
+         *       "offset": 32,
+         *       "text": "no ANTHROPIC_API_KEY is set"
+         *     }
+         */
+        AssistantDeltaEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "assistant.delta";
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The turn. */
+            turnId: string;
+            /** @description The block of the reply. */
+            block: number;
+            /** @enum {string} */
+            kind: "text" | "thinking";
+            /** @description The number of characters of the block before this piece. */
+            offset: number;
+            text: string;
+        };
+        /**
+         * @description Output of a command that runs.
+         * @example {
+         *       "type": "tool.output",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "toolUseId": "toolu_01",
+         *       "name": "Bash",
+         *       "stream": "stdout",
+         *       "text": "CHANGES.md\n"
+         *     }
+         */
+        ToolOutputEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool.output";
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The tool call. */
+            toolUseId: string;
+            /** @description The tool. */
+            name: string;
+            /** @enum {string} */
+            stream: "stdout" | "stderr";
+            text: string;
+        };
+        /**
+         * @description A tool call that waits, or has waited, for a decision.
+         * @example {
+         *       "id": "appr_5f0c6d1e9a2b47c38d10e6f7a8b9c0d1",
+         *       "sessionId": "sess_c742ab76de4d1e2abbe137d12edd751b",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "toolUseId": "toolu_01",
+         *       "agent": "main",
+         *       "name": "Bash",
+         *       "input": {
+         *         "command": "git push origin main"
+         *       },
+         *       "changedInput": null,
+         *       "status": "pending",
+         *       "requestedAt": "2026-11-23T09:33:14.913Z",
+         *       "expiresAt": null,
+         *       "resolvedAt": null,
+         *       "resolvedBy": null,
+         *       "note": null,
+         *       "remember": null
+         *     }
+         */
+        Approval: {
+            /** @description The id of the approval, `appr_…`. */
+            id: string;
+            sessionId: string;
+            messageId: string;
+            toolUseId: string;
+            /** @description The agent that makes the call; `main` is the main agent. */
+            agent: string;
+            /** @description The tool. */
+            name: string;
+            /** @description The input that the model gave. */
+            input: unknown;
+            /** @description The input that the call was made with instead; null if it was not changed. */
+            changedInput: unknown;
+            /**
+             * @description `cancelled`: the call has ended without a decision, by an interrupt for example.
+             * @enum {string}
+             */
+            status: "pending" | "allowed" | "denied" | "expired" | "cancelled";
+            /** Format: date-time */
+            requestedAt: string;
+            /**
+             * Format: date-time
+             * @description Null: it waits until somebody decides.
+             */
+            expiresAt: string | null;
+            /** Format: date-time */
+            resolvedAt: string | null;
+            /** @description Who decided, as `GET /api/me` tells it. */
+            resolvedBy: {
+                owner: string;
+                via: string;
+                keyId: string | null;
+            } | null;
+            /** @description What the model reads with the decision. */
+            note: string | null;
+            /**
+             * @description Whether the same call is decided in the same way from now on.
+             * @enum {string|null}
+             */
+            remember: "session" | null;
+        };
+        /**
+         * @description Sends the session a prompt at set times. A wake-up of the agent is one that runs once.
+         * @example {
+         *       "id": "sched_ca63242f8527c6837c010655af223a5f",
+         *       "cron": "0 9 * * mon-fri",
+         *       "timeZone": "Europe/Berlin",
+         *       "everyMs": null,
+         *       "at": null,
+         *       "prompt": "Read the news and sum them up.",
+         *       "paused": false,
+         *       "nextRunAt": "2026-11-24T08:00:00.000Z",
+         *       "lastRunAt": null,
+         *       "lastMessageId": null,
+         *       "createdAt": "2026-11-23T09:33:14.913Z"
+         *     }
+         */
+        Schedule: {
+            /** @description The id of the schedule, `sched_…`. */
+            id: string;
+            cron: string | null;
+            /** @description The time zone of `cron`. */
+            timeZone: string | null;
+            everyMs: number | null;
+            /**
+             * Format: date-time
+             * @description When a wake-up runs, once; null for a schedule.
+             */
+            at: string | null;
+            prompt: components["schemas"]["Prompt"];
+            paused: boolean;
+            /**
+             * Format: date-time
+             * @description Null while it is paused, and once the session has ended. In the past: the run is due.
+             */
+            nextRunAt: string | null;
+            /** Format: date-time */
+            lastRunAt: string | null;
+            /** @description The message of its last run. */
+            lastMessageId: string | null;
+            /** Format: date-time */
+            createdAt: string;
+        };
+        /**
+         * @description The transcript and the workspace of a session at one moment.
+         * @example {
+         *       "id": "snap_01a208819e20e1fd629b2c3491b0b503",
+         *       "sessionId": "sess_c742ab76de4d1e2abbe137d12edd751b",
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "expiresAt": "2026-12-23T09:33:14.913Z",
+         *       "sizeBytes": 5412,
+         *       "numMessages": 1
+         *     }
+         */
+        Snapshot: {
+            /** @description The id of the snapshot, `snap_…`. */
+            id: string;
+            /** @description The `id` of its session. */
+            sessionId: string;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description 30 days after its creation.
+             */
+            expiresAt: string;
+            /** @description The size of the transcript and the files together. */
+            sizeBytes: number;
+            /** @description The number of messages in its transcript. */
+            numMessages: number;
+        };
+        /**
+         * @example {
+         *       "id": "share_2f1c0b7e8d9a4c6fb3e5d7a1908c2b4d",
+         *       "access": "read",
+         *       "description": "for Ann",
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "expiresAt": "2026-11-30T09:33:14.913Z",
+         *       "token": "rs_c742ab76de4d1e2abbe137d12edd751b_000000000000000000000000000000000000000000000000",
+         *       "url": "https://rigger.example.com/api/sessions/sess_c742ab76de4d1e2abbe137d12edd751b?token=rs_c742ab76de4d1e2abbe137d12edd751b_000000000000000000000000000000000000000000000000"
+         *     }
+         */
+        NewShare: {
+            /** @description The id of the share link, `share_…`. */
+            id: string;
+            /**
+             * @description `read`: the session, its messages and events. `write`: also to send messages and interrupt them.
+             * @enum {string}
+             */
+            access: "read" | "write";
+            description: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            expiresAt: string;
+            /** @description The token, `rs_…`. Shown here only. */
+            token: string;
+            /**
+             * Format: uri
+             * @description Reads the session, with the token in the query. Shown here only.
+             */
+            url: string;
+        };
+        /**
+         * @description Gives whoever has its token access to one session.
+         * @example {
+         *       "id": "share_2f1c0b7e8d9a4c6fb3e5d7a1908c2b4d",
+         *       "access": "read",
+         *       "description": "for Ann",
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "expiresAt": "2026-11-30T09:33:14.913Z"
+         *     }
+         */
+        Share: {
+            /** @description The id of the share link, `share_…`. */
+            id: string;
+            /**
+             * @description `read`: the session, its messages and events. `write`: also to send messages and interrupt them.
+             * @enum {string}
+             */
+            access: "read" | "write";
+            description: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            expiresAt: string;
+        };
+        /**
+         * @description The sessions with the same `conversationId`.
+         * @example {
+         *       "id": 123,
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "lastActivityAt": "2026-11-23T09:33:14.913Z",
+         *       "sessionCount": 2,
+         *       "totalCost": 0.006595,
+         *       "totalTokens": 2566,
+         *       "sessions": [
+         *         {
+         *           "id": "sess_c742ab76de4d1e2abbe137d12edd751b",
+         *           "sessionId": "sdk_sess_91668240-254c-426c-808a-7ed9893598a7",
+         *           "pattern": "hybrid",
+         *           "status": "active",
+         *           "terminationReason": null,
+         *           "error": null,
+         *           "conversationId": 123,
+         *           "config": {
+         *             "allowedTools": [
+         *               "Read",
+         *               "Write",
+         *               "Bash(ls *)"
+         *             ]
+         *           },
+         *           "createdAt": "2026-11-23T09:33:14.913Z",
+         *           "startedAt": "2026-11-23T09:33:14.913Z",
+         *           "lastActivityAt": "2026-11-23T09:33:14.913Z",
+         *           "completedAt": null,
+         *           "terminatedAt": null,
+         *           "updatedAt": "2026-11-23T09:33:14.913Z",
+         *           "expiresAt": "2026-11-23T10:03:14.913Z",
+         *           "expiresBecause": "idle_timeout",
+         *           "totalCost": 0,
+         *           "totalTokens": 0,
+         *           "numTurns": 0,
+         *           "toolsUsed": [],
+         *           "usage": {
+         *             "inputTokens": 0,
+         *             "outputTokens": 0,
+         *             "cacheReadTokens": 0,
+         *             "cacheWriteTokens": 0,
+         *             "webSearchRequests": 0,
+         *             "byModel": {}
+         *           },
+         *           "maxIdleTimeMs": 1800000,
+         *           "maxLifetimeMs": 86400000,
+         *           "maxBudgetUsd": 0.5,
+         *           "maxTurns": 40,
+         *           "onLimit": "terminate",
+         *           "pausedBecause": null,
+         *           "pendingApprovals": 0,
+         *           "sandbox": {
+         *             "provider": "embedded",
+         *             "id": "sess_c742ab76de4d1e2abbe137d12edd751b",
+         *             "state": "ready"
+         *           },
+         *           "tags": [
+         *             "changelog",
+         *             "demo"
+         *           ],
+         *           "description": "Changelog keeper",
+         *           "userId": "user_123"
+         *         }
+         *       ],
+         *       "pageSize": 20,
+         *       "nextCursor": null
+         *     }
+         */
+        Conversation: {
+            /** @description Your number. */
+            id: number;
+            /**
+             * Format: date-time
+             * @description When its first session was created.
+             */
+            createdAt: string;
+            /** Format: date-time */
+            lastActivityAt: string;
+            /** @description Removed and deleted sessions included, as in the next two. */
+            sessionCount: number;
+            totalCost: number;
+            totalTokens: number;
+            /** @description Those that still exist, newest first. */
+            sessions: components["schemas"]["Session"][];
+            pageSize: number;
+            nextCursor: string | null;
+        };
+        /**
+         * @example {
+         *       "id": "hook_27ce8c4988729d34e2e074a62d98a4b1",
+         *       "url": "https://example.com/alerts",
+         *       "events": [
+         *         "limit.warned",
+         *         "owner.limit_warned"
+         *       ],
+         *       "sessionId": null,
+         *       "description": "cost alerts",
+         *       "enabled": true,
+         *       "disabledBecause": null,
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "lastSuccessAt": null,
+         *       "failingSince": null,
+         *       "pending": 0,
+         *       "secret": "whsec_JXv42DA+…"
+         *     }
+         */
+        NewWebhook: {
+            /** @description The id of the webhook, `hook_…`. */
+            id: string;
+            url: string;
+            events: string[];
+            /** @description The only session whose events it is sent; null for all. */
+            sessionId: string | null;
+            description: string | null;
+            enabled: boolean;
+            /** @description Why it was disabled, if nobody has done it by a request. */
+            disabledBecause: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description The last attempt that was accepted.
+             */
+            lastSuccessAt: string | null;
+            /**
+             * Format: date-time
+             * @description The first attempt since then that has failed.
+             */
+            failingSince: string | null;
+            /** @description Events that wait to be sent. */
+            pending: number;
+            /** @description Signs the messages, `whsec_…`. Shown here only. */
+            secret: string;
+        };
+        /**
+         * @description An address that is sent events.
+         * @example {
+         *       "id": "hook_27ce8c4988729d34e2e074a62d98a4b1",
+         *       "url": "https://example.com/alerts",
+         *       "events": [
+         *         "limit.warned",
+         *         "owner.limit_warned"
+         *       ],
+         *       "sessionId": null,
+         *       "description": "cost alerts",
+         *       "enabled": true,
+         *       "disabledBecause": null,
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "lastSuccessAt": null,
+         *       "failingSince": null,
+         *       "pending": 0
+         *     }
+         */
+        Webhook: {
+            /** @description The id of the webhook, `hook_…`. */
+            id: string;
+            url: string;
+            events: string[];
+            /** @description The only session whose events it is sent; null for all. */
+            sessionId: string | null;
+            description: string | null;
+            enabled: boolean;
+            /** @description Why it was disabled, if nobody has done it by a request. */
+            disabledBecause: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description The last attempt that was accepted.
+             */
+            lastSuccessAt: string | null;
+            /**
+             * Format: date-time
+             * @description The first attempt since then that has failed.
+             */
+            failingSince: string | null;
+            /** @description Events that wait to be sent. */
+            pending: number;
+        };
+        /**
+         * @example {
+         *       "id": "evt_22b8483c10da01cf4088a80f3fdacfeb_mx02wsob_13",
+         *       "type": "limit.warned",
+         *       "status": "delivered",
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "nextAttemptAt": null,
+         *       "attempts": [
+         *         {
+         *           "at": "2026-11-23T09:33:14.913Z",
+         *           "status": 200,
+         *           "durationMs": 9,
+         *           "response": "thanks",
+         *           "error": null
+         *         }
+         *       ]
+         *     }
+         */
+        Delivery: {
+            /** @description The header `webhook-id`: the same whenever the event is sent. */
+            id: string;
+            type: string;
+            /** @enum {string} */
+            status: "pending" | "delivered" | "failed";
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            nextAttemptAt: string | null;
+            attempts: {
+                /** Format: date-time */
+                at: string;
+                /** @description The status of the answer; null if there was none. */
+                status: number | null;
+                durationMs: number;
+                /** @description The beginning of the answer, 1 KB at most. */
+                response: string | null;
+                /** @description Why it has failed; null if the event was accepted. */
+                error: string | null;
+            }[];
+        };
+        /**
+         * @example {
+         *       "id": "auto_27ce8c4988729d34e2e0f1b7a4c95d10",
+         *       "name": "digest",
+         *       "session": {
+         *         "pattern": "ephemeral",
+         *         "maxBudgetUsd": 1,
+         *         "tags": [
+         *           "digest"
+         *         ]
+         *       },
+         *       "prompt": "Write the digest.",
+         *       "cron": "0 8 * * 1-5",
+         *       "timeZone": "Europe/Berlin",
+         *       "everyMs": null,
+         *       "maxConcurrentRuns": 5,
+         *       "enabled": true,
+         *       "pausedBecause": null,
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "nextRunAt": "2026-11-24T07:00:00.000Z",
+         *       "lastRunAt": null,
+         *       "fireUrl": "https://rigger.example.com/api/automations/auto_27ce8c4988729d34e2e0f1b7a4c95d10/fire",
+         *       "fireToken": "rf_27ce8c4988729d34e2e0f1b7a4c95d10_51c8…"
+         *     }
+         */
+        NewAutomation: {
+            /** @description The id of the automation, `auto_…`. */
+            id: string;
+            name: string;
+            /** @description As in the request, without the values of `env`. */
+            session: components["schemas"]["CreateSession"];
+            prompt: components["schemas"]["Prompt"];
+            cron: string | null;
+            timeZone: string | null;
+            everyMs: number | null;
+            maxConcurrentRuns: number;
+            enabled: boolean;
+            /** @description The limit of the owner that refused a run. */
+            pausedBecause: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description Null while it is not enabled, and if it only runs when it is fired.
+             */
+            nextRunAt: string | null;
+            /** Format: date-time */
+            lastRunAt: string | null;
+            /**
+             * Format: uri
+             * @description Where it is fired.
+             */
+            fireUrl: string;
+            /** @description The token that fires it, `rf_…`. Shown here only. */
+            fireToken: string;
+        };
+        /**
+         * @description Starts a session with a message for each of its runs.
+         * @example {
+         *       "id": "auto_27ce8c4988729d34e2e0f1b7a4c95d10",
+         *       "name": "digest",
+         *       "session": {
+         *         "pattern": "ephemeral",
+         *         "maxBudgetUsd": 1,
+         *         "tags": [
+         *           "digest"
+         *         ]
+         *       },
+         *       "prompt": "Write the digest.",
+         *       "cron": "0 8 * * 1-5",
+         *       "timeZone": "Europe/Berlin",
+         *       "everyMs": null,
+         *       "maxConcurrentRuns": 5,
+         *       "enabled": true,
+         *       "pausedBecause": null,
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "nextRunAt": "2026-11-24T07:00:00.000Z",
+         *       "lastRunAt": null,
+         *       "fireUrl": "https://rigger.example.com/api/automations/auto_27ce8c4988729d34e2e0f1b7a4c95d10/fire"
+         *     }
+         */
+        Automation: {
+            /** @description The id of the automation, `auto_…`. */
+            id: string;
+            name: string;
+            /** @description As in the request, without the values of `env`. */
+            session: components["schemas"]["CreateSession"];
+            prompt: components["schemas"]["Prompt"];
+            cron: string | null;
+            timeZone: string | null;
+            everyMs: number | null;
+            maxConcurrentRuns: number;
+            enabled: boolean;
+            /** @description The limit of the owner that refused a run. */
+            pausedBecause: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description Null while it is not enabled, and if it only runs when it is fired.
+             */
+            nextRunAt: string | null;
+            /** Format: date-time */
+            lastRunAt: string | null;
+            /**
+             * Format: uri
+             * @description Where it is fired.
+             */
+            fireUrl: string;
+        };
+        /**
+         * @example {
+         *       "runId": "run_0c6f2b7e8d9a4c6fb3e5d7a1908c2b4d",
+         *       "sessionId": "sess_c742ab76de4d1e2abbe137d12edd751b",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "status": "running"
+         *     }
+         */
+        FiredRun: {
+            runId: string;
+            sessionId: string | null;
+            messageId: string | null;
+            /**
+             * @description That of its message, or `gone` if its session was deleted while it ran.
+             * @enum {string}
+             */
+            status: "starting" | "refused" | "skipped" | "gone" | "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted";
+        };
+        /**
+         * @example {
+         *       "id": "run_0c6f2b7e8d9a4c6fb3e5d7a1908c2b4d",
+         *       "sessionId": "sess_c742ab76de4d1e2abbe137d12edd751b",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "by": "fire",
+         *       "status": "completed",
+         *       "reason": null,
+         *       "startedAt": "2026-11-23T09:33:14.913Z",
+         *       "endedAt": "2026-11-23T09:33:15.512Z",
+         *       "cost": 0.0031
+         *     }
+         */
+        AutomationRun: {
+            id: string;
+            sessionId: string | null;
+            messageId: string | null;
+            /** @enum {string} */
+            by: "schedule" | "fire";
+            /**
+             * @description That of its message, or `gone` if its session was deleted while it ran.
+             * @enum {string}
+             */
+            status: "starting" | "refused" | "skipped" | "gone" | "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted";
+            /** @description Why it was refused or skipped. */
+            reason: string | null;
+            /** Format: date-time */
+            startedAt: string;
+            /** Format: date-time */
+            endedAt: string | null;
+            cost: number;
+        };
+        /**
+         * @example {
+         *       "owner": "acme",
+         *       "admin": false,
+         *       "scopes": [
+         *         "sessions:write",
+         *         "usage:read"
+         *       ],
+         *       "key": {
+         *         "id": "key_6db62b63b1f8bb3d3a1f9d2a5c1e7f04",
+         *         "name": "ci"
+         *       },
+         *       "via": "key"
+         *     }
+         */
+        Me: {
+            owner: string;
+            admin: boolean;
+            scopes: ("sessions:read" | "sessions:write" | "approvals:write" | "webhooks:write" | "automations:write" | "usage:read" | "keys:write" | "admin")[];
+            key: {
+                id: string;
+                name: string;
+            } | null;
+            /**
+             * @description How the caller is known. `secret`: an entry of the setting `API_KEYS`. `fire`: the token of an automation.
+             * @enum {string}
+             */
+            via: "key" | "secret" | "oidc" | "share" | "fire" | "anonymous";
+        };
+        /**
+         * @example {
+         *       "id": "key_6db62b63b1f8bb3d3a1f9d2a5c1e7f04",
+         *       "name": "ci",
+         *       "owner": "acme",
+         *       "scopes": [
+         *         "sessions:write",
+         *         "usage:read"
+         *       ],
+         *       "tools": null,
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "expiresAt": null,
+         *       "lastUsedAt": null,
+         *       "revokedAt": null,
+         *       "key": "rk_6db62b63b1f8bb3d3a1f_e0cec869…"
+         *     }
+         */
+        NewKey: {
+            /** @description The id of the key, `key_…`. */
+            id: string;
+            name: string;
+            owner: string;
+            scopes: ("sessions:read" | "sessions:write" | "approvals:write" | "webhooks:write" | "automations:write" | "usage:read" | "keys:write" | "admin")[];
+            /** @description Permission rules that limit the sessions that it creates; null for no such limit. */
+            tools: string[] | null;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description The instant from which it is refused; null for none.
+             */
+            expiresAt: string | null;
+            /**
+             * Format: date-time
+             * @description To within five minutes.
+             */
+            lastUsedAt: string | null;
+            /** Format: date-time */
+            revokedAt: string | null;
+            /** @description The secret, `rk_…`. Shown here only. */
+            key: string;
+        };
+        /**
+         * @description An API key, without its secret.
+         * @example {
+         *       "id": "key_6db62b63b1f8bb3d3a1f9d2a5c1e7f04",
+         *       "name": "ci",
+         *       "owner": "acme",
+         *       "scopes": [
+         *         "sessions:write",
+         *         "usage:read"
+         *       ],
+         *       "tools": null,
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "expiresAt": null,
+         *       "lastUsedAt": null,
+         *       "revokedAt": null
+         *     }
+         */
+        Key: {
+            /** @description The id of the key, `key_…`. */
+            id: string;
+            name: string;
+            owner: string;
+            scopes: ("sessions:read" | "sessions:write" | "approvals:write" | "webhooks:write" | "automations:write" | "usage:read" | "keys:write" | "admin")[];
+            /** @description Permission rules that limit the sessions that it creates; null for no such limit. */
+            tools: string[] | null;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description The instant from which it is refused; null for none.
+             */
+            expiresAt: string | null;
+            /**
+             * Format: date-time
+             * @description To within five minutes.
+             */
+            lastUsedAt: string | null;
+            /** Format: date-time */
+            revokedAt: string | null;
+        };
+        /**
+         * @example {
+         *       "owner": "acme",
+         *       "sessions": 120,
+         *       "activeSessions": 3,
+         *       "totalCost": 310.2,
+         *       "totalTokens": 9120332,
+         *       "monthCost": 31.02
+         *     }
+         */
+        Owner: {
+            owner: string;
+            sessions: number;
+            /** @description Sessions that have not ended. */
+            activeSessions: number;
+            totalCost: number;
+            totalTokens: number;
+            /** @description In this month, in UTC. */
+            monthCost: number;
+        };
+        /**
+         * @description The limits of an owner over all its sessions; null is none.
+         * @example {
+         *       "maxActiveSessions": null,
+         *       "maxRunningMessages": 5,
+         *       "maxDailyUsd": 20,
+         *       "maxMonthlyUsd": null,
+         *       "maxRequestsPerMinute": null,
+         *       "perUser": {
+         *         "maxActiveSessions": null,
+         *         "maxDailyUsd": 2
+         *       }
+         *     }
+         */
+        OwnerLimits: {
+            maxActiveSessions: number | null;
+            maxRunningMessages: number | null;
+            maxDailyUsd: number | null;
+            maxMonthlyUsd: number | null;
+            maxRequestsPerMinute: number | null;
+            perUser: {
+                maxActiveSessions: number | null;
+                maxDailyUsd: number | null;
+            };
+        };
+        /**
+         * @example {
+         *       "now": {
+         *         "activeSessions": 3,
+         *         "runningMessages": 1,
+         *         "day": {
+         *           "spentUsd": 1.25,
+         *           "heldUsd": 0.4,
+         *           "maxUsd": 20,
+         *           "resetsAt": "2026-11-24T00:00:00.000Z"
+         *         },
+         *         "month": {
+         *           "spentUsd": 31.02,
+         *           "heldUsd": 0.4,
+         *           "maxUsd": null,
+         *           "resetsAt": "2026-12-01T00:00:00.000Z"
+         *         }
+         *       },
+         *       "rows": [
+         *         {
+         *           "day": "2026-11-23",
+         *           "model": "claude-sonnet-5-5",
+         *           "cost": 1.25,
+         *           "tokens": 310233,
+         *           "inputTokens": 120,
+         *           "outputTokens": 20113,
+         *           "cacheReadTokens": 250000,
+         *           "cacheWriteTokens": 40000,
+         *           "webSearchRequests": 0
+         *         }
+         *       ]
+         *     }
+         */
+        UsageReport: {
+            now: {
+                activeSessions: number;
+                runningMessages: number | null;
+                day: {
+                    spentUsd: number;
+                    /** @description What sessions may still spend, or may have been billed. */
+                    heldUsd: number;
+                    maxUsd: number | null;
+                    /** Format: date-time */
+                    resetsAt: string | null;
+                };
+                month: {
+                    spentUsd: number;
+                    /** @description What sessions may still spend, or may have been billed. */
+                    heldUsd: number;
+                    maxUsd: number | null;
+                    /** Format: date-time */
+                    resetsAt: string | null;
+                };
+            };
+            /** @description One row for each group; it has the fields of `groupBy`. */
+            rows: {
+                day?: string;
+                owner?: string;
+                userId?: string;
+                model?: string;
+                pattern?: string;
+                tag?: string;
+                cost: number;
+                tokens: number;
+                inputTokens: number;
+                outputTokens: number;
+                cacheReadTokens: number;
+                cacheWriteTokens: number;
+                webSearchRequests: number;
+            }[];
+        };
+        /**
+         * @example {
+         *       "id": "audit_5d1c7a3e2b9f48d6a0c1e2f3a4b5c6d7",
+         *       "action": "key.created",
+         *       "owner": "acme",
+         *       "target": "key_6db62b63b1f8bb3d3a1f9d2a5c1e7f04",
+         *       "details": {
+         *         "name": "ci",
+         *         "scopes": [
+         *           "sessions:write",
+         *           "usage:read"
+         *         ],
+         *         "tools": null
+         *       },
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "by": {
+         *         "owner": "ops",
+         *         "via": "secret",
+         *         "keyId": null
+         *       },
+         *       "address": "192.0.2.7",
+         *       "requestId": "req_77b0c1d2e3f4a5b6c7d8e9f0a1b2c3d4"
+         *     }
+         */
+        AuditEntry: {
+            id: string;
+            /** @enum {string} */
+            action: "key.created" | "key.rotated" | "key.revoked" | "limits.changed" | "webhook.created" | "webhook.deleted" | "automation.created" | "automation.deleted" | "share.created" | "share.revoked" | "session.terminated" | "session.deleted";
+            /** @description Whose key, limits, webhook, automation, share link or session it was. */
+            owner: string;
+            /** @description The id of what was changed; null for limits. */
+            target: string | null;
+            details: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            at: string;
+            /** @description Who did it. */
+            by: {
+                owner: string;
+                via: string;
+                keyId: string | null;
+            };
+            /** @description The address of the client, if Cloudflare's network gave it. */
+            address: string | null;
+            requestId: string;
+        };
+        /**
+         * @example {
+         *       "target": 3,
+         *       "ready": 2,
+         *       "starting": 1,
+         *       "leaving": 0,
+         *       "handedOut": 41,
+         *       "missed": 2,
+         *       "breaker": {
+         *         "state": "closed",
+         *         "failures": 0,
+         *         "retryAt": null
+         *       }
+         *     }
+         */
+        Pool: {
+            target: number;
+            ready: number;
+            starting: number;
+            /** @description Containers that are being destroyed. */
+            leaving: number;
+            /** @description Sessions that received a ready container. */
+            handedOut: number;
+            /** @description Sessions that found none. */
+            missed: number;
+            breaker: {
+                /** @description While it is `open`, no container starts until `retryAt`. */
+                state: string;
+                failures: number;
+                /** Format: date-time */
+                retryAt: string | null;
+            };
+        };
+        /**
+         * @example {
+         *       "type": "limit.warned",
+         *       "timestamp": "2026-11-23T09:33:14.913Z",
+         *       "data": {
+         *         "event": {
+         *           "seq": 13,
+         *           "type": "limit.warned",
+         *           "at": "2026-11-23T09:33:14.913Z",
+         *           "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *           "limit": "budget",
+         *           "part": 0.5,
+         *           "used": 0.2848205,
+         *           "max": 0.4
+         *         },
+         *         "session": {
+         *           "id": "sess_c742ab76de4d1e2abbe137d12edd751b",
+         *           "status": "active",
+         *           "totalCost": 0.2848205
+         *         }
+         *       }
+         *     }
+         */
+        WebhookMessage: {
+            /** @description The type of the event. */
+            type: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            timestamp: string;
+            data: {
+                event: components["schemas"]["Event"] | components["schemas"]["OwnerLimitWarnedEvent"] | ({
+                    /** @constant */
+                    type: "webhook.test";
+                } & {
+                    [key: string]: unknown;
+                });
+                /** @description A summary of the session; absent for an event of the owner. */
+                session?: {
+                    id: string;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /**
+         * @description A part of an owner's money of a day or month is used up.
+         * @example {
+         *       "type": "owner.limit_warned",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "owner": "acme",
+         *       "limit": "owner_daily",
+         *       "part": 0.5,
+         *       "used": 10.2,
+         *       "max": 20,
+         *       "resetsAt": "2026-11-29T00:00:00.000Z"
+         *     }
+         */
+        OwnerLimitWarnedEvent: {
+            /** @constant */
+            type: "owner.limit_warned";
+            /** Format: date-time */
+            at: string;
+            owner: string;
+            /** @enum {string} */
+            limit: "owner_daily" | "owner_monthly";
+            part: number;
+            used: number;
+            max: number;
+            /** Format: date-time */
+            resetsAt: string;
+        };
+    };
+    responses: {
+        /** @description The body, the query, a header or the path is invalid. */
+        InvalidRequestError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["InvalidRequestError"];
+            };
+        };
+        /** @description There is no key, or it is unknown, has expired or was revoked. */
+        AuthenticationError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["AuthenticationError"];
+            };
+        };
+        /** @description The key does not have the scope, or would give more than it has. */
+        PermissionError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["PermissionError"];
+            };
+        };
+        /** @description It does not exist, or belongs to another owner. */
+        NotFoundError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["NotFoundError"];
+            };
+        };
+        /** @description The path does not support the method. */
+        MethodNotAllowedError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["MethodNotAllowedError"];
+            };
+        };
+        /** @description The request does not fit the state of what it is about. */
+        ConflictError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ConflictError"];
+            };
+        };
+        /** @description The body, a prompt or a config is too large. */
+        RequestTooLargeError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["RequestTooLargeError"];
+            };
+        };
+        /** @description There is too much of something. The header `Retry-After` says for how many seconds to wait. */
+        RateLimitError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["RateLimitError"];
+            };
+        };
+        /** @description An internal error. The log has the request id. */
+        ApiError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ApiError"];
+            };
+        };
+        /** @description The message failed: the Messages API rejected it or failed after all retries, or the reply does not match `outputSchema`. */
+        UpstreamError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["UpstreamError"];
+            };
+        };
+        /** @description Something that the request needs is not available. With the header `Retry-After`, try again. */
+        UnavailableError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["UnavailableError"];
+            };
+        };
+    };
+    parameters: never;
+    requestBodies: never;
+    headers: {
+        /** @description Names the request in the server's log. */
+        RequestId: string;
+        /** @description For how many seconds to wait before another try. */
+        RetryAfter: number;
+    };
+    pathItems: never;
+}
+export type CreateSession = components['schemas']['CreateSession'];
+export type Config = components['schemas']['Config'];
+export type CustomAgent = components['schemas']['CustomAgent'];
+export type SandboxConfig = components['schemas']['SandboxConfig'];
+export type Secret = components['schemas']['Secret'];
+export type PatchSession = components['schemas']['PatchSession'];
+export type Terminate = components['schemas']['Terminate'];
+export type SendMessage = components['schemas']['SendMessage'];
+export type Prompt = components['schemas']['Prompt'];
+export type NoFields = components['schemas']['NoFields'];
+export type ResolveApproval = components['schemas']['ResolveApproval'];
+export type CreateSchedule = components['schemas']['CreateSchedule'];
+export type PatchSchedule = components['schemas']['PatchSchedule'];
+export type CreateShare = components['schemas']['CreateShare'];
+export type CreateWebhook = components['schemas']['CreateWebhook'];
+export type PatchWebhook = components['schemas']['PatchWebhook'];
+export type RotateWebhookSecret = components['schemas']['RotateWebhookSecret'];
+export type CreateAutomation = components['schemas']['CreateAutomation'];
+export type PatchAutomation = components['schemas']['PatchAutomation'];
+export type FireAutomation = components['schemas']['FireAutomation'];
+export type CreateKey = components['schemas']['CreateKey'];
+export type RotateKey = components['schemas']['RotateKey'];
+export type PutOwnerLimits = components['schemas']['PutOwnerLimits'];
+export type InvalidRequestError = components['schemas']['InvalidRequestError'];
+export type AuthenticationError = components['schemas']['AuthenticationError'];
+export type PermissionError = components['schemas']['PermissionError'];
+export type NotFoundError = components['schemas']['NotFoundError'];
+export type MethodNotAllowedError = components['schemas']['MethodNotAllowedError'];
+export type ConflictError = components['schemas']['ConflictError'];
+export type RequestTooLargeError = components['schemas']['RequestTooLargeError'];
+export type RateLimitError = components['schemas']['RateLimitError'];
+export type ApiError = components['schemas']['ApiError'];
+export type UpstreamError = components['schemas']['UpstreamError'];
+export type UnavailableError = components['schemas']['UnavailableError'];
+export type Session = components['schemas']['Session'];
+export type SessionUsage = components['schemas']['SessionUsage'];
+export type ModelUsage = components['schemas']['ModelUsage'];
+export type Sandbox = components['schemas']['Sandbox'];
+export type Summary = components['schemas']['Summary'];
+export type Message = components['schemas']['Message'];
+export type WaitingFor = components['schemas']['WaitingFor'];
+export type StopReason = components['schemas']['StopReason'];
+export type Failure = components['schemas']['Failure'];
+export type Usage = components['schemas']['Usage'];
+export type StreamedEvent = components['schemas']['StreamedEvent'];
+export type Event = components['schemas']['Event'];
+export type SessionCreatedEvent = components['schemas']['SessionCreatedEvent'];
+export type SessionStartedEvent = components['schemas']['SessionStartedEvent'];
+export type SessionIdledEvent = components['schemas']['SessionIdledEvent'];
+export type SessionPausedEvent = components['schemas']['SessionPausedEvent'];
+export type SessionResumedEvent = components['schemas']['SessionResumedEvent'];
+export type SessionUpdatedEvent = components['schemas']['SessionUpdatedEvent'];
+export type SessionCompletedEvent = components['schemas']['SessionCompletedEvent'];
+export type SessionTerminatedEvent = components['schemas']['SessionTerminatedEvent'];
+export type SessionFailedEvent = components['schemas']['SessionFailedEvent'];
+export type MessageReceivedEvent = components['schemas']['MessageReceivedEvent'];
+export type MessageStartedEvent = components['schemas']['MessageStartedEvent'];
+export type MessageWaitingEvent = components['schemas']['MessageWaitingEvent'];
+export type MessageResumedEvent = components['schemas']['MessageResumedEvent'];
+export type MessageCompletedEvent = components['schemas']['MessageCompletedEvent'];
+export type MessageInterruptedEvent = components['schemas']['MessageInterruptedEvent'];
+export type MessageFailedEvent = components['schemas']['MessageFailedEvent'];
+export type TurnStartedEvent = components['schemas']['TurnStartedEvent'];
+export type TurnCompletedEvent = components['schemas']['TurnCompletedEvent'];
+export type TurnRetriedEvent = components['schemas']['TurnRetriedEvent'];
+export type UsageDisputedEvent = components['schemas']['UsageDisputedEvent'];
+export type AssistantTextEvent = components['schemas']['AssistantTextEvent'];
+export type AssistantThinkingEvent = components['schemas']['AssistantThinkingEvent'];
+export type ToolStartedEvent = components['schemas']['ToolStartedEvent'];
+export type ApprovalRequestedEvent = components['schemas']['ApprovalRequestedEvent'];
+export type ApprovalResolvedEvent = components['schemas']['ApprovalResolvedEvent'];
+export type ToolCompletedEvent = components['schemas']['ToolCompletedEvent'];
+export type AgentStartedEvent = components['schemas']['AgentStartedEvent'];
+export type AgentCompletedEvent = components['schemas']['AgentCompletedEvent'];
+export type ScheduleSkippedEvent = components['schemas']['ScheduleSkippedEvent'];
+export type SchedulePausedEvent = components['schemas']['SchedulePausedEvent'];
+export type SandboxLostEvent = components['schemas']['SandboxLostEvent'];
+export type SandboxUnsavedEvent = components['schemas']['SandboxUnsavedEvent'];
+export type LimitWarnedEvent = components['schemas']['LimitWarnedEvent'];
+export type ContextCompactedEvent = components['schemas']['ContextCompactedEvent'];
+export type ContentWithdrawnEvent = components['schemas']['ContentWithdrawnEvent'];
+export type LiveEvent = components['schemas']['LiveEvent'];
+export type AssistantDeltaEvent = components['schemas']['AssistantDeltaEvent'];
+export type ToolOutputEvent = components['schemas']['ToolOutputEvent'];
+export type Approval = components['schemas']['Approval'];
+export type Schedule = components['schemas']['Schedule'];
+export type Snapshot = components['schemas']['Snapshot'];
+export type NewShare = components['schemas']['NewShare'];
+export type Share = components['schemas']['Share'];
+export type Conversation = components['schemas']['Conversation'];
+export type NewWebhook = components['schemas']['NewWebhook'];
+export type Webhook = components['schemas']['Webhook'];
+export type Delivery = components['schemas']['Delivery'];
+export type NewAutomation = components['schemas']['NewAutomation'];
+export type Automation = components['schemas']['Automation'];
+export type FiredRun = components['schemas']['FiredRun'];
+export type AutomationRun = components['schemas']['AutomationRun'];
+export type Me = components['schemas']['Me'];
+export type NewKey = components['schemas']['NewKey'];
+export type Key = components['schemas']['Key'];
+export type Owner = components['schemas']['Owner'];
+export type OwnerLimits = components['schemas']['OwnerLimits'];
+export type UsageReport = components['schemas']['UsageReport'];
+export type AuditEntry = components['schemas']['AuditEntry'];
+export type Pool = components['schemas']['Pool'];
+export type WebhookMessage = components['schemas']['WebhookMessage'];
+export type OwnerLimitWarnedEvent = components['schemas']['OwnerLimitWarnedEvent'];
+export type ResponseInvalidRequestError = components['responses']['InvalidRequestError'];
+export type ResponseAuthenticationError = components['responses']['AuthenticationError'];
+export type ResponsePermissionError = components['responses']['PermissionError'];
+export type ResponseNotFoundError = components['responses']['NotFoundError'];
+export type ResponseMethodNotAllowedError = components['responses']['MethodNotAllowedError'];
+export type ResponseConflictError = components['responses']['ConflictError'];
+export type ResponseRequestTooLargeError = components['responses']['RequestTooLargeError'];
+export type ResponseRateLimitError = components['responses']['RateLimitError'];
+export type ResponseApiError = components['responses']['ApiError'];
+export type ResponseUpstreamError = components['responses']['UpstreamError'];
+export type ResponseUnavailableError = components['responses']['UnavailableError'];
+export type HeaderRequestId = components['headers']['RequestId'];
+export type HeaderRetryAfter = components['headers']['RetryAfter'];
+export type $defs = Record<string, never>;
+export interface operations {
+    listSessions: {
+        parameters: {
+            query?: {
+                /** @description One or several. */
+                status?: ("initializing" | "active" | "idle" | "completed" | "error" | "terminated")[];
+                /** @description One or several. */
+                pattern?: ("ephemeral" | "long-running" | "hybrid" | "single-container")[];
+                /** @description Exactly this value. */
+                userId?: string;
+                /** @description Exactly this value. */
+                conversationId?: number;
+                /** @description Up to 20. */
+                tags?: string[];
+                /** @description Whether a session must have all tags, or one at least. */
+                tagsMode?: "all" | "any";
+                /** @description An instant with its zone, or a date; inclusive. */
+                createdAfter?: string;
+                /** @description An instant with its zone, or a date; exclusive. */
+                createdBefore?: string;
+                /** @description Text that the description contains, case-insensitive. */
+                search?: string;
+                /** @description With `-` for descending. */
+                sort?: "createdAt" | "-createdAt" | "lastActivityAt" | "-lastActivityAt" | "totalCost" | "-totalCost";
+                /** @description The number of the page, within the first 10,000 sessions. */
+                page?: number;
+                /** @description The most sessions of a page. */
+                pageSize?: number;
+                /** @description The `nextCursor` of the previous page. Not together with `page`. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of sessions. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        sessions: components["schemas"]["Session"][];
+                        /** @description Null with `cursor`. */
+                        page: number | null;
+                        pageSize: number;
+                        /** @description A lower bound if `totalIsExact` is false. */
+                        total: number;
+                        totalIsExact: boolean;
+                        totalPages: number;
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    createSession: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters. A repeat with the same key and body creates nothing new.
+                 * @example job-42
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateSession"];
+            };
+        };
+        responses: {
+            /** @description The session. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    summarizeSessions: {
+        parameters: {
+            query?: {
+                /** @description Of this user. */
+                userId?: string;
+                /** @description The first day of creation, in UTC; inclusive. */
+                from?: string;
+                /** @description The last day of creation, in UTC; inclusive. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Sums and averages. Removed and deleted sessions are included. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Summary"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    deleteSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    updateSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchSession"];
+            };
+        };
+        responses: {
+            /** @description The changed session. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    terminateSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Terminate"];
+            };
+        };
+        responses: {
+            /** @description The session. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    exportSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Everything of the session. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    sendMessage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters. A repeat with the same key and body creates nothing new.
+                 * @example job-42
+                 */
+                "Idempotency-Key"?: string;
+                /** @description The `seq` of the last event of the stream that you have. */
+                "Last-Event-ID"?: number;
+            };
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendMessage"];
+            };
+        };
+        responses: {
+            /** @description The message, which has ended; or its events as server-sent events. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                    "text/event-stream": components["schemas"]["StreamedEvent"];
+                };
+            };
+            /** @description The message, which runs in the background or waits for somebody. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            502: components["responses"]["UpstreamError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    interruptSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoFields"];
+            };
+        };
+        responses: {
+            /** @description The message; null if there was none. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: components["schemas"]["Message"] | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listMessages: {
+        parameters: {
+            query?: {
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: number;
+                /** @description The most entries of a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of messages, oldest first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        messages: components["schemas"]["Message"][];
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+                /**
+                 * @description The id of the message.
+                 * @example msg_43aeb39e180f5d79476d20b06abe8f3a
+                 */
+                messageId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The message. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description The `seq` of the last event that you have. */
+                after?: number;
+                /** @description The most events of a page. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The `seq` of the last event of the stream that you have. */
+                "Last-Event-ID"?: number;
+            };
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events, or a stream of them. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        events: components["schemas"]["Event"][];
+                        /** @description Whether there are more. */
+                        hasMore: boolean;
+                    };
+                    "text/event-stream": components["schemas"]["StreamedEvent"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listApprovals: {
+        parameters: {
+            query?: {
+                /** @description Only those with this status. */
+                status?: "pending" | "allowed" | "denied" | "expired" | "cancelled";
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: number;
+                /** @description The most entries of a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of approvals, oldest first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        approvals: components["schemas"]["Approval"][];
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    resolveApproval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+                /**
+                 * @description The id of the approval.
+                 * @example appr_5f0c6d1e9a2b47c38d10e6f7a8b9c0d1
+                 */
+                approvalId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveApproval"];
+            };
+        };
+        responses: {
+            /** @description The approval. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listPendingApprovals: {
+        parameters: {
+            query?: {
+                /** @description Those that wait for a decision. */
+                status?: "pending";
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: string;
+                /** @description The most sessions of a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pending approvals of all sessions of the caller. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        approvals: components["schemas"]["Approval"][];
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listSchedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedules and wake-ups. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        schedules: components["schemas"]["Schedule"][];
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    createSchedule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters. A repeat with the same key and body creates nothing new.
+                 * @example job-42
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateSchedule"];
+            };
+        };
+        responses: {
+            /** @description The schedule. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    deleteSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+                /**
+                 * @description The id of the schedule.
+                 * @example sched_ca63242f8527c6837c010655af223a5f
+                 */
+                scheduleId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    updateSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+                /**
+                 * @description The id of the schedule.
+                 * @example sched_ca63242f8527c6837c010655af223a5f
+                 */
+                scheduleId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchSchedule"];
+            };
+        };
+        responses: {
+            /** @description The schedule. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listSnapshots: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The snapshots, newest first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        snapshots: components["schemas"]["Snapshot"][];
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    createSnapshot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoFields"];
+            };
+        };
+        responses: {
+            /** @description The snapshot. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Snapshot"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listShares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The links that can be used. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        shares: components["schemas"]["Share"][];
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    createShare: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters. A repeat with the same key and body creates nothing new.
+                 * @example job-42
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateShare"];
+            };
+        };
+        responses: {
+            /** @description The share link, with its token. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewShare"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    deleteShare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+                /**
+                 * @description The id of the share link.
+                 * @example share_2f1c0b7e8d9a4c6fb3e5d7a1908c2b4d
+                 */
+                shareId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getConversation: {
+        parameters: {
+            query?: {
+                /** @description The most sessions of a page. */
+                pageSize?: number;
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Your number for the conversation.
+                 * @example 123
+                 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The conversation. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhooks, oldest first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        webhooks: components["schemas"]["Webhook"][];
+                    };
+                };
+            };
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters. A repeat with the same key and body creates nothing new.
+                 * @example job-42
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateWebhook"];
+            };
+        };
+        responses: {
+            /** @description The webhook, with its secret. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example hook_27ce8c4988729d34e2e074a62d98a4b1
+                 */
+                webhookId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    deleteWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example hook_27ce8c4988729d34e2e074a62d98a4b1
+                 */
+                webhookId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    updateWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example hook_27ce8c4988729d34e2e074a62d98a4b1
+                 */
+                webhookId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchWebhook"];
+            };
+        };
+        responses: {
+            /** @description The changed webhook. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example hook_27ce8c4988729d34e2e074a62d98a4b1
+                 */
+                webhookId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RotateWebhookSecret"];
+            };
+        };
+        responses: {
+            /** @description The webhook, with its new secret. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example hook_27ce8c4988729d34e2e074a62d98a4b1
+                 */
+                webhookId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoFields"];
+            };
+        };
+        responses: {
+            /** @description How that went. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status: number | null;
+                        durationMs: number;
+                        error: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Only those with this status. */
+                status?: "pending" | "delivered" | "failed";
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: number;
+                /** @description The most entries of a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example hook_27ce8c4988729d34e2e074a62d98a4b1
+                 */
+                webhookId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of deliveries, newest first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        deliveries: components["schemas"]["Delivery"][];
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    redeliver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example hook_27ce8c4988729d34e2e074a62d98a4b1
+                 */
+                webhookId: string;
+                /**
+                 * @description The id of the delivery.
+                 * @example evt_22b8483c10da01cf4088a80f3fdacfeb_mx02wsob_13
+                 */
+                deliveryId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoFields"];
+            };
+        };
+        responses: {
+            /** @description The delivery. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listAutomations: {
+        parameters: {
+            query?: {
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: number;
+                /** @description The most entries of a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of automations, oldest first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        automations: components["schemas"]["Automation"][];
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    createAutomation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters. A repeat with the same key and body creates nothing new.
+                 * @example job-42
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateAutomation"];
+            };
+        };
+        responses: {
+            /** @description The automation, with its token. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewAutomation"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getAutomation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the automation.
+                 * @example auto_27ce8c4988729d34e2e0f1b7a4c95d10
+                 */
+                automationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The automation. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Automation"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    deleteAutomation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the automation.
+                 * @example auto_27ce8c4988729d34e2e0f1b7a4c95d10
+                 */
+                automationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    updateAutomation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the automation.
+                 * @example auto_27ce8c4988729d34e2e0f1b7a4c95d10
+                 */
+                automationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchAutomation"];
+            };
+        };
+        responses: {
+            /** @description The changed automation. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Automation"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    rotateAutomationToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the automation.
+                 * @example auto_27ce8c4988729d34e2e0f1b7a4c95d10
+                 */
+                automationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoFields"];
+            };
+        };
+        responses: {
+            /** @description The automation, with its new token. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewAutomation"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    fireAutomation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters. A repeat with the same key and body creates nothing new.
+                 * @example job-42
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description The id of the automation.
+                 * @example auto_27ce8c4988729d34e2e0f1b7a4c95d10
+                 */
+                automationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["FireAutomation"];
+            };
+        };
+        responses: {
+            /** @description The run. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FiredRun"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listRuns: {
+        parameters: {
+            query?: {
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: number;
+                /** @description The most entries of a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the automation.
+                 * @example auto_27ce8c4988729d34e2e0f1b7a4c95d10
+                 */
+                automationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of runs, newest first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        runs: components["schemas"]["AutomationRun"][];
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who you are, and what you may do. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listKeys: {
+        parameters: {
+            query?: {
+                /** @description Of this owner. Only an admin may name another. */
+                owner?: string;
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: number;
+                /** @description The most entries of a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of keys, newest first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        keys: components["schemas"]["Key"][];
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    createKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters. A repeat with the same key and body creates nothing new.
+                 * @example job-42
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateKey"];
+            };
+        };
+        responses: {
+            /** @description The key, with its secret. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the key.
+                 * @example key_6db62b63b1f8bb3d3a1f9d2a5c1e7f04
+                 */
+                keyId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Key"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    revokeKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the key.
+                 * @example key_6db62b63b1f8bb3d3a1f9d2a5c1e7f04
+                 */
+                keyId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is revoked. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    rotateKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the key.
+                 * @example key_6db62b63b1f8bb3d3a1f9d2a5c1e7f04
+                 */
+                keyId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RotateKey"];
+            };
+        };
+        responses: {
+            /** @description The key, with its new secret. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listOwners: {
+        parameters: {
+            query?: {
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: string;
+                /** @description The most entries of a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of owners, by their names. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        owners: components["schemas"]["Owner"][];
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getOwnerLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The owner.
+                 * @example acme
+                 */
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The limits. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnerLimits"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    setOwnerLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The owner.
+                 * @example acme
+                 */
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutOwnerLimits"];
+            };
+        };
+        responses: {
+            /** @description The limits. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnerLimits"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: {
+                /** @description Of this owner. Only an admin may name another. */
+                owner?: string;
+                /** @description The first day, in UTC; 30 days ago when absent. */
+                from?: string;
+                /** @description The last day, in UTC; today when absent. */
+                to?: string;
+                /** @description What rows are summed by. `user` and `tag` not together. */
+                groupBy?: ("day" | "owner" | "user" | "model" | "pattern" | "tag")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is used now, and sums of what was used. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageReport"];
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description Of this owner. Only an admin may name another. */
+                owner?: string;
+                /** @description Only entries of this action. */
+                action?: "key.created" | "key.rotated" | "key.revoked" | "limits.changed" | "webhook.created" | "webhook.deleted" | "automation.created" | "automation.deleted" | "share.created" | "share.revoked" | "session.terminated" | "session.deleted";
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: number;
+                /** @description The most entries of a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries, newest first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        entries: components["schemas"]["AuditEntry"][];
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getPool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pool of started containers. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pool"];
+                };
+            };
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It does. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        status: "ok";
+                    };
+                };
+            };
+        };
+    };
+    receiveEvent: {
+        parameters: {
+            query?: never;
+            header: {
+                "webhook-id": string;
+                "webhook-timestamp": string;
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WebhookMessage"];
+            };
+        };
+        responses: {
+            /** @description The event was accepted. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+}

@@ -1,0 +1,434 @@
+import { z } from "zod";
+import * as examples from "./examples";
+import { instant, PublicError, prompt, stopReason, Usage } from "./objects";
+
+// The events of sessions. A test holds that they have the types of events/event.ts, in both directions.
+
+const count = z.int().min(0);
+const usd = z.number().min(0);
+const scope = {
+  messageId: z.string().exactOptional().describe("The message that it belongs to."),
+  agent: z.string().exactOptional().describe("The agent; absent for the main agent."),
+};
+
+/** Returns the schema of an event of the log. `example` has its own fields. */
+function logged<const T extends string, F extends z.ZodRawShape>(
+  type: T,
+  description: string,
+  fields: F,
+  example: Record<string, unknown> = {},
+) {
+  const of =
+    type.startsWith("session.") || type.startsWith("s") ? {} : { messageId: examples.ids.message };
+  return z
+    .object({
+      seq: z.int().min(1).describe("Its position in the log, without gaps."),
+      type: z.literal(type),
+      at: instant,
+      ...scope,
+      ...fields,
+    })
+    .meta({
+      id: nameOf(type),
+      description,
+      examples: [{ seq: 7, type, at: examples.at, ...of, ...example }],
+    });
+}
+
+/** Returns the name of an event's schema: `MessageCompletedEvent` for `message.completed`. */
+const nameOf = (type: string): string =>
+  `${type
+    .split(/[._]/)
+    .map((word) => `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`)
+    .join("")}Event`;
+
+const turnId = z.string().describe("The turn.");
+const block = count.describe("The block of the reply.");
+const toolUseId = z.string().describe("The tool call.");
+const name = z.string().describe("The tool.");
+const kind = z
+  .enum(["reply", "compaction", "web_search", "helper"])
+  .describe(
+    "`compaction`: a summary of the conversation. `helper`: another model call of Claude Code.",
+  );
+const attempt = z.int().min(1);
+const charge = {
+  model: z.string().describe("The model that ran."),
+  cost: usd.describe("In dollars. The sum over all events is the session's `totalCost`."),
+  held: usd.describe(
+    "The part of the reservation, in dollars, that stays held: the call may have been billed.",
+  ),
+  usage: Usage,
+};
+const charged = { model: "claude-sonnet-5-5", cost: 0.0005248, held: 0, usage: examples.usage };
+const turn = { turnId: "turn_6", kind: "reply" };
+const call = { toolUseId: "toolu_01", name: "Bash" };
+const result = z.string().nullable().describe("The agent's latest text.");
+const failure = { type: "upstream_error", message: "The model failed (invalid_request_error): …" };
+
+export const Event = z
+  .discriminatedUnion("type", [
+    logged(
+      "session.created",
+      "The session was created.",
+      { pattern: z.string() },
+      { pattern: "hybrid" },
+    ),
+    logged("session.started", "The session is active.", {}),
+    logged("session.idled", "The session fell asleep.", {}),
+    logged(
+      "session.paused",
+      "The session pauses at a limit until the limit is raised.",
+      { limit: z.enum(["budget", "turns", "lifetime"]) },
+      { limit: "turns" },
+    ),
+    logged("session.resumed", "The session goes on after it slept.", {}),
+    logged(
+      "session.updated",
+      "The session was changed.",
+      {
+        changed: z
+          .array(z.string())
+          .describe("Names of fields; `schedules` for a change of those."),
+      },
+      { changed: ["maxBudgetUsd"] },
+    ),
+    logged("session.completed", "The session has ended. The last event.", {}),
+    logged(
+      "session.terminated",
+      "The session was terminated. The last event.",
+      { reason: z.string() },
+      { reason: "user_requested" },
+    ),
+    logged(
+      "session.failed",
+      "The session has failed. The last event.",
+      { error: PublicError },
+      { error: failure },
+    ),
+    logged(
+      "message.received",
+      "A message was accepted. It may wait in the queue.",
+      {
+        prompt,
+        scheduleId: z.string().exactOptional().describe("The schedule that sent it, if one did."),
+      },
+      { prompt: "Start the changelog." },
+    ),
+    logged("message.started", "The message runs.", {}),
+    logged(
+      "message.waiting",
+      "Nothing of the message can go on without somebody.",
+      {
+        waitingFor: z
+          .looseObject({ type: z.string() })
+          .meta({ override: { $ref: "#/components/schemas/WaitingFor" } }),
+      },
+      { waitingFor: { type: "approval", approvalIds: [examples.ids.approval] } },
+    ),
+    logged("message.resumed", "The message goes on after it waited.", {}),
+    logged(
+      "message.completed",
+      "The message has ended. Its last event.",
+      {
+        stopReason,
+        limit: z
+          .string()
+          .exactOptional()
+          .describe("The limit over many sessions that ended it, if one did."),
+        result,
+        output: z
+          .unknown()
+          .exactOptional()
+          .describe("The structured result, if the session has a `config.outputSchema`."),
+      },
+      { stopReason: "end_turn", result: "Done." },
+    ),
+    logged(
+      "message.interrupted",
+      "The message was stopped. Its last event.",
+      { stopReason, result },
+      { stopReason: "interrupted", result: null },
+    ),
+    logged(
+      "message.failed",
+      "The message has failed. Its last event.",
+      { stopReason, error: PublicError },
+      { stopReason: "error", error: failure },
+    ),
+    logged(
+      "turn.started",
+      "A call of the model begins.",
+      { turnId, kind, attempt },
+      { ...turn, attempt: 1 },
+    ),
+    logged(
+      "turn.completed",
+      "A reply of the model is complete, or was cut off.",
+      {
+        turnId,
+        kind,
+        stopReason: z.string().describe("As the model gave it, or why the turn was cut off."),
+        ...charge,
+      },
+      { ...turn, stopReason: "tool_use", ...charged },
+    ),
+    logged(
+      "turn.retried",
+      "An attempt failed, and another follows. Discard the deltas since the attempt began.",
+      { turnId, kind, attempt, reason: z.string(), delayMs: count, ...charge },
+      { ...turn, attempt: 1, reason: "overloaded_error", delayMs: 500, ...charged },
+    ),
+    logged(
+      "usage.disputed",
+      "The upstream reported missing or impossible usage for a call.",
+      {
+        turnId,
+        attempt,
+        model: z.string(),
+        reason: z.enum(["missing", "malformed", "too_low", "above_bound"]),
+        reported: usd
+          .nullable()
+          .describe("The cost of the reported usage in dollars; null if it is unreadable."),
+        bound: usd.describe("The amount that was reserved for the call, in dollars."),
+      },
+      {
+        turnId: "turn_6",
+        attempt: 1,
+        model: "claude-sonnet-5-5",
+        reason: "missing",
+        reported: null,
+        bound: 0.17,
+      },
+    ),
+    logged(
+      "assistant.text",
+      "A complete block of a reply.",
+      { turnId, block, text: z.string() },
+      { turnId: "turn_6", block: 0, text: "Done." },
+    ),
+    logged(
+      "assistant.thinking",
+      "The thinking that the model shows.",
+      { turnId, block, text: z.string() },
+      { turnId: "turn_6", block: 0, text: "The file is missing." },
+    ),
+    logged(
+      "tool.started",
+      "A tool is called.",
+      { turnId, toolUseId, name, input: z.unknown() },
+      { turnId: "turn_6", ...call, input: { command: "ls" } },
+    ),
+    logged(
+      "approval.requested",
+      "A call waits for a decision.",
+      {
+        approvalId: z.string(),
+        toolUseId,
+        name,
+        input: z.unknown(),
+        expiresAt: instant.nullable(),
+      },
+      {
+        approvalId: examples.ids.approval,
+        ...call,
+        input: { command: "git push" },
+        expiresAt: null,
+      },
+    ),
+    logged(
+      "approval.resolved",
+      "A call was decided about.",
+      {
+        approvalId: z.string(),
+        toolUseId,
+        name,
+        status: z.enum(["allowed", "denied", "expired", "cancelled"]),
+        resolvedBy: z
+          .object({ owner: z.string(), via: z.string(), keyId: z.string().nullable() })
+          .nullable(),
+        note: z.string().nullable(),
+        changedInput: z
+          .unknown()
+          .exactOptional()
+          .describe("The input that replaces that of the call, if it does."),
+      },
+      {
+        ...{ approvalId: examples.ids.approval, ...call, status: "allowed", note: null },
+        resolvedBy: { owner: "acme", via: "key", keyId: examples.ids.key },
+      },
+    ),
+    logged(
+      "tool.completed",
+      "A tool has answered.",
+      {
+        turnId,
+        toolUseId,
+        name,
+        isError: z.boolean(),
+        content: z
+          .string()
+          .describe("The text of the result. Other content is named, such as `[image]`."),
+        durationMs: z.number().min(0),
+      },
+      { turnId: "turn_6", ...call, isError: false, content: "CHANGES.md", durationMs: 7 },
+    ),
+    logged(
+      "agent.started",
+      "An agent starts, with a task or because of a message of another agent.",
+      { toolUseId: z.string().describe("The tool call that started it."), prompt: z.string() },
+      { agent: "player1", toolUseId: "toolu_01", prompt: "I open with e4" },
+    ),
+    logged(
+      "agent.completed",
+      "An agent has done its task.",
+      { toolUseId, stopReason, result },
+      { agent: "player1", toolUseId: "toolu_01", stopReason: "end_turn", result: "e5" },
+    ),
+    logged(
+      "schedule.skipped",
+      "A run was skipped.",
+      { scheduleId: z.string(), reason: z.string().describe("`queue_full` or `spend_limit`.") },
+      { scheduleId: examples.ids.schedule, reason: "queue_full" },
+    ),
+    logged(
+      "schedule.paused",
+      "A schedule was paused, because restarts interrupted its message too often.",
+      { scheduleId: z.string(), reason: z.literal("crash_loop") },
+      { scheduleId: examples.ids.schedule, reason: "crash_loop" },
+    ),
+    logged(
+      "sandbox.lost",
+      "The container and its files were lost. The next one starts with the saved workspace.",
+      { savedAt: instant.nullable().describe("When it was saved; null for an empty workspace.") },
+      { savedAt: null },
+    ),
+    logged(
+      "sandbox.unsaved",
+      "The workspace could not be saved. It stays in the container.",
+      { message: z.string(), retryAt: instant.describe("When the next attempt begins.") },
+      { message: "The storage can't be reached.", retryAt: examples.at },
+    ),
+    logged(
+      "limit.warned",
+      "A part of a limit of the session is used up.",
+      {
+        limit: z.enum(["budget", "turns"]),
+        part: z
+          .number()
+          .gt(0)
+          .max(1)
+          .describe("1 of a budget: a call needs more than what is left."),
+        used: z.number(),
+        max: z.number(),
+      },
+      { limit: "budget", part: 0.5, used: 0.2848205, max: 0.4 },
+    ),
+    logged(
+      "context.compacted",
+      "A summary replaced the older part of the conversation.",
+      { turnId, tokensBefore: count },
+      { turnId: "turn_9", tokensBefore: 150_200 },
+    ),
+    logged(
+      "content.withdrawn",
+      "Content that the model's API refused was replaced by a note with the reason.",
+      { turnId, reason: z.string() },
+      { turnId: "turn_6", reason: "Could not process image" },
+    ),
+  ])
+  .meta({ id: "Event", description: "An event of a session's log." });
+
+const live = <const T extends string, F extends z.ZodRawShape>(
+  type: T,
+  description: string,
+  fields: F,
+  example: Record<string, unknown>,
+) =>
+  z.object({ type: z.literal(type), ...scope, ...fields }).meta({
+    id: nameOf(type),
+    description,
+    examples: [{ type, messageId: examples.ids.message, ...example }],
+  });
+
+export const Live = z
+  .discriminatedUnion("type", [
+    live(
+      "assistant.delta",
+      "A piece of a reply.",
+      {
+        turnId,
+        block,
+        kind: z.enum(["text", "thinking"]),
+        offset: count.describe("The number of characters of the block before this piece."),
+        text: z.string(),
+      },
+      { turnId: "turn_7", block: 0, kind: "text", offset: 32, text: "no ANTHROPIC_API_KEY is set" },
+    ),
+    live(
+      "tool.output",
+      "Output of a command that runs.",
+      { toolUseId, name, stream: z.enum(["stdout", "stderr"]), text: z.string() },
+      { ...call, stream: "stdout", text: "CHANGES.md\n" },
+    ),
+  ])
+  .meta({
+    id: "LiveEvent",
+    description: "Is sent to connected clients only. It has no `seq` and is never stored.",
+  });
+
+export const Streamed = z
+  .union([Event, Live])
+  .meta({ id: "StreamedEvent", description: "The `data` of a record of a stream." });
+
+export const OwnerWarned = z
+  .object({
+    type: z.literal("owner.limit_warned"),
+    at: instant,
+    owner: z.string(),
+    limit: z.enum(["owner_daily", "owner_monthly"]),
+    part: z.number().gt(0).max(1),
+    used: usd,
+    max: usd,
+    resetsAt: instant,
+  })
+  .meta({
+    id: "OwnerLimitWarnedEvent",
+    description: "A part of an owner's money of a day or month is used up.",
+    examples: [
+      {
+        ...{ type: "owner.limit_warned", at: examples.at, owner: "acme", limit: "owner_daily" },
+        ...{ part: 0.5, used: 10.2, max: 20, resetsAt: "2026-11-29T00:00:00.000Z" },
+      },
+    ],
+  });
+
+/** What a webhook is sent. */
+export const WebhookMessage = z
+  .object({
+    type: z.string().describe("The type of the event."),
+    timestamp: instant.describe("When it happened."),
+    data: z.object({
+      event: z.union([Event, OwnerWarned, z.object({ type: z.literal("webhook.test") }).loose()]),
+      session: z
+        .object({ id: z.string() })
+        .loose()
+        .exactOptional()
+        .describe("A summary of the session; absent for an event of the owner."),
+    }),
+  })
+  .meta({
+    id: "WebhookMessage",
+    examples: [
+      {
+        ...{ type: "limit.warned", timestamp: examples.at },
+        data: {
+          event: {
+            ...{ seq: 13, type: "limit.warned", at: examples.at, messageId: examples.ids.message },
+            ...{ limit: "budget", part: 0.5, used: 0.2848205, max: 0.4 },
+          },
+          session: { id: examples.ids.session, status: "active", totalCost: 0.2848205 },
+        },
+      },
+    ],
+  });

@@ -1,0 +1,521 @@
+import { z } from "zod";
+import * as queries from "../queries";
+import * as schemas from "../schemas";
+import type { ErrorStatus } from "./errors";
+import { Event, Streamed } from "./events";
+import * as o from "./objects";
+
+/** One endpoint, as the document describes it. */
+export interface Operation {
+  /** Its name in generated clients. */
+  id: string;
+  tag: string;
+  summary: string;
+  description?: string;
+  body?: z.ZodType;
+  query?: z.ZodType;
+  /** Whether it accepts `Idempotency-Key`. */
+  idempotent?: true;
+  /** Whether it accepts `Last-Event-ID`. */
+  resumable?: true;
+  /** Its answers: a schema of JSON, schemas by media type, or null for an empty one. */
+  answers: Record<number, Answer>;
+  /** Errors besides those that each endpoint of its kind may have. */
+  errors?: readonly ErrorStatus[];
+}
+
+interface Answer {
+  description: string;
+  content: z.ZodType | Record<string, z.ZodType> | null;
+}
+
+const ok = (description: string, content: Answer["content"]) => ({ 200: { description, content } });
+const created = (description: string, content: Answer["content"]) => ({
+  201: { description, content },
+});
+const gone = { 204: { description: "It is deleted.", content: null } };
+const paged = <S extends z.ZodRawShape>(list: S) =>
+  z.object({
+    ...list,
+    nextCursor: z
+      .string()
+      .nullable()
+      .describe("Pass it as `cursor` for the next page; null on the last one."),
+  });
+
+const SSE = "text/event-stream";
+
+/** Every endpoint of the API, by its method and its route. */
+export const OPERATIONS: Record<string, Operation> = {
+  "POST /api/sessions": {
+    id: "createSession",
+    tag: "Sessions",
+    summary: "Create a session",
+    body: schemas.CreateSession,
+    idempotent: true,
+    answers: created("The session.", o.Session),
+    errors: [404, 409],
+  },
+  "GET /api/sessions": {
+    id: "listSessions",
+    tag: "Sessions",
+    summary: "List sessions",
+    description: "From an index, which may lag behind the sessions by a second.",
+    query: queries.ListSessions,
+    answers: ok(
+      "A page of sessions.",
+      paged({
+        sessions: z.array(o.Session),
+        page: z.int().nullable().describe("Null with `cursor`."),
+        pageSize: z.int(),
+        total: z.int().min(0).describe("A lower bound if `totalIsExact` is false."),
+        totalIsExact: z.boolean(),
+        totalPages: z.int().min(0),
+      }),
+    ),
+  },
+  "GET /api/sessions/stats/summary": {
+    id: "summarizeSessions",
+    tag: "Usage",
+    summary: "Sum up sessions",
+    query: queries.StatsSummary,
+    answers: ok("Sums and averages. Removed and deleted sessions are included.", o.Summary),
+  },
+  "GET /api/sessions/:id": {
+    id: "getSession",
+    tag: "Sessions",
+    summary: "Read a session",
+    description: "From its own object: never stale.",
+    answers: ok("The session.", o.Session),
+  },
+  "PATCH /api/sessions/:id": {
+    id: "updateSession",
+    tag: "Sessions",
+    summary: "Change a session's limits and metadata",
+    body: schemas.PatchSession,
+    answers: ok("The changed session.", o.Session),
+  },
+  "DELETE /api/sessions/:id": {
+    id: "deleteSession",
+    tag: "Sessions",
+    summary: "Delete a session",
+    description:
+      "With its history, its events, its files and its snapshots. A session that has not ended is terminated first.",
+    answers: gone,
+  },
+  "POST /api/sessions/:id/terminate": {
+    id: "terminateSession",
+    tag: "Sessions",
+    summary: "End a session",
+    description: "Stops the running message. Repeating it changes nothing.",
+    body: schemas.Terminate,
+    answers: ok("The session.", o.Session),
+  },
+  "GET /api/sessions/:id/export": {
+    id: "exportSession",
+    tag: "Sessions",
+    summary: "Export a session",
+    description:
+      "One JSON object a line: the session (`type` is `session`), its messages (`message`), its events, and last a line with the `type` `end` and the numbers of messages and events. Without that line the export is not complete.",
+    answers: ok("Everything of the session.", { "application/x-ndjson": z.string() }),
+  },
+
+  "POST /api/sessions/:id/message": {
+    id: "sendMessage",
+    tag: "Messages",
+    summary: "Send a message",
+    description:
+      "Answers when the message has ended. With `streaming`, answers with its events; with `background`, at once. To attach to a message again, repeat the request with the same `Idempotency-Key` and body.",
+    body: schemas.SendMessage,
+    idempotent: true,
+    resumable: true,
+    answers: {
+      200: {
+        description: "The message, which has ended; or its events as server-sent events.",
+        content: { "application/json": o.Message, [SSE]: Streamed },
+      },
+      202: {
+        description: "The message, which runs in the background or waits for somebody.",
+        content: o.Message,
+      },
+    },
+    errors: [409, 502],
+  },
+  "POST /api/sessions/:id/interrupt": {
+    id: "interruptSession",
+    tag: "Messages",
+    summary: "Interrupt the running message",
+    description: "Stops the message that runs or waits, and starts the next one of the queue.",
+    body: schemas.NoFields,
+    answers: ok(
+      "The message; null if there was none.",
+      z.object({ message: o.Message.nullable() }),
+    ),
+  },
+  "GET /api/sessions/:id/messages": {
+    id: "listMessages",
+    tag: "Messages",
+    summary: "List messages",
+    query: queries.ListMessages,
+    answers: ok("A page of messages, oldest first.", paged({ messages: z.array(o.Message) })),
+  },
+  "GET /api/sessions/:id/messages/:messageId": {
+    id: "getMessage",
+    tag: "Messages",
+    summary: "Read a message",
+    answers: ok("The message.", o.Message),
+  },
+
+  "GET /api/sessions/:id/events": {
+    id: "listEvents",
+    tag: "Events",
+    summary: "Read or stream events",
+    description:
+      "With `Accept: text/event-stream`, streams the whole log and goes on live until the session ends.",
+    query: queries.ReadEvents,
+    resumable: true,
+    answers: {
+      200: {
+        description: "A page of events, or a stream of them.",
+        content: {
+          "application/json": z.object({
+            events: z.array(Event),
+            hasMore: z.boolean().describe("Whether there are more."),
+          }),
+          [SSE]: Streamed,
+        },
+      },
+    },
+  },
+
+  "GET /api/sessions/:id/approvals": {
+    id: "listApprovals",
+    tag: "Approvals",
+    summary: "List the approvals of a session",
+    query: queries.ListApprovals,
+    answers: ok("A page of approvals, oldest first.", paged({ approvals: z.array(o.Approval) })),
+  },
+  "POST /api/sessions/:id/approvals/:approvalId": {
+    id: "resolveApproval",
+    tag: "Approvals",
+    summary: "Allow or deny a call",
+    description: "The same decision again changes nothing.",
+    body: schemas.ResolveApproval,
+    answers: ok("The approval.", o.Approval),
+    errors: [409],
+  },
+  "GET /api/approvals": {
+    id: "listPendingApprovals",
+    tag: "Approvals",
+    summary: "List what waits for a decision",
+    query: queries.ListPendingApprovals,
+    answers: ok(
+      "The pending approvals of all sessions of the caller.",
+      paged({ approvals: z.array(o.Approval) }),
+    ),
+  },
+
+  "POST /api/sessions/:id/schedules": {
+    id: "createSchedule",
+    tag: "Schedules",
+    summary: "Create a schedule",
+    body: schemas.CreateSchedule,
+    idempotent: true,
+    answers: created("The schedule.", o.Schedule),
+    errors: [409],
+  },
+  "GET /api/sessions/:id/schedules": {
+    id: "listSchedules",
+    tag: "Schedules",
+    summary: "List schedules",
+    answers: ok("The schedules and wake-ups.", z.object({ schedules: z.array(o.Schedule) })),
+  },
+  "PATCH /api/sessions/:id/schedules/:scheduleId": {
+    id: "updateSchedule",
+    tag: "Schedules",
+    summary: "Pause or resume a schedule",
+    body: schemas.PatchSchedule,
+    answers: ok("The schedule.", o.Schedule),
+    errors: [409],
+  },
+  "DELETE /api/sessions/:id/schedules/:scheduleId": {
+    id: "deleteSchedule",
+    tag: "Schedules",
+    summary: "Delete a schedule",
+    answers: gone,
+    errors: [409],
+  },
+
+  "POST /api/sessions/:id/snapshots": {
+    id: "createSnapshot",
+    tag: "Snapshots",
+    summary: "Create a snapshot",
+    body: schemas.NoFields,
+    answers: created("The snapshot.", o.Snapshot),
+    errors: [409],
+  },
+  "GET /api/sessions/:id/snapshots": {
+    id: "listSnapshots",
+    tag: "Snapshots",
+    summary: "List snapshots",
+    answers: ok("The snapshots, newest first.", z.object({ snapshots: z.array(o.Snapshot) })),
+  },
+
+  "POST /api/sessions/:id/shares": {
+    id: "createShare",
+    tag: "Share links",
+    summary: "Create a share link",
+    body: schemas.CreateShare,
+    idempotent: true,
+    answers: created("The share link, with its token.", o.NewShare),
+    errors: [409],
+  },
+  "GET /api/sessions/:id/shares": {
+    id: "listShares",
+    tag: "Share links",
+    summary: "List share links",
+    answers: ok("The links that can be used.", z.object({ shares: z.array(o.Share) })),
+  },
+  "DELETE /api/sessions/:id/shares/:shareId": {
+    id: "deleteShare",
+    tag: "Share links",
+    summary: "Revoke a share link",
+    answers: gone,
+  },
+
+  "GET /api/conversations/:id": {
+    id: "getConversation",
+    tag: "Conversations",
+    summary: "Read a conversation and its sessions",
+    query: queries.ReadConversation,
+    answers: ok("The conversation.", o.Conversation),
+  },
+
+  "POST /api/webhooks": {
+    id: "createWebhook",
+    tag: "Webhooks",
+    summary: "Create a webhook",
+    body: schemas.CreateWebhook,
+    idempotent: true,
+    answers: created("The webhook, with its secret.", o.NewWebhook),
+    errors: [404, 409],
+  },
+  "GET /api/webhooks": {
+    id: "listWebhooks",
+    tag: "Webhooks",
+    summary: "List webhooks",
+    answers: ok("The webhooks, oldest first.", z.object({ webhooks: z.array(o.Webhook) })),
+  },
+  "GET /api/webhooks/:webhookId": {
+    id: "getWebhook",
+    tag: "Webhooks",
+    summary: "Read a webhook",
+    answers: ok("The webhook.", o.Webhook),
+  },
+  "PATCH /api/webhooks/:webhookId": {
+    id: "updateWebhook",
+    tag: "Webhooks",
+    summary: "Change a webhook",
+    body: schemas.PatchWebhook,
+    answers: ok("The changed webhook.", o.Webhook),
+  },
+  "DELETE /api/webhooks/:webhookId": {
+    id: "deleteWebhook",
+    tag: "Webhooks",
+    summary: "Delete a webhook",
+    answers: gone,
+  },
+  "POST /api/webhooks/:webhookId/rotate-secret": {
+    id: "rotateWebhookSecret",
+    tag: "Webhooks",
+    summary: "Rotate the secret of a webhook",
+    body: schemas.RotateWebhookSecret,
+    answers: ok("The webhook, with its new secret.", o.NewWebhook),
+  },
+  "POST /api/webhooks/:webhookId/test": {
+    id: "testWebhook",
+    tag: "Webhooks",
+    summary: "Send a test event",
+    body: schemas.NoFields,
+    answers: ok(
+      "How that went.",
+      z.object({
+        status: z.int().nullable(),
+        durationMs: z.number().min(0),
+        error: z.string().nullable(),
+      }),
+    ),
+  },
+  "GET /api/webhooks/:webhookId/deliveries": {
+    id: "listDeliveries",
+    tag: "Webhooks",
+    summary: "List deliveries",
+    query: queries.ListDeliveries,
+    answers: ok("A page of deliveries, newest first.", paged({ deliveries: z.array(o.Delivery) })),
+  },
+  "POST /api/webhooks/:webhookId/deliveries/:deliveryId/redeliver": {
+    id: "redeliver",
+    tag: "Webhooks",
+    summary: "Send an event again",
+    body: schemas.NoFields,
+    answers: { 202: { description: "The delivery.", content: o.Delivery } },
+  },
+
+  "POST /api/automations": {
+    id: "createAutomation",
+    tag: "Automations",
+    summary: "Create an automation",
+    body: schemas.CreateAutomation,
+    idempotent: true,
+    answers: created("The automation, with its token.", o.NewAutomation),
+    errors: [409],
+  },
+  "GET /api/automations": {
+    id: "listAutomations",
+    tag: "Automations",
+    summary: "List automations",
+    query: queries.ListAutomations,
+    answers: ok(
+      "A page of automations, oldest first.",
+      paged({ automations: z.array(o.Automation) }),
+    ),
+  },
+  "GET /api/automations/:automationId": {
+    id: "getAutomation",
+    tag: "Automations",
+    summary: "Read an automation",
+    answers: ok("The automation.", o.Automation),
+  },
+  "PATCH /api/automations/:automationId": {
+    id: "updateAutomation",
+    tag: "Automations",
+    summary: "Change an automation",
+    body: schemas.PatchAutomation,
+    answers: ok("The changed automation.", o.Automation),
+  },
+  "DELETE /api/automations/:automationId": {
+    id: "deleteAutomation",
+    tag: "Automations",
+    summary: "Delete an automation",
+    answers: gone,
+  },
+  "POST /api/automations/:automationId/rotate-token": {
+    id: "rotateAutomationToken",
+    tag: "Automations",
+    summary: "Rotate the token of an automation",
+    body: schemas.NoFields,
+    answers: ok("The automation, with its new token.", o.NewAutomation),
+  },
+  "POST /api/automations/:automationId/fire": {
+    id: "fireAutomation",
+    tag: "Automations",
+    summary: "Start a run",
+    description: "The automation's own token may do it too.",
+    body: schemas.FireAutomation,
+    idempotent: true,
+    answers: { 202: { description: "The run.", content: o.FiredRun } },
+    errors: [409],
+  },
+  "GET /api/automations/:automationId/runs": {
+    id: "listRuns",
+    tag: "Automations",
+    summary: "List runs",
+    query: queries.ListRuns,
+    answers: ok("A page of runs, newest first.", paged({ runs: z.array(o.AutomationRun) })),
+  },
+
+  "GET /api/me": {
+    id: "getMe",
+    tag: "Keys",
+    summary: "Tell who the caller is",
+    answers: ok("Who you are, and what you may do.", o.Me),
+  },
+  "POST /api/keys": {
+    id: "createKey",
+    tag: "Keys",
+    summary: "Create a key",
+    body: schemas.CreateKey,
+    idempotent: true,
+    answers: created("The key, with its secret.", o.NewKey),
+    errors: [409],
+  },
+  "GET /api/keys": {
+    id: "listKeys",
+    tag: "Keys",
+    summary: "List keys",
+    query: queries.ListKeys,
+    answers: ok("A page of keys, newest first.", paged({ keys: z.array(o.Key) })),
+  },
+  "GET /api/keys/:keyId": {
+    id: "getKey",
+    tag: "Keys",
+    summary: "Read a key",
+    answers: ok("The key.", o.Key),
+  },
+  "POST /api/keys/:keyId/rotate": {
+    id: "rotateKey",
+    tag: "Keys",
+    summary: "Rotate a key",
+    body: schemas.RotateKey,
+    answers: ok("The key, with its new secret.", o.NewKey),
+    errors: [409],
+  },
+  "DELETE /api/keys/:keyId": {
+    id: "revokeKey",
+    tag: "Keys",
+    summary: "Revoke a key",
+    description: "It is refused everywhere within 30 seconds.",
+    answers: { 204: { description: "It is revoked.", content: null } },
+  },
+
+  "GET /api/owners": {
+    id: "listOwners",
+    tag: "Owners",
+    summary: "List owners",
+    query: queries.ListOwners,
+    answers: ok("A page of owners, by their names.", paged({ owners: z.array(o.Owner) })),
+  },
+  "GET /api/owners/:owner/limits": {
+    id: "getOwnerLimits",
+    tag: "Owners",
+    summary: "Read the limits of an owner",
+    answers: ok("The limits.", o.OwnerLimits),
+  },
+  "PUT /api/owners/:owner/limits": {
+    id: "setOwnerLimits",
+    tag: "Owners",
+    summary: "Set the limits of an owner",
+    description: "Replaces all of them.",
+    body: schemas.PutLimits,
+    answers: ok("The limits.", o.OwnerLimits),
+  },
+  "GET /api/usage": {
+    id: "getUsage",
+    tag: "Usage",
+    summary: "Read usage",
+    query: queries.ReadUsage,
+    answers: ok("What is used now, and sums of what was used.", {
+      "application/json": o.UsageReport,
+      "text/csv": z.string(),
+    }),
+  },
+  "GET /api/audit": {
+    id: "listAudit",
+    tag: "Owners",
+    summary: "Read the audit log",
+    query: queries.ReadAudit,
+    answers: ok("A page of entries, newest first.", paged({ entries: z.array(o.AuditEntry) })),
+  },
+  "GET /api/pool": {
+    id: "getPool",
+    tag: "Deployment",
+    summary: "Read the state of the warm pool",
+    answers: ok("The pool of started containers.", o.Pool),
+  },
+  "GET /health": {
+    id: "getHealth",
+    tag: "Deployment",
+    summary: "Tell whether the Worker answers",
+    answers: ok("It does.", z.object({ status: z.literal("ok") })),
+  },
+};
