@@ -315,7 +315,9 @@ export class AutomationObject extends DurableObject<Env> implements AutomationRp
     if (!stored || run.status === "starting" || !run.sessionId || !run.messageId) return;
     const caller = { owner: stored.owner, admin: false };
     try {
-      const asked = await this.#session(run.sessionId).message(caller, run.messageId, true);
+      const asked = await this.#session(run.sessionId).message(caller, run.messageId, {
+        leavesUnread: true,
+      });
       if (!this.#read()) return;
       this.#change((now) => {
         if (!asked.ok) {

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { aClient } from "../testing/api-client";
+import { lose } from "../testing/sessions";
 
 const client = aClient();
 const MessagePage = z.object({
@@ -119,6 +120,70 @@ describe("POST /api/sessions/:id/message", () => {
     expect(over).toMatchObject({ status: 413, body: { error: { type: "request_too_large" } } });
     expect((await client.post(url, escaped(512 * 1024))).status).toBe(202);
     await client.post(`/api/sessions/${id}/terminate`);
+  });
+});
+
+describe("GET /api/sessions/:id/messages/:messageId?waitMs=", () => {
+  /** Sends a prompt in the background and returns the paths of its session and of its message. */
+  async function begin(prompt: string, config = {}) {
+    const { id } = await client.create({ config });
+    const sent = await client.post(`/api/sessions/${id}/message`, { prompt, background: true });
+    const { messageId } = z.looseObject({ messageId: z.string() }).parse(sent.body);
+    return {
+      id,
+      path: `/api/sessions/${id}`,
+      message: `/api/sessions/${id}/messages/${messageId}`,
+    };
+  }
+
+  it("answers when the message has ended", async () => {
+    const { message } = await begin("/delay 200\nhello");
+    const waited = await client.get(`${message}?waitMs=60000`);
+    expect(waited).toMatchObject({ status: 200, body: { status: "completed" } });
+    expect((await client.get(`${message}?waitMs=60000`)).body).toEqual(waited.body);
+  });
+
+  it("answers with the running message when the time is over", async () => {
+    const { path, message } = await begin("/delay 60000\nhello");
+    const { body } = await client.get(`${message}?waitMs=50`);
+    expect(body).toMatchObject({ status: "running", endedAt: null });
+    const waiting = client.get(`${message}?waitMs=60000`);
+    await client.post(`${path}/interrupt`);
+    expect((await waiting).body).toMatchObject({ status: "interrupted" });
+  });
+
+  it("answers when the session waits for somebody", async () => {
+    const prompt = '/Bash {"command":"echo hello"}';
+    const { message } = await begin(prompt, { askTools: ["Bash"] });
+    const { body } = await client.get(`${message}?waitMs=60000`);
+    expect(body).toMatchObject({ status: "waiting", waitingFor: { type: "approval" } });
+    expect((await client.get(`${message}?waitMs=60000`)).body).toEqual(body);
+  });
+
+  it("goes on waiting after the object was lost", async () => {
+    const { id, message } = await begin("/delay 300\nhello");
+    const waiting = client.get(`${message}?waitMs=60000`);
+    await scheduler.wait(50);
+    await lose(id);
+    expect(await waiting).toMatchObject({ status: 200, body: { status: "completed" } });
+  });
+
+  it("ends with a 404 when the session is deleted", async () => {
+    const { path, message } = await begin("/delay 60000\nhello");
+    const waiting = client.get(`${message}?waitMs=60000`);
+    await scheduler.wait(50);
+    expect((await client.delete(path)).status).toBe(204);
+    expect((await waiting).status).toBe(404);
+  });
+
+  it.each(["-1", "60001", "1.5", "soon"])("refuses the time %s", async (waitMs) => {
+    const { path, message } = await begin("hello");
+    const answer = await client.get(`${message}?waitMs=${waitMs}`);
+    expect(answer).toMatchObject({
+      status: 400,
+      body: { error: { issues: [{ path: "waitMs" }] } },
+    });
+    await client.post(`${path}/terminate`);
   });
 });
 

@@ -8,7 +8,7 @@ import { ApiError, failedMessage, notFound } from "./errors";
 import { lastEventId, watch } from "./events";
 import { hashOf, isMessageId, newMessageId } from "./ids";
 import { byteLength, idempotencyKey, readBody, readQuery } from "./parse";
-import { ListMessages } from "./queries";
+import { ListMessages, ReadMessage } from "./queries";
 import { messageRequest, SendMessage } from "./schemas";
 import { messageView } from "./views";
 
@@ -55,7 +55,8 @@ export const messages = new Hono<AppEnv>()
   .get("/:id/messages/:messageId", async (c) => {
     const messageId = c.req.param("messageId");
     if (!isMessageId(messageId)) throw notFound("message");
-    const row = await callSession(c, (s, caller) => s.message(caller, messageId));
+    const { waitMs } = readQuery(c, ReadMessage);
+    const row = await callSession(c, (s, caller) => s.message(caller, messageId, { waitMs }));
     return c.json(messageView(row));
   });
 

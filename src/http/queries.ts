@@ -112,6 +112,9 @@ export const ListMessages = z.strictObject({
   limit: integer(1, 100).default(50),
 });
 
+/** `GET /api/sessions/:id/messages/:messageId` */
+export const ReadMessage = z.strictObject({ waitMs: integer(0, 60_000).default(0) });
+
 /** `GET /api/sessions/:id/approvals` */
 export const ListApprovals = z.strictObject({
   status: z.enum(APPROVAL_STATUSES).optional(),

@@ -310,8 +310,15 @@ export interface SessionRpc extends AccountMember {
   stream(caller: Caller, request: MessageRequest, after: number): Promise<Result<ReadableStream>>;
   /** Returns up to `limit` messages after position `after`, oldest first. */
   messages(caller: Caller, page: PageRequest): Promise<Result<MessagePage>>;
-  /** Returns one message. With `leavesUnread`, it stays unread if it has ended. */
-  message(caller: Caller, messageId: string, leavesUnread?: boolean): Promise<Result<MessageRow>>;
+  /**
+   * Returns one message. With `waitMs`, returns it when it has ended, when the session waits for somebody, or after so many
+   * milliseconds. With `leavesUnread`, it stays unread if it has ended.
+   */
+  message(
+    caller: Caller,
+    messageId: string,
+    options?: { waitMs?: number; leavesUnread?: boolean },
+  ): Promise<Result<MessageRow>>;
   /** Returns up to `limit` events after seq `after`, oldest first. */
   events(caller: Caller, page: PageRequest): Promise<Result<EventPage>>;
   /** Returns up to `limit` approvals after a position, all or those with a status. */

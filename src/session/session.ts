@@ -9,6 +9,7 @@ import { type Grant, grantOf } from "../sandbox/transfers";
 import { defaultLimits } from "../settings";
 import { equalSecrets } from "../shared/bytes";
 import { type Caller, ok, type Refusal, type Result, refuse } from "../shared/result";
+import { settledWithin } from "../shared/timeout";
 import { AccountLink } from "./account-link";
 import { AuditOutbox } from "./audit-outbox";
 import { Breaker } from "./breaker";
@@ -217,15 +218,17 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async message(
     caller: Caller,
     messageId: string,
-    leavesUnread = false,
+    { waitMs = 0, leavesUnread = false } = {},
   ): Promise<Result<MessageRow>> {
-    return this.#enter(caller, () => {
+    return this.#enter(caller, async () => {
       const message = this.#store.messages.row(messageId);
       if (!message) {
         return refuse("not_found", `There is no message ${messageId} in this session.`);
       }
       if (message.endedAt !== null && !leavesUnread) this.#markRead(caller);
-      return ok(message);
+      if (message.endedAt !== null || waitMs === 0 || this.#waits()) return ok(message);
+      await settledWithin(this.#subscribers.messageEnd(messageId), waitMs);
+      return this.message(caller, messageId, { leavesUnread });
     });
   }
 
