@@ -91,6 +91,7 @@ const HOME: Record<string, string> = {
   re2js: "agent/",
   "drizzle-orm": "db/",
   "just-bash": "sandbox/",
+  "@modelcontextprotocol/server": "http/mcp/server.ts",
   hono: "http/",
   jose: "http/",
   standardwebhooks: "webhooks/",
@@ -105,7 +106,7 @@ const HOME: Record<string, string> = {
  * without extension.
  */
 const imports = Object.entries(sources).flatMap(([path, source]) =>
-  [...source.matchAll(/(?:from|import)\s+"([^"]+)"/g)].map(([, target = ""]) => ({
+  [...source.matchAll(/(?:from\s+|import\s+|import\()"([^"]+)"/g)].map(([, target = ""]) => ({
     path: withoutEnding(path.slice(2)),
     target: target.startsWith(".")
       ? withoutEnding(new URL(target, `file:///${path.slice(2)}`).pathname.slice(1))

@@ -6,7 +6,7 @@ import { approvals, sessionApprovals } from "./approvals";
 import { audit } from "./audit";
 import { authenticate } from "./auth";
 import { automations } from "./automations";
-import { allowOrigins, refuseOtherSites, safeHeaders } from "./browsers";
+import { allowOrigins, refuseAllPages, refuseOtherSites, safeHeaders } from "./browsers";
 import type { AppEnv } from "./context";
 import { conversations } from "./conversations";
 import { ApiError, logFailure, notFound, onError, respond } from "./errors";
@@ -14,6 +14,7 @@ import { events } from "./events";
 import { exporting } from "./export";
 import { keys, me } from "./keys";
 import { machines } from "./machines";
+import { mcp } from "./mcp";
 import { messages } from "./messages";
 import { owners } from "./owners";
 import { pool } from "./pool";
@@ -26,6 +27,8 @@ import { webhooks } from "./webhooks";
 
 /** Returns the Hono app with every route of the API. */
 export function createApp(settings: Settings = deployed): Hono<AppEnv> {
+  const { CORS_ORIGINS: origins } = settings;
+  const guards = [...pagesOf(origins), authenticate(settings)];
   const app = new Hono<AppEnv>()
     .onError(onError)
 
@@ -41,7 +44,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .get("/health", (c) => c.json({ status: "ok" }))
     .route("/machines", machines(settings))
 
-    .use("/api/*", ...pagesOf(settings.CORS_ORIGINS), authenticate(settings))
+    .use("/api/*", ...guards)
     .route("/api/sessions", sessions(settings))
     .route("/api/sessions", messages)
     .route("/api/sessions", schedules)
@@ -59,7 +62,11 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/owners", owners)
     .route("/api/usage", usage)
     .route("/api/audit", audit)
-    .route("/api/pool", pool);
+    .route("/api/pool", pool)
+
+    .use("/mcp", refuseAllPages(origins), ...guards);
+  // Its tools send requests to the API.
+  app.route("/mcp", mcp(app));
 
   return app.notFound((c) => {
     const allowed = methodsOf(app, c.req.path);

@@ -23,14 +23,15 @@ export const knownKeys = new KnownKeys();
 export const authenticate = (settings: Settings) => {
   const verify = openOidc(settings);
   return createMiddleware<AppEnv>(async (c, next) => {
+    const inherited = inheritedBy.get(c.req.raw);
     const { MAX_REQUESTS_PER_MINUTE: max } = settings;
-    if (max !== null) await limitCaller(c, max, await knownKeyOf(c));
-    const identity = await identify(c, settings, verify);
+    if (!inherited && max !== null) await limitCaller(c, max, await knownKeyOf(c));
+    const identity = inherited ?? (await identify(c, settings, verify));
     const { owner, share } = identity;
     const admin = holds(identity.scopes, "admin");
     c.set("identity", identity);
     c.set("caller", { owner, admin, ...(share && { share: share.id }) });
-    await limitOwner(c, settings.OWNER_MAX_REQUESTS_PER_MINUTE);
+    if (!inherited) await limitOwner(c, settings.OWNER_MAX_REQUESTS_PER_MINUTE);
     if (share) requireShared(c, share.sessionId);
     if (identity.fires !== undefined) requireFiring(c, identity.fires);
     const scope = scopeOf(c.req.method, c.req.path);
@@ -40,6 +41,18 @@ export const authenticate = (settings: Settings) => {
     await next();
   });
 };
+
+/** The identities of requests that handlers make on behalf of their callers, within this isolate. */
+const inheritedBy = new WeakMap<Request, Identity>();
+
+/**
+ * Gives a request of the API the identity of the request that is being handled. Its scopes are checked like those of any
+ * other, but it counts as a part of that request in the limits of requests.
+ */
+export function inheritIdentity(c: AppContext, request: Request): Request {
+  inheritedBy.set(request, c.var.identity);
+  return request;
+}
 
 /** Returns the id of the key that a request is sent with, if this isolate knows it. */
 async function knownKeyOf(c: AppContext): Promise<string | undefined> {
@@ -53,7 +66,8 @@ const bearerOf = (c: AppContext): string | undefined =>
 
 /** Returns the scope that a request needs; null if every key will do. */
 export function scopeOf(method: string, path: string): Scope | null {
-  if (path === "/api/me") return null;
+  // The requests that tools make have scopes of their own.
+  if (path === "/api/me" || path === "/mcp") return null;
   if (/^\/api\/keys(\/|$)/.test(path) || path === "/api/audit") return "keys:write";
   if (/^\/api\/owners\/[^/]+\/limits$/.test(path) && method !== "PUT") return "usage:read";
   if (/^\/api\/owners(\/|$)/.test(path)) return "admin";
@@ -76,7 +90,7 @@ function requireShared(c: AppContext, sessionId: string): void {
   const { path } = c.req;
   const method = c.req.method === "HEAD" ? "GET" : c.req.method;
   const own = `/api/sessions/${sessionId}`;
-  if (path === "/api/me") return;
+  if (path === "/api/me" || path === "/mcp") return;
   if (path !== own && !path.startsWith(`${own}/`)) throw notFound("path");
   if ((method === "GET" || method === "POST") && SHARED[method].test(path.slice(own.length)))
     return;

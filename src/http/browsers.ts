@@ -23,7 +23,10 @@ export const allowOrigins = (origins: readonly string[]) =>
   cors({
     origin: origins.includes("*") ? "*" : [...origins],
     allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-    allowHeaders: ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+    allowHeaders: [
+      ...["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+      ...["Mcp-Method", "Mcp-Name", "Mcp-Protocol-Version"],
+    ],
     exposeHeaders: ["X-Request-Id", "Retry-After"],
     maxAge: 600,
   });
@@ -37,6 +40,20 @@ export const refuseOtherSites = (origins: readonly string[]) =>
   createMiddleware<AppEnv>(async (c, next) => {
     const problem = SAFE_METHODS.includes(c.req.method) ? null : problemOf(c.req.raw, origins);
     if (problem !== null) throw new ApiError("permission_error", problem);
+    await next();
+  });
+
+/**
+ * Refuses requests of pages whose origin is not allowed, the deployment's own included. None of its pages speaks MCP, and a
+ * page whose name its owner points to this computer (DNS rebinding) has the deployment's origin.
+ */
+export const refuseAllPages = (origins: readonly string[]) =>
+  createMiddleware<AppEnv>(async (c, next) => {
+    const origin = c.req.header("Origin");
+    if (origin !== undefined && !origins.includes("*") && !origins.includes(origin)) {
+      const message = "A page can't do that. The setting CORS_ORIGINS allows origins.";
+      throw new ApiError("permission_error", message);
+    }
     await next();
   });
 
