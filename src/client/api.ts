@@ -4892,7 +4892,10 @@ export interface operations {
     };
     getMessage: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description How long to wait until the message has ended, or waits for somebody. Then it is answered as it is. */
+                waitMs?: number;
+            };
             header?: never;
             path: {
                 /**

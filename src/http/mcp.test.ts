@@ -8,11 +8,11 @@ import {
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import type { Settings } from "../settings";
+import { aClient, local } from "../testing/api-client";
 import { lose, until } from "../testing/sessions";
 import { createApp } from "./app";
 import { serveMcp } from "./mcp/server";
 import { TOOLS, type Tool } from "./mcp/tools";
-import { aClient, local } from "../testing/api-client";
 
 const api = aClient();
 const ADDRESS = new URL("http://localhost/mcp");

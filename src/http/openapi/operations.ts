@@ -163,6 +163,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "getMessage",
     tag: "Messages",
     summary: "Read a message",
+    query: queries.ReadMessage,
     answers: ok("The message.", o.Message),
   },
 

@@ -427,6 +427,10 @@ describe(queries.StatsSummary, null, {
   to: "The last day of creation, in UTC; inclusive.",
 });
 describe(queries.ListMessages, null, page);
+describe(queries.ReadMessage, null, {
+  waitMs:
+    "How long to wait until the message has ended, or waits for somebody. Then it is answered as it is.",
+});
 describe(queries.ListApprovals, null, { ...page, status: "Only those with this status." });
 describe(queries.ListPendingApprovals, null, {
   cursor,
