@@ -65,7 +65,7 @@ const ROOMS: Record<string, readonly string[]> = {
   db: ["events"],
   shared: [],
   settings: [],
-  testing: ["session", ...SESSION_ROOM, "http", "pool", "settings", "container"],
+  testing: ["session", "client", ...SESSION_ROOM, "http", "pool", "settings", "container"],
   bench: ["agent", "db", "sandbox", "container"],
   simulate: ["soak"],
   soak: ["bench", "fuzz", "events", "testing"],

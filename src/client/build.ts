@@ -1,0 +1,19 @@
+// Builds the client as it is published: one module without imports, and its types.
+
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+
+const here = new URL("./", import.meta.url).pathname;
+const root = new URL("../../", import.meta.url).pathname;
+
+await build({
+  entryPoints: [`${here}rigger.ts`],
+  outfile: `${root}dist/client/rigger.js`,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  platform: "neutral",
+  target: "es2022",
+});
+await promisify(execFile)("tsc", ["-p", `${here}tsconfig.types.json`], { cwd: root });

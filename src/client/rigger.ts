@@ -1,0 +1,347 @@
+import type {
+  Approval,
+  CreateSchedule,
+  CreateSession,
+  Event,
+  Message,
+  PatchSession,
+  Prompt,
+  Schedule,
+  SendMessage,
+  Session as SessionJson,
+  Snapshot,
+  StreamedEvent,
+} from "./api.ts";
+import {
+  type AnswerOf,
+  asError,
+  isFinal,
+  type OptionsOf,
+  type PathOf,
+  type RequestSettings,
+  type Rest,
+  RiggerError,
+  type RiggerOptions,
+  Transport,
+} from "./request.ts";
+import { Continuation, endsMessage, endsSession, eventsOf } from "./stream.ts";
+
+export type * from "./api.ts";
+export { RiggerError, type RiggerOptions } from "./request.ts";
+
+/**
+ * A client of a Rigger deployment. Requests whose connection breaks are repeated, with an `Idempotency-Key` where a repeat
+ * could do something twice. Every method throws a `RiggerError` for an error of the API.
+ */
+export class Rigger {
+  readonly #transport: Transport;
+
+  constructor(options: RiggerOptions = {}) {
+    this.#transport = new Transport(options);
+  }
+
+  /** Sends a `GET` to an endpoint and returns its JSON. */
+  get<P extends PathOf<"get">>(
+    path: P,
+    ...[options]: Rest<OptionsOf<"get", P>>
+  ): Promise<AnswerOf<"get", P>> {
+    return this.#transport.json("get", path, options ?? ({} as never));
+  }
+
+  /** Sends a `POST` to an endpoint and returns its JSON. */
+  post<P extends PathOf<"post">>(
+    path: P,
+    ...[options]: Rest<OptionsOf<"post", P>>
+  ): Promise<AnswerOf<"post", P>> {
+    return this.#transport.json("post", path, options ?? ({} as never));
+  }
+
+  /** Sends a `PUT` to an endpoint and returns its JSON. */
+  put<P extends PathOf<"put">>(
+    path: P,
+    ...[options]: Rest<OptionsOf<"put", P>>
+  ): Promise<AnswerOf<"put", P>> {
+    return this.#transport.json("put", path, options ?? ({} as never));
+  }
+
+  /** Sends a `PATCH` to an endpoint and returns its JSON. */
+  patch<P extends PathOf<"patch">>(
+    path: P,
+    ...[options]: Rest<OptionsOf<"patch", P>>
+  ): Promise<AnswerOf<"patch", P>> {
+    return this.#transport.json("patch", path, options ?? ({} as never));
+  }
+
+  /** Sends a `DELETE` to an endpoint. */
+  delete<P extends PathOf<"delete">>(
+    path: P,
+    ...[options]: Rest<OptionsOf<"delete", P>>
+  ): Promise<AnswerOf<"delete", P>> {
+    return this.#transport.json("delete", path, options ?? ({} as never));
+  }
+
+  /** Sends a request to any path and returns the response, for answers that are not JSON. */
+  fetch(
+    method: "get" | "post" | "put" | "patch" | "delete",
+    path: string,
+    options: RequestSettings & { query?: Record<string, unknown>; body?: unknown } = {},
+  ): Promise<Response> {
+    return this.#transport.send(method, path, options);
+  }
+
+  /** Creates a session. */
+  async create(session: CreateSession, settings: RequestSettings = {}): Promise<Session> {
+    const { id } = await this.post("/api/sessions", { ...settings, body: session });
+    return this.session(id);
+  }
+
+  /** Returns a session by its id, without a request. */
+  session(id: string): Session {
+    return new Session(this, this.#transport, id);
+  }
+}
+
+/** How a message is sent. */
+export type SendOptions = Omit<SendMessage, "prompt" | "streaming" | "background"> &
+  Pick<RequestSettings, "idempotencyKey" | "signal">;
+
+/** A session of a deployment. */
+export class Session {
+  readonly id: string;
+  readonly #rigger: Rigger;
+  readonly #transport: Transport;
+
+  constructor(rigger: Rigger, transport: Transport, id: string) {
+    this.id = id;
+    this.#rigger = rigger;
+    this.#transport = transport;
+  }
+
+  get #path() {
+    return { path: { id: this.id } };
+  }
+
+  /** Returns the session as it is now. */
+  read(): Promise<SessionJson> {
+    return this.#rigger.get("/api/sessions/{id}", this.#path);
+  }
+
+  /**
+   * Sends a message. Iterate over the reply to send it and to receive its events; or wait for `reply.message()`. The message
+   * goes on if nobody reads the reply any more.
+   */
+  send(
+    prompt: Prompt,
+    { idempotencyKey = crypto.randomUUID(), signal, ...options }: SendOptions = {},
+  ): Reply {
+    const body = { ...options, prompt, streaming: true };
+    const connect = (last: number, signal: AbortSignal) =>
+      this.#transport.send("post", "/api/sessions/{id}/message", {
+        ...this.#path,
+        body,
+        idempotencyKey,
+        headers: { "Last-Event-ID": String(last) },
+        signal,
+      });
+    const stream = follow(this.#transport, connect, { until: endsMessage, signal });
+    return new Reply(stream, (messageId) => this.message(messageId));
+  }
+
+  /** Yields the events of the session after a seq, live ones too, until the session has ended. */
+  events({
+    after = 0,
+    signal,
+  }: {
+    after?: number;
+    signal?: AbortSignal;
+  } = {}): AsyncGenerator<StreamedEvent> {
+    const connect = (last: number, signal: AbortSignal) =>
+      this.#transport.send("get", "/api/sessions/{id}/events", {
+        ...this.#path,
+        headers: { Accept: "text/event-stream", "Last-Event-ID": String(last) },
+        signal,
+      });
+    return follow(this.#transport, connect, { after, until: endsSession, signal });
+  }
+
+  /** Yields the stored events after a seq, up to the newest one. */
+  async *log(after = 0): AsyncGenerator<Event> {
+    for (let last = after, hasMore = true; hasMore; ) {
+      const page = await this.#rigger.get("/api/sessions/{id}/events", {
+        ...this.#path,
+        query: { after: last },
+      });
+      yield* page.events;
+      last = page.events.at(-1)?.seq ?? last;
+      hasMore = page.hasMore;
+    }
+  }
+
+  /** Returns a message. */
+  message(messageId: string): Promise<Message> {
+    return this.#rigger.get("/api/sessions/{id}/messages/{messageId}", {
+      path: { id: this.id, messageId },
+    });
+  }
+
+  /** Yields the messages of the session, oldest first. */
+  async *messages(): AsyncGenerator<Message> {
+    for (let cursor: number | undefined; ; ) {
+      const page = await this.#rigger.get("/api/sessions/{id}/messages", {
+        ...this.#path,
+        query: { ...(cursor !== undefined && { cursor }) },
+      });
+      yield* page.messages;
+      if (page.nextCursor === null) return;
+      cursor = Number(page.nextCursor);
+    }
+  }
+
+  /** Stops the message that runs or waits and returns it; null if there is none. */
+  async interrupt(): Promise<Message | null> {
+    return (await this.#rigger.post("/api/sessions/{id}/interrupt", this.#path)).message;
+  }
+
+  /** Changes limits and metadata. */
+  update(patch: PatchSession): Promise<SessionJson> {
+    return this.#rigger.patch("/api/sessions/{id}", { ...this.#path, body: patch });
+  }
+
+  /** Ends the session. */
+  terminate(reason?: string): Promise<SessionJson> {
+    return this.#rigger.post("/api/sessions/{id}/terminate", {
+      ...this.#path,
+      body: { ...(reason !== undefined && { reason }) },
+    });
+  }
+
+  /** Deletes the session with everything that it has. */
+  async delete(): Promise<void> {
+    await this.#rigger.delete("/api/sessions/{id}", this.#path);
+  }
+
+  /** Allows a call that waits for a decision. */
+  allow(
+    approvalId: string,
+    options: { note?: string; input?: Record<string, unknown>; remember?: "session" } = {},
+  ): Promise<Approval> {
+    return this.#decide(approvalId, { decision: "allow", ...options });
+  }
+
+  /** Denies a call that waits for a decision. */
+  deny(
+    approvalId: string,
+    options: { note?: string; remember?: "session" } = {},
+  ): Promise<Approval> {
+    return this.#decide(approvalId, { decision: "deny", ...options });
+  }
+
+  /** Returns the calls that wait for a decision. */
+  async approvals(): Promise<Approval[]> {
+    const query = { status: "pending", limit: 100 } as const;
+    const page = await this.#rigger.get("/api/sessions/{id}/approvals", { ...this.#path, query });
+    return page.approvals;
+  }
+
+  /** Creates a schedule. */
+  schedule(schedule: CreateSchedule): Promise<Schedule> {
+    return this.#rigger.post("/api/sessions/{id}/schedules", { ...this.#path, body: schedule });
+  }
+
+  /** Stores the transcript and the workspace. */
+  snapshot(): Promise<Snapshot> {
+    return this.#rigger.post("/api/sessions/{id}/snapshots", this.#path);
+  }
+
+  #decide(
+    approvalId: string,
+    body: {
+      decision: "allow" | "deny";
+      note?: string;
+      input?: Record<string, unknown>;
+      remember?: "session";
+    },
+  ): Promise<Approval> {
+    const path = { id: this.id, approvalId };
+    return this.#rigger.post("/api/sessions/{id}/approvals/{approvalId}", { path, body });
+  }
+}
+
+/**
+ * The reply to a message: its events, each once and in order, whatever happens to connections. The last one says why the
+ * message has ended: `message.completed`, `message.interrupted` or `message.failed`. The deltas of a block join to its text.
+ */
+export class Reply implements AsyncIterable<StreamedEvent> {
+  readonly #events: AsyncGenerator<StreamedEvent>;
+  readonly #read: (messageId: string) => Promise<Message>;
+  #messageId: string | undefined;
+
+  constructor(
+    events: AsyncGenerator<StreamedEvent>,
+    read: (messageId: string) => Promise<Message>,
+  ) {
+    this.#events = events;
+    this.#read = read;
+  }
+
+  /** The id of the message; undefined before its first event. */
+  get messageId(): string | undefined {
+    return this.#messageId;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<StreamedEvent> {
+    for await (const event of this.#events) {
+      this.#messageId ??= event.messageId;
+      yield event;
+    }
+  }
+
+  /** Waits for the end of the message and returns it, with its result and its cost. */
+  async message(): Promise<Message> {
+    for await (const _ of this);
+    if (this.#messageId === undefined) throw new RiggerError("The reply was not read to its end.");
+    return this.#read(this.#messageId);
+  }
+}
+
+/**
+ * Yields the events of a stream, which may need several connections: each goes on after the last stored event of the one
+ * before, until an event ends the stream. Throws a `RiggerError` if the API refuses, or can't be reached for too long.
+ */
+async function* follow(
+  transport: Transport,
+  connect: (last: number, signal: AbortSignal) => Promise<Response>,
+  {
+    after = 0,
+    until,
+    signal: outer,
+  }: { after?: number; until(event: StreamedEvent): boolean; signal?: AbortSignal | undefined },
+): AsyncGenerator<StreamedEvent> {
+  const stream = new Continuation(after);
+  const own = new AbortController();
+  const signal = outer ? AbortSignal.any([outer, own.signal]) : own.signal;
+  let failures = 0;
+  try {
+    for (;;) {
+      // A request that fails was repeated already.
+      const response = await connect(stream.last, signal);
+      try {
+        for await (const event of eventsOf(response)) {
+          for (const one of stream.next(event)) {
+            failures = 0;
+            yield one;
+            if (until(one)) return;
+          }
+        }
+      } catch (error) {
+        if (isFinal(asError(error, signal))) throw error;
+      }
+      if (++failures > transport.maxRetries)
+        throw new RiggerError("The stream breaks off again and again.");
+      await transport.pause(failures - 1, undefined, signal);
+    }
+  } finally {
+    // Whoever stops to read needs no connection.
+    own.abort();
+  }
+}
