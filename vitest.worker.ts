@@ -43,4 +43,6 @@ export const inWorker = (optionsOf: () => Promise<Options> | Options) => ({
 });
 
 /** What is built before the tests. */
-export const BUILDS = ["./src/sandbox/shell/build.ts", "./src/sandbox/machines/build.ts"];
+export const BUILDS = ["shell", "machines"]
+  .map((name) => `./src/sandbox/${name}/build.ts`)
+  .concat("./src/dashboard/build.ts");

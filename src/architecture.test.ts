@@ -71,6 +71,7 @@ const ROOMS: Record<string, readonly string[]> = {
   soak: ["bench", "fuzz", "events", "testing"],
   fuzz: ["bench", "soak", "events", "agent"],
   client: [],
+  dashboard: ["client"],
   trial: ["bench", "container", "sandbox", "session/base", "testing"],
 };
 

@@ -101,9 +101,17 @@ export class Rigger {
   }
 }
 
+/** How a stream is read. */
+export interface StreamOptions {
+  signal?: AbortSignal | undefined;
+  /** Is called when a connection is made, when it is open, and when it is lost and made again. */
+  onConnection?: ((state: "connecting" | "open") => void) | undefined;
+}
+
 /** How a message is sent. */
 export type SendOptions = Omit<SendMessage, "prompt" | "streaming" | "background"> &
-  Pick<RequestSettings, "idempotencyKey" | "signal">;
+  Pick<RequestSettings, "idempotencyKey"> &
+  StreamOptions;
 
 /** A session of a deployment. */
 export class Session {
@@ -132,7 +140,7 @@ export class Session {
    */
   send(
     prompt: Prompt,
-    { idempotencyKey = crypto.randomUUID(), signal, ...options }: SendOptions = {},
+    { idempotencyKey = crypto.randomUUID(), signal, onConnection, ...options }: SendOptions = {},
   ): Reply {
     const body = { ...options, prompt, streaming: true };
     const connect = (last: number, signal: AbortSignal) =>
@@ -143,25 +151,22 @@ export class Session {
         headers: { "Last-Event-ID": String(last) },
         signal,
       });
-    const stream = follow(this.#transport, connect, { until: endsMessage, signal });
+    const stream = follow(this.#transport, connect, { until: endsMessage, signal, onConnection });
     return new Reply(stream, (messageId) => this.message(messageId));
   }
 
   /** Yields the events of the session after a seq, live ones too, until the session has ended. */
   events({
     after = 0,
-    signal,
-  }: {
-    after?: number;
-    signal?: AbortSignal;
-  } = {}): AsyncGenerator<StreamedEvent> {
+    ...options
+  }: StreamOptions & { after?: number } = {}): AsyncGenerator<StreamedEvent> {
     const connect = (last: number, signal: AbortSignal) =>
       this.#transport.send("get", "/api/sessions/{id}/events", {
         ...this.#path,
         headers: { Accept: "text/event-stream", "Last-Event-ID": String(last) },
         signal,
       });
-    return follow(this.#transport, connect, { after, until: endsSession, signal });
+    return follow(this.#transport, connect, { ...options, after, until: endsSession });
   }
 
   /** Yields the stored events after a seq, up to the newest one. */
@@ -315,7 +320,8 @@ async function* follow(
     after = 0,
     until,
     signal: outer,
-  }: { after?: number; until(event: StreamedEvent): boolean; signal?: AbortSignal | undefined },
+    onConnection,
+  }: StreamOptions & { after?: number; until(event: StreamedEvent): boolean },
 ): AsyncGenerator<StreamedEvent> {
   const stream = new Continuation(after);
   const own = new AbortController();
@@ -323,8 +329,10 @@ async function* follow(
   let failures = 0;
   try {
     for (;;) {
+      onConnection?.("connecting");
       // A request that fails was repeated already.
       const response = await connect(stream.last, signal);
+      onConnection?.("open");
       try {
         for await (const event of eventsOf(response)) {
           for (const one of stream.next(event)) {
