@@ -24,6 +24,14 @@ export function retryAt(now: number, failures: number, random: number): number {
   return now + jitteredBackoffMs(failures, BASE_RETRY_MS, MAX_RETRY_MS, random);
 }
 
+/** Returns the pause that a header `Retry-After` asks for, in ms: it is in seconds, or a date. 0 without the header. */
+export function retryAfterMs(header: string | null, now: number): number {
+  if (header === null) return 0;
+  const seconds = Number(header);
+  const ms = Number.isNaN(seconds) ? Date.parse(header) - now : seconds * 1_000;
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
+}
+
 /** Waits `ms` milliseconds; returns early if the signal aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -1,4 +1,5 @@
 import { Webhook } from "standardwebhooks";
+import { retryAfterMs } from "../shared/backoff";
 import { addressProblem } from "./address";
 import type { Attempt } from "./rpc";
 
@@ -91,14 +92,6 @@ function headersOf({ id, body, secrets }: Outgoing, at: number): Record<string, 
       .map((secret) => new Webhook(secret).sign(id, timestamp, body))
       .join(" "),
   };
-}
-
-/** Returns the pause that a header asks for, in ms: it is in seconds, or a date. */
-function retryAfterMs(header: string | null, now: number): number {
-  if (header === null) return 0;
-  const seconds = Number(header);
-  const ms = Number.isNaN(seconds) ? Date.parse(header) - now : seconds * 1_000;
-  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
 }
 
 function errorOf(status: number): string | null {
