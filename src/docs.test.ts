@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createApp } from "./http/app";
+import { sessionPoint } from "./session/telemetry";
 import { settings } from "./settings";
+import { aSessionRow } from "./testing/rows";
 
 const pages = import.meta.glob<string>(["../*.md", "../docs/*.md"], {
   query: "?raw",
@@ -12,10 +14,20 @@ const sources = import.meta.glob<string>(["./**/*.ts", "!./**/*.test.ts"], {
   import: "default",
   eager: true,
 });
+const dashboards = import.meta.glob<string>("../docs/grafana-dashboard.json", {
+  query: "?raw",
+  import: "default",
+  eager: true,
+});
 /** Every file that a page may link to, as a path relative to this file. */
 const files = Object.keys(
   import.meta.glob(["../*", "../docs/**", "../migrations/*", "./**/*", "!./**/node_modules/**"]),
 );
+
+/** What is checked of a dashboard of Grafana. */
+interface Dashboard {
+  panels: { targets: { url_options: { data: string }; columns: { selector: string }[] }[] }[];
+}
 
 /** Returns the anchors of a page: its headings, converted to ids as on GitHub. */
 const anchorsOf = (page: string): string[] =>
@@ -86,6 +98,36 @@ describe("the docs", () => {
       .filter(({ method }) => method !== "ALL")
       .map(({ method, path }) => `${method} ${path}`);
     expect(distinct(firstColumn("../docs/api.md", "## Endpoints"))).toEqual(distinct(known));
+  });
+
+  it("query only columns that data points have", () => {
+    const point = sessionPoint(aSessionRow({}), "m");
+    const numbered = (name: string, values: readonly unknown[] = []) =>
+      values.map((_, index) => `${name}${index + 1}`);
+    const { indexes, blobs, doubles } = point;
+    const columns = [
+      ...[numbered("index", indexes), numbered("blob", blobs), numbered("double", doubles)].flat(),
+    ];
+    const page = pages["../docs/operations.md"] ?? "";
+    const ofPage = [...page.matchAll(/```sql(.*?)```/gs)].map(([, sql = ""]) => sql);
+    const { panels } = JSON.parse(dashboards["../docs/grafana-dashboard.json"] ?? "") as Dashboard;
+    const targets = panels.flatMap((panel) => panel.targets);
+    const queries = [...ofPage, ...targets.map(({ url_options: { data } }) => data)];
+    expect(targets.length).toBeGreaterThan(10);
+    for (const sql of queries) {
+      const used = matches(sql, /\b((?:index|blob|double)\d+)\b/g);
+      expect(columns, sql).toEqual(expect.arrayContaining(used));
+      expect(sql).toMatch(/FROM rigger\s+WHERE blob1 = '(message|session|warning)'/);
+      // Analytics Engine keeps a sample.
+      expect(sql).toContain("_sample_interval");
+    }
+    for (const {
+      columns: shown,
+      url_options: { data },
+    } of targets) {
+      const named = matches(data, / AS (\w+)/g);
+      expect(shown.map(({ selector }) => selector)).toEqual(named);
+    }
   });
 
   it("list every event, and no other", () => {
