@@ -9,6 +9,7 @@ const sources = import.meta.glob<string>(
 /** The parts of the source that every subfolder of `session` may import from. */
 const BELOW_SESSION = [
   ...["session/base", "session/rules", "account", "webhooks", "agent", "sandbox", "events", "db"],
+  "traces",
 ];
 const SESSION_ROOM = [
   ...BELOW_SESSION,
@@ -32,6 +33,7 @@ const ROOMS: Record<string, readonly string[]> = {
     "session/rules",
     "sandbox",
     "pool",
+    "traces",
     "events",
     "db",
     "settings",
@@ -52,7 +54,9 @@ const ROOMS: Record<string, readonly string[]> = {
   "session/context": [...BELOW_SESSION, "session/storage", "session/transactions"],
   "session/transactions": [...BELOW_SESSION, "session/storage"],
   "session/storage": BELOW_SESSION,
-  "session/base": ["session/rules", "account", "agent", "sandbox", "events", "db", "settings"],
+  "session/base": [
+    ...["session/rules", "account", "agent", "sandbox", "traces", "events", "db", "settings"],
+  ],
   "session/rules": ["account", "events", "db"],
   account: ["webhooks", "events", "settings"],
   webhooks: ["settings"],
@@ -61,6 +65,7 @@ const ROOMS: Record<string, readonly string[]> = {
   agent: ["sandbox", "events"],
   sandbox: ["container"],
   container: [],
+  traces: ["events"],
   events: [],
   db: ["events"],
   shared: [],

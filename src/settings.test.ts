@@ -33,6 +33,19 @@ describe("readSettings", () => {
     expect(readSettings({ DNS_RESOLVER: "none" }).DNS_RESOLVER).toBeNull();
   });
 
+  it("takes OpenTelemetry's settings as they are written elsewhere", () => {
+    const settings = readSettings({
+      OTEL_EXPORTER_OTLP_ENDPOINT: "https://collector.example/otlp/",
+      OTEL_EXPORTER_OTLP_HEADERS: "Authorization=Basic%20YTpi, x-tenant = a=b",
+      OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=prod,team=a%2Cb",
+    });
+    expect(settings).toMatchObject({
+      OTEL_EXPORTER_OTLP_ENDPOINT: "https://collector.example/otlp",
+      OTEL_EXPORTER_OTLP_HEADERS: { Authorization: "Basic YTpi", "x-tenant": "a=b" },
+      OTEL_RESOURCE_ATTRIBUTES: { "deployment.environment.name": "prod", team: "a,b" },
+    });
+  });
+
   it.each([
     ["INDEX_DATABASES", ""],
     ["INDEX_DATABASES", "DB,"],
@@ -59,6 +72,14 @@ describe("readSettings", () => {
     ["MODEL_PRICES", '{"m":{"input":-1,"output":1}}'],
     ["ANTHROPIC_BASE_URL", "not a url"],
     ["ALLOW_ANONYMOUS", "perhaps"],
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "no-value"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "=value"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "name=%zz"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "bad name=value"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "name=line%0Abreak"],
+    ["OTEL_METRICS_EXPORTER", "prometheus"],
+    ["OTEL_RESOURCE_ATTRIBUTES", "no-value"],
   ])("refuses a bad %s by its name: %s", (name, value) => {
     expect(() => readSettings({ [name]: value })).toThrow(name);
   });

@@ -114,6 +114,37 @@ const Databases = z
   )
   .refine((all) => all.some(({ isLeaving }) => !isLeaving), "empties every database");
 
+/** Pairs by commas, `name=value`, whose values are percent-encoded: what OpenTelemetry's settings consist of. */
+const Pairs = z
+  .string()
+  .default("")
+  .transform((text, context): Record<string, string> => {
+    try {
+      const pairs = text.split(",").filter((pair) => pair.trim() !== "");
+      return Object.fromEntries(
+        pairs.map((pair) => {
+          const [, name = "", value = ""] = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
+          if (name === "") throw new Error("it has no name");
+          return [name, decodeURIComponent(value)];
+        }),
+      );
+    } catch {
+      // The text may be a secret.
+      context.addIssue("must be pairs name=value by commas, with percent-encoded values");
+      return z.NEVER;
+    }
+  });
+
+/** Pairs that are headers of requests. */
+const HeaderPairs = Pairs.refine((pairs) => {
+  try {
+    new Headers(pairs);
+    return true;
+  } catch {
+    return false;
+  }
+}, "must be headers");
+
 const price = z.number().nonnegative();
 const ModelPrices = z.record(
   z.string(),
@@ -206,6 +237,15 @@ const Variables = z.object({
   MODAL_ENDPOINT_URL: address.optional(),
   MODAL_KEY: z.string().min(1).optional(),
   MODAL_SECRET: z.string().min(1).optional(),
+  /** The collector to which traces and metrics are sent, by OTLP over HTTP; undefined for none. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: address.optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: HeaderPairs,
+  /** What metrics are sent by; traces go wherever the endpoint is. */
+  OTEL_METRICS_EXPORTER: z.enum(["otlp", "none"]).default("otlp"),
+  OTEL_SERVICE_NAME: z.string().min(1).optional(),
+  OTEL_RESOURCE_ATTRIBUTES: Pairs,
+  /** Whether traces contain prompts, replies, and what tools are given and return. */
+  OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: flag,
   AGENT_WORKSPACE: z
     .string()
     .regex(/^(\/[\w.-]+)+$/, "must be an absolute path")

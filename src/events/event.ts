@@ -69,8 +69,8 @@ export type EventBody =
   | { type: "session.completed" }
   | { type: "session.terminated"; reason: string }
   | { type: "session.failed"; error: PublicError }
-  /** `scheduleId` is the schedule that sent the message, if one did. */
-  | { type: "message.received"; prompt: Prompt; scheduleId?: string }
+  /** `scheduleId` is the schedule that sent the message, if one did; `traceparent` the caller's span, if it named one. */
+  | { type: "message.received"; prompt: Prompt; scheduleId?: string; traceparent?: string }
   | { type: "message.started" }
   /** The message can't go on without somebody. `waitingFor` is as in the message. */
   | { type: "message.waiting"; waitingFor: { type: string; [detail: string]: unknown } }

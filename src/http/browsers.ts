@@ -24,7 +24,7 @@ export const allowOrigins = (origins: readonly string[]) =>
     origin: origins.includes("*") ? "*" : [...origins],
     allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     allowHeaders: [
-      ...["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+      ...["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "traceparent"],
       ...["Mcp-Method", "Mcp-Name", "Mcp-Protocol-Version"],
     ],
     exposeHeaders: ["X-Request-Id", "Retry-After"],

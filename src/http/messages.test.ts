@@ -28,6 +28,23 @@ describe("POST /api/sessions/:id/message", () => {
     expect((await client.get(`/api/sessions/${id}`)).body).toMatchObject({ numTurns: 1 });
   });
 
+  it("keeps a valid traceparent of its caller, and ignores any other", async () => {
+    const { id } = await client.create();
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for (const header of [traceparent, "00-not-one-01"]) {
+      const options = { headers: { traceparent: header } };
+      const body = { prompt: "hello" };
+      const sent = await client.post(`/api/sessions/${id}/message`, body, options);
+      expect(sent.status).toBe(200);
+    }
+    const { body } = await client.get(`/api/sessions/${id}/events`);
+    const { events } = z
+      .object({ events: z.array(z.looseObject({ type: z.string() })) })
+      .parse(body);
+    const received = events.filter(({ type }) => type === "message.received");
+    expect(received.map((event) => event.traceparent)).toEqual([traceparent, undefined]);
+  });
+
   it("accepts one message of an ephemeral session, which then completes", async () => {
     const { id } = await client.create({ pattern: "ephemeral" });
     const { messageId } = await client.ask(id, { prompt: "hello", streaming: false });

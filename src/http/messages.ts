@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import type { Prompt } from "../events/event";
 import type { SessionRpc } from "../session/rpc";
 import type { Caller } from "../shared/result";
+import { keptTraceparent } from "../traces/traceparent";
 import { callSession, sessionIdOf } from "./call";
 import type { AppEnv } from "./context";
 import { ApiError, failedMessage, notFound } from "./errors";
@@ -27,7 +28,8 @@ export const messages = new Hono<AppEnv>()
     const id = await newMessageId(sessionId, key);
     // Without a key, no other request has the id.
     const requestHash = key === undefined ? "" : await hashOf(body);
-    const request = messageRequest(body, { id, requestHash });
+    const traceparent = keptTraceparent(c.req.header("traceparent"));
+    const request = messageRequest(body, { id, requestHash, traceparent });
     // A client that disconnects can read the ended message later.
     const details = { messageId: id };
 

@@ -461,7 +461,7 @@ export const withoutAbsent = <T extends object>(fields: T) =>
 /** Returns the argument of the object's RPC method for a message. */
 export function messageRequest(
   request: z.output<typeof SendMessage>,
-  ids: Pick<MessageRequest, "id" | "requestHash">,
+  ids: Pick<MessageRequest, "id" | "requestHash" | "traceparent">,
 ): MessageRequest {
   return {
     ...ids,

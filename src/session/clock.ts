@@ -12,6 +12,7 @@ import {
   needsHeartbeat,
   nextAlarm,
 } from "./rules/deadlines";
+import type { TraceOutbox } from "./trace-outbox";
 import { expireApprovals } from "./transactions/approvals";
 import { waitsForWork } from "./transactions/leases";
 import { hasDueSchedule, runDueSchedules, schedulesWait } from "./transactions/schedules";
@@ -27,6 +28,7 @@ export interface ClockDeps {
   account: AccountLink;
   audits: AuditOutbox;
   webhooks: WebhookOutbox;
+  traces: TraceOutbox;
   /** Starts and stops work as the session's state requires, which resumes work that was lost with an earlier object. */
   drive(): void;
 }
@@ -90,7 +92,7 @@ export class Clock {
    */
   async doDue(): Promise<void> {
     const { store } = this.#context;
-    const { guard, outbox, account, audits, webhooks, drive } = this.#deps;
+    const { guard, outbox, account, audits, webhooks, traces, drive } = this.#deps;
     try {
       const work = async () => {
         this.#runDeadlineAndSchedules();
@@ -100,6 +102,7 @@ export class Clock {
           account.reportDue(Date.now()),
           audits.drainDue(Date.now()),
           webhooks.drainDue(Date.now()),
+          traces.drainDue(Date.now()),
         ]);
       };
       if (this.#isAnythingDue(Date.now())) await guard.attempt("alarm", work);

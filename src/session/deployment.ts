@@ -9,6 +9,8 @@ import { Encryption } from "../shared/encryption";
 import { redactErrors } from "../shared/log";
 import { createLookup, type Lookup } from "../shared/lookup";
 import { type Redact, redactor } from "../shared/redact";
+import { ATTR } from "../traces/conventions";
+import type { Resource } from "../traces/otlp";
 import { machineSecrets } from "./machines";
 
 /** Encrypts the secrets that sessions store. */
@@ -34,6 +36,7 @@ function secretsOf(from: Settings): string[] {
     ...[username, password],
     ...API_KEYS.map(({ sha256 }) => sha256),
     ...ENCRYPTION_KEYS.map(({ base64 }) => base64),
+    ...Object.values(from.OTEL_EXPORTER_OTLP_HEADERS),
     ...machineSecrets(from),
   ];
 }
@@ -66,6 +69,41 @@ function openUpstream({
 }: Settings): Upstream | null {
   if (apiKey) return { apiKey, baseURL, secrets, fetch: (input, init) => fetch(input, init) };
   return offline ? { apiKey: "offline", baseURL, fetch: offlineFetch() } : null;
+}
+
+/** Where traces and metrics are sent. */
+export interface Collector {
+  tracesUrl: string;
+  /** Null if metrics are not sent. */
+  metricsUrl: string | null;
+  headers: Readonly<Record<string, string>>;
+  resource: Resource;
+  /** Whether traces contain what was said. */
+  capturesContent: boolean;
+}
+
+/** The collector of this deployment, null for none, and what sending depends on. Tests replace both. */
+export const tracing: { collector: Collector | null; fetch: typeof fetch } = {
+  collector: collectorOf(settings),
+  fetch: (input, init) => fetch(input, init),
+};
+
+/** Returns the collector that settings name. */
+export function collectorOf(from: Settings): Collector | null {
+  const endpoint = from.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (endpoint === undefined) return null;
+  const { OTEL_SERVICE_NAME: name, OTEL_RESOURCE_ATTRIBUTES: resource } = from;
+  return {
+    tracesUrl: `${endpoint}/v1/traces`,
+    metricsUrl: from.OTEL_METRICS_EXPORTER === "otlp" ? `${endpoint}/v1/metrics` : null,
+    headers: from.OTEL_EXPORTER_OTLP_HEADERS,
+    resource: {
+      [ATTR.serviceName]: "rigger",
+      ...resource,
+      ...(name && { [ATTR.serviceName]: name }),
+    },
+    capturesContent: from.OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT,
+  };
 }
 
 const indexes = new WeakMap<object, SessionIndex>();

@@ -109,6 +109,8 @@ export interface MessageRequest {
   maxBudgetNanos: number | null;
   onBusy: "queue" | "reject" | "interrupt";
   requestHash: string;
+  /** The span of the caller that it belongs to, as a valid W3C `traceparent`, if the caller named one. */
+  traceparent?: string | undefined;
 }
 
 export const MESSAGE_STATUSES = [

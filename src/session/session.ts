@@ -52,6 +52,7 @@ import { parseLogged } from "./storage/event-log";
 import { SessionStore } from "./storage/store";
 import { Subscribers } from "./subscribers";
 import { reportEvent } from "./telemetry";
+import { TraceOutbox } from "./trace-outbox";
 import { approvalPage, resolveApproval } from "./transactions/approvals";
 import { auditEnd } from "./transactions/audit";
 import { acceptMessage, interruptMessage, refusalOf } from "./transactions/messages";
@@ -116,6 +117,9 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #webhooks = new WebhookOutbox(this.#context, {
     reschedule: () => this.#clock.planAlarm(),
   });
+  readonly #traces = new TraceOutbox(this.#context, {
+    reschedule: () => this.#clock.planAlarm(),
+  });
   readonly #sessionEnv = new SessionEnv(this.#context);
   readonly #container = new ContainerLifecycle(this.#context);
   readonly #snapshots = new Snapshots(this.#context, this.#sessionEnv);
@@ -147,6 +151,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     account: this.#account,
     audits: this.#audits,
     webhooks: this.#webhooks,
+    traces: this.#traces,
     drive: () => this.#drive(),
   });
 
@@ -510,6 +515,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     this.#account.drive();
     this.#audits.drive();
     this.#webhooks.drive();
+    this.#traces.drive();
   }
 
   /** Returns the session's current row after the index has it, or after `INDEX_WAIT_MS`. */
@@ -592,6 +598,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async #erase(): Promise<void> {
     await this.#audits.finish();
     await this.#webhooks.finish();
+    await this.#traces.finish();
     await this.#account.finish();
     await this.#container.erase();
     await this.#snapshots.removeAll();

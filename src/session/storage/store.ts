@@ -3,6 +3,7 @@ import type { SandboxInfo, UsageByModel } from "../../db/schema";
 import type { EnvValue } from "../../sandbox/egress";
 import type { StoredText } from "../../shared/encryption";
 import { countingWrites } from "../../shared/sql";
+import type { OpenSpan } from "../../traces/spans";
 import type { WebhookFilter } from "../../webhooks/rpc";
 import type { OnLimit, PauseLimit, SessionConfig, SessionSpec } from "../rpc";
 import type { ContainerState } from "../rules/container-state";
@@ -153,6 +154,18 @@ export interface KnownWebhooks {
   endpoints: PendingWebhook[];
 }
 
+/** What was exported of the session as traces and metrics. Times are in ms since 1970. */
+export interface Traced {
+  /** The events up to this seq were, and the time of the newest of them. */
+  seq: number;
+  at: number;
+  /** The spans that those events began and did not end. */
+  open: OpenSpan[];
+  /** Failures in a row, and when it is tried again; null if the last try has not failed. */
+  attempts: number;
+  retryAt: number | null;
+}
+
 /**
  * The stored data of a session. It reads and writes rows and contains no decisions. A read of an id that was never
  * created accesses no table, so that it leaves no storage behind.
@@ -175,6 +188,7 @@ export class SessionStore {
   #outbox: Outbox | null | undefined;
   #hasAudits: boolean | undefined;
   #webhooks: KnownWebhooks | null | undefined;
+  #traced: Traced | null | undefined;
   /** The identity is cached, since it rarely changes and its config can be large. */
   #identity: Identity | undefined;
   /** The state is cached so that a transition that changed nothing can be recognized by object identity. */
@@ -349,6 +363,18 @@ export class SessionStore {
     this.#storage.kv.put("webhooks", webhooks);
   }
 
+  /** What was exported; null if nothing was. With a collector, every commit asks for it. */
+  get traced(): Traced | null {
+    if (this.#traced === undefined) this.#traced = this.#storage.kv.get<Traced>("traced") ?? null;
+    return this.#traced;
+  }
+
+  /** May be set outside of a transaction: it describes what was sent, and not the session. */
+  set traced(traced: Traced) {
+    this.#traced = traced;
+    this.#storage.kv.put("traced", traced);
+  }
+
   /** The restarts of the message that was resumed last; null if none was ever resumed. */
   get recovery(): Recovery | null {
     return this.#storage.kv.get<Recovery>("recovery") ?? null;
@@ -377,6 +403,7 @@ export class SessionStore {
     this.#outbox = undefined;
     this.#hasAudits = undefined;
     this.#webhooks = undefined;
+    this.#traced = undefined;
   }
 
   #readIdentity(): Identity | undefined {

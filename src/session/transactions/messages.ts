@@ -40,6 +40,7 @@ export function acceptMessage(
   scheduleId?: string,
 ): Result<StoredMessage> {
   const { id, prompt, agent, requestHash, background, maxTurns, maxBudgetNanos } = request;
+  const { traceparent } = request;
   const known = store.messages.get(id);
   if (known) {
     if (known.requestHash === requestHash) return { ok: true, value: known };
@@ -47,7 +48,8 @@ export function acceptMessage(
   }
   const refused = refusalOf(store, request);
   if (refused) return refused;
-  const received = { type: "message.received", prompt, ...(scheduleId && { scheduleId }) } as const;
+  const from = { ...(scheduleId && { scheduleId }), ...(traceparent && { traceparent }) };
+  const received = { type: "message.received", prompt, ...from } as const;
   const firstSeq = store.log.append(received, { messageId: id }, now);
   const options = { background, maxTurns, maxBudgetNanos };
   const { account, pausedBecause } = store.state;

@@ -8,6 +8,7 @@ import type { SessionStore } from "../storage/store";
 import { reportAt, waitsForWork } from "./leases";
 import { nextRunAt, schedulesWait } from "./schedules";
 import { needsCheckpoint } from "./state";
+import { unexportedAt } from "./traces";
 import { unsentAt } from "./webhooks";
 
 const DAY_MS = 86_400_000;
@@ -20,9 +21,10 @@ export function timingOf(store: SessionStore): Timing {
   const { limits } = store.metadata;
   const retentionDays = config.retentionDays ?? defaultRetentionDays();
   const auditsAt = store.hasAudits ? (store.audits?.nextAt ?? null) : null;
-  const due = [store.outbox?.nextAt ?? null, reportAt(store), auditsAt, unsentAt(store)].filter(
-    (at) => at !== null,
-  );
+  const due = [
+    ...[store.outbox?.nextAt ?? null, reportAt(store), auditsAt, unsentAt(store)],
+    unexportedAt(store),
+  ].filter((at) => at !== null);
   return {
     lifecycle,
     limits,

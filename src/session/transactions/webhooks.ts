@@ -1,7 +1,7 @@
 import type { PendingWebhook, SessionStore } from "../storage/store";
 
 /** If the object is lost before it has sent new events, they are sent this long after the last change, in ms. */
-const SEND_DELAY_MS = 5_000;
+export const SEND_DELAY_MS = 5_000;
 
 /** Returns the webhooks that were not sent all events of the log. */
 export function behindWebhooks({ webhooks, log }: SessionStore): PendingWebhook[] {
