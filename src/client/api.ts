@@ -2312,6 +2312,8 @@ export interface components {
             prompt: components["schemas"]["Prompt"];
             /** @description The schedule that sent it, if one did. */
             scheduleId?: string;
+            /** @description The span of the caller, if it named one. */
+            traceparent?: string;
         };
         /**
          * @description The message runs.
@@ -4757,6 +4759,11 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description The `seq` of the last event of the stream that you have. */
                 "Last-Event-ID"?: number;
+                /**
+                 * @description The span of the caller that the message belongs to, as W3C Trace Context has it. An invalid one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
             };
             path: {
                 /**

@@ -123,6 +123,7 @@ function describe(method: string, path: string, operation: Operation): ZodOpenAp
     })),
     ...(operation.idempotent ? [IDEMPOTENCY_KEY] : []),
     ...(operation.resumable ? [LAST_EVENT_ID] : []),
+    ...(operation.traced ? [TRACEPARENT] : []),
   ];
   const input = body && objectOf(body);
   return {
@@ -210,6 +211,15 @@ const LAST_EVENT_ID = {
   in: "header" as const,
   description: "The `seq` of the last event of the stream that you have.",
   schema: { type: "integer" as const, minimum: 0 },
+};
+
+const TRACEPARENT = {
+  name: "traceparent",
+  in: "header" as const,
+  description:
+    "The span of the caller that the message belongs to, as W3C Trace Context has it. An invalid one is ignored.",
+  schema: { type: "string" as const },
+  example: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 };
 
 /** Returns what a webhook is sent. */

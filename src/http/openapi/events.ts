@@ -112,6 +112,10 @@ export const Event = z
       {
         prompt,
         scheduleId: z.string().exactOptional().describe("The schedule that sent it, if one did."),
+        traceparent: z
+          .string()
+          .exactOptional()
+          .describe("The span of the caller, if it named one."),
       },
       { prompt: "Start the changelog." },
     ),

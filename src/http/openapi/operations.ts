@@ -18,6 +18,8 @@ export interface Operation {
   idempotent?: true;
   /** Whether it accepts `Last-Event-ID`. */
   resumable?: true;
+  /** Whether it accepts `traceparent`. */
+  traced?: true;
   /** Its answers: a schema of JSON, schemas by media type, or null for an empty one. */
   answers: Record<number, Answer>;
   /** Errors besides those that each endpoint of its kind may have. */
@@ -129,6 +131,7 @@ export const OPERATIONS: Record<string, Operation> = {
     body: schemas.SendMessage,
     idempotent: true,
     resumable: true,
+    traced: true,
     answers: {
       200: {
         description: "The message, which has ended; or its events as server-sent events.",
