@@ -8,7 +8,7 @@ import type {
   Prompt,
   Schedule,
   SendMessage,
-  Session as SessionJson,
+  Session,
   Snapshot,
   StreamedEvent,
 } from "./api.ts";
@@ -90,14 +90,14 @@ export class Rigger {
   }
 
   /** Creates a session. */
-  async create(session: CreateSession, settings: RequestSettings = {}): Promise<Session> {
+  async create(session: CreateSession, settings: RequestSettings = {}): Promise<SessionHandle> {
     const { id } = await this.post("/api/sessions", { ...settings, body: session });
     return this.session(id);
   }
 
   /** Returns a session by its id, without a request. */
-  session(id: string): Session {
-    return new Session(this, this.#transport, id);
+  session(id: string): SessionHandle {
+    return new SessionHandle(this, this.#transport, id);
   }
 }
 
@@ -114,7 +114,7 @@ export type SendOptions = Omit<SendMessage, "prompt" | "streaming" | "background
   StreamOptions;
 
 /** A session of a deployment. */
-export class Session {
+export class SessionHandle {
   readonly id: string;
   readonly #rigger: Rigger;
   readonly #transport: Transport;
@@ -130,7 +130,7 @@ export class Session {
   }
 
   /** Returns the session as it is now. */
-  read(): Promise<SessionJson> {
+  read(): Promise<Session> {
     return this.#rigger.get("/api/sessions/{id}", this.#path);
   }
 
@@ -208,12 +208,12 @@ export class Session {
   }
 
   /** Changes limits and metadata. */
-  update(patch: PatchSession): Promise<SessionJson> {
+  update(patch: PatchSession): Promise<Session> {
     return this.#rigger.patch("/api/sessions/{id}", { ...this.#path, body: patch });
   }
 
   /** Ends the session. */
-  terminate(reason?: string): Promise<SessionJson> {
+  terminate(reason?: string): Promise<Session> {
     return this.#rigger.post("/api/sessions/{id}/terminate", {
       ...this.#path,
       body: { ...(reason !== undefined && { reason }) },

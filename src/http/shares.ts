@@ -20,7 +20,8 @@ export const shares = new Hono<AppEnv>()
       description: description ?? null,
     };
     const share = await callSession(c, (s, caller) => s.addShare(caller, request, actorOf(c)));
-    const url = new URL(`/api/sessions/${sessionId}?token=${token}`, c.req.url).href;
+    // The page that it opens reads the token from the fragment, which no server sees.
+    const url = new URL(`/#/sessions/${sessionId}?token=${token}`, c.req.url).href;
     return c.json({ ...shareView(share), token, url }, 201);
   })
 

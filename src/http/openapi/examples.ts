@@ -117,7 +117,7 @@ export const share = {
 export const newShare = {
   ...share,
   token: shareToken,
-  url: `https://rigger.example.com/api/sessions/${ids.session}?token=${shareToken}`,
+  url: `https://rigger.example.com/#/sessions/${ids.session}?token=${shareToken}`,
 };
 
 export const key = {

@@ -321,7 +321,7 @@ export const NewShare = z
   .object({
     ...share,
     token: z.string().describe("The token, `rs_…`. Shown here only."),
-    url: z.url().describe("Reads the session, with the token in the query. Shown here only."),
+    url: z.url().describe("Opens the session in the dashboard. Shown here only."),
   })
   .meta({ id: "NewShare", examples: [examples.newShare] });
 

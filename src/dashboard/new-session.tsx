@@ -1,0 +1,1 @@
+export const NewSession = () => <h1 tabIndex={-1}>New session</h1>;

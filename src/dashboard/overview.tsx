@@ -1,0 +1,1 @@
+export const Overview = () => <h1 tabIndex={-1}>Overview</h1>;

@@ -1,0 +1,346 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { SessionHandle } from "../client/rigger.ts";
+import { may, now } from "./api.ts";
+import { duration, exact, money, oneLine, pretty, relative, short } from "./format.ts";
+import type { Item, Lane, MessageItem, NoteItem, Row, Timeline } from "./timeline.ts";
+import { Action, Empty, Loading, Once, Status } from "./ui.tsx";
+
+/** How much is shown at first, and how much more at each step: what is not shown costs nothing. */
+const ITEMS = 30;
+const ROWS = 200;
+
+interface Props {
+  timeline: Timeline;
+  rev: number;
+  session: SessionHandle;
+  isLoaded: boolean;
+}
+
+/** What happened in a session, the newest last. It stays at its end while the reader is there. */
+export function TimelineView({ timeline, rev, session, isLoaded }: Props) {
+  const [shown, setShown] = useState(ITEMS);
+  const end = useStayAtEnd(rev);
+  const items = timeline.items.slice(-shown);
+  const hidden = timeline.items.length - items.length;
+  if (timeline.items.length === 0 && !isLoaded) return <Loading what="what happened" />;
+  if (!timeline.items.some(({ kind }) => kind === "message") && isLoaded) {
+    return (
+      <Empty title="No message yet.">
+        <p>Send the first one below.</p>
+      </Empty>
+    );
+  }
+  return (
+    <>
+      {hidden > 0 && (
+        <button type="button" class="more" onClick={() => setShown((n) => n + ITEMS)}>
+          Show {Math.min(hidden, ITEMS)} earlier of {hidden}
+        </button>
+      )}
+      {!isLoaded && (
+        <p class="note" role="status">
+          Loading {timeline.events.length.toLocaleString("en")} events…
+        </p>
+      )}
+      <ol class="timeline">
+        {items.map((item) => (
+          <li key={item.kind === "message" ? item.id : `${item.at} ${item.text}`}>
+            <Once of={item} rev={item.rev} view={viewOf(session)} />
+          </li>
+        ))}
+      </ol>
+      <div class="end" ref={end} />
+      <Announcer timeline={timeline} />
+    </>
+  );
+}
+
+/** Returns the view of items for a session: the same one for the same session, so that nothing is shown anew. */
+const views = new WeakMap<SessionHandle, (props: { of: Item }) => preact.JSX.Element>();
+function viewOf(session: SessionHandle) {
+  const known = views.get(session);
+  if (known) return known;
+  const view = ({ of }: { of: Item }) =>
+    of.kind === "note" ? <Note of={of} /> : <Message of={of} session={session} />;
+  views.set(session, view);
+  return view;
+}
+
+const Note = ({ of: { at, tone, text } }: { of: NoteItem }) => (
+  <p class={`note ${tone}`}>
+    {text} <time dateTime={at}>{exact(at)}</time>
+  </p>
+);
+
+function Message({ of: message, session }: { of: MessageItem; session: SessionHandle }) {
+  const hasAgents = message.lanes.length > 1;
+  return (
+    <article class="message" aria-label={`Message: ${oneLine(message.prompt, 60)}`}>
+      <div class="prompt">
+        <p class="by">
+          {message.scheduleId === null ? "Prompt" : "Prompt of a schedule"}
+          <time dateTime={message.receivedAt}>{exact(message.receivedAt)}</time>
+        </p>
+        <pre>{message.prompt}</pre>
+      </div>
+      <div class={hasAgents ? "lanes" : "lane-only"}>
+        {message.lanes.map((lane) => (
+          <Once of={{ lane, session, hasAgents }} rev={lane.rev} view={LaneView} key={lane.agent} />
+        ))}
+      </div>
+      <End message={message} />
+    </article>
+  );
+}
+
+function End({ message }: { message: MessageItem }) {
+  const { status, startedAt, endedAt, cost, turns, stopReason, error, waitingFor, output } =
+    message;
+  const time =
+    startedAt === null
+      ? null
+      : duration((endedAt === null ? now.value : Date.parse(endedAt)) - Date.parse(startedAt));
+  return (
+    <>
+      {error && <p class="problem">{error.message}</p>}
+      {output !== undefined && output !== null && (
+        <details class="tool" open>
+          <summary>Structured result</summary>
+          <pre>{pretty(output)}</pre>
+        </details>
+      )}
+      <p class="message-end">
+        <Status of={status} />
+        {status === "waiting" && waitingFor && <span>{waits(waitingFor)}</span>}
+        {stopReason !== null && stopReason !== "end_turn" && (
+          <span>stopped: {stopReason.replaceAll("_", " ")}</span>
+        )}
+        {time !== null && <span>{time}</span>}
+        {turns > 0 && (
+          <span>
+            {turns} {turns === 1 ? "turn" : "turns"}
+          </span>
+        )}
+        {cost > 0 && <span>{money(cost)}</span>}
+      </p>
+    </>
+  );
+}
+
+function waits(waitingFor: NonNullable<MessageItem["waitingFor"]>): string {
+  if (waitingFor.type === "approval") return "waits for approval";
+  return waitingFor.limit === "owner_running_messages"
+    ? "waits until another message of its owner ends"
+    : `waits until its ${waitingFor.limit} limit is raised`;
+}
+
+interface LaneProps {
+  of: { lane: Lane; session: SessionHandle; hasAgents: boolean };
+}
+
+function LaneView({ of: { lane, session, hasAgents } }: LaneProps) {
+  const [shown, setShown] = useState(ROWS);
+  const rows = lane.rows.slice(-shown);
+  const hidden = lane.rows.length - rows.length;
+  return (
+    <section class="lane" aria-label={hasAgents ? `Agent ${lane.agent}` : "Agent"}>
+      {hasAgents && (
+        <h2 class="lane-title">
+          {lane.agent}
+          {lane.task !== null && !lane.isDone && <Status of="running" />}
+        </h2>
+      )}
+      {lane.task !== null && <p class="task">{oneLine(lane.task, 200)}</p>}
+      {hidden > 0 && (
+        <button type="button" class="more" onClick={() => setShown((n) => n + ROWS)}>
+          Show {Math.min(hidden, ROWS)} earlier of {hidden}
+        </button>
+      )}
+      {rows.map((row, at) => (
+        <Once of={row} rev={row.rev} view={rowOf(session)} key={hidden + at} />
+      ))}
+    </section>
+  );
+}
+
+const rowViews = new WeakMap<SessionHandle, (props: { of: Row }) => preact.JSX.Element | null>();
+function rowOf(session: SessionHandle) {
+  const known = rowViews.get(session);
+  if (known) return known;
+  const view = ({ of }: { of: Row }) => <RowView row={of} session={session} />;
+  rowViews.set(session, view);
+  return view;
+}
+
+function RowView({ row, session }: { row: Row; session: SessionHandle }) {
+  switch (row.kind) {
+    case "text":
+      return <Text text={row.text} isLive={row.isLive} />;
+    case "thinking":
+      return (
+        <details class="thinking">
+          <summary>{row.isLive ? "Thinking…" : "Thought"}</summary>
+          <pre>{row.text}</pre>
+        </details>
+      );
+    case "tool":
+      return <Tool row={row} />;
+    case "approval":
+      return <ApprovalRow row={row} session={session} />;
+    case "turn":
+      return <TurnRow row={row} />;
+    case "notice":
+      return <p class={`note ${row.tone}`}>{row.text}</p>;
+  }
+}
+
+/** Text of an agent. Blocks between fences are shown as code; nothing else in it is more than text. */
+const Text = ({ text, isLive }: { text: string; isLive: boolean }) => (
+  <div class={isLive ? "text live" : "text"}>
+    {text.split(/^```.*$/m).map((part, at) =>
+      at % 2 === 1 ? (
+        <pre class="code" key={at}>
+          {part.replace(/^\n|\n$/g, "")}
+        </pre>
+      ) : (
+        part.trim() !== "" && <p key={at}>{part.replace(/^\n+|\n+$/g, "")}</p>
+      ),
+    )}
+  </div>
+);
+
+type Of<K extends Row["kind"]> = Extract<Row, { kind: K }>;
+
+function Tool({ row }: { row: Of<"tool"> }) {
+  const isRunning = row.content === null;
+  return (
+    <details class={row.isError ? "tool bad" : "tool"} open={isRunning && row.output !== ""}>
+      <summary>
+        <span class="tool-name">{row.name}</span>
+        <code>{summaryOf(row.input)}</code>
+        <span class="tool-state">
+          {isRunning
+            ? "runs…"
+            : row.isError
+              ? "failed"
+              : row.durationMs === null
+                ? "stopped"
+                : "done"}
+          {row.durationMs !== null && `, ${duration(row.durationMs)}`}
+        </span>
+      </summary>
+      <p class="by">Input</p>
+      <pre>{pretty(row.input)}</pre>
+      {(row.content ?? row.output) !== "" && (
+        <>
+          <p class="by">{isRunning ? "Output so far" : "Result"}</p>
+          <pre>{row.content === null ? row.output : row.content}</pre>
+        </>
+      )}
+    </details>
+  );
+}
+
+/** Returns what a call is about: its command, its file, or its whole input. */
+function summaryOf(input: unknown): string {
+  const fields = (typeof input === "object" && input !== null ? input : {}) as Record<
+    string,
+    unknown
+  >;
+  const main =
+    fields.command ??
+    fields.file_path ??
+    fields.pattern ??
+    fields.url ??
+    fields.query ??
+    fields.prompt;
+  return oneLine(main ?? input, 100);
+}
+
+function ApprovalRow({ row, session }: { row: Of<"approval">; session: SessionHandle }) {
+  const [note, setNote] = useState("");
+  const said = note.trim() === "" ? {} : { note: note.trim() };
+  return (
+    <div class={`approval ${row.status}`}>
+      <p class="approval-title">
+        <Status of={row.status} />
+        <span>
+          <strong>{row.name}</strong> {row.status === "pending" ? "asks for approval" : ""}
+          {row.by !== null && `by ${row.by}`}
+        </span>
+        {row.status === "pending" && row.expiresAt !== null && (
+          <span>expires {relative(row.expiresAt, now.value)}</span>
+        )}
+      </p>
+      {row.status === "pending" && <pre>{pretty(row.input)}</pre>}
+      {row.note !== null && <p class="task">{row.note}</p>}
+      {row.status === "pending" && may("approvals:write") && (
+        <div class="actions">
+          <input
+            type="text"
+            aria-label="A note for the agent"
+            placeholder="A note for the agent"
+            value={note}
+            onInput={({ currentTarget }) => setNote(currentTarget.value)}
+          />
+          <Action kind="main" run={() => session.allow(row.approvalId, said)}>
+            Allow
+          </Action>
+          <Action run={() => session.allow(row.approvalId, { ...said, remember: "session" })}>
+            Always allow this call
+          </Action>
+          <Action kind="danger" run={() => session.deny(row.approvalId, said)}>
+            Deny
+          </Action>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** What a turn has used. One that was refused has used nothing, and its reason is shown elsewhere. */
+const TurnRow = ({ row }: { row: Of<"turn"> }) =>
+  row.input + row.output === 0 ? null : (
+    <p class="turn">
+      {row.turn === "reply" ? "Turn" : row.turn.replaceAll("_", " ")}: {row.model},{" "}
+      {short(row.input)} in
+      {row.input > 0 && ` (${Math.round((100 * row.cached) / row.input)} % from cache)`},{" "}
+      {short(row.output)} out, {money(row.cost)}
+    </p>
+  );
+
+/** Tells those who listen when a message ends or waits, and nothing between. */
+function Announcer({ timeline }: { timeline: Timeline }) {
+  const message = timeline.items.findLast((item) => item.kind === "message");
+  const text =
+    message?.kind !== "message" || message.status === "running" || message.status === "queued"
+      ? ""
+      : `The message is ${message.status}.`;
+  return (
+    <p class="hidden" role="status">
+      {text}
+    </p>
+  );
+}
+
+/** Keeps the end of what grows in sight while it is in sight. */
+function useStayAtEnd(rev: number) {
+  const ref = useRef<HTMLDivElement>(null);
+  const isAtEnd = useRef(true);
+  useEffect(() => {
+    const end = ref.current;
+    if (!end) return;
+    const observer = new IntersectionObserver(
+      ([entry]) => {
+        isAtEnd.current = entry?.isIntersecting ?? false;
+      },
+      { rootMargin: "0px 0px 240px 0px" },
+    );
+    observer.observe(end);
+    return () => observer.disconnect();
+  }, [ref.current]);
+  useEffect(() => {
+    if (isAtEnd.current) ref.current?.scrollIntoView({ block: "end" });
+  }, [rev]);
+  return ref;
+}

@@ -1,0 +1,380 @@
+import type { Event, Failure, StreamedEvent, WaitingFor } from "../client/rigger.ts";
+import { promptText } from "./format.ts";
+
+// What happened in a session, as the page shows it: made from its events, one after the other, and changed in place, so
+// that one of ten thousand events costs as much as the first. `rev` of each part increases when it looks different.
+
+interface Part {
+  rev: number;
+}
+
+/** A piece of what an agent did. */
+export type Row = Part &
+  (
+    | { kind: "text" | "thinking"; turnId: string; block: number; text: string; isLive: boolean }
+    | {
+        kind: "tool";
+        toolUseId: string;
+        name: string;
+        input: unknown;
+        output: string;
+        content: string | null;
+        isError: boolean;
+        durationMs: number | null;
+        startedAt: string;
+      }
+    | {
+        kind: "approval";
+        approvalId: string;
+        name: string;
+        input: unknown;
+        status: "pending" | "allowed" | "denied" | "expired" | "cancelled";
+        note: string | null;
+        by: string | null;
+        expiresAt: string | null;
+      }
+    | {
+        kind: "turn";
+        turn: string;
+        model: string;
+        stopReason: string;
+        cost: number;
+        input: number;
+        cached: number;
+        output: number;
+      }
+    | { kind: "notice"; tone: "bad" | "wait" | "quiet"; text: string }
+  );
+
+type New<R> = R extends Row ? Omit<R, "rev"> : never;
+type Of<K extends Row["kind"]> = Extract<Row, { kind: K }>;
+
+/** What one agent did for a message. */
+export interface Lane extends Part {
+  agent: string;
+  rows: Row[];
+  /** Its task, if another agent gave it one. */
+  task: string | null;
+  isDone: boolean;
+}
+
+export interface MessageItem extends Part {
+  kind: "message";
+  id: string;
+  prompt: string;
+  scheduleId: string | null;
+  status: "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted";
+  waitingFor: WaitingFor | null;
+  stopReason: string | null;
+  error: Failure | null;
+  output: unknown;
+  receivedAt: string;
+  startedAt: string | null;
+  endedAt: string | null;
+  cost: number;
+  turns: number;
+  lanes: Lane[];
+}
+
+/** Something that happened to the session. */
+export interface NoteItem extends Part {
+  kind: "note";
+  at: string;
+  tone: "bad" | "wait" | "quiet";
+  text: string;
+}
+
+export type Item = MessageItem | NoteItem;
+
+export class Timeline {
+  readonly items: Item[] = [];
+  /** All stored events, as they came. */
+  readonly events: Event[] = [];
+  /** The number of changes. */
+  rev = 0;
+  readonly #messages = new Map<string, MessageItem>();
+  /** Rows that later events complete, by what names them. */
+  readonly #open = new Map<string, { row: Row; lane: Lane; message: MessageItem }>();
+
+  /** Adds an event. */
+  add(event: StreamedEvent): void {
+    this.rev++;
+    if ("seq" in event) this.events.push(event);
+    if (event.messageId === undefined) {
+      if ("seq" in event) this.#note(event);
+      return;
+    }
+    const message = this.#messages.get(event.messageId);
+    if (event.type === "message.received") this.#receive(event);
+    else if (message) this.#change(message, event);
+    // The first delta may come before the event of its message is read.
+  }
+
+  #receive(event: Extract<Event, { type: "message.received" }>): void {
+    const message: MessageItem = {
+      ...{ kind: "message", rev: 0, id: event.messageId ?? "", prompt: promptText(event.prompt) },
+      ...{ scheduleId: event.scheduleId ?? null, status: "queued", waitingFor: null },
+      ...{ stopReason: null, error: null, output: undefined, receivedAt: event.at },
+      ...{ startedAt: null, endedAt: null, cost: 0, turns: 0, lanes: [] },
+    };
+    this.#messages.set(message.id, message);
+    this.items.push(message);
+  }
+
+  #change(message: MessageItem, event: StreamedEvent): void {
+    message.rev++;
+    switch (event.type) {
+      case "message.started":
+      case "message.resumed":
+        message.status = "running";
+        message.waitingFor = null;
+        message.startedAt ??= event.at;
+        return;
+      case "message.waiting":
+        message.status = "waiting";
+        message.waitingFor = event.waitingFor;
+        return;
+      case "message.completed":
+      case "message.interrupted":
+      case "message.failed":
+        message.status = event.type.slice("message.".length) as MessageItem["status"];
+        message.stopReason = event.stopReason;
+        message.waitingFor = null;
+        message.endedAt = event.at;
+        if (event.type === "message.failed") message.error = event.error;
+        if (event.type === "message.completed") message.output = event.output;
+        this.#close(message);
+        return;
+      default:
+        this.#work(message, this.#lane(message, event.agent ?? "main"), event);
+    }
+  }
+
+  /** Adds what an agent does. */
+  #work(message: MessageItem, lane: Lane, event: StreamedEvent): void {
+    lane.rev++;
+    switch (event.type) {
+      case "agent.started":
+        lane.task = event.prompt;
+        lane.isDone = false;
+        return;
+      case "agent.completed":
+        lane.isDone = true;
+        return;
+      case "assistant.delta":
+        this.#text(message, lane, event, event.kind, true, event.offset);
+        return;
+      case "assistant.text":
+        this.#text(message, lane, event, "text", false, 0);
+        return;
+      case "assistant.thinking":
+        this.#text(message, lane, event, "thinking", false, 0);
+        return;
+      case "turn.completed": {
+        const { model, usage, cost, kind, stopReason } = event;
+        const { inputTokens, cacheReadTokens, cacheWriteTokens, outputTokens } = usage;
+        message.cost += cost;
+        // A call that was refused is no turn.
+        if (kind === "reply" && outputTokens > 0) message.turns++;
+        this.#push(lane, {
+          ...{ kind: "turn", turn: kind, model, stopReason, cost, cached: cacheReadTokens },
+          ...{ input: inputTokens + cacheReadTokens + cacheWriteTokens, output: outputTokens },
+        });
+        return;
+      }
+      case "turn.retried": {
+        message.cost += event.cost;
+        lane.rows = lane.rows.filter(
+          (row) =>
+            !(
+              (row.kind === "text" || row.kind === "thinking") &&
+              row.turnId === event.turnId &&
+              row.isLive
+            ),
+        );
+        this.#forget((key) => key.startsWith(`${event.turnId}/`));
+        const text = `Attempt ${event.attempt} failed: ${event.reason}. It is tried again in ${event.delayMs} ms.`;
+        this.#push(lane, { kind: "notice", tone: "wait", text });
+        return;
+      }
+      case "tool.started": {
+        const { toolUseId, name, input, at } = event;
+        const row = this.#push(lane, {
+          ...{ kind: "tool", toolUseId, name, input, output: "", content: null },
+          ...{ isError: false, durationMs: null, startedAt: at },
+        });
+        this.#open.set(toolUseId, { row, lane, message });
+        return;
+      }
+      case "tool.output":
+        this.#complete<"tool">(event.toolUseId, (row) => {
+          row.output = (row.output + event.text).slice(-MAX_OUTPUT);
+        });
+        return;
+      case "tool.completed":
+        this.#complete<"tool">(event.toolUseId, (row) => {
+          row.content = event.content;
+          row.isError = event.isError;
+          row.durationMs = event.durationMs;
+        });
+        this.#open.delete(event.toolUseId);
+        return;
+      case "approval.requested": {
+        const { approvalId, name, input, expiresAt } = event;
+        const row = this.#push(lane, {
+          ...{ kind: "approval", approvalId, name, input, expiresAt },
+          ...{ status: "pending", note: null, by: null },
+        });
+        this.#open.set(approvalId, { row, lane, message });
+        return;
+      }
+      case "approval.resolved":
+        this.#complete<"approval">(event.approvalId, (row) => {
+          row.status = event.status;
+          row.note = event.note;
+          row.by = event.resolvedBy?.owner ?? null;
+        });
+        this.#open.delete(event.approvalId);
+        return;
+      default:
+        if ("seq" in event) {
+          const said = noticeOf(event);
+          if (said) this.#push(lane, { kind: "notice", ...said });
+        }
+    }
+  }
+
+  #text(
+    message: MessageItem,
+    lane: Lane,
+    { turnId, block, text }: { turnId: string; block: number; text: string },
+    kind: "text" | "thinking",
+    isLive: boolean,
+    offset: number,
+  ): void {
+    const key = `${turnId}/${block}/${kind}`;
+    const open = this.#open.get(key)?.row as Of<"text"> | undefined;
+    const row = open ?? this.#push(lane, { kind, turnId, block, text: "", isLive });
+    if (row.kind !== "text" && row.kind !== "thinking") return;
+    row.text = row.text.slice(0, offset) + text;
+    row.isLive = isLive;
+    row.rev++;
+    if (isLive) this.#open.set(key, { row, lane, message });
+    else this.#open.delete(key);
+  }
+
+  #push(lane: Lane, row: New<Row>): Row {
+    const made: Row = { ...row, rev: 0 };
+    lane.rows.push(made);
+    return made;
+  }
+
+  /** Changes a row that an earlier event has begun. */
+  #complete<K extends Row["kind"]>(key: string, change: (row: Of<K>) => void): void {
+    const open = this.#open.get(key);
+    if (!open) return;
+    change(open.row as Of<K>);
+    open.row.rev++;
+    open.lane.rev++;
+    open.message.rev++;
+  }
+
+  #lane(message: MessageItem, agent: string): Lane {
+    const known = message.lanes.find((lane) => lane.agent === agent);
+    if (known) return known;
+    const lane: Lane = { agent, rows: [], task: null, isDone: false, rev: 0 };
+    message.lanes.push(lane);
+    return lane;
+  }
+
+  /** Ends what a message leaves open. */
+  #close(message: MessageItem): void {
+    for (const [key, open] of this.#open) {
+      if (open.message !== message) continue;
+      const { row } = open;
+      if (row.kind === "text" || row.kind === "thinking") row.isLive = false;
+      if (row.kind === "tool") row.content ??= "";
+      row.rev++;
+      open.lane.rev++;
+      this.#open.delete(key);
+    }
+  }
+
+  #forget(matches: (key: string) => boolean): void {
+    for (const key of this.#open.keys()) if (matches(key)) this.#open.delete(key);
+  }
+
+  #note(event: Event): void {
+    const said = noticeOf(event);
+    if (said) this.items.push({ kind: "note", rev: 0, at: event.at, ...said });
+  }
+}
+
+/** How many characters of a running command's output are shown. */
+const MAX_OUTPUT = 20_000;
+
+/** Returns what an event means, for those that have no part of their own; null for those that say nothing. */
+function noticeOf(event: Event): { tone: NoteItem["tone"]; text: string } | null {
+  const quiet = (text: string) => ({ tone: "quiet" as const, text });
+  const bad = (text: string) => ({ tone: "bad" as const, text });
+  switch (event.type) {
+    case "session.created":
+      return quiet("The session was created.");
+    case "session.idled":
+      return quiet("The session fell asleep. It keeps its files, and the next message wakes it.");
+    case "session.resumed":
+      return quiet("The session woke up.");
+    case "session.paused":
+      return {
+        tone: "wait",
+        text: `The session is paused: ${LIMITS[event.limit]}. Raise the limit to go on.`,
+      };
+    case "session.updated":
+      return quiet(`Changed: ${event.changed.join(", ")}.`);
+    case "session.completed":
+      return quiet("The session has ended.");
+    case "session.terminated":
+      return quiet(`The session was terminated: ${event.reason}.`);
+    case "session.failed":
+      return bad(`The session has failed: ${event.error.message}`);
+    case "sandbox.lost":
+      return bad(
+        event.savedAt === null
+          ? "The container and its files were lost. The next one begins with an empty workspace."
+          : `The container was lost. The next one begins with the files as they were at ${event.savedAt}.`,
+      );
+    case "sandbox.unsaved":
+      return bad(`The workspace could not be saved: ${event.message}`);
+    case "usage.disputed":
+      return {
+        tone: "wait",
+        text: `The model's report of usage was not believed: ${event.reason}.`,
+      };
+    case "limit.warned":
+      return {
+        tone: "wait",
+        text: `${Math.round(event.part * 100)} % of the ${event.limit} is used up.`,
+      };
+    case "context.compacted":
+      return quiet(`The conversation was summarised: it had ${event.tokensBefore} tokens.`);
+    case "content.withdrawn":
+      return {
+        tone: "wait",
+        text: `Content was left out, because the model's API refused it: ${event.reason}`,
+      };
+    case "schedule.skipped":
+      return { tone: "wait", text: `A run of a schedule was skipped: ${event.reason}.` };
+    case "schedule.paused":
+      return bad(
+        "A schedule was paused, because restarts interrupted its message again and again.",
+      );
+    default:
+      return null;
+  }
+}
+
+const LIMITS = {
+  budget: "its budget is used up",
+  turns: "its turns are used up",
+  lifetime: "its lifetime is over",
+} as const;

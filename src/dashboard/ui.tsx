@@ -1,0 +1,207 @@
+import type { ComponentChildren, JSX } from "preact";
+import { Component } from "preact";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { messageOf, now } from "./api.ts";
+import { exact, relative } from "./format.ts";
+
+// Parts that pages are made of.
+
+/** The tone of a status: what needs somebody, what works, what went wrong. */
+export type Tone = "good" | "busy" | "wait" | "bad" | "quiet";
+
+const TONES: Record<string, Tone> = {
+  ...{ active: "good", running: "busy", initializing: "busy", queued: "quiet", waiting: "wait" },
+  ...{ idle: "quiet", completed: "quiet", terminated: "quiet", interrupted: "quiet" },
+  ...{ error: "bad", failed: "bad", pending: "wait", allowed: "good", denied: "bad" },
+  ...{ expired: "quiet", cancelled: "quiet", paused: "wait", delivered: "good" },
+};
+
+/** A status as a word with a dot. */
+export const Status = ({ of, tone = TONES[of] ?? "quiet" }: { of: string; tone?: Tone }) => (
+  <span class={`status ${tone}`}>{of}</span>
+);
+
+/** An instant, as it is from now. The exact time is shown on hover, and read to those who listen. */
+export const When = ({ at }: { at: string }) => (
+  <time dateTime={at} title={exact(at)}>
+    {relative(at, now.value)}
+  </time>
+);
+
+/** What is shown while something is loaded. */
+export const Loading = ({ what }: { what: string }) => (
+  <p class="note loading" role="status">
+    Loading {what}…
+  </p>
+);
+
+/** What is shown where there is nothing. */
+export const Empty = ({ title, children }: { title: string; children?: ComponentChildren }) => (
+  <div class="empty">
+    <p class="empty-title">{title}</p>
+    {children}
+  </div>
+);
+
+/** What is shown when something could not be done, with what can be done about it. */
+export const Problem = ({ error, retry }: { error: unknown; retry?: () => void }) => (
+  <div class="problem" role="alert">
+    <p>{messageOf(error)}</p>
+    {retry && (
+      <button type="button" onClick={retry}>
+        Try again
+      </button>
+    )}
+  </div>
+);
+
+interface ActionProps extends Omit<JSX.IntrinsicElements["button"], "onClick" | "ref"> {
+  run(): Promise<unknown>;
+  kind?: "main" | "danger";
+  disabled?: boolean;
+}
+
+/** A button that does something which takes time. It says what went wrong. */
+export function Action({ run, kind, disabled = false, children, ...rest }: ActionProps) {
+  const [state, setState] = useState<{ isBusy: boolean; error?: unknown }>({ isBusy: false });
+  const id = useId();
+  const act = async () => {
+    setState({ isBusy: true });
+    try {
+      await run();
+      setState({ isBusy: false });
+    } catch (error) {
+      setState({ isBusy: false, error });
+    }
+  };
+  return (
+    <>
+      <button
+        {...rest}
+        type="button"
+        class={kind}
+        disabled={disabled || state.isBusy}
+        aria-busy={state.isBusy}
+        aria-describedby={state.error ? id : undefined}
+        onClick={() => void act()}
+      >
+        {children}
+      </button>
+      {state.error !== undefined && (
+        <span id={id} class="inline-problem" role="alert">
+          {messageOf(state.error)}
+        </span>
+      )}
+    </>
+  );
+}
+
+interface DialogProps {
+  title: string;
+  close(): void;
+  children: ComponentChildren;
+}
+
+/** A dialog. The browser keeps the focus in it, and gives it back. */
+export function Dialog({ title, close, children }: DialogProps) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    ref.current?.showModal();
+  }, []);
+  return (
+    <dialog ref={ref} aria-labelledby={id} onClose={close}>
+      <header class="dialog-head">
+        <h2 id={id}>{title}</h2>
+        <button type="button" class="plain" aria-label="Close" onClick={() => ref.current?.close()}>
+          ✕
+        </button>
+      </header>
+      {children}
+    </dialog>
+  );
+}
+
+interface FieldProps {
+  label: string;
+  hint?: string;
+  children: (id: string, hintId: string | undefined) => ComponentChildren;
+}
+
+/** A field with its label. */
+export function Field({ label, hint, children }: FieldProps) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {children(id, hint ? `${id}-hint` : undefined)}
+      {hint && (
+        <p class="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** A text that can be copied. */
+export function Copy({ text, label = "Copy" }: { text: string; label?: string }) {
+  const [isCopied, setCopied] = useState(false);
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 1_500);
+  };
+  return (
+    <button type="button" class="plain small" onClick={() => void copy()}>
+      <span role="status">{isCopied ? "Copied" : label}</span>
+    </button>
+  );
+}
+
+interface OnceProps<T> {
+  of: T;
+  /** Changes when `of`, which is changed in place, looks different. */
+  rev: number;
+  view: (props: { of: T }) => JSX.Element | null;
+}
+
+/** Shows a value that is changed in place, anew only if its revision has changed. */
+export class Once<T> extends Component<OnceProps<T>> {
+  override shouldComponentUpdate(next: OnceProps<T>): boolean {
+    return next.of !== this.props.of || next.rev !== this.props.rev;
+  }
+  override render({ of, view: View }: OnceProps<T>) {
+    return <View of={of} />;
+  }
+}
+
+/** Loads something when `key` changes, and again every so many ms. */
+export function useLoaded<T>(load: () => Promise<T>, key: string, everyMs?: number) {
+  const [state, setState] = useState<{ key: string; value?: T; error?: unknown }>({ key: "" });
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    let isCurrent = true;
+    const run = async () => {
+      try {
+        const value = await load();
+        if (isCurrent) setState({ key, value });
+      } catch (error) {
+        // What was loaded before stays, with the reason why it is old.
+        if (isCurrent) setState((old) => (old.key === key ? { ...old, error } : { key, error }));
+      }
+    };
+    void run();
+    const timer = everyMs && setInterval(() => !document.hidden && void run(), everyMs);
+    return () => {
+      isCurrent = false;
+      if (timer) clearInterval(timer);
+    };
+  }, [key, turn, everyMs]);
+  const isCurrent = state.key === key;
+  return {
+    value: isCurrent ? state.value : undefined,
+    error: isCurrent ? state.error : undefined,
+    again: () => setTurn((n) => n + 1),
+  };
+}
