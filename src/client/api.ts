@@ -10,11 +10,14 @@ export interface paths {
         };
         /**
          * List sessions
-         * @description From an index, which may lag behind the sessions by a second.
+         * @description From an index, which may lag behind the sessions by a second, two while a message runs. Filters are combined with "and".
          */
         get: operations["listSessions"];
         put?: never;
-        /** Create a session */
+        /**
+         * Create a session
+         * @description With `resumeSessionId`, `continueSession` or `snapshotId` in `config`, answers when everything is copied.
+         */
         post: operations["createSession"];
         delete?: never;
         options?: never;
@@ -29,7 +32,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sum up sessions */
+        /**
+         * Sum up sessions
+         * @description By the day of their creation.
+         */
         get: operations["summarizeSessions"];
         put?: never;
         post?: never;
@@ -55,12 +61,15 @@ export interface paths {
         post?: never;
         /**
          * Delete a session
-         * @description With its history, its events, its files and its snapshots. A session that has not ended is terminated first.
+         * @description With its history, its events, its files and its snapshots. A session that has not ended is terminated first, with the reason `deleted`. Sessions that were created from it stay.
          */
         delete: operations["deleteSession"];
         options?: never;
         head?: never;
-        /** Change a session's limits and metadata */
+        /**
+         * Change a session's limits and metadata
+         * @description If a new limit is already used up, the session ends or pauses: at once while no message runs, otherwise at the next turn. An ended session stays ended.
+         */
         patch: operations["updateSession"];
         trace?: never;
     };
@@ -75,7 +84,7 @@ export interface paths {
         put?: never;
         /**
          * End a session
-         * @description Stops the running message. Repeating it changes nothing.
+         * @description Stops the running message; queued ones end as `interrupted`. Repeating it changes nothing. The body may be empty.
          */
         post: operations["terminateSession"];
         delete?: never;
@@ -115,7 +124,7 @@ export interface paths {
         put?: never;
         /**
          * Send a message
-         * @description Answers when the message has ended. With `streaming`, answers with its events; with `background`, at once. To attach to a message again, repeat the request with the same `Idempotency-Key` and body.
+         * @description Answers when the message has ended, by a limit or an interrupt too: check `status` and `stopReason`. With `streaming`, answers with its events; with `background`, at once. The message goes on if the client disconnects. To attach to it again, repeat the request with the same `Idempotency-Key` and body.
          */
         post: operations["sendMessage"];
         delete?: never;
@@ -135,7 +144,7 @@ export interface paths {
         put?: never;
         /**
          * Interrupt the running message
-         * @description Stops the message that runs or waits, and starts the next one of the queue.
+         * @description Stops the message that runs or waits, and starts the next one of the queue. The agent's text so far is kept, and a running command is stopped.
          */
         post: operations["interruptSession"];
         delete?: never;
@@ -187,7 +196,7 @@ export interface paths {
         };
         /**
          * Read or stream events
-         * @description With `Accept: text/event-stream`, streams the whole log and goes on live until the session ends.
+         * @description Events in the order of `seq`. With `Accept: text/event-stream`, streams the whole log and goes on live until the session ends; `Last-Event-ID` takes precedence over `after`.
          */
         get: operations["listEvents"];
         put?: never;
@@ -226,7 +235,7 @@ export interface paths {
         put?: never;
         /**
          * Allow or deny a call
-         * @description The same decision again changes nothing.
+         * @description The same decision again changes nothing; another one is a 409. The scope `sessions:write` does not include this.
          */
         post: operations["resolveApproval"];
         delete?: never;
@@ -242,7 +251,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List what waits for a decision */
+        /**
+         * List what waits for a decision
+         * @description In all sessions of the caller, the oldest request of a page first. The list of sessions may lag a second behind; the approvals come from the sessions themselves.
+         */
         get: operations["listPendingApprovals"];
         put?: never;
         post?: never;
@@ -262,7 +274,10 @@ export interface paths {
         /** List schedules */
         get: operations["listSchedules"];
         put?: never;
-        /** Create a schedule */
+        /**
+         * Create a schedule
+         * @description A session has 20 at most, wake-ups included. An ephemeral session has none (400), and an ended one gets none (409).
+         */
         post: operations["createSchedule"];
         delete?: never;
         options?: never;
@@ -280,7 +295,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Delete a schedule */
+        /**
+         * Delete a schedule
+         * @description A message that it has already sent stays in the queue.
+         */
         delete: operations["deleteSchedule"];
         options?: never;
         head?: never;
@@ -298,7 +316,10 @@ export interface paths {
         /** List snapshots */
         get: operations["listSnapshots"];
         put?: never;
-        /** Create a snapshot */
+        /**
+         * Create a snapshot
+         * @description Only while no message runs. A session keeps its 10 newest, for 30 days each; they stay when it ends, and go when it is deleted.
+         */
         post: operations["createSnapshot"];
         delete?: never;
         options?: never;
@@ -316,7 +337,10 @@ export interface paths {
         /** List share links */
         get: operations["listShares"];
         put?: never;
-        /** Create a share link */
+        /**
+         * Create a share link
+         * @description A session has 100 at most that can be used.
+         */
         post: operations["createShare"];
         delete?: never;
         options?: never;
@@ -334,7 +358,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revoke a share link */
+        /**
+         * Revoke a share link
+         * @description At once: requests are refused, and streams end. A message that it has sent goes on.
+         */
         delete: operations["deleteShare"];
         options?: never;
         head?: never;
@@ -348,7 +375,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a conversation and its sessions */
+        /**
+         * Read a conversation and its sessions
+         * @description From the index. With admin rights, of all owners that use the number. A number that no session was created with is a 404.
+         */
         get: operations["getConversation"];
         put?: never;
         post?: never;
@@ -368,7 +398,10 @@ export interface paths {
         /** List webhooks */
         get: operations["listWebhooks"];
         put?: never;
-        /** Create a webhook */
+        /**
+         * Create a webhook
+         * @description An owner has 20 at most.
+         */
         post: operations["createWebhook"];
         delete?: never;
         options?: never;
@@ -391,7 +424,10 @@ export interface paths {
         delete: operations["deleteWebhook"];
         options?: never;
         head?: never;
-        /** Change a webhook */
+        /**
+         * Change a webhook
+         * @description A running session learns of it within about two seconds of its next activity.
+         */
         patch: operations["updateWebhook"];
         trace?: never;
     };
@@ -421,7 +457,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Send a test event */
+        /**
+         * Send a test event
+         * @description Sends `webhook.test` at once, and answers with how that went.
+         */
         post: operations["testWebhook"];
         delete?: never;
         options?: never;
@@ -455,7 +494,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Send an event again */
+        /**
+         * Send an event again
+         * @description Out of its order: nothing waits for it.
+         */
         post: operations["redeliver"];
         delete?: never;
         options?: never;
@@ -473,7 +515,10 @@ export interface paths {
         /** List automations */
         get: operations["listAutomations"];
         put?: never;
-        /** Create an automation */
+        /**
+         * Create an automation
+         * @description An owner has 100 at most. The `tools` of the key that creates it hold for its sessions.
+         */
         post: operations["createAutomation"];
         delete?: never;
         options?: never;
@@ -496,7 +541,10 @@ export interface paths {
         delete: operations["deleteAutomation"];
         options?: never;
         head?: never;
-        /** Change an automation */
+        /**
+         * Change an automation
+         * @description A key with fewer `tools` than it was made with is refused.
+         */
         patch: operations["updateAutomation"];
         trace?: never;
     };
@@ -528,7 +576,7 @@ export interface paths {
         put?: never;
         /**
          * Start a run
-         * @description The automation's own token may do it too.
+         * @description The automation's own token may do it too. Answers when the session has its message. With an `Idempotency-Key`, one run is started. The body may be empty.
          */
         post: operations["fireAutomation"];
         delete?: never;
@@ -544,7 +592,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List runs */
+        /**
+         * List runs
+         * @description Runs at work are asked when the list is read.
+         */
         get: operations["listRuns"];
         put?: never;
         post?: never;
@@ -578,10 +629,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List keys */
+        /**
+         * List keys
+         * @description A key that was revoked or has expired is listed for 90 days, if it is one of the last 1,000 of them.
+         */
         get: operations["listKeys"];
         put?: never;
-        /** Create a key */
+        /**
+         * Create a key
+         * @description Nobody gives a key more than their own has: no other scope, no other tools, no later expiry. An owner has 1,000 at most that can be used.
+         */
         post: operations["createKey"];
         delete?: never;
         options?: never;
@@ -602,7 +659,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke a key
-         * @description It is refused everywhere within 30 seconds.
+         * @description It is refused everywhere within 30 seconds. Repeating it changes nothing.
          */
         delete: operations["revokeKey"];
         options?: never;
@@ -619,7 +676,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Rotate a key */
+        /**
+         * Rotate a key
+         * @description Gives it a new secret. A key that was revoked or has expired can't be rotated. The body may be empty.
+         */
         post: operations["rotateKey"];
         delete?: never;
         options?: never;
@@ -634,7 +694,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List owners */
+        /**
+         * List owners
+         * @description Those that have had sessions.
+         */
         get: operations["listOwners"];
         put?: never;
         post?: never;
@@ -651,7 +714,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read the limits of an owner */
+        /**
+         * Read the limits of an owner
+         * @description The owner may read its own, and an admin those of all.
+         */
         get: operations["getOwnerLimits"];
         /**
          * Set the limits of an owner
@@ -672,7 +738,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read usage */
+        /**
+         * Read usage
+         * @description As JSON; with `Accept: text/csv`, the rows as CSV, in which a text that begins like a formula gets a `'` before it.
+         */
         get: operations["getUsage"];
         put?: never;
         post?: never;
@@ -689,7 +758,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read the audit log */
+        /**
+         * Read the audit log
+         * @description Who did what to keys, limits, share links and the sessions of others.
+         */
         get: operations["listAudit"];
         put?: never;
         post?: never;
@@ -759,7 +831,7 @@ export interface webhooks {
 export interface components {
     schemas: {
         /**
-         * @description A session to create. A limit that is absent is the deployment's default.
+         * @description A session to create. A limit that is absent is the deployment's: `DEFAULT_MAX_IDLE_TIME_MS`, `DEFAULT_MAX_LIFETIME_MS` and `DEFAULT_MAX_BUDGET_USD`, and none for `maxTurns`.
          * @example {
          *       "pattern": "hybrid",
          *       "config": {
@@ -789,11 +861,11 @@ export interface components {
             pattern: "ephemeral" | "long-running" | "hybrid" | "single-container";
             /** @description The configuration of the agent. */
             config?: components["schemas"]["Config"] | null;
-            /** @description A number that you choose: sessions with the same number belong together. */
+            /** @description A number that you choose: sessions with the same number belong to one conversation. */
             conversationId?: number | null;
-            /** @description The maximum time without activity. Null means no limit. */
+            /** @description The maximum time without activity. A century at most; null means no limit. */
             maxIdleTimeMs?: number | null;
-            /** @description The maximum lifetime, from the creation. Null means no limit. */
+            /** @description The maximum lifetime, from the creation. A century at most; null means no limit. */
             maxLifetimeMs?: number | null;
             /** @description The maximum cost, in dollars. It is never exceeded. Null means no limit. */
             maxBudgetUsd?: number | null;
@@ -806,88 +878,88 @@ export interface components {
             onLimit?: "terminate" | "pause" | null;
             /** @description Up to 50, without commas. Duplicates are removed. */
             tags?: string[] | null;
-            /** @description Text that lists search. */
+            /** @description Text for people. Lists can search it. */
             description?: string | null;
-            /** @description The id of a user of your app. */
+            /** @description The id of a user of your app. Lists, usage and limits know it. */
             userId?: string | null;
         };
-        /** @description The configuration of the agent. 256 KiB of JSON at most. Null means absent. */
+        /** @description The configuration of the agent. 256 KiB of JSON at most. Null means absent. An option that the deployment does not support is refused with 400. */
         Config: {
-            /** @description The model; see the list of models. */
+            /** @description The name of a model; `claude-sonnet-5-5` when absent. Any other name is a 400 that lists the known ones. The name of a retired model runs on its successor. */
             model?: string | null;
-            /** @description Replaces the short default prompt. */
+            /** @description Replaces the server's short default prompt. The server appends the working directory and the date. */
             systemPrompt?: string | null;
-            /** @description The maximum number of turns of one message, or of one task of an agent. */
+            /** @description The maximum number of turns of one message. The message then ends with `max_turns`, and the session goes on. */
             maxTurns?: number | null;
-            /** @description Permission rules. Without them, every tool is allowed. */
+            /** @description Permission rules, such as `Read` or `Bash(git *)`. Without them, every tool is allowed. */
             allowedTools?: string[] | null;
-            /** @description Permission rules. A call that matches waits for approval. */
+            /** @description Permission rules. A call that matches one waits for approval, also if `allowedTools` allows it. */
             askTools?: string[] | null;
-            /** @description Permission rules. A call that matches is refused. */
+            /** @description Permission rules. A call that matches one is refused, whatever the other lists say. */
             disallowedTools?: string[] | null;
             /** @description How long a call waits for approval; without it, until somebody decides. */
             approvalTimeoutMs?: number | null;
             /**
-             * @description What happens then: the call is denied (the default), or the session ends.
+             * @description What happens then: the call is denied (the default), or the session ends with the reason `approval_timeout`.
              * @enum {string|null}
              */
             onApprovalTimeout?: "deny" | "terminate" | null;
-            /** @description The parts of budget and turns at which `limit.warned` is sent; `[0.5, 0.8, 1]` when absent. */
+            /** @description The parts of budget and turns at which `limit.warned` is sent; `[0.5, 0.8, 1]` when absent, none for `[]`. */
             warnAt?: number[] | null;
-            /** @description Additional agents, by their names: letters, digits, `_` and `-`; not `main`. */
+            /** @description Additional agents by their names, 50 at most. A name has up to 64 letters, digits, `_` and `-`, and is not `main`. */
             customAgents?: {
                 [key: string]: components["schemas"]["CustomAgent"];
             } | null;
-            /** @description Starts with the history and the workspace of this session, by its `id` or `sessionId`. */
+            /** @description Starts with the history and the workspace of this session, by its `id` or `sessionId`. Of this, `continueSession` and `snapshotId`, the first one present is used. */
             resumeSessionId?: string | null;
-            /** @description Starts from the newest session of the same `conversationId`. */
+            /** @description Starts from the newest session of the same `conversationId` that is not ephemeral. */
             continueSession?: boolean | null;
-            /** @description With one of the two above: a branch with its own `sessionId`. */
+            /** @description With one of the two above: a branch with its own `sessionId`. It is not part of the returned `config`. */
             forkSession?: boolean | null;
-            /** @description Starts from this snapshot. */
+            /** @description Starts from this snapshot, as a branch with its own `sessionId`. */
             snapshotId?: string | null;
-            /** @description How long the session is kept after its end; the deployment's setting when absent. */
+            /** @description For how many days the session is kept after its end; the setting `SESSION_RETENTION_DAYS` when absent. */
             retentionDays?: number | null;
             /**
-             * @description Where the agent runs: in the session's object, or as Claude Code in its container.
+             * @description Where the agent runs. `loop` (the default): in the session's object. `claude-code`: as Claude Code in its container, which has to be there.
              * @enum {string|null}
              */
             runtime?: "loop" | "claude-code" | null;
             /** @description Where commands run. */
             sandbox?: components["schemas"]["SandboxConfig"] | null;
-            /** @description Environment variables of commands. They are never returned. */
+            /** @description Environment variables of commands: strings, and secrets for some hosts only. They are never returned, and are stored encrypted if the deployment has an encryption key. */
             env?: {
                 [key: string]: (string | components["schemas"]["Secret"]) | null;
             } | null;
-            /** @description Passed to the Messages API as `thinking`. */
+            /** @description Passed to the Messages API as `thinking`. When absent, models that support it use adaptive thinking. A value that the model does not support fails the first message. */
             thinking?: {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description Passed to the Messages API.
+             * @description Passed to the Messages API. A value that the model does not support fails the first message.
              * @enum {string|null}
              */
             effort?: "low" | "medium" | "high" | "xhigh" | "max" | null;
-            /** @description A JSON schema: the reply is JSON that matches it. */
+            /** @description A JSON schema: the reply to each message is JSON that matches it, and `output` of the message is the parsed value. */
             outputSchema?: {
                 [key: string]: unknown;
             } | null;
         };
-        /** @description A type of agents. A field that is absent has the session's value. */
+        /** @description A type of agents. A field that is absent has the session's value. What the session disallows or asks for holds for its agents too. */
         CustomAgent: {
             /** @description What the agent is for. The main agent reads it. */
             description?: string | null;
-            /** @description Replaces the short default prompt. */
+            /** @description The system prompt of the agent. */
             systemPrompt?: string | null;
-            /** @description The model; see the list of models. */
+            /** @description The model of the agent. */
             model?: string | null;
-            /** @description The maximum number of turns of one message, or of one task of an agent. */
+            /** @description The maximum number of turns of one task of the agent. */
             maxTurns?: number | null;
-            /** @description Permission rules. Without them, every tool is allowed. */
+            /** @description Permission rules, such as `Read` or `Bash(git *)`. Without them, every tool is allowed. */
             allowedTools?: string[] | null;
-            /** @description Permission rules. A call that matches waits for approval. */
+            /** @description Permission rules. A call that matches one waits for approval, also if `allowedTools` allows it. */
             askTools?: string[] | null;
-            /** @description Permission rules. A call that matches is refused. */
+            /** @description Permission rules. A call that matches one is refused, whatever the other lists say. */
             disallowedTools?: string[] | null;
             /** @description Passed to the Messages API as `thinking`. */
             thinking?: {
@@ -899,23 +971,23 @@ export interface components {
              */
             effort?: "low" | "medium" | "high" | "xhigh" | "max" | null;
         };
-        /** @description Where commands run. Which options there are depends on the provider. */
+        /** @description Where commands run. An option or a network that the provider does not have is refused with 400. */
         SandboxConfig: {
-            /** @description `embedded`, `cloudflare`, `daytona`, `e2b`, `fly` or `modal`. */
+            /** @description `cloudflare`: a container. `embedded`: a shell in the session's object. `daytona`, `e2b`, `fly`, `modal`: a machine of this vendor. The setting `SANDBOX_PROVIDER` when absent, or else a container if the deployment has them. One that the deployment has no settings for is refused with 400. */
             provider?: string | null;
-            /** @description The hosts that commands may reach: `none`, `open`, or a list. */
+            /** @description The hosts that commands may reach: `none`, `open`, or a list of up to 100 hosts such as `*.example.com`, in which `default` stands for package registries and code hosts. The default depends on the provider. */
             network?: (("none" | "open") | {
                 allow: string[];
             }) | null;
-            /** @description A template of the provider. */
+            /** @description The template that the machine is made from. */
             template?: string | null;
-            /** @description A snapshot of the provider. */
+            /** @description The vendor's snapshot that the machine is made from. */
             snapshot?: string | null;
-            /** @description An image of the provider. */
+            /** @description The image that the machine runs. */
             image?: string | null;
-            /** @description A region of the provider. */
+            /** @description Where the machine runs. */
             region?: string | null;
-            /** @description A size of the provider. */
+            /** @description A size of machines that the vendor has a name for. */
             size?: string | null;
             /** @description The number of CPUs. */
             cpus?: number | null;
@@ -928,11 +1000,11 @@ export interface components {
         Secret: {
             /** @description The value. */
             secret: string;
-            /** @description The hosts, such as `api.github.com` or `*.example.com`. */
+            /** @description The hosts that it is sent to, such as `api.github.com` or `*.example.com`. */
             hosts: string[];
         };
         /**
-         * @description What changes. Null clears a field.
+         * @description What changes, one field at least, with the same bounds as at creation. Null clears a field.
          * @example {
          *       "description": null,
          *       "tags": [
@@ -942,9 +1014,9 @@ export interface components {
          *     }
          */
         PatchSession: {
-            /** @description The maximum time without activity. Null means no limit. */
+            /** @description The maximum time without activity. A century at most; null means no limit. */
             maxIdleTimeMs?: number | null;
-            /** @description The maximum lifetime, from the creation. Null means no limit. */
+            /** @description The maximum lifetime, from the creation. A century at most; null means no limit. */
             maxLifetimeMs?: number | null;
             /** @description The maximum cost, in dollars. It is never exceeded. Null means no limit. */
             maxBudgetUsd?: number | null;
@@ -957,9 +1029,9 @@ export interface components {
             onLimit?: "terminate" | "pause" | null;
             /** @description Up to 50, without commas. Duplicates are removed. */
             tags?: string[] | null;
-            /** @description Text that lists search. */
+            /** @description Text for people. Lists can search it. */
             description?: string | null;
-            /** @description The id of a user of your app. */
+            /** @description The id of a user of your app. Lists, usage and limits know it. */
             userId?: string | null;
         };
         /**
@@ -972,7 +1044,7 @@ export interface components {
             /** @description Becomes the `terminationReason`; `user_requested` when absent. */
             reason?: string | null;
             /**
-             * @description Whether the files of a container are not saved.
+             * @description Whether the files of a container are not saved. In a repeat, it ends the attempts to save them.
              * @default false
              */
             discardWorkspace?: boolean;
@@ -985,7 +1057,7 @@ export interface components {
          */
         SendMessage: {
             prompt: components["schemas"]["Prompt"];
-            /** @description The agent that answers; the main agent when absent. */
+            /** @description The agent that answers; the main agent when absent. One that the session does not have is a 400. */
             agent?: string | null;
             /**
              * @description Answers with a stream of the message's events.
@@ -993,23 +1065,23 @@ export interface components {
              */
             streaming?: boolean;
             /**
-             * @description Answers with 202 at once. Not together with `streaming`.
+             * @description Answers with 202 at once, with the message as it is. Not together with `streaming`.
              * @default false
              */
             background?: boolean;
-            /** @description The maximum turns of this message. */
+            /** @description The maximum number of turns of this message. The smaller of this and `config.maxTurns` applies. */
             maxTurns?: number | null;
-            /** @description The maximum cost of this message, in dollars. */
+            /** @description The maximum cost of this message, in dollars. The session goes on when it is used up. */
             maxBudgetUsd?: number | null;
             /**
-             * @description What happens while another message runs: this one waits, is rejected with 409, or interrupts the other one.
+             * @description What happens while another message runs or waits for somebody. `queue`: this one waits, first in, first out, in a queue of 100. `reject`: it is refused with 409. `interrupt`: the other one is stopped, and this one starts before those in the queue.
              * @default queue
              * @enum {string}
              */
             onBusy?: "queue" | "reject" | "interrupt";
         };
         /**
-         * @description Text that is not blank, or content blocks of the Messages API. 1 MiB at most.
+         * @description Text that is not blank, or content blocks of the Messages API. 1 MiB at most, and 1.9 MB as JSON. A `base64` image must be complete, match its `media_type` and have at most 8,000 pixels a side.
          * @example Start the changelog.
          * @example [
          *       {
@@ -1078,24 +1150,24 @@ export interface components {
          */
         ResolveApproval: {
             /**
-             * @description Whether the call is made.
+             * @description Whether the call is made. The model reads a denial as the result of its call.
              * @enum {string}
              */
             decision: "allow" | "deny";
             /** @description What the model reads with the result. */
             note?: string | null;
-            /** @description With `allow`: the input that the call is made with instead of its own. */
+            /** @description With `allow`: the input that the call is made with instead of its own. It is held to the permission rules, the model is told, and both are recorded. */
             input?: {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description `session`: the same call is decided in the same way from now on.
+             * @description `session`: the same call, by any agent of the session, is decided in the same way from now on. It is the same if the tool and the whole input are equal, apart from the `description`.
              * @enum {string|null}
              */
             remember?: "session" | null;
         };
         /**
-         * @description A schedule to create: by cron, or at an interval.
+         * @description A schedule to create: by cron, or at an interval. Its prompt has 64 KiB of JSON at most.
          * @example {
          *       "cron": "0 9 * * mon-fri",
          *       "timeZone": "Europe/Berlin",
@@ -1107,11 +1179,11 @@ export interface components {
          *     }
          */
         CreateSchedule: {
-            /** @description A cron expression with five fields, six with seconds, or a name such as `@daily`. */
+            /** @description A cron expression with five fields, six with seconds, or `@hourly`, `@daily`, `@weekly`, `@monthly` or `@yearly`. One that never matches is refused. */
             cron?: string | null;
             /** @description The time zone of `cron`, such as `Europe/Berlin`; `UTC` when absent. */
             timeZone?: string | null;
-            /** @description An interval. Either this or `cron`. */
+            /** @description An interval, instead of `cron`. The first run is one interval after the creation, and later ones are at multiples of it. */
             everyMs?: number | null;
             prompt: components["schemas"]["Prompt"];
         };
@@ -1122,7 +1194,7 @@ export interface components {
          *     }
          */
         PatchSchedule: {
-            /** @description Whether it sends nothing. */
+            /** @description Whether it sends nothing. Runs that were missed are not repeated, except a wake-up: it runs when it is resumed. */
             paused: boolean;
         };
         /**
@@ -1134,12 +1206,12 @@ export interface components {
          */
         CreateShare: {
             /**
-             * @description What it allows.
+             * @description `read`: to read the session, its messages and events, without system prompts. `write`: also to send messages and interrupt them.
              * @enum {string}
              */
             access: "read" | "write";
             /**
-             * @description How long it works: a week when absent.
+             * @description How long it works: a week when absent, 30 days at most.
              * @default 604800000
              */
             expiresInMs?: number;
@@ -1157,9 +1229,9 @@ export interface components {
          *     }
          */
         CreateWebhook: {
-            /** @description `https`, with a host on the public internet. */
+            /** @description `https`, with a host on the public internet and without credentials. `WEBHOOK_ALLOW_PRIVATE_HOSTS` of the deployment allows any. */
             url: string;
-            /** @description Types of events. `*` in one is any text: `message.*`. */
+            /** @description Types of events of sessions, and `owner.limit_warned`. `*` in one is any text: `message.*`, `*`. One that names no type is a 400. */
             events: string[];
             /** @description Sends events of this session only; of all sessions when absent. */
             sessionId?: string | null;
@@ -1173,13 +1245,13 @@ export interface components {
          *     }
          */
         PatchWebhook: {
-            /** @description `https`, with a host on the public internet. */
+            /** @description `https`, with a host on the public internet and without credentials. `WEBHOOK_ALLOW_PRIVATE_HOSTS` of the deployment allows any. */
             url?: string;
-            /** @description Types of events. `*` in one is any text: `message.*`. */
+            /** @description Types of events of sessions, and `owner.limit_warned`. `*` in one is any text: `message.*`, `*`. One that names no type is a 400. */
             events?: string[];
             /** @description Text for people. */
             description?: string | null;
-            /** @description Whether it is sent events. */
+            /** @description Whether it is sent events. While it is not, new events are not kept for it; those that wait are sent when it is enabled again. */
             enabled?: boolean;
         };
         /**
@@ -1190,13 +1262,13 @@ export interface components {
          */
         RotateWebhookSecret: {
             /**
-             * @description For how long the old secret signs beside the new one: a day when absent.
+             * @description For how long the old secret signs beside the new one: a day when absent, and at most. Four old ones at most do.
              * @default 86400000
              */
             graceMs?: number;
         };
         /**
-         * @description An automation to create.
+         * @description An automation to create. `session` is what each run creates, and `prompt` (64 KiB of JSON at most) what that is sent.
          * @example {
          *       "name": "digest",
          *       "cron": "0 8 * * 1-5",
@@ -1217,16 +1289,16 @@ export interface components {
             session: components["schemas"]["CreateSession"];
             prompt: components["schemas"]["Prompt"];
             /**
-             * @description How many of its runs may be at work at once.
+             * @description How many of its runs may be at work at once, 5 by default. One more is `skipped`, or refused if it is fired.
              * @default 5
              */
             maxConcurrentRuns?: number;
             /**
-             * @description Whether it runs.
+             * @description Whether it runs, by itself and when it is fired.
              * @default true
              */
             enabled?: boolean;
-            /** @description A cron expression with five fields, six with seconds, or a name such as `@daily`. */
+            /** @description A cron expression with five fields, six with seconds, or `@hourly`, `@daily`, `@weekly`, `@monthly` or `@yearly`. One that never matches is refused. */
             cron?: string | null;
             /** @description The time zone of `cron`, such as `Europe/Berlin`; `UTC` when absent. */
             timeZone?: string | null;
@@ -1234,7 +1306,7 @@ export interface components {
             everyMs?: number | null;
         };
         /**
-         * @description What changes. What is said of the time replaces all of it.
+         * @description What changes, one field at least. What is said of the time replaces all of it; null is none.
          * @example {
          *       "enabled": false
          *     }
@@ -1246,11 +1318,11 @@ export interface components {
             session?: components["schemas"]["CreateSession"];
             /** @description What it is sent. 64 KiB of JSON at most. */
             prompt?: components["schemas"]["Prompt"];
-            /** @description How many of its runs may be at work at once. */
+            /** @description How many of its runs may be at work at once, 5 by default. One more is `skipped`, or refused if it is fired. */
             maxConcurrentRuns?: number;
-            /** @description Whether it runs. */
+            /** @description Whether it runs, by itself and when it is fired. */
             enabled?: boolean;
-            /** @description A cron expression with five fields, six with seconds, or a name such as `@daily`. */
+            /** @description A cron expression with five fields, six with seconds, or `@hourly`, `@daily`, `@weekly`, `@monthly` or `@yearly`. One that never matches is refused. */
             cron?: string | null;
             /** @description The time zone of `cron`, such as `Europe/Berlin`; `UTC` when absent. */
             timeZone?: string | null;
@@ -1264,7 +1336,7 @@ export interface components {
          *     }
          */
         FireAutomation: {
-            /** @description Text that is appended to the prompt. 256 KiB at most. */
+            /** @description Text that is appended to the prompt, 256 KiB at most. It may come from anybody who has the token. */
             input?: string | null;
         };
         /**
@@ -1281,11 +1353,11 @@ export interface components {
             owner?: string | null;
             /** @description What the key may do; `sessions:write` and `usage:read` when absent. */
             scopes?: ("sessions:read" | "sessions:write" | "approvals:write" | "webhooks:write" | "automations:write" | "usage:read" | "keys:write" | "admin")[] | null;
-            /** @description Permission rules that limit the sessions that it creates. */
+            /** @description Permission rules that limit the sessions that it creates, 8,000 characters in all; no such limit when absent. */
             tools?: string[] | null;
             /**
              * Format: date-time
-             * @description The instant from which it is refused.
+             * @description The instant from which it is refused, with its zone; none when absent.
              */
             expiresAt?: string | null;
         };
@@ -1297,7 +1369,7 @@ export interface components {
          */
         RotateKey: {
             /**
-             * @description For how long the old secret still works.
+             * @description For how long the old secret still works, a day at most. A second rotation ends it.
              * @default 0
              */
             graceMs?: number;
@@ -1313,20 +1385,21 @@ export interface components {
          *     }
          */
         PutOwnerLimits: {
-            /** @description Requests of the owner's keys in a minute. */
+            /** @description Sessions that have not ended. One more is a 429 `too_many_sessions`. */
             maxActiveSessions?: number | null;
-            /** @description Requests of the owner's keys in a minute. */
+            /** @description Messages that run at once. One more waits with the status `queued`. */
             maxRunningMessages?: number | null;
-            /** @description Money in a day, in UTC. */
+            /** @description Dollars in a day, in UTC. When they are used up, a new message is a 429 `spend_limit`, and a running one ends with `budget_limit`. */
             maxDailyUsd?: number | null;
-            /** @description Money in a month, in UTC. */
+            /** @description Dollars in a month, in UTC; as those in a day. */
             maxMonthlyUsd?: number | null;
-            /** @description Requests of the owner's keys in a minute. */
+            /** @description Requests a minute of the owner's keys, and of each share link. One more is a 429 `too_many_requests`. */
             maxRequestsPerMinute?: number | null;
-            /** @description The same for each `userId`. */
+            /** @description Limits of each `userId`. */
             perUser?: {
-                /** @description Requests of the owner's keys in a minute. */
+                /** @description Sessions of a user that have not ended. */
                 maxActiveSessions?: number | null;
+                /** @description Dollars of a user in a day, in UTC. */
                 maxDailyUsd?: number | null;
             };
         };
@@ -1366,7 +1439,7 @@ export interface components {
             requestId: string;
         };
         /**
-         * @description There is no key, or it is unknown, has expired or was revoked.
+         * @description There is no key, or a key or share link that is unknown, has expired or was revoked.
          * @example {
          *       "type": "error",
          *       "error": {
@@ -1389,7 +1462,7 @@ export interface components {
             requestId: string;
         };
         /**
-         * @description The key does not have the scope, or would give more than it has.
+         * @description The key does not have the scope, or would give more than it has; a share link or a token is not for that; or a browser asks for a page of another origin.
          * @example {
          *       "type": "error",
          *       "error": {
@@ -1412,7 +1485,7 @@ export interface components {
             requestId: string;
         };
         /**
-         * @description It does not exist, or belongs to another owner.
+         * @description The path, or what it names, does not exist or belongs to another owner.
          * @example {
          *       "type": "error",
          *       "error": {
@@ -1435,7 +1508,7 @@ export interface components {
             requestId: string;
         };
         /**
-         * @description The path does not support the method.
+         * @description The path does not support the method. The header `Allow` names those that it does.
          * @example {
          *       "type": "error",
          *       "error": {
@@ -1479,7 +1552,7 @@ export interface components {
                 /** @description What is wrong, in English, for people. */
                 message: string;
                 /**
-                 * @description `session_busy`: another message runs or waits. `session_ended`: the session has ended. `idempotency_mismatch`: the key was used with another body, or what it created shows a secret once only. `too_many_schedules`: the session has 20 schedules. `too_many_keys`: the owner has 1,000 keys that can be used. `too_many_shares`: the session has 100 share links that can be used. `too_many_webhooks`: the owner has 20 webhooks. `too_many_automations`: the owner has 100 automations. `automation_paused`: the automation is not enabled. `already_resolved`: another decision was made. `key_ended`: the key was revoked or has expired.
+                 * @description `session_busy`: another message runs or waits (with `onBusy: reject`, for a snapshot, and in a session that is to be resumed), or an ephemeral session has its message already. `session_ended`: the session has ended. `idempotency_mismatch`: the key was used with another body, or what it created shows a secret once only. `too_many_schedules`: the session has 20 schedules. `too_many_keys`: the owner has 1,000 keys that can be used. `too_many_shares`: the session has 100 share links that can be used. `too_many_webhooks`: the owner has 20 webhooks. `too_many_automations`: the owner has 100 automations. `automation_paused`: the automation is not enabled. `already_resolved`: another decision was made. `key_ended`: the key was revoked or has expired.
                  * @enum {string}
                  */
                 reason: "session_busy" | "session_ended" | "idempotency_mismatch" | "too_many_schedules" | "too_many_keys" | "too_many_shares" | "too_many_webhooks" | "too_many_automations" | "automation_paused" | "already_resolved" | "key_ended";
@@ -1489,9 +1562,11 @@ export interface components {
                 originId?: string;
                 /** @description The status of the session or the approval. */
                 status?: string;
+                /** @description Of a terminated session. */
                 terminationReason?: string;
                 /** @description Of an ended session: its `sessionId`, to resume it. Otherwise the `id` of the session that the first request created. */
                 sessionId?: string;
+                /** @description What the first request created, as the next four. */
                 scheduleId?: string;
                 keyId?: string;
                 webhookId?: string;
@@ -1552,7 +1627,7 @@ export interface components {
                  * @enum {string}
                  */
                 reason: "queue_full" | "too_many_requests" | "too_many_runs" | "too_many_sessions" | "spend_limit";
-                /** @description The limit over many sessions that refused it, such as `owner_daily`. */
+                /** @description The limit over many sessions that refused it: `owner_active_sessions`, `user_active_sessions`, `user_daily`, `owner_daily` or `owner_monthly`. */
                 limit?: string;
                 /** @description When there is money again. */
                 resetsAt?: string;
@@ -1607,16 +1682,21 @@ export interface components {
                 type: "upstream_error";
                 /** @description What is wrong, in English, for people. */
                 message: string;
+                /** @description The message that failed. */
                 messageId: string;
+                /** @description The request id of the Messages API, if it gave one. */
                 upstreamRequestId?: string;
-                /** @enum {string} */
+                /**
+                 * @description `output_mismatch`: the reply does not match `outputSchema`.
+                 * @enum {string}
+                 */
                 reason?: "output_mismatch" | "crash_loop";
             };
             /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
             requestId: string;
         };
         /**
-         * @description Something that the request needs is not available. With the header `Retry-After`, try again.
+         * @description Something that the request needs is not available: a model, client keys, a key that the Messages API accepts, the encryption key of `env`, a session or the index; or restarts interrupted a message too often. With the header `Retry-After`, try again.
          * @example {
          *       "type": "error",
          *       "error": {
@@ -1639,7 +1719,10 @@ export interface components {
                 /** @description The session that was to be resumed. */
                 originId?: string;
                 upstreamRequestId?: string;
-                /** @enum {string} */
+                /**
+                 * @description Restarts interrupted the message too often at the same step.
+                 * @enum {string}
+                 */
                 reason?: "crash_loop";
             };
             /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
@@ -1708,16 +1791,16 @@ export interface components {
             /** @description The id of the agent's conversation history. A resumed session has that of its source. */
             sessionId: string;
             /**
-             * @description How the session is hosted.
+             * @description As in the request.
              * @enum {string}
              */
             pattern: "ephemeral" | "long-running" | "hybrid" | "single-container";
             /**
-             * @description The last three are final. `idle` sessions sleep, and the next message wakes them.
+             * @description The last three are final. `idle` sessions sleep, and the next message wakes them. With the embedded sandbox, a session is `active` from its creation; with a container, when the container is ready or a message starts, whichever is first.
              * @enum {string}
              */
             status: "initializing" | "active" | "idle" | "completed" | "error" | "terminated";
-            /** @description Why it was terminated: `idle_timeout`, `lifetime_limit`, `budget_limit`, `turn_limit`, `approval_timeout`, `deleted`, or the `reason` that a caller gave. */
+            /** @description Why it was terminated: `idle_timeout`, `lifetime_limit`, `budget_limit`, `turn_limit`, `approval_timeout`, `deleted`, or the `reason` that a caller gave. Null for any other session. */
             terminationReason: string | null;
             /** @description For a session in `error`: the same as in the message that failed. */
             error: ({
@@ -1752,7 +1835,10 @@ export interface components {
              * @description When it was terminated.
              */
             terminatedAt: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it changed last.
+             */
             updatedAt: string;
             /**
              * Format: date-time
@@ -1760,22 +1846,24 @@ export interface components {
              */
             expiresAt: string | null;
             /**
-             * @description What happens then. `cleanup`: an ended ephemeral session is removed.
+             * @description What happens then. `cleanup`: an ended ephemeral session is removed. `retention`: an ended session is deleted.
              * @enum {string|null}
              */
             expiresBecause: "idle_timeout" | "lifetime_limit" | "cleanup" | "retention" | null;
             /** @description In dollars, failed attempts included. */
             totalCost: number;
+            /** @description Tokens of all kinds, of all messages. */
             totalTokens: number;
             /** @description Turns of all messages, without failed attempts. */
             numTurns: number;
+            /** @description The names of the tools that were called. */
             toolsUsed: string[];
             usage: components["schemas"]["SessionUsage"];
-            /** @description Null means no limit. */
+            /** @description The limit in force, without activity. Null means no limit. */
             maxIdleTimeMs: number | null;
             /** @description From the creation. Null means no limit. */
             maxLifetimeMs: number | null;
-            /** @description Null means no limit. */
+            /** @description In dollars. Null means no limit. */
             maxBudgetUsd: number | null;
             /** @description Null means no limit. */
             maxTurns: number | null;
@@ -1792,7 +1880,9 @@ export interface components {
             /** @description The number of calls that wait for a decision. */
             pendingApprovals: number;
             sandbox: components["schemas"]["Sandbox"];
+            /** @description As in the request, each once. */
             tags: string[];
+            /** @description As in the request. */
             description: string | null;
             /** @description The id of a user of your app. */
             userId: string | null;
@@ -1834,18 +1924,23 @@ export interface components {
             provider: string;
             id: string;
             /**
-             * @description `none`: no container and no saved workspace. `suspended`: the workspace is saved and the container is gone. `lost`: the container and its files are lost.
+             * @description The embedded sandbox is `ready` while the session is `active`, and `suspended` otherwise. Of a container, `none`: there is no container and no saved workspace; `suspended`: the workspace is saved and the container is gone; `lost`: the container and its files are lost.
              * @enum {string}
              */
             state: "none" | "starting" | "ready" | "saving" | "suspended" | "lost";
             /** @description Present while the workspace of a container can't be saved. */
             saveFailed?: {
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @description When the first attempt failed.
+                 */
                 since: string;
+                /** @description Why the last one failed. */
                 message: string;
             };
         };
         /**
+         * @description Sums and averages over sessions, removed and deleted ones included.
          * @example {
          *       "totalSessions": 1,
          *       "activeSessions": 1,
@@ -1897,33 +1992,47 @@ export interface components {
             completedSessions: number;
             errorSessions: number;
             terminatedSessions: number;
+            /** @description In dollars. */
             totalCost: number;
+            /** @description Tokens of all kinds. */
             totalTokens: number;
-            /** @description In ms from `startedAt` to the end, over ended sessions. */
+            /** @description In ms from `startedAt` to the end, over ended sessions; 0 over none. */
             avgSessionDuration: number;
             byPattern: {
                 ephemeral: {
+                    /** @description The number of sessions. */
                     count: number;
+                    /** @description In dollars; 0 over no sessions, as the others. */
                     avgCost: number;
                     avgTokens: number;
+                    /** @description In ms from `startedAt` to the end, over ended sessions. */
                     avgDuration: number;
                 };
                 "long-running": {
+                    /** @description The number of sessions. */
                     count: number;
+                    /** @description In dollars; 0 over no sessions, as the others. */
                     avgCost: number;
                     avgTokens: number;
+                    /** @description In ms from `startedAt` to the end, over ended sessions. */
                     avgDuration: number;
                 };
                 hybrid: {
+                    /** @description The number of sessions. */
                     count: number;
+                    /** @description In dollars; 0 over no sessions, as the others. */
                     avgCost: number;
                     avgTokens: number;
+                    /** @description In ms from `startedAt` to the end, over ended sessions. */
                     avgDuration: number;
                 };
                 "single-container": {
+                    /** @description The number of sessions. */
                     count: number;
+                    /** @description In dollars; 0 over no sessions, as the others. */
                     avgCost: number;
                     avgTokens: number;
+                    /** @description In ms from `startedAt` to the end, over ended sessions. */
                     avgDuration: number;
                 };
             };
@@ -1937,7 +2046,7 @@ export interface components {
             };
         };
         /**
-         * @description One request of a client and all work that answers it.
+         * @description One request of a client and all work that answers it. It may have several turns: replies of the model with their tool calls.
          * @example {
          *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
          *       "sessionId": "sess_c742ab76de4d1e2abbe137d12edd751b",
@@ -1978,7 +2087,7 @@ export interface components {
             /** @description The agent that answers; null is the main agent. */
             agent: string | null;
             /**
-             * @description The last three are final.
+             * @description The last three are final. `queued`: another message runs first. `waiting`: nothing of it can go on without somebody, see `waitingFor`.
              * @enum {string}
              */
             status: "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted";
@@ -1997,37 +2106,50 @@ export interface components {
             output: unknown;
             /** @description For a failed message. */
             error: components["schemas"]["Failure"] | null;
-            /** @description In dollars, of this message only. */
+            /** @description In dollars, of this message only, as the next four. */
             cost: number;
+            /** @description Tokens of all kinds. */
             tokens: number;
             usage: components["schemas"]["Usage"];
+            /** @description Replies of the model with their tool calls, of all agents. */
             numTurns: number;
+            /** @description The names of the tools that were called. */
             toolsUsed: string[];
             /** @description From `startedAt` to `endedAt`. */
             durationMs: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it was accepted.
+             */
             createdAt: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Null while it is `queued`.
+             */
             startedAt: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Null until it has ended.
+             */
             endedAt: string | null;
         };
         /** @description What a message waits for: decisions about calls, or a limit to be raised. */
         WaitingFor: {
             /** @constant */
             type: "approval";
+            /** @description The approvals that are pending. */
             approvalIds: string[];
         } | {
             /** @constant */
             type: "limit";
             /**
-             * @description `owner_running_messages`: it may go on as soon as another message of its owner ends.
+             * @description `budget`, `turns` and `lifetime`: the session is paused until somebody raises this limit. `owner_running_messages`: it may go on as soon as another message of its owner ends.
              * @enum {string}
              */
             limit: "budget" | "turns" | "lifetime" | "owner_running_messages";
         };
         /**
-         * @description Why a message ended. `end_turn`: the agent finished. `max_tokens`: a reply reached its maximum length. `max_turns`: `maxTurns` of the message or the config was reached. `budget_limit`: the budget of the message or the session, or the money of a day or month (see `limit`) is used up. `turn_limit`, `lifetime_limit`: those of the session are. `interrupted`: a caller stopped it. `terminated`: the session ended. `refusal`: the model refused. `error`: see `error`.
+         * @description Why a message ended. With the status `completed`, `end_turn`: the agent finished. `max_tokens`: a reply reached its maximum length. `max_turns`: `maxTurns` of the message or the config was reached. `budget_limit`: the budget of the message, the budget of the session, which ends then, or the money of a day or month (see `limit`) is used up. `turn_limit`: `maxTurns` of the session was reached, and the session ends. `refusal`: the model refused. With `interrupted`, `interrupted`: a caller stopped it. `terminated`, `lifetime_limit`: the session ended. With `failed`, `error`: see `error` of the message.
          * @enum {string}
          */
         StopReason: "end_turn" | "max_tokens" | "max_turns" | "budget_limit" | "turn_limit" | "lifetime_limit" | "interrupted" | "terminated" | "refusal" | "error";
@@ -2110,7 +2232,7 @@ export interface components {
             agent?: string;
         };
         /**
-         * @description The session fell asleep.
+         * @description A hybrid session, or one whose message waits, fell asleep.
          * @example {
          *       "seq": 7,
          *       "type": "session.idled",
@@ -2182,7 +2304,7 @@ export interface components {
             agent?: string;
         };
         /**
-         * @description The session was changed.
+         * @description The session was changed by `PATCH`, or a schedule was created, changed or deleted.
          * @example {
          *       "seq": 7,
          *       "type": "session.updated",
@@ -2206,7 +2328,7 @@ export interface components {
             messageId?: string;
             /** @description The agent; absent for the main agent. */
             agent?: string;
-            /** @description Names of fields; `schedules` for a change of those. */
+            /** @description Names of fields; `schedules` for a schedule. */
             changed: string[];
         };
         /**
@@ -2255,6 +2377,7 @@ export interface components {
             messageId?: string;
             /** @description The agent; absent for the main agent. */
             agent?: string;
+            /** @description As `terminationReason` of the session. */
             reason: string;
         };
         /**
@@ -2420,7 +2543,7 @@ export interface components {
             /** @description The agent; absent for the main agent. */
             agent?: string;
             stopReason: components["schemas"]["StopReason"];
-            /** @description The limit over many sessions that ended it, if one did. */
+            /** @description The limit over many sessions that ended it, as in the message, if one did. */
             limit?: string;
             /** @description The agent's latest text. */
             result: string | null;
@@ -2516,10 +2639,11 @@ export interface components {
             /** @description The turn. */
             turnId: string;
             /**
-             * @description `compaction`: a summary of the conversation. `helper`: another model call of Claude Code.
+             * @description `reply`: the agent's own. `compaction`: a summary of the conversation. `web_search`: a search of the web. `helper`: another model call of Claude Code.
              * @enum {string}
              */
             kind: "reply" | "compaction" | "web_search" | "helper";
+            /** @description Counts the attempts of the turn. */
             attempt: number;
         };
         /**
@@ -2561,7 +2685,7 @@ export interface components {
             /** @description The turn. */
             turnId: string;
             /**
-             * @description `compaction`: a summary of the conversation. `helper`: another model call of Claude Code.
+             * @description `reply`: the agent's own. `compaction`: a summary of the conversation. `web_search`: a search of the web. `helper`: another model call of Claude Code.
              * @enum {string}
              */
             kind: "reply" | "compaction" | "web_search" | "helper";
@@ -2571,7 +2695,7 @@ export interface components {
             model: string;
             /** @description In dollars. The sum over all events is the session's `totalCost`. */
             cost: number;
-            /** @description The part of the reservation, in dollars, that stays held: the call may have been billed. */
+            /** @description The part of the reservation, in dollars, that stays held: the call may have been billed. The sum over all events is the part of the session's budget that is reserved while no message runs. */
             held: number;
             usage: components["schemas"]["Usage"];
         };
@@ -2616,18 +2740,21 @@ export interface components {
             /** @description The turn. */
             turnId: string;
             /**
-             * @description `compaction`: a summary of the conversation. `helper`: another model call of Claude Code.
+             * @description `reply`: the agent's own. `compaction`: a summary of the conversation. `web_search`: a search of the web. `helper`: another model call of Claude Code.
              * @enum {string}
              */
             kind: "reply" | "compaction" | "web_search" | "helper";
+            /** @description Counts the attempts of the turn. */
             attempt: number;
+            /** @description Why it failed; `restarted` if the session's object was lost. */
             reason: string;
+            /** @description After so many ms, the next attempt begins. */
             delayMs: number;
             /** @description The model that ran. */
             model: string;
             /** @description In dollars. The sum over all events is the session's `totalCost`. */
             cost: number;
-            /** @description The part of the reservation, in dollars, that stays held: the call may have been billed. */
+            /** @description The part of the reservation, in dollars, that stays held: the call may have been billed. The sum over all events is the part of the session's budget that is reserved while no message runs. */
             held: number;
             usage: components["schemas"]["Usage"];
         };
@@ -2662,9 +2789,13 @@ export interface components {
             agent?: string;
             /** @description The turn. */
             turnId: string;
+            /** @description Counts the attempts of the turn. */
             attempt: number;
             model: string;
-            /** @enum {string} */
+            /**
+             * @description `malformed`: not integers from 0. `too_low`: less than the minimum that the data imply that were sent or received. `above_bound`: more than was reserved.
+             * @enum {string}
+             */
             reason: "missing" | "malformed" | "too_low" | "above_bound";
             /** @description The cost of the reported usage in dollars; null if it is unreadable. */
             reported: number | null;
@@ -2736,7 +2867,7 @@ export interface components {
             text: string;
         };
         /**
-         * @description A tool is called.
+         * @description A tool is called. An input that is too deep or too large to be called with is `{}`.
          * @example {
          *       "seq": 7,
          *       "type": "tool.started",
@@ -2766,7 +2897,7 @@ export interface components {
             agent?: string;
             /** @description The turn. */
             turnId: string;
-            /** @description The tool call. */
+            /** @description The tool call: the model's id of it, or an id of the server if the model has used its id before. */
             toolUseId: string;
             /** @description The tool. */
             name: string;
@@ -2803,12 +2934,16 @@ export interface components {
             /** @description The agent; absent for the main agent. */
             agent?: string;
             approvalId: string;
-            /** @description The tool call. */
+            /** @description The tool call: the model's id of it, or an id of the server if the model has used its id before. */
             toolUseId: string;
             /** @description The tool. */
             name: string;
+            /** @description The input that the model gave. */
             input: unknown;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Null: it waits until somebody decides.
+             */
             expiresAt: string | null;
         };
         /**
@@ -2845,17 +2980,22 @@ export interface components {
             /** @description The agent; absent for the main agent. */
             agent?: string;
             approvalId: string;
-            /** @description The tool call. */
+            /** @description The tool call: the model's id of it, or an id of the server if the model has used its id before. */
             toolUseId: string;
             /** @description The tool. */
             name: string;
-            /** @enum {string} */
+            /**
+             * @description As in the approval.
+             * @enum {string}
+             */
             status: "allowed" | "denied" | "expired" | "cancelled";
+            /** @description Who decided; null if nobody did. */
             resolvedBy: {
                 owner: string;
                 via: string;
                 keyId: string | null;
             } | null;
+            /** @description What the model reads with the decision. */
             note: string | null;
             /** @description The input that replaces that of the call, if it does. */
             changedInput?: unknown;
@@ -2891,10 +3031,11 @@ export interface components {
             agent?: string;
             /** @description The turn. */
             turnId: string;
-            /** @description The tool call. */
+            /** @description The tool call: the model's id of it, or an id of the server if the model has used its id before. */
             toolUseId: string;
             /** @description The tool. */
             name: string;
+            /** @description Whether the call failed. It does not fail the message. */
             isError: boolean;
             /** @description The text of the result. Other content is named, such as `[image]`. */
             content: string;
@@ -2928,6 +3069,7 @@ export interface components {
             agent?: string;
             /** @description The tool call that started it. */
             toolUseId: string;
+            /** @description Its task, or the message. */
             prompt: string;
         };
         /**
@@ -2957,7 +3099,7 @@ export interface components {
             messageId?: string;
             /** @description The agent; absent for the main agent. */
             agent?: string;
-            /** @description The tool call. */
+            /** @description The tool call: the model's id of it, or an id of the server if the model has used its id before. */
             toolUseId: string;
             stopReason: components["schemas"]["StopReason"];
             /** @description The agent's latest text. */
@@ -2988,11 +3130,11 @@ export interface components {
             /** @description The agent; absent for the main agent. */
             agent?: string;
             scheduleId: string;
-            /** @description `queue_full` or `spend_limit`. */
+            /** @description `queue_full`: the queue of the session was full. `spend_limit`: the money of a limit over many sessions is used up. */
             reason: string;
         };
         /**
-         * @description A schedule was paused, because restarts interrupted its message too often.
+         * @description A schedule was paused, because restarts interrupted its message too often. It sends nothing until it is resumed.
          * @example {
          *       "seq": 7,
          *       "type": "schedule.paused",
@@ -3080,7 +3222,7 @@ export interface components {
             retryAt: string;
         };
         /**
-         * @description A part of a limit of the session is used up.
+         * @description A part of a limit of the session is used up, one of `config.warnAt`.
          * @example {
          *       "seq": 7,
          *       "type": "limit.warned",
@@ -3110,7 +3252,9 @@ export interface components {
             limit: "budget" | "turns";
             /** @description 1 of a budget: a call needs more than what is left. */
             part: number;
+            /** @description In dollars for a budget. */
             used: number;
+            /** @description The limit, in dollars for a budget. */
             max: number;
         };
         /**
@@ -3140,6 +3284,7 @@ export interface components {
             agent?: string;
             /** @description The turn. */
             turnId: string;
+            /** @description The tokens of the conversation before. */
             tokensBefore: number;
         };
         /**
@@ -3174,7 +3319,7 @@ export interface components {
         /** @description Is sent to connected clients only. It has no `seq` and is never stored. */
         LiveEvent: components["schemas"]["AssistantDeltaEvent"] | components["schemas"]["ToolOutputEvent"];
         /**
-         * @description A piece of a reply.
+         * @description A piece of a reply. A client that connects in the middle of it gets what each block has so far first, at `offset` 0.
          * @example {
          *       "type": "assistant.delta",
          *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
@@ -3206,7 +3351,7 @@ export interface components {
             text: string;
         };
         /**
-         * @description Output of a command that runs.
+         * @description Output of a command: while it runs from a container, at its end from the embedded sandbox.
          * @example {
          *       "type": "tool.output",
          *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
@@ -3226,7 +3371,7 @@ export interface components {
             messageId?: string;
             /** @description The agent; absent for the main agent. */
             agent?: string;
-            /** @description The tool call. */
+            /** @description The tool call: the model's id of it, or an id of the server if the model has used its id before. */
             toolUseId: string;
             /** @description The tool. */
             name: string;
@@ -3259,8 +3404,11 @@ export interface components {
         Approval: {
             /** @description The id of the approval, `appr_…`. */
             id: string;
+            /** @description The `id` of its session. */
             sessionId: string;
+            /** @description The message that waits for it. */
             messageId: string;
+            /** @description The tool call. */
             toolUseId: string;
             /** @description The agent that makes the call; `main` is the main agent. */
             agent: string;
@@ -3271,18 +3419,24 @@ export interface components {
             /** @description The input that the call was made with instead; null if it was not changed. */
             changedInput: unknown;
             /**
-             * @description `cancelled`: the call has ended without a decision, by an interrupt for example.
+             * @description `expired`: `config.approvalTimeoutMs` has passed. `cancelled`: the call has ended otherwise, by an interrupt for example.
              * @enum {string}
              */
             status: "pending" | "allowed" | "denied" | "expired" | "cancelled";
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Since when it waits.
+             */
             requestedAt: string;
             /**
              * Format: date-time
              * @description Null: it waits until somebody decides.
              */
             expiresAt: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Null while it is `pending`.
+             */
             resolvedAt: string | null;
             /** @description Who decided, as `GET /api/me` tells it. */
             resolvedBy: {
@@ -3293,13 +3447,13 @@ export interface components {
             /** @description What the model reads with the decision. */
             note: string | null;
             /**
-             * @description Whether the same call is decided in the same way from now on.
+             * @description `session`: the same call is decided in the same way from now on. Null: it is asked for again.
              * @enum {string|null}
              */
             remember: "session" | null;
         };
         /**
-         * @description Sends the session a prompt at set times. A wake-up of the agent is one that runs once.
+         * @description Sends the session a prompt at set times. A wake-up of the agent is one that runs once. The event `message.received` of each run has its id as `scheduleId`.
          * @example {
          *       "id": "sched_ca63242f8527c6837c010655af223a5f",
          *       "cron": "0 9 * * mon-fri",
@@ -3317,9 +3471,11 @@ export interface components {
         Schedule: {
             /** @description The id of the schedule, `sched_…`. */
             id: string;
+            /** @description As in the request; null if it is not used. */
             cron: string | null;
             /** @description The time zone of `cron`. */
             timeZone: string | null;
+            /** @description As in the request; null if it is not used. */
             everyMs: number | null;
             /**
              * Format: date-time
@@ -3327,15 +3483,19 @@ export interface components {
              */
             at: string | null;
             prompt: components["schemas"]["Prompt"];
+            /** @description Whether it sends nothing, until it is resumed. */
             paused: boolean;
             /**
              * Format: date-time
              * @description Null while it is paused, and once the session has ended. In the past: the run is due.
              */
             nextRunAt: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it sent its last message; null before the first.
+             */
             lastRunAt: string | null;
-            /** @description The message of its last run. */
+            /** @description The message of its last run; null before the first. */
             lastMessageId: string | null;
             /** Format: date-time */
             createdAt: string;
@@ -3387,12 +3547,16 @@ export interface components {
              * @enum {string}
              */
             access: "read" | "write";
+            /** @description As in the request. */
             description: string | null;
             /** Format: date-time */
             createdAt: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description From when on it is refused.
+             */
             expiresAt: string;
-            /** @description The token, `rs_…`. Shown here only. */
+            /** @description The token, `rs_…`, for `Authorization: Bearer`, or `?token=` of a `GET`. Shown here only. */
             token: string;
             /**
              * Format: uri
@@ -3418,10 +3582,14 @@ export interface components {
              * @enum {string}
              */
             access: "read" | "write";
+            /** @description As in the request. */
             description: string | null;
             /** Format: date-time */
             createdAt: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description From when on it is refused.
+             */
             expiresAt: string;
         };
         /**
@@ -3501,15 +3669,22 @@ export interface components {
              * @description When its first session was created.
              */
             createdAt: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description The latest activity in any of its sessions.
+             */
             lastActivityAt: string;
             /** @description Removed and deleted sessions included, as in the next two. */
             sessionCount: number;
+            /** @description In dollars. */
             totalCost: number;
+            /** @description Tokens of all kinds. */
             totalTokens: number;
             /** @description Those that still exist, newest first. */
             sessions: components["schemas"]["Session"][];
+            /** @description The most sessions of this page. */
             pageSize: number;
+            /** @description Pass it as `cursor` for the next page; null on the last one. */
             nextCursor: string | null;
         };
         /**
@@ -3534,13 +3709,17 @@ export interface components {
         NewWebhook: {
             /** @description The id of the webhook, `hook_…`. */
             id: string;
+            /** @description Where events are sent. */
             url: string;
+            /** @description Types of events; `*` in one is any text. */
             events: string[];
             /** @description The only session whose events it is sent; null for all. */
             sessionId: string | null;
+            /** @description As in the request. */
             description: string | null;
+            /** @description Whether it is sent events. */
             enabled: boolean;
-            /** @description Why it was disabled, if nobody has done it by a request. */
+            /** @description Why it was disabled, if nobody has done it by a request: it only failed for three days, or was answered with 410. */
             disabledBecause: string | null;
             /** Format: date-time */
             createdAt: string;
@@ -3556,7 +3735,7 @@ export interface components {
             failingSince: string | null;
             /** @description Events that wait to be sent. */
             pending: number;
-            /** @description Signs the messages, `whsec_…`. Shown here only. */
+            /** @description Signs the messages, `whsec_…`. Shown when it is made or rotated only. */
             secret: string;
         };
         /**
@@ -3581,13 +3760,17 @@ export interface components {
         Webhook: {
             /** @description The id of the webhook, `hook_…`. */
             id: string;
+            /** @description Where events are sent. */
             url: string;
+            /** @description Types of events; `*` in one is any text. */
             events: string[];
             /** @description The only session whose events it is sent; null for all. */
             sessionId: string | null;
+            /** @description As in the request. */
             description: string | null;
+            /** @description Whether it is sent events. */
             enabled: boolean;
-            /** @description Why it was disabled, if nobody has done it by a request. */
+            /** @description Why it was disabled, if nobody has done it by a request: it only failed for three days, or was answered with 410. */
             disabledBecause: string | null;
             /** Format: date-time */
             createdAt: string;
@@ -3605,6 +3788,7 @@ export interface components {
             pending: number;
         };
         /**
+         * @description An event for a webhook, and what was tried to send it. Kept for 30 days.
          * @example {
          *       "id": "evt_22b8483c10da01cf4088a80f3fdacfeb_mx02wsob_13",
          *       "type": "limit.warned",
@@ -3625,13 +3809,24 @@ export interface components {
         Delivery: {
             /** @description The header `webhook-id`: the same whenever the event is sent. */
             id: string;
+            /** @description The type of the event. */
             type: string;
-            /** @enum {string} */
+            /**
+             * @description `failed`: it was tried for a day, and is not tried again by itself.
+             * @enum {string}
+             */
             status: "pending" | "delivered" | "failed";
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the webhook learned of the event.
+             */
             createdAt: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Null if no attempt is planned.
+             */
             nextAttemptAt: string | null;
+            /** @description The newest 50. */
             attempts: {
                 /** Format: date-time */
                 at: string;
@@ -3672,16 +3867,22 @@ export interface components {
         NewAutomation: {
             /** @description The id of the automation, `auto_…`. */
             id: string;
+            /** @description Text for people. */
             name: string;
-            /** @description As in the request, without the values of `env`. */
+            /** @description What each run creates, as in the request, without the values of `env`. */
             session: components["schemas"]["CreateSession"];
             prompt: components["schemas"]["Prompt"];
+            /** @description As in the request; null if it is not used. */
             cron: string | null;
+            /** @description The time zone of `cron`. */
             timeZone: string | null;
+            /** @description As in the request; null if it is not used. */
             everyMs: number | null;
+            /** @description How many of its runs may be at work at once. */
             maxConcurrentRuns: number;
+            /** @description Whether it runs. */
             enabled: boolean;
-            /** @description The limit of the owner that refused a run. */
+            /** @description The limit of the owner that refused a run: `too_many_sessions` or `spend_limit`. It does not run until it is enabled again. Null otherwise. */
             pausedBecause: string | null;
             /** Format: date-time */
             createdAt: string;
@@ -3690,14 +3891,17 @@ export interface components {
              * @description Null while it is not enabled, and if it only runs when it is fired.
              */
             nextRunAt: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Null before the first run.
+             */
             lastRunAt: string | null;
             /**
              * Format: uri
-             * @description Where it is fired.
+             * @description Where it is fired, by a `POST` with its token or a key.
              */
             fireUrl: string;
-            /** @description The token that fires it, `rf_…`. Shown here only. */
+            /** @description The token that fires it, `rf_…`, and does nothing else. Shown when it is made or rotated only. */
             fireToken: string;
         };
         /**
@@ -3728,16 +3932,22 @@ export interface components {
         Automation: {
             /** @description The id of the automation, `auto_…`. */
             id: string;
+            /** @description Text for people. */
             name: string;
-            /** @description As in the request, without the values of `env`. */
+            /** @description What each run creates, as in the request, without the values of `env`. */
             session: components["schemas"]["CreateSession"];
             prompt: components["schemas"]["Prompt"];
+            /** @description As in the request; null if it is not used. */
             cron: string | null;
+            /** @description The time zone of `cron`. */
             timeZone: string | null;
+            /** @description As in the request; null if it is not used. */
             everyMs: number | null;
+            /** @description How many of its runs may be at work at once. */
             maxConcurrentRuns: number;
+            /** @description Whether it runs. */
             enabled: boolean;
-            /** @description The limit of the owner that refused a run. */
+            /** @description The limit of the owner that refused a run: `too_many_sessions` or `spend_limit`. It does not run until it is enabled again. Null otherwise. */
             pausedBecause: string | null;
             /** Format: date-time */
             createdAt: string;
@@ -3746,15 +3956,19 @@ export interface components {
              * @description Null while it is not enabled, and if it only runs when it is fired.
              */
             nextRunAt: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Null before the first run.
+             */
             lastRunAt: string | null;
             /**
              * Format: uri
-             * @description Where it is fired.
+             * @description Where it is fired, by a `POST` with its token or a key.
              */
             fireUrl: string;
         };
         /**
+         * @description A run that was started.
          * @example {
          *       "runId": "run_0c6f2b7e8d9a4c6fb3e5d7a1908c2b4d",
          *       "sessionId": "sess_c742ab76de4d1e2abbe137d12edd751b",
@@ -3764,15 +3978,18 @@ export interface components {
          */
         FiredRun: {
             runId: string;
+            /** @description The session that it started. */
             sessionId: string | null;
+            /** @description The message of that session. */
             messageId: string | null;
             /**
-             * @description That of its message, or `gone` if its session was deleted while it ran.
+             * @description That of its message; or `starting`; `refused` or `skipped` with a `reason`; `gone` if its session was deleted while it ran.
              * @enum {string}
              */
             status: "starting" | "refused" | "skipped" | "gone" | "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted";
         };
         /**
+         * @description One run of an automation. Kept for 30 days.
          * @example {
          *       "id": "run_0c6f2b7e8d9a4c6fb3e5d7a1908c2b4d",
          *       "sessionId": "sess_c742ab76de4d1e2abbe137d12edd751b",
@@ -3787,21 +4004,30 @@ export interface components {
          */
         AutomationRun: {
             id: string;
+            /** @description The session that it started; null if none. */
             sessionId: string | null;
+            /** @description The message of that session. */
             messageId: string | null;
-            /** @enum {string} */
+            /**
+             * @description What started it: its time, or a request.
+             * @enum {string}
+             */
             by: "schedule" | "fire";
             /**
-             * @description That of its message, or `gone` if its session was deleted while it ran.
+             * @description That of its message; or `starting`; `refused` or `skipped` with a `reason`; `gone` if its session was deleted while it ran.
              * @enum {string}
              */
             status: "starting" | "refused" | "skipped" | "gone" | "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted";
-            /** @description Why it was refused or skipped. */
+            /** @description Why it was refused or skipped, such as `too_many_runs`; null otherwise. */
             reason: string | null;
             /** Format: date-time */
             startedAt: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Null while it is at work.
+             */
             endedAt: string | null;
+            /** @description In dollars. */
             cost: number;
         };
         /**
@@ -3820,15 +4046,19 @@ export interface components {
          *     }
          */
         Me: {
+            /** @description Whose sessions the caller has access to. */
             owner: string;
+            /** @description Whether it has access to those of every owner. */
             admin: boolean;
+            /** @description What the caller may do. */
             scopes: ("sessions:read" | "sessions:write" | "approvals:write" | "webhooks:write" | "automations:write" | "usage:read" | "keys:write" | "admin")[];
+            /** @description The key, if `via` is `key`; null otherwise. */
             key: {
                 id: string;
                 name: string;
             } | null;
             /**
-             * @description How the caller is known. `secret`: an entry of the setting `API_KEYS`. `fire`: the token of an automation.
+             * @description How the caller is known. `key`: a key of this API. `secret`: an entry of the setting `API_KEYS`. `oidc`: a token of single sign-on. `share`: a share link. `fire`: the token of an automation. `anonymous`: without any.
              * @enum {string}
              */
             via: "key" | "secret" | "oidc" | "share" | "fire" | "anonymous";
@@ -3853,8 +4083,11 @@ export interface components {
         NewKey: {
             /** @description The id of the key, `key_…`. */
             id: string;
+            /** @description Text for people. */
             name: string;
+            /** @description The owner whose sessions it gives access to. */
             owner: string;
+            /** @description What it may do. */
             scopes: ("sessions:read" | "sessions:write" | "approvals:write" | "webhooks:write" | "automations:write" | "usage:read" | "keys:write" | "admin")[];
             /** @description Permission rules that limit the sessions that it creates; null for no such limit. */
             tools: string[] | null;
@@ -3870,9 +4103,12 @@ export interface components {
              * @description To within five minutes.
              */
             lastUsedAt: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it was revoked; null if it was not.
+             */
             revokedAt: string | null;
-            /** @description The secret, `rk_…`. Shown here only. */
+            /** @description The secret, `rk_…`. Shown here only; a hash of it is stored. */
             key: string;
         };
         /**
@@ -3895,8 +4131,11 @@ export interface components {
         Key: {
             /** @description The id of the key, `key_…`. */
             id: string;
+            /** @description Text for people. */
             name: string;
+            /** @description The owner whose sessions it gives access to. */
             owner: string;
+            /** @description What it may do. */
             scopes: ("sessions:read" | "sessions:write" | "approvals:write" | "webhooks:write" | "automations:write" | "usage:read" | "keys:write" | "admin")[];
             /** @description Permission rules that limit the sessions that it creates; null for no such limit. */
             tools: string[] | null;
@@ -3912,10 +4151,14 @@ export interface components {
              * @description To within five minutes.
              */
             lastUsedAt: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it was revoked; null if it was not.
+             */
             revokedAt: string | null;
         };
         /**
+         * @description An owner that has had sessions.
          * @example {
          *       "owner": "acme",
          *       "sessions": 120,
@@ -3927,12 +4170,15 @@ export interface components {
          */
         Owner: {
             owner: string;
+            /** @description All that it has had, deleted ones included. */
             sessions: number;
             /** @description Sessions that have not ended. */
             activeSessions: number;
+            /** @description In dollars, of all of them. */
             totalCost: number;
+            /** @description Tokens of all kinds, of all of them. */
             totalTokens: number;
-            /** @description In this month, in UTC. */
+            /** @description In dollars, in this month, in UTC. */
             monthCost: number;
         };
         /**
@@ -3950,17 +4196,26 @@ export interface components {
          *     }
          */
         OwnerLimits: {
+            /** @description Sessions that have not ended. */
             maxActiveSessions: number | null;
+            /** @description Messages that run at once. */
             maxRunningMessages: number | null;
+            /** @description Dollars in a day, in UTC. */
             maxDailyUsd: number | null;
+            /** @description Dollars in a month, in UTC. */
             maxMonthlyUsd: number | null;
+            /** @description Requests a minute of the owner's keys. */
             maxRequestsPerMinute: number | null;
+            /** @description Limits of each `userId`. */
             perUser: {
+                /** @description Sessions of a user that have not ended. */
                 maxActiveSessions: number | null;
+                /** @description Dollars of a user in a day, in UTC. */
                 maxDailyUsd: number | null;
             };
         };
         /**
+         * @description What is used now, and sums of what was used.
          * @example {
          *       "now": {
          *         "activeSessions": 3,
@@ -3994,35 +4249,56 @@ export interface components {
          *     }
          */
         UsageReport: {
+            /** @description What is used now, of the owner; of all owners for an admin who names none. */
             now: {
+                /** @description Sessions that have not ended. */
                 activeSessions: number;
+                /** @description Messages that run; null for an owner without limits, and for all owners. */
                 runningMessages: number | null;
+                /** @description In this day, in UTC. */
                 day: {
+                    /** @description Dollars that were spent. */
                     spentUsd: number;
-                    /** @description What sessions may still spend, or may have been billed. */
+                    /** @description Dollars that sessions may still spend, or may have been billed. */
                     heldUsd: number;
+                    /** @description The limit; null if there is none. */
                     maxUsd: number | null;
-                    /** Format: date-time */
+                    /**
+                     * Format: date-time
+                     * @description When the next day or month begins, in UTC.
+                     */
                     resetsAt: string | null;
                 };
+                /** @description In this month, in UTC. */
                 month: {
+                    /** @description Dollars that were spent. */
                     spentUsd: number;
-                    /** @description What sessions may still spend, or may have been billed. */
+                    /** @description Dollars that sessions may still spend, or may have been billed. */
                     heldUsd: number;
+                    /** @description The limit; null if there is none. */
                     maxUsd: number | null;
-                    /** Format: date-time */
+                    /**
+                     * Format: date-time
+                     * @description When the next day or month begins, in UTC.
+                     */
                     resetsAt: string | null;
                 };
             };
-            /** @description One row for each group; it has the fields of `groupBy`. */
+            /** @description One row for each group, with the fields of `groupBy`; 10,000 rows at most. Deleted sessions are included. */
             rows: {
+                /** @description A date in UTC. */
                 day?: string;
                 owner?: string;
+                /** @description For the group `user`: what the session had then. */
                 userId?: string;
+                /** @description The model that ran. */
                 model?: string;
                 pattern?: string;
+                /** @description A session counts for each tag that it had then. */
                 tag?: string;
+                /** @description In dollars. */
                 cost: number;
+                /** @description Tokens of all kinds. */
                 tokens: number;
                 inputTokens: number;
                 outputTokens: number;
@@ -4032,6 +4308,7 @@ export interface components {
             }[];
         };
         /**
+         * @description Who did what to keys, limits, share links and others. Kept for 90 days.
          * @example {
          *       "id": "audit_5d1c7a3e2b9f48d6a0c1e2f3a4b5c6d7",
          *       "action": "key.created",
@@ -4057,28 +4334,34 @@ export interface components {
          */
         AuditEntry: {
             id: string;
-            /** @enum {string} */
+            /**
+             * @description What was done. Of sessions, only what somebody else than their owner did is recorded.
+             * @enum {string}
+             */
             action: "key.created" | "key.rotated" | "key.revoked" | "limits.changed" | "webhook.created" | "webhook.deleted" | "automation.created" | "automation.deleted" | "share.created" | "share.revoked" | "session.terminated" | "session.deleted";
             /** @description Whose key, limits, webhook, automation, share link or session it was. */
             owner: string;
             /** @description The id of what was changed; null for limits. */
             target: string | null;
+            /** @description Of keys: `name`, `scopes`, `tools`, and `graceMs` of a rotation. Of limits: those that were sent. Of a new webhook: `events`. Of share links: `sessionId`, and `access` and `expiresAt` of a new one. Of anything else: nothing. Never a secret. */
             details: {
                 [key: string]: unknown;
             };
             /** Format: date-time */
             at: string;
-            /** @description Who did it. */
+            /** @description Who did it, as `GET /api/me` tells it. */
             by: {
                 owner: string;
                 via: string;
                 keyId: string | null;
             };
-            /** @description The address of the client, if Cloudflare's network gave it. */
+            /** @description The address of the client; null without Cloudflare's network. */
             address: string | null;
+            /** @description The request that did it. */
             requestId: string;
         };
         /**
+         * @description The pool of started containers.
          * @example {
          *       "target": 3,
          *       "ready": 2,
@@ -4094,8 +4377,11 @@ export interface components {
          *     }
          */
         Pool: {
+            /** @description How many the pool keeps started. */
             target: number;
+            /** @description Containers that can be handed out. */
             ready: number;
+            /** @description Containers that start. */
             starting: number;
             /** @description Containers that are being destroyed. */
             leaving: number;
@@ -4104,14 +4390,19 @@ export interface components {
             /** @description Sessions that found none. */
             missed: number;
             breaker: {
-                /** @description While it is `open`, no container starts until `retryAt`. */
+                /** @description While it is `open`, because the last starts failed, no container starts until `retryAt`. */
                 state: string;
+                /** @description Starts in a row that failed. */
                 failures: number;
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @description Null unless it is `open`.
+                 */
                 retryAt: string | null;
             };
         };
         /**
+         * @description An event for a webhook. A message has 256 Ki characters at most: a larger event is sent without its own fields, with `truncated: true`.
          * @example {
          *       "type": "limit.warned",
          *       "timestamp": "2026-11-23T09:33:14.913Z",
@@ -4149,7 +4440,7 @@ export interface components {
                 } & {
                     [key: string]: unknown;
                 });
-                /** @description A summary of the session; absent for an event of the owner. */
+                /** @description A summary of the session at the time of sending: `id`, `sessionId`, `pattern`, `status`, `userId`, `conversationId`, `tags`, `description`, `totalCost`, `numTurns` and `pausedBecause`. Absent for an event of the owner. */
                 session?: {
                     id: string;
                 } & {
@@ -4178,10 +4469,16 @@ export interface components {
             owner: string;
             /** @enum {string} */
             limit: "owner_daily" | "owner_monthly";
+            /** @description 0.5, 0.8 or 1. 1 also means that a call does not fit in what is left. */
             part: number;
+            /** @description In dollars. */
             used: number;
+            /** @description The limit, in dollars. */
             max: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the next day or month begins, in UTC.
+             */
             resetsAt: string;
         };
     };
@@ -4196,7 +4493,7 @@ export interface components {
                 "application/json": components["schemas"]["InvalidRequestError"];
             };
         };
-        /** @description There is no key, or it is unknown, has expired or was revoked. */
+        /** @description There is no key, or a key or share link that is unknown, has expired or was revoked. */
         AuthenticationError: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -4206,7 +4503,7 @@ export interface components {
                 "application/json": components["schemas"]["AuthenticationError"];
             };
         };
-        /** @description The key does not have the scope, or would give more than it has. */
+        /** @description The key does not have the scope, or would give more than it has; a share link or a token is not for that; or a browser asks for a page of another origin. */
         PermissionError: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -4216,7 +4513,7 @@ export interface components {
                 "application/json": components["schemas"]["PermissionError"];
             };
         };
-        /** @description It does not exist, or belongs to another owner. */
+        /** @description The path, or what it names, does not exist or belongs to another owner. */
         NotFoundError: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -4226,7 +4523,7 @@ export interface components {
                 "application/json": components["schemas"]["NotFoundError"];
             };
         };
-        /** @description The path does not support the method. */
+        /** @description The path does not support the method. The header `Allow` names those that it does. */
         MethodNotAllowedError: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -4287,7 +4584,7 @@ export interface components {
                 "application/json": components["schemas"]["UpstreamError"];
             };
         };
-        /** @description Something that the request needs is not available. With the header `Retry-After`, try again. */
+        /** @description Something that the request needs is not available: a model, client keys, a key that the Messages API accepts, the encryption key of `env`, a session or the index; or restarts interrupted a message too often. With the header `Retry-After`, try again. */
         UnavailableError: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -4434,31 +4731,31 @@ export interface operations {
     listSessions: {
         parameters: {
             query?: {
-                /** @description One or several. */
+                /** @description One of these, separated by commas. */
                 status?: ("initializing" | "active" | "idle" | "completed" | "error" | "terminated")[];
-                /** @description One or several. */
+                /** @description One of these, separated by commas. */
                 pattern?: ("ephemeral" | "long-running" | "hybrid" | "single-container")[];
                 /** @description Exactly this value. */
                 userId?: string;
                 /** @description Exactly this value. */
                 conversationId?: number;
-                /** @description Up to 20. */
+                /** @description Up to 20, separated by commas. */
                 tags?: string[];
                 /** @description Whether a session must have all tags, or one at least. */
                 tagsMode?: "all" | "any";
-                /** @description An instant with its zone, or a date; inclusive. */
+                /** @description An instant with its zone, or a date, which means its first instant in UTC; inclusive. */
                 createdAfter?: string;
-                /** @description An instant with its zone, or a date; exclusive. */
+                /** @description An instant with its zone, or a date, which means its first instant in UTC; exclusive. */
                 createdBefore?: string;
-                /** @description Text that the description contains, case-insensitive. */
+                /** @description Text that the description contains, case-insensitive in every alphabet: `STRASSE` finds `Straße`. */
                 search?: string;
-                /** @description With `-` for descending. */
+                /** @description The order, with `-` for descending. Equal ones are in the order of their creation, then of their ids. */
                 sort?: "createdAt" | "-createdAt" | "lastActivityAt" | "-lastActivityAt" | "totalCost" | "-totalCost";
-                /** @description The number of the page, within the first 10,000 sessions. */
+                /** @description The number of the page, from 1, within the first 10,000 sessions. Beyond them, use `cursor`. */
                 page?: number;
                 /** @description The most sessions of a page. */
                 pageSize?: number;
-                /** @description The `nextCursor` of the previous page. Not together with `page`. */
+                /** @description The `nextCursor` of the previous page, with the same filters and the same `sort`. Not together with `page`. */
                 cursor?: string;
             };
             header?: never;
@@ -4478,9 +4775,11 @@ export interface operations {
                         sessions: components["schemas"]["Session"][];
                         /** @description Null with `cursor`. */
                         page: number | null;
+                        /** @description The most sessions of this page. */
                         pageSize: number;
-                        /** @description A lower bound if `totalIsExact` is false. */
+                        /** @description Sessions that match; with a cursor, as counted at the first page. */
                         total: number;
+                        /** @description False: `total` and `totalPages` are lower bounds. */
                         totalIsExact: boolean;
                         totalPages: number;
                         /** @description Pass it as `cursor` for the next page; null on the last one. */
@@ -4859,7 +5158,7 @@ export interface operations {
             query?: {
                 /** @description The `nextCursor` of the previous page. */
                 cursor?: number;
-                /** @description The most entries of a page. */
+                /** @description The most messages of a page. It has fewer if they are large. */
                 limit?: number;
             };
             header?: never;
@@ -4900,7 +5199,7 @@ export interface operations {
     getMessage: {
         parameters: {
             query?: {
-                /** @description How long to wait until the message has ended, or waits for somebody. Then it is answered as it is. */
+                /** @description How long to wait until the message has ended, or the session waits for somebody. Then the message is returned as it is. */
                 waitMs?: number;
             };
             header?: never;
@@ -4944,7 +5243,7 @@ export interface operations {
             query?: {
                 /** @description The `seq` of the last event that you have. */
                 after?: number;
-                /** @description The most events of a page. */
+                /** @description The most events of a page. It has fewer if they are large. */
                 limit?: number;
             };
             header?: {
@@ -5083,7 +5382,7 @@ export interface operations {
                 status?: "pending";
                 /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most sessions of a page. */
+                /** @description The most sessions of a page, with up to 100 approvals each. */
                 limit?: number;
             };
             header?: never;
@@ -5752,8 +6051,10 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
+                        /** @description The status of the answer; null if there was none. */
                         status: number | null;
                         durationMs: number;
+                        /** @description Why it has failed; null if it was accepted. */
                         error: string | null;
                     };
                 };
@@ -6194,7 +6495,7 @@ export interface operations {
     listKeys: {
         parameters: {
             query?: {
-                /** @description Of this owner. Only an admin may name another. */
+                /** @description Of this owner; of the caller's when absent. Only an admin may name another. */
                 owner?: string;
                 /** @description The `nextCursor` of the previous page. */
                 cursor?: number;
@@ -6486,13 +6787,13 @@ export interface operations {
     getUsage: {
         parameters: {
             query?: {
-                /** @description Of this owner. Only an admin may name another. */
+                /** @description Of this owner. Only an admin may name another; when absent, an admin gets those of all. */
                 owner?: string;
-                /** @description The first day, in UTC; 30 days ago when absent. */
+                /** @description The first day, in UTC; inclusive. With it absent, there are 30 days. */
                 from?: string;
-                /** @description The last day, in UTC; today when absent. */
+                /** @description The last day, in UTC; inclusive. Today when absent. */
                 to?: string;
-                /** @description What rows are summed by. `user` and `tag` not together. */
+                /** @description What rows are summed by, separated by commas. `user` and `tag` not together. */
                 groupBy?: ("day" | "owner" | "user" | "model" | "pattern" | "tag")[];
             };
             header?: never;
@@ -6523,7 +6824,7 @@ export interface operations {
     listAudit: {
         parameters: {
             query?: {
-                /** @description Of this owner. Only an admin may name another. */
+                /** @description Of this owner. Only an admin may name another; when absent, an admin gets those of all. */
                 owner?: string;
                 /** @description Only entries of this action. */
                 action?: "key.created" | "key.rotated" | "key.revoked" | "limits.changed" | "webhook.created" | "webhook.deleted" | "automation.created" | "automation.deleted" | "share.created" | "share.revoked" | "session.terminated" | "session.deleted";

@@ -369,18 +369,22 @@ export const RotateKey = z
   .strictObject({ graceMs: z.int().min(0).max(MAX_GRACE_MS).default(0) })
   .prefault({});
 
-const count = z.int().min(0).max(1_000_000_000).nullish();
+const count = z.int().min(0).max(1_000_000_000);
+
+/** The limits of each user of an owner. */
+export const UserLimits = z.strictObject({
+  maxActiveSessions: count.nullish(),
+  maxDailyUsd: budgetUsd.nullish(),
+});
 
 /** `PUT /api/owners/:owner/limits`. Null is none; what is absent is as the deployment's settings have it. */
 export const PutLimits = z.strictObject({
-  maxActiveSessions: count,
-  maxRunningMessages: count,
+  maxActiveSessions: count.nullish(),
+  maxRunningMessages: count.nullish(),
   maxDailyUsd: budgetUsd.nullish(),
   maxMonthlyUsd: budgetUsd.nullish(),
-  maxRequestsPerMinute: count,
-  perUser: z
-    .strictObject({ maxActiveSessions: count, maxDailyUsd: budgetUsd.nullish() })
-    .optional(),
+  maxRequestsPerMinute: count.nullish(),
+  perUser: UserLimits.optional(),
 });
 
 /** `POST /api/sessions/:id/shares` */

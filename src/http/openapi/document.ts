@@ -66,7 +66,7 @@ export function openApi() {
             type: "http",
             scheme: "bearer",
             description:
-              "An API key (`rk_…`), the token of a share link (`rs_…`) or of an automation (`rf_…`), or a token of single sign-on. Roles are scopes of the key.",
+              "An API key (`rk_…`), the token of a share link (`rs_…`) or of an automation (`rf_…`), or a token of single sign-on. Roles are scopes of the key: the endpoint needs this one. `admin` has all of them, and `sessions:write` has `sessions:read`.",
           },
           token: {
             type: "apiKey",

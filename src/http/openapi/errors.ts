@@ -49,7 +49,8 @@ const issues = z
   .describe("Up to 20 of the things that are wrong.");
 
 const conflicts = {
-  session_busy: "another message runs or waits",
+  session_busy:
+    "another message runs or waits (with `onBusy: reject`, for a snapshot, and in a session that is to be resumed), or an ephemeral session has its message already",
   session_ended: "the session has ended",
   idempotency_mismatch:
     "the key was used with another body, or what it created shows a secret once only",
@@ -93,28 +94,28 @@ export const ERRORS = {
   401: error(
     ["authentication_error"],
     "AuthenticationError",
-    "There is no key, or it is unknown, has expired or was revoked.",
+    "There is no key, or a key or share link that is unknown, has expired or was revoked.",
     {},
     { message: "Send an API key: Authorization: Bearer <key>." },
   ),
   403: error(
     ["permission_error"],
     "PermissionError",
-    "The key does not have the scope, or would give more than it has.",
+    "The key does not have the scope, or would give more than it has; a share link or a token is not for that; or a browser asks for a page of another origin.",
     {},
     { message: "Your key does not have the scope sessions:write." },
   ),
   404: error(
     ["not_found_error"],
     "NotFoundError",
-    "It does not exist, or belongs to another owner.",
+    "The path, or what it names, does not exist or belongs to another owner.",
     {},
     { message: "There is no such session." },
   ),
   405: error(
     ["method_not_allowed"],
     "MethodNotAllowedError",
-    "The path does not support the method.",
+    "The path does not support the method. The header `Allow` names those that it does.",
     {},
     { message: "PUT is not possible here: use HEAD or GET." },
   ),
@@ -127,11 +128,11 @@ export const ERRORS = {
       messageId: text.describe("The message that runs, or that the first request created."),
       originId: text.describe("The busy session that was to be resumed."),
       status: text.describe("The status of the session or the approval."),
-      terminationReason: text,
+      terminationReason: text.describe("Of a terminated session."),
       sessionId: text.describe(
         "Of an ended session: its `sessionId`, to resume it. Otherwise the `id` of the session that the first request created.",
       ),
-      scheduleId: text,
+      scheduleId: text.describe("What the first request created, as the next four."),
       keyId: text,
       webhookId: text,
       automationId: text,
@@ -153,7 +154,9 @@ export const ERRORS = {
     "There is too much of something. The header `Retry-After` says for how many seconds to wait.",
     {
       reason: z.enum(keysOf(refusals)).describe(listOf(refusals)),
-      limit: text.describe("The limit over many sessions that refused it, such as `owner_daily`."),
+      limit: text.describe(
+        "The limit over many sessions that refused it: `owner_active_sessions`, `user_active_sessions`, `user_daily`, `owner_daily` or `owner_monthly`.",
+      ),
       resetsAt: text.describe("When there is money again."),
       messageId: text,
       runId: text.describe("The run that was refused."),
@@ -175,9 +178,12 @@ export const ERRORS = {
     "UpstreamError",
     "The message failed: the Messages API rejected it or failed after all retries, or the reply does not match `outputSchema`.",
     {
-      messageId: z.string(),
-      upstreamRequestId: text,
-      reason: z.enum(["output_mismatch", "crash_loop"]).exactOptional(),
+      messageId: z.string().describe("The message that failed."),
+      upstreamRequestId: text.describe("The request id of the Messages API, if it gave one."),
+      reason: z
+        .enum(["output_mismatch", "crash_loop"])
+        .exactOptional()
+        .describe("`output_mismatch`: the reply does not match `outputSchema`."),
     },
     {
       message:
@@ -189,12 +195,15 @@ export const ERRORS = {
   503: error(
     ["unavailable_error"],
     "UnavailableError",
-    "Something that the request needs is not available. With the header `Retry-After`, try again.",
+    "Something that the request needs is not available: a model, client keys, a key that the Messages API accepts, the encryption key of `env`, a session or the index; or restarts interrupted a message too often. With the header `Retry-After`, try again.",
     {
       messageId: text.describe("The message that failed, or that was sent."),
       originId: text.describe("The session that was to be resumed."),
       upstreamRequestId: text,
-      reason: z.enum(["crash_loop"]).exactOptional(),
+      reason: z
+        .enum(["crash_loop"])
+        .exactOptional()
+        .describe("Restarts interrupted the message too often at the same step."),
     },
     { message: "The session can't be reached at the moment. Try again." },
   ),

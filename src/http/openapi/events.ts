@@ -44,19 +44,23 @@ const nameOf = (type: string): string =>
 
 const turnId = z.string().describe("The turn.");
 const block = count.describe("The block of the reply.");
-const toolUseId = z.string().describe("The tool call.");
+const toolUseId = z
+  .string()
+  .describe(
+    "The tool call: the model's id of it, or an id of the server if the model has used its id before.",
+  );
 const name = z.string().describe("The tool.");
 const kind = z
   .enum(["reply", "compaction", "web_search", "helper"])
   .describe(
-    "`compaction`: a summary of the conversation. `helper`: another model call of Claude Code.",
+    "`reply`: the agent's own. `compaction`: a summary of the conversation. `web_search`: a search of the web. `helper`: another model call of Claude Code.",
   );
-const attempt = z.int().min(1);
+const attempt = z.int().min(1).describe("Counts the attempts of the turn.");
 const charge = {
   model: z.string().describe("The model that ran."),
   cost: usd.describe("In dollars. The sum over all events is the session's `totalCost`."),
   held: usd.describe(
-    "The part of the reservation, in dollars, that stays held: the call may have been billed.",
+    "The part of the reservation, in dollars, that stays held: the call may have been billed. The sum over all events is the part of the session's budget that is reserved while no message runs.",
   ),
   usage: Usage,
 };
@@ -75,7 +79,7 @@ export const Event = z
       { pattern: "hybrid" },
     ),
     logged("session.started", "The session is active.", {}),
-    logged("session.idled", "The session fell asleep.", {}),
+    logged("session.idled", "A hybrid session, or one whose message waits, fell asleep.", {}),
     logged(
       "session.paused",
       "The session pauses at a limit until the limit is raised.",
@@ -85,11 +89,9 @@ export const Event = z
     logged("session.resumed", "The session goes on after it slept.", {}),
     logged(
       "session.updated",
-      "The session was changed.",
+      "The session was changed by `PATCH`, or a schedule was created, changed or deleted.",
       {
-        changed: z
-          .array(z.string())
-          .describe("Names of fields; `schedules` for a change of those."),
+        changed: z.array(z.string()).describe("Names of fields; `schedules` for a schedule."),
       },
       { changed: ["maxBudgetUsd"] },
     ),
@@ -97,7 +99,7 @@ export const Event = z
     logged(
       "session.terminated",
       "The session was terminated. The last event.",
-      { reason: z.string() },
+      { reason: z.string().describe("As `terminationReason` of the session.") },
       { reason: "user_requested" },
     ),
     logged(
@@ -139,7 +141,7 @@ export const Event = z
         limit: z
           .string()
           .exactOptional()
-          .describe("The limit over many sessions that ended it, if one did."),
+          .describe("The limit over many sessions that ended it, as in the message, if one did."),
         result,
         output: z
           .unknown()
@@ -180,7 +182,14 @@ export const Event = z
     logged(
       "turn.retried",
       "An attempt failed, and another follows. Discard the deltas since the attempt began.",
-      { turnId, kind, attempt, reason: z.string(), delayMs: count, ...charge },
+      {
+        turnId,
+        kind,
+        attempt,
+        reason: z.string().describe("Why it failed; `restarted` if the session's object was lost."),
+        delayMs: count.describe("After so many ms, the next attempt begins."),
+        ...charge,
+      },
       { ...turn, attempt: 1, reason: "overloaded_error", delayMs: 500, ...charged },
     ),
     logged(
@@ -190,7 +199,11 @@ export const Event = z
         turnId,
         attempt,
         model: z.string(),
-        reason: z.enum(["missing", "malformed", "too_low", "above_bound"]),
+        reason: z
+          .enum(["missing", "malformed", "too_low", "above_bound"])
+          .describe(
+            "`malformed`: not integers from 0. `too_low`: less than the minimum that the data imply that were sent or received. `above_bound`: more than was reserved.",
+          ),
         reported: usd
           .nullable()
           .describe("The cost of the reported usage in dollars; null if it is unreadable."),
@@ -219,7 +232,7 @@ export const Event = z
     ),
     logged(
       "tool.started",
-      "A tool is called.",
+      "A tool is called. An input that is too deep or too large to be called with is `{}`.",
       { turnId, toolUseId, name, input: z.unknown() },
       { turnId: "turn_6", ...call, input: { command: "ls" } },
     ),
@@ -230,8 +243,8 @@ export const Event = z
         approvalId: z.string(),
         toolUseId,
         name,
-        input: z.unknown(),
-        expiresAt: instant.nullable(),
+        input: z.unknown().describe("The input that the model gave."),
+        expiresAt: instant.nullable().describe("Null: it waits until somebody decides."),
       },
       {
         approvalId: examples.ids.approval,
@@ -247,11 +260,14 @@ export const Event = z
         approvalId: z.string(),
         toolUseId,
         name,
-        status: z.enum(["allowed", "denied", "expired", "cancelled"]),
+        status: z
+          .enum(["allowed", "denied", "expired", "cancelled"])
+          .describe("As in the approval."),
         resolvedBy: z
           .object({ owner: z.string(), via: z.string(), keyId: z.string().nullable() })
-          .nullable(),
-        note: z.string().nullable(),
+          .nullable()
+          .describe("Who decided; null if nobody did."),
+        note: z.string().nullable().describe("What the model reads with the decision."),
         changedInput: z
           .unknown()
           .exactOptional()
@@ -269,7 +285,7 @@ export const Event = z
         turnId,
         toolUseId,
         name,
-        isError: z.boolean(),
+        isError: z.boolean().describe("Whether the call failed. It does not fail the message."),
         content: z
           .string()
           .describe("The text of the result. Other content is named, such as `[image]`."),
@@ -280,7 +296,10 @@ export const Event = z
     logged(
       "agent.started",
       "An agent starts, with a task or because of a message of another agent.",
-      { toolUseId: z.string().describe("The tool call that started it."), prompt: z.string() },
+      {
+        toolUseId: z.string().describe("The tool call that started it."),
+        prompt: z.string().describe("Its task, or the message."),
+      },
       { agent: "player1", toolUseId: "toolu_01", prompt: "I open with e4" },
     ),
     logged(
@@ -292,12 +311,19 @@ export const Event = z
     logged(
       "schedule.skipped",
       "A run was skipped.",
-      { scheduleId: z.string(), reason: z.string().describe("`queue_full` or `spend_limit`.") },
+      {
+        scheduleId: z.string(),
+        reason: z
+          .string()
+          .describe(
+            "`queue_full`: the queue of the session was full. `spend_limit`: the money of a limit over many sessions is used up.",
+          ),
+      },
       { scheduleId: examples.ids.schedule, reason: "queue_full" },
     ),
     logged(
       "schedule.paused",
-      "A schedule was paused, because restarts interrupted its message too often.",
+      "A schedule was paused, because restarts interrupted its message too often. It sends nothing until it is resumed.",
       { scheduleId: z.string(), reason: z.literal("crash_loop") },
       { scheduleId: examples.ids.schedule, reason: "crash_loop" },
     ),
@@ -315,7 +341,7 @@ export const Event = z
     ),
     logged(
       "limit.warned",
-      "A part of a limit of the session is used up.",
+      "A part of a limit of the session is used up, one of `config.warnAt`.",
       {
         limit: z.enum(["budget", "turns"]),
         part: z
@@ -323,15 +349,15 @@ export const Event = z
           .gt(0)
           .max(1)
           .describe("1 of a budget: a call needs more than what is left."),
-        used: z.number(),
-        max: z.number(),
+        used: z.number().describe("In dollars for a budget."),
+        max: z.number().describe("The limit, in dollars for a budget."),
       },
       { limit: "budget", part: 0.5, used: 0.2848205, max: 0.4 },
     ),
     logged(
       "context.compacted",
       "A summary replaced the older part of the conversation.",
-      { turnId, tokensBefore: count },
+      { turnId, tokensBefore: count.describe("The tokens of the conversation before.") },
       { turnId: "turn_9", tokensBefore: 150_200 },
     ),
     logged(
@@ -359,7 +385,7 @@ export const Live = z
   .discriminatedUnion("type", [
     live(
       "assistant.delta",
-      "A piece of a reply.",
+      "A piece of a reply. A client that connects in the middle of it gets what each block has so far first, at `offset` 0.",
       {
         turnId,
         block,
@@ -371,7 +397,7 @@ export const Live = z
     ),
     live(
       "tool.output",
-      "Output of a command that runs.",
+      "Output of a command: while it runs from a container, at its end from the embedded sandbox.",
       { toolUseId, name, stream: z.enum(["stdout", "stderr"]), text: z.string() },
       { ...call, stream: "stdout", text: "CHANGES.md\n" },
     ),
@@ -391,10 +417,14 @@ export const OwnerWarned = z
     at: instant,
     owner: z.string(),
     limit: z.enum(["owner_daily", "owner_monthly"]),
-    part: z.number().gt(0).max(1),
-    used: usd,
-    max: usd,
-    resetsAt: instant,
+    part: z
+      .number()
+      .gt(0)
+      .max(1)
+      .describe("0.5, 0.8 or 1. 1 also means that a call does not fit in what is left."),
+    used: usd.describe("In dollars."),
+    max: usd.describe("The limit, in dollars."),
+    resetsAt: instant.describe("When the next day or month begins, in UTC."),
   })
   .meta({
     id: "OwnerLimitWarnedEvent",
@@ -418,11 +448,15 @@ export const WebhookMessage = z
         .object({ id: z.string() })
         .loose()
         .exactOptional()
-        .describe("A summary of the session; absent for an event of the owner."),
+        .describe(
+          "A summary of the session at the time of sending: `id`, `sessionId`, `pattern`, `status`, `userId`, `conversationId`, `tags`, `description`, `totalCost`, `numTurns` and `pausedBecause`. Absent for an event of the owner.",
+        ),
     }),
   })
   .meta({
     id: "WebhookMessage",
+    description:
+      "An event for a webhook. A message has 256 Ki characters at most: a larger event is sent without its own fields, with `truncated: true`.",
     examples: [
       {
         ...{ type: "limit.warned", timestamp: examples.at },

@@ -65,10 +65,13 @@ const sandbox = z
     state: z
       .enum(["none", "starting", "ready", "saving", "suspended", "lost"])
       .describe(
-        "`none`: no container and no saved workspace. `suspended`: the workspace is saved and the container is gone. `lost`: the container and its files are lost.",
+        "The embedded sandbox is `ready` while the session is `active`, and `suspended` otherwise. Of a container, `none`: there is no container and no saved workspace; `suspended`: the workspace is saved and the container is gone; `lost`: the container and its files are lost.",
       ),
     saveFailed: z
-      .object({ since: instant, message: z.string() })
+      .object({
+        since: instant.describe("When the first attempt failed."),
+        message: z.string().describe("Why the last one failed."),
+      })
       .exactOptional()
       .describe("Present while the workspace of a container can't be saved."),
   })
@@ -86,17 +89,17 @@ export const Session = z
       .describe(
         "The id of the agent's conversation history. A resumed session has that of its source.",
       ),
-    pattern: z.enum(PATTERNS).describe("How the session is hosted."),
+    pattern: z.enum(PATTERNS).describe("As in the request."),
     status: z
       .enum(STATUSES)
       .describe(
-        "The last three are final. `idle` sessions sleep, and the next message wakes them.",
+        "The last three are final. `idle` sessions sleep, and the next message wakes them. With the embedded sandbox, a session is `active` from its creation; with a container, when the container is ready or a message starts, whichever is first.",
       ),
     terminationReason: z
       .string()
       .nullable()
       .describe(
-        "Why it was terminated: `idle_timeout`, `lifetime_limit`, `budget_limit`, `turn_limit`, `approval_timeout`, `deleted`, or the `reason` that a caller gave.",
+        "Why it was terminated: `idle_timeout`, `lifetime_limit`, `budget_limit`, `turn_limit`, `approval_timeout`, `deleted`, or the `reason` that a caller gave. Null for any other session.",
       ),
     error: z
       .object({ type: z.string(), message: z.string() })
@@ -117,24 +120,28 @@ export const Session = z
     ),
     completedAt: instant.nullable().describe("When it ended as `completed` or `error`."),
     terminatedAt: instant.nullable().describe("When it was terminated."),
-    updatedAt: instant,
+    updatedAt: instant.describe("When it changed last."),
     expiresAt: instant.nullable().describe("The next deadline; null if there is none."),
     expiresBecause: z
       .enum(["idle_timeout", "lifetime_limit", "cleanup", "retention"])
       .nullable()
-      .describe("What happens then. `cleanup`: an ended ephemeral session is removed."),
+      .describe(
+        "What happens then. `cleanup`: an ended ephemeral session is removed. `retention`: an ended session is deleted.",
+      ),
     totalCost: usd.describe("In dollars, failed attempts included."),
-    totalTokens: count,
+    totalTokens: count.describe("Tokens of all kinds, of all messages."),
     numTurns: count.describe("Turns of all messages, without failed attempts."),
-    toolsUsed: z.array(z.string()),
+    toolsUsed: z.array(z.string()).describe("The names of the tools that were called."),
     usage: Usage.extend({
       byModel: z
         .record(z.string(), usageOfModel)
         .describe("The usage of each model that ran, by its name."),
     }).meta({ id: "SessionUsage", description: "The sums of tokens over all models." }),
-    maxIdleTimeMs: durationMs.nullable().describe("Null means no limit."),
+    maxIdleTimeMs: durationMs
+      .nullable()
+      .describe("The limit in force, without activity. Null means no limit."),
     maxLifetimeMs: durationMs.nullable().describe("From the creation. Null means no limit."),
-    maxBudgetUsd: usd.nullable().describe("Null means no limit."),
+    maxBudgetUsd: usd.nullable().describe("In dollars. Null means no limit."),
     maxTurns: count.nullable().describe("Null means no limit."),
     onLimit,
     pausedBecause: z
@@ -143,8 +150,8 @@ export const Session = z
       .describe("The limit at which the session is paused; null while it is not."),
     pendingApprovals: count.describe("The number of calls that wait for a decision."),
     sandbox,
-    tags: z.array(z.string()),
-    description: z.string().nullable(),
+    tags: z.array(z.string()).describe("As in the request, each once."),
+    description: z.string().nullable().describe("As in the request."),
     userId: z.string().nullable().describe("The id of a user of your app."),
   })
   .meta({
@@ -156,13 +163,16 @@ export const Session = z
 
 const WaitingFor = z
   .discriminatedUnion("type", [
-    z.object({ type: z.literal("approval"), approvalIds: z.array(z.string()) }),
+    z.object({
+      type: z.literal("approval"),
+      approvalIds: z.array(z.string()).describe("The approvals that are pending."),
+    }),
     z.object({
       type: z.literal("limit"),
       limit: z
         .enum([...PAUSE_LIMITS, "owner_running_messages"])
         .describe(
-          "`owner_running_messages`: it may go on as soon as another message of its owner ends.",
+          "`budget`, `turns` and `lifetime`: the session is paused until somebody raises this limit. `owner_running_messages`: it may go on as soon as another message of its owner ends.",
         ),
     }),
   ])
@@ -174,9 +184,9 @@ const WaitingFor = z
 export const stopReason = z.enum(STOP_REASONS).meta({
   id: "StopReason",
   description: [
-    "Why a message ended. `end_turn`: the agent finished. `max_tokens`: a reply reached its maximum length. `max_turns`: `maxTurns` of the message or the config was reached.",
-    "`budget_limit`: the budget of the message or the session, or the money of a day or month (see `limit`) is used up. `turn_limit`, `lifetime_limit`: those of the session are.",
-    "`interrupted`: a caller stopped it. `terminated`: the session ended. `refusal`: the model refused. `error`: see `error`.",
+    "Why a message ended. With the status `completed`, `end_turn`: the agent finished. `max_tokens`: a reply reached its maximum length. `max_turns`: `maxTurns` of the message or the config was reached.",
+    "`budget_limit`: the budget of the message, the budget of the session, which ends then, or the money of a day or month (see `limit`) is used up. `turn_limit`: `maxTurns` of the session was reached, and the session ends. `refusal`: the model refused.",
+    "With `interrupted`, `interrupted`: a caller stopped it. `terminated`, `lifetime_limit`: the session ended. With `failed`, `error`: see `error` of the message.",
   ].join(" "),
 });
 
@@ -190,7 +200,11 @@ export const Message = z
       ),
     prompt,
     agent: z.string().nullable().describe("The agent that answers; null is the main agent."),
-    status: z.enum(MESSAGE_STATUSES).describe("The last three are final."),
+    status: z
+      .enum(MESSAGE_STATUSES)
+      .describe(
+        "The last three are final. `queued`: another message runs first. `waiting`: nothing of it can go on without somebody, see `waitingFor`.",
+      ),
     waitingFor: WaitingFor.nullable().describe(
       "What it waits for while it is `waiting`; null otherwise.",
     ),
@@ -209,28 +223,29 @@ export const Message = z
         "The structured result, if the session has a `config.outputSchema`; null otherwise.",
       ),
     error: PublicError.nullable().describe("For a failed message."),
-    cost: usd.describe("In dollars, of this message only."),
-    tokens: count,
+    cost: usd.describe("In dollars, of this message only, as the next four."),
+    tokens: count.describe("Tokens of all kinds."),
     usage: Usage,
-    numTurns: count,
-    toolsUsed: z.array(z.string()),
+    numTurns: count.describe("Replies of the model with their tool calls, of all agents."),
+    toolsUsed: z.array(z.string()).describe("The names of the tools that were called."),
     durationMs: durationMs.nullable().describe("From `startedAt` to `endedAt`."),
-    createdAt: instant,
-    startedAt: instant.nullable(),
-    endedAt: instant.nullable(),
+    createdAt: instant.describe("When it was accepted."),
+    startedAt: instant.nullable().describe("Null while it is `queued`."),
+    endedAt: instant.nullable().describe("Null until it has ended."),
   })
   .meta({
     id: "Message",
-    description: "One request of a client and all work that answers it.",
+    description:
+      "One request of a client and all work that answers it. It may have several turns: replies of the model with their tool calls.",
     examples: [examples.message],
   });
 
 export const Approval = z
   .object({
     id: z.string().describe("The id of the approval, `appr_…`."),
-    sessionId: z.string(),
-    messageId: z.string(),
-    toolUseId: z.string(),
+    sessionId: z.string().describe("The `id` of its session."),
+    messageId: z.string().describe("The message that waits for it."),
+    toolUseId: z.string().describe("The tool call."),
     agent: z.string().describe("The agent that makes the call; `main` is the main agent."),
     name: z.string().describe("The tool."),
     input: z.unknown().describe("The input that the model gave."),
@@ -239,10 +254,12 @@ export const Approval = z
       .describe("The input that the call was made with instead; null if it was not changed."),
     status: z
       .enum(APPROVAL_STATUSES)
-      .describe("`cancelled`: the call has ended without a decision, by an interrupt for example."),
-    requestedAt: instant,
+      .describe(
+        "`expired`: `config.approvalTimeoutMs` has passed. `cancelled`: the call has ended otherwise, by an interrupt for example.",
+      ),
+    requestedAt: instant.describe("Since when it waits."),
     expiresAt: instant.nullable().describe("Null: it waits until somebody decides."),
-    resolvedAt: instant.nullable(),
+    resolvedAt: instant.nullable().describe("Null while it is `pending`."),
     resolvedBy: z
       .object({ owner: z.string(), via: z.string(), keyId: z.string().nullable() })
       .nullable()
@@ -251,7 +268,9 @@ export const Approval = z
     remember: z
       .literal("session")
       .nullable()
-      .describe("Whether the same call is decided in the same way from now on."),
+      .describe(
+        "`session`: the same call is decided in the same way from now on. Null: it is asked for again.",
+      ),
   })
   .meta({
     id: "Approval",
@@ -262,25 +281,28 @@ export const Approval = z
 export const Schedule = z
   .object({
     id: z.string().describe("The id of the schedule, `sched_…`."),
-    cron: z.string().nullable(),
+    cron: z.string().nullable().describe("As in the request; null if it is not used."),
     timeZone: z.string().nullable().describe("The time zone of `cron`."),
-    everyMs: durationMs.nullable(),
+    everyMs: durationMs.nullable().describe("As in the request; null if it is not used."),
     at: instant.nullable().describe("When a wake-up runs, once; null for a schedule."),
     prompt,
-    paused: z.boolean(),
+    paused: z.boolean().describe("Whether it sends nothing, until it is resumed."),
     nextRunAt: instant
       .nullable()
       .describe(
         "Null while it is paused, and once the session has ended. In the past: the run is due.",
       ),
-    lastRunAt: instant.nullable(),
-    lastMessageId: z.string().nullable().describe("The message of its last run."),
+    lastRunAt: instant.nullable().describe("When it sent its last message; null before the first."),
+    lastMessageId: z
+      .string()
+      .nullable()
+      .describe("The message of its last run; null before the first."),
     createdAt: instant,
   })
   .meta({
     id: "Schedule",
     description:
-      "Sends the session a prompt at set times. A wake-up of the agent is one that runs once.",
+      "Sends the session a prompt at set times. A wake-up of the agent is one that runs once. The event `message.received` of each run has its id as `scheduleId`.",
     examples: [examples.schedule],
   });
 
@@ -306,9 +328,9 @@ const share = {
     .describe(
       "`read`: the session, its messages and events. `write`: also to send messages and interrupt them.",
     ),
-  description: z.string().nullable(),
+  description: z.string().nullable().describe("As in the request."),
   createdAt: instant,
-  expiresAt: instant,
+  expiresAt: instant.describe("From when on it is refused."),
 };
 
 export const Share = z.object(share).meta({
@@ -320,16 +342,17 @@ export const Share = z.object(share).meta({
 export const NewShare = z
   .object({
     ...share,
-    token: z.string().describe("The token, `rs_…`. Shown here only."),
-    url: z.url().describe("Opens the session in the dashboard. Shown here only."),
+    url: z
+      .url()
+      .describe("Opens the session in the dashboard, with the token in the fragment. Shown here only."),
   })
   .meta({ id: "NewShare", examples: [examples.newShare] });
 
 const key = {
   id: z.string().describe("The id of the key, `key_…`."),
-  name: z.string(),
-  owner: z.string(),
-  scopes: z.array(z.enum(SCOPES)),
+  name: z.string().describe("Text for people."),
+  owner: z.string().describe("The owner whose sessions it gives access to."),
+  scopes: z.array(z.enum(SCOPES)).describe("What it may do."),
   tools: z
     .array(z.string())
     .nullable()
@@ -337,7 +360,7 @@ const key = {
   createdAt: instant,
   expiresAt: instant.nullable().describe("The instant from which it is refused; null for none."),
   lastUsedAt: instant.nullable().describe("To within five minutes."),
-  revokedAt: instant.nullable(),
+  revokedAt: instant.nullable().describe("When it was revoked; null if it was not."),
 };
 
 export const Key = z
@@ -345,31 +368,42 @@ export const Key = z
   .meta({ id: "Key", description: "An API key, without its secret.", examples: [examples.key] });
 
 export const NewKey = z
-  .object({ ...key, key: z.string().describe("The secret, `rk_…`. Shown here only.") })
+  .object({
+    ...key,
+    key: z.string().describe("The secret, `rk_…`. Shown here only; a hash of it is stored."),
+  })
   .meta({ id: "NewKey", examples: [examples.newKey] });
 
 export const Me = z
   .object({
-    owner: z.string(),
-    admin: z.boolean(),
-    scopes: z.array(z.enum(SCOPES)),
-    key: z.object({ id: z.string(), name: z.string() }).nullable(),
+    owner: z.string().describe("Whose sessions the caller has access to."),
+    admin: z.boolean().describe("Whether it has access to those of every owner."),
+    scopes: z.array(z.enum(SCOPES)).describe("What the caller may do."),
+    key: z
+      .object({ id: z.string(), name: z.string() })
+      .nullable()
+      .describe("The key, if `via` is `key`; null otherwise."),
     via: z
       .enum(["key", "secret", "oidc", "share", "fire", "anonymous"])
       .describe(
-        "How the caller is known. `secret`: an entry of the setting `API_KEYS`. `fire`: the token of an automation.",
+        "How the caller is known. `key`: a key of this API. `secret`: an entry of the setting `API_KEYS`. `oidc`: a token of single sign-on. `share`: a share link. `fire`: the token of an automation. `anonymous`: without any.",
       ),
   })
   .meta({ id: "Me", examples: [examples.me] });
 
 export const OwnerLimits = z
   .object({
-    maxActiveSessions: count.nullable(),
-    maxRunningMessages: count.nullable(),
-    maxDailyUsd: usd.nullable(),
-    maxMonthlyUsd: usd.nullable(),
-    maxRequestsPerMinute: count.nullable(),
-    perUser: z.object({ maxActiveSessions: count.nullable(), maxDailyUsd: usd.nullable() }),
+    maxActiveSessions: count.nullable().describe("Sessions that have not ended."),
+    maxRunningMessages: count.nullable().describe("Messages that run at once."),
+    maxDailyUsd: usd.nullable().describe("Dollars in a day, in UTC."),
+    maxMonthlyUsd: usd.nullable().describe("Dollars in a month, in UTC."),
+    maxRequestsPerMinute: count.nullable().describe("Requests a minute of the owner's keys."),
+    perUser: z
+      .object({
+        maxActiveSessions: count.nullable().describe("Sessions of a user that have not ended."),
+        maxDailyUsd: usd.nullable().describe("Dollars of a user in a day, in UTC."),
+      })
+      .describe("Limits of each `userId`."),
   })
   .meta({
     id: "OwnerLimits",
@@ -380,61 +414,87 @@ export const OwnerLimits = z
 export const Owner = z
   .object({
     owner: z.string(),
-    sessions: count,
+    sessions: count.describe("All that it has had, deleted ones included."),
     activeSessions: count.describe("Sessions that have not ended."),
-    totalCost: usd,
-    totalTokens: count,
-    monthCost: usd.describe("In this month, in UTC."),
+    totalCost: usd.describe("In dollars, of all of them."),
+    totalTokens: count.describe("Tokens of all kinds, of all of them."),
+    monthCost: usd.describe("In dollars, in this month, in UTC."),
   })
-  .meta({ id: "Owner", examples: [examples.owner] });
+  .meta({
+    id: "Owner",
+    description: "An owner that has had sessions.",
+    examples: [examples.owner],
+  });
 
 export const AuditEntry = z
   .object({
     id: z.string(),
-    action: z.enum(AUDITED),
+    action: z
+      .enum(AUDITED)
+      .describe(
+        "What was done. Of sessions, only what somebody else than their owner did is recorded.",
+      ),
     owner: z
       .string()
       .describe("Whose key, limits, webhook, automation, share link or session it was."),
     target: z.string().nullable().describe("The id of what was changed; null for limits."),
-    details: z.record(z.string(), z.unknown()),
+    details: z
+      .record(z.string(), z.unknown())
+      .describe(
+        "Of keys: `name`, `scopes`, `tools`, and `graceMs` of a rotation. Of limits: those that were sent. Of a new webhook: `events`. Of share links: `sessionId`, and `access` and `expiresAt` of a new one. Of anything else: nothing. Never a secret.",
+      ),
     at: instant,
     by: z
       .object({ owner: z.string(), via: z.string(), keyId: z.string().nullable() })
-      .describe("Who did it."),
+      .describe("Who did it, as `GET /api/me` tells it."),
     address: z
       .string()
       .nullable()
-      .describe("The address of the client, if Cloudflare's network gave it."),
-    requestId: z.string(),
+      .describe("The address of the client; null without Cloudflare's network."),
+    requestId: z.string().describe("The request that did it."),
   })
-  .meta({ id: "AuditEntry", examples: [examples.auditEntry] });
+  .meta({
+    id: "AuditEntry",
+    description: "Who did what to keys, limits, share links and others. Kept for 90 days.",
+    examples: [examples.auditEntry],
+  });
 
 const spent = z.object({
-  spentUsd: usd,
-  heldUsd: usd.describe("What sessions may still spend, or may have been billed."),
-  maxUsd: usd.nullable(),
-  resetsAt: instant.nullable(),
+  spentUsd: usd.describe("Dollars that were spent."),
+  heldUsd: usd.describe("Dollars that sessions may still spend, or may have been billed."),
+  maxUsd: usd.nullable().describe("The limit; null if there is none."),
+  resetsAt: instant.nullable().describe("When the next day or month begins, in UTC."),
 });
 
 export const UsageReport = z
   .object({
-    now: z.object({
-      activeSessions: count,
-      runningMessages: count.nullable(),
-      day: spent,
-      month: spent,
-    }),
+    now: z
+      .object({
+        activeSessions: count.describe("Sessions that have not ended."),
+        runningMessages: count
+          .nullable()
+          .describe("Messages that run; null for an owner without limits, and for all owners."),
+        day: spent.describe("In this day, in UTC."),
+        month: spent.describe("In this month, in UTC."),
+      })
+      .describe("What is used now, of the owner; of all owners for an admin who names none."),
     rows: z
       .array(
         z.object({
-          day: z.string().exactOptional(),
+          day: z.string().exactOptional().describe("A date in UTC."),
           owner: z.string().exactOptional(),
-          userId: z.string().exactOptional(),
-          model: z.string().exactOptional(),
+          userId: z
+            .string()
+            .exactOptional()
+            .describe("For the group `user`: what the session had then."),
+          model: z.string().exactOptional().describe("The model that ran."),
           pattern: z.string().exactOptional(),
-          tag: z.string().exactOptional(),
-          cost: usd,
-          tokens: count,
+          tag: z
+            .string()
+            .exactOptional()
+            .describe("A session counts for each tag that it had then."),
+          cost: usd.describe("In dollars."),
+          tokens: count.describe("Tokens of all kinds."),
           inputTokens: count,
           outputTokens: count,
           cacheReadTokens: count,
@@ -442,15 +502,24 @@ export const UsageReport = z
           webSearchRequests: count,
         }),
       )
-      .describe("One row for each group; it has the fields of `groupBy`."),
+      .describe(
+        "One row for each group, with the fields of `groupBy`; 10,000 rows at most. Deleted sessions are included.",
+      ),
   })
-  .meta({ id: "UsageReport", examples: [examples.usageReport] });
+  .meta({
+    id: "UsageReport",
+    description: "What is used now, and sums of what was used.",
+    examples: [examples.usageReport],
+  });
 
 const averages = z.object({
-  count,
-  avgCost: usd,
+  count: count.describe("The number of sessions."),
+  avgCost: usd.describe("In dollars; 0 over no sessions, as the others."),
   avgTokens: z.number().min(0),
-  avgDuration: z.number().min(0),
+  avgDuration: z
+    .number()
+    .min(0)
+    .describe("In ms from `startedAt` to the end, over ended sessions."),
 });
 
 export const Summary = z
@@ -460,12 +529,12 @@ export const Summary = z
     completedSessions: count,
     errorSessions: count,
     terminatedSessions: count,
-    totalCost: usd,
-    totalTokens: count,
+    totalCost: usd.describe("In dollars."),
+    totalTokens: count.describe("Tokens of all kinds."),
     avgSessionDuration: z
       .number()
       .min(0)
-      .describe("In ms from `startedAt` to the end, over ended sessions."),
+      .describe("In ms from `startedAt` to the end, over ended sessions; 0 over none."),
     byPattern: z.object({
       ephemeral: averages,
       "long-running": averages,
@@ -481,22 +550,28 @@ export const Summary = z
       terminated: count,
     }),
   })
-  .meta({ id: "Summary", examples: [examples.summary] });
+  .meta({
+    id: "Summary",
+    description: "Sums and averages over sessions, removed and deleted ones included.",
+    examples: [examples.summary],
+  });
 
 const webhook = {
   id: z.string().describe("The id of the webhook, `hook_…`."),
-  url: z.string(),
-  events: z.array(z.string()),
+  url: z.string().describe("Where events are sent."),
+  events: z.array(z.string()).describe("Types of events; `*` in one is any text."),
   sessionId: z
     .string()
     .nullable()
     .describe("The only session whose events it is sent; null for all."),
-  description: z.string().nullable(),
-  enabled: z.boolean(),
+  description: z.string().nullable().describe("As in the request."),
+  enabled: z.boolean().describe("Whether it is sent events."),
   disabledBecause: z
     .string()
     .nullable()
-    .describe("Why it was disabled, if nobody has done it by a request."),
+    .describe(
+      "Why it was disabled, if nobody has done it by a request: it only failed for three days, or was answered with 410.",
+    ),
   createdAt: instant,
   lastSuccessAt: instant.nullable().describe("The last attempt that was accepted."),
   failingSince: instant.nullable().describe("The first attempt since then that has failed."),
@@ -512,46 +587,66 @@ export const Webhook = z.object(webhook).meta({
 export const NewWebhook = z
   .object({
     ...webhook,
-    secret: z.string().describe("Signs the messages, `whsec_…`. Shown here only."),
+    secret: z
+      .string()
+      .describe("Signs the messages, `whsec_…`. Shown when it is made or rotated only."),
   })
   .meta({ id: "NewWebhook", examples: [{ ...examples.webhook, secret: examples.webhookSecret }] });
 
 export const Delivery = z
   .object({
     id: z.string().describe("The header `webhook-id`: the same whenever the event is sent."),
-    type: z.string(),
-    status: z.enum(DELIVERY_STATES),
-    createdAt: instant,
-    nextAttemptAt: instant.nullable(),
-    attempts: z.array(
-      z.object({
-        at: instant,
-        status: z.int().nullable().describe("The status of the answer; null if there was none."),
-        durationMs: z.number().min(0),
-        response: z.string().nullable().describe("The beginning of the answer, 1 KB at most."),
-        error: z.string().nullable().describe("Why it has failed; null if the event was accepted."),
-      }),
-    ),
+    type: z.string().describe("The type of the event."),
+    status: z
+      .enum(DELIVERY_STATES)
+      .describe("`failed`: it was tried for a day, and is not tried again by itself."),
+    createdAt: instant.describe("When the webhook learned of the event."),
+    nextAttemptAt: instant.nullable().describe("Null if no attempt is planned."),
+    attempts: z
+      .array(
+        z.object({
+          at: instant,
+          status: z.int().nullable().describe("The status of the answer; null if there was none."),
+          durationMs: z.number().min(0),
+          response: z.string().nullable().describe("The beginning of the answer, 1 KB at most."),
+          error: z
+            .string()
+            .nullable()
+            .describe("Why it has failed; null if the event was accepted."),
+        }),
+      )
+      .describe("The newest 50."),
   })
-  .meta({ id: "Delivery", examples: [examples.delivery] });
+  .meta({
+    id: "Delivery",
+    description: "An event for a webhook, and what was tried to send it. Kept for 30 days.",
+    examples: [examples.delivery],
+  });
 
 const automation = {
   id: z.string().describe("The id of the automation, `auto_…`."),
-  name: z.string(),
-  session: asGiven("CreateSession").describe("As in the request, without the values of `env`."),
+  name: z.string().describe("Text for people."),
+  session: asGiven("CreateSession").describe(
+    "What each run creates, as in the request, without the values of `env`.",
+  ),
   prompt,
-  cron: z.string().nullable(),
-  timeZone: z.string().nullable(),
-  everyMs: durationMs.nullable(),
-  maxConcurrentRuns: count,
-  enabled: z.boolean(),
-  pausedBecause: z.string().nullable().describe("The limit of the owner that refused a run."),
+  cron: z.string().nullable().describe("As in the request; null if it is not used."),
+  timeZone: z.string().nullable().describe("The time zone of `cron`."),
+  everyMs: durationMs.nullable().describe("As in the request; null if it is not used."),
+  maxConcurrentRuns: count.describe("How many of its runs may be at work at once."),
+  enabled: z.boolean().describe("Whether it runs."),
+  pausedBecause: z
+    .string()
+    .nullable()
+    .describe(
+      "The limit of the owner that refused a run: `too_many_sessions` or `spend_limit`. It does not run until it is enabled again. Null otherwise.",
+    ),
   createdAt: instant,
   nextRunAt: instant
     .nullable()
     .describe("Null while it is not enabled, and if it only runs when it is fired."),
-  lastRunAt: instant.nullable(),
-  fireUrl: z.url().describe("Where it is fired."),
+  lastRunAt: instant.nullable().describe("Null before the first run."),
+  fireUrl: z.url().describe("Where it is fired, by a `POST` with its token or a key."),
 };
 
 export const Automation = z.object(automation).meta({
@@ -563,7 +658,11 @@ export const Automation = z.object(automation).meta({
 export const NewAutomation = z
   .object({
     ...automation,
-    fireToken: z.string().describe("The token that fires it, `rf_…`. Shown here only."),
+    fireToken: z
+      .string()
+      .describe(
+        "The token that fires it, `rf_…`, and does nothing else. Shown when it is made or rotated only.",
+      ),
   })
   .meta({
     id: "NewAutomation",
@@ -572,42 +671,54 @@ export const NewAutomation = z
 
 const runStatus = z
   .enum(["starting", "refused", "skipped", "gone", ...MESSAGE_STATUSES])
-  .describe("That of its message, or `gone` if its session was deleted while it ran.");
+  .describe(
+    "That of its message; or `starting`; `refused` or `skipped` with a `reason`; `gone` if its session was deleted while it ran.",
+  );
 
 export const AutomationRun = z
   .object({
     id: z.string(),
-    sessionId: z.string().nullable(),
-    messageId: z.string().nullable(),
-    by: z.enum(["schedule", "fire"]),
+    sessionId: z.string().nullable().describe("The session that it started; null if none."),
+    messageId: z.string().nullable().describe("The message of that session."),
+    by: z.enum(["schedule", "fire"]).describe("What started it: its time, or a request."),
     status: runStatus,
-    reason: z.string().nullable().describe("Why it was refused or skipped."),
+    reason: z
+      .string()
+      .nullable()
+      .describe("Why it was refused or skipped, such as `too_many_runs`; null otherwise."),
     startedAt: instant,
-    endedAt: instant.nullable(),
-    cost: usd,
+    endedAt: instant.nullable().describe("Null while it is at work."),
+    cost: usd.describe("In dollars."),
   })
-  .meta({ id: "AutomationRun", examples: [examples.automationRun] });
+  .meta({
+    id: "AutomationRun",
+    description: "One run of an automation. Kept for 30 days.",
+    examples: [examples.automationRun],
+  });
 
 export const FiredRun = z
   .object({
     runId: z.string(),
-    sessionId: z.string().nullable(),
-    messageId: z.string().nullable(),
+    sessionId: z.string().nullable().describe("The session that it started."),
+    messageId: z.string().nullable().describe("The message of that session."),
     status: runStatus,
   })
-  .meta({ id: "FiredRun", examples: [examples.firedRun] });
+  .meta({ id: "FiredRun", description: "A run that was started.", examples: [examples.firedRun] });
 
 export const Conversation = z
   .object({
     id: z.int().describe("Your number."),
     createdAt: instant.describe("When its first session was created."),
-    lastActivityAt: instant,
+    lastActivityAt: instant.describe("The latest activity in any of its sessions."),
     sessionCount: count.describe("Removed and deleted sessions included, as in the next two."),
-    totalCost: usd,
-    totalTokens: count,
+    totalCost: usd.describe("In dollars."),
+    totalTokens: count.describe("Tokens of all kinds."),
     sessions: z.array(Session).describe("Those that still exist, newest first."),
-    pageSize: count,
-    nextCursor: z.string().nullable(),
+    pageSize: count.describe("The most sessions of this page."),
+    nextCursor: z
+      .string()
+      .nullable()
+      .describe("Pass it as `cursor` for the next page; null on the last one."),
   })
   .meta({
     id: "Conversation",
@@ -617,16 +728,24 @@ export const Conversation = z
 
 export const Pool = z
   .object({
-    target: count,
-    ready: count,
-    starting: count,
+    target: count.describe("How many the pool keeps started."),
+    ready: count.describe("Containers that can be handed out."),
+    starting: count.describe("Containers that start."),
     leaving: count.describe("Containers that are being destroyed."),
     handedOut: count.describe("Sessions that received a ready container."),
     missed: count.describe("Sessions that found none."),
     breaker: z.object({
-      state: z.string().describe("While it is `open`, no container starts until `retryAt`."),
-      failures: count,
-      retryAt: instant.nullable(),
+      state: z
+        .string()
+        .describe(
+          "While it is `open`, because the last starts failed, no container starts until `retryAt`.",
+        ),
+      failures: count.describe("Starts in a row that failed."),
+      retryAt: instant.nullable().describe("Null unless it is `open`."),
     }),
   })
-  .meta({ id: "Pool", examples: [examples.pool] });
+  .meta({
+    id: "Pool",
+    description: "The pool of started containers.",
+    examples: [examples.pool],
+  });

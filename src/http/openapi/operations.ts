@@ -53,6 +53,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "createSession",
     tag: "Sessions",
     summary: "Create a session",
+    description:
+      "With `resumeSessionId`, `continueSession` or `snapshotId` in `config`, answers when everything is copied.",
     body: schemas.CreateSession,
     idempotent: true,
     answers: created("The session.", o.Session),
@@ -62,16 +64,20 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "listSessions",
     tag: "Sessions",
     summary: "List sessions",
-    description: "From an index, which may lag behind the sessions by a second.",
+    description:
+      'From an index, which may lag behind the sessions by a second, two while a message runs. Filters are combined with "and".',
     query: queries.ListSessions,
     answers: ok(
       "A page of sessions.",
       paged({
         sessions: z.array(o.Session),
         page: z.int().nullable().describe("Null with `cursor`."),
-        pageSize: z.int(),
-        total: z.int().min(0).describe("A lower bound if `totalIsExact` is false."),
-        totalIsExact: z.boolean(),
+        pageSize: z.int().describe("The most sessions of this page."),
+        total: z
+          .int()
+          .min(0)
+          .describe("Sessions that match; with a cursor, as counted at the first page."),
+        totalIsExact: z.boolean().describe("False: `total` and `totalPages` are lower bounds."),
         totalPages: z.int().min(0),
       }),
     ),
@@ -80,6 +86,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "summarizeSessions",
     tag: "Usage",
     summary: "Sum up sessions",
+    description: "By the day of their creation.",
     query: queries.StatsSummary,
     answers: ok("Sums and averages. Removed and deleted sessions are included.", o.Summary),
   },
@@ -94,6 +101,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "updateSession",
     tag: "Sessions",
     summary: "Change a session's limits and metadata",
+    description:
+      "If a new limit is already used up, the session ends or pauses: at once while no message runs, otherwise at the next turn. An ended session stays ended.",
     body: schemas.PatchSession,
     answers: ok("The changed session.", o.Session),
   },
@@ -102,14 +111,15 @@ export const OPERATIONS: Record<string, Operation> = {
     tag: "Sessions",
     summary: "Delete a session",
     description:
-      "With its history, its events, its files and its snapshots. A session that has not ended is terminated first.",
+      "With its history, its events, its files and its snapshots. A session that has not ended is terminated first, with the reason `deleted`. Sessions that were created from it stay.",
     answers: gone,
   },
   "POST /api/sessions/:id/terminate": {
     id: "terminateSession",
     tag: "Sessions",
     summary: "End a session",
-    description: "Stops the running message. Repeating it changes nothing.",
+    description:
+      "Stops the running message; queued ones end as `interrupted`. Repeating it changes nothing. The body may be empty.",
     body: schemas.Terminate,
     answers: ok("The session.", o.Session),
   },
@@ -127,7 +137,7 @@ export const OPERATIONS: Record<string, Operation> = {
     tag: "Messages",
     summary: "Send a message",
     description:
-      "Answers when the message has ended. With `streaming`, answers with its events; with `background`, at once. To attach to a message again, repeat the request with the same `Idempotency-Key` and body.",
+      "Answers when the message has ended, by a limit or an interrupt too: check `status` and `stopReason`. With `streaming`, answers with its events; with `background`, at once. The message goes on if the client disconnects. To attach to it again, repeat the request with the same `Idempotency-Key` and body.",
     body: schemas.SendMessage,
     idempotent: true,
     resumable: true,
@@ -148,7 +158,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "interruptSession",
     tag: "Messages",
     summary: "Interrupt the running message",
-    description: "Stops the message that runs or waits, and starts the next one of the queue.",
+    description:
+      "Stops the message that runs or waits, and starts the next one of the queue. The agent's text so far is kept, and a running command is stopped.",
     body: schemas.NoFields,
     answers: ok(
       "The message; null if there was none.",
@@ -175,7 +186,7 @@ export const OPERATIONS: Record<string, Operation> = {
     tag: "Events",
     summary: "Read or stream events",
     description:
-      "With `Accept: text/event-stream`, streams the whole log and goes on live until the session ends.",
+      "Events in the order of `seq`. With `Accept: text/event-stream`, streams the whole log and goes on live until the session ends; `Last-Event-ID` takes precedence over `after`.",
     query: queries.ReadEvents,
     resumable: true,
     answers: {
@@ -203,7 +214,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "resolveApproval",
     tag: "Approvals",
     summary: "Allow or deny a call",
-    description: "The same decision again changes nothing.",
+    description:
+      "The same decision again changes nothing; another one is a 409. The scope `sessions:write` does not include this.",
     body: schemas.ResolveApproval,
     answers: ok("The approval.", o.Approval),
     errors: [409],
@@ -212,6 +224,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "listPendingApprovals",
     tag: "Approvals",
     summary: "List what waits for a decision",
+    description:
+      "In all sessions of the caller, the oldest request of a page first. The list of sessions may lag a second behind; the approvals come from the sessions themselves.",
     query: queries.ListPendingApprovals,
     answers: ok(
       "The pending approvals of all sessions of the caller.",
@@ -223,6 +237,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "createSchedule",
     tag: "Schedules",
     summary: "Create a schedule",
+    description:
+      "A session has 20 at most, wake-ups included. An ephemeral session has none (400), and an ended one gets none (409).",
     body: schemas.CreateSchedule,
     idempotent: true,
     answers: created("The schedule.", o.Schedule),
@@ -246,6 +262,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "deleteSchedule",
     tag: "Schedules",
     summary: "Delete a schedule",
+    description: "A message that it has already sent stays in the queue.",
     answers: gone,
     errors: [409],
   },
@@ -254,6 +271,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "createSnapshot",
     tag: "Snapshots",
     summary: "Create a snapshot",
+    description:
+      "Only while no message runs. A session keeps its 10 newest, for 30 days each; they stay when it ends, and go when it is deleted.",
     body: schemas.NoFields,
     answers: created("The snapshot.", o.Snapshot),
     errors: [409],
@@ -269,6 +288,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "createShare",
     tag: "Share links",
     summary: "Create a share link",
+    description: "A session has 100 at most that can be used.",
     body: schemas.CreateShare,
     idempotent: true,
     answers: created("The share link, with its token.", o.NewShare),
@@ -284,6 +304,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "deleteShare",
     tag: "Share links",
     summary: "Revoke a share link",
+    description:
+      "At once: requests are refused, and streams end. A message that it has sent goes on.",
     answers: gone,
   },
 
@@ -291,6 +313,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "getConversation",
     tag: "Conversations",
     summary: "Read a conversation and its sessions",
+    description:
+      "From the index. With admin rights, of all owners that use the number. A number that no session was created with is a 404.",
     query: queries.ReadConversation,
     answers: ok("The conversation.", o.Conversation),
   },
@@ -299,6 +323,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "createWebhook",
     tag: "Webhooks",
     summary: "Create a webhook",
+    description: "An owner has 20 at most.",
     body: schemas.CreateWebhook,
     idempotent: true,
     answers: created("The webhook, with its secret.", o.NewWebhook),
@@ -320,6 +345,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "updateWebhook",
     tag: "Webhooks",
     summary: "Change a webhook",
+    description: "A running session learns of it within about two seconds of its next activity.",
     body: schemas.PatchWebhook,
     answers: ok("The changed webhook.", o.Webhook),
   },
@@ -340,13 +366,14 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "testWebhook",
     tag: "Webhooks",
     summary: "Send a test event",
+    description: "Sends `webhook.test` at once, and answers with how that went.",
     body: schemas.NoFields,
     answers: ok(
       "How that went.",
       z.object({
-        status: z.int().nullable(),
+        status: z.int().nullable().describe("The status of the answer; null if there was none."),
         durationMs: z.number().min(0),
-        error: z.string().nullable(),
+        error: z.string().nullable().describe("Why it has failed; null if it was accepted."),
       }),
     ),
   },
@@ -361,6 +388,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "redeliver",
     tag: "Webhooks",
     summary: "Send an event again",
+    description: "Out of its order: nothing waits for it.",
     body: schemas.NoFields,
     answers: { 202: { description: "The delivery.", content: o.Delivery } },
   },
@@ -369,6 +397,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "createAutomation",
     tag: "Automations",
     summary: "Create an automation",
+    description:
+      "An owner has 100 at most. The `tools` of the key that creates it hold for its sessions.",
     body: schemas.CreateAutomation,
     idempotent: true,
     answers: created("The automation, with its token.", o.NewAutomation),
@@ -394,6 +424,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "updateAutomation",
     tag: "Automations",
     summary: "Change an automation",
+    description: "A key with fewer `tools` than it was made with is refused.",
     body: schemas.PatchAutomation,
     answers: ok("The changed automation.", o.Automation),
   },
@@ -414,7 +445,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "fireAutomation",
     tag: "Automations",
     summary: "Start a run",
-    description: "The automation's own token may do it too.",
+    description:
+      "The automation's own token may do it too. Answers when the session has its message. With an `Idempotency-Key`, one run is started. The body may be empty.",
     body: schemas.FireAutomation,
     idempotent: true,
     answers: { 202: { description: "The run.", content: o.FiredRun } },
@@ -424,6 +456,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "listRuns",
     tag: "Automations",
     summary: "List runs",
+    description: "Runs at work are asked when the list is read.",
     query: queries.ListRuns,
     answers: ok("A page of runs, newest first.", paged({ runs: z.array(o.AutomationRun) })),
   },
@@ -438,6 +471,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "createKey",
     tag: "Keys",
     summary: "Create a key",
+    description:
+      "Nobody gives a key more than their own has: no other scope, no other tools, no later expiry. An owner has 1,000 at most that can be used.",
     body: schemas.CreateKey,
     idempotent: true,
     answers: created("The key, with its secret.", o.NewKey),
@@ -447,6 +482,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "listKeys",
     tag: "Keys",
     summary: "List keys",
+    description:
+      "A key that was revoked or has expired is listed for 90 days, if it is one of the last 1,000 of them.",
     query: queries.ListKeys,
     answers: ok("A page of keys, newest first.", paged({ keys: z.array(o.Key) })),
   },
@@ -460,6 +497,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "rotateKey",
     tag: "Keys",
     summary: "Rotate a key",
+    description:
+      "Gives it a new secret. A key that was revoked or has expired can't be rotated. The body may be empty.",
     body: schemas.RotateKey,
     answers: ok("The key, with its new secret.", o.NewKey),
     errors: [409],
@@ -468,7 +507,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "revokeKey",
     tag: "Keys",
     summary: "Revoke a key",
-    description: "It is refused everywhere within 30 seconds.",
+    description: "It is refused everywhere within 30 seconds. Repeating it changes nothing.",
     answers: { 204: { description: "It is revoked.", content: null } },
   },
 
@@ -476,6 +515,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "listOwners",
     tag: "Owners",
     summary: "List owners",
+    description: "Those that have had sessions.",
     query: queries.ListOwners,
     answers: ok("A page of owners, by their names.", paged({ owners: z.array(o.Owner) })),
   },
@@ -483,6 +523,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "getOwnerLimits",
     tag: "Owners",
     summary: "Read the limits of an owner",
+    description: "The owner may read its own, and an admin those of all.",
     answers: ok("The limits.", o.OwnerLimits),
   },
   "PUT /api/owners/:owner/limits": {
@@ -497,6 +538,8 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "getUsage",
     tag: "Usage",
     summary: "Read usage",
+    description:
+      "As JSON; with `Accept: text/csv`, the rows as CSV, in which a text that begins like a formula gets a `'` before it.",
     query: queries.ReadUsage,
     answers: ok("What is used now, and sums of what was used.", {
       "application/json": o.UsageReport,
@@ -507,6 +550,7 @@ export const OPERATIONS: Record<string, Operation> = {
     id: "listAudit",
     tag: "Owners",
     summary: "Read the audit log",
+    description: "Who did what to keys, limits, share links and the sessions of others.",
     query: queries.ReadAudit,
     answers: ok("A page of entries, newest first.", paged({ entries: z.array(o.AuditEntry) })),
   },

@@ -26,7 +26,10 @@ export function objectOf(schema: z.ZodType): z.ZodObject {
   throw new TypeError("is parsed from no object");
 }
 
-/** Describes an object and each of its fields. A field with a schema of its own keeps the description of that. */
+/**
+ * Describes an object and each of its fields. A field with a schema of its own keeps the description of that. Throws if
+ * two fields are the same schema and would need two descriptions.
+ */
 function describe<S extends z.ZodType>(
   schema: S,
   meta: Meta | null,
@@ -36,8 +39,13 @@ function describe<S extends z.ZodType>(
   if (meta) z.globalRegistry.add(object, meta);
   for (const [name, said] of Object.entries<string | Meta>(fields)) {
     const field = object.shape[name] as z.ZodType;
-    if (z.globalRegistry.get(field)?.id) continue;
-    z.globalRegistry.add(field, typeof said === "string" ? { description: said } : said);
+    const known = z.globalRegistry.get(field);
+    if (known?.id) continue;
+    const given = typeof said === "string" ? { description: said } : said;
+    if (known && known.description !== given.description) {
+      throw new TypeError(`${name} shares its schema with a field of another description`);
+    }
+    z.globalRegistry.add(field, given);
   }
 }
 
@@ -47,21 +55,19 @@ const commaList = (description: string, items: Record<string, unknown>): Meta =>
   override: { type: "array", items },
 });
 
-const agentFields = {
-  description: "What the agent is for. The main agent reads it.",
-  systemPrompt: "Replaces the short default prompt.",
-  model: "The model; see the list of models.",
-  maxTurns: "The maximum number of turns of one message, or of one task of an agent.",
-  allowedTools: "Permission rules. Without them, every tool is allowed.",
-  askTools: "Permission rules. A call that matches waits for approval.",
-  disallowedTools: "Permission rules. A call that matches is refused.",
-  thinking: "Passed to the Messages API as `thinking`.",
-  effort: "Passed to the Messages API.",
+const toolFields = {
+  allowedTools:
+    "Permission rules, such as `Read` or `Bash(git *)`. Without them, every tool is allowed.",
+  askTools:
+    "Permission rules. A call that matches one waits for approval, also if `allowedTools` allows it.",
+  disallowedTools:
+    "Permission rules. A call that matches one is refused, whatever the other lists say.",
 };
 
 z.globalRegistry.add(Prompt, {
   id: "Prompt",
-  description: "Text that is not blank, or content blocks of the Messages API. 1 MiB at most.",
+  description:
+    "Text that is not blank, or content blocks of the Messages API. 1 MiB at most, and 1.9 MB as JSON. A `base64` image must be complete, match its `media_type` and have at most 8,000 pixels a side.",
   examples: ["Start the changelog.", [{ type: "text", text: "Start the changelog." }]],
 });
 
@@ -69,9 +75,18 @@ describe(
   schemas.CustomAgent,
   {
     id: "CustomAgent",
-    description: "A type of agents. A field that is absent has the session's value.",
+    description:
+      "A type of agents. A field that is absent has the session's value. What the session disallows or asks for holds for its agents too.",
   },
-  agentFields,
+  {
+    ...toolFields,
+    description: "What the agent is for. The main agent reads it.",
+    systemPrompt: "The system prompt of the agent.",
+    model: "The model of the agent.",
+    maxTurns: "The maximum number of turns of one task of the agent.",
+    thinking: "Passed to the Messages API as `thinking`.",
+    effort: "Passed to the Messages API.",
+  },
 );
 
 describe(
@@ -81,75 +96,97 @@ describe(
     description:
       "Commands see a placeholder. The value is sent only in headers of requests to the hosts.",
   },
-  { secret: "The value.", hosts: "The hosts, such as `api.github.com` or `*.example.com`." },
+  {
+    secret: "The value.",
+    hosts: "The hosts that it is sent to, such as `api.github.com` or `*.example.com`.",
+  },
 );
 
 describe(
   schemas.SandboxConfig,
   {
     id: "SandboxConfig",
-    description: "Where commands run. Which options there are depends on the provider.",
+    description:
+      "Where commands run. An option or a network that the provider does not have is refused with 400.",
   },
   {
-    provider: "`embedded`, `cloudflare`, `daytona`, `e2b`, `fly` or `modal`.",
-    network: "The hosts that commands may reach: `none`, `open`, or a list.",
-    template: "A template of the provider.",
-    snapshot: "A snapshot of the provider.",
-    image: "An image of the provider.",
-    region: "A region of the provider.",
-    size: "A size of the provider.",
+    provider:
+      "`cloudflare`: a container. `embedded`: a shell in the session's object. `daytona`, `e2b`, `fly`, `modal`: a machine of this vendor. The setting `SANDBOX_PROVIDER` when absent, or else a container if the deployment has them. One that the deployment has no settings for is refused with 400.",
+    network:
+      "The hosts that commands may reach: `none`, `open`, or a list of up to 100 hosts such as `*.example.com`, in which `default` stands for package registries and code hosts. The default depends on the provider.",
+    template: "The template that the machine is made from.",
+    snapshot: "The vendor's snapshot that the machine is made from.",
+    image: "The image that the machine runs.",
+    region: "Where the machine runs.",
+    size: "A size of machines that the vendor has a name for.",
     cpus: "The number of CPUs.",
     memoryMb: "The memory, in MB.",
     diskGb: "The disk, in GB.",
   },
 );
 
-const { description: _, ...mainAgent } = agentFields;
-
 describe(
   schemas.Config,
   {
     id: "Config",
-    description: "The configuration of the agent. 256 KiB of JSON at most. Null means absent.",
+    description:
+      "The configuration of the agent. 256 KiB of JSON at most. Null means absent. An option that the deployment does not support is refused with 400.",
   },
   {
-    ...mainAgent,
+    ...toolFields,
+    model:
+      "The name of a model; `claude-sonnet-5-5` when absent. Any other name is a 400 that lists the known ones. The name of a retired model runs on its successor.",
+    systemPrompt:
+      "Replaces the server's short default prompt. The server appends the working directory and the date.",
+    maxTurns:
+      "The maximum number of turns of one message. The message then ends with `max_turns`, and the session goes on.",
+    thinking:
+      "Passed to the Messages API as `thinking`. When absent, models that support it use adaptive thinking. A value that the model does not support fails the first message.",
+    effort:
+      "Passed to the Messages API. A value that the model does not support fails the first message.",
     approvalTimeoutMs: "How long a call waits for approval; without it, until somebody decides.",
-    onApprovalTimeout: "What happens then: the call is denied (the default), or the session ends.",
+    onApprovalTimeout:
+      "What happens then: the call is denied (the default), or the session ends with the reason `approval_timeout`.",
     warnAt:
-      "The parts of budget and turns at which `limit.warned` is sent; `[0.5, 0.8, 1]` when absent.",
-    customAgents: "Additional agents, by their names: letters, digits, `_` and `-`; not `main`.",
+      "The parts of budget and turns at which `limit.warned` is sent; `[0.5, 0.8, 1]` when absent, none for `[]`.",
+    customAgents:
+      "Additional agents by their names, 50 at most. A name has up to 64 letters, digits, `_` and `-`, and is not `main`.",
     resumeSessionId:
-      "Starts with the history and the workspace of this session, by its `id` or `sessionId`.",
-    continueSession: "Starts from the newest session of the same `conversationId`.",
-    forkSession: "With one of the two above: a branch with its own `sessionId`.",
-    snapshotId: "Starts from this snapshot.",
+      "Starts with the history and the workspace of this session, by its `id` or `sessionId`. Of this, `continueSession` and `snapshotId`, the first one present is used.",
+    continueSession:
+      "Starts from the newest session of the same `conversationId` that is not ephemeral.",
+    forkSession:
+      "With one of the two above: a branch with its own `sessionId`. It is not part of the returned `config`.",
+    snapshotId: "Starts from this snapshot, as a branch with its own `sessionId`.",
     retentionDays:
-      "How long the session is kept after its end; the deployment's setting when absent.",
-    runtime: "Where the agent runs: in the session's object, or as Claude Code in its container.",
+      "For how many days the session is kept after its end; the setting `SESSION_RETENTION_DAYS` when absent.",
+    runtime:
+      "Where the agent runs. `loop` (the default): in the session's object. `claude-code`: as Claude Code in its container, which has to be there.",
     sandbox: "Where commands run.",
-    env: "Environment variables of commands. They are never returned.",
-    outputSchema: "A JSON schema: the reply is JSON that matches it.",
+    env: "Environment variables of commands: strings, and secrets for some hosts only. They are never returned, and are stored encrypted if the deployment has an encryption key.",
+    outputSchema:
+      "A JSON schema: the reply to each message is JSON that matches it, and `output` of the message is the parsed value.",
   },
 );
 
 const limitFields = {
-  maxIdleTimeMs: "The maximum time without activity. Null means no limit.",
-  maxLifetimeMs: "The maximum lifetime, from the creation. Null means no limit.",
+  maxIdleTimeMs: "The maximum time without activity. A century at most; null means no limit.",
+  maxLifetimeMs: "The maximum lifetime, from the creation. A century at most; null means no limit.",
   maxBudgetUsd: "The maximum cost, in dollars. It is never exceeded. Null means no limit.",
   maxTurns: "The maximum number of turns. Null means no limit.",
   onLimit:
     "What happens when the budget, the turns or the lifetime is used up: the session ends (the default), or pauses until the limit is raised.",
   tags: "Up to 50, without commas. Duplicates are removed.",
-  description: "Text that lists search.",
-  userId: "The id of a user of your app.",
+  description: "Text for people. Lists can search it.",
+  userId: "The id of a user of your app. Lists, usage and limits know it.",
 };
 
 describe(
   schemas.CreateSession,
   {
     id: "CreateSession",
-    description: "A session to create. A limit that is absent is the deployment's default.",
+    description:
+      "A session to create. A limit that is absent is the deployment's: `DEFAULT_MAX_IDLE_TIME_MS`, `DEFAULT_MAX_LIFETIME_MS` and `DEFAULT_MAX_BUDGET_USD`, and none for `maxTurns`.",
     examples: [
       {
         pattern: "hybrid",
@@ -166,7 +203,8 @@ describe(
     pattern:
       "How the session is hosted. `ephemeral`: one message, then it ends. `long-running`: awake between messages. `hybrid`: sleeps when idle, and the next message wakes it. `single-container`: several agents in one sandbox.",
     config: "The configuration of the agent.",
-    conversationId: "A number that you choose: sessions with the same number belong together.",
+    conversationId:
+      "A number that you choose: sessions with the same number belong to one conversation.",
     ...limitFields,
   },
 );
@@ -175,7 +213,8 @@ describe(
   schemas.PatchSession,
   {
     id: "PatchSession",
-    description: "What changes. Null clears a field.",
+    description:
+      "What changes, one field at least, with the same bounds as at creation. Null clears a field.",
     examples: [{ description: null, tags: ["changelog"], maxBudgetUsd: 1 }],
   },
   limitFields,
@@ -190,13 +229,17 @@ describe(
   },
   {
     prompt: "What to do.",
-    agent: "The agent that answers; the main agent when absent.",
+    agent:
+      "The agent that answers; the main agent when absent. One that the session does not have is a 400.",
     streaming: "Answers with a stream of the message's events.",
-    background: "Answers with 202 at once. Not together with `streaming`.",
-    maxTurns: "The maximum turns of this message.",
-    maxBudgetUsd: "The maximum cost of this message, in dollars.",
+    background:
+      "Answers with 202 at once, with the message as it is. Not together with `streaming`.",
+    maxTurns:
+      "The maximum number of turns of this message. The smaller of this and `config.maxTurns` applies.",
+    maxBudgetUsd:
+      "The maximum cost of this message, in dollars. The session goes on when it is used up.",
     onBusy:
-      "What happens while another message runs: this one waits, is rejected with 409, or interrupts the other one.",
+      "What happens while another message runs or waits for somebody. `queue`: this one waits, first in, first out, in a queue of 100. `reject`: it is refused with 409. `interrupt`: the other one is stopped, and this one starts before those in the queue.",
   },
 );
 
@@ -209,21 +252,24 @@ describe(
   },
   {
     reason: "Becomes the `terminationReason`; `user_requested` when absent.",
-    discardWorkspace: "Whether the files of a container are not saved.",
+    discardWorkspace:
+      "Whether the files of a container are not saved. In a repeat, it ends the attempts to save them.",
   },
 );
 
 const timeFields = {
-  cron: "A cron expression with five fields, six with seconds, or a name such as `@daily`.",
+  cron: "A cron expression with five fields, six with seconds, or `@hourly`, `@daily`, `@weekly`, `@monthly` or `@yearly`. One that never matches is refused.",
   timeZone: "The time zone of `cron`, such as `Europe/Berlin`; `UTC` when absent.",
-  everyMs: "An interval. Either this or `cron`.",
+  everyMs:
+    "An interval, instead of `cron`. The first run is one interval after the creation, and later ones are at multiples of it.",
 };
 
 describe(
   schemas.CreateSchedule,
   {
     id: "CreateSchedule",
-    description: "A schedule to create: by cron, or at an interval.",
+    description:
+      "A schedule to create: by cron, or at an interval. Its prompt has 64 KiB of JSON at most.",
     examples: [
       {
         cron: "0 9 * * mon-fri",
@@ -239,7 +285,10 @@ describe(
 describe(
   schemas.PatchSchedule,
   { id: "PatchSchedule", description: "A change of a schedule.", examples: [{ paused: true }] },
-  { paused: "Whether it sends nothing." },
+  {
+    paused:
+      "Whether it sends nothing. Runs that were missed are not repeated, except a wake-up: it runs when it is resumed.",
+  },
 );
 
 describe(
@@ -250,10 +299,12 @@ describe(
     examples: [{ decision: "allow", note: "To main, for once.", remember: "session" }],
   },
   {
-    decision: "Whether the call is made.",
+    decision: "Whether the call is made. The model reads a denial as the result of its call.",
     note: "What the model reads with the result.",
-    input: "With `allow`: the input that the call is made with instead of its own.",
-    remember: "`session`: the same call is decided in the same way from now on.",
+    input:
+      "With `allow`: the input that the call is made with instead of its own. It is held to the permission rules, the model is told, and both are recorded.",
+    remember:
+      "`session`: the same call, by any agent of the session, is decided in the same way from now on. It is the same if the tool and the whole input are equal, apart from the `description`.",
   },
 );
 
@@ -265,8 +316,9 @@ describe(
     examples: [{ access: "read", description: "for Ann" }],
   },
   {
-    access: "What it allows.",
-    expiresInMs: "How long it works: a week when absent.",
+    access:
+      "`read`: to read the session, its messages and events, without system prompts. `write`: also to send messages and interrupt them.",
+    expiresInMs: "How long it works: a week when absent, 30 days at most.",
     description: "Text for people.",
   },
 );
@@ -282,15 +334,18 @@ describe(
       description: "What the key may do; `sessions:write` and `usage:read` when absent.",
       override: { items: { type: "string", enum: [...SCOPES] } },
     },
-    tools: "Permission rules that limit the sessions that it creates.",
-    expiresAt: "The instant from which it is refused.",
+    tools:
+      "Permission rules that limit the sessions that it creates, 8,000 characters in all; no such limit when absent.",
+    expiresAt: "The instant from which it is refused, with its zone; none when absent.",
   },
 );
 
 describe(
   schemas.RotateKey,
   { id: "RotateKey", description: "How to rotate the key.", examples: [{ graceMs: 3_600_000 }] },
-  { graceMs: "For how long the old secret still works." },
+  {
+    graceMs: "For how long the old secret still works, a day at most. A second rotation ends it.",
+  },
 );
 
 describe(
@@ -301,18 +356,26 @@ describe(
     examples: [{ maxDailyUsd: 20, maxRunningMessages: 5, perUser: { maxDailyUsd: 2 } }],
   },
   {
-    maxActiveSessions: "Sessions that have not ended.",
-    maxRunningMessages: "Messages that run at once. One more waits.",
-    maxDailyUsd: "Money in a day, in UTC.",
-    maxMonthlyUsd: "Money in a month, in UTC.",
-    maxRequestsPerMinute: "Requests of the owner's keys in a minute.",
-    perUser: "The same for each `userId`.",
+    maxActiveSessions: "Sessions that have not ended. One more is a 429 `too_many_sessions`.",
+    maxRunningMessages: "Messages that run at once. One more waits with the status `queued`.",
+    maxDailyUsd:
+      "Dollars in a day, in UTC. When they are used up, a new message is a 429 `spend_limit`, and a running one ends with `budget_limit`.",
+    maxMonthlyUsd: "Dollars in a month, in UTC; as those in a day.",
+    maxRequestsPerMinute:
+      "Requests a minute of the owner's keys, and of each share link. One more is a 429 `too_many_requests`.",
+    perUser: "Limits of each `userId`.",
   },
 );
 
+describe(schemas.UserLimits, null, {
+  maxActiveSessions: "Sessions of a user that have not ended.",
+  maxDailyUsd: "Dollars of a user in a day, in UTC.",
+});
+
 const webhookFields = {
-  url: "`https`, with a host on the public internet.",
-  events: "Types of events. `*` in one is any text: `message.*`.",
+  url: "`https`, with a host on the public internet and without credentials. `WEBHOOK_ALLOW_PRIVATE_HOSTS` of the deployment allows any.",
+  events:
+    "Types of events of sessions, and `owner.limit_warned`. `*` in one is any text: `message.*`, `*`. One that names no type is a 400.",
   description: "Text for people.",
 };
 
@@ -334,7 +397,11 @@ describe(
 describe(
   schemas.PatchWebhook,
   { id: "PatchWebhook", description: "What changes.", examples: [{ enabled: true }] },
-  { ...webhookFields, enabled: "Whether it is sent events." },
+  {
+    ...webhookFields,
+    enabled:
+      "Whether it is sent events. While it is not, new events are not kept for it; those that wait are sent when it is enabled again.",
+  },
 );
 
 describe(
@@ -344,7 +411,10 @@ describe(
     description: "How to rotate the secret.",
     examples: [{ graceMs: 0 }],
   },
-  { graceMs: "For how long the old secret signs beside the new one: a day when absent." },
+  {
+    graceMs:
+      "For how long the old secret signs beside the new one: a day when absent, and at most. Four old ones at most do.",
+  },
 );
 
 const automationFields = {
@@ -352,8 +422,9 @@ const automationFields = {
   name: "Text for people.",
   session: "The session that each run starts.",
   prompt: "What it is sent. 64 KiB of JSON at most.",
-  maxConcurrentRuns: "How many of its runs may be at work at once.",
-  enabled: "Whether it runs.",
+  maxConcurrentRuns:
+    "How many of its runs may be at work at once, 5 by default. One more is `skipped`, or refused if it is fired.",
+  enabled: "Whether it runs, by itself and when it is fired.",
   everyMs:
     "An interval, a minute at least. Without this and `cron`, it only runs when it is fired.",
 };
@@ -362,7 +433,8 @@ describe(
   schemas.CreateAutomation,
   {
     id: "CreateAutomation",
-    description: "An automation to create.",
+    description:
+      "An automation to create. `session` is what each run creates, and `prompt` (64 KiB of JSON at most) what that is sent.",
     examples: [
       {
         ...{
@@ -382,7 +454,8 @@ describe(
   schemas.PatchAutomation,
   {
     id: "PatchAutomation",
-    description: "What changes. What is said of the time replaces all of it.",
+    description:
+      "What changes, one field at least. What is said of the time replaces all of it; null is none.",
     examples: [{ enabled: false }],
   },
   automationFields,
@@ -395,30 +468,42 @@ describe(
     description: "A run to start.",
     examples: [{ input: "Today: the release of 2.0." }],
   },
-  { input: "Text that is appended to the prompt. 256 KiB at most." },
+  {
+    input:
+      "Text that is appended to the prompt, 256 KiB at most. It may come from anybody who has the token.",
+  },
 );
 
 describe(schemas.NoFields, { id: "NoFields", description: "An empty object.", examples: [{}] }, {});
 
 const cursor = "The `nextCursor` of the previous page.";
 const limit = "The most entries of a page.";
-const owner = "Of this owner. Only an admin may name another.";
+const owner = "Of this owner; of the caller's when absent. Only an admin may name another.";
+const ownerOfMany =
+  "Of this owner. Only an admin may name another; when absent, an admin gets those of all.";
 const page = { cursor, limit };
 
 describe(queries.ListSessions, null, {
-  status: commaList("One or several.", { type: "string", enum: [...STATUSES] }),
-  pattern: commaList("One or several.", { type: "string", enum: [...PATTERNS] }),
+  status: commaList("One of these, separated by commas.", { type: "string", enum: [...STATUSES] }),
+  pattern: commaList("One of these, separated by commas.", {
+    type: "string",
+    enum: [...PATTERNS],
+  }),
   userId: "Exactly this value.",
   conversationId: "Exactly this value.",
-  tags: commaList("Up to 20.", { type: "string" }),
+  tags: commaList("Up to 20, separated by commas.", { type: "string" }),
   tagsMode: "Whether a session must have all tags, or one at least.",
-  createdAfter: "An instant with its zone, or a date; inclusive.",
-  createdBefore: "An instant with its zone, or a date; exclusive.",
-  search: "Text that the description contains, case-insensitive.",
-  sort: "With `-` for descending.",
-  page: "The number of the page, within the first 10,000 sessions.",
+  createdAfter:
+    "An instant with its zone, or a date, which means its first instant in UTC; inclusive.",
+  createdBefore:
+    "An instant with its zone, or a date, which means its first instant in UTC; exclusive.",
+  search:
+    "Text that the description contains, case-insensitive in every alphabet: `STRASSE` finds `Straße`.",
+  sort: "The order, with `-` for descending. Equal ones are in the order of their creation, then of their ids.",
+  page: "The number of the page, from 1, within the first 10,000 sessions. Beyond them, use `cursor`.",
   pageSize: "The most sessions of a page.",
-  cursor: `${cursor} Not together with \`page\`.`,
+  cursor:
+    "The `nextCursor` of the previous page, with the same filters and the same `sort`. Not together with `page`.",
 });
 describe(queries.ReadConversation, null, { pageSize: "The most sessions of a page.", cursor });
 describe(queries.StatsSummary, null, {
@@ -426,15 +511,18 @@ describe(queries.StatsSummary, null, {
   from: "The first day of creation, in UTC; inclusive.",
   to: "The last day of creation, in UTC; inclusive.",
 });
-describe(queries.ListMessages, null, page);
+describe(queries.ListMessages, null, {
+  cursor,
+  limit: "The most messages of a page. It has fewer if they are large.",
+});
 describe(queries.ReadMessage, null, {
   waitMs:
-    "How long to wait until the message has ended, or waits for somebody. Then it is answered as it is.",
+    "How long to wait until the message has ended, or the session waits for somebody. Then the message is returned as it is.",
 });
 describe(queries.ListApprovals, null, { ...page, status: "Only those with this status." });
 describe(queries.ListPendingApprovals, null, {
   cursor,
-  limit: "The most sessions of a page.",
+  limit: "The most sessions of a page, with up to 100 approvals each.",
   status: "Those that wait for a decision.",
 });
 describe(queries.ListDeliveries, null, { ...page, status: "Only those with this status." });
@@ -442,19 +530,26 @@ describe(queries.ListAutomations, null, page);
 describe(queries.ListRuns, null, page);
 describe(queries.ListKeys, null, { ...page, owner });
 describe(queries.ListOwners, null, page);
-describe(queries.ReadAudit, null, { ...page, owner, action: "Only entries of this action." });
+describe(queries.ReadAudit, null, {
+  ...page,
+  owner: ownerOfMany,
+  action: "Only entries of this action.",
+});
 describe(queries.ReadUsage, null, {
-  owner,
-  from: "The first day, in UTC; 30 days ago when absent.",
-  to: "The last day, in UTC; today when absent.",
-  groupBy: commaList("What rows are summed by. `user` and `tag` not together.", {
-    type: "string",
-    enum: [...USAGE_GROUPS],
-  }),
+  owner: ownerOfMany,
+  from: "The first day, in UTC; inclusive. With it absent, there are 30 days.",
+  to: "The last day, in UTC; inclusive. Today when absent.",
+  groupBy: commaList(
+    "What rows are summed by, separated by commas. `user` and `tag` not together.",
+    {
+      type: "string",
+      enum: [...USAGE_GROUPS],
+    },
+  ),
 });
 describe(queries.ReadEvents, null, {
   after: "The `seq` of the last event that you have.",
-  limit: "The most events of a page.",
+  limit: "The most events of a page. It has fewer if they are large.",
 });
 
 /** Parameters of paths, by their names. */
