@@ -11,13 +11,23 @@ import { createApp } from "./app";
 import { knownKeys, scopeOf } from "./auth";
 import { newSecret, sha256Hex } from "./ids";
 
-const docs = import.meta.glob<string>("../../docs/api.md", {
+const documents = import.meta.glob<string>("../../docs/openapi.json", {
   query: "?raw",
   import: "default",
   eager: true,
 });
 
 const Made = z.looseObject({ id: z.string(), owner: z.string(), key: z.string() });
+/** What is read of the OpenAPI document: the scopes that each endpoint needs. */
+const Document = z.object({
+  paths: z.record(
+    z.string(),
+    z.record(
+      z.string(),
+      z.object({ security: z.array(z.object({ bearer: z.array(z.string()).optional() })) }),
+    ),
+  ),
+});
 const admin = aClient();
 
 const holderOf = (secret: string) => aClient(local, { Authorization: `Bearer ${secret}` });
@@ -253,13 +263,19 @@ describe("every route", () => {
       .replace(":owner", "somebody");
   const api = routes.filter(({ path }) => path.startsWith("/api/"));
 
-  it("has its scope in the table of docs/api.md, and the table has no others", () => {
-    const [text = ""] = Object.values(docs);
-    const rows = text.matchAll(/^\| `([A-Z]+) (\/api\/[^` ]*)` \|.*\| (?:`([a-z:]+)`|any) \|$/gm);
-    const documented = [...rows].map(([, method, path, scope]) => [method, path, scope ?? null]);
+  it("has its scope in the OpenAPI document, which has no others", () => {
+    const [text = ""] = Object.values(documents);
+    const documented = Object.entries(Document.parse(JSON.parse(text)).paths)
+      .filter(([path]) => path.startsWith("/api/"))
+      .flatMap(([path, operations]) =>
+        Object.entries(operations).map(([method, { security }]) => {
+          const [{ bearer = [] } = {}] = security;
+          return [method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ":$1"), ...bearer];
+        }),
+      );
     const known = api.map(({ method, path }) => {
-      const shown = path.replace(/\/$/, "");
-      return [method, shown, scopeOf(method, pathOf(path))];
+      const scope = scopeOf(method, pathOf(path));
+      return [method, path.replace(/\/$/, ""), ...(scope === null ? [] : [scope])];
     });
     const sorted = (table: unknown[][]) => table.map((row) => row.join(" ")).sort();
     expect(sorted(documented)).toEqual(sorted(known));
