@@ -21,6 +21,9 @@ const PROXY = 1;
 /** Tests that run in Node. */
 const NODE = "src/**/*.{conformance,node}.test.ts";
 
+/** Tests that run in Node and in a browser, and need a server. */
+const SERVED = "src/**/*.served.test.ts";
+
 /** The settings of the Worker under test that concern vendors' machines. */
 const VENDORS = /^(DAYTONA|E2B|FLY|MODAL)_/;
 
@@ -54,9 +57,19 @@ export default defineConfig({
   test: {
     projects: [
       part("long", true, { include: LONG, exclude: [] }),
-      part("rest", false, { include: ["src/**/*.test.ts"], exclude: [...LONG, NODE] }),
+      part("rest", false, { include: ["src/**/*.test.ts"], exclude: [...LONG, NODE, SERVED] }),
       // The stand-ins of vendors' APIs, and the vendors' own clients, run in Node.
       { test: { name: "node", include: [NODE] } },
+      {
+        test: {
+          name: "served",
+          include: [SERVED],
+          globalSetup: ["./src/client/build.ts", "./src/testing/serve.ts"],
+          // A browser and a server share the computer with the other parts.
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
     // The parts run side by side.
     maxWorkers: 3,

@@ -70,7 +70,7 @@ const ROOMS: Record<string, readonly string[]> = {
   db: ["events"],
   shared: [],
   settings: [],
-  testing: ["session", "client", ...SESSION_ROOM, "http", "pool", "settings", "container"],
+  testing: ["session", "bench", ...SESSION_ROOM, "http", "pool", "settings", "container"],
   bench: ["agent", "db", "sandbox", "container"],
   simulate: ["soak"],
   soak: ["bench", "fuzz", "events", "testing"],

@@ -3536,7 +3536,7 @@ export interface components {
          *       "createdAt": "2026-11-23T09:33:14.913Z",
          *       "expiresAt": "2026-11-30T09:33:14.913Z",
          *       "token": "rs_c742ab76de4d1e2abbe137d12edd751b_000000000000000000000000000000000000000000000000",
-         *       "url": "https://rigger.example.com/api/sessions/sess_c742ab76de4d1e2abbe137d12edd751b?token=rs_c742ab76de4d1e2abbe137d12edd751b_000000000000000000000000000000000000000000000000"
+         *       "url": "https://rigger.example.com/#/sessions/sess_c742ab76de4d1e2abbe137d12edd751b?token=rs_c742ab76de4d1e2abbe137d12edd751b_000000000000000000000000000000000000000000000000"
          *     }
          */
         NewShare: {
@@ -3560,7 +3560,7 @@ export interface components {
             token: string;
             /**
              * Format: uri
-             * @description Reads the session, with the token in the query. Shown here only.
+             * @description Opens the session in the dashboard, with the token in the fragment. Shown here only.
              */
             url: string;
         };

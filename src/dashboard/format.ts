@@ -7,6 +7,7 @@ const DAY_MS = 24 * HOUR_MS;
 /** Returns dollars with as many digits as say something: `$0.0042`, `$1.25`, `$1,204`. */
 export function money(usd: number): string {
   if (usd === 0) return "$0";
+  if (usd < 0.000001) return "<$0.000001";
   if (usd >= 1_000) return `$${Math.round(usd).toLocaleString("en")}`;
   if (usd >= 0.995) return `$${usd.toFixed(2)}`;
   const digits = Math.min(6, Math.max(2, 1 - Math.floor(Math.log10(usd))));

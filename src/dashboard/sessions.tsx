@@ -6,7 +6,7 @@ import { change, parameters } from "./route.ts";
 import { Empty, Loading, Problem, Status, When } from "./ui.tsx";
 
 const PAGE = 100;
-const EVERY_MS = 4_000;
+const EVERY_MS = 3_000;
 
 const STATUSES = {
   "": "All",

@@ -3,7 +3,7 @@ import type { SessionHandle } from "../client/rigger.ts";
 import { may, now } from "./api.ts";
 import { duration, exact, money, oneLine, pretty, relative, short } from "./format.ts";
 import type { Item, Lane, MessageItem, NoteItem, Row, Timeline } from "./timeline.ts";
-import { Action, Empty, Loading, Once, Status } from "./ui.tsx";
+import { Action, Empty, Loading, Once, type Shown, Status } from "./ui.tsx";
 
 /** How much is shown at first, and how much more at each step: what is not shown costs nothing. */
 const ITEMS = 30;
@@ -50,18 +50,18 @@ export function TimelineView({ timeline, rev, session, isLoaded }: Props) {
         ))}
       </ol>
       <div class="end" ref={end} />
-      <Announcer timeline={timeline} />
+      <Announcer of={timeline} rev={rev} />
     </>
   );
 }
 
 /** Returns the view of items for a session: the same one for the same session, so that nothing is shown anew. */
-const views = new WeakMap<SessionHandle, (props: { of: Item }) => preact.JSX.Element>();
+const views = new WeakMap<SessionHandle, (props: Shown<Item>) => preact.JSX.Element>();
 function viewOf(session: SessionHandle) {
   const known = views.get(session);
   if (known) return known;
-  const view = ({ of }: { of: Item }) =>
-    of.kind === "note" ? <Note of={of} /> : <Message of={of} session={session} />;
+  const view = ({ of, rev }: Shown<Item>) =>
+    of.kind === "note" ? <Note of={of} /> : <Message of={of} rev={rev} session={session} />;
   views.set(session, view);
   return view;
 }
@@ -72,7 +72,7 @@ const Note = ({ of: { at, tone, text } }: { of: NoteItem }) => (
   </p>
 );
 
-function Message({ of: message, session }: { of: MessageItem; session: SessionHandle }) {
+function Message({ of: message, rev, session }: Shown<MessageItem> & { session: SessionHandle }) {
   const hasAgents = message.lanes.length > 1;
   return (
     <article class="message" aria-label={`Message: ${oneLine(message.prompt, 60)}`}>
@@ -88,12 +88,12 @@ function Message({ of: message, session }: { of: MessageItem; session: SessionHa
           <Once of={{ lane, session, hasAgents }} rev={lane.rev} view={LaneView} key={lane.agent} />
         ))}
       </div>
-      <End message={message} />
+      <End of={message} rev={rev} />
     </article>
   );
 }
 
-function End({ message }: { message: MessageItem }) {
+function End({ of: message }: Shown<MessageItem>) {
   const { status, startedAt, endedAt, cost, turns, stopReason, error, waitingFor, output } =
     message;
   const time =
@@ -163,16 +163,16 @@ function LaneView({ of: { lane, session, hasAgents } }: LaneProps) {
   );
 }
 
-const rowViews = new WeakMap<SessionHandle, (props: { of: Row }) => preact.JSX.Element | null>();
+const rowViews = new WeakMap<SessionHandle, (props: Shown<Row>) => preact.JSX.Element>();
 function rowOf(session: SessionHandle) {
   const known = rowViews.get(session);
   if (known) return known;
-  const view = ({ of }: { of: Row }) => <RowView row={of} session={session} />;
+  const view = ({ of, rev }: Shown<Row>) => <RowView of={of} rev={rev} session={session} />;
   rowViews.set(session, view);
   return view;
 }
 
-function RowView({ row, session }: { row: Row; session: SessionHandle }) {
+function RowView({ of: row, rev, session }: Shown<Row> & { session: SessionHandle }) {
   switch (row.kind) {
     case "text":
       return <Text text={row.text} isLive={row.isLive} />;
@@ -184,9 +184,9 @@ function RowView({ row, session }: { row: Row; session: SessionHandle }) {
         </details>
       );
     case "tool":
-      return <Tool row={row} />;
+      return <Tool of={row} rev={rev} />;
     case "approval":
-      return <ApprovalRow row={row} session={session} />;
+      return <ApprovalRow of={row} rev={rev} session={session} />;
     case "turn":
       return <TurnRow row={row} />;
     case "notice":
@@ -211,7 +211,7 @@ const Text = ({ text, isLive }: { text: string; isLive: boolean }) => (
 
 type Of<K extends Row["kind"]> = Extract<Row, { kind: K }>;
 
-function Tool({ row }: { row: Of<"tool"> }) {
+function Tool({ of: row }: Shown<Of<"tool">>) {
   const isRunning = row.content === null;
   return (
     <details class={row.isError ? "tool bad" : "tool"} open={isRunning && row.output !== ""}>
@@ -257,8 +257,17 @@ function summaryOf(input: unknown): string {
   return oneLine(main ?? input, 100);
 }
 
-function ApprovalRow({ row, session }: { row: Of<"approval">; session: SessionHandle }) {
+function ApprovalRow({ of: row, session }: Shown<Of<"approval">> & { session: SessionHandle }) {
   const [note, setNote] = useState("");
+  // One decision at a time: the event of it changes the row.
+  const [isDeciding, setDeciding] = useState(false);
+  const decide = (decision: () => Promise<unknown>) => async () => {
+    setDeciding(true);
+    await decision().catch((error) => {
+      setDeciding(false);
+      throw error;
+    });
+  };
   const said = note.trim() === "" ? {} : { note: note.trim() };
   return (
     <div class={`approval ${row.status}`}>
@@ -283,13 +292,24 @@ function ApprovalRow({ row, session }: { row: Of<"approval">; session: SessionHa
             value={note}
             onInput={({ currentTarget }) => setNote(currentTarget.value)}
           />
-          <Action kind="main" run={() => session.allow(row.approvalId, said)}>
+          <Action
+            kind="main"
+            disabled={isDeciding}
+            run={decide(() => session.allow(row.approvalId, said))}
+          >
             Allow
           </Action>
-          <Action run={() => session.allow(row.approvalId, { ...said, remember: "session" })}>
+          <Action
+            disabled={isDeciding}
+            run={decide(() => session.allow(row.approvalId, { ...said, remember: "session" }))}
+          >
             Always allow this call
           </Action>
-          <Action kind="danger" run={() => session.deny(row.approvalId, said)}>
+          <Action
+            kind="danger"
+            disabled={isDeciding}
+            run={decide(() => session.deny(row.approvalId, said))}
+          >
             Deny
           </Action>
         </div>
@@ -310,7 +330,7 @@ const TurnRow = ({ row }: { row: Of<"turn"> }) =>
   );
 
 /** Tells those who listen when a message ends or waits, and nothing between. */
-function Announcer({ timeline }: { timeline: Timeline }) {
+function Announcer({ of: timeline }: Shown<Timeline>) {
   const message = timeline.items.findLast((item) => item.kind === "message");
   const text =
     message?.kind !== "message" || message.status === "running" || message.status === "queued"

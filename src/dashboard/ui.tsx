@@ -159,11 +159,17 @@ export function Copy({ text, label = "Copy" }: { text: string; label?: string })
   );
 }
 
-interface OnceProps<T> {
+/**
+ * A value that is changed in place, and its revision. Components compare what they are given, so each that shows such a value
+ * is given its revision too.
+ */
+export interface Shown<T> {
   of: T;
-  /** Changes when `of`, which is changed in place, looks different. */
   rev: number;
-  view: (props: { of: T }) => JSX.Element | null;
+}
+
+interface OnceProps<T> extends Shown<T> {
+  view: (props: Shown<T>) => JSX.Element | null;
 }
 
 /** Shows a value that is changed in place, anew only if its revision has changed. */
@@ -171,8 +177,8 @@ export class Once<T> extends Component<OnceProps<T>> {
   override shouldComponentUpdate(next: OnceProps<T>): boolean {
     return next.of !== this.props.of || next.rev !== this.props.rev;
   }
-  override render({ of, view: View }: OnceProps<T>) {
-    return <View of={of} />;
+  override render({ of, rev, view: View }: OnceProps<T>) {
+    return <View of={of} rev={rev} />;
   }
 }
 

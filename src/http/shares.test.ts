@@ -40,8 +40,11 @@ describe("a share link", () => {
     expect(list).toMatchObject({ shares: [{ id: made.id, description: "for Ann" }] });
     expect(JSON.stringify(list)).not.toContain(token.slice(-48));
     expect(await client.get(path)).toMatchObject({ status: 200, body: { id: made.sessionId } });
-    const { pathname, search } = new URL(url);
-    expect(await aClient(readSettings({})).get(pathname + search)).toMatchObject({ status: 200 });
+    // Browsers keep the fragment to themselves.
+    expect(new URL(url)).toMatchObject({ pathname: "/", search: "" });
+    expect(new URL(url).hash).toBe(`#/sessions/${made.sessionId}?token=${token}`);
+    const nobody = aClient(readSettings({}));
+    expect(await nobody.get(`${path}?token=${token}`)).toMatchObject({ status: 200 });
     expect((await client.get("/api/me")).body).toMatchObject({ via: "share", admin: false });
 
     expect((await owner.delete(own)).status).toBe(204);

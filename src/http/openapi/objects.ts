@@ -342,9 +342,16 @@ export const Share = z.object(share).meta({
 export const NewShare = z
   .object({
     ...share,
+    token: z
+      .string()
+      .describe(
+        "The token, `rs_…`, for `Authorization: Bearer`, or `?token=` of a `GET`. Shown here only.",
+      ),
     url: z
       .url()
-      .describe("Opens the session in the dashboard, with the token in the fragment. Shown here only."),
+      .describe(
+        "Opens the session in the dashboard, with the token in the fragment. Shown here only.",
+      ),
   })
   .meta({ id: "NewShare", examples: [examples.newShare] });
 

@@ -1,0 +1,313 @@
+import axe from "axe-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
+import { type CreateSession, Rigger } from "../client/rigger.ts";
+import { hasBrowser, openBrowser } from "../testing/browser.ts";
+import { type CuttingProxy, startCuttingProxy } from "../testing/cutting-proxy.ts";
+
+const serverUrl = inject("serverUrl");
+const rigger = new Rigger({ url: serverUrl });
+
+let browser: Browser;
+let proxy: CuttingProxy;
+/** What a page may not do: ask other hosts, break its policy, or throw. */
+let faults: string[] = [];
+
+describe.runIf(hasBrowser)("the dashboard", () => {
+  beforeAll(async () => {
+    browser = await openBrowser();
+    proxy = await startCuttingProxy(serverUrl);
+  });
+  afterAll(async () => {
+    await browser.close();
+    proxy.close();
+  });
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
+    expect(faults.splice(0)).toEqual([]);
+  });
+
+  it("signs in with a key, and forgets one that is refused", async () => {
+    const { key } = await rigger.post("/api/keys", { body: { name: "page", owner: "page-owner" } });
+    const page = await open("/", {});
+    await page.evaluate(() =>
+      sessionStorage.setItem("rigger.key", `rk_${"0".repeat(20)}_${"0".repeat(48)}`),
+    );
+    await page.reload();
+    await page.getByRole("alert").getByText("The API key is not known.").waitFor();
+    await requireAccessible(page);
+    await page.getByLabel("API key").fill(key);
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await page.getByText("page-owner").waitFor();
+    await page.getByText("There is no session yet.").waitFor();
+    await page.reload();
+    await page.getByText("page-owner").waitFor();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("API key").waitFor();
+    expect(
+      await page.evaluate(() => Object.keys(sessionStorage).concat(Object.keys(localStorage))),
+    ).toEqual([]);
+    faults = faults.filter((fault) => !fault.includes("401"));
+  });
+
+  it("lists sessions as they change, and filters them by address", async () => {
+    const tag = crypto.randomUUID().slice(0, 8);
+    const page = await open(`/#/?tags=${tag}`);
+    await page.getByText("No session fits the filters.").waitFor();
+    const session = await create({
+      pattern: "hybrid",
+      description: "Appears by itself",
+      tags: [tag],
+    });
+    await page.getByRole("link", { name: "Appears by itself" }).waitFor();
+    await requireAccessible(page);
+    await session.update({ description: "Has another name" });
+    await page.getByRole("link", { name: "Has another name" }).waitFor();
+    await page.getByLabel("Status").selectOption("Terminated");
+    await page.getByText("No session fits the filters.").waitFor();
+    expect(page.url()).toContain("status=terminated");
+  });
+
+  it("streams a reply, and shows it once after a reload in its middle", async () => {
+    const session = await create();
+    const page = await open(`/#/sessions/${session.id}`);
+    await page.getByText("No message yet.").waitFor();
+    const prompt = '/say The first part.\n/Bash {"command":"echo hi"}\n/delay 1500\nThe end.';
+    await page.getByLabel("Message", { exact: true }).fill(prompt);
+    await page.keyboard.press("Enter");
+    await page.locator(".text").getByText("The first part.").waitFor();
+    await page.locator(".message-end").getByText("running").waitFor();
+    await page.reload();
+    await page.getByText("You said: The end.").waitFor();
+    await page.locator(".message-end").getByText("completed").waitFor();
+    expect(await page.locator(".message").count()).toBe(1);
+    expect(await page.locator(".tool").count()).toBe(1);
+    expect(await page.locator(".text").count()).toBe(2);
+    const [message] = await all(session.messages());
+    expect(await textOf(page)).toBe(flat(message?.result ?? ""));
+  });
+
+  it("shows a reply once, however often its connection is cut", async () => {
+    proxy.cuts = (stream) => (stream < 6 ? 3 : undefined);
+    const session = await create();
+    const page = await open(`/#/sessions/${session.id}`, { base: proxy.url });
+    await page
+      .getByLabel("Message", { exact: true })
+      .fill('/say One.\n/Bash {"command":"echo hi"}\n/delay 300\nThe end.');
+    await page.keyboard.press("Enter");
+    await page.getByText("You said: The end.").waitFor();
+    const [message] = await all(session.messages());
+    await expect.poll(() => textOf(page)).toBe(flat(message?.result ?? ""));
+    expect(await page.locator(".tool").count()).toBe(1);
+    proxy.cuts = () => undefined;
+    faults = faults.filter((fault) => !fault.includes("ERR_"));
+  });
+
+  it("asks for approval, and the call is made when it is allowed", async () => {
+    const session = await create({ pattern: "hybrid", config: { askTools: ["Bash"] } });
+    const page = await open(`/#/sessions/${session.id}`);
+    await page
+      .getByLabel("Message", { exact: true })
+      .fill('/Bash {"command":"echo allowed"}\n/Bash {"command":"rm x"}\ndone');
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByLabel("A note for the agent").fill("Go on.");
+    await requireAccessible(page);
+    await page.getByRole("button", { name: "Allow", exact: true }).click();
+    await page.getByRole("button", { name: "Deny" }).click();
+    await page.locator(".message-end").getByText("completed").waitFor();
+    const { approvals } = await rigger.get("/api/sessions/{id}/approvals", {
+      path: { id: session.id },
+    });
+    expect(approvals).toMatchObject([{ status: "allowed", note: "Go on." }, { status: "denied" }]);
+  });
+
+  it("interrupts a message, raises a limit, and terminates the session", async () => {
+    const session = await create({ pattern: "hybrid", maxTurns: 2, onLimit: "pause" });
+    const page = await open(`/#/sessions/${session.id}`);
+    await page.getByLabel("Message", { exact: true }).fill("/delay 60000\nslow");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Interrupt" }).click();
+    await page.locator(".message-end").getByText("interrupted", { exact: true }).waitFor();
+
+    await session
+      .send('/Bash {"command":"echo 1"}\n/Bash {"command":"echo 2"}\nafter the limit', {
+        onConnection: () => {},
+      })
+      [Symbol.asyncIterator]()
+      .next();
+    await page.getByRole("button", { name: "Raise the limit" }).click();
+    await requireAccessible(page);
+    await page.getByLabel("Turns").fill("20");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("after the limit").last().waitFor();
+
+    page.on("dialog", (dialog) => void dialog.accept());
+    await page.getByRole("button", { name: "Terminate" }).click();
+    await page.getByText("The session was terminated: user_requested.").waitFor();
+    expect(await session.read()).toMatchObject({ status: "terminated" });
+    await expect.poll(() => page.getByLabel("Message", { exact: true }).count()).toBe(0);
+  });
+
+  it("shares a session by a link that opens it, to read only", async () => {
+    const session = await create({ pattern: "hybrid", description: "For you" });
+    await session.send("/say shared words").message();
+    const page = await open(`/#/sessions/${session.id}`);
+    await page.getByRole("button", { name: "Share" }).click();
+    await page.getByRole("button", { name: "Link to read", exact: true }).click();
+    const url = await page.getByLabel("Link to read").inputValue();
+    await requireAccessible(page);
+    const guest = await open(url.replace(serverUrl, ""));
+    await guest.getByText("shared words", { exact: true }).waitFor();
+    await guest.getByText("Shared with you").waitFor();
+    expect(guest.url()).not.toContain("rs_");
+    expect(await guest.getByLabel("Message", { exact: true }).count()).toBe(0);
+    expect(await guest.getByRole("button", { name: "Terminate" }).count()).toBe(0);
+  });
+
+  it("shows agents side by side, and what models and tools say as text", async () => {
+    const session = await create({
+      pattern: "single-container",
+      config: { customAgents: { player1: {}, player2: {} } },
+    });
+    const markup = '<img src=x onerror="document.title=1"><b>bold</b>';
+    const task = (agent: string) =>
+      `/Task ${JSON.stringify({ subagent_type: agent, prompt: `/say ${markup} ${agent}` })}`;
+    await session
+      .send(`${task("player1")} & ${task("player2")}\n/Bash {"command":"echo '<i>x</i>'"}\ndone`)
+      .message();
+    const page = await open(`/#/sessions/${session.id}`);
+    await page
+      .getByRole("region", { name: "Agent player2" })
+      .locator(".text")
+      .getByText(`${markup} player2`)
+      .waitFor();
+    expect(await page.locator("main b, main i, main .text img").count()).toBe(0);
+    await requireAccessible(page);
+  });
+
+  it("has the events, the schedules and the snapshots of a session", async () => {
+    const session = await create({ pattern: "hybrid" });
+    await session.send("hello").message();
+    const page = await open(`/#/sessions/${session.id}?tab=events`);
+    await page.locator("summary").getByText("message.completed").click();
+    await page.locator("details[open]").getByText('"stopReason": "end_turn"').waitFor();
+    await requireAccessible(page);
+    await page.getByRole("button", { name: "Details" }).click();
+    await page.getByText("New schedule").click();
+    await page.getByLabel("When").fill("@daily");
+    await page.getByLabel("Prompt").fill("Good morning");
+    await page.getByRole("button", { name: "Create the schedule" }).click();
+    await page.getByText("Good morning").first().waitFor();
+    await page.getByRole("button", { name: "Take a snapshot" }).click();
+    await page.getByRole("button", { name: "Start from it" }).click();
+    await page
+      .getByText("began from")
+      .waitFor({ timeout: 1 })
+      .catch(() => {});
+    await expect.poll(() => page.url()).not.toContain(session.id);
+    await page.getByRole("button", { name: "Details" }).click();
+    await page.getByText("began from").waitFor();
+    await requireAccessible(page);
+  });
+
+  it("works on a phone, in the dark, and with the keyboard alone", async () => {
+    const session = await create({ pattern: "hybrid", description: "By keyboard" });
+    const phone = { viewport: { width: 375, height: 740 }, colorScheme: "dark" } as const;
+    const page = await open("/", phone);
+    await requireAccessible(page);
+    await focusOn(page, "By keyboard");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "By keyboard" }).waitFor();
+    await focusOn(page, "Send a message");
+    await page.keyboard.type("typed");
+    await page.keyboard.press("Enter");
+    await page.getByText("You said: typed").waitFor();
+    await requireAccessible(page);
+    // Nothing is wider than the phone.
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(
+      375,
+    );
+    expect((await session.read()).numTurns).toBe(1);
+  });
+
+  it("says what is wrong, and goes on when it is over", async () => {
+    const session = await create({ pattern: "hybrid", description: "Is back" });
+    const page = await open("/");
+    await page.getByRole("link", { name: "Is back" }).waitFor();
+    await page.context().setOffline(true);
+    await page.getByText("You are offline.").first().waitFor();
+    await requireAccessible(page);
+    await page.context().setOffline(false);
+    await session.update({ description: "Is back again" });
+    await page.getByRole("link", { name: "Is back again" }).waitFor();
+    await page.evaluate(() => {
+      location.hash = "#/sessions/sess_00000000000000000000000000000000";
+    });
+    await page.getByText("There is no such session.").first().waitFor();
+    await requireAccessible(page);
+    faults = faults.filter((fault) => !/404|ERR_|offline/i.test(fault));
+  });
+
+  it("shows the reference of the API, without a request to another host", async () => {
+    const page = await open("/docs");
+    await page.getByText("Create a session").first().waitFor();
+  });
+});
+
+const create = (session: CreateSession = { pattern: "hybrid" }) => rigger.create(session);
+
+/** Opens a page in a browser of its own, and notes what it may not do. */
+async function open(
+  path: string,
+  { base = serverUrl, ...options }: BrowserContextOptions & { base?: string } = {},
+): Promise<Page> {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.on("pageerror", ({ message }) => faults.push(`threw: ${message}`));
+  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  page.on("request", (request) => {
+    if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(base)) {
+      faults.push(`asked ${request.url()}`);
+    }
+  });
+  await page.goto(`${base}${path}`);
+  return page;
+}
+
+/** Requires that a page has no violation that axe knows. */
+async function requireAccessible(page: Page): Promise<void> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() =>
+    (globalThis as unknown as { axe: typeof axe }).axe.run(),
+  );
+  const found = violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" ")}`,
+  );
+  expect(found).toEqual([]);
+}
+
+/** Presses Tab until what has the focus has a name, a text or a placeholder. */
+async function focusOn(page: Page, name: string): Promise<void> {
+  for (let presses = 0; presses < 60; presses++) {
+    await page.keyboard.press("Tab");
+    const focused = await page.evaluate(() => {
+      const element = document.activeElement as HTMLInputElement | null;
+      return `${element?.textContent ?? ""} ${element?.placeholder ?? ""}`;
+    });
+    if (focused.includes(name)) return;
+  }
+  throw new Error(`Tab does not lead to "${name}"`);
+}
+
+/** Returns the last text of the timeline, without line breaks. */
+const textOf = async (page: Page): Promise<string> =>
+  flat((await page.locator(".text").last().textContent()) ?? "");
+
+const flat = (text: string): string => text.replaceAll(/\s+/g, " ").trim();
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
