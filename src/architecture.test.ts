@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 // The Workers that the benchmark compares with are not part of Rigger.
 const sources = import.meta.glob<string>(
-  ["./**/*.ts", "!./**/*.test.ts", "!./**/*.d.ts", "!./bench/workers/*.ts"],
+  ["./**/*.{ts,tsx}", "!./**/*.test.ts", "!./**/*.d.ts", "!./bench/workers/*.ts"],
   { query: "?raw", import: "default", eager: true },
 );
 
@@ -71,12 +71,12 @@ const ROOMS: Record<string, readonly string[]> = {
   shared: [],
   settings: [],
   testing: ["session", "bench", ...SESSION_ROOM, "http", "pool", "settings", "container"],
-  bench: ["agent", "db", "sandbox", "container"],
+  bench: ["client", "testing", "agent", "db", "sandbox", "container"],
   simulate: ["soak"],
   soak: ["bench", "fuzz", "events", "testing"],
   fuzz: ["bench", "soak", "events", "agent"],
   client: [],
-  dashboard: ["client"],
+  dashboard: ["client", "bench", "testing"],
   trial: ["bench", "container", "sandbox", "session/base", "testing"],
 };
 
@@ -105,6 +105,10 @@ const HOME: Record<string, string> = {
   "@mdream/js": "agent/tools/",
   "@copilotkit/aimock": "testing/",
   "@cloudflare/sandbox": "sandbox/cloudflare.ts",
+  preact: "dashboard/",
+  "@preact/signals": "dashboard/",
+  "eventsource-parser": "client/stream.ts",
+  "zod-openapi": "http/openapi/",
 };
 
 /**
@@ -122,7 +126,7 @@ const imports = Object.entries(sources).flatMap(([path, source]) =>
 );
 
 function withoutEnding(path: string): string {
-  return path.replace(/\.ts$/, "");
+  return path.replace(/\.tsx?$/, "");
 }
 
 function roomOf(path: string): string {

@@ -16,6 +16,7 @@ import {
   type Sides,
   sampleOf,
 } from "./measure.ts";
+import { withPage } from "./page.ts";
 import { withLongPast } from "./past.ts";
 import { plot } from "./plot.ts";
 import { printProfiles, profileAllocations, profileCpu } from "./profile.ts";
@@ -70,6 +71,7 @@ const PARTS: Record<string, () => Promise<number>> = {
   past: () => withLongPast({ turns: Number(options.turns ?? scaled(1_000)), progress }),
   limits: () => withLimits({ each: scaled(40), progress }),
   schedules: () => withSchedules({ each: scaled(200), progress }),
+  page: () => withPage({ events: scaled(10_000), each: scaled(12), progress }),
   containers: () => withContainers({ each: scaled(30), progress }),
 };
 

@@ -47,7 +47,7 @@ export function Composer({ session, isRunning }: { session: Session; isRunning: 
       </label>
       <textarea
         id="prompt"
-        rows={3}
+        rows={2}
         placeholder={
           isRunning ? "Send another message. It waits until this one has ended." : "Send a message"
         }

@@ -15,6 +15,10 @@ export function SessionPage({ id }: { id: string }) {
   const { session, error, refresh } = useSession(id);
   const live = useTimeline(id, refresh);
   const tab = parameters.value.get("tab") ?? "timeline";
+  const name = session?.description ?? id;
+  useEffect(() => {
+    document.title = `${name} · Rigger`;
+  }, [name]);
   if (error !== undefined && !session) {
     return (
       <>
@@ -84,6 +88,47 @@ function Top({ session, refresh }: { session: Session; refresh(): void }) {
       <div class="session-title">
         <h1 tabIndex={-1}>{session.description ?? session.id}</h1>
         <Status of={session.pausedBecause === null ? session.status : "paused"} />
+        {may("sessions:write") && (
+          <div class="actions">
+            {!isOver && (
+              <>
+                <button type="button" onClick={() => setDialog("limits")}>
+                  Limits
+                </button>
+                <Action
+                  kind="danger"
+                  run={async () => {
+                    if (!confirm("End this session? Its running message is stopped.")) return;
+                    await handle.terminate();
+                    refresh();
+                  }}
+                >
+                  Terminate
+                </Action>
+              </>
+            )}
+            <button type="button" onClick={() => setDialog("share")}>
+              Share
+            </button>
+            {session.pattern !== "ephemeral" && (
+              <Action
+                run={async () => {
+                  const config = { resumeSessionId: session.id, forkSession: true };
+                  const fork = await rigger.create({
+                    pattern: session.pattern,
+                    config: { ...session.config, ...config },
+                    description: `Fork of ${session.description ?? session.id}`,
+                    tags: session.tags,
+                  });
+                  go(`/sessions/${fork.id}`);
+                }}
+              >
+                Fork
+              </Action>
+            )}
+            <Action run={() => exportSession(session.id)}>Export</Action>
+          </div>
+        )}
       </div>
       <dl class="facts">
         <Fact name="Pattern">{session.pattern}</Fact>
@@ -113,47 +158,6 @@ function Top({ session, refresh }: { session: Session; refresh(): void }) {
             </span>
           ))}
         </p>
-      )}
-      {may("sessions:write") && (
-        <div class="actions">
-          {!isOver && (
-            <>
-              <button type="button" onClick={() => setDialog("limits")}>
-                Limits
-              </button>
-              <Action
-                kind="danger"
-                run={async () => {
-                  if (!confirm("End this session? Its running message is stopped.")) return;
-                  await handle.terminate();
-                  refresh();
-                }}
-              >
-                Terminate
-              </Action>
-            </>
-          )}
-          <button type="button" onClick={() => setDialog("share")}>
-            Share
-          </button>
-          {session.pattern !== "ephemeral" && (
-            <Action
-              run={async () => {
-                const config = { resumeSessionId: session.id, forkSession: true };
-                const fork = await rigger.create({
-                  pattern: session.pattern,
-                  config: { ...session.config, ...config },
-                  description: `Fork of ${session.description ?? session.id}`,
-                  tags: session.tags,
-                });
-                go(`/sessions/${fork.id}`);
-              }}
-            >
-              Fork
-            </Action>
-          )}
-          <Action run={() => exportSession(session.id)}>Export</Action>
-        </div>
       )}
       {dialog === "limits" && (
         <RaiseLimits session={session} close={() => setDialog(null)} refresh={refresh} />

@@ -6,8 +6,8 @@ import type { Item, Lane, MessageItem, NoteItem, Row, Timeline } from "./timelin
 import { Action, Empty, Loading, Once, type Shown, Status } from "./ui.tsx";
 
 /** How much is shown at first, and how much more at each step: what is not shown costs nothing. */
-const ITEMS = 30;
-const ROWS = 200;
+const ITEMS = 10;
+const ROWS = 60;
 
 interface Props {
   timeline: Timeline;
