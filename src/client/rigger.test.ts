@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createApp } from "../http/app";
 import { sha256Hex } from "../http/ids";
 import { readSettings } from "../settings";
+import { requireDescribedEvent } from "../testing/contract";
 import { lose } from "../testing/sessions";
 import type { StreamedEvent } from "./api.ts";
 import { Rigger, RiggerError } from "./rigger.ts";
@@ -60,7 +61,10 @@ function cutting(cuts: (stream: number) => number | undefined, send: Fetch = dir
 
 async function collect(events: AsyncIterable<StreamedEvent>): Promise<StreamedEvent[]> {
   const all: StreamedEvent[] = [];
-  for await (const event of events) all.push(event);
+  for await (const event of events) {
+    requireDescribedEvent(event);
+    all.push(event);
+  }
   return all;
 }
 

@@ -1,6 +1,5 @@
 import { dereference, type Schema, validate } from "@cfworker/json-schema";
 import document from "../../docs/openapi.json";
-import type { SessionEvent } from "../events/event";
 
 // Holds answers to the document of the API.
 
@@ -45,16 +44,16 @@ export function requireDescribed(
 }
 
 const eventsByType = new Map(
-  Object.values(described.components.schemas as Record<string, Schema>)
-    .filter(({ properties = {} }) => "seq" in properties)
-    .map((schema): [string, Schema] => [
+  Object.entries(described.components.schemas as Record<string, Schema>)
+    .filter(([name]) => name.endsWith("Event") && name !== "StreamedEvent" && name !== "LiveEvent")
+    .map(([, schema]): [string, Schema] => [
       (schema.properties?.type as Schema | undefined)?.const,
       schema,
     ]),
 );
 
-/** Throws if an event of a log is not as the document describes it. */
-export function requireDescribedEvent(event: SessionEvent): void {
+/** Throws if an event, stored or live, is not as the document describes it. */
+export function requireDescribedEvent(event: { type: string }): void {
   const schema = eventsByType.get(event.type);
   if (!schema) throw new Error(`the document does not describe the event ${event.type}`);
   requireFitting(schema, event, `event ${event.type}`);
