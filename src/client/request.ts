@@ -146,17 +146,18 @@ export class Transport {
     path: P,
     options: OptionsOf<M, P>,
   ): Promise<AnswerOf<M, P>> {
-    const response = await this.send(method, path, options);
-    const text = await response.text();
+    // The answer is a part of what is repeated: its connection may break too.
+    const text = await this.send(method, path, options, (response) => response.text());
     return (text === "" ? undefined : JSON.parse(text)) as AnswerOf<M, P>;
   }
 
-  /** Sends a request and returns the answer, which is a good one. Throws a `RiggerError`. */
-  async send(
+  /** Sends a request and returns what `read` makes of the answer, which is a good one. Throws a `RiggerError`. */
+  async send<T extends string | Response = Response>(
     method: Method,
     path: string,
     { path: parameters, query, body, idempotencyKey, headers, signal }: Unknown,
-  ): Promise<Response> {
+    read: (response: Response) => Promise<T> | T = (response) => response as T,
+  ): Promise<T> {
     const request: Sent = {
       method: method.toUpperCase(),
       path: withQuery(withParameters(path, parameters), query),
@@ -170,8 +171,10 @@ export class Transport {
     };
     const isRepeatable = method !== "post" || REPEATABLE.test(request.path.split("?")[0] ?? "");
     for (let failures = 0; ; failures++) {
-      const error = await this.#attempt(request).catch((error) => asError(error, signal));
-      if (error instanceof Response) return error;
+      const error = await this.#attempt(request)
+        .then(read)
+        .catch((error) => asError(error, signal));
+      if (!(error instanceof RiggerError)) return error;
       const isRefused = error.status === 429 && error.reason === "too_many_requests";
       const isLost = error.status === undefined || error.status >= 502;
       const isAgain = isRefused || (isRepeatable && isLost && !isFinal(error));
@@ -242,7 +245,7 @@ async function requireOk(response: Response): Promise<Response> {
   const text = await response.text().catch(() => "");
   let answer: { error?: Record<string, unknown>; requestId?: string } = {};
   try {
-    answer = JSON.parse(text);
+    answer = JSON.parse(text) ?? {};
   } catch {
     // Something between the client and the API has answered.
   }
@@ -261,10 +264,12 @@ export function asError(error: unknown, signal?: AbortSignal): RiggerError {
   return new RiggerError("The API can't be reached.", {}, { cause: error });
 }
 
-/** Whether an answer says that a repeat would be the same: a message that has failed, or a deployment without a model. */
+/**
+ * Whether an answer says that a repeat would be the same: a message that has failed, or something that is missing for longer.
+ * What is missing for a moment says when to try again.
+ */
 export const isFinal = ({ status, details }: RiggerError): boolean =>
-  status !== undefined &&
-  ("messageId" in details || (status === 503 && !("retryAfter" in details)));
+  status === 503 ? !("retryAfter" in details) : status !== undefined && "messageId" in details;
 
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -288,6 +288,34 @@ describe("a request", () => {
     expect(sessions.map(({ id }) => id)).toEqual([session.id]);
   });
 
+  it("is repeated if its answer breaks off", async () => {
+    const half = () => {
+      const stream = new ReadableStream<Uint8Array>({
+        start(controller) {
+          controller.enqueue(new TextEncoder().encode('{"owner":'));
+          controller.error(new TypeError("network connection lost"));
+        },
+      });
+      return new Response(stream, { headers: { "Content-Type": "application/json" } });
+    };
+    const { fetch, requests } = answering(half);
+    expect(await aRigger(fetch).get("/api/me")).toMatchObject({ owner: "anonymous" });
+    expect(requests).toHaveLength(2);
+  });
+
+  it("that is answered with 503 is repeated if the answer says when, with a message too", async () => {
+    const answer = (headers: Record<string, string>) => () => {
+      const error = { type: "unavailable_error", message: "Not now.", messageId: "msg_1" };
+      return Response.json({ type: "error", error }, { status: 503, headers });
+    };
+    const soon = answering(answer({ "Retry-After": "0" }));
+    await aRigger(soon.fetch).get("/api/me");
+    expect(soon.requests).toHaveLength(2);
+    const never = answering(answer({}));
+    await expect(aRigger(never.fetch).get("/api/me")).rejects.toMatchObject({ status: 503 });
+    expect(never.requests).toHaveLength(1);
+  });
+
   it("that could do something twice is not repeated", async () => {
     const { fetch, requests } = answering(lost);
     await expect(aRigger(fetch).session("sess_1").interrupt()).rejects.toThrow(RiggerError);

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import axe from "axe-core";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
@@ -246,6 +247,15 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     await page.getByText("There is no such session.").first().waitFor();
     await requireAccessible(page);
     faults = faults.filter((fault) => !/404|ERR_|offline/i.test(fault));
+  });
+
+  it("is small: less than 150 KB compressed", async () => {
+    const files = ["/", "/main.js", "/style.css", "/icon.svg"].map(async (path) => {
+      const response = await fetch(serverUrl + path);
+      return gzipSync(new Uint8Array(await response.arrayBuffer())).byteLength;
+    });
+    const bytes = (await Promise.all(files)).reduce((sum, one) => sum + one);
+    expect(bytes).toBeLessThan(150_000);
   });
 
   it("shows the reference of the API, without a request to another host", async () => {
