@@ -2044,6 +2044,19 @@ export interface components {
                 error: number;
                 terminated: number;
             };
+            /** @description With `groupBy=day`: the days on which sessions were created, oldest first. */
+            byDay?: {
+                /** Format: date */
+                day: string;
+                /** @description Created on this day, in UTC. */
+                sessions: number;
+                /** @description Those of them with the status `error`. */
+                failed: number;
+                terminated: number;
+                cost: number;
+                tokens: number;
+                avgDuration: number;
+            }[];
         };
         /**
          * @description One request of a client and all work that answers it. It may have several turns: replies of the model with their tool calls.
@@ -4844,6 +4857,8 @@ export interface operations {
                 from?: string;
                 /** @description The last day of creation, in UTC; inclusive. */
                 to?: string;
+                /** @description Adds `byDay`: the sessions of each day of creation. */
+                groupBy?: "day";
             };
             header?: never;
             path?: never;

@@ -27,8 +27,7 @@ import {
   setWebhooks,
 } from "./sessions";
 import { positionOf } from "./sources";
-import { cellsOf, type Summary, summary } from "./stats";
-import type { TotalsQuery } from "./totals";
+import { cellsOf, type Summary, type SummaryQuery, summary } from "./stats";
 import { mergeUsage, type UsageQuery, type UsageRow, usageOf } from "./usage";
 
 /**
@@ -85,10 +84,10 @@ export class SessionIndex {
     return withCursor(sort, merged(pages, query));
   }
 
-  async summarize(query: TotalsQuery): Promise<Summary> {
+  async summarize(query: SummaryQuery): Promise<Summary> {
     const parts = await this.#parts(query);
     const cells = parts.map(({ d1, of }) => cellsOf(d1, { ...query, ...of }));
-    return summary((await Promise.all(cells)).flat());
+    return summary((await Promise.all(cells)).flat(), query.groupBy);
   }
 
   async usage(query: UsageQuery): Promise<UsageRow[]> {

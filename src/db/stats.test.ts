@@ -131,3 +131,48 @@ test("the cost of a session whose user changes moves to the new user", async () 
   expect((await summarize(env.DB, { owner: "acme", userId: "u2" })).totalCost).toBe(1);
   expect((await summarize(env.DB, everything)).totalCost).toBe(1);
 });
+
+test("by day, sessions count on the day of their creation, with days without any left out", async () => {
+  const at = (text: string) => Date.parse(text);
+  const gone = aSessionRow({ createdAt: at("2026-11-03T12:00:00Z"), totalCostNanos: 3 * DOLLAR });
+  await put(
+    {
+      createdAt: at("2026-11-03T23:59:59.999Z"),
+      status: "error",
+      totalCostNanos: 0.5 * DOLLAR,
+      totalTokens: 10,
+      durationMs: HOUR,
+    },
+    { createdAt: at("2026-11-01T00:00:00Z"), status: "terminated", durationMs: 3 * HOUR },
+    { createdAt: at("2026-11-01T00:00:00Z"), status: "idle" },
+    { createdAt: at("2026-11-01T00:00:00Z"), owner: "other", totalTokens: 7 },
+    gone,
+  );
+  await removeSession(
+    env.DB,
+    { ...gone, version: 2, status: "completed", durationMs: 2 * HOUR },
+    0,
+  );
+  const first = { day: "2026-11-01", failed: 0, terminated: 1, cost: 0, avgDuration: 3 * HOUR };
+  const last = {
+    ...{ day: "2026-11-03", sessions: 2, failed: 1, terminated: 0 },
+    ...{ cost: 3.5, tokens: 10, avgDuration: 1.5 * HOUR },
+  };
+  const byDay = { groupBy: "day" } as const;
+  const all = await summarize(env.DB, { owner: "acme", ...byDay });
+  expect(all.byDay).toEqual([{ ...first, sessions: 2, tokens: 0 }, last]);
+  const { byDay: _, ...sums } = all;
+  expect(await summarize(env.DB, { owner: "acme" })).toEqual(sums);
+  expect((await summarize(env.DB, { ...everything, ...byDay })).byDay).toEqual([
+    { ...first, sessions: 3, tokens: 7 },
+    last,
+  ]);
+  const until = await summarize(env.DB, { owner: "acme", to: "2026-11-02", ...byDay });
+  expect(until.byDay).toEqual([{ ...first, sessions: 2, tokens: 0 }]);
+});
+
+test("a day on which only those had sessions who are left out is left out", async () => {
+  await put({ owner: "moving", createdAt: Date.parse("2026-11-01T00:00:00Z") });
+  const query = { ...everything, except: ["moving"], groupBy: "day" } as const;
+  expect((await summarize(env.DB, query)).byDay).toEqual([]);
+});

@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { dollars } from "../shared/money";
 import { PATTERNS, type Pattern, STATUSES, type Status, sessionTotals } from "./schema";
@@ -18,6 +19,23 @@ export interface Summary {
     { count: number; avgCost: number; avgTokens: number; avgDuration: number }
   >;
   byStatus: Record<Status, number>;
+  /** The sessions by the UTC day of their creation, oldest first, of days with any; only if it was asked for. */
+  byDay?: DaySummary[];
+}
+
+/** The sessions that were created on a day. */
+interface DaySummary {
+  day: string;
+  sessions: number;
+  failed: number;
+  terminated: number;
+  cost: number;
+  tokens: number;
+  avgDuration: number;
+}
+
+export interface SummaryQuery extends TotalsQuery {
+  groupBy?: "day" | undefined;
 }
 
 interface Sums {
@@ -31,18 +49,27 @@ interface Sums {
 export interface Cell extends Sums {
   pattern: Pattern;
   status: Status;
+  /** Empty if the sums are not by day. */
+  day: string;
 }
 
+// Before every session.
+const FIRST_DAY = "0000-01-01";
+
 /**
- * Returns the sums of a query by pattern and status, over removed sessions too. The cost does not grow with the number of
- * sessions.
+ * Returns the sums of a query by pattern and status, and by day if asked, over removed sessions too. The cost does not grow
+ * with the number of sessions.
  */
-export function cellsOf(d1: D1Database, query: TotalsQuery): Promise<Cell[]> {
+export function cellsOf(d1: D1Database, { groupBy, ...query }: SummaryQuery): Promise<Cell[]> {
+  const isByDay = groupBy === "day";
+  // Without dates there are sums over all days, which are in no day.
+  const from = query.from ?? (isByDay ? FIRST_DAY : undefined);
   const { pattern, status, sessions, costNanos, tokens, ended, endedMs } = sessionTotals;
   return drizzle(d1)
     .select({
       pattern,
       status,
+      day: isByDay ? sessionTotals.day : sql<string>`''`,
       sessions: sumOf(sessions, query),
       costNanos: sumOf(costNanos, query),
       tokens: sumOf(tokens, query),
@@ -50,12 +77,12 @@ export function cellsOf(d1: D1Database, query: TotalsQuery): Promise<Cell[]> {
       endedMs: sumOf(endedMs, query),
     })
     .from(sessionTotals)
-    .where(totalsOf(query))
-    .groupBy(pattern, status);
+    .where(totalsOf({ ...query, from }))
+    .groupBy(pattern, status, ...(isByDay ? [sessionTotals.day] : []));
 }
 
-/** Returns the summary of sums; there may be several of a pattern and status. */
-export function summary(cells: readonly Cell[]): Summary {
+/** Returns the summary of sums; there may be several of a pattern, status and day. */
+export function summary(cells: readonly Cell[], groupBy?: "day"): Summary {
   const all = sum(cells);
   const byStatus = record(STATUSES, (s) => sum(cells.filter((cell) => cell.status === s)).sessions);
   return {
@@ -69,7 +96,28 @@ export function summary(cells: readonly Cell[]): Summary {
     avgSessionDuration: averageDuration(all),
     byPattern: record(PATTERNS, (p) => averages(sum(cells.filter((cell) => cell.pattern === p)))),
     byStatus,
+    ...(groupBy === "day" && { byDay: byDay(cells) }),
   };
+}
+
+function byDay(cells: readonly Cell[]): DaySummary[] {
+  const days = Map.groupBy(cells, (cell) => cell.day);
+  return [...days.keys()].sort().flatMap((day) => {
+    const all = days.get(day) ?? [];
+    const sums = sum(all);
+    // The sums over all owners have days on which only those had sessions who are left out.
+    if (sums.sessions === 0) return [];
+    const count = (status: Status) => sum(all.filter((cell) => cell.status === status)).sessions;
+    return {
+      day,
+      sessions: sums.sessions,
+      failed: count("error"),
+      terminated: count("terminated"),
+      cost: dollars(sums.costNanos),
+      tokens: sums.tokens,
+      avgDuration: averageDuration(sums),
+    };
+  });
 }
 
 function averages(sums: Sums) {

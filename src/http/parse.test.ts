@@ -218,6 +218,7 @@ describe("a query", () => {
     ["/stats?from=2026-1-1", "from"],
     ["/stats?to=2026-01-01T00:00:00Z", "to"],
     ["/stats?userId=", "userId"],
+    ["/stats?groupBy=month", "groupBy"],
     ["/messages?limit=101", "limit"],
     ["/messages?cursor=-1", "cursor"],
     ["/events?after=-1", "after"],

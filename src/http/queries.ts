@@ -104,6 +104,7 @@ export const StatsSummary = z.strictObject({
   userId: userId.optional(),
   from: z.iso.date("must be a date: YYYY-MM-DD").optional(),
   to: z.iso.date("must be a date: YYYY-MM-DD").optional(),
+  groupBy: z.literal("day").optional(),
 });
 
 /** `GET /api/sessions/:id/messages` */

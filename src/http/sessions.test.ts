@@ -250,6 +250,17 @@ describe("GET /api/sessions/stats/summary", () => {
       terminatedSessions: 1,
       byPattern: { hybrid: { count: 1 }, "long-running": { count: 1 } },
     });
+    expect(body).not.toHaveProperty("byDay");
+  });
+
+  it("tells them by the day of their creation if asked", async () => {
+    const { id } = await client.create({ userId: "by-day" });
+    await client.create({ userId: "by-day" });
+    await client.post(`/api/sessions/${id}/terminate`);
+    const path = "/api/sessions/stats/summary?userId=by-day&groupBy=day";
+    const body = (await client.get(path)).body as { byDay: unknown };
+    const today = new Date().toISOString().slice(0, 10);
+    expect(body.byDay).toMatchObject([{ day: today, sessions: 2, failed: 0, terminated: 1 }]);
   });
 });
 

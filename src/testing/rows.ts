@@ -1,8 +1,7 @@
 import type { SessionRow } from "../db/schema";
 import { SessionIndex } from "../db/session-index";
 import { putSession } from "../db/sessions";
-import type { Summary } from "../db/stats";
-import type { TotalsQuery } from "../db/totals";
+import type { Summary, SummaryQuery } from "../db/stats";
 
 let made = 0;
 
@@ -53,7 +52,7 @@ export function aSessionRow(changes: Partial<SessionRow> = {}): SessionRow {
 }
 
 /** Returns the summary of the sessions of one database. */
-export const summarize = (d1: D1Database, query: TotalsQuery): Promise<Summary> =>
+export const summarize = (d1: D1Database, query: SummaryQuery): Promise<Summary> =>
   new SessionIndex([{ name: "DB", d1, isLeaving: false }]).summarize(query);
 
 /** Writes many rows in one round trip. */

@@ -6,7 +6,7 @@ import { SORTS } from "../cursor";
 import { type Bounds, type ListQuery, listSessions } from "../list";
 import { PATTERNS, STATUSES } from "../schema";
 import { newestBySessionId, newestOfConversation } from "../sessions";
-import type { TotalsQuery } from "../totals";
+import type { SummaryQuery } from "../stats";
 
 const DAY = 86_400_000;
 const START = Date.UTC(2026, 10, 1);
@@ -43,7 +43,7 @@ async function explainedList(query: ListQuery, bounds?: Bounds) {
   return { ...list, page, total };
 }
 
-async function explainedSummary(query: TotalsQuery) {
+async function explainedSummary(query: SummaryQuery) {
   const { queries, database } = recording(env.DB);
   await summarize(database, query);
   return await explained(queries);
@@ -155,7 +155,9 @@ describe("with 5,000 sessions as with 100", () => {
     for (const query of inTotals.flatMap(everyOwner)) {
       totals.push((await explainedList(query)).total?.read);
     }
-    for (const filters of [{}, { userId: "u1" }, { from: "2026-11-01", to: "2026-11-30" }]) {
+    const november = { from: "2026-11-01", to: "2026-11-30" };
+    const summed = [{}, { userId: "u1" }, november, { ...november, groupBy: "day" as const }];
+    for (const filters of summed) {
       for (const owner of ["acme", null]) {
         const [summary] = await explainedSummary({ owner, ...filters });
         summaries.push(summary?.read);

@@ -59,7 +59,11 @@ const ENDPOINTS: readonly [Endpoint, ...Endpoint[]] = [
     ],
   },
   { method: "GET", path: "/api/sessions", query: [...FILTERS, ...WALK] },
-  { method: "GET", path: "/api/sessions/stats/summary", query: ["userId", "from", "to"] },
+  {
+    method: "GET",
+    path: "/api/sessions/stats/summary",
+    query: ["userId", "from", "to", "groupBy"],
+  },
   { method: "GET", path: "/api/sessions/{id}" },
   {
     method: "PATCH",

@@ -556,6 +556,20 @@ export const Summary = z
       error: count,
       terminated: count,
     }),
+    byDay: z
+      .array(
+        z.object({
+          day: z.iso.date(),
+          sessions: count.describe("Created on this day, in UTC."),
+          failed: count.describe("Those of them with the status `error`."),
+          terminated: count,
+          cost: usd,
+          tokens: count,
+          avgDuration: z.number().min(0),
+        }),
+      )
+      .optional()
+      .describe("With `groupBy=day`: the days on which sessions were created, oldest first."),
   })
   .meta({
     id: "Summary",

@@ -510,6 +510,7 @@ describe(queries.StatsSummary, null, {
   userId: "Of this user.",
   from: "The first day of creation, in UTC; inclusive.",
   to: "The last day of creation, in UTC; inclusive.",
+  groupBy: "Adds `byDay`: the sessions of each day of creation.",
 });
 describe(queries.ListMessages, null, {
   cursor,
