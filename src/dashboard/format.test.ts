@@ -30,6 +30,7 @@ describe("what the dashboard shows", () => {
     [59_000, "59 s"],
     [240_000, "4 min"],
     [7_500_000, "2 h 5 min"],
+    [17_999_000, "5 h"],
     [259_200_000, "3 d"],
   ])("durations: %d is %s", (ms, text) => expect(duration(ms)).toBe(text));
 

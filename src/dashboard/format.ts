@@ -30,8 +30,8 @@ export function duration(ms: number): string {
   if (ms < MINUTE_MS) return `${Math.round(ms / 1_000)} s`;
   if (ms < HOUR_MS) return `${Math.round(ms / MINUTE_MS)} min`;
   if (ms < DAY_MS) {
-    const minutes = Math.round((ms % HOUR_MS) / MINUTE_MS);
-    return `${Math.floor(ms / HOUR_MS)} h${minutes ? ` ${minutes} min` : ""}`;
+    const minutes = Math.round(ms / MINUTE_MS);
+    return `${Math.floor(minutes / 60)} h${minutes % 60 ? ` ${minutes % 60} min` : ""}`;
   }
   return `${Math.round(ms / DAY_MS)} d`;
 }

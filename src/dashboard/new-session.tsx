@@ -1,1 +1,526 @@
-export const NewSession = () => <h1 tabIndex={-1}>New session</h1>;
+import type { ComponentChildren } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { RiggerError } from "../client/rigger.ts";
+import { me, messageOf, rigger } from "./api.ts";
+import { EXAMPLES, type Example } from "./examples.ts";
+import { go } from "./route.ts";
+import { Scrollable } from "./scrollable.tsx";
+import {
+  EMPTY_FORM,
+  type FormField,
+  fieldOf,
+  type Problems,
+  readForm,
+  type SessionForm,
+} from "./session-form.ts";
+import { curlOf, typescriptOf } from "./snippets.ts";
+import { Copy } from "./ui.tsx";
+
+const PATTERNS = {
+  ephemeral: {
+    title: "Ephemeral",
+    about: "For one task. The session ends with its message and is removed soon after.",
+  },
+  "long-running": {
+    title: "Long-running",
+    about:
+      "A service that is always available. It stays awake between messages and ends when it was idle for too long.",
+  },
+  hybrid: {
+    title: "Hybrid",
+    about: "For a user who comes back. It sleeps when it is idle, and the next message wakes it.",
+  },
+  "single-container": {
+    title: "Single container",
+    about:
+      "Several agents share one sandbox and work at once. Otherwise it is like a long-running session.",
+  },
+};
+
+/** Where the form differs from an empty one there, the part is open. */
+const OF_AGENT = [
+  "model",
+  "systemPrompt",
+  "allowedTools",
+  "askTools",
+  "disallowedTools",
+  "runtime",
+  "effort",
+] as const;
+
+/** The form of a new session, with examples, and the same request as code. */
+export function NewSession() {
+  const { form, set, fill, state, submit } = useForm();
+  const box = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    // Whoever has sent the form is led to the first thing that is wrong.
+    const wrong = box.current?.querySelector<HTMLElement>("[aria-invalid=true]");
+    if (state.attempts === 0 || !wrong) return;
+    const part = wrong.closest("details");
+    if (part) part.open = true;
+    wrong.focus();
+  }, [state.attempts, state.problems]);
+  const fields = { form, set, problems: state.problems };
+  return (
+    <>
+      <div class="title">
+        <h1 tabIndex={-1}>New session</h1>
+      </div>
+      <Examples current={form} fill={fill} />
+      <div class="new">
+        <form
+          ref={box}
+          noValidate
+          aria-label="New session"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void submit();
+          }}
+        >
+          <Patterns {...fields} />
+          <div class="card">
+            <Area
+              {...fields}
+              name="prompt"
+              label="Prompt"
+              rows={7}
+              hint="Empty: the session waits for its first message."
+            />
+            <Text
+              {...fields}
+              name="description"
+              label="Description"
+              hint="What lists show, and what search finds."
+            />
+            <div class="pair">
+              <Text {...fields} name="tags" label="Tags" hint="With commas between them." />
+              <Text {...fields} name="userId" label="User" hint="The id of a user of your app." />
+            </div>
+          </div>
+          <Limits {...fields} />
+          <Agent {...fields} />
+          <Part title="More" isOpen={form.config !== ""}>
+            <Area
+              {...fields}
+              name="config"
+              label="Other fields of config, as JSON"
+              rows={8}
+              isCode
+              hint="Such as customAgents, outputSchema, env, sandbox or thinking."
+            />
+          </Part>
+          <Failure state={state} />
+          <div class="actions">
+            <button type="submit" class="main" disabled={state.isBusy} aria-busy={state.isBusy}>
+              {state.isBusy
+                ? "Creating…"
+                : form.prompt.trim() === ""
+                  ? "Create session"
+                  : "Create session and send"}
+            </button>
+            <button type="button" class="plain" disabled={state.isBusy} onClick={() => fill({})}>
+              Clear
+            </button>
+          </div>
+        </form>
+        <Snippets form={form} />
+      </div>
+    </>
+  );
+}
+
+interface FormState {
+  isBusy: boolean;
+  attempts: number;
+  problems: Problems;
+  /** What is wrong with no field of the form. */
+  others: string[];
+  /** The session, if it was created and its message was refused. */
+  createdId: string | null;
+}
+
+const FRESH: FormState = { isBusy: false, attempts: 0, problems: {}, others: [], createdId: null };
+
+function useForm() {
+  const [form, setForm] = useState(EMPTY_FORM);
+  const [state, setState] = useState(FRESH);
+  const isBusy = useRef(false);
+  const keys = useRef(new Map<string, string>());
+
+  const set = (name: FormField, value: string) => {
+    setForm((old) => ({ ...old, [name]: value }));
+    setState((old) => ({ ...old, problems: { ...old.problems, [name]: undefined } }));
+  };
+  const fill = (changes: Partial<SessionForm>) => {
+    setForm({ ...EMPTY_FORM, ...changes });
+    setState(FRESH);
+  };
+  /** Returns the same key for the same request: sent again, it creates nothing new. */
+  const keyOf = (request: unknown): string => {
+    const text = JSON.stringify(request);
+    const key = keys.current.get(text) ?? crypto.randomUUID();
+    keys.current.set(text, key);
+    return key;
+  };
+  const submit = async () => {
+    const { session, problems } = readForm(form);
+    const attempts = state.attempts + 1;
+    if (Object.keys(problems).length > 0) return setState({ ...FRESH, attempts, problems });
+    // A second click may come before the button is shown as disabled.
+    if (isBusy.current) return;
+    isBusy.current = true;
+    setState({ ...FRESH, attempts, isBusy: true });
+    let createdId: string | null = null;
+    try {
+      const { id } = await rigger.create(session, { idempotencyKey: keyOf(session) });
+      createdId = id;
+      const prompt = form.prompt.trim();
+      if (prompt !== "") {
+        const body = { prompt, background: true };
+        const idempotencyKey = keyOf([id, body]);
+        await rigger.post("/api/sessions/{id}/message", { path: { id }, body, idempotencyKey });
+      }
+      go(`/sessions/${id}`);
+    } catch (error) {
+      setState({ ...FRESH, attempts, createdId, ...issuesOf(error) });
+    } finally {
+      isBusy.current = false;
+    }
+  };
+  return { form, set, fill, state, submit };
+}
+
+/** Returns what is wrong, by the fields of the form. */
+function issuesOf(error: unknown): { problems: Problems; others: string[] } {
+  const issues = error instanceof RiggerError ? error.details.issues : undefined;
+  if (!Array.isArray(issues) || issues.length === 0)
+    return { problems: {}, others: [messageOf(error)] };
+  const problems: Problems = {};
+  const others: string[] = [];
+  for (const { path, message } of issues as { path: string; message: string }[]) {
+    const field = fieldOf(path);
+    if (field === undefined) others.push(path ? `${path}: ${message}` : message);
+    else if (problems[field] === undefined)
+      problems[field] = path === field ? message : `${path}: ${message}`;
+  }
+  return { problems, others };
+}
+
+const Failure = ({ state }: { state: FormState }) => {
+  const count = Object.values(state.problems).filter((problem) => problem !== undefined).length;
+  if (count === 0 && state.others.length === 0) return null;
+  return (
+    <div class="problem" role="alert">
+      {count > 0 && (
+        <p>{count === 1 ? "One field is not valid." : `${count} fields are not valid.`}</p>
+      )}
+      {state.others.map((text) => (
+        <p key={text}>{text}</p>
+      ))}
+      {state.createdId !== null && (
+        <p>
+          The session was created, its message was not sent.{" "}
+          <a href={`#/sessions/${state.createdId}`}>Open the session</a>
+        </p>
+      )}
+    </div>
+  );
+};
+
+const Examples = ({
+  current,
+  fill,
+}: {
+  current: SessionForm;
+  fill(form: Partial<SessionForm>): void;
+}) => (
+  <section class="examples" aria-labelledby="examples">
+    <h2 id="examples">Start from an example</h2>
+    <p class="hint">
+      Each fills the form. Lines that begin with <code>/</code> are the script of the offline model;
+      Claude needs the words alone.
+    </p>
+    <ul>
+      {EXAMPLES.map((example) => (
+        <li key={example.title}>
+          <button
+            type="button"
+            aria-pressed={isFilledBy(current, example)}
+            onClick={() => fill(example.form)}
+          >
+            <span class="example-title">{example.title}</span>
+            <span class="hint">{example.about}</span>
+          </button>
+        </li>
+      ))}
+    </ul>
+  </section>
+);
+
+const isFilledBy = (form: SessionForm, example: Example): boolean =>
+  Object.entries({ ...EMPTY_FORM, ...example.form }).every(
+    ([name, value]) => form[name as FormField] === value,
+  );
+
+interface FieldsProps {
+  form: SessionForm;
+  set(name: FormField, value: string): void;
+  problems: Problems;
+}
+
+const Patterns = ({ form, set }: FieldsProps) => (
+  <fieldset class="patterns">
+    <legend>Pattern</legend>
+    {Object.entries(PATTERNS).map(([name, { title, about }]) => (
+      <div class="pattern card" key={name}>
+        <input
+          type="radio"
+          id={`pattern-${name}`}
+          name="pattern"
+          value={name}
+          checked={form.pattern === name}
+          aria-describedby={`pattern-${name}-about`}
+          onChange={() => set("pattern", name)}
+        />
+        <label for={`pattern-${name}`}>{title}</label>
+        <p class="hint" id={`pattern-${name}-about`}>
+          {about}
+        </p>
+      </div>
+    ))}
+  </fieldset>
+);
+
+const Limits = (fields: FieldsProps) => (
+  <fieldset class="card">
+    <legend>Limits</legend>
+    <p class="hint">
+      Empty is the default of the deployment; <code>none</code> is no limit.
+    </p>
+    <div class="pair">
+      <Text {...fields} name="maxBudgetUsd" label="Budget in dollars" example="0.50" />
+      <Text {...fields} name="maxTurns" label="Turns" example="20" />
+      <Text {...fields} name="maxIdleTimeMs" label="Idle time" example="15 min" />
+      <Text {...fields} name="maxLifetimeMs" label="Lifetime" example="2 h" />
+    </div>
+    <Choice
+      {...fields}
+      name="onLimit"
+      label="When budget, turns or lifetime are used up"
+      options={{
+        "": "End the session (default)",
+        pause: "Pause until the limit is raised",
+        terminate: "End the session",
+      }}
+    />
+  </fieldset>
+);
+
+const Agent = (fields: FieldsProps) => (
+  <Part title="Agent" isOpen={OF_AGENT.some((name) => fields.form[name] !== "")}>
+    <Area
+      {...fields}
+      name="systemPrompt"
+      label="System prompt"
+      rows={3}
+      hint="Replaces the short default."
+    />
+    <div class="pair">
+      <Text {...fields} name="model" label="Model" hint="Empty: the default model." />
+      <Choice
+        {...fields}
+        name="effort"
+        label="Effort"
+        options={{
+          "": "Default",
+          low: "Low",
+          medium: "Medium",
+          high: "High",
+          xhigh: "Very high",
+          max: "Maximum",
+        }}
+      />
+    </div>
+    <Area
+      {...fields}
+      name="allowedTools"
+      label="Allowed tools"
+      rows={2}
+      isCode
+      hint="Rules such as Read or Bash(git *), by commas or lines. Empty: all tools."
+    />
+    <Area {...fields} name="askTools" label="Tools that ask for approval" rows={2} isCode />
+    <Area {...fields} name="disallowedTools" label="Tools that are not allowed" rows={2} isCode />
+    <Choice
+      {...fields}
+      name="runtime"
+      label="Runtime"
+      options={{
+        "": "Default",
+        loop: "Loop: in the session itself",
+        "claude-code": "Claude Code: in the container",
+      }}
+    />
+  </Part>
+);
+
+/** A part of the form that is folded until somebody needs it. */
+const Part = ({
+  title,
+  isOpen,
+  children,
+}: {
+  title: string;
+  isOpen: boolean;
+  children: ComponentChildren;
+}) => {
+  const [wasOpened, setOpened] = useState(false);
+  return (
+    <details
+      class="part card"
+      open={isOpen || wasOpened}
+      onToggle={({ currentTarget }) => setOpened(currentTarget.open)}
+    >
+      <summary>
+        <h2>{title}</h2>
+      </summary>
+      {children}
+    </details>
+  );
+};
+
+interface InputProps extends FieldsProps {
+  name: FormField;
+  label: string;
+  hint?: string;
+}
+
+interface ControlProps {
+  id: string;
+  value: string;
+  "aria-invalid": boolean | undefined;
+  "aria-describedby": string | undefined;
+  onInput(event: { currentTarget: { value: string } }): void;
+}
+
+/** A field with its label, its hint and what is wrong with it. */
+function Labelled({
+  name,
+  label,
+  hint,
+  form,
+  set,
+  problems,
+  children,
+}: InputProps & { children(control: ControlProps): ComponentChildren }) {
+  const id = `new-${name}`;
+  const problem = problems[name];
+  const described = [problem && `${id}-problem`, hint && `${id}-hint`].filter(Boolean).join(" ");
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {children({
+        id,
+        value: form[name],
+        "aria-invalid": problem === undefined ? undefined : true,
+        "aria-describedby": described || undefined,
+        onInput: ({ currentTarget }) => set(name, currentTarget.value),
+      })}
+      {problem !== undefined && (
+        <p class="inline-problem" id={`${id}-problem`}>
+          {problem}
+        </p>
+      )}
+      {hint && (
+        <p class="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
+const Text = ({ example, ...field }: InputProps & { example?: string }) => (
+  <Labelled {...field}>
+    {(control) => (
+      <input
+        type="text"
+        autocomplete="off"
+        placeholder={example && `for example ${example}`}
+        {...control}
+      />
+    )}
+  </Labelled>
+);
+
+const Area = ({
+  rows,
+  isCode = false,
+  ...field
+}: InputProps & { rows: number; isCode?: boolean }) => (
+  <Labelled {...field}>
+    {(control) => (
+      <textarea
+        rows={rows}
+        class={isCode ? "code" : undefined}
+        spellcheck={!isCode}
+        autocomplete="off"
+        {...control}
+      />
+    )}
+  </Labelled>
+);
+
+const Choice = ({ options, ...field }: InputProps & { options: Record<string, string> }) => (
+  <Labelled {...field}>
+    {(control) => (
+      <select {...control}>
+        {Object.entries(options).map(([value, text]) => (
+          <option value={value} key={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    )}
+  </Labelled>
+);
+
+const LANGUAGES = { curl: "curl", typescript: "TypeScript" } as const;
+
+/** The same request as code. */
+function Snippets({ form }: { form: SessionForm }) {
+  const [language, setLanguage] = useState<keyof typeof LANGUAGES>("curl");
+  const needsKey = me.value?.via !== "anonymous";
+  const code = useMemo(() => {
+    const wanted = {
+      session: readForm(form).session,
+      prompt: form.prompt.trim(),
+      ...{ url: location.origin, needsKey },
+    };
+    return language === "curl" ? curlOf(wanted) : typescriptOf(wanted);
+  }, [form, language, needsKey]);
+  return (
+    <aside class="snippets card" aria-labelledby="snippets">
+      <h2 id="snippets">The same request</h2>
+      <div class="row">
+        <fieldset class="switch" aria-label="Language">
+          {Object.entries(LANGUAGES).map(([name, title]) => (
+            <button
+              type="button"
+              class="small"
+              key={name}
+              aria-pressed={language === name}
+              onClick={() => setLanguage(name as keyof typeof LANGUAGES)}
+            >
+              {title}
+            </button>
+          ))}
+        </fieldset>
+        <Copy text={code} label="Copy" />
+      </div>
+      <Scrollable kind="snippet" name={`The request in ${LANGUAGES[language]}`}>
+        <pre>{code}</pre>
+      </Scrollable>
+    </aside>
+  );
+}

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Session } from "../client/rigger.ts";
-import { may, messageOf, now, rigger } from "./api.ts";
+import { may, now, rigger } from "./api.ts";
 import { Composer } from "./composer.tsx";
 import { ending, money, short } from "./format.ts";
 import { change, go, parameters } from "./route.ts";
@@ -58,7 +58,7 @@ export function SessionPage({ id }: { id: string }) {
   );
 }
 
-export const hasEnded = ({ status }: Pick<Session, "status">): boolean =>
+const hasEnded = ({ status }: Pick<Session, "status">): boolean =>
   status === "completed" || status === "error" || status === "terminated";
 
 const TABS = { timeline: "Timeline", events: "Events", details: "Details" };
@@ -175,7 +175,7 @@ const Fact = ({ name, children }: { name: string; children: preact.ComponentChil
 );
 
 /** How much of a limit is used. */
-export function Gauge({ name, used, max }: { name: string; used: number; max: number | null }) {
+function Gauge({ name, used, max }: { name: string; used: number; max: number | null }) {
   if (max === null || max <= 0) return null;
   const part = Math.min(1, used / max);
   return (
@@ -304,5 +304,3 @@ function useTimeline(id: string, refresh: () => void) {
 
 /** Events after which the session looks different. */
 const CHANGES = /^(session|message|approval|sandbox|limit)\.|^turn\.(completed|retried)$/;
-
-export const describeError = messageOf;

@@ -153,9 +153,14 @@ export function Copy({ text, label = "Copy" }: { text: string; label?: string })
     setTimeout(() => setCopied(false), 1_500);
   };
   return (
-    <button type="button" class="plain small" onClick={() => void copy()}>
-      <span role="status">{isCopied ? "Copied" : label}</span>
-    </button>
+    <>
+      <button type="button" class="plain small" onClick={() => void copy()}>
+        {isCopied ? "Copied" : label}
+      </button>
+      <span class="hidden" role="status">
+        {isCopied && "Copied"}
+      </span>
+    </>
   );
 }
 

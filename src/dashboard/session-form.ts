@@ -1,0 +1,126 @@
+import type { CreateSession } from "../client/api.ts";
+
+// The form of a new session, and the request that it makes.
+
+/** The fields of the form, as text. What is empty is not sent. */
+export interface SessionForm {
+  pattern: CreateSession["pattern"];
+  prompt: string;
+  description: string;
+  tags: string;
+  userId: string;
+  maxBudgetUsd: string;
+  maxTurns: string;
+  maxIdleTimeMs: string;
+  maxLifetimeMs: string;
+  onLimit: string;
+  model: string;
+  systemPrompt: string;
+  allowedTools: string;
+  askTools: string;
+  disallowedTools: string;
+  runtime: string;
+  effort: string;
+  /** The JSON of fields of `config` that have no field of their own. */
+  config: string;
+}
+
+export type FormField = keyof SessionForm;
+export type Problems = Partial<Record<FormField, string>>;
+
+export const EMPTY_FORM: SessionForm = {
+  pattern: "hybrid",
+  ...{ prompt: "", description: "", tags: "", userId: "" },
+  ...{ maxBudgetUsd: "", maxTurns: "", maxIdleTimeMs: "", maxLifetimeMs: "", onLimit: "" },
+  ...{ model: "", systemPrompt: "", allowedTools: "", askTools: "", disallowedTools: "" },
+  ...{ runtime: "", effort: "", config: "" },
+};
+
+const OF_CONFIG = ["model", "systemPrompt", "runtime", "effort"] as const;
+const LISTS_OF_CONFIG = ["allowedTools", "askTools", "disallowedTools"] as const;
+
+/** Returns the body that creates the session, and what can't be read. The API checks the rest. */
+export function readForm(form: SessionForm): { session: CreateSession; problems: Problems } {
+  const problems: Problems = {};
+  const read = <T>(field: FormField, parse: (text: string) => T | undefined, message: string) => {
+    const text = form[field].trim();
+    if (text === "") return {};
+    const value = parse(text);
+    if (value === undefined) problems[field] = message;
+    return value === undefined ? {} : { [field]: value };
+  };
+  const text = (field: FormField) => read(field, (value) => value, "");
+  const list = (field: FormField) => read(field, listOf, "");
+  const duration = (field: FormField) =>
+    read(field, durationOf, "Such as 30 s, 15 min, 2 h or 3 d.");
+
+  const more = read("config", objectOf, "This is not a JSON object.").config ?? {};
+  const config = Object.assign(
+    {},
+    ...OF_CONFIG.map((field) => (form[field].trim() === "" ? {} : { [field]: form[field].trim() })),
+    ...LISTS_OF_CONFIG.map(list),
+  );
+  const twice = Object.keys(config).find((name) => Object.hasOwn(more, name));
+  if (twice !== undefined) problems.config = `${twice} has a field of its own: leave it out here.`;
+  const all = { ...config, ...more };
+  const session = {
+    pattern: form.pattern,
+    ...(Object.keys(all).length > 0 && { config: all }),
+    ...text("description"),
+    ...list("tags"),
+    ...text("userId"),
+    ...read("maxBudgetUsd", amountOf, "Such as 0.50, or none."),
+    ...read("maxTurns", countOf, "A whole number, or none."),
+    ...duration("maxIdleTimeMs"),
+    ...duration("maxLifetimeMs"),
+    ...text("onLimit"),
+  };
+  return { session, problems };
+}
+
+/** Returns the field of the form that an issue of the API is about; undefined if there is none. */
+export function fieldOf(path: string): FormField | undefined {
+  const [first = "", second = ""] = path.split(".");
+  const name = first === "config" && isField(second) && second !== "prompt" ? second : first;
+  return isField(name) ? name : undefined;
+}
+
+const isField = (name: string): name is FormField => Object.hasOwn(EMPTY_FORM, name);
+
+/** Returns the items of a list, by lines or commas. A comma in the brackets of a rule belongs to the rule. */
+export function listOf(text: string): string[] {
+  const items = text.match(/(?:\([^()\n]*\)|[^,\n])+/g) ?? [];
+  return [...new Set(items.map((item) => item.trim()).filter((item) => item !== ""))];
+}
+
+const UNITS = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Returns a duration in ms; null for `none`, undefined if it can't be read. */
+export function durationOf(text: string): number | null | undefined {
+  if (text === "none") return null;
+  const [, amount, unit] = text.match(/^(\d+(?:\.\d+)?) *(ms|s|min|h|d)$/) ?? [];
+  return unit === undefined
+    ? undefined
+    : Math.round(Number(amount) * UNITS[unit as keyof typeof UNITS]);
+}
+
+function amountOf(text: string): number | null | undefined {
+  if (text === "none") return null;
+  return /^\d*\.?\d+$/.test(text.replace(/^\$ */, ""))
+    ? Number(text.replace(/^\$ */, ""))
+    : undefined;
+}
+
+function countOf(text: string): number | null | undefined {
+  if (text === "none") return null;
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+function objectOf(text: string): Record<string, unknown> | undefined {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
