@@ -12,7 +12,7 @@ import {
   theme,
 } from "./api.ts";
 import { NewSession } from "./new-session.tsx";
-import { Overview } from "./overview.tsx";
+import { Overview } from "./overview/overview.tsx";
 import { parameters, parts } from "./route.ts";
 import { SessionPage } from "./session.tsx";
 import { Sessions } from "./sessions.tsx";

@@ -69,6 +69,41 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     expect(page.url()).toContain("status=terminated");
   });
 
+  it("creates a session from an example, and shows the same request", async () => {
+    const page = await open("/#/new");
+    await page.getByRole("button", { name: /^Ask for approval/ }).click();
+    await page.getByLabel("Description").fill("From the form");
+    await requireAccessible(page);
+    await page.getByText('"askTools"').first().waitFor();
+    await page.getByRole("button", { name: "TypeScript" }).click();
+    await page.getByText("rigger.create").first().waitFor();
+    await page.getByLabel(/^Budget/).first().fill("-1");
+    await page.getByRole("button", { name: /^Create/ }).click();
+    expect(page.url()).toContain("#/new");
+    await page.getByLabel(/^Budget/).first().fill("2");
+    await page.getByRole("button", { name: /^Create/ }).click();
+    await page.getByRole("heading", { name: "From the form" }).waitFor();
+    await page.getByText("asks for approval").first().waitFor();
+    const id = page.url().split("/").at(-1) ?? "";
+    expect(await rigger.session(id).read()).toMatchObject({ maxBudgetUsd: 2, pendingApprovals: 1 });
+    faults = faults.filter((fault) => !fault.includes("400"));
+  });
+
+  it("sums up what was used, what waits, and how the deployment is", async () => {
+    const session = await create({ pattern: "hybrid", config: { askTools: ["Bash"] } });
+    const reply = session.send('/Bash {"command":"echo from the overview"}\ndone');
+    for await (const event of reply) if (event.type === "message.waiting") break;
+    const page = await open("/#/overview");
+    await page.getByText("Spent this month").waitFor();
+    await page.locator("canvas").first().waitFor();
+    await page.getByText("echo from the overview").waitFor();
+    await requireAccessible(page);
+    const card = page.locator(".pending", { hasText: "echo from the overview" });
+    await card.getByRole("button", { name: "Allow" }).click();
+    await card.waitFor({ state: "detached" });
+    await expect.poll(async () => (await session.read()).pendingApprovals).toBe(0);
+  });
+
   it("streams a reply, and shows it once after a reload in its middle", async () => {
     const session = await create();
     const page = await open(`/#/sessions/${session.id}`);

@@ -7,7 +7,7 @@ import { change, go, parameters } from "./route.ts";
 import { Details, RaiseLimits, RawEvents, ShareDialog } from "./session-details.tsx";
 import { Timeline } from "./timeline.ts";
 import { TimelineView } from "./timeline-view.tsx";
-import { Action, Loading, Problem, Status } from "./ui.tsx";
+import { Action, Gauge, Loading, Problem, Status } from "./ui.tsx";
 
 /** One session: what happens in it, live, and what can be done with it. */
 export function SessionPage({ id }: { id: string }) {
@@ -173,21 +173,6 @@ const Fact = ({ name, children }: { name: string; children: preact.ComponentChil
     <dd>{children}</dd>
   </div>
 );
-
-/** How much of a limit is used. */
-function Gauge({ name, used, max }: { name: string; used: number; max: number | null }) {
-  if (max === null || max <= 0) return null;
-  const part = Math.min(1, used / max);
-  return (
-    <meter
-      class={part >= 1 ? "gauge bad" : part >= 0.8 ? "gauge wait" : "gauge"}
-      aria-label={`${name}: ${Math.round(part * 100)} % used`}
-      min={0}
-      max={1}
-      value={part}
-    />
-  );
-}
 
 function endOf(session: Session): string {
   if (session.error !== null) return session.error.message;

@@ -55,6 +55,24 @@ export const Problem = ({ error, retry }: { error: unknown; retry?: () => void }
   </div>
 );
 
+/** How much of a limit is used. Without a limit there is nothing to show. */
+export function Gauge({ name, used, max }: { name: string; used: number; max: number | null }) {
+  if (max === null) return null;
+  // Of a limit of nothing, all is used.
+  const part = max > 0 ? Math.min(1, used / max) : 1;
+  const percent = Math.round(part * 100);
+  return (
+    <meter
+      class={part >= 1 ? "gauge bad" : part >= 0.8 ? "gauge wait" : "gauge"}
+      aria-label={`${name}: ${percent} % of the limit`}
+      title={`${percent} %`}
+      min={0}
+      max={1}
+      value={part}
+    />
+  );
+}
+
 interface ActionProps extends Omit<JSX.IntrinsicElements["button"], "onClick" | "ref"> {
   run(): Promise<unknown>;
   kind?: "main" | "danger";

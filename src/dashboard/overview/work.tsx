@@ -1,0 +1,240 @@
+import { useRef, useState } from "preact/hooks";
+import type { Approval, components } from "../../client/api.ts";
+import { may, rigger } from "../api.ts";
+import { pretty } from "../format.ts";
+import { Scrollable } from "../scrollable.tsx";
+import { Action, Empty, Status, useLoaded, When } from "../ui.tsx";
+import { Card, LATER_MS, read, SOON_MS } from "./card.tsx";
+
+type Webhook = components["schemas"]["Webhook"];
+
+export function Approvals() {
+  const loaded = useLoaded(
+    () => read((signal) => rigger.get("/api/approvals", { query: { limit: 20 }, signal })),
+    "approvals",
+    SOON_MS,
+  );
+  const [decided, setDecided] = useState("");
+  const box = useRef<HTMLDivElement>(null);
+  const done = (text: string) => {
+    setDecided(text);
+    loaded.again();
+    // The button that had the focus goes away.
+    box.current?.closest("section")?.querySelector("h2")?.focus();
+  };
+  return (
+    <Card title="Pending approvals" what="pending approvals" isWide loaded={loaded}>
+      {({ approvals, nextCursor }) => (
+        <div ref={box} class="approvals">
+          <p class={decided ? "note good" : "hidden"} role="status">
+            {decided}
+          </p>
+          {approvals.length === 0 && <p class="quiet-line">No tool call waits for a decision.</p>}
+          {approvals.length > 0 && (
+            <ul class="plain-list">
+              {approvals.map((approval, i) => (
+                <Pending
+                  approval={approval}
+                  place={`${i + 1} of ${approvals.length}`}
+                  done={done}
+                  key={approval.id}
+                />
+              ))}
+            </ul>
+          )}
+          {nextCursor !== null && <p class="hint">There are more: decide these first.</p>}
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function Pending({
+  approval,
+  place,
+  done,
+}: {
+  approval: Approval /** Tells calls of the same tool from each other. */;
+  place: string;
+  done(text: string): void;
+}) {
+  const [note, setNote] = useState("");
+  const { id, sessionId, name, agent, input, requestedAt, expiresAt } = approval;
+  const session = rigger.session(sessionId);
+  const given = note.trim() === "" ? {} : { note: note.trim() };
+  return (
+    <li class="pending">
+      <p class="pending-title">
+        <strong id={`${id}-name`}>{name}</strong>
+        {agent !== "main" && <span class="tag">{agent}</span>}
+        <a href={`#/sessions/${sessionId}`}>Open the session</a>
+        <span class="hint">
+          asked <When at={requestedAt} />
+          {expiresAt !== null && (
+            <>
+              , expires <When at={expiresAt} />
+            </>
+          )}
+        </span>
+      </p>
+      <Scrollable name={`Input of ${name}, ${place}`} kind="pending-input">
+        <pre>{pretty(input)}</pre>
+      </Scrollable>
+      {may("approvals:write") && (
+        <div class="actions">
+          <input
+            type="text"
+            aria-label={`Note on ${name} for the agent, ${place}, optional`}
+            placeholder="Note for the agent (optional)"
+            maxLength={10_000}
+            value={note}
+            onInput={({ currentTarget }) => setNote(currentTarget.value)}
+          />
+          <Action
+            kind="main"
+            aria-describedby={`${id}-name`}
+            run={() => session.allow(id, given).then(() => done(`${name} was allowed.`))}
+          >
+            Allow
+          </Action>
+          <Action
+            kind="danger"
+            aria-describedby={`${id}-name`}
+            run={() => session.deny(id, given).then(() => done(`${name} was denied.`))}
+          >
+            Deny
+          </Action>
+        </div>
+      )}
+    </li>
+  );
+}
+
+export function Webhooks() {
+  const loaded = useLoaded(
+    () => read((signal) => rigger.get("/api/webhooks", { signal })),
+    "webhooks",
+    LATER_MS,
+  );
+  return (
+    <Card title="Webhooks" what="webhooks" loaded={loaded}>
+      {({ webhooks }) =>
+        webhooks.length === 0 ? (
+          <Empty title="There is no webhook.">
+            <p>
+              A webhook sends events to an address of yours. <a href="/docs">See the API</a>
+            </p>
+          </Empty>
+        ) : (
+          <ul class="plain-list">
+            {[...webhooks]
+              .sort((a, b) => urgencyOf(b) - urgencyOf(a))
+              .map((webhook) => (
+                <Health webhook={webhook} key={webhook.id} />
+              ))}
+          </ul>
+        )
+      }
+    </Card>
+  );
+}
+
+const urgencyOf = ({ enabled, failingSince, pending }: Webhook): number =>
+  (failingSince !== null ? 2 : 0) + (enabled && pending > 0 ? 1 : 0);
+
+const Health = ({ webhook }: { webhook: Webhook }) => {
+  const { enabled, disabledBecause, failingSince, pending, lastSuccessAt } = webhook;
+  return (
+    <li class="hook">
+      <p class="hook-title">
+        <span class="hook-url">{webhook.description ?? webhook.url}</span>
+        {!enabled && <Status of="disabled" tone={disabledBecause === null ? "quiet" : "bad"} />}
+        {enabled && failingSince !== null && <Status of="failing" tone="bad" />}
+        {enabled && failingSince === null && (
+          <Status
+            of={lastSuccessAt === null ? "not used yet" : "works"}
+            tone={lastSuccessAt === null ? "quiet" : "good"}
+          />
+        )}
+      </p>
+      <p class="hint">
+        {webhook.description !== null && <span class="hook-url">{webhook.url} · </span>}
+        {disabledBecause !== null && `${disabledBecause} · `}
+        {failingSince !== null && (
+          <>
+            fails since <When at={failingSince} /> ·{" "}
+          </>
+        )}
+        {pending.toLocaleString("en")} waiting ·{" "}
+        {lastSuccessAt === null ? (
+          "never delivered"
+        ) : (
+          <>
+            last delivered <When at={lastSuccessAt} />
+          </>
+        )}
+      </p>
+    </li>
+  );
+};
+
+export function Pool() {
+  const loaded = useLoaded(
+    () => read((signal) => rigger.get("/api/pool", { signal })),
+    "pool",
+    SOON_MS,
+  );
+  return (
+    <Card title="Containers" what="the pool of containers" loaded={loaded}>
+      {({ target, ready, starting, leaving, handedOut, missed, breaker }) => {
+        const isOff = target + ready + starting + leaving + handedOut + missed === 0;
+        const asked = handedOut + missed;
+        return (
+          <>
+            {breaker.state !== "closed" && (
+              <p class="problem">
+                <span>
+                  Containers do not start: {breaker.failures} starts in a row have failed.
+                  {breaker.retryAt !== null && (
+                    <>
+                      {" "}
+                      The next attempt is <When at={breaker.retryAt} />.
+                    </>
+                  )}
+                </span>
+              </p>
+            )}
+            {isOff ? (
+              <Empty title="No containers are kept ready.">
+                <p>Each session starts its own, or runs without one.</p>
+              </Empty>
+            ) : (
+              <>
+                <dl class="tiles">
+                  <Count name="Ready" count={ready} of={target} />
+                  <Count name="Starting" count={starting} />
+                  <Count name="Leaving" count={leaving} />
+                </dl>
+                <p class="hint">
+                  {asked === 0
+                    ? "No session has asked for one yet."
+                    : `${handedOut.toLocaleString("en")} of ${asked.toLocaleString("en")} sessions found a ready container (${Math.round((handedOut / asked) * 100)} %).`}
+                </p>
+              </>
+            )}
+          </>
+        );
+      }}
+    </Card>
+  );
+}
+
+const Count = ({ name, count, of }: { name: string; count: number; of?: number }) => (
+  <div>
+    <dt>{name}</dt>
+    <dd>
+      <span class="big">{count}</span>
+      {of !== undefined && <span class="of"> of {of}</span>}
+    </dd>
+  </div>
+);
