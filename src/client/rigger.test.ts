@@ -385,6 +385,28 @@ describe("a request", () => {
     expect(page.pageSize).toBe(1);
   });
 
+  it("that lists sessions or approvals goes through all pages", async () => {
+    const rigger = aRigger();
+    const tag = crypto.randomUUID();
+    const config = { askTools: ["Bash"] };
+    const made: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      const session = await rigger.create({ pattern: "hybrid", config, tags: [tag] });
+      await session.send('/Bash {"command":"ls"}', { maxTurns: 1 })[Symbol.asyncIterator]().next();
+      made.push(session.id);
+    }
+    const query = { tags: [tag], sort: "createdAt", pageSize: 1 } as const;
+    const found: string[] = [];
+    for await (const { id } of rigger.sessions(query)) found.push(id);
+    expect(found).toEqual(made);
+    const waiting = async () => {
+      const ids: string[] = [];
+      for await (const { sessionId } of rigger.approvals()) ids.push(sessionId);
+      return ids.filter((id) => made.includes(id)).sort();
+    };
+    await expect.poll(waiting, { timeout: 5_000 }).toEqual(made.toSorted());
+  });
+
   it("for what is no JSON returns the response", async () => {
     const rigger = aRigger();
     const { id } = await rigger.create({ pattern: "hybrid" });

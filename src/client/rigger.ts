@@ -95,6 +95,30 @@ export class Rigger {
     return this.session(id);
   }
 
+  /** Yields the sessions that a query selects, in its order; `pageSize` at a time. */
+  async *sessions(query: SessionQuery = {}, signal?: AbortSignal): AsyncGenerator<Session> {
+    for (let cursor: string | undefined; ; ) {
+      const page = await this.get("/api/sessions", {
+        query: { ...query, ...(cursor !== undefined && { cursor }) },
+        signal,
+      });
+      yield* page.sessions;
+      if (page.nextCursor === null) return;
+      cursor = page.nextCursor;
+    }
+  }
+
+  /** Yields the calls of all sessions that wait for a decision. */
+  async *approvals(): AsyncGenerator<Approval> {
+    for (let cursor: string | undefined; ; ) {
+      const query = { ...(cursor !== undefined && { cursor }) };
+      const page = await this.get("/api/approvals", { query });
+      yield* page.approvals;
+      if (page.nextCursor === null) return;
+      cursor = page.nextCursor;
+    }
+  }
+
   /** Returns a session by its id, without a request. */
   session(id: string): SessionHandle {
     return new SessionHandle(this, this.#transport, id);
@@ -107,6 +131,12 @@ export interface StreamOptions {
   /** Is called when a connection is made, when it is open, and when it is lost and made again. */
   onConnection?: ((state: "connecting" | "open") => void) | undefined;
 }
+
+/** What selects sessions, as in `GET /api/sessions`. */
+export type SessionQuery = Omit<
+  NonNullable<OptionsOf<"get", "/api/sessions">["query"]>,
+  "cursor" | "page"
+>;
 
 /** How a message is sent. */
 export type SendOptions = Omit<SendMessage, "prompt" | "streaming" | "background"> &
