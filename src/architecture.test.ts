@@ -77,6 +77,7 @@ const ROOMS: Record<string, readonly string[]> = {
   fuzz: ["bench", "soak", "events", "agent"],
   client: [],
   dashboard: ["client", "bench", "testing"],
+  cli: ["client"],
   trial: ["bench", "container", "sandbox", "session/base", "testing"],
 };
 
@@ -98,6 +99,7 @@ const HOME: Record<string, string> = {
   "drizzle-orm": "db/",
   "just-bash": "sandbox/",
   "@modelcontextprotocol/server": "http/mcp/server.ts",
+  "@agentclientprotocol/sdk": "cli/acp.ts",
   hono: "http/",
   jose: "http/",
   standardwebhooks: "webhooks/",

@@ -232,11 +232,10 @@ const withParameters = (path: string, parameters: unknown): string =>
 
 /** Returns a path with a query. Lists have commas between their items; what is undefined is left out. */
 function withQuery(path: string, query: unknown): string {
-  const given = Object.entries((query ?? {}) as Record<string, unknown>).filter(
-    ([, value]) => value !== undefined,
-  );
-  if (given.length === 0) return path;
-  return `${path}?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
+  const given = Object.entries((query ?? {}) as Record<string, unknown>)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]): [string, string] => [name, String(value)]);
+  return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
 }
 
 async function requireOk(response: Response): Promise<Response> {

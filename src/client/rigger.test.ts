@@ -395,9 +395,9 @@ describe("a request", () => {
       await session.send('/Bash {"command":"ls"}', { maxTurns: 1 })[Symbol.asyncIterator]().next();
       made.push(session.id);
     }
-    const query = { tags: [tag], sort: "createdAt", pageSize: 1 } as const;
     const found: string[] = [];
-    for await (const { id } of rigger.sessions(query)) found.push(id);
+    const pages = rigger.sessions({ tags: [tag], sort: "createdAt", pageSize: 1 });
+    for await (const { id } of pages) found.push(id);
     expect(found).toEqual(made);
     const waiting = async () => {
       const ids: string[] = [];

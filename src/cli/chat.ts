@@ -1,0 +1,161 @@
+import { RiggerError, type Session, type StreamedEvent } from "../client/rigger.ts";
+import { type Call, command, type Options, UsageError } from "./command.ts";
+import { Interrupter, show } from "./conversation.ts";
+import { Input, Screen } from "./screen.ts";
+import { SESSION_OPTIONS, sessionOf } from "./session-options.ts";
+import { clean, note, oneLine, painter, usd } from "./terminal.ts";
+
+const HELP = `  /help   shows this
+  /cost   what the session has cost, and its limits
+  /quit   leaves; the session stays, and so does Ctrl-D
+A line that ends in \\ goes on in the next one. Everything else is sent, also other lines that begin with /.
+Ctrl-C interrupts the message that runs, and leaves when pressed again.`;
+
+const OPTIONS = {
+  ...SESSION_OPTIONS,
+  continue: { type: "boolean", short: "c", help: "goes on with the latest session" },
+  agent: { type: "string", value: "name", help: "the agent that answers" },
+} as const satisfies Options;
+
+export const chat = command({
+  summary: "Talks to a session, a new one by default",
+  args: "[session]",
+  options: OPTIONS,
+  details: `Text is streamed; calls are shown with their results, and what waits for approval is asked for.
+In the chat:
+${HELP}`,
+  async run(call) {
+    const screen = new Screen();
+    screen.busy("Connecting");
+    const session = await open(call);
+    screen.busy(undefined);
+    const input = new Input();
+    const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
+    const asker = isTerminal ? input : undefined;
+    let current: Interrupter | undefined;
+    let hasEnded = false;
+    const leave = () => {
+      input.close();
+      screen.busy(undefined);
+      const again = `rigger chat ${hasEnded ? "--resume " : ""}${session.id}`;
+      note(painter(process.stderr)("dim", `\nGo on with: ${again}`));
+    };
+    const onInterrupt = () => {
+      if (!current) return input.close();
+      if (current.isWanted) {
+        leave();
+        process.exit(130);
+      }
+      screen.busy("Interrupting; Ctrl-C again leaves");
+      current.interrupt().catch((error) => note(`\n${clean(String(error.message))}`));
+    };
+    const follow = async (events: AsyncIterable<StreamedEvent>, showsPrompts: boolean) => {
+      current = new Interrupter(session);
+      try {
+        const exit = () => {
+          leave();
+          process.exit(0);
+        };
+        const shown = { session, screen, interrupter: current, input: asker, showsPrompts };
+        return await show(events, { ...shown, leave: exit });
+      } finally {
+        current = undefined;
+      }
+    };
+
+    const exchange = async (prompt: string) => {
+      const { agent } = call.values;
+      try {
+        const reply = session.send(prompt, agent === undefined ? {} : { agent });
+        const last = await follow(reply, false);
+        hasEnded = last !== undefined && (await endsSession(session, last));
+      } catch (error) {
+        // A message that is refused is not the end of the chat.
+        if (!(error instanceof RiggerError) || error.status === undefined) throw error;
+        hasEnded = error.reason === "session_ended";
+        note(painter(process.stderr)("red", error.message));
+      }
+    };
+
+    process.on("SIGINT", onInterrupt);
+    try {
+      if (call.args.length > 0 || call.values.continue) await follow(latest(session), true);
+      while (!hasEnded) {
+        const prompt = await input.message();
+        if (prompt === undefined || /^\/(quit|exit)$/.test(prompt)) break;
+        if (prompt.trim() === "") continue;
+        if (prompt === "/help") note(HELP);
+        else if (prompt === "/cost") note(await costOf(session));
+        else await exchange(prompt);
+      }
+    } finally {
+      process.off("SIGINT", onInterrupt);
+      leave();
+    }
+    return 0;
+  },
+});
+
+/** Returns the session to talk to, and says which one it is. */
+async function open({ values, args, rigger, session }: Call<typeof OPTIONS>): Promise<Session> {
+  const [given] = args;
+  if (given !== undefined && values.continue) {
+    throw new UsageError("Name a session or use --continue, not both.");
+  }
+  const id = values.continue ? await latestId(rigger) : given;
+  const opened =
+    id === undefined
+      ? (await rigger.create(await sessionOf(values, "hybrid"))).id
+      : (await rigger.session(id).read()).id;
+  note(painter(process.stderr)("dim", `${opened}  (/help)`));
+  return session(opened);
+}
+
+async function latestId(rigger: Call<Options>["rigger"]): Promise<string> {
+  const query = { sort: "-lastActivityAt", status: ["active", "idle"], pageSize: 1 } as const;
+  for await (const { id } of rigger.sessions({ ...query, status: [...query.status] })) return id;
+  throw new UsageError("There is no session that has not ended.");
+}
+
+/** Yields the events of the messages that have not ended, live ones too; those of the last message if all have. */
+async function* latest(session: Session): AsyncGenerator<StreamedEvent> {
+  let last = 0;
+  let events: StreamedEvent[] = [];
+  const open = new Set<string>();
+  for await (const event of session.log()) {
+    last = event.seq;
+    if (open.size === 0 && event.type === "message.received") events = [];
+    events.push(event);
+    track(event, open);
+  }
+  yield* events.filter(({ messageId }) => messageId !== undefined);
+  if (open.size === 0) return;
+  for await (const event of session.events({ after: last })) {
+    yield event;
+    track(event, open);
+    if (open.size === 0) return;
+  }
+}
+
+/** Keeps the messages that have not ended. */
+function track({ type, messageId }: StreamedEvent, open: Set<string>): void {
+  if (messageId === undefined) return;
+  if (type === "message.received") open.add(messageId);
+  if (/^message\.(completed|interrupted|failed)$/.test(type)) open.delete(messageId);
+}
+
+/** Whether the session has ended with the message; says why. */
+async function endsSession(session: Session, last: StreamedEvent): Promise<boolean> {
+  if ("stopReason" in last && last.stopReason === "end_turn") return false;
+  const { status, terminationReason } = await session.read();
+  if (!/^(completed|error|terminated)$/.test(status)) return false;
+  note(`The session has ended (${oneLine(terminationReason ?? status)}).`);
+  return true;
+}
+
+async function costOf(session: Session): Promise<string> {
+  const { totalCost, maxBudgetUsd, numTurns, maxTurns, totalTokens } = await session.read();
+  const budget = maxBudgetUsd === null ? "" : ` of ${usd(maxBudgetUsd)}`;
+  const turns = maxTurns === null ? "" : ` of ${maxTurns}`;
+  return `${usd(totalCost)}${budget} · ${numTurns}${turns} turns · ${totalTokens} tokens`;
+}

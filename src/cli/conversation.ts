@@ -1,0 +1,176 @@
+import { setImmediate } from "node:timers/promises";
+import { RiggerError, type Session, type StreamedEvent } from "../client/rigger.ts";
+import type { Input, Screen } from "./screen.ts";
+import { clean, note, painter } from "./terminal.ts";
+import { Transcript } from "./transcript.ts";
+
+// A message as it runs: shown, asked about, and interrupted.
+
+type ApprovalRequest = Extract<StreamedEvent, { type: "approval.requested" }>;
+
+/** Interrupts a message of a session, and only that one: if it has not started yet, as soon as it does. */
+export class Interrupter {
+  readonly #session: Session;
+  #isRunning = false;
+  #isWanted = false;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  get isWanted(): boolean {
+    return this.#isWanted;
+  }
+
+  async interrupt(): Promise<void> {
+    this.#isWanted = true;
+    if (this.#isRunning) await this.#session.interrupt();
+  }
+
+  /** Considers an event of the message. */
+  async seen({ type }: StreamedEvent): Promise<void> {
+    if (type !== "message.started") return;
+    this.#isRunning = true;
+    if (this.#isWanted) await this.#session.interrupt();
+  }
+}
+
+interface Shown {
+  session: Session;
+  screen: Screen;
+  interrupter: Interrupter;
+  /** Whom to ask for approvals; without it, they are left to others. */
+  input?: Input | undefined;
+  showsPrompts?: boolean;
+  /** Called if the input ends where somebody should decide. */
+  leave?: () => void;
+  /** Whether to show only what is waited for. */
+  isQuiet?: boolean;
+}
+
+/** Shows the events of messages until they end, and asks for approvals. Returns the last event. */
+export async function show(
+  events: AsyncIterable<StreamedEvent>,
+  { session, screen, interrupter, input, leave, showsPrompts = false, isQuiet = false }: Shown,
+): Promise<StreamedEvent | undefined> {
+  const columns = () => (process.stdout.isTTY ? process.stdout.columns : 200);
+  const transcript = new Transcript({ paint: painter(process.stdout), columns, showsPrompts });
+  const questions = new Questions(session, screen, input, leave);
+  let last: StreamedEvent | undefined;
+  try {
+    for await (const event of events) {
+      const text = transcript.next(event);
+      if (!isQuiet) screen.write(text);
+      screen.busy(transcript.activity ?? (isQuiet ? "Writing" : undefined));
+      questions.seen(event);
+      await interrupter.seen(event);
+      last = event;
+    }
+  } finally {
+    screen.busy(undefined);
+    await questions.end();
+  }
+  return last;
+}
+
+/** The calls that wait for approval, asked about one after the other. */
+class Questions {
+  readonly #session: Session;
+  readonly #screen: Screen;
+  readonly #input: Input | undefined;
+  readonly #leave: (() => void) | undefined;
+  readonly #open = new Map<string, AbortController>();
+  #asking: Promise<void> = Promise.resolve();
+
+  constructor(
+    session: Session,
+    screen: Screen,
+    input: Input | undefined,
+    leave: (() => void) | undefined,
+  ) {
+    this.#session = session;
+    this.#screen = screen;
+    this.#input = input;
+    this.#leave = leave;
+  }
+
+  seen(event: StreamedEvent): void {
+    if (event.type === "approval.resolved") this.#open.get(event.approvalId)?.abort();
+    if (event.type !== "approval.requested") return;
+    const input = this.#input;
+    if (!input) {
+      this.#hint(event);
+      return;
+    }
+    const controller = new AbortController();
+    this.#open.set(event.approvalId, controller);
+    this.#asking = this.#asking.then(async () => {
+      // Of a log that is read again, the decision may be the next event.
+      await setImmediate();
+      await this.#ask(event, input, controller.signal);
+    });
+  }
+
+  #hint({ approvalId }: ApprovalRequest): void {
+    note(`Decide with: rigger approve ${approvalId} (or --deny)`);
+  }
+
+  /** Withdraws the questions that are open. */
+  async end(): Promise<void> {
+    for (const controller of this.#open.values()) controller.abort();
+    await this.#asking;
+  }
+
+  async #ask(event: ApprovalRequest, input: Input, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#screen.hold();
+      const line = await input.line("  Allow it? [y]es, [n]o, [a]lways in this session: ", signal);
+      // The question was withdrawn, or the input has ended, in the middle of the line.
+      if (line === undefined) process.stdout.write("\n");
+      this.#screen.release();
+      if (signal.aborted) return;
+      if (line === undefined) {
+        this.#hint(event);
+        this.#leave?.();
+        return;
+      }
+      const decision = decisionOf(line);
+      if (!decision) {
+        note("  Answer y, n or a. What follows it is a note for the model: n use another branch");
+        continue;
+      }
+      await this.#decide(event, decision);
+      return;
+    }
+  }
+
+  async #decide({ approvalId }: ApprovalRequest, decision: Decision): Promise<void> {
+    const { isAllowed, ...options } = decision;
+    try {
+      if (isAllowed) await this.#session.allow(approvalId, options);
+      else await this.#session.deny(approvalId, options);
+    } catch (error) {
+      if (!(error instanceof RiggerError)) throw error;
+      note(`  ${clean(error.message)}`);
+    }
+  }
+}
+
+interface Decision {
+  isAllowed: boolean;
+  note?: string;
+  remember?: "session";
+}
+
+/** Returns what an answer to an approval means; undefined for anything else. */
+export function decisionOf(answer: string): Decision | undefined {
+  const [, word = "", text = ""] =
+    /^\s*(y|yes|n|no|a|always)(?:[\s,:]+(.*))?$/i.exec(answer.trim()) ?? [];
+  if (word === "") return undefined;
+  const initial = word[0]?.toLowerCase();
+  return {
+    isAllowed: initial !== "n",
+    ...(text !== "" && { note: text }),
+    ...(initial === "a" && { remember: "session" }),
+  };
+}

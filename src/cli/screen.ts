@@ -1,0 +1,154 @@
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { oneLine, painter } from "./terminal.ts";
+
+// A terminal that shows what happens while somebody can type.
+
+const FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+const FRAME_MS = 100;
+/** Lines that come faster than somebody types are pasted. */
+const PASTE_MS = 25;
+const ERASE_LINE = "\r\u001b[2K";
+
+/**
+ * Text on stdout, and below it on stderr, if that is a terminal, what is waited for and since when. Text that comes while a
+ * question is asked is written after the answer.
+ */
+export class Screen {
+  readonly #paint = painter(process.stderr);
+  #label: string | undefined;
+  #since = 0;
+  #frame = 0;
+  #isDrawn = false;
+  #timer: NodeJS.Timeout | undefined;
+  #held: string[] | undefined;
+
+  write(text: string): void {
+    if (this.#held) {
+      this.#held.push(text);
+      return;
+    }
+    if (text === "") return;
+    this.#erase();
+    process.stdout.write(text);
+  }
+
+  /** Shows what is waited for, until there is something else or nothing. */
+  busy(label: string | undefined): void {
+    if (!process.stderr.isTTY || label === this.#label) return;
+    this.#label = label;
+    this.#since = Date.now();
+    this.#erase();
+    if (label !== undefined) this.#timer ??= setInterval(() => this.#draw(), FRAME_MS).unref();
+  }
+
+  /** Keeps text back until `release`, because a question is on the screen. */
+  hold(): void {
+    this.#held ??= [];
+    this.#erase();
+  }
+
+  release(): void {
+    const text = this.#held?.join("") ?? "";
+    this.#held = undefined;
+    this.write(text);
+  }
+
+  #draw(): void {
+    if (this.#label === undefined || this.#held) return;
+    this.#frame = (this.#frame + 1) % FRAMES.length;
+    const seconds = Math.floor((Date.now() - this.#since) / 1_000);
+    const text = oneLine(this.#label, (process.stderr.columns ?? 80) - 12);
+    process.stderr.write(
+      `${ERASE_LINE}${this.#paint("dim", `${FRAMES[this.#frame]} ${text} ${seconds} s`)}`,
+    );
+    this.#isDrawn = true;
+  }
+
+  #erase(): void {
+    if (!this.#isDrawn) return;
+    process.stderr.write(ERASE_LINE);
+    this.#isDrawn = false;
+  }
+}
+
+/**
+ * Lines that somebody types, or that stdin has. Between two of them the terminal handles its keys itself, so Ctrl-C is a
+ * SIGINT of the process at any time.
+ */
+export class Input {
+  readonly #isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
+  readonly #reader = createInterface({
+    input: process.stdin,
+    ...(this.#isTerminal && { output: process.stdout }),
+    terminal: this.#isTerminal,
+  });
+  readonly #lines: string[] = [];
+  #hasEnded = false;
+  #wake: (() => void) | undefined;
+
+  constructor() {
+    this.#reader.on("line", (line) => {
+      this.#lines.push(line);
+      this.#wake?.();
+    });
+    this.#reader.on("close", () => {
+      this.#hasEnded = true;
+      this.#wake?.();
+    });
+    this.#reader.on("SIGINT", () => process.emit("SIGINT"));
+    this.#listen(false);
+  }
+
+  /**
+   * Returns a message: a line; with those that follow it while they end in a backslash, or that are pasted together.
+   * Undefined when there is no more, or after `close`.
+   */
+  async message(): Promise<string | undefined> {
+    const lines: string[] = [];
+    for (let prompt = "› "; ; prompt = "… ") {
+      const line = await this.line(prompt);
+      if (line === undefined) return lines.length === 0 ? undefined : lines.join("\n");
+      const goesOn = line.endsWith("\\");
+      lines.push(goesOn ? line.slice(0, -1) : line);
+      if (!goesOn && !(await this.#isPasting())) return lines.join("\n");
+    }
+  }
+
+  /** Returns a line; undefined if there is none any more, or when the question is withdrawn. */
+  async line(prompt: string, signal?: AbortSignal): Promise<string | undefined> {
+    if (this.#lines.length === 0 && !this.#hasEnded) {
+      this.#listen(true);
+      this.#reader.setPrompt(prompt);
+      if (this.#isTerminal) this.#reader.prompt(true);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        signal?.addEventListener("abort", () => resolve(), { once: true });
+        if (signal?.aborted) resolve();
+      });
+      this.#wake = undefined;
+      this.#listen(false);
+    }
+    return signal?.aborted ? undefined : this.#lines.shift();
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
+
+  /** Whether more of what was pasted has come, or a part of a line that has to be ended. */
+  async #isPasting(): Promise<boolean> {
+    if (!this.#isTerminal || this.#hasEnded) return false;
+    this.#listen(true);
+    await sleep(PASTE_MS);
+    this.#listen(false);
+    return this.#lines.length > 0 || this.#reader.line !== "";
+  }
+
+  #listen(isOn: boolean): void {
+    if (this.#hasEnded) return;
+    if (this.#isTerminal) process.stdin.setRawMode(isOn);
+    if (isOn) this.#reader.resume();
+    else this.#reader.pause();
+  }
+}
