@@ -2,7 +2,7 @@ import { RiggerError, type Session, type StreamedEvent } from "../client/rigger.
 import { type Call, command, type Options, UsageError } from "./command.ts";
 import { Interrupter, show } from "./conversation.ts";
 import { Input, Screen } from "./screen.ts";
-import { SESSION_OPTIONS, sessionOf } from "./session-options.ts";
+import { requireNoneOf, SESSION_OPTIONS, sessionOf } from "./session-options.ts";
 import { clean, note, oneLine, painter, usd } from "./terminal.ts";
 
 const HELP = `  /help   shows this
@@ -27,8 +27,8 @@ ${HELP}`,
   async run(call) {
     const screen = new Screen();
     screen.busy("Connecting");
-    const session = await open(call);
-    screen.busy(undefined);
+    const session = await open(call).finally(() => screen.busy(undefined));
+    note(painter(process.stderr)("dim", `${session.id}  (/help)`));
     const input = new Input();
     const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
     const asker = isTerminal ? input : undefined;
@@ -47,7 +47,7 @@ ${HELP}`,
         process.exit(130);
       }
       screen.busy("Interrupting; Ctrl-C again leaves");
-      current.interrupt().catch((error) => note(`\n${clean(String(error.message))}`));
+      current.interrupt().catch((error) => screen.note(clean(String(error.message))));
     };
     const follow = async (events: AsyncIterable<StreamedEvent>, showsPrompts: boolean) => {
       current = new Interrupter(session);
@@ -96,18 +96,18 @@ ${HELP}`,
   },
 });
 
-/** Returns the session to talk to, and says which one it is. */
+/** Returns the session to talk to. */
 async function open({ values, args, rigger, session }: Call<typeof OPTIONS>): Promise<Session> {
   const [given] = args;
   if (given !== undefined && values.continue) {
     throw new UsageError("Name a session or use --continue, not both.");
   }
+  if (given !== undefined || values.continue) requireNoneOf(values);
   const id = values.continue ? await latestId(rigger) : given;
   const opened =
     id === undefined
       ? (await rigger.create(await sessionOf(values, "hybrid"))).id
       : (await rigger.session(id).read()).id;
-  note(painter(process.stderr)("dim", `${opened}  (/help)`));
   return session(opened);
 }
 

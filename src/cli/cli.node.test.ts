@@ -127,6 +127,8 @@ describe("rigger", FROM_SCRIPTS, () => {
     [["ls", "--status", "old"], "--status is one of"],
     [["ls", "--url", "nowhere"], '"nowhere" is no URL.'],
     [["run", " "], "The prompt is empty."],
+    [["run", "-s", "sess_1", "-m", "x", "hi"], "--model is for a new session only."],
+    [["chat", "sess_1", "--continue"], "not both."],
   ])("refuses %j on one line, with 2", async (args, message) => {
     const { code, out, err } = await rig(args);
     expect({ code, out }).toEqual({ code: 2, out: "" });

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { RiggerError, type Session, type StreamedEvent } from "../client/rigger.ts";
 import type { Input, Screen } from "./screen.ts";
-import { clean, note, painter } from "./terminal.ts";
+import { clean, painter } from "./terminal.ts";
 import { Transcript } from "./transcript.ts";
 
 // A message as it runs: shown, asked about, and interrupted.
@@ -112,7 +112,7 @@ class Questions {
   }
 
   #hint({ approvalId }: ApprovalRequest): void {
-    note(`Decide with: rigger approve ${approvalId} (or --deny)`);
+    this.#screen.note(`Decide with: rigger approve ${approvalId} (or --deny)`);
   }
 
   /** Withdraws the questions that are open. */
@@ -136,7 +136,9 @@ class Questions {
       }
       const decision = decisionOf(line);
       if (!decision) {
-        note("  Answer y, n or a. What follows it is a note for the model: n use another branch");
+        this.#screen.note(
+          "  Answer y, n or a. What follows it is a note for the model: n use another branch",
+        );
         continue;
       }
       await this.#decide(event, decision);
@@ -151,7 +153,7 @@ class Questions {
       else await this.#session.deny(approvalId, options);
     } catch (error) {
       if (!(error instanceof RiggerError)) throw error;
-      note(`  ${clean(error.message)}`);
+      this.#screen.note(`  ${clean(error.message)}`);
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Message, Session } from "../client/rigger.ts";
 import { command, type Options, UsageError } from "./command.ts";
 import { Interrupter, show } from "./conversation.ts";
 import { Input, Screen } from "./screen.ts";
-import { SESSION_OPTIONS, sessionOf } from "./session-options.ts";
+import { requireNoneOf, SESSION_OPTIONS, sessionOf } from "./session-options.ts";
 import { clean, jsonLine, note, print } from "./terminal.ts";
 
 const EXIT = { completed: 0, limit: 3, failed: 4, interrupted: 130 };
@@ -39,13 +39,13 @@ Exit codes: 0 the agent has finished, 1 an error of the API, 2 wrong arguments, 
   async run({ values, args, isJson, rigger, session }) {
     const prompt = await promptOf(args);
     const screen = new Screen();
-    screen.busy("Starting");
-    const id = values.session ?? (await rigger.create(await sessionOf(values, "ephemeral"))).id;
-    const message = await send(session(id), prompt, {
-      screen,
-      agent: values.agent,
-      isShown: !isJson && process.stdout.isTTY === true,
-    });
+    const isShown = !isJson && process.stdout.isTTY === true;
+    if (values.session !== undefined) requireNoneOf(values);
+    screen.busy("Connecting");
+    const message = await (async () => {
+      const id = values.session ?? (await rigger.create(await sessionOf(values, "ephemeral"))).id;
+      return send(session(id), prompt, { screen, agent: values.agent, isShown });
+    })().finally(() => screen.busy(undefined));
     if (isJson) print(jsonLine(message));
     else if (!process.stdout.isTTY) {
       if (message.result !== null) print(clean(message.result));
@@ -67,7 +67,7 @@ async function send(
   const interrupter = new Interrupter(session);
   const onSignal = () => {
     if (interrupter.isWanted) process.exit(EXIT.interrupted);
-    interrupter.interrupt().catch((error) => note(`rigger: ${clean(String(error.message))}`));
+    interrupter.interrupt().catch((error) => screen.note(`rigger: ${clean(error.message)}`));
   };
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, onSignal);
   const input = isShown && process.stdin.isTTY ? new Input() : undefined;
@@ -77,7 +77,6 @@ async function send(
     return await reply.message();
   } finally {
     input?.close();
-    screen.busy(undefined);
     for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, onSignal);
   }
 }

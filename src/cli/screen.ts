@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { oneLine, painter } from "./terminal.ts";
+import { note, oneLine, painter } from "./terminal.ts";
 
 // A terminal that shows what happens while somebody can type.
 
@@ -31,6 +31,12 @@ export class Screen {
     if (text === "") return;
     this.#erase();
     process.stdout.write(text);
+  }
+
+  /** Writes a line for people on stderr. */
+  note(line: string): void {
+    this.#erase();
+    note(line);
   }
 
   /** Shows what is waited for, until there is something else or nothing. */

@@ -53,6 +53,12 @@ export async function sessionOf(
   };
 }
 
+/** Throws a `UsageError` if there are options for a session that is not created. */
+export function requireNoneOf(values: object): void {
+  const [name] = Object.keys(SESSION_OPTIONS).filter((name) => name in values);
+  if (name !== undefined) throw new UsageError(`--${name} is for a new session only.`);
+}
+
 /** Returns the limits that the options set. */
 export const limitsOf = (values: {
   "max-budget"?: string | undefined;

@@ -16,6 +16,9 @@ const MAIN_ARGUMENTS = ["command", "file_path", "pattern", "url", "query", "desc
 /** Returns what a call does, on one line: its main argument, or its input as JSON. */
 export function summaryOf(input: unknown): string {
   const named = input as Record<string, unknown>;
+  if (typeof named.subagent_type === "string") {
+    return oneLine(`${named.subagent_type}: ${named.description ?? named.prompt}`);
+  }
   const name = MAIN_ARGUMENTS.find((name) => typeof named[name] === "string");
   if (name !== undefined) return oneLine(String(named[name]));
   return Object.keys(named).length === 0 ? "" : oneLine(JSON.stringify(input));
