@@ -23,7 +23,7 @@ import { promptText, summaryOf } from "./transcript.ts";
 // Serves sessions to an editor over the Agent Client Protocol, version 1. Stdout is the protocol's; notes go to stderr.
 
 /** Serves until the editor closes stdin. */
-export async function serve(call: Call<typeof SESSION_OPTIONS>): Promise<number> {
+export async function serve(call: Call<typeof SESSION_OPTIONS>): Promise<never> {
   /** The messages that the editor waits for, by session. */
   const running = new Map<string, Interrupter>();
   const input = Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>;
@@ -47,7 +47,9 @@ export async function serve(call: Call<typeof SESSION_OPTIONS>): Promise<number>
       async ({ params: { sessionId, mcpServers }, client }) => {
         noteServers(mcpServers);
         await answered(call.rigger.session(sessionId).read());
-        await answered(replay(call.session(sessionId), client));
+        const interrupter = new Interrupter(call.session(sessionId));
+        running.set(sessionId, interrupter);
+        await answered(replay(call.session(sessionId), client, interrupter));
         return {};
       },
     )
@@ -68,7 +70,8 @@ export async function serve(call: Call<typeof SESSION_OPTIONS>): Promise<number>
     })
     .connect(ndJsonStream(Writable.toWeb(process.stdout), input));
   await connection.closed;
-  return 0;
+  // Messages that run go on without a reader.
+  process.exit(0);
 }
 
 const noteServers = (servers: readonly unknown[]): void => {
@@ -89,20 +92,24 @@ async function answered<T>(promise: Promise<T>): Promise<T> {
 }
 
 /** Sends what a session has done; what it still does follows later. */
-async function replay(session: Session, client: AgentContext): Promise<void> {
+async function replay(
+  session: Session,
+  client: AgentContext,
+  interrupter: Interrupter,
+): Promise<void> {
   const updates = new Updates();
   const open = new Set<string>();
   let last = 0;
   for await (const event of session.log()) {
     last = event.seq;
     for (const update of updates.past(event)) await send(client, session, update);
+    await interrupter.seen(event);
     if (event.messageId === undefined) continue;
     if (event.type === "message.received") open.add(event.messageId);
     if (isEnd(event)) open.delete(event.messageId);
   }
   if (open.size === 0) return;
   const rest = until(session.events({ after: last }), open);
-  const interrupter = new Interrupter(session);
   // The editor has no request open for it.
   void converse(rest, session, client, interrupter).catch((error) =>
     note(`rigger: ${error.message}`),

@@ -354,6 +354,18 @@ describe.skipIf(!TMUX)("rigger chat in a terminal", FROM_SCRIPTS, () => {
     await until(/› \/delay 60000\nInterrupted\./);
   });
 
+  it("shows a message that runs already, and interrupts it", async () => {
+    const id = await newSession();
+    const message = rigger.session(id).send("/delay 60000\nnever").message();
+    await untilMessage(id, "running");
+    const { type, until, keys } = terminal(100, 30);
+    type(`${CHAT} ${id}`);
+    await until(/› \/delay 60000\nnever\n. Thinking \d s/);
+    keys("C-c");
+    await until(/Interrupted\.\n\$0/);
+    expect((await message).status).toBe("interrupted");
+  });
+
   it("asks again for what waits since it was left", async () => {
     const id = await newSession({ askTools: ["Bash"] });
     const { type, until, keys } = terminal(100, 30);
@@ -490,8 +502,28 @@ describe("rigger acp", FROM_SCRIPTS, () => {
     expect(updates.some((one) => one.sessionUpdate === "tool_call")).toBe(true);
     await running;
     await expect.poll(() => said("agent_message_chunk")).toBe("Done.Later.");
+    const next = session.send("/delay 60000\nnever").message();
+    const lastStatus = async () => {
+      const { messages } = await rigger.get("/api/sessions/{id}/messages", { path: { id } });
+      return messages.at(-1)?.status;
+    };
+    await expect.poll(lastStatus).toBe("running");
+    updates.length = 0;
+    await agent.request(methods.agent.session.load, request);
+    await agent.notify(methods.agent.session.cancel, { sessionId: id });
+    expect((await next).status).toBe("interrupted");
     const unknown = agent.request(methods.agent.session.load, { ...request, sessionId: "sess_1" });
     await expect(unknown).rejects.toMatchObject({ code: -32002 });
+  });
+
+  it("ends with the editor while a message runs, which goes on", async () => {
+    const { create, prompt, child } = edit([]);
+    const id = await create();
+    prompt(id, "/delay 1000\n/say Alone.").catch(() => {});
+    await untilMessage(id, "running");
+    child.stdin.end();
+    await expect.poll(() => child.exitCode).toBe(0);
+    await untilMessage(id, "completed");
   });
 
   it("fails a prompt whose message fails", async () => {

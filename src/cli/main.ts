@@ -48,7 +48,8 @@ rigger help <command> shows its options. RIGGER_URL and RIGGER_KEY name the depl
 
 /** Runs a command line and returns its exit code: 0, 1 for an error, 2 for wrong arguments, or the command's own. */
 async function main(argv: readonly string[]): Promise<number> {
-  const isHelp = argv[0] === "help" || argv.includes("--help") || argv.includes("-h");
+  const options = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+  const isHelp = argv[0] === "help" || options.includes("--help") || options.includes("-h");
   const words = argv[0] === "help" ? argv.slice(1) : argv;
   const { name, rest } = split(words);
   const found = COMMANDS[name];

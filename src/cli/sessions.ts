@@ -74,12 +74,12 @@ export const ls = command({
       else {
         const last = one.lastActivityAt ?? one.createdAt;
         const about = one.description ?? one.tags.join(", ");
-        const cells = [one.id, one.status, one.pattern, usd(one.totalCost), `${one.numTurns}`];
-        rows.push([...cells, ago(last, Date.now()), about]);
+        const cells = [one.id, one.status, usd(one.totalCost), `${one.numTurns}`];
+        rows.push([...cells, ago(last, Date.now()), one.pattern, about]);
       }
       if (++count >= limit) break;
     }
-    const head = ["SESSION", "STATUS", "PATTERN", "COST", "TURNS", "LAST ACTIVE", "DESCRIPTION"];
+    const head = ["SESSION", "STATUS", "COST", "TURNS", "ACTIVE", "PATTERN", "DESCRIPTION"];
     if (!isJson) printTable(head, rows);
     return 0;
   },
@@ -128,15 +128,12 @@ export const tail = command({
 export function lineOf(event: StreamedEvent, paint = painter(process.stdout)): string {
   if (!("seq" in event)) return "";
   const { seq, at, type, agent, messageId: _, ...fields } = event;
-  const max = process.stdout.isTTY ? process.stdout.columns - 46 : undefined;
-  return [
-    paint("dim", `${String(seq).padStart(5)} ${at.slice(11, 23)}`),
-    paint(/fail|terminated/.test(type) ? "red" : "cyan", type.padEnd(19)),
-    ...(agent === undefined ? [] : [paint("yellow", `[${oneLine(agent)}]`)]),
-    oneLine(detailOf(fields), max),
-  ]
-    .join(" ")
-    .trimEnd();
+  const head = `${String(seq).padStart(5)} ${at.slice(11, 23)}`;
+  const name = agent === undefined ? "" : ` [${oneLine(agent)}]`;
+  const start = `${paint("dim", head)} ${paint(/fail|terminated/.test(type) ? "red" : "cyan", type.padEnd(19))}`;
+  const used = `${head} ${type.padEnd(19)}${name} `.length;
+  const max = process.stdout.isTTY ? process.stdout.columns - used : undefined;
+  return `${start}${paint("yellow", name)} ${oneLine(detailOf(fields), max)}`.trimEnd();
 }
 
 function detailOf(fields: Record<string, unknown>): string {
@@ -148,7 +145,7 @@ function detailOf(fields: Record<string, unknown>): string {
   if (said !== undefined && said !== null) {
     return `${call}${typeof said === "string" ? said : JSON.stringify(said)}`;
   }
-  const { turnId: __, toolUseId: ___, ...few } = rest;
+  const { turnId: _, toolUseId: __, ...few } = rest;
   return Object.keys(few).length === 0 ? call : `${call}${JSON.stringify(few)}`;
 }
 
