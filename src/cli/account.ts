@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Approval, CreateKey, Rigger } from "../client/rigger.ts";
 import { command, durationOf, numberOf, objectOf, oneOf, UsageError } from "./command.ts";
 import { ago, clean, jsonLine, note, print, printTable, usd } from "./terminal.ts";
@@ -55,8 +56,16 @@ async function listApprovals(approvals: AsyncIterable<Approval>, isJson: boolean
   return 0;
 }
 
+/** The list of sessions may lag behind by so much. */
+const LAG_MS = 2_000;
+
 async function sessionWith(rigger: Rigger, approvalId: string): Promise<string> {
-  for await (const { id, sessionId } of rigger.approvals()) if (id === approvalId) return sessionId;
+  for (const delayMs of [0, LAG_MS]) {
+    await sleep(delayMs);
+    for await (const { id, sessionId } of rigger.approvals()) {
+      if (id === approvalId) return sessionId;
+    }
+  }
   throw new Error(`No call waits for the approval ${approvalId}.`);
 }
 

@@ -225,11 +225,17 @@ describe("rigger", FROM_SCRIPTS, () => {
   });
 
   it("lists what waits for approval, and decides", async () => {
-    const running = ended(launch(["run", "--ask", "Bash", '/Bash {"command":"ls"}\n/say Done.']));
-    const waiting = async () => jsonLines((await rig(["approve", "--json"])).out || "{}")[0]?.id;
-    await expect.poll(waiting, { timeout: 15_000 }).toMatch(/^appr_/);
-    const id = await waiting();
-    expect((await rig(["approve"])).out).toMatch(new RegExp(`${id} .* Bash ls\n`));
+    const session = await newSession({ askTools: ["Bash"] });
+    const prompt = '/Bash {"command":"ls"}\n/say Done.';
+    const running = ended(launch(["run", "--session", session, prompt]));
+    const pending = async () => (await rigger.session(session).approvals())[0]?.id;
+    await expect.poll(pending, { timeout: 15_000 }).toMatch(/^appr_/);
+    const id = (await pending()) ?? "";
+    const table = async () => (await rig(["approve"])).out;
+    // The list comes from the index, which may lag.
+    await expect.poll(table, { timeout: 15_000 }).toMatch(`${id}  ${session}`);
+    const list = jsonLines((await rig(["approve", "--json"])).out);
+    expect(list.find((one) => one.id === id)).toMatchObject({ input: { command: "ls" } });
     expect(await rig(["approve", id, "--note", "once"])).toMatchObject({ code: 0, out: "" });
     const { code, out, err } = await running;
     expect({ code, out }).toEqual({ code: 0, out: "Done.\n" });
@@ -274,7 +280,7 @@ describe("rigger chat", FROM_SCRIPTS, () => {
 });
 
 const TMUX = spawnSync("tmux", ["-V"]).status === 0;
-if (!TMUX) console.warn("tmux is not installed: rigger chat is not tested in a terminal.");
+if (!TMUX) process.stderr.write("tmux is missing: rigger chat is NOT tested in a terminal.\n");
 
 /** A terminal of its own server, with a shell. */
 function terminal(width: number, height: number, env: Record<string, string> = {}) {
@@ -383,6 +389,30 @@ describe.skipIf(!TMUX)("rigger chat in a terminal", FROM_SCRIPTS, () => {
     type(`clear; ${CHAT} ${id}`);
     // What was decided is not asked again.
     await until(/Bash returned: one\n\$0[^?]*›/);
+  });
+
+  it("takes nothing for an answer that was typed before the question", async () => {
+    const id = await newSession({ askTools: ["Bash"] });
+    const { type, until, keys, screen } = terminal(100, 40);
+    type(`${CHAT} ${id}`);
+    await until(PROMPT);
+    type("/delay 1500\\");
+    type('/Bash {"command":"echo one"}\\');
+    type('/Bash {"command":"echo two"}');
+    await until(/Thinking/);
+    type("yes, next");
+    await until(/echo one\n[\s\S]*session: *\n/);
+    keys("-l", "y");
+    await until(/session: y/);
+    // Somebody else decides while the answer is typed.
+    const [first] = await rigger.session(id).approvals();
+    await rigger.session(id).deny(first?.id ?? "");
+    await until(/echo two\n {2}Allow it\?[^\n]*session: *\n/);
+    keys("Enter");
+    await until(/Answer y, n or a/);
+    type("n");
+    await until(/You said: yes, next/);
+    expect(screen()).not.toMatch(/allowed by/);
   });
 
   it("has colours unless NO_COLOR says otherwise, and none of the model's", async () => {

@@ -122,27 +122,20 @@ class Questions {
   }
 
   async #ask(event: ApprovalRequest, input: Input, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      this.#screen.hold();
-      const line = await input.line("  Allow it? [y]es, [n]o, [a]lways in this session: ", signal);
-      // The question was withdrawn, or the input has ended, in the middle of the line.
-      if (line === undefined) process.stdout.write("\n");
-      this.#screen.release();
-      if (signal.aborted) return;
-      if (line === undefined) {
-        this.#hint(event);
-        this.#leave?.();
-        return;
-      }
-      const decision = decisionOf(line);
-      if (!decision) {
-        this.#screen.note(
-          "  Answer y, n or a. What follows it is a note for the model: n use another branch",
-        );
-        continue;
-      }
-      await this.#decide(event, decision);
-      return;
+    if (signal.aborted) return;
+    this.#screen.hold();
+    const decision = await input.answer("  Allow it? [y]es, [n]o, [a]lways in this session: ", {
+      parse: decisionOf,
+      hint: "  Answer y, n or a. What follows it is a note for the model: n use another branch",
+      signal,
+    });
+    // The question was withdrawn, or the input has ended, in the middle of the line.
+    if (decision === undefined) process.stdout.write("\n");
+    this.#screen.release();
+    if (decision !== undefined) await this.#decide(event, decision);
+    else if (!signal.aborted) {
+      this.#hint(event);
+      this.#leave?.();
     }
   }
 

@@ -113,7 +113,7 @@ export class Input {
   async message(): Promise<string | undefined> {
     const lines: string[] = [];
     for (let prompt = "› "; ; prompt = "… ") {
-      const line = await this.line(prompt);
+      const line = await this.#line(prompt);
       if (line === undefined) return lines.length === 0 ? undefined : lines.join("\n");
       const goesOn = line.endsWith("\\");
       lines.push(goesOn ? line.slice(0, -1) : line);
@@ -121,8 +121,41 @@ export class Input {
     }
   }
 
-  /** Returns a line; undefined if there is none any more, or when the question is withdrawn. */
-  async line(prompt: string, signal?: AbortSignal): Promise<string | undefined> {
+  /**
+   * Asks a question until there is an answer that `parse` understands, and returns it; undefined when the input ends or the
+   * question is withdrawn.
+   */
+  async answer<T>(
+    question: string,
+    {
+      parse,
+      hint,
+      signal,
+    }: { parse(line: string): T | undefined; hint: string; signal: AbortSignal },
+  ): Promise<T | undefined> {
+    // What was typed before the question is no answer to it.
+    await this.#drain();
+    const typedAhead = this.#lines.splice(0);
+    this.#clear();
+    try {
+      for (;;) {
+        const line = await this.#line(question, signal);
+        const answer = line === undefined ? undefined : parse(line);
+        if (line === undefined || answer !== undefined) return answer;
+        note(hint);
+      }
+    } finally {
+      // Half an answer to a question that was withdrawn is none to the next one.
+      this.#clear();
+      this.#lines.unshift(...typedAhead);
+    }
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
+
+  async #line(prompt: string, signal?: AbortSignal): Promise<string | undefined> {
     if (this.#lines.length === 0 && !this.#hasEnded) {
       this.#listen(true);
       this.#reader.setPrompt(prompt);
@@ -138,17 +171,26 @@ export class Input {
     return signal?.aborted ? undefined : this.#lines.shift();
   }
 
-  close(): void {
-    this.#reader.close();
-  }
-
   /** Whether more of what was pasted has come, or a part of a line that has to be ended. */
   async #isPasting(): Promise<boolean> {
-    if (!this.#isTerminal || this.#hasEnded) return false;
+    await this.#drain();
+    return this.#isTerminal && (this.#lines.length > 0 || this.#reader.line !== "");
+  }
+
+  /** Takes what the terminal has already. */
+  async #drain(): Promise<void> {
+    if (!this.#isTerminal || this.#hasEnded) return;
     this.#listen(true);
     await sleep(PASTE_MS);
     this.#listen(false);
-    return this.#lines.length > 0 || this.#reader.line !== "";
+  }
+
+  /** Removes what stands on the line that is typed. */
+  #clear(): void {
+    if (!this.#isTerminal || this.#hasEnded || this.#reader.line === "") return;
+    this.#reader.write(null, { ctrl: true, name: "e" });
+    this.#reader.write(null, { ctrl: true, name: "u" });
+    this.#listen(false);
   }
 
   #listen(isOn: boolean): void {

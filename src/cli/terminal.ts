@@ -73,7 +73,9 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
 
 /** Returns a line with at most `max` characters. */
 export const short = (line: string, max: number): string =>
-  line.length > max ? `${line.slice(0, Math.max(0, max - 1))}…` : line;
+  line.length > max
+    ? `${line.slice(0, Math.max(0, max - 1)).replace(/[\ud800-\udbff]$/, "")}…`
+    : line;
 
 /** Returns dollars, with two digits that count at least. */
 export function usd(amount: number): string {

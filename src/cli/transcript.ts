@@ -189,7 +189,10 @@ export class Transcript {
     const { command } = input as Record<string, unknown>;
     const text = typeof command === "string" ? command : JSON.stringify(input, null, 2);
     const title = this.#paint("yellow", `? ${nameOf({ name, agent })} asks for approval`);
-    return [title, ...this.#lines(text, INPUT_LINES, "bold", Number.POSITIVE_INFINITY)].join("\n");
+    const lines = this.#lines(text, INPUT_LINES, "bold", Number.POSITIVE_INFINITY);
+    const isCut = lines.length > INPUT_LINES;
+    const rest = isCut ? [this.#paint("yellow", "  rigger approve --json shows all of it")] : [];
+    return [title, ...lines, ...rest].join("\n");
   }
 
   #lines(

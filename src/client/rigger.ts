@@ -96,11 +96,10 @@ export class Rigger {
   }
 
   /** Yields the sessions that a query selects, in its order; `pageSize` at a time. */
-  async *sessions(query: SessionQuery = {}, signal?: AbortSignal): AsyncGenerator<Session> {
+  async *sessions(query: SessionQuery = {}): AsyncGenerator<Session> {
     for (let cursor: string | undefined; ; ) {
       const page = await this.get("/api/sessions", {
         query: { ...query, ...(cursor !== undefined && { cursor }) },
-        signal,
       });
       yield* page.sessions;
       if (page.nextCursor === null) return;
