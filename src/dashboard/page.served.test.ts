@@ -77,10 +77,16 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     await page.getByText('"askTools"').first().waitFor();
     await page.getByRole("button", { name: "TypeScript" }).click();
     await page.getByText("rigger.create").first().waitFor();
-    await page.getByLabel(/^Budget/).first().fill("-1");
+    await page
+      .getByLabel(/^Budget/)
+      .first()
+      .fill("-1");
     await page.getByRole("button", { name: /^Create/ }).click();
     expect(page.url()).toContain("#/new");
-    await page.getByLabel(/^Budget/).first().fill("2");
+    await page
+      .getByLabel(/^Budget/)
+      .first()
+      .fill("2");
     await page.getByRole("button", { name: /^Create/ }).click();
     await page.getByRole("heading", { name: "From the form" }).waitFor();
     await page.getByText("asks for approval").first().waitFor();
