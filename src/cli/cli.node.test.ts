@@ -308,6 +308,12 @@ function terminal(width: number, height: number, env: Record<string, string> = {
   };
 }
 
+async function bodyWithAgents(): Promise<string> {
+  const path = join(directory, "agents.json");
+  await writeFile(path, JSON.stringify({ config: { customAgents: { helper: {} } } }));
+  return path;
+}
+
 describe.skipIf(!TMUX)("rigger chat in a terminal", FROM_SCRIPTS, () => {
   const CHAT = `'${process.execPath}' '${CLI}' chat`;
   const PROMPT = /› *\n*$/;
@@ -342,6 +348,20 @@ describe.skipIf(!TMUX)("rigger chat in a terminal", FROM_SCRIPTS, () => {
     await until(/echo two\n {2}Allow it\?/);
     type("n not today");
     await until(/denied by anonymous: not today[\s\S]*›/);
+  });
+
+  it("shows a call above its own question, if several wait", async () => {
+    const { type, until, screen } = terminal(100, 40);
+    type(`${CHAT} --ask Task --body '${await bodyWithAgents()}'`);
+    await until(PROMPT);
+    const task = (prompt: string) => `/Task {"subagent_type":"helper","prompt":"${prompt}"}`;
+    type(`${task("one")} & ${task("two")}`);
+    await until(/"prompt": "one"\n {2}\}\n {2}Allow it\?/);
+    expect(screen()).not.toContain('"prompt": "two"');
+    type("n");
+    await until(/denied[\s\S]*"prompt": "two"\n {2}\}\n {2}Allow it\?/);
+    type("n");
+    await until(/denied[\s\S]*denied[\s\S]*›/);
   });
 
   it("interrupts at Ctrl-C, leaves at Ctrl-D, and goes on where it was", async () => {

@@ -55,14 +55,19 @@ export async function show(
 ): Promise<StreamedEvent | undefined> {
   const columns = () => (process.stdout.isTTY ? process.stdout.columns : 200);
   const transcript = new Transcript({ paint: painter(process.stdout), columns, showsPrompts });
-  const questions = new Questions(session, screen, input, leave);
+  const questions = new Questions(session, screen, leave);
   let last: StreamedEvent | undefined;
   try {
     for await (const event of events) {
-      const text = transcript.next(event);
-      if (!isQuiet) screen.write(text);
+      if (event.type === "approval.requested" && input) {
+        screen.write(transcript.endLine());
+        questions.add(event, transcript.request(event), input);
+      } else {
+        const text = transcript.next(event);
+        if (!isQuiet) screen.write(text);
+        questions.seen(event);
+      }
       screen.busy(transcript.activity ?? (isQuiet ? "Writing" : undefined));
-      questions.seen(event);
       await interrupter.seen(event);
       last = event;
     }
@@ -73,42 +78,37 @@ export async function show(
   return last;
 }
 
-/** The calls that wait for approval, asked about one after the other. */
+/** The calls that wait for approval: each is shown when it is asked about, one after the other. */
 class Questions {
   readonly #session: Session;
   readonly #screen: Screen;
-  readonly #input: Input | undefined;
   readonly #leave: (() => void) | undefined;
   readonly #open = new Map<string, AbortController>();
   #asking: Promise<void> = Promise.resolve();
 
-  constructor(
-    session: Session,
-    screen: Screen,
-    input: Input | undefined,
-    leave: (() => void) | undefined,
-  ) {
+  constructor(session: Session, screen: Screen, leave: (() => void) | undefined) {
     this.#session = session;
     this.#screen = screen;
-    this.#input = input;
     this.#leave = leave;
   }
 
-  seen(event: StreamedEvent): void {
-    if (event.type === "approval.resolved") this.#open.get(event.approvalId)?.abort();
-    if (event.type !== "approval.requested") return;
-    const input = this.#input;
-    if (!input) {
-      this.#hint(event);
-      return;
-    }
+  /** Asks somebody about a call, as soon as the questions before it are answered. */
+  add(event: ApprovalRequest, text: string, input: Input): void {
     const controller = new AbortController();
     this.#open.set(event.approvalId, controller);
     this.#asking = this.#asking.then(async () => {
       // Of a log that is read again, the decision may be the next event.
       await setImmediate();
+      if (controller.signal.aborted) return;
+      this.#screen.write(`${text}\n`);
       await this.#ask(event, input, controller.signal);
     });
+  }
+
+  /** Considers an event that is no question. */
+  seen(event: StreamedEvent): void {
+    if (event.type === "approval.requested") this.#hint(event);
+    if (event.type === "approval.resolved") this.#open.get(event.approvalId)?.abort();
   }
 
   #hint({ approvalId }: ApprovalRequest): void {
@@ -122,7 +122,6 @@ class Questions {
   }
 
   async #ask(event: ApprovalRequest, input: Input, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
     this.#screen.hold();
     const decision = await input.answer("  Allow it? [y]es, [n]o, [a]lways in this session: ", {
       parse: decisionOf,

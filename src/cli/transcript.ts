@@ -63,17 +63,17 @@ export class Transcript {
   /** Returns what an event adds to the screen. */
   next(event: StreamedEvent): string {
     if (event.type === "assistant.delta") return this.#delta(event);
-    if (this.#wasStreamed(event)) return this.#endLine();
+    if (this.#wasStreamed(event)) return this.endLine();
     const text = this.#textOf(event);
     if (text === "") return "";
     const isParagraph = event.type === "assistant.text" || event.type === "assistant.thinking";
     const gap = isParagraph ? this.#gap() : "";
     this.#needsGap = !text.endsWith("\n");
-    return `${this.#endLine()}${gap}${text}\n`;
+    return `${this.endLine()}${gap}${text}\n`;
   }
 
-  /** Ends the line of a block that is being written. */
-  #endLine(): string {
+  /** Returns what ends the line of a block that is being written. */
+  endLine(): string {
     const end = this.#isLineOpen ? "\n" : "";
     this.#isLineOpen = false;
     this.#block = undefined;
@@ -136,11 +136,13 @@ export class Transcript {
           ? ""
           : this.#ofAgent(event.agent) + paint("yellow", `stopped: ${event.stopReason}`);
       case "approval.requested":
-        this.#state = "Waiting for approval";
-        return this.#request(event);
+        return this.request(event);
       case "approval.resolved": {
         const by = event.resolvedBy ? ` by ${event.resolvedBy.owner}` : "";
-        return paint("dim", `  ${event.status}${by}${event.note ? `: ${event.note}` : ""}`);
+        return paint(
+          "dim",
+          `  ${event.name}: ${event.status}${by}${event.note ? `: ${event.note}` : ""}`,
+        );
       }
       case "message.waiting":
         if (event.waitingFor.type === "approval") return "";
@@ -165,7 +167,7 @@ export class Transcript {
     if (event.agent !== undefined) return "";
     const key = keyOf(event, event.kind);
     const isNew = this.#block !== key;
-    const gap = isNew ? this.#endLine() + this.#gap() : "";
+    const gap = isNew ? this.endLine() + this.#gap() : "";
     this.#needsGap = true;
     this.#block = key;
     this.#streamed.add(key);
@@ -185,7 +187,9 @@ export class Transcript {
     return [title, ...this.#lines(event.content, RESULT_LINES, style)].join("\n");
   }
 
-  #request({ name, agent, input }: ApprovalRequestedEvent): string {
+  /** Returns a call that waits for approval, with all of its input. */
+  request({ name, agent, input }: ApprovalRequestedEvent): string {
+    this.#state = "Waiting for approval";
     const { command } = input as Record<string, unknown>;
     const text = typeof command === "string" ? command : JSON.stringify(input, null, 2);
     const title = this.#paint("yellow", `? ${nameOf({ name, agent })} asks for approval`);
