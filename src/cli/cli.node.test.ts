@@ -284,10 +284,10 @@ if (!TMUX) process.stderr.write("tmux is missing: rigger chat is NOT tested in a
 
 /** A terminal of its own server, with a shell. */
 function terminal(width: number, height: number, env: Record<string, string> = {}) {
-  const socket = `rigger-${process.pid}-${Math.random().toString(36).slice(2)}`;
+  const socket = join(directory, `tmux-${Math.random().toString(36).slice(2)}`);
   const { NO_COLOR: _, FORCE_COLOR: __, ...own } = process.env;
   const tmux = (...args: string[]) =>
-    spawnSync("tmux", ["-L", socket, "-f", "/dev/null", ...args], { encoding: "utf8", env: own })
+    spawnSync("tmux", ["-S", socket, "-f", "/dev/null", ...args], { encoding: "utf8", env: own })
       .stdout;
   const variables = Object.entries({ RIGGER_URL: url, ...env }).flatMap(([name, value]) => [
     "-e",
