@@ -64,7 +64,7 @@ export default defineConfig({
         test: {
           name: "served",
           include: [SERVED],
-          globalSetup: ["./src/client/build.ts", "./src/testing/serve.ts"],
+          globalSetup: ["./src/client/build.ts", "./src/cli/build.ts", "./src/testing/serve.ts"],
           // A browser and a server share the computer with the other parts.
           testTimeout: 30_000,
           hookTimeout: 60_000,

@@ -13,7 +13,12 @@ import {
   type ToolKind,
 } from "@agentclientprotocol/sdk";
 import { version } from "../../package.json";
-import { type Prompt, RiggerError, type Session, type StreamedEvent } from "../client/rigger.ts";
+import {
+  type Prompt,
+  RiggerError,
+  type SessionHandle,
+  type StreamedEvent,
+} from "../client/rigger.ts";
 import type { Call } from "./command.ts";
 import { Interrupter } from "./conversation.ts";
 import { type SESSION_OPTIONS, sessionOf } from "./session-options.ts";
@@ -93,7 +98,7 @@ async function answered<T>(promise: Promise<T>): Promise<T> {
 
 /** Sends what a session has done; what it still does follows later. */
 async function replay(
-  session: Session,
+  session: SessionHandle,
   client: AgentContext,
   interrupter: Interrupter,
 ): Promise<void> {
@@ -135,7 +140,7 @@ const isEnd = (event: StreamedEvent): event is End =>
 /** Sends the events of a message to the editor, asks it for approvals, and returns how the message has ended. */
 async function converse(
   events: AsyncIterable<StreamedEvent>,
-  session: Session,
+  session: SessionHandle,
   client: AgentContext,
   interrupter: Interrupter,
 ): Promise<PromptResponse> {
@@ -176,13 +181,13 @@ export function stopReasonOf(reason: string | undefined): PromptResponse["stopRe
   }
 }
 
-const send = (client: AgentContext, { id }: Session, update: SessionUpdate): Promise<void> =>
+const send = (client: AgentContext, { id }: SessionHandle, update: SessionUpdate): Promise<void> =>
   client.notify(methods.client.session.update, { sessionId: id, update });
 
 /** Asks the editor to decide about a call. Somebody else may decide first. */
 async function ask(
   event: Extract<StreamedEvent, { type: "approval.requested" }>,
-  session: Session,
+  session: SessionHandle,
   client: AgentContext,
   signal: AbortSignal,
 ): Promise<void> {

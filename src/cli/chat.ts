@@ -1,4 +1,4 @@
-import { RiggerError, type Session, type StreamedEvent } from "../client/rigger.ts";
+import { RiggerError, type SessionHandle, type StreamedEvent } from "../client/rigger.ts";
 import { type Call, command, type Options, UsageError } from "./command.ts";
 import { Interrupter, show } from "./conversation.ts";
 import { Input, Screen } from "./screen.ts";
@@ -97,7 +97,12 @@ ${HELP}`,
 });
 
 /** Returns the session to talk to. */
-async function open({ values, args, rigger, session }: Call<typeof OPTIONS>): Promise<Session> {
+async function open({
+  values,
+  args,
+  rigger,
+  session,
+}: Call<typeof OPTIONS>): Promise<SessionHandle> {
   const [given] = args;
   if (given !== undefined && values.continue) {
     throw new UsageError("Name a session or use --continue, not both.");
@@ -118,7 +123,7 @@ async function latestId(rigger: Call<Options>["rigger"]): Promise<string> {
 }
 
 /** Yields the events of the messages that have not ended, live ones too; those of the last message if all have. */
-async function* latest(session: Session): AsyncGenerator<StreamedEvent> {
+async function* latest(session: SessionHandle): AsyncGenerator<StreamedEvent> {
   let last = 0;
   let events: StreamedEvent[] = [];
   const open = new Set<string>();
@@ -145,7 +150,7 @@ function track({ type, messageId }: StreamedEvent, open: Set<string>): void {
 }
 
 /** Whether the session has ended with the message; says why. */
-async function endsSession(session: Session, last: StreamedEvent): Promise<boolean> {
+async function endsSession(session: SessionHandle, last: StreamedEvent): Promise<boolean> {
   if ("stopReason" in last && last.stopReason === "end_turn") return false;
   const { status, terminationReason } = await session.read();
   if (!/^(completed|error|terminated)$/.test(status)) return false;
@@ -153,7 +158,7 @@ async function endsSession(session: Session, last: StreamedEvent): Promise<boole
   return true;
 }
 
-async function costOf(session: Session): Promise<string> {
+async function costOf(session: SessionHandle): Promise<string> {
   const { totalCost, maxBudgetUsd, numTurns, maxTurns, totalTokens } = await session.read();
   const budget = maxBudgetUsd === null ? "" : ` of ${usd(maxBudgetUsd)}`;
   const turns = maxTurns === null ? "" : ` of ${maxTurns}`;

@@ -1,5 +1,5 @@
 import { type ParseArgsOptionDescriptor, parseArgs } from "node:util";
-import { Rigger, type Session } from "../client/rigger.ts";
+import { Rigger, type SessionHandle } from "../client/rigger.ts";
 
 // What a command is, and how its arguments are read.
 
@@ -36,7 +36,7 @@ export interface Call<O extends Options> {
   /** For requests that are tried for two seconds. */
   rigger: Rigger;
   /** Returns a session whose requests and streams are tried for most of a minute: as long as a deploy takes. */
-  session(id: string): Session;
+  session(id: string): SessionHandle;
 }
 
 interface Definition<O extends Options> {

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { RiggerError, type Session, type StreamedEvent } from "../client/rigger.ts";
+import { RiggerError, type SessionHandle, type StreamedEvent } from "../client/rigger.ts";
 import type { Input, Screen } from "./screen.ts";
 import { clean, painter } from "./terminal.ts";
 import { Transcript } from "./transcript.ts";
@@ -10,11 +10,11 @@ type ApprovalRequest = Extract<StreamedEvent, { type: "approval.requested" }>;
 
 /** Interrupts a message of a session, and only that one: if it has not started yet, as soon as it does. */
 export class Interrupter {
-  readonly #session: Session;
+  readonly #session: SessionHandle;
   #isRunning = false;
   #isWanted = false;
 
-  constructor(session: Session) {
+  constructor(session: SessionHandle) {
     this.#session = session;
   }
 
@@ -36,7 +36,7 @@ export class Interrupter {
 }
 
 interface Shown {
-  session: Session;
+  session: SessionHandle;
   screen: Screen;
   interrupter: Interrupter;
   /** Whom to ask for approvals; without it, they are left to others. */
@@ -80,13 +80,13 @@ export async function show(
 
 /** The calls that wait for approval: each is shown when it is asked about, one after the other. */
 class Questions {
-  readonly #session: Session;
+  readonly #session: SessionHandle;
   readonly #screen: Screen;
   readonly #leave: (() => void) | undefined;
   readonly #open = new Map<string, AbortController>();
   #asking: Promise<void> = Promise.resolve();
 
-  constructor(session: Session, screen: Screen, leave: (() => void) | undefined) {
+  constructor(session: SessionHandle, screen: Screen, leave: (() => void) | undefined) {
     this.#session = session;
     this.#screen = screen;
     this.#leave = leave;

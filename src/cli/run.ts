@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import type { Message, Session } from "../client/rigger.ts";
+import type { Message, SessionHandle } from "../client/rigger.ts";
 import { command, type Options, UsageError } from "./command.ts";
 import { Interrupter, show } from "./conversation.ts";
 import { Input, Screen } from "./screen.ts";
@@ -60,7 +60,7 @@ const reasonOf = ({ error, stopReason }: Message): string =>
 
 /** Sends a message, shows it or only that it runs, and returns it when it has ended. */
 async function send(
-  session: Session,
+  session: SessionHandle,
   prompt: string,
   { screen, agent, isShown }: { screen: Screen; agent: string | undefined; isShown: boolean },
 ): Promise<Message> {

@@ -9,8 +9,7 @@ import { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { client, methods, ndJsonStream, type SessionUpdate } from "@agentclientprotocol/sdk";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { newState, start, stopAll } from "../bench/servers.ts";
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from "vitest";
 import { Rigger } from "../client/rigger.ts";
 
 // The built command line, as it is used: as a process, in a terminal, and by an editor.
@@ -18,22 +17,15 @@ import { Rigger } from "../client/rigger.ts";
 const CLI = fileURLToPath(new URL("../../dist/cli.mjs", import.meta.url));
 const FROM_SCRIPTS = { timeout: 30_000 };
 
-let url = "";
-let rigger = new Rigger({ url: "http://rigger.test" });
+const url = inject("serverUrl");
+const rigger = new Rigger({ url });
 let directory = "";
 
 beforeAll(async () => {
-  await import("./build.ts");
-  const vars = { ALLOW_ANONYMOUS: "true", OFFLINE_MODEL: "true" };
-  ({ url } = await start({ config: "wrangler.toml", state: await newState(), vars }));
-  rigger = new Rigger({ url });
   directory = await mkdtemp(join(tmpdir(), "rigger-cli-"));
-}, 90_000);
+});
 
-afterAll(async () => {
-  await stopAll();
-  await rm(directory, { recursive: true, force: true });
-}, 30_000);
+afterAll(() => rm(directory, { recursive: true, force: true }));
 
 /** Starts the command line; its stdin is empty unless `input` is null, which leaves it open. */
 function launch(args: string[], input: string | null = "", env: Record<string, string> = {}) {
