@@ -148,7 +148,13 @@ export class Transport {
   ): Promise<AnswerOf<M, P>> {
     // The answer is a part of what is repeated: its connection may break too.
     const text = await this.send(method, path, options, (response) => response.text());
-    return (text === "" ? undefined : JSON.parse(text)) as AnswerOf<M, P>;
+    if (text === "") return undefined as AnswerOf<M, P>;
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      // Something between the client and the API has answered, such as the page of a sign-in.
+      throw new RiggerError("The answer is no JSON.", { type: "api_error" }, { cause });
+    }
   }
 
   /** Sends a request and returns what `read` makes of the answer, which is a good one. Throws a `RiggerError`. */
@@ -176,7 +182,7 @@ export class Transport {
         .catch((error) => asError(error, signal));
       if (!(error instanceof RiggerError)) return error;
       const isRefused = error.status === 429 && error.reason === "too_many_requests";
-      const isLost = error.status === undefined || error.status >= 502;
+      const isLost = error.type === "connection_error" || (error.status ?? 0) >= 502;
       const isAgain = isRefused || (isRepeatable && isLost && !isFinal(error));
       if (!isAgain || failures >= this.maxRetries) throw error;
       await this.pause(failures, error, signal);
@@ -194,28 +200,43 @@ export class Transport {
 
   /** Sends a request once, and once more with a new token if the token is refused. */
   async #attempt(request: Sent): Promise<Response> {
-    const response = await this.#fetch(request);
+    const token = this.#currentToken();
+    const response = await this.#fetch(request, await token);
     const canRefresh = typeof this.#options.key === "function";
     if (response.status !== 401 || !canRefresh) return requireOk(response);
     await response.body?.cancel();
-    this.#token = undefined;
-    return requireOk(await this.#fetch(request));
+    // Of several requests that are refused, the first one asks.
+    if (this.#token === token) this.#token = undefined;
+    return requireOk(await this.#fetch(request, await this.#currentToken()));
   }
 
-  async #fetch({ path, headers, ...request }: Sent): Promise<Response> {
-    const { fetch: send = fetch, key } = this.#options;
-    this.#token ??= Promise.resolve(typeof key === "function" ? key() : (key ?? ""));
-    const token = await this.#token.catch((error) => {
-      this.#token = undefined;
-      throw error;
+  #currentToken(): Promise<string> {
+    if (this.#token) return this.#token;
+    const { key = "" } = this.#options;
+    const token = Promise.resolve().then(() => (typeof key === "function" ? key() : key));
+    this.#token = token;
+    token.catch(() => {
+      if (this.#token === token) this.#token = undefined;
     });
-    const authorization = token && { Authorization: `Bearer ${token}` };
+    return token;
+  }
+
+  async #fetch({ path, headers, ...request }: Sent, token: string): Promise<Response> {
+    const { fetch: send = fetch } = this.#options;
     return send(`${this.#base}${path}`, {
       ...request,
       signal: request.signal ?? null,
-      headers: { ...authorization, ...headers },
+      headers: requireSendable({ ...(token && { Authorization: `Bearer ${token}` }), ...headers }),
     } as RequestInit);
   }
+}
+
+/** Throws a `RiggerError` for headers that can't be sent: to try again would not help. */
+function requireSendable(headers: Record<string, string>): Record<string, string> {
+  if (Object.values(headers).every((value) => /^[\t\x20-\x7e\x80-\xff]*$/.test(value)))
+    return headers;
+  const message = "The key, or a header, has characters that can't be sent.";
+  throw new RiggerError(message, { type: "invalid_request_error" });
 }
 
 interface Unknown extends RequestSettings {

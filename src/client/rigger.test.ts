@@ -248,6 +248,16 @@ describe("the events of a session", () => {
     }
   });
 
+  it("end if the session has ended, although none follows", async () => {
+    const session = await aRigger().create({ pattern: "ephemeral" });
+    await session.send("hello").message();
+    const log = await collect(session.log());
+    const { fetch, streams } = cutting(() => undefined);
+    const after = log.length;
+    expect(await collect(aRigger(fetch).session(session.id).events({ after }))).toEqual([]);
+    expect(streams).toHaveLength(1);
+  });
+
   it("begin after a seq", async () => {
     const session = await aRigger().create({ pattern: "ephemeral" });
     await session.send("hello").message();
@@ -371,6 +381,34 @@ describe("a request", () => {
     const message = await session.send("hello").message();
     expect(message.status).toBe("completed");
     expect(asked).toEqual(["first", "second"]);
+  });
+
+  it("asks for one new token when several are refused at once", async () => {
+    let asked = 0;
+    const send: Fetch = async (input, init) => {
+      const request = new Request(input, init);
+      if (request.headers.get("Authorization") === "Bearer second") {
+        request.headers.delete("Authorization");
+        return direct(request);
+      }
+      return Response.json({ error: { type: "authentication_error" } }, { status: 401 });
+    };
+    const key = () => (asked++ === 0 ? "first" : "second");
+    const rigger = aRigger(send, { key });
+    await Promise.all(Array.from({ length: 5 }, () => rigger.get("/api/me")));
+    expect(asked).toBe(2);
+  });
+
+  it("with a key that can't be sent is an error at once", async () => {
+    const { fetch, requests } = answering();
+    const rigger = aRigger(fetch, { key: "schlüssel✓" });
+    await expect(rigger.get("/api/me")).rejects.toMatchObject({ type: "invalid_request_error" });
+    expect(requests).toHaveLength(0);
+  });
+
+  it("that is answered with something else than JSON is an error", async () => {
+    const { fetch } = answering(() => new Response("<h1>Sign in</h1>"));
+    await expect(aRigger(fetch).get("/api/me")).rejects.toThrow(RiggerError);
   });
 
   it("has its parameters in the path and the query", async () => {

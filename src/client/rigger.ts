@@ -195,7 +195,10 @@ export class SessionHandle {
         headers: { Accept: "text/event-stream", "Last-Event-ID": String(last) },
         signal,
       });
-    return follow(this.#transport, connect, { ...options, after, until: endsSession });
+    // The server closes the stream of a session that has ended.
+    const isOver = async () =>
+      ["completed", "error", "terminated"].includes((await this.read()).status);
+    return follow(this.#transport, connect, { ...options, after, until: endsSession, isOver });
   }
 
   /** Yields the stored events after a seq, up to the newest one. */
@@ -338,6 +341,9 @@ export class Reply implements AsyncIterable<StreamedEvent> {
   }
 }
 
+/** A connection that has lasted so long, in ms, was no failure. */
+const LASTING_MS = 10_000;
+
 /**
  * Yields the events of a stream, which may need several connections: each goes on after the last stored event of the one
  * before, until an event ends the stream. Throws a `RiggerError` if the API refuses, or can't be reached for too long.
@@ -348,9 +354,15 @@ async function* follow(
   {
     after = 0,
     until,
+    isOver = async () => false,
     signal: outer,
     onConnection,
-  }: StreamOptions & { after?: number; until(event: StreamedEvent): boolean },
+  }: StreamOptions & {
+    after?: number;
+    until(event: StreamedEvent): boolean;
+    /** Asks whether no event follows, when a connection was closed that brought none. */
+    isOver?(): Promise<boolean>;
+  },
 ): AsyncGenerator<StreamedEvent> {
   const stream = new Continuation(after);
   const own = new AbortController();
@@ -362,6 +374,9 @@ async function* follow(
       // A request that fails was repeated already.
       const response = await connect(stream.last, signal);
       onConnection?.("open");
+      const openedAt = Date.now();
+      const before = stream.last;
+      let isCut = false;
       try {
         for await (const event of eventsOf(response)) {
           for (const one of stream.next(event)) {
@@ -372,7 +387,11 @@ async function* follow(
         }
       } catch (error) {
         if (isFinal(asError(error, signal))) throw error;
+        isCut = true;
       }
+      if (!isCut && stream.last === before && (await isOver())) return;
+      // A quiet stream is closed now and then, by a deploy or a proxy.
+      if (Date.now() - openedAt >= LASTING_MS) failures = 0;
       if (++failures > transport.maxRetries)
         throw new RiggerError("The stream breaks off again and again.");
       await transport.pause(failures - 1, undefined, signal);

@@ -5,6 +5,7 @@ import { build } from "esbuild";
 
 const here = new URL("./", import.meta.url);
 const assets = new URL("generated/", here);
+const drafts = new URL("../../node_modules/.cache/dashboard/", here);
 
 /** Builds the assets. May run in several processes at once. */
 async function buildAssets(): Promise<void> {
@@ -40,7 +41,9 @@ async function put(name: string, content: Uint8Array | string): Promise<void> {
   const before = await readFile(path).catch(() => undefined);
   if (before?.equals(Buffer.from(content))) return;
   await mkdir(new URL("./", path), { recursive: true });
-  const draft = new URL(`../.${name.replaceAll("/", "-")}.${crypto.randomUUID()}`, assets);
+  // Not where changes are watched.
+  await mkdir(drafts, { recursive: true });
+  const draft = new URL(`${name.replaceAll("/", "-")}.${crypto.randomUUID()}`, drafts);
   await writeFile(draft, content);
   await rename(draft, path);
 }

@@ -21,14 +21,24 @@ export function Composer({ session, isRunning }: { session: Session; isRunning: 
         idempotencyKey: key.current,
       });
       key.current = crypto.randomUUID();
-      setPrompt("");
+      // What was typed meanwhile stays.
+      setPrompt((now) => (now === prompt ? "" : now));
       setState({ isBusy: false });
     } catch (error) {
       setState({ isBusy: false, error });
     }
   };
-  const isOver = session.pattern === "ephemeral" && session.numTurns > 0;
-  if (isOver) return null;
+  // It has one message.
+  const isFull = session.pattern === "ephemeral" && (isRunning || session.numTurns > 0);
+  if (isFull) {
+    return isRunning ? (
+      <div class="composer">
+        <div class="actions">
+          <Action run={() => rigger.session(session.id).interrupt()}>Interrupt</Action>
+        </div>
+      </div>
+    ) : null;
+  }
   return (
     <form
       class="composer"
@@ -67,7 +77,13 @@ export function Composer({ session, isRunning }: { session: Session; isRunning: 
         {agents.length > 0 && (
           <label>
             <span class="hidden">Agent</span>
-            <select value={agent} onChange={({ currentTarget }) => setAgent(currentTarget.value)}>
+            <select
+              value={agent}
+              onChange={({ currentTarget }) => {
+                key.current = crypto.randomUUID();
+                setAgent(currentTarget.value);
+              }}
+            >
               <option value="">main</option>
               {agents.map((name) => (
                 <option value={name} key={name}>

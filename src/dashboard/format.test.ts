@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { duration, ending, money, oneLine, relative, short } from "./format.ts";
+import { duration, ending, money, oneLine, pretty, relative, short } from "./format.ts";
 
 const NOW = Date.parse("2026-11-28T10:00:00.000Z");
 const at = (ms: number) => new Date(NOW + ms).toISOString();
@@ -45,6 +45,13 @@ describe("what the dashboard shows", () => {
     expect(ending({ ...idle, pattern: "hybrid" }, NOW)).toBe("sleeps in 1 min");
     expect(ending({ ...idle, pattern: "long-running" }, NOW)).toBe("ends when idle in 1 min");
     expect(ending({ expiresAt: null, expiresBecause: null, pattern: "hybrid" }, NOW)).toBeNull();
+  });
+
+  it("values in their own order: characters that hide or turn others are seen", () => {
+    const command = "echo \u202e# safe\u2066; rm -rf ~";
+    expect(pretty({ command })).toContain("echo \\u202e# safe\\u2066; rm -rf ~");
+    expect(oneLine(command)).toBe("echo \\u202e# safe\\u2066; rm -rf ~");
+    expect(pretty("שלום")).toBe("שלום");
   });
 
   it("values on one line, cut where they are long", () => {

@@ -66,17 +66,30 @@ export function ending({ expiresAt, expiresBecause, pattern }: Ending, now: numb
   return `${sleeps ? "sleeps" : WHY[expiresBecause]} ${relative(expiresAt, now)}`;
 }
 
+/** Characters that are not seen, and those that change the order in which others are. */
+const HIDDEN = /[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+
+/** Returns text in which such characters are seen: whoever allows a call reads what is called, in its order. */
+const visible = (text: string): string =>
+  text.replace(HIDDEN, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 /** Returns a value on one line, cut after so many characters. */
 export function oneLine(value: unknown, max = 120): string {
-  const text = (typeof value === "string" ? value : (JSON.stringify(value) ?? ""))
-    .replaceAll(/\s+/g, " ")
-    .trim();
+  const json = typeof value === "string" ? value : (JSON.stringify(value) ?? "");
+  const text = visible(json.replaceAll(/\s+/g, " ").trim());
   return text.length > max ? `${text.slice(0, max - 1)}…` : text;
 }
 
 /** Returns JSON for people. */
 export const pretty = (value: unknown): string =>
-  typeof value === "string" ? value : (JSON.stringify(value, null, 2) ?? "");
+  visible(typeof value === "string" ? value : (JSON.stringify(value, null, 2) ?? ""));
+
+/** What is said of a limit at which a session pauses. */
+export const USED_UP = {
+  budget: "its budget is used up",
+  turns: "its turns are used up",
+  lifetime: "its lifetime is over",
+} as const;
 
 /** Returns the text of a prompt; content that is not text is named. */
 export function promptText(prompt: unknown): string {

@@ -1,10 +1,11 @@
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import {
   identify,
   isOnline,
   may,
   me,
+  openShared,
   refusal,
   sharedSession,
   signIn,
@@ -13,21 +14,12 @@ import {
 } from "./api.ts";
 import { NewSession } from "./new-session.tsx";
 import { Overview } from "./overview/overview.tsx";
-import { parameters, parts } from "./route.ts";
+import { change, parameters, parts } from "./route.ts";
 import { SessionPage } from "./session.tsx";
 import { Sessions } from "./sessions.tsx";
-import { Loading } from "./ui.tsx";
-
-const NAMES = { "": "Sessions", sessions: "Sessions", overview: "Overview", new: "New session" };
+import { Loading, Title } from "./ui.tsx";
 
 function App() {
-  const [first = ""] = parts.value;
-  const name = NAMES[first as keyof typeof NAMES] ?? "Not found";
-  useEffect(() => {
-    document.title = `${name} · Rigger`;
-    // Whoever listens hears the new page, and the next tab is in it.
-    document.querySelector<HTMLElement>("h1")?.focus();
-  }, [name, parts.value.join("/")]);
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
@@ -57,7 +49,7 @@ function Content() {
   if (first === "new") return <NewSession />;
   return (
     <>
-      <h1 tabIndex={-1}>Not found</h1>
+      <Title>Not found</Title>
       <p>
         There is no such page. <a href="#/">All sessions</a>
       </p>
@@ -121,13 +113,16 @@ const ThemeChoice = () => (
 function SignIn() {
   const [key, setKey] = useState("");
   const [keep, setKeep] = useState(false);
-  const submit = (event: Event) => {
+  const [isBusy, setBusy] = useState(false);
+  const submit = async (event: Event) => {
     event.preventDefault();
-    void signIn(key.trim(), { keep });
+    setBusy(true);
+    await signIn(key.trim(), keep);
+    setBusy(false);
   };
   return (
-    <form class="sign-in card" onSubmit={submit}>
-      <h1 tabIndex={-1}>Sign in</h1>
+    <form class="sign-in card" onSubmit={(event) => void submit(event)}>
+      <Title>Sign in</Title>
       {refusal.value !== null && (
         <p class="problem" role="alert">
           {refusal.value}
@@ -154,11 +149,11 @@ function SignIn() {
         Keep me signed in on this computer
       </label>
       <div class="actions">
-        <button type="submit" class="main">
+        <button type="submit" class="main" disabled={isBusy} aria-busy={isBusy}>
           Sign in
         </button>
         <button type="button" onClick={() => void identify()}>
-          Try again without a key
+          Try again
         </button>
       </div>
       <p class="hint">
@@ -169,18 +164,16 @@ function SignIn() {
   );
 }
 
-/** Takes the token of a share link out of the address, where others could read it. */
-async function begin(): Promise<void> {
+/** Takes the token of a share link out of the address, where others could read it, and signs in with it. */
+async function begin(): Promise<boolean> {
   const [first, session] = parts.value;
   const token = parameters.value.get("token");
-  if (first === "sessions" && session && token) {
-    history.replaceState(null, "", `#/sessions/${session}`);
-    dispatchEvent(new HashChangeEvent("hashchange"));
-    await signIn(token, { session });
-  } else {
-    await identify();
-  }
+  if (first !== "sessions" || !session || !token) return false;
+  change({ token: "" });
+  await openShared(token, session);
+  return true;
 }
 
 render(<App />, document.getElementById("app") as HTMLElement);
-void begin();
+void begin().then((isShared) => (isShared ? undefined : identify()));
+addEventListener("hashchange", () => void begin());

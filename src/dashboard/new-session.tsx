@@ -14,7 +14,7 @@ import {
   type SessionForm,
 } from "./session-form.ts";
 import { curlOf, typescriptOf } from "./snippets.ts";
-import { Copy } from "./ui.tsx";
+import { Copy, Title } from "./ui.tsx";
 
 const PATTERNS = {
   ephemeral: {
@@ -64,7 +64,7 @@ export function NewSession() {
   return (
     <>
       <div class="title">
-        <h1 tabIndex={-1}>New session</h1>
+        <Title>New session</Title>
       </div>
       <Examples current={form} fill={fill} />
       <div class="new">

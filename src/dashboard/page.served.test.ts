@@ -25,7 +25,8 @@ describe.runIf(hasBrowser)("the dashboard", () => {
   });
   afterEach(async () => {
     for (const context of browser.contexts()) await context.close();
-    expect(faults.splice(0)).toEqual([]);
+    const found = faults.splice(0);
+    expect(found.join("\n")).toBe("");
   });
 
   it("signs in with a key, and forgets one that is refused", async () => {
@@ -99,6 +100,12 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     const session = await create({ pattern: "hybrid", config: { askTools: ["Bash"] } });
     const reply = session.send('/Bash {"command":"echo from the overview"}\ndone');
     for await (const event of reply) if (event.type === "message.waiting") break;
+    // The index may lag behind the session by a moment.
+    const isListed = async () => {
+      const { approvals } = await rigger.get("/api/approvals", { query: { limit: 50 } });
+      return approvals.some(({ sessionId }) => sessionId === session.id);
+    };
+    await expect.poll(isListed, { timeout: 8_000 }).toBe(true);
     const page = await open("/#/overview");
     await page.getByText("Spent this month").waitFor();
     await page.locator("canvas").first().waitFor();
@@ -130,6 +137,7 @@ describe.runIf(hasBrowser)("the dashboard", () => {
   });
 
   it("shows a reply once, however often its connection is cut", async () => {
+    proxy.streams = 0;
     proxy.cuts = (stream) => (stream < 6 ? 3 : undefined);
     const session = await create();
     const page = await open(`/#/sessions/${session.id}`, { base: proxy.url });
@@ -141,6 +149,7 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     const [message] = await all(session.messages());
     await expect.poll(() => textOf(page)).toBe(flat(message?.result ?? ""));
     expect(await page.locator(".tool").count()).toBe(1);
+    expect(proxy.streams).toBeGreaterThan(6);
     proxy.cuts = () => undefined;
     faults = faults.filter((fault) => !fault.includes("ERR_"));
   });
@@ -172,16 +181,14 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     await page.locator(".message-end").getByText("interrupted", { exact: true }).waitFor();
 
     await session
-      .send('/Bash {"command":"echo 1"}\n/Bash {"command":"echo 2"}\nafter the limit', {
-        onConnection: () => {},
-      })
+      .send('/Bash {"command":"echo 1"}\n/Bash {"command":"echo 2"}\nafter the limit')
       [Symbol.asyncIterator]()
       .next();
     await page.getByRole("button", { name: "Raise the limit" }).click();
     await requireAccessible(page);
     await page.getByLabel("Turns").fill("20");
     await page.getByRole("button", { name: "Save" }).click();
-    await page.getByText("after the limit").last().waitFor();
+    await page.getByText("You said: after the limit").waitFor();
 
     page.on("dialog", (dialog) => void dialog.accept());
     await page.getByRole("button", { name: "Terminate" }).click();
@@ -201,9 +208,37 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     const guest = await open(url.replace(serverUrl, ""));
     await guest.getByText("shared words", { exact: true }).waitFor();
     await guest.getByText("Shared with you").waitFor();
+    await requireAccessible(guest);
     expect(guest.url()).not.toContain("rs_");
     expect(await guest.getByLabel("Message", { exact: true }).count()).toBe(0);
     expect(await guest.getByRole("button", { name: "Terminate" }).count()).toBe(0);
+  });
+
+  it("opens a share link in an open page, to write, and leaves the kept key alone", async () => {
+    const session = await create({ pattern: "hybrid", description: "Written by a guest" });
+    const path = { id: session.id };
+    const { url } = await rigger.post("/api/sessions/{id}/shares", {
+      path,
+      body: { access: "write" },
+    });
+    const { key } = await rigger.post("/api/keys", { body: { name: "kept", owner: "guest" } });
+    const page = await open("/");
+    await page.evaluate((kept) => localStorage.setItem("rigger.key", kept), key);
+    await page.evaluate((hash) => {
+      location.hash = hash;
+    }, new URL(url).hash);
+    await page.getByText("Shared with you").waitFor();
+    expect(page.url()).not.toContain("rs_");
+    await page.getByLabel("Message", { exact: true }).fill("by a guest");
+    await page.keyboard.press("Enter");
+    await page.getByText("You said: by a guest").waitFor();
+    expect(await page.getByRole("button", { name: /Terminate|Share|Fork|Limits/ }).count()).toBe(0);
+    await page.getByRole("button", { name: "Details" }).click();
+    await page.getByRole("heading", { name: "Configuration" }).waitFor();
+    expect(await page.getByRole("button", { name: /Delete|snapshot/ }).count()).toBe(0);
+    expect(await page.evaluate(() => localStorage.getItem("rigger.key"))).toBe(key);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.locator(".owner").getByText("guest").waitFor();
   });
 
   it("shows agents side by side, and what models and tools say as text", async () => {
@@ -316,7 +351,11 @@ async function open(
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   page.on("pageerror", ({ message }) => faults.push(`threw: ${message}`));
-  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  page.on(
+    "console",
+    (message) =>
+      message.type() === "error" && faults.push(`${message.text()} ${message.location().url}`),
+  );
   page.on("request", (request) => {
     if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(base)) {
       faults.push(`asked ${request.url()}`);

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import type { Event, NewShare, Session, Snapshot } from "../client/rigger.ts";
-import { may, messageOf, rigger } from "./api.ts";
+import { messageOf, owns, rigger, sharedSession } from "./api.ts";
 import { money, oneLine, pretty, promptText } from "./format.ts";
 import { go } from "./route.ts";
 import {
@@ -66,8 +66,12 @@ export function RawEvents({ events }: { events: Event[]; rev: number }) {
 export function Details({ session, refresh }: { session: Session; refresh(): void }) {
   return (
     <div class="details">
-      <Schedules session={session} refresh={refresh} />
-      <Snapshots session={session} />
+      {sharedSession.value === null && (
+        <>
+          <Schedules session={session} refresh={refresh} />
+          <Snapshots session={session} />
+        </>
+      )}
       <section class="card" aria-label="Configuration">
         <h2>Configuration</h2>
         <pre>{pretty(session.config)}</pre>
@@ -119,7 +123,7 @@ export function Details({ session, refresh }: { session: Session; refresh(): voi
           <p class="hint">No model has run yet.</p>
         )}
       </section>
-      {may("sessions:write") && (
+      {owns() && (
         <section class="card" aria-label="Delete">
           <h2>Delete</h2>
           <p>Removes the session with its history, its events, its files and its snapshots.</p>
@@ -172,7 +176,7 @@ function Schedules({ session, refresh }: { session: Session; refresh(): void }) 
               )}
             </p>
             <p class="task">{oneLine(promptText(schedule.prompt), 160)}</p>
-            {may("sessions:write") && (
+            {owns() && (
               <div class="actions">
                 <Action
                   run={async () => {
@@ -202,9 +206,9 @@ function Schedules({ session, refresh }: { session: Session; refresh(): void }) 
           </li>
         ))}
       </ul>
-      {may("sessions:write") &&
-        session.pattern !== "ephemeral" &&
-        session.expiresBecause !== "retention" && <NewSchedule session={session} done={changed} />}
+      {owns() && session.pattern !== "ephemeral" && session.expiresBecause !== "retention" && (
+        <NewSchedule session={session} done={changed} />
+      )}
     </section>
   );
 }
@@ -256,6 +260,18 @@ function NewSchedule({ session, done }: { session: Session; done(): void }) {
   );
 }
 
+/** Returns the limits and the metadata of a session, for another one like it. */
+export const likeThis = (session: Session) => ({
+  pattern: session.pattern,
+  maxIdleTimeMs: session.maxIdleTimeMs,
+  maxLifetimeMs: session.maxLifetimeMs,
+  maxBudgetUsd: session.maxBudgetUsd,
+  maxTurns: session.maxTurns,
+  onLimit: session.onLimit,
+  tags: session.tags,
+  userId: session.userId,
+});
+
 /** How many sessions are looked through for those that began from this one. */
 const LOOKED_THROUGH = 500;
 
@@ -290,14 +306,14 @@ function Snapshots({ session }: { session: Session }) {
                 <li key={snapshot.id}>
                   snapshot of <When at={snapshot.createdAt} />, {snapshot.numMessages} messages,{" "}
                   {Math.ceil(snapshot.sizeBytes / 1024).toLocaleString("en")} KB{" "}
-                  {may("sessions:write") && (
+                  {owns() && (
                     <Action
                       class="small"
                       run={async () => {
                         const config = { ...session.config, snapshotId: snapshot.id };
                         delete config.resumeSessionId;
                         delete config.continueSession;
-                        const made = await rigger.create({ pattern: session.pattern, config });
+                        const made = await rigger.create({ ...likeThis(session), config });
                         go(`/sessions/${made.id}`);
                       }}
                     >
@@ -320,7 +336,7 @@ function Snapshots({ session }: { session: Session }) {
           Only the first {LOOKED_THROUGH} sessions that were created later were looked through.
         </p>
       )}
-      {may("sessions:write") && session.pattern !== "ephemeral" && (
+      {owns() && session.pattern !== "ephemeral" && (
         <Action
           run={async () => {
             await rigger.session(session.id).snapshot();
@@ -378,27 +394,34 @@ interface LimitsProps {
 }
 
 const MINUTE_MS = 60_000;
+const NAMES_OF_LIMITS = ["maxBudgetUsd", "maxTurns", "maxLifetimeMs", "maxIdleTimeMs"] as const;
 
 /** Changes the limits of a session. An empty field is no limit. */
 export function RaiseLimits({ session, close, refresh }: LimitsProps) {
-  const minutes = (ms: number | null) => (ms === null ? "" : String(ms / MINUTE_MS));
-  const [fields, setFields] = useState({
+  const minutes = (ms: number | null) =>
+    ms === null ? "" : String(Number((ms / MINUTE_MS).toFixed(3)));
+  const [given] = useState({
     maxBudgetUsd: session.maxBudgetUsd === null ? "" : String(session.maxBudgetUsd),
     maxTurns: session.maxTurns === null ? "" : String(session.maxTurns),
     maxLifetimeMs: minutes(session.maxLifetimeMs),
     maxIdleTimeMs: minutes(session.maxIdleTimeMs),
   });
+  const [fields, setFields] = useState(given);
   const [error, setError] = useState<unknown>(undefined);
-  const number = (text: string, factor = 1) => (text.trim() === "" ? null : Number(text) * factor);
+  const amountOf = (name: keyof typeof fields): number | null => {
+    const text = fields[name].trim();
+    if (text === "") return null;
+    return name.endsWith("Ms") ? Math.round(Number(text) * MINUTE_MS) : Number(text);
+  };
   const save = async (event: SubmitEvent) => {
     event.preventDefault();
+    // What was not changed here may have been changed elsewhere.
+    const changed = NAMES_OF_LIMITS.filter((name) => fields[name] !== given[name]);
     try {
-      await rigger.session(session.id).update({
-        maxBudgetUsd: number(fields.maxBudgetUsd),
-        maxTurns: number(fields.maxTurns),
-        maxLifetimeMs: number(fields.maxLifetimeMs, MINUTE_MS),
-        maxIdleTimeMs: number(fields.maxIdleTimeMs, MINUTE_MS),
-      });
+      if (changed.length > 0) {
+        const patch = Object.fromEntries(changed.map((name) => [name, amountOf(name)]));
+        await rigger.session(session.id).update(patch);
+      }
       refresh();
       close();
     } catch (problem) {
@@ -462,7 +485,10 @@ export function ShareDialog({ id, close }: { id: string; close(): void }) {
   };
   return (
     <Dialog title="Share this session" close={close}>
-      <p>Whoever has the link reads this session without a key, for a week. It is shown once.</p>
+      <p>
+        Whoever has the link reads this session, or also writes to it, without a key and for a week.
+        It is shown once.
+      </p>
       <div class="actions">
         <Action kind="main" run={make("read")}>
           Link to read

@@ -1,13 +1,13 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Session } from "../client/rigger.ts";
-import { may, now, rigger } from "./api.ts";
+import { RiggerError, type Session } from "../client/rigger.ts";
+import { isOnline, may, now, owns, rigger } from "./api.ts";
 import { Composer } from "./composer.tsx";
 import { ending, money, short } from "./format.ts";
 import { change, go, parameters } from "./route.ts";
-import { Details, RaiseLimits, RawEvents, ShareDialog } from "./session-details.tsx";
+import { Details, likeThis, RaiseLimits, RawEvents, ShareDialog } from "./session-details.tsx";
 import { Timeline } from "./timeline.ts";
 import { TimelineView } from "./timeline-view.tsx";
-import { Action, Gauge, Loading, Problem, Status } from "./ui.tsx";
+import { Action, Gauge, Loading, Problem, Status, Title } from "./ui.tsx";
 
 /** One session: what happens in it, live, and what can be done with it. */
 export function SessionPage({ id }: { id: string }) {
@@ -15,14 +15,10 @@ export function SessionPage({ id }: { id: string }) {
   const { session, error, refresh } = useSession(id);
   const live = useTimeline(id, refresh);
   const tab = parameters.value.get("tab") ?? "timeline";
-  const name = session?.description ?? id;
-  useEffect(() => {
-    document.title = `${name} · Rigger`;
-  }, [name]);
   if (error !== undefined && !session) {
     return (
       <>
-        <h1 tabIndex={-1}>Session</h1>
+        <Title>Session</Title>
         <Problem error={error} retry={refresh} />
       </>
     );
@@ -31,6 +27,7 @@ export function SessionPage({ id }: { id: string }) {
   return (
     <article class="session">
       <Top session={session} refresh={refresh} />
+      {error !== undefined && <Problem error={error} retry={refresh} />}
       <Tabs current={tab} />
       {tab === "timeline" && (
         <section aria-label="Timeline" class="timeline-box">
@@ -86,9 +83,9 @@ function Top({ session, refresh }: { session: Session; refresh(): void }) {
   return (
     <header class="session-head">
       <div class="session-title">
-        <h1 tabIndex={-1}>{session.description ?? session.id}</h1>
+        <Title>{session.description ?? session.id}</Title>
         <Status of={session.pausedBecause === null ? session.status : "paused"} />
-        {may("sessions:write") && (
+        {owns() && (
           <div class="actions">
             {!isOver && (
               <>
@@ -115,10 +112,9 @@ function Top({ session, refresh }: { session: Session; refresh(): void }) {
                 run={async () => {
                   const config = { resumeSessionId: session.id, forkSession: true };
                   const fork = await rigger.create({
-                    pattern: session.pattern,
+                    ...likeThis(session),
                     config: { ...session.config, ...config },
                     description: `Fork of ${session.description ?? session.id}`,
-                    tags: session.tags,
                   });
                   go(`/sessions/${fork.id}`);
                 }}
@@ -189,7 +185,7 @@ function Paused({ session, refresh }: { session: Session; refresh(): void }) {
         The session is paused, because its {session.pausedBecause} is used up. The message goes on
         where it was when the limit is raised.
       </p>
-      {may("sessions:write") && (
+      {owns() && (
         <button type="button" class="main" onClick={() => setOpen(true)}>
           Raise the limit
         </button>
@@ -201,7 +197,10 @@ function Paused({ session, refresh }: { session: Session; refresh(): void }) {
 
 async function exportSession(id: string): Promise<void> {
   const response = await rigger.fetch("get", `/api/sessions/${id}/export`);
-  const url = URL.createObjectURL(await response.blob());
+  const text = await response.text();
+  // Without its last line it is not complete.
+  if (!/\{"type":"end",[^\n]*\}\n$/.test(text)) throw new Error("The export broke off. Try again.");
+  const url = URL.createObjectURL(new Blob([text], { type: "application/x-ndjson" }));
   const link = Object.assign(document.createElement("a"), { href: url, download: `${id}.jsonl` });
   link.click();
   URL.revokeObjectURL(url);
@@ -211,12 +210,15 @@ async function exportSession(id: string): Promise<void> {
 function useSession(id: string) {
   const [state, setState] = useState<{ session?: Session; error?: unknown }>({});
   const timer = useRef<number | undefined>(undefined);
+  const asked = useRef(0);
   const load = async () => {
+    const turn = ++asked.current;
     try {
       const session = await rigger.session(id).read();
-      setState({ session });
+      // An answer that was overtaken is old.
+      if (turn === asked.current) setState({ session });
     } catch (error) {
-      setState((old) => ({ ...old, error }));
+      if (turn === asked.current) setState((old) => ({ ...old, error }));
     }
   };
   const refresh = () => {
@@ -260,6 +262,7 @@ function useTimeline(id: string, refresh: () => void) {
         show();
       }
       setState({ isLoaded: true, isLost: false });
+      if (own.hasEnded) return;
       let isOpen = false;
       const onConnection = (now: "connecting" | "open") => {
         if (now === "open") isOpen = true;
@@ -273,19 +276,28 @@ function useTimeline(id: string, refresh: () => void) {
       }
       refresh();
     };
+    let timer: ReturnType<typeof setTimeout> | undefined;
     follow().catch((error) => {
-      if (!controller.signal.aborted) setState({ isLoaded: true, isLost: false, error });
+      if (controller.signal.aborted) return;
+      setState({ isLoaded: true, isLost: false, error });
+      // A server that can't be reached comes back.
+      const isAway = error instanceof RiggerError && error.type === "connection_error";
+      if (isAway) timer = setTimeout(() => setTurn((n) => n + 1), AGAIN_MS);
     });
     return () => {
       controller.abort();
+      clearTimeout(timer);
       if (frame !== undefined) cancelAnimationFrame(frame);
     };
-  }, [id, turn]);
+  }, [id, turn, isOnline.value]);
   const isRunning = timeline.items.some(
     (item) => item.kind === "message" && item.endedAt === null && item.status !== "queued",
   );
   return { timeline, rev, ...state, isRunning, again: () => setTurn((n) => n + 1) };
 }
+
+/** When a page that could not reach the server tries again, in ms. */
+const AGAIN_MS = 5_000;
 
 /** Events after which the session looks different. */
 const CHANGES = /^(session|message|approval|sandbox|limit)\.|^turn\.(completed|retried)$/;

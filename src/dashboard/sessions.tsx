@@ -1,9 +1,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Session } from "../client/rigger.ts";
-import { me, now, rigger } from "./api.ts";
-import { ending, money } from "./format.ts";
+import { may, me, now, rigger } from "./api.ts";
+import { ending, money, USED_UP } from "./format.ts";
 import { change, parameters } from "./route.ts";
-import { Empty, Loading, Problem, Status, When } from "./ui.tsx";
+import { Empty, Loading, Problem, Status, Title, When } from "./ui.tsx";
 
 const PAGE = 100;
 const EVERY_MS = 3_000;
@@ -28,29 +28,31 @@ const SORTS = {
 export function Sessions() {
   const filters = parameters.value;
   const query = queryOf(filters);
-  const { sessions, state, more } = useSessions(query);
+  const { list: sessions, more, ...state } = useSessions(query);
   return (
     <>
       <div class="title">
-        <h1 tabIndex={-1}>Sessions</h1>
+        <Title>Sessions</Title>
         {state.total !== null && (
           <p class="count" role="status">
             {state.total.toLocaleString("en")}
             {state.isExact ? "" : "+"} {state.total === 1 ? "session" : "sessions"}
           </p>
         )}
-        <a class="button main" href="#/new">
-          New session
-        </a>
+        {may("sessions:write") && (
+          <a class="button main" href="#/new">
+            New session
+          </a>
+        )}
       </div>
       <Filters />
-      {state.error !== undefined && <Problem error={state.error} />}
+      {state.error !== undefined && <Problem error={state.error} retry={more} />}
       {sessions.length > 0 && <List sessions={sessions} />}
       {sessions.length === 0 && state.isLoading && <Loading what="sessions" />}
       {sessions.length === 0 && !state.isLoading && state.error === undefined && (
         <NoSessions isFiltered={filters.size > 0} />
       )}
-      {state.hasMore && <More load={more} />}
+      {state.cursor && state.error === undefined && <More load={more} />}
     </>
   );
 }
@@ -63,16 +65,22 @@ const NoSessions = ({ isFiltered }: { isFiltered: boolean }) =>
   ) : (
     <Empty title="There is no session yet.">
       <p>A session is an agent with its own conversation, files and limits.</p>
-      <a class="button main" href="#/new">
-        Create the first one
-      </a>
+      {may("sessions:write") && (
+        <a class="button main" href="#/new">
+          Create the first one
+        </a>
+      )}
     </Empty>
   );
 
 function Filters() {
   const filters = parameters.value;
-  const [search, setSearch] = useState(filters.get("search") ?? "");
+  const searched = filters.get("search") ?? "";
+  const [search, setSearch] = useState(searched);
+  // The address can change otherwise: by a link, or a step back.
+  useEffect(() => setSearch(searched), [searched]);
   useEffect(() => {
+    if (search.trim() === searched) return;
     const timer = setTimeout(() => change({ search: search.trim() }), 300);
     return () => clearTimeout(timer);
   }, [search]);
@@ -96,7 +104,8 @@ function Filters() {
       <span>{label}</span>
       <input
         type="text"
-        value={filters.get(name) ?? ""}
+        key={filters.get(name)}
+        defaultValue={filters.get(name) ?? ""}
         onChange={({ currentTarget }) => change({ [name]: currentTarget.value.trim() })}
       />
     </label>
@@ -187,12 +196,6 @@ const Line = ({ session }: { session: Session }) => (
   </tr>
 );
 
-const USED_UP = {
-  budget: "its budget is used up",
-  turns: "its turns are used up",
-  lifetime: "its lifetime is over",
-};
-
 /** Returns what happens to a session next, or why it has ended. */
 function nextOf(session: Session): string {
   if (session.terminationReason !== null)
@@ -205,11 +208,15 @@ function nextOf(session: Session): string {
 /** A button that is also pressed by scrolling to it. */
 function More({ load }: { load(): void }) {
   const ref = useRef<HTMLButtonElement>(null);
+  const latest = useRef(load);
+  latest.current = load;
   useEffect(() => {
-    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && load());
+    const observer = new IntersectionObserver(
+      ([entry]) => entry?.isIntersecting && latest.current(),
+    );
     if (ref.current) observer.observe(ref.current);
     return () => observer.disconnect();
-  });
+  }, []);
   return (
     <button type="button" class="more" ref={ref} onClick={load}>
       Load more
@@ -218,6 +225,7 @@ function More({ load }: { load(): void }) {
 }
 
 type Query = NonNullable<Parameters<typeof rigger.get<"/api/sessions">>[1]>["query"];
+type Sort = NonNullable<NonNullable<Query>["sort"]>;
 
 /** Returns the query of the list that filters ask for. */
 function queryOf(filters: URLSearchParams): string {
@@ -229,64 +237,86 @@ function queryOf(filters: URLSearchParams): string {
   );
 }
 
-/** Loads the pages of a list, and keeps those sessions up to date that change. */
+interface Loaded {
+  list: Session[];
+  isLoading: boolean;
+  error?: unknown;
+  /** Where the list goes on; undefined before its first page, null at its end. */
+  cursor: string | null | undefined;
+  total: number | null;
+  isExact: boolean;
+}
+
+const NOTHING: Loaded = {
+  ...{ list: [], isLoading: true, cursor: undefined, total: null, isExact: true },
+};
+
+/** Loads the pages of a list, and its first page again and again. */
 function useSessions(key: string) {
-  const query = JSON.parse(key) as Query;
-  const [sessions, setSessions] = useState<{ key: string; list: Session[] }>({ key, list: [] });
-  const [state, setState] = useState<{
-    isLoading: boolean;
-    error?: unknown;
-    hasMore: boolean;
-    total: number | null;
-    isExact: boolean;
-  }>({ isLoading: true, hasMore: false, total: null, isExact: true });
-  const cursor = useRef<string | null>(null);
-  const isBusy = useRef(false);
-
-  const load = async (isFirst: boolean) => {
-    if (isBusy.current) return;
-    isBusy.current = true;
-    try {
-      const from = isFirst ? {} : { cursor: cursor.current ?? "" };
-      const page = await rigger.get("/api/sessions", {
-        query: { ...query, ...from, pageSize: PAGE },
-      });
-      setSessions((old) => merge(old.key === key ? old.list : [], page.sessions, isFirst));
-      if (!isFirst || cursor.current === null) cursor.current = page.nextCursor;
-      setState({
-        ...{ isLoading: false, hasMore: cursor.current !== null },
-        ...{ total: page.total, isExact: page.totalIsExact },
-      });
-    } catch (error) {
-      setState((old) => ({ ...old, isLoading: false, error }));
-    } finally {
-      isBusy.current = false;
-    }
-  };
-  const merge = (old: Session[], found: Session[], isFirst: boolean) => {
-    const newer = new Map(found.map((session) => [session.id, session]));
-    const rest = old.filter(({ id }) => !newer.has(id));
-    // The first page is as it is now; of the others, each session is where it was found.
-    const list = isFirst
-      ? [...found, ...rest.slice(found.length < PAGE ? rest.length : 0)]
-      : [...rest, ...found];
-    return { key, list };
-  };
-
+  const [state, setState] = useState(NOTHING);
+  const more = useRef(() => {});
   useEffect(() => {
-    cursor.current = null;
-    isBusy.current = false;
-    setState((old) => ({ ...old, isLoading: true, hasMore: false }));
+    const query = JSON.parse(key) as Query;
+    const controller = new AbortController();
+    const { signal } = controller;
+    let own = NOTHING;
+    let isBusy = false;
+    const show = (next: Loaded) => {
+      own = next;
+      setState(next);
+    };
+    const load = async (isFirst: boolean) => {
+      if (isBusy) return;
+      isBusy = true;
+      try {
+        const from = isFirst || !own.cursor ? {} : { cursor: own.cursor };
+        const page = await rigger.get("/api/sessions", {
+          query: { ...query, ...from, pageSize: PAGE },
+          signal,
+        });
+        const list = isFirst
+          ? withFirst(own.list, page.sessions, query?.sort)
+          : withNext(own.list, page.sessions);
+        const isOnlyPage = own.list.length <= PAGE;
+        const cursor =
+          isFirst && own.cursor !== undefined && !isOnlyPage ? own.cursor : page.nextCursor;
+        show({ list, cursor, isLoading: false, total: page.total, isExact: page.totalIsExact });
+      } catch (error) {
+        if (!signal.aborted) show({ ...own, isLoading: false, error });
+      } finally {
+        isBusy = false;
+      }
+    };
+    more.current = () => void load(false);
+    show(NOTHING);
     void load(true);
     const timer = setInterval(() => {
       if (!document.hidden) void load(true);
     }, EVERY_MS);
-    return () => clearInterval(timer);
+    return () => {
+      controller.abort();
+      clearInterval(timer);
+    };
   }, [key, me.value]);
+  return { ...state, more: () => more.current() };
+}
 
-  return {
-    sessions: sessions.key === key ? sessions.list : [],
-    state,
-    more: () => void load(false),
-  };
+/** Returns a list with its next page. */
+const withNext = (list: Session[], page: Session[]): Session[] => {
+  const found = new Set(page.map(({ id }) => id));
+  return [...list.filter(({ id }) => !found.has(id)), ...page];
+};
+
+/**
+ * Returns a list with its first page as it is now. What was before the end of that page and is no longer there is gone; what
+ * comes after it stays.
+ */
+function withFirst(list: Session[], page: Session[], sort: Sort = "-createdAt"): Session[] {
+  const last = page.at(-1);
+  if (page.length < PAGE || !last) return page;
+  const found = new Set(page.map(({ id }) => id));
+  const field = sort.replace("-", "") as "createdAt" | "lastActivityAt" | "totalCost";
+  const isAfter = (session: Session) =>
+    sort.startsWith("-") ? session[field] < last[field] : session[field] > last[field];
+  return [...page, ...list.filter((session) => !found.has(session.id) && isAfter(session))];
 }

@@ -85,7 +85,13 @@ function Message({ of: message, rev, session }: Shown<MessageItem> & { session: 
       </div>
       <div class={hasAgents ? "lanes" : "lane-only"}>
         {message.lanes.map((lane) => (
-          <Once of={{ lane, session, hasAgents }} rev={lane.rev} view={LaneView} key={lane.agent} />
+          <LaneView
+            of={lane}
+            rev={lane.rev}
+            session={session}
+            hasAgents={hasAgents}
+            key={lane.agent}
+          />
         ))}
       </div>
       <End of={message} rev={rev} />
@@ -134,11 +140,12 @@ function waits(waitingFor: NonNullable<MessageItem["waitingFor"]>): string {
     : `waits until its ${waitingFor.limit} limit is raised`;
 }
 
-interface LaneProps {
-  of: { lane: Lane; session: SessionHandle; hasAgents: boolean };
+interface LaneProps extends Shown<Lane> {
+  session: SessionHandle;
+  hasAgents: boolean;
 }
 
-function LaneView({ of: { lane, session, hasAgents } }: LaneProps) {
+function LaneView({ of: lane, session, hasAgents }: LaneProps) {
   const [shown, setShown] = useState(ROWS);
   const rows = lane.rows.slice(-shown);
   const hidden = lane.rows.length - rows.length;

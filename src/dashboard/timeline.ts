@@ -1,5 +1,5 @@
 import type { Event, Failure, StreamedEvent, WaitingFor } from "../client/rigger.ts";
-import { promptText } from "./format.ts";
+import { promptText, USED_UP } from "./format.ts";
 
 // What happened in a session, as the page shows it: made from its events, one after the other, and changed in place, so
 // that one of ten thousand events costs as much as the first. `rev` of each part increases when it looks different.
@@ -92,6 +92,8 @@ export class Timeline {
   readonly events: Event[] = [];
   /** The number of changes. */
   rev = 0;
+  /** Whether the session has ended: no events follow. */
+  hasEnded = false;
   readonly #messages = new Map<string, MessageItem>();
   /** Rows that later events complete, by what names them. */
   readonly #open = new Map<string, { row: Row; lane: Lane; message: MessageItem }>();
@@ -100,6 +102,7 @@ export class Timeline {
   add(event: StreamedEvent): void {
     this.rev++;
     if ("seq" in event) this.events.push(event);
+    if (/^session\.(completed|terminated|failed)$/.test(event.type)) this.hasEnded = true;
     if (event.messageId === undefined) {
       if ("seq" in event) this.#note(event);
       return;
@@ -293,7 +296,7 @@ export class Timeline {
       if (open.message !== message) continue;
       const { row } = open;
       if (row.kind === "text" || row.kind === "thinking") row.isLive = false;
-      if (row.kind === "tool") row.content ??= "";
+      if (row.kind === "tool") row.content ??= row.output;
       row.rev++;
       open.lane.rev++;
       this.#open.delete(key);
@@ -327,7 +330,7 @@ function noticeOf(event: Event): { tone: NoteItem["tone"]; text: string } | null
     case "session.paused":
       return {
         tone: "wait",
-        text: `The session is paused: ${LIMITS[event.limit]}. Raise the limit to go on.`,
+        text: `The session is paused: ${USED_UP[event.limit]}. Raise the limit to go on.`,
       };
     case "session.updated":
       return quiet(`Changed: ${event.changed.join(", ")}.`);
@@ -372,9 +375,3 @@ function noticeOf(event: Event): { tone: NoteItem["tone"]; text: string } | null
       return null;
   }
 }
-
-const LIMITS = {
-  budget: "its budget is used up",
-  turns: "its turns are used up",
-  lifetime: "its lifetime is over",
-} as const;

@@ -16,6 +16,23 @@ const TONES: Record<string, Tone> = {
   ...{ expired: "quiet", cancelled: "quiet", paused: "wait", delivered: "good" },
 };
 
+/** The heading of a page, which names the tab. It gets the focus: whoever listens hears where they are. */
+export function Title({ children }: { children: string }) {
+  const ref = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // Not from somebody who has begun to type.
+    if (document.activeElement === document.body) ref.current?.focus();
+  }, []);
+  useEffect(() => {
+    document.title = `${children} · Rigger`;
+  }, [children]);
+  return (
+    <h1 ref={ref} tabIndex={-1}>
+      {children}
+    </h1>
+  );
+}
+
 /** A status as a word with a dot. */
 export const Status = ({ of, tone = TONES[of] ?? "quiet" }: { of: string; tone?: Tone }) => (
   <span class={`status ${tone}`}>{of}</span>
@@ -170,6 +187,8 @@ export function Copy({ text, label = "Copy" }: { text: string; label?: string })
     setCopied(true);
     setTimeout(() => setCopied(false), 1_500);
   };
+  // Browsers have it on pages with TLS, and on this computer.
+  if (!("clipboard" in navigator)) return null;
   return (
     <>
       <button type="button" class="plain small" onClick={() => void copy()}>

@@ -1,5 +1,7 @@
 import { dereference, type Schema, validate } from "@cfworker/json-schema";
+import { z } from "zod";
 import document from "../../docs/openapi.json";
+import { ERRORS } from "../http/openapi/errors";
 
 // Holds answers to the document of the API.
 
@@ -11,7 +13,6 @@ const described = closed(structuredClone(document)) as typeof document;
 const lookup = dereference(described as Schema);
 const paths = Object.entries(described.paths as Record<string, Record<string, Described>>).map(
   ([path, operations]) => ({
-    // Words are preferred to parameters.
     pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`),
     operations,
     parameters: path.split("{").length,
@@ -72,25 +73,15 @@ function operationOf(method: string, path: string): Described | undefined {
   const name = (method === "HEAD" ? "GET" : method).toLowerCase();
   const found = paths
     .filter(({ pattern, operations }) => pattern.test(path) && operations[name])
+    // Words are preferred to parameters.
     .sort((a, b) => a.parameters - b.parameters);
   return found[0]?.operations[name];
 }
 
+/** Returns whether an answer is the error of a status, as its path is unknown. */
 const isOf = (status: number) => (answer: Described["responses"][string]) => {
-  const schema = answer.content?.["application/json"]?.schema.$ref ?? "";
-  const name = schema.split("/").at(-1) as keyof typeof STATUSES;
-  return STATUSES[name] === status;
-};
-
-const STATUSES = {
-  InvalidRequestError: 400,
-  AuthenticationError: 401,
-  PermissionError: 403,
-  NotFoundError: 404,
-  MethodNotAllowedError: 405,
-  RateLimitError: 429,
-  ApiError: 500,
-  UnavailableError: 503,
+  const { $ref = "" } = answer.content?.["application/json"]?.schema ?? {};
+  return z.globalRegistry.get(ERRORS[status as keyof typeof ERRORS])?.id === $ref.split("/").at(-1);
 };
 
 /** Returns a schema in which objects have no other fields than those that are described. */

@@ -7,7 +7,7 @@ export interface CuttingProxy {
   url: string;
   /** After how many records a stream is cut; undefined for never. The argument counts the streams from 0. */
   cuts: (stream: number) => number | undefined;
-  /** The number of streams since `cuts` was set. */
+  /** The number of streams so far. Whoever sets `cuts` sets it to 0. */
   streams: number;
   close(): void;
 }

@@ -1,5 +1,6 @@
 import { may, me } from "../api.ts";
 import { change, parameters } from "../route.ts";
+import { Title } from "../ui.tsx";
 import { Now, Owners, Users } from "./limits.tsx";
 import { SessionsByDay, Spend } from "./spend.tsx";
 import { Approvals, Pool, Webhooks } from "./work.tsx";
@@ -13,7 +14,7 @@ export function Overview() {
   return (
     <>
       <div class="title">
-        <h1 tabIndex={-1}>Overview</h1>
+        <Title>Overview</Title>
         <fieldset class="switch" aria-label="Range">
           {RANGES.map((range) => (
             <button

@@ -12,7 +12,9 @@ const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []
 /**
  * Returns the changes from one OpenAPI document to another that break clients, each as a line. Breaking are: an endpoint,
  * a parameter or an answer that is gone; a field that an answer no longer has; a field that a request now must have or may
- * no longer have; and values that a request may no longer have, or that an answer may have now if there is a list of them.
+ * no longer have; a
+ * body that is required now; a bound of a request that is narrower; and values that a request may no longer have, or that an
+ * answer may have now if there is a list of them. New kinds of events are not: clients pass over what they do not know.
  */
 export function breakingChanges(before: Json, after: Json): string[] {
   const found: string[] = [];
@@ -35,6 +37,7 @@ export function breakingChanges(before: Json, after: Json): string[] {
     const [a, b] = [resolve(before, old), resolve(after, now)];
     types(a, b, side, where);
     fields(a, b, side, where);
+    bounds(a, b, side, where);
     if (a.items && b.items) schemas(a.items, b.items, side, `${where}[]`);
     for (const union of ["oneOf", "anyOf"]) alternatives(a, b, union, side, where);
   }
@@ -56,6 +59,19 @@ export function breakingChanges(before: Json, after: Json): string[] {
     }
   }
 
+  /** Compares bounds: those of a request may only become wider. */
+  function bounds(a: Json, b: Json, side: Side, where: string): void {
+    if (side === "answer") return;
+    for (const name of ["maximum", "maxLength", "maxItems"]) {
+      if (Number(b[name] ?? Infinity) < Number(a[name] ?? Infinity))
+        found.push(`${where}: ${name} is ${b[name]}`);
+    }
+    for (const name of ["minimum", "minLength", "minItems"]) {
+      if (Number(b[name] ?? -Infinity) > Number(a[name] ?? -Infinity))
+        found.push(`${where}: ${name} is ${b[name]}`);
+    }
+  }
+
   function fields(a: Json, b: Json, side: Side, where: string): void {
     const [had, has] = [objectOf(a.properties), objectOf(b.properties)];
     const [needed, needs] = [listOf(a.required), listOf(b.required)];
@@ -72,7 +88,7 @@ export function breakingChanges(before: Json, after: Json): string[] {
     }
   }
 
-  /** Compares the alternatives of a union: those of a request stay, and an answer has no other ones. */
+  /** Compares the alternatives of a union: those of a request stay. Answers may get other ones, such as events. */
   function alternatives(a: Json, b: Json, union: string, side: Side, where: string): void {
     const of = (document: Json, schema: Json) =>
       new Map(listOf(schema[union]).map((one, at) => [nameOf(resolve(document, one), at), one]));
@@ -80,7 +96,7 @@ export function breakingChanges(before: Json, after: Json): string[] {
     for (const [name, one] of had) {
       const other = has.get(name);
       if (other) schemas(one, other, side, `${where}<${name}>`);
-      else found.push(`${where}<${name}> is gone`);
+      else if (side === "request") found.push(`${where}<${name}> is gone`);
     }
   }
 
@@ -102,6 +118,8 @@ export function breakingChanges(before: Json, after: Json): string[] {
       if (required && !had.get(name)?.required) found.push(`${where} ${name} is required`);
     }
     contents(old.requestBody, now.requestBody, "request", where);
+    const needed = (operation: Json) => objectOf(operation.requestBody).required === true;
+    if (needed(now) && !needed(old)) found.push(`${where} needs a body`);
     const answers = objectOf(now.responses);
     for (const [status, answer] of Object.entries(objectOf(old.responses))) {
       if (!(status in answers)) found.push(`${where} no longer answers with ${status}`);

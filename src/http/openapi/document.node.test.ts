@@ -136,6 +136,18 @@ describe("a change that breaks clients of the last release", () => {
       ['POST /a.a: "y" is refused'],
     ],
     [
+      "a bound of a request that is narrower",
+      withEndpoint(schema({ a: { type: "string", maxLength: 9 } }), none),
+      withEndpoint(schema({ a: { type: "string", maxLength: 8 } }), none),
+      ["POST /a.a: maxLength is 8"],
+    ],
+    [
+      "an alternative that a request no longer takes",
+      withEndpoint({ anyOf: [text, { type: "integer" }] }, none),
+      withEndpoint({ anyOf: [text] }, none),
+      ["POST /a<integer> is gone"],
+    ],
+    [
       "a type that an answer may have now",
       withEndpoint(none, schema({ a: text })),
       withEndpoint(none, schema({ a: { type: ["string", "null"] } })),

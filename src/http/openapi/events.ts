@@ -18,8 +18,8 @@ function logged<const T extends string, F extends z.ZodRawShape>(
   fields: F,
   example: Record<string, unknown> = {},
 ) {
-  const of =
-    type.startsWith("session.") || type.startsWith("s") ? {} : { messageId: examples.ids.message };
+  const isOfMessage = !/^(session|schedule|sandbox)\./.test(type);
+  const of = isOfMessage ? { messageId: examples.ids.message } : {};
   return z
     .object({
       seq: z.int().min(1).describe("Its position in the log, without gaps."),
