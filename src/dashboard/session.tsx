@@ -259,8 +259,10 @@ function useTimeline(id: string, refresh: () => void) {
       for await (const event of handle.log()) {
         if (controller.signal.aborted) return;
         own.add(event);
-        show();
+        // Of a long past, not every piece is shown on the way.
+        if (own.rev % SHOWN_AT_ONCE === 0) show();
       }
+      show();
       setState({ isLoaded: true, isLost: false });
       if (own.hasEnded) return;
       let isOpen = false;
@@ -295,6 +297,9 @@ function useTimeline(id: string, refresh: () => void) {
   );
   return { timeline, rev, ...state, isRunning, again: () => setTurn((n) => n + 1) };
 }
+
+/** After how many events of the past the page is drawn. */
+const SHOWN_AT_ONCE = 3_000;
 
 /** When a page that could not reach the server tries again, in ms. */
 const AGAIN_MS = 5_000;
