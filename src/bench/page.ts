@@ -133,7 +133,10 @@ async function visit(
 async function fetchPages(path: string): Promise<void> {
   for (let after = 0, hasMore = true; hasMore; ) {
     const next = after > 0 ? `${path}?after=${after}` : path;
-    const page = await (await fetch(next)).json();
+    const page = (await (await fetch(next)).json()) as {
+      events?: { seq: number }[];
+      hasMore?: boolean;
+    };
     after = page.events?.at(-1)?.seq ?? 0;
     hasMore = page.hasMore ?? false;
   }
