@@ -297,6 +297,7 @@ function terminal(width: number, height: number, env: Record<string, string> = {
       tmux("send-keys", "Enter");
     },
     until: (pattern: RegExp) => expect.poll(screen, { timeout: 15_000 }).toMatch(pattern),
+    untilGone: (pattern: RegExp) => expect.poll(screen, { timeout: 15_000 }).not.toMatch(pattern),
   };
 }
 
@@ -357,7 +358,7 @@ describe.skipIf(!TMUX)("rigger chat in a terminal", FROM_SCRIPTS, () => {
   });
 
   it("interrupts at Ctrl-C, leaves at Ctrl-D, and goes on where it was", async () => {
-    const { type, until, keys, screen } = terminal(100, 30);
+    const { type, until, untilGone, keys, screen } = terminal(100, 30);
     type(CHAT);
     await until(PROMPT);
     type("/delay 60000");
@@ -368,7 +369,9 @@ describe.skipIf(!TMUX)("rigger chat in a terminal", FROM_SCRIPTS, () => {
     await until(/Go on with: rigger chat sess_/);
     const id = /rigger chat (sess_\w+)/.exec(screen())?.[1] ?? "";
     await untilMessage(id, "interrupted");
-    type(`clear; ${CHAT} ${id}`);
+    type("clear");
+    await untilGone(/Go on with/);
+    type(`${CHAT} ${id}`);
     await until(/› \/delay 60000\nInterrupted\./);
   });
 
@@ -386,19 +389,25 @@ describe.skipIf(!TMUX)("rigger chat in a terminal", FROM_SCRIPTS, () => {
 
   it("asks again for what waits since it was left", async () => {
     const id = await newSession({ askTools: ["Bash"] });
-    const { type, until, keys } = terminal(100, 30);
+    const { type, until, untilGone, keys } = terminal(100, 30);
     type(`${CHAT} ${id}`);
     await until(PROMPT);
     type('/Bash {"command":"echo one"}');
     await until(/Allow it\?/);
     keys("C-d");
     await until(/Go on with/);
-    type(`clear; ${CHAT} ${id}`);
+    // The question of before is not taken for the next one.
+    type("clear");
+    await untilGone(/Go on with/);
+    type(`${CHAT} ${id}`);
     await until(/Allow it\?/);
     type("y");
     await until(/Bash returned: one\n\$0/);
     keys("C-d");
-    type(`clear; ${CHAT} ${id}`);
+    await until(/Go on with/);
+    type("clear");
+    await untilGone(/Go on with/);
+    type(`${CHAT} ${id}`);
     // What was decided is not asked again.
     await until(/Bash returned: one\n\$0[^?]*›/);
   });
