@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Approval, CreateKey, Rigger } from "../client/rigger.ts";
+import { type Approval, type CreateKey, pagesOf, type Rigger } from "../client/rigger.ts";
 import { command, durationOf, numberOf, objectOf, oneOf, UsageError } from "./command.ts";
 import { ago, clean, jsonLine, note, print, printTable, usd } from "./terminal.ts";
 import { summaryOf } from "./transcript.ts";
@@ -75,18 +75,18 @@ export const keys = command({
   json: "each key as a line of JSON",
   async run({ values, isJson, rigger }) {
     const rows: string[][] = [];
-    for (let cursor: number | undefined; ; ) {
-      const query = {
-        ...(values.owner !== undefined && { owner: values.owner }),
-        ...(cursor !== undefined && { cursor }),
-      };
-      const page = await rigger.get("/api/keys", { query });
+    const load = (cursor?: string) =>
+      rigger.get("/api/keys", {
+        query: {
+          ...(values.owner !== undefined && { owner: values.owner }),
+          ...(cursor !== undefined && { cursor: Number(cursor) }),
+        },
+      });
+    for await (const page of pagesOf(load)) {
       for (const key of page.keys) {
         if (isJson) print(jsonLine(key));
         else rows.push([key.id, key.name, key.owner, key.scopes.join(" "), stateOf(key)]);
       }
-      if (page.nextCursor === null) break;
-      cursor = Number(page.nextCursor);
     }
     if (!isJson) printTable(["KEY", "NAME", "OWNER", "SCOPES", "STATE"], rows);
     return 0;

@@ -14,6 +14,8 @@ import {
 } from "@agentclientprotocol/sdk";
 import { version } from "../../package.json";
 import {
+  endsMessage,
+  type MessageEndEvent,
   type Prompt,
   RiggerError,
   type SessionHandle,
@@ -111,7 +113,7 @@ async function replay(
     await interrupter.seen(event);
     if (event.messageId === undefined) continue;
     if (event.type === "message.received") open.add(event.messageId);
-    if (isEnd(event)) open.delete(event.messageId);
+    if (endsMessage(event)) open.delete(event.messageId);
   }
   if (open.size === 0) return;
   const rest = until(session.events({ after: last }), open);
@@ -124,18 +126,10 @@ async function replay(
 async function* until(events: AsyncIterable<StreamedEvent>, open: Set<string>) {
   for await (const event of events) {
     yield event;
-    if (isEnd(event) && event.messageId !== undefined) open.delete(event.messageId);
+    if (endsMessage(event) && event.messageId !== undefined) open.delete(event.messageId);
     if (open.size === 0) return;
   }
 }
-
-type End = Extract<
-  StreamedEvent,
-  { type: "message.completed" | "message.interrupted" | "message.failed" }
->;
-
-const isEnd = (event: StreamedEvent): event is End =>
-  /^message\.(completed|interrupted|failed)$/.test(event.type);
 
 /** Sends the events of a message to the editor, asks it for approvals, and returns how the message has ended. */
 async function converse(
@@ -146,7 +140,7 @@ async function converse(
 ): Promise<PromptResponse> {
   const updates = new Updates();
   const asked = new Map<string, AbortController>();
-  let end: End | undefined;
+  let end: MessageEndEvent | undefined;
   for await (const event of events) {
     for (const update of updates.of(event)) await send(client, session, update);
     if (event.type === "approval.requested") {
@@ -157,7 +151,7 @@ async function converse(
       );
     }
     if (event.type === "approval.resolved") asked.get(event.approvalId)?.abort();
-    if (isEnd(event)) end = event;
+    if (endsMessage(event)) end = event;
     await interrupter.seen(event);
   }
   if (end?.type === "message.failed") throw new RequestError(-32603, end.error.message);

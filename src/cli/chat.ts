@@ -1,4 +1,10 @@
-import { RiggerError, type SessionHandle, type StreamedEvent } from "../client/rigger.ts";
+import {
+  endsMessage,
+  hasEnded,
+  RiggerError,
+  type SessionHandle,
+  type StreamedEvent,
+} from "../client/rigger.ts";
 import { type Call, command, type Options, UsageError } from "./command.ts";
 import { Interrupter, show } from "./conversation.ts";
 import { Input, Screen } from "./screen.ts";
@@ -33,11 +39,11 @@ ${HELP}`,
     const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
     const asker = isTerminal ? input : undefined;
     let current: Interrupter | undefined;
-    let hasEnded = false;
+    let isOver = false;
     const leave = () => {
       input.close();
       screen.busy(undefined);
-      const again = `rigger chat ${hasEnded ? "--resume " : ""}${session.id}`;
+      const again = `rigger chat ${isOver ? "--resume " : ""}${session.id}`;
       note(painter(process.stderr)("dim", `\nGo on with: ${again}`));
     };
     const onInterrupt = () => {
@@ -68,11 +74,11 @@ ${HELP}`,
       try {
         const reply = session.send(prompt, agent === undefined ? {} : { agent });
         const last = await follow(reply, false);
-        hasEnded = last !== undefined && (await endsSession(session, last));
+        isOver = last !== undefined && (await endsSession(session, last));
       } catch (error) {
         // A message that is refused is not the end of the chat.
         if (!(error instanceof RiggerError) || error.status === undefined) throw error;
-        hasEnded = error.reason === "session_ended";
+        isOver = error.reason === "session_ended";
         note(painter(process.stderr)("red", error.message));
       }
     };
@@ -80,7 +86,7 @@ ${HELP}`,
     process.on("SIGINT", onInterrupt);
     try {
       if (call.args.length > 0 || call.values.continue) await follow(latest(session), true);
-      while (!hasEnded) {
+      while (!isOver) {
         const prompt = await input.message();
         if (prompt === undefined || /^\/(quit|exit)$/.test(prompt)) break;
         if (prompt.trim() === "") continue;
@@ -143,18 +149,19 @@ async function* latest(session: SessionHandle): AsyncGenerator<StreamedEvent> {
 }
 
 /** Keeps the messages that have not ended. */
-function track({ type, messageId }: StreamedEvent, open: Set<string>): void {
+function track(event: StreamedEvent, open: Set<string>): void {
+  const { type, messageId } = event;
   if (messageId === undefined) return;
   if (type === "message.received") open.add(messageId);
-  if (/^message\.(completed|interrupted|failed)$/.test(type)) open.delete(messageId);
+  if (endsMessage(event)) open.delete(messageId);
 }
 
-/** Whether the session has ended with the message; says why. */
+/** Returns whether the session has ended with the message, and says why. */
 async function endsSession(session: SessionHandle, last: StreamedEvent): Promise<boolean> {
   if ("stopReason" in last && last.stopReason === "end_turn") return false;
-  const { status, terminationReason } = await session.read();
-  if (!/^(completed|error|terminated)$/.test(status)) return false;
-  note(`The session has ended (${oneLine(terminationReason ?? status)}).`);
+  const now = await session.read();
+  if (!hasEnded(now)) return false;
+  note(`The session has ended (${oneLine(now.terminationReason ?? now.status)}).`);
   return true;
 }
 

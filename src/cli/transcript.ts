@@ -1,6 +1,7 @@
 import type {
   ApprovalRequestedEvent,
   AssistantDeltaEvent,
+  MessageEndEvent,
   StreamedEvent,
   ToolCompletedEvent,
 } from "../client/rigger.ts";
@@ -214,12 +215,7 @@ export class Transcript {
     ];
   }
 
-  #end(
-    event: Extract<
-      StreamedEvent,
-      { type: "message.completed" | "message.interrupted" | "message.failed" }
-    >,
-  ): string {
+  #end(event: MessageEndEvent): string {
     this.#running.clear();
     const took = this.#startedAt === undefined ? 0 : Date.parse(event.at) - this.#startedAt;
     const sums = [usd(this.#cost), plural(this.#turns, "turn"), duration(took)].join(" · ");
@@ -256,12 +252,7 @@ export function promptText(prompt: string | readonly { type: string; text?: unkn
 }
 
 /** Returns why a message has ended, if it has not ended well. */
-function endOf(
-  event: Extract<
-    StreamedEvent,
-    { type: "message.completed" | "message.interrupted" | "message.failed" }
-  >,
-): string | undefined {
+function endOf(event: MessageEndEvent): string | undefined {
   if (event.type === "message.failed") return `Failed: ${event.error.message}`;
   if (event.type === "message.interrupted") {
     return event.stopReason === "interrupted" ? "Interrupted." : `Stopped: ${event.stopReason}.`;

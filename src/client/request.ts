@@ -285,7 +285,7 @@ export function asError(error: unknown, signal?: AbortSignal): RiggerError {
 }
 
 /**
- * Whether an answer says that a repeat would be the same: a message that has failed, or something that is missing for longer.
+ * Returns whether an answer says that a repeat would be the same: a message that has failed, or something that is missing for longer.
  * What is missing for a moment says when to try again.
  */
 export const isFinal = ({ status, details }: RiggerError): boolean =>

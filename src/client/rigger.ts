@@ -24,10 +24,11 @@ import {
   type RiggerOptions,
   Transport,
 } from "./request.ts";
-import { Continuation, endsMessage, endsSession, eventsOf } from "./stream.ts";
+import { Continuation, endsMessage, endsSession, eventsOf, hasEnded } from "./stream.ts";
 
 export type * from "./api.ts";
 export { RiggerError, type RiggerOptions } from "./request.ts";
+export { endsMessage, endsSession, hasEnded, type MessageEndEvent } from "./stream.ts";
 
 /**
  * A client of a Rigger deployment. Requests whose connection breaks are repeated, with an `Idempotency-Key` where a repeat
@@ -97,30 +98,33 @@ export class Rigger {
 
   /** Yields the sessions that a query selects, in its order; `pageSize` at a time. */
   async *sessions(query: SessionQuery = {}): AsyncGenerator<Session> {
-    for (let cursor: string | undefined; ; ) {
-      const page = await this.get("/api/sessions", {
-        query: { ...query, ...(cursor !== undefined && { cursor }) },
-      });
-      yield* page.sessions;
-      if (page.nextCursor === null) return;
-      cursor = page.nextCursor;
-    }
+    const load = (cursor?: string) =>
+      this.get("/api/sessions", { query: { ...query, ...(cursor !== undefined && { cursor }) } });
+    for await (const page of pagesOf(load)) yield* page.sessions;
   }
 
   /** Yields the calls of all sessions that wait for a decision. */
   async *approvals(): AsyncGenerator<Approval> {
-    for (let cursor: string | undefined; ; ) {
-      const query = { ...(cursor !== undefined && { cursor }) };
-      const page = await this.get("/api/approvals", { query });
-      yield* page.approvals;
-      if (page.nextCursor === null) return;
-      cursor = page.nextCursor;
-    }
+    const load = (cursor?: string) =>
+      this.get("/api/approvals", { query: { ...(cursor !== undefined && { cursor }) } });
+    for await (const page of pagesOf(load)) yield* page.approvals;
   }
 
   /** Returns a session by its id, without a request. */
   session(id: string): SessionHandle {
     return new SessionHandle(this, this.#transport, id);
+  }
+}
+
+/** Yields the pages of a list until the last one. `load` returns the page at a cursor; the first one without. */
+export async function* pagesOf<P extends { nextCursor: string | null }>(
+  load: (cursor?: string) => Promise<P>,
+): AsyncGenerator<P> {
+  for (let cursor: string | undefined; ; ) {
+    const page = await load(cursor);
+    yield page;
+    if (page.nextCursor === null) return;
+    cursor = page.nextCursor;
   }
 }
 
@@ -196,8 +200,7 @@ export class SessionHandle {
         signal,
       });
     // The server closes the stream of a session that has ended.
-    const isOver = async () =>
-      ["completed", "error", "terminated"].includes((await this.read()).status);
+    const isOver = async () => hasEnded(await this.read());
     return follow(this.#transport, connect, { ...options, after, until: endsSession, isOver });
   }
 
@@ -223,15 +226,12 @@ export class SessionHandle {
 
   /** Yields the messages of the session, oldest first. */
   async *messages(): AsyncGenerator<Message> {
-    for (let cursor: number | undefined; ; ) {
-      const page = await this.#rigger.get("/api/sessions/{id}/messages", {
+    const load = (cursor?: string) =>
+      this.#rigger.get("/api/sessions/{id}/messages", {
         ...this.#path,
-        query: { ...(cursor !== undefined && { cursor }) },
+        query: { ...(cursor !== undefined && { cursor: Number(cursor) }) },
       });
-      yield* page.messages;
-      if (page.nextCursor === null) return;
-      cursor = Number(page.nextCursor);
-    }
+    for await (const page of pagesOf(load)) yield* page.messages;
   }
 
   /** Stops the message that runs or waits and returns it; null if there is none. */

@@ -1,5 +1,5 @@
 import { createParser } from "eventsource-parser";
-import type { AssistantDeltaEvent, Event, StreamedEvent } from "./api.ts";
+import type { AssistantDeltaEvent, Event, Session, StreamedEvent } from "./api.ts";
 
 // Streams of events: what is read from one connection, and what is new in it.
 
@@ -37,13 +37,23 @@ function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   });
 }
 
-/** Whether an event ends a message. */
-export const endsMessage = ({ type }: StreamedEvent): boolean =>
-  type === "message.completed" || type === "message.failed" || type === "message.interrupted";
+/** An event that ends its message. */
+export type MessageEndEvent = Extract<
+  StreamedEvent,
+  { type: "message.completed" | "message.failed" | "message.interrupted" }
+>;
 
-/** Whether an event ends a session. */
+/** Returns whether an event ends its message. */
+export const endsMessage = (event: StreamedEvent): event is MessageEndEvent =>
+  /^message\.(completed|failed|interrupted)$/.test(event.type);
+
+/** Returns whether an event ends its session. */
 export const endsSession = ({ type }: StreamedEvent): boolean =>
-  type === "session.completed" || type === "session.terminated" || type === "session.failed";
+  /^session\.(completed|terminated|failed)$/.test(type);
+
+/** Returns whether a session has ended. */
+export const hasEnded = ({ status }: Pick<Session, "status">): boolean =>
+  status === "completed" || status === "error" || status === "terminated";
 
 /**
  * Makes one stream of the events of several connections, each of which goes on after the last stored event of the one

@@ -91,10 +91,10 @@ function storedKey(): string {
   return sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? "";
 }
 
-/** Whether the caller has the session as its owner has it, and may change it: not by a share link. */
+/** Returns whether the caller has the session as its owner has it, and may change it: not by a share link. */
 export const owns = (): boolean => may("sessions:write") && sharedSession.value === null;
 
-/** Whether the caller may do what needs a scope. */
+/** Returns whether the caller may do what needs a scope. */
 export function may(scope: Me["scopes"][number]): boolean {
   const scopes = me.value?.scopes ?? [];
   return (

@@ -362,18 +362,13 @@ async function familyOf(session: Session) {
   const path = { id: session.id };
   const { snapshots } = await rigger.get("/api/sessions/{id}/snapshots", { path });
   const later: Session[] = [];
-  let cursor: string | undefined;
-  do {
-    const query = {
-      createdAfter: session.createdAt,
-      sort: "createdAt",
-      pageSize: 100,
-      ...(cursor && { cursor }),
-    } as const;
-    const page = await rigger.get("/api/sessions", { query });
-    later.push(...page.sessions);
-    cursor = page.nextCursor ?? undefined;
-  } while (cursor && later.length < LOOKED_THROUGH);
+  let isCut = false;
+  const query = { createdAfter: session.createdAt, sort: "createdAt", pageSize: 100 } as const;
+  for await (const one of rigger.sessions(query)) {
+    isCut = later.length >= LOOKED_THROUGH;
+    if (isCut) break;
+    later.push(one);
+  }
   const isFork = ({ id, config }: Session) =>
     id !== session.id &&
     (config.resumeSessionId === session.id ||
@@ -383,7 +378,7 @@ async function familyOf(session: Session) {
   return {
     forks: later.filter(isFork),
     snapshots: snapshots.map((snapshot) => ({ snapshot, sessions: of(snapshot) })),
-    isCut: cursor !== undefined,
+    isCut,
   };
 }
 

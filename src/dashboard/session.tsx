@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { RiggerError, type Session } from "../client/rigger.ts";
+import { hasEnded, RiggerError, type Session } from "../client/rigger.ts";
 import { isOnline, may, now, owns, rigger } from "./api.ts";
 import { Composer } from "./composer.tsx";
 import { ending, money, short } from "./format.ts";
@@ -54,9 +54,6 @@ export function SessionPage({ id }: { id: string }) {
     </article>
   );
 }
-
-const hasEnded = ({ status }: Pick<Session, "status">): boolean =>
-  status === "completed" || status === "error" || status === "terminated";
 
 const TABS = { timeline: "Timeline", events: "Events", details: "Details" };
 

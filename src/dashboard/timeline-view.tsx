@@ -55,16 +55,27 @@ export function TimelineView({ timeline, rev, session, isLoaded }: Props) {
   );
 }
 
-/** Returns the view of items for a session: the same one for the same session, so that nothing is shown anew. */
-const views = new WeakMap<SessionHandle, (props: Shown<Item>) => preact.JSX.Element>();
-function viewOf(session: SessionHandle) {
-  const known = views.get(session);
-  if (known) return known;
-  const view = ({ of, rev }: Shown<Item>) =>
-    of.kind === "note" ? <Note of={of} /> : <Message of={of} rev={rev} session={session} />;
-  views.set(session, view);
-  return view;
+type View<T> = (props: Shown<T>) => preact.JSX.Element;
+
+/** Returns what makes a view for a session: always the same one, so that nothing is shown anew. */
+function oncePerSession<T>(make: (session: SessionHandle) => View<T>) {
+  const known = new WeakMap<SessionHandle, View<T>>();
+  return (session: SessionHandle): View<T> => {
+    const view = known.get(session) ?? make(session);
+    known.set(session, view);
+    return view;
+  };
 }
+
+const viewOf = oncePerSession<Item>(
+  (session) =>
+    ({ of, rev }) =>
+      of.kind === "note" ? <Note of={of} /> : <Message of={of} rev={rev} session={session} />,
+);
+
+const rowOf = oncePerSession<Row>((session) => ({ of, rev }) => (
+  <RowView of={of} rev={rev} session={session} />
+));
 
 const Note = ({ of: { at, tone, text } }: { of: NoteItem }) => (
   <p class={`note ${tone}`}>
@@ -168,15 +179,6 @@ function LaneView({ of: lane, session, hasAgents }: LaneProps) {
       ))}
     </section>
   );
-}
-
-const rowViews = new WeakMap<SessionHandle, (props: Shown<Row>) => preact.JSX.Element>();
-function rowOf(session: SessionHandle) {
-  const known = rowViews.get(session);
-  if (known) return known;
-  const view = ({ of, rev }: Shown<Row>) => <RowView of={of} rev={rev} session={session} />;
-  rowViews.set(session, view);
-  return view;
 }
 
 function RowView({ of: row, rev, session }: Shown<Row> & { session: SessionHandle }) {

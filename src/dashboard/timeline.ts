@@ -1,4 +1,10 @@
-import type { Event, Failure, StreamedEvent, WaitingFor } from "../client/rigger.ts";
+import {
+  type Event,
+  endsSession,
+  type Failure,
+  type StreamedEvent,
+  type WaitingFor,
+} from "../client/rigger.ts";
 import { promptText, USED_UP } from "./format.ts";
 
 // What happened in a session, as the page shows it: made from its events, one after the other, and changed in place, so
@@ -102,7 +108,7 @@ export class Timeline {
   add(event: StreamedEvent): void {
     this.rev++;
     if ("seq" in event) this.events.push(event);
-    if (/^session\.(completed|terminated|failed)$/.test(event.type)) this.hasEnded = true;
+    if (endsSession(event)) this.hasEnded = true;
     if (event.messageId === undefined) {
       if ("seq" in event) this.#note(event);
       return;
