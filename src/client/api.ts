@@ -1755,6 +1755,7 @@ export interface components {
          *       "expiresBecause": "idle_timeout",
          *       "totalCost": 0,
          *       "totalTokens": 0,
+         *       "numMessages": 0,
          *       "numTurns": 0,
          *       "toolsUsed": [],
          *       "usage": {
@@ -1854,6 +1855,8 @@ export interface components {
             totalCost: number;
             /** @description Tokens of all kinds, of all messages. */
             totalTokens: number;
+            /** @description Messages that were accepted, queued ones included; those of the session that it began from are not. */
+            numMessages: number;
             /** @description Turns of all messages, without failed attempts. */
             numTurns: number;
             /** @description The names of the tools that were called. */
@@ -1949,30 +1952,35 @@ export interface components {
          *       "terminatedSessions": 0,
          *       "totalCost": 0.0060479,
          *       "totalTokens": 8870,
+         *       "totalMessages": 2,
          *       "avgSessionDuration": 0,
          *       "byPattern": {
          *         "ephemeral": {
          *           "count": 0,
          *           "avgCost": 0,
          *           "avgTokens": 0,
+         *           "avgMessages": 0,
          *           "avgDuration": 0
          *         },
          *         "long-running": {
          *           "count": 0,
          *           "avgCost": 0,
          *           "avgTokens": 0,
+         *           "avgMessages": 0,
          *           "avgDuration": 0
          *         },
          *         "hybrid": {
          *           "count": 1,
          *           "avgCost": 0.0060479,
          *           "avgTokens": 8870,
+         *           "avgMessages": 2,
          *           "avgDuration": 0
          *         },
          *         "single-container": {
          *           "count": 0,
          *           "avgCost": 0,
          *           "avgTokens": 0,
+         *           "avgMessages": 0,
          *           "avgDuration": 0
          *         }
          *       },
@@ -1996,6 +2004,8 @@ export interface components {
             totalCost: number;
             /** @description Tokens of all kinds. */
             totalTokens: number;
+            /** @description Messages that were accepted. */
+            totalMessages: number;
             /** @description In ms from `startedAt` to the end, over ended sessions; 0 over none. */
             avgSessionDuration: number;
             byPattern: {
@@ -2005,6 +2015,7 @@ export interface components {
                     /** @description In dollars; 0 over no sessions, as the others. */
                     avgCost: number;
                     avgTokens: number;
+                    avgMessages: number;
                     /** @description In ms from `startedAt` to the end, over ended sessions. */
                     avgDuration: number;
                 };
@@ -2014,6 +2025,7 @@ export interface components {
                     /** @description In dollars; 0 over no sessions, as the others. */
                     avgCost: number;
                     avgTokens: number;
+                    avgMessages: number;
                     /** @description In ms from `startedAt` to the end, over ended sessions. */
                     avgDuration: number;
                 };
@@ -2023,6 +2035,7 @@ export interface components {
                     /** @description In dollars; 0 over no sessions, as the others. */
                     avgCost: number;
                     avgTokens: number;
+                    avgMessages: number;
                     /** @description In ms from `startedAt` to the end, over ended sessions. */
                     avgDuration: number;
                 };
@@ -2032,6 +2045,7 @@ export interface components {
                     /** @description In dollars; 0 over no sessions, as the others. */
                     avgCost: number;
                     avgTokens: number;
+                    avgMessages: number;
                     /** @description In ms from `startedAt` to the end, over ended sessions. */
                     avgDuration: number;
                 };
@@ -2055,6 +2069,8 @@ export interface components {
                 terminated: number;
                 cost: number;
                 tokens: number;
+                /** @description Messages of these sessions, also of later days. */
+                messages: number;
                 avgDuration: number;
             }[];
         };
@@ -3640,6 +3656,7 @@ export interface components {
          *           "expiresBecause": "idle_timeout",
          *           "totalCost": 0,
          *           "totalTokens": 0,
+         *           "numMessages": 0,
          *           "numTurns": 0,
          *           "toolsUsed": [],
          *           "usage": {

@@ -23,7 +23,7 @@ interface Sums {
 const TOTALS: Sums = {
   table: "session_totals",
   cell: ["user_id", "owner", "day", "pattern", "status", "removed"],
-  amounts: ["sessions", "cost_nanos", "tokens", "ended", "ended_ms"],
+  amounts: ["sessions", "cost_nanos", "tokens", "ended", "ended_ms", "messages"],
   ofAll: "'', '', day, pattern, status, removed",
   counted: "user_id = ''",
 };

@@ -4,7 +4,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { expect, test } from "vitest";
 import { NO_USAGE } from "../agent/pricing/usage";
 import { dayOf } from "../shared/days";
-import { aSessionRow, emptyMirror, putSessions } from "../testing/rows";
+import { aSessionRow, emptyMirror, putSessions, summarize } from "../testing/rows";
 import { listSessions } from "./list";
 import {
   conversations,
@@ -15,7 +15,7 @@ import {
   usageTotals,
 } from "./schema";
 import { addUnsearched } from "./search";
-import { removeSession } from "./sessions";
+import { putSession, removeSession } from "./sessions";
 
 const { TEST_MIGRATIONS, EMPTY_DB } = env;
 const LAST_FORMER = "0004";
@@ -24,7 +24,9 @@ const KEPT = 30;
 
 /** Writes a row as versions before 0005 did. */
 function putFormer(row: SessionRow): D1PreparedStatement {
-  const added: (keyof SessionRow)[] = ["usageDays", "onLimit", "pausedBecause", "pendingApprovals"];
+  const added: (keyof SessionRow)[] = [
+    ...(["usageDays", "onLimit", "pausedBecause", "pendingApprovals", "numMessages"] as const),
+  ];
   const keys = (Object.keys(row) as (keyof SessionRow)[]).filter((key) => !added.includes(key));
   const names = keys.map((key) => sessionColumns[key].name);
   const values = keys.map((key) =>
@@ -115,4 +117,19 @@ test("descriptions from before the full-text index are found, and added to it in
   expect(await addUnsearched(EMPTY_DB, 10)).toBe(0);
   expect(await search("NO. 1")).toBe(6);
   expect(await search("strasse")).toBe(15);
+});
+
+test("messages from before they were counted are counted with the next write of their session's row", async () => {
+  const everything = { owner: null, sort: "createdAt", pageSize: 100 } as const;
+  const [listed, removed] = (await listSessions(EMPTY_DB, everything)).rows;
+  if (!listed || !removed) throw new Error("there are listed sessions");
+  const messages = async () => (await summarize(EMPTY_DB, { owner: null })).totalMessages;
+  expect([listed.numMessages, await messages()]).toEqual([0, 0]);
+  await putSession(EMPTY_DB, { ...listed, version: listed.version + 1, numMessages: 3 });
+  expect(await messages()).toBe(3);
+  const last = { ...removed, version: removed.version + 1, numMessages: 2 };
+  await putSession(EMPTY_DB, last);
+  const all = await summarize(EMPTY_DB, { owner: null });
+  await removeSession(EMPTY_DB, last, 0);
+  expect(await summarize(EMPTY_DB, { owner: null })).toEqual({ ...all, totalMessages: 5 });
 });

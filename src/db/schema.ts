@@ -109,6 +109,8 @@ export const agentSessions = sqliteTable(
 
     totalCostNanos: integer("total_cost_nanos").notNull(),
     totalTokens: integer("total_tokens").notNull(),
+    /** Messages that were accepted, without those that it has from the session it began from. */
+    numMessages: integer("num_messages").notNull().default(0),
     numTurns: integer("num_turns").notNull(),
     toolsUsed: text("tools_used", { mode: "json" }).$type<string[]>().notNull(),
     usage: text({ mode: "json" }).$type<UsageByModel>().notNull(),
@@ -206,6 +208,7 @@ export const sessionTotals = sqliteTable(
     /** The number of sessions with a duration, and the sum of their durations. */
     ended: integer().notNull(),
     endedMs: integer("ended_ms").notNull(),
+    messages: integer().notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.userId, t.owner, t.day, t.pattern, t.status, t.removed] })],
 );

@@ -54,7 +54,15 @@ function expected(listed: SessionRow[], removed: SessionRow[] = []) {
     for (const one of who)
       for (const day of ["", today]) {
         const key = { ...one, day, pattern, status, removed };
-        const none = { ...key, sessions: 0, costNanos: 0, tokens: 0, ended: 0, endedMs: 0 };
+        const none = {
+          ...key,
+          sessions: 0,
+          costNanos: 0,
+          tokens: 0,
+          ended: 0,
+          endedMs: 0,
+          messages: 0,
+        };
         const cell = totals.get(cellOf(none)) ?? none;
         totals.set(cellOf(cell), {
           ...key,
@@ -63,6 +71,7 @@ function expected(listed: SessionRow[], removed: SessionRow[] = []) {
           tokens: cell.tokens + row.totalTokens,
           ended: cell.ended + (row.durationMs === null ? 0 : 1),
           endedMs: cell.endedMs + (row.durationMs ?? 0),
+          messages: cell.messages + row.numMessages,
         });
       }
   };
@@ -273,6 +282,7 @@ describe("in any order", () => {
     status: fc.constantFrom("active", "idle", "terminated"),
     totalCostNanos: fc.nat(9),
     totalTokens: fc.nat(9),
+    numMessages: fc.nat(9),
     durationMs: fc.option(fc.nat(9)),
     userId: fc.constantFrom(null, "u1", "u2"),
     tags: fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 3 }),

@@ -16,7 +16,7 @@ async function put(...rows: Partial<SessionRow>[]) {
 const everything = { owner: null };
 
 test("the summary of nothing is zero everywhere, with every pattern and status in it", async () => {
-  const none = { count: 0, avgCost: 0, avgTokens: 0, avgDuration: 0 };
+  const none = { count: 0, avgCost: 0, avgTokens: 0, avgMessages: 0, avgDuration: 0 };
   expect(await summarize(env.DB, everything)).toEqual({
     totalSessions: 0,
     activeSessions: 0,
@@ -25,6 +25,7 @@ test("the summary of nothing is zero everywhere, with every pattern and status i
     terminatedSessions: 0,
     totalCost: 0,
     totalTokens: 0,
+    totalMessages: 0,
     avgSessionDuration: 0,
     byPattern: {
       ephemeral: none,
@@ -36,13 +37,14 @@ test("the summary of nothing is zero everywhere, with every pattern and status i
   });
 });
 
-test("it counts by status, sums cost in dollars and tokens, and averages by pattern", async () => {
+test("it counts by status, sums cost in dollars, tokens and messages, and averages by pattern", async () => {
   await put(
     {
       pattern: "ephemeral",
       status: "completed",
       totalCostNanos: 0.25 * DOLLAR,
       totalTokens: 100,
+      numMessages: 1,
       durationMs: HOUR,
     },
     {
@@ -57,9 +59,10 @@ test("it counts by status, sums cost in dollars and tokens, and averages by patt
       status: "terminated",
       totalCostNanos: DOLLAR,
       totalTokens: 600,
+      numMessages: 5,
       durationMs: 6 * HOUR,
     },
-    { pattern: "hybrid", status: "idle", totalCostNanos: 0, totalTokens: 0 },
+    { pattern: "hybrid", status: "idle", totalCostNanos: 0, totalTokens: 0, numMessages: 1 },
     { pattern: "hybrid", status: "active" },
   );
   expect(await summarize(env.DB, everything)).toMatchObject({
@@ -70,10 +73,17 @@ test("it counts by status, sums cost in dollars and tokens, and averages by patt
     terminatedSessions: 1,
     totalCost: 2,
     totalTokens: 1_000,
+    totalMessages: 7,
     avgSessionDuration: 3 * HOUR,
     byPattern: {
-      ephemeral: { count: 2, avgCost: 0.5, avgTokens: 200, avgDuration: 1.5 * HOUR },
-      hybrid: { count: 3, avgTokens: 200, avgDuration: 6 * HOUR },
+      ephemeral: {
+        count: 2,
+        avgCost: 0.5,
+        avgTokens: 200,
+        avgMessages: 0.5,
+        avgDuration: 1.5 * HOUR,
+      },
+      hybrid: { count: 3, avgTokens: 200, avgMessages: 2, avgDuration: 6 * HOUR },
       "long-running": { count: 0 },
     },
     byStatus: { active: 1, idle: 1, completed: 1, error: 1, terminated: 1, initializing: 0 },
@@ -81,7 +91,7 @@ test("it counts by status, sums cost in dollars and tokens, and averages by patt
 });
 
 test("a removed session is counted with its last state", async () => {
-  const row = aSessionRow({ pattern: "ephemeral", totalCostNanos: DOLLAR });
+  const row = aSessionRow({ pattern: "ephemeral", totalCostNanos: DOLLAR, numMessages: 1 });
   await putSession(env.DB, row);
   await removeSession(env.DB, { ...row, version: 2, status: "completed", durationMs: HOUR }, 0);
   expect(await summarize(env.DB, everything)).toMatchObject({
@@ -89,6 +99,7 @@ test("a removed session is counted with its last state", async () => {
     activeSessions: 0,
     completedSessions: 1,
     totalCost: 1,
+    totalMessages: 1,
     avgSessionDuration: HOUR,
   });
 });
@@ -123,6 +134,21 @@ test("a user, and inclusive UTC dates, restrict the summary", async () => {
   expect(await count({ userId: "u1", from: "2026-11-02", to: "2026-11-03" })).toBe(1);
 });
 
+test("a message counts when its session's row has it, whatever else has changed", async () => {
+  const row = aSessionRow({ userId: "u1" });
+  await putSession(env.DB, row);
+  const messages = async () => (await summarize(env.DB, { owner: "acme" })).totalMessages;
+  await putSession(env.DB, { ...row, version: 2, numMessages: 1 });
+  expect(await messages()).toBe(1);
+  const changed = { ...row, numMessages: 3, userId: "u2", status: "idle" } as const;
+  await putSession(env.DB, { ...changed, version: 3 });
+  expect(await messages()).toBe(3);
+  await putSession(env.DB, { ...changed, version: 2, numMessages: 2 });
+  expect(await messages()).toBe(3);
+  expect((await summarize(env.DB, { owner: "acme", userId: "u1" })).totalMessages).toBe(0);
+  expect((await summarize(env.DB, { owner: null, userId: "u2" })).totalMessages).toBe(3);
+});
+
 test("the cost of a session whose user changes moves to the new user", async () => {
   const row = aSessionRow({ userId: "u1", totalCostNanos: DOLLAR });
   await putSession(env.DB, row);
@@ -134,18 +160,23 @@ test("the cost of a session whose user changes moves to the new user", async () 
 
 test("by day, sessions count on the day of their creation, with days without any left out", async () => {
   const at = (text: string) => Date.parse(text);
-  const gone = aSessionRow({ createdAt: at("2026-11-03T12:00:00Z"), totalCostNanos: 3 * DOLLAR });
+  const gone = aSessionRow({
+    createdAt: at("2026-11-03T12:00:00Z"),
+    totalCostNanos: 3 * DOLLAR,
+    numMessages: 4,
+  });
   await put(
     {
       createdAt: at("2026-11-03T23:59:59.999Z"),
       status: "error",
       totalCostNanos: 0.5 * DOLLAR,
       totalTokens: 10,
+      numMessages: 2,
       durationMs: HOUR,
     },
     { createdAt: at("2026-11-01T00:00:00Z"), status: "terminated", durationMs: 3 * HOUR },
     { createdAt: at("2026-11-01T00:00:00Z"), status: "idle" },
-    { createdAt: at("2026-11-01T00:00:00Z"), owner: "other", totalTokens: 7 },
+    { createdAt: at("2026-11-01T00:00:00Z"), owner: "other", totalTokens: 7, numMessages: 1 },
     gone,
   );
   await removeSession(
@@ -156,19 +187,19 @@ test("by day, sessions count on the day of their creation, with days without any
   const first = { day: "2026-11-01", failed: 0, terminated: 1, cost: 0, avgDuration: 3 * HOUR };
   const last = {
     ...{ day: "2026-11-03", sessions: 2, failed: 1, terminated: 0 },
-    ...{ cost: 3.5, tokens: 10, avgDuration: 1.5 * HOUR },
+    ...{ cost: 3.5, tokens: 10, messages: 6, avgDuration: 1.5 * HOUR },
   };
   const byDay = { groupBy: "day" } as const;
   const all = await summarize(env.DB, { owner: "acme", ...byDay });
-  expect(all.byDay).toEqual([{ ...first, sessions: 2, tokens: 0 }, last]);
+  expect(all.byDay).toEqual([{ ...first, sessions: 2, tokens: 0, messages: 0 }, last]);
   const { byDay: _, ...sums } = all;
   expect(await summarize(env.DB, { owner: "acme" })).toEqual(sums);
   expect((await summarize(env.DB, { ...everything, ...byDay })).byDay).toEqual([
-    { ...first, sessions: 3, tokens: 7 },
+    { ...first, sessions: 3, tokens: 7, messages: 1 },
     last,
   ]);
   const until = await summarize(env.DB, { owner: "acme", to: "2026-11-02", ...byDay });
-  expect(until.byDay).toEqual([{ ...first, sessions: 2, tokens: 0 }]);
+  expect(until.byDay).toEqual([{ ...first, sessions: 2, tokens: 0, messages: 0 }]);
 });
 
 test("a day on which only those had sessions who are left out is left out", async () => {

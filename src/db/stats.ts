@@ -13,10 +13,11 @@ export interface Summary {
   terminatedSessions: number;
   totalCost: number;
   totalTokens: number;
+  totalMessages: number;
   avgSessionDuration: number;
   byPattern: Record<
     Pattern,
-    { count: number; avgCost: number; avgTokens: number; avgDuration: number }
+    { count: number; avgCost: number; avgTokens: number; avgMessages: number; avgDuration: number }
   >;
   byStatus: Record<Status, number>;
   /** The sessions by the UTC day of their creation, oldest first, of days with any; only if it was asked for. */
@@ -31,6 +32,7 @@ interface DaySummary {
   terminated: number;
   cost: number;
   tokens: number;
+  messages: number;
   avgDuration: number;
 }
 
@@ -44,6 +46,7 @@ interface Sums {
   tokens: number;
   ended: number;
   endedMs: number;
+  messages: number;
 }
 
 export interface Cell extends Sums {
@@ -64,7 +67,7 @@ export function cellsOf(d1: D1Database, { groupBy, ...query }: SummaryQuery): Pr
   const isByDay = groupBy === "day";
   // Without dates there are sums over all days, which are in no day.
   const from = query.from ?? (isByDay ? FIRST_DAY : undefined);
-  const { pattern, status, sessions, costNanos, tokens, ended, endedMs } = sessionTotals;
+  const { pattern, status, sessions, costNanos, tokens, ended, endedMs, messages } = sessionTotals;
   return drizzle(d1)
     .select({
       pattern,
@@ -75,6 +78,7 @@ export function cellsOf(d1: D1Database, { groupBy, ...query }: SummaryQuery): Pr
       tokens: sumOf(tokens, query),
       ended: sumOf(ended, query),
       endedMs: sumOf(endedMs, query),
+      messages: sumOf(messages, query),
     })
     .from(sessionTotals)
     .where(totalsOf({ ...query, from }))
@@ -93,6 +97,7 @@ export function summary(cells: readonly Cell[], groupBy?: "day"): Summary {
     terminatedSessions: byStatus.terminated,
     totalCost: dollars(all.costNanos),
     totalTokens: all.tokens,
+    totalMessages: all.messages,
     avgSessionDuration: averageDuration(all),
     byPattern: record(PATTERNS, (p) => averages(sum(cells.filter((cell) => cell.pattern === p)))),
     byStatus,
@@ -115,6 +120,7 @@ function byDay(cells: readonly Cell[]): DaySummary[] {
       terminated: count("terminated"),
       cost: dollars(sums.costNanos),
       tokens: sums.tokens,
+      messages: sums.messages,
       avgDuration: averageDuration(sums),
     };
   });
@@ -125,18 +131,20 @@ function averages(sums: Sums) {
     count: sums.sessions,
     avgCost: dollars(average(sums.costNanos, sums.sessions)),
     avgTokens: average(sums.tokens, sums.sessions),
+    avgMessages: average(sums.messages, sums.sessions),
     avgDuration: averageDuration(sums),
   };
 }
 
 function sum(cells: readonly Cell[]): Sums {
-  const total = { sessions: 0, costNanos: 0, tokens: 0, ended: 0, endedMs: 0 };
+  const total = { sessions: 0, costNanos: 0, tokens: 0, ended: 0, endedMs: 0, messages: 0 };
   for (const cell of cells) {
     total.sessions += cell.sessions;
     total.costNanos += cell.costNanos;
     total.tokens += cell.tokens;
     total.ended += cell.ended;
     total.endedMs += cell.endedMs;
+    total.messages += cell.messages;
   }
   return total;
 }

@@ -35,6 +35,7 @@ const aSession = (overrides: Partial<SessionRow> = {}): SessionRow => ({
   durationMs: null,
   totalCostNanos: 350_000_000,
   totalTokens: 18_500,
+  numMessages: 2,
   numTurns: 3,
   toolsUsed: ["Read"],
   usage: {},
@@ -94,7 +95,7 @@ describe("sessionView", () => {
     const fields =
       "id sessionId pattern status terminationReason error conversationId config createdAt startedAt " +
       "lastActivityAt completedAt terminatedAt updatedAt expiresAt expiresBecause totalCost " +
-      "totalTokens numTurns toolsUsed usage maxIdleTimeMs maxLifetimeMs maxBudgetUsd maxTurns onLimit " +
+      "totalTokens numMessages numTurns toolsUsed usage maxIdleTimeMs maxLifetimeMs maxBudgetUsd maxTurns onLimit " +
       "pausedBecause pendingApprovals sandbox tags description userId";
     expect(Object.keys(sessionView(aSession()))).toEqual(fields.split(" "));
   });

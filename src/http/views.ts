@@ -40,6 +40,7 @@ export function sessionView(row: SessionRow): Json<"Session"> {
     expiresBecause: row.expiresBecause,
     totalCost: dollars(row.totalCostNanos),
     totalTokens: row.totalTokens,
+    numMessages: row.numMessages,
     numTurns: row.numTurns,
     toolsUsed: row.toolsUsed,
     usage: usageView(row.usage),

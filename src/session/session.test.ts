@@ -154,7 +154,7 @@ describe("a message", () => {
     const both = await Promise.all([session.ask(ALICE, request), session.ask(ALICE, request)]);
     expect(value(both[0])).toEqual(value(both[1]));
     expect(value(await session.ask(ALICE, request))).toEqual(value(both[0]));
-    expect((await read(id)).numTurns).toBe(1);
+    expect(await read(id)).toMatchObject({ numMessages: 1, numTurns: 1 });
     expect(await session.ask(ALICE, { ...request, requestHash: "other" })).toMatchObject({
       failure: { code: "idempotency_mismatch", details: { messageId: request.id } },
     });
@@ -178,6 +178,9 @@ describe("a message", () => {
     expect(refused).toMatchObject({
       failure: { code: "session_busy", details: { messageId: running.id } },
     });
+    expect((await read(id)).numMessages).toBe(1);
+    value(await sessionOf(id).send(ALICE, aMessage("three")));
+    expect((await read(id)).numMessages).toBe(2);
   });
 
   it("interrupts the running one, if it requests that, and starts before queued ones", async () => {

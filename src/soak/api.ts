@@ -11,6 +11,7 @@ export interface SessionView {
   terminatedAt: string | null;
   totalCost: number;
   totalTokens: number;
+  numMessages: number;
   numTurns: number;
   toolsUsed: string[];
 }

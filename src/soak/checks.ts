@@ -68,8 +68,15 @@ function faultsOfLog({ events }: Story): string[] {
 }
 
 /** Returns faults of messages: each accepted message must exist once, as it was answered, and no other. */
-function faultsOfMessages(life: Life, { messages, events }: Story, upstream: Upstream): string[] {
+function faultsOfMessages(
+  life: Life,
+  { session, messages, events }: Story,
+  upstream: Upstream,
+): string[] {
   const faults: string[] = [];
+  if (session.numMessages !== messages.length) {
+    faults.push(`${session.numMessages} messages are counted, and ${messages.length} are there`);
+  }
   for (const sent of life.sent) {
     const { marker, ids, answers } = sent;
     const found = messages.filter(({ prompt }) => prompt === sent.script.prompt);

@@ -7,6 +7,7 @@ interface Summary {
   totalSessions: number;
   totalCost: number;
   totalTokens: number;
+  totalMessages: number;
   avgSessionDuration: number;
   byStatus: Record<string, number>;
 }
@@ -33,8 +34,10 @@ export async function faultsOfIndex(api: Api, lives: readonly Life[]): Promise<s
   }
   for (const user of USERS) {
     const summary = await read<Summary>(api, `/api/sessions/stats/summary?userId=${user}`);
-    const { totalSessions, totalCost, totalTokens, avgSessionDuration, byStatus } = summary;
-    const told = { totalSessions, totalCost, totalTokens, avgSessionDuration, byStatus };
+    const { totalSessions, totalCost, totalTokens, totalMessages } = summary;
+    const { avgSessionDuration, byStatus } = summary;
+    const sumsTold = { totalSessions, totalCost, totalTokens, totalMessages };
+    const told = { ...sumsTold, avgSessionDuration, byStatus };
     const own = last.filter(({ userId }) => userId === user);
     const sums = summaryOf(own, Object.keys(byStatus));
     if (!isDeepStrictEqual(told, sums)) {
@@ -78,6 +81,7 @@ function summaryOf(sessions: readonly SessionView[], statuses: readonly string[]
     totalSessions: sessions.length,
     totalCost: sessions.reduce((sum, { totalCost }) => sum + nanos(totalCost), 0) / 1e9,
     totalTokens: sessions.reduce((sum, { totalTokens }) => sum + totalTokens, 0),
+    totalMessages: sessions.reduce((sum, { numMessages }) => sum + numMessages, 0),
     avgSessionDuration: ends.length === 0 ? 0 : Math.round(duration / ends.length),
     byStatus: Object.fromEntries(
       statuses.map((name) => [name, sessions.filter(({ status }) => status === name).length]),

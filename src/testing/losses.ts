@@ -203,6 +203,8 @@ async function outcomeOf(id: string, messageIds: string[]): Promise<Outcome> {
   const costs = events.map((event) => ("cost" in event ? Math.round(event.cost * 1e9) : 0));
   const session = await insist(() => sessionOf(id).read(ALICE));
   expect(costs.reduce((sum, cost) => sum + cost, 0)).toBe(session.totalCostNanos);
+  const received = events.filter(({ type }) => type === "message.received");
+  expect(session.numMessages).toBe(received.length);
   const retried = events.filter((event) => event.type === "turn.retried");
   const lostNanos = retried.reduce((sum, { cost }) => sum + Math.round(cost * 1e9), 0);
   const rows = await Promise.all(

@@ -32,6 +32,7 @@ export function aSessionRow(changes: Partial<SessionRow> = {}): SessionRow {
     durationMs: null,
     totalCostNanos: 0,
     totalTokens: 0,
+    numMessages: 0,
     numTurns: 0,
     toolsUsed: [],
     usage: {},

@@ -29,6 +29,7 @@ const ANSWERED: SessionRow = {
   expiresAt: AT + 1_801_000,
   totalCostNanos: 7_758_100,
   totalTokens: 1_500,
+  numMessages: 1,
   numTurns: 1,
 };
 

@@ -27,6 +27,7 @@ const answered: SessionRow = {
   updatedAt: tagged.updatedAt + 1_000,
   totalCostNanos: 5_000_000,
   totalTokens: 1_500,
+  numMessages: 1,
   numTurns: 1,
   toolsUsed: ["Bash"],
 };

@@ -34,6 +34,7 @@ export const session = {
   expiresBecause: "idle_timeout",
   totalCost: 0,
   totalTokens: 0,
+  numMessages: 0,
   numTurns: 0,
   toolsUsed: [],
   usage: {
@@ -163,15 +164,21 @@ export const usageReport = {
   ],
 };
 
-const averages = { count: 0, avgCost: 0, avgTokens: 0, avgDuration: 0 };
+const averages = { count: 0, avgCost: 0, avgTokens: 0, avgMessages: 0, avgDuration: 0 };
 
 export const summary = {
   ...{ totalSessions: 1, activeSessions: 1, completedSessions: 0, errorSessions: 0 },
-  ...{ terminatedSessions: 0, totalCost: 0.0060479, totalTokens: 8870, avgSessionDuration: 0 },
+  ...{
+    terminatedSessions: 0,
+    totalCost: 0.0060479,
+    totalTokens: 8870,
+    totalMessages: 2,
+    avgSessionDuration: 0,
+  },
   byPattern: {
     ephemeral: averages,
     "long-running": averages,
-    hybrid: { count: 1, avgCost: 0.0060479, avgTokens: 8870, avgDuration: 0 },
+    hybrid: { count: 1, avgCost: 0.0060479, avgTokens: 8870, avgMessages: 2, avgDuration: 0 },
     "single-container": averages,
   },
   byStatus: { initializing: 0, active: 1, idle: 0, completed: 0, error: 0, terminated: 0 },

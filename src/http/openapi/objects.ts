@@ -130,6 +130,9 @@ export const Session = z
       ),
     totalCost: usd.describe("In dollars, failed attempts included."),
     totalTokens: count.describe("Tokens of all kinds, of all messages."),
+    numMessages: count.describe(
+      "Messages that were accepted, queued ones included; those of the session that it began from are not.",
+    ),
     numTurns: count.describe("Turns of all messages, without failed attempts."),
     toolsUsed: z.array(z.string()).describe("The names of the tools that were called."),
     usage: Usage.extend({
@@ -523,6 +526,7 @@ const averages = z.object({
   count: count.describe("The number of sessions."),
   avgCost: usd.describe("In dollars; 0 over no sessions, as the others."),
   avgTokens: z.number().min(0),
+  avgMessages: z.number().min(0),
   avgDuration: z
     .number()
     .min(0)
@@ -538,6 +542,7 @@ export const Summary = z
     terminatedSessions: count,
     totalCost: usd.describe("In dollars."),
     totalTokens: count.describe("Tokens of all kinds."),
+    totalMessages: count.describe("Messages that were accepted."),
     avgSessionDuration: z
       .number()
       .min(0)
@@ -565,6 +570,7 @@ export const Summary = z
           terminated: count,
           cost: usd,
           tokens: count,
+          messages: count.describe("Messages of these sessions, also of later days."),
           avgDuration: z.number().min(0),
         }),
       )

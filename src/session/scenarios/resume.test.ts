@@ -13,6 +13,7 @@ import {
   createSession,
   eventsOf,
   keysUnder,
+  lose,
   newSessionId,
   objectOf,
   read,
@@ -27,7 +28,7 @@ import { maintain } from "../maintenance";
 import type { SessionConfig, SessionRpc, SessionSpec } from "../rpc";
 import { MAX_SNAPSHOTS } from "../snapshots/snapshots";
 import { SnapshotBucket } from "../storage/snapshot-bucket";
-import { SessionStore } from "../storage/store";
+import { SessionStore, type State } from "../storage/store";
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -102,6 +103,7 @@ describe("a resumed session", () => {
       status: "active",
       totalCostNanos: 0,
       totalTokens: 0,
+      numMessages: 0,
       numTurns: 0,
       toolsUsed: [],
       usage: {},
@@ -109,7 +111,24 @@ describe("a resumed session", () => {
     });
     expect(await typesOf(id)).toEqual(["session.created", "session.started"]);
     const message = await ask(id, "again");
-    expect(await read(id)).toMatchObject({ totalCostNanos: message.costNanos, numTurns: 1 });
+    expect(await read(id)).toMatchObject({
+      totalCostNanos: message.costNanos,
+      numMessages: 1,
+      numTurns: 1,
+    });
+  });
+
+  it("of a version that did not count messages counts its own", async () => {
+    const id = await startFrom({ resumeSessionId: await aWorked() });
+    await ask(id, "mine");
+    await runInDurableObject(objectOf(id), (_, { storage }) => {
+      const { numMessages: _count, ...former } = storage.kv.get<State>("state") as State;
+      storage.kv.put("state", former);
+    });
+    await lose(id);
+    expect((await read(id)).numMessages).toBe(1);
+    await ask(id, "mine too");
+    expect((await read(id)).numMessages).toBe(2);
   });
 
   it("lists inherited messages unchanged, each with the session to which it was sent", async () => {

@@ -118,6 +118,12 @@ export class MessageTable {
     ).map((row) => this.#decodeRow(row));
   }
 
+  /** Returns the number of messages that are not inherited. Reads all of them. */
+  count(): number {
+    const query = "SELECT count(*) AS n FROM messages WHERE session_id IS NULL";
+    return Number(one(this.#sql, query).n);
+  }
+
   /** Returns the position of the newest message; 0 if there is none. */
   lastPosition(): number {
     return Number(one(this.#sql, "SELECT coalesce(max(position), 0) AS n FROM messages").n);

@@ -83,6 +83,8 @@ export interface State {
   /** The usage of the last days with usage, by the days on which calls began. Absent if there is none. */
   usageDays?: Record<string, UsageByModel> | undefined;
   totalTokens: number;
+  /** Messages that were accepted, without inherited ones. Absent in sessions of earlier versions until the next one. */
+  numMessages?: number | undefined;
   numTurns: number;
   toolsUsed: string[];
   /** The id of the running message; null if none runs. */
@@ -116,6 +118,7 @@ export function newState(spec: SessionSpec, now: number): State {
     balance: { spentNanos: 0, heldNanos: 0 },
     usage: {},
     totalTokens: 0,
+    numMessages: 0,
     numTurns: 0,
     toolsUsed: [],
     running: null,

@@ -14,7 +14,7 @@ import { closeAgentRun, findAgent, lastText } from "./agents";
 import { warnOfUsedBudget } from "./charges";
 import { isSessionsOwnLimit, pauses } from "./halts";
 import { setUsedUp, usedUpLimit } from "./leases";
-import { change, endSession, setLifecycle } from "./state";
+import { change, endSession, numMessagesOf, setLifecycle } from "./state";
 import { cancelApprovals } from "./tool-calls";
 import { closeTurns, type Drafts } from "./turns";
 import { currentMessage, pauseSession, resumeWaiting } from "./waiting";
@@ -57,6 +57,7 @@ export function acceptMessage(
   const isFree =
     mayWork && currentMessage(store.state) === null && store.messages.queuedIds().length === 0;
   const startedAt = isFree ? now : null;
+  change(store, { numMessages: numMessagesOf(store) + 1 }, now);
   store.messages.add({
     id,
     requestHash,

@@ -7,7 +7,7 @@ import { isEnded } from "../rules/lifecycle";
 import type { SessionStore } from "../storage/store";
 import { reportAt, waitsForWork } from "./leases";
 import { nextRunAt, schedulesWait } from "./schedules";
-import { needsCheckpoint } from "./state";
+import { needsCheckpoint, numMessagesOf } from "./state";
 import { unexportedAt } from "./traces";
 import { unsentAt } from "./webhooks";
 
@@ -82,6 +82,7 @@ export function toSessionRow(store: SessionStore): SessionRow {
     durationMs: endedAt === null ? null : endedAt - (startedAt ?? endedAt),
     totalCostNanos: whole(state.balance.spentNanos),
     totalTokens: whole(state.totalTokens),
+    numMessages: numMessagesOf(store),
     numTurns: state.numTurns,
     toolsUsed: state.toolsUsed,
     usage: state.usage,

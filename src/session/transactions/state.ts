@@ -43,6 +43,10 @@ export function change(store: SessionStore, changes: Changes, now: number): void
   store.outbox ??= { attempts: 0, nextAt: now + OUTBOX_DELAY_MS };
 }
 
+/** Returns the number of messages that the session has accepted. */
+export const numMessagesOf = ({ state, messages }: SessionStore): number =>
+  state.numMessages ?? messages.count();
+
 /**
  * Sets the session's lifecycle state, appends the event of the transition, and requests or releases its sandbox. Does
  * nothing if `after` is the current state.
