@@ -190,6 +190,7 @@ function Summary({ summary, days }: { summary: components["schemas"]["Summary"];
         {summary.errorSessions === 0
           ? "none failed"
           : `${summary.errorSessions.toLocaleString("en")} failed`}
+        , with {summary.totalMessages.toLocaleString("en")} messages
       </p>
       <Chart
         title="Sessions created per day"
@@ -207,6 +208,19 @@ function Summary({ summary, days }: { summary: components["schemas"]["Summary"];
         hasLegend
       />
       <Chart
+        title="Messages of sessions, by day of creation"
+        days={days}
+        series={[
+          {
+            name: "Messages",
+            color: "--series-3",
+            values: rows.map((row) => row?.messages ?? 0),
+          },
+        ]}
+        format={short}
+        steps={COUNTS}
+      />
+      <Chart
         title="Average time to the end, by day of creation"
         days={days}
         series={[
@@ -221,12 +235,13 @@ function Summary({ summary, days }: { summary: components["schemas"]["Summary"];
       />
       <Table
         name="Sessions by pattern"
-        columns={["Pattern", "Sessions", "Cost each", "Tokens each", "Time"]}
-        rows={patterns.map(([name, { count, avgCost, avgTokens, avgDuration }]) => ({
+        columns={["Pattern", "Sessions", "Messages each", "Cost each", "Tokens each", "Time"]}
+        rows={patterns.map(([name, { count, avgMessages, avgCost, avgTokens, avgDuration }]) => ({
           key: name,
           cells: [
             name,
             count.toLocaleString("en"),
+            Number(avgMessages.toFixed(1)).toLocaleString("en"),
             money(avgCost),
             short(Math.round(avgTokens)),
             avgDuration === 0 ? "–" : duration(avgDuration),
