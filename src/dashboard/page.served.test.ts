@@ -112,7 +112,7 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     await page.getByText("echo from the overview").waitFor();
     await requireAccessible(page);
     const card = page.locator(".pending", { hasText: "echo from the overview" });
-    await card.getByRole("button", { name: "Allow" }).click();
+    await card.getByRole("button", { name: "Allow Bash" }).click();
     await card.waitFor({ state: "detached" });
     await expect.poll(async () => (await session.read()).pendingApprovals).toBe(0);
   });
@@ -161,10 +161,10 @@ describe.runIf(hasBrowser)("the dashboard", () => {
       .getByLabel("Message", { exact: true })
       .fill('/Bash {"command":"echo allowed"}\n/Bash {"command":"rm x"}\ndone');
     await page.getByRole("button", { name: "Send" }).click();
-    await page.getByLabel("A note for the agent").fill("Go on.");
+    await page.getByLabel("Note for the agent on Bash echo allowed").fill("Go on.");
     await requireAccessible(page);
-    await page.getByRole("button", { name: "Allow", exact: true }).click();
-    await page.getByRole("button", { name: "Deny" }).click();
+    await page.getByRole("button", { name: "Allow Bash echo allowed" }).click();
+    await page.getByRole("button", { name: "Deny Bash rm x" }).click();
     await page.locator(".message-end").getByText("completed").waitFor();
     const { approvals } = await rigger.get("/api/sessions/{id}/approvals", {
       path: { id: session.id },

@@ -1,9 +1,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { SessionHandle } from "../client/rigger.ts";
-import { may, now } from "./api.ts";
+import { now } from "./api.ts";
+import { Decision } from "./decision.tsx";
 import { duration, exact, money, oneLine, pretty, relative, short } from "./format.ts";
 import type { Item, Lane, MessageItem, NoteItem, Row, Timeline } from "./timeline.ts";
-import { Action, Empty, Loading, Once, type Shown, Status } from "./ui.tsx";
+import { Empty, Loading, Once, type Shown, Status } from "./ui.tsx";
 
 /** How much is shown at first, and how much more at each step: what is not shown costs nothing. */
 const ITEMS = 10;
@@ -267,17 +268,6 @@ function summaryOf(input: unknown): string {
 }
 
 function ApprovalRow({ of: row, session }: Shown<Of<"approval">> & { session: SessionHandle }) {
-  const [note, setNote] = useState("");
-  // One decision at a time: the event of it changes the row.
-  const [isDeciding, setDeciding] = useState(false);
-  const decide = (decision: () => Promise<unknown>) => async () => {
-    setDeciding(true);
-    await decision().catch((error) => {
-      setDeciding(false);
-      throw error;
-    });
-  };
-  const said = note.trim() === "" ? {} : { note: note.trim() };
   return (
     <div class={`approval ${row.status}`}>
       <p class="approval-title">
@@ -292,36 +282,12 @@ function ApprovalRow({ of: row, session }: Shown<Of<"approval">> & { session: Se
       </p>
       {row.status === "pending" && <pre>{pretty(row.input)}</pre>}
       {row.note !== null && <p class="task">{row.note}</p>}
-      {row.status === "pending" && may("approvals:write") && (
-        <div class="actions">
-          <input
-            type="text"
-            aria-label="A note for the agent"
-            placeholder="A note for the agent"
-            value={note}
-            onInput={({ currentTarget }) => setNote(currentTarget.value)}
-          />
-          <Action
-            kind="main"
-            disabled={isDeciding}
-            run={decide(() => session.allow(row.approvalId, said))}
-          >
-            Allow
-          </Action>
-          <Action
-            disabled={isDeciding}
-            run={decide(() => session.allow(row.approvalId, { ...said, remember: "session" }))}
-          >
-            Always allow this call
-          </Action>
-          <Action
-            kind="danger"
-            disabled={isDeciding}
-            run={decide(() => session.deny(row.approvalId, said))}
-          >
-            Deny
-          </Action>
-        </div>
+      {row.status === "pending" && (
+        <Decision
+          session={session}
+          approvalId={row.approvalId}
+          call={`${row.name} ${summaryOf(row.input)}`}
+        />
       )}
     </div>
   );

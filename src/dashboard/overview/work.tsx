@@ -1,9 +1,10 @@
 import { useRef, useState } from "preact/hooks";
 import type { Approval, components } from "../../client/api.ts";
-import { may, rigger } from "../api.ts";
+import { rigger } from "../api.ts";
+import { Decision } from "../decision.tsx";
 import { pretty } from "../format.ts";
 import { Scrollable } from "../scrollable.tsx";
-import { Action, Empty, Status, useLoaded, When } from "../ui.tsx";
+import { Empty, Status, useLoaded, When } from "../ui.tsx";
 import { Card, LATER_MS, read, SOON_MS } from "./card.tsx";
 
 type Webhook = components["schemas"]["Webhook"];
@@ -49,23 +50,19 @@ export function Approvals() {
   );
 }
 
-function Pending({
-  approval,
-  place,
-  done,
-}: {
-  approval: Approval /** Tells calls of the same tool from each other. */;
+interface PendingProps {
+  approval: Approval;
+  /** Tells calls of the same tool from each other. */
   place: string;
   done(text: string): void;
-}) {
-  const [note, setNote] = useState("");
+}
+
+function Pending({ approval, place, done }: PendingProps) {
   const { id, sessionId, name, agent, input, requestedAt, expiresAt } = approval;
-  const session = rigger.session(sessionId);
-  const given = note.trim() === "" ? {} : { note: note.trim() };
   return (
     <li class="pending">
       <p class="pending-title">
-        <strong id={`${id}-name`}>{name}</strong>
+        <strong>{name}</strong>
         {agent !== "main" && <span class="tag">{agent}</span>}
         <a href={`#/sessions/${sessionId}`}>Open the session</a>
         <span class="hint">
@@ -80,32 +77,12 @@ function Pending({
       <Scrollable name={`Input of ${name}, ${place}`} kind="pending-input">
         <pre>{pretty(input)}</pre>
       </Scrollable>
-      {may("approvals:write") && (
-        <div class="actions">
-          <input
-            type="text"
-            aria-label={`Note on ${name} for the agent, ${place}, optional`}
-            placeholder="Note for the agent (optional)"
-            maxLength={10_000}
-            value={note}
-            onInput={({ currentTarget }) => setNote(currentTarget.value)}
-          />
-          <Action
-            kind="main"
-            aria-describedby={`${id}-name`}
-            run={() => session.allow(id, given).then(() => done(`${name} was allowed.`))}
-          >
-            Allow
-          </Action>
-          <Action
-            kind="danger"
-            aria-describedby={`${id}-name`}
-            run={() => session.deny(id, given).then(() => done(`${name} was denied.`))}
-          >
-            Deny
-          </Action>
-        </div>
-      )}
+      <Decision
+        session={rigger.session(sessionId)}
+        approvalId={id}
+        call={`${name}, ${place}`}
+        done={(decision) => done(`${name} was ${decision}.`)}
+      />
     </li>
   );
 }
