@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Approval, type CreateKey, pagesOf, type Rigger } from "../client/rigger.ts";
+import { money, relative, summaryOf } from "../shared/readable.ts";
 import { command, durationOf, numberOf, objectOf, oneOf, UsageError } from "./command.ts";
-import { ago, clean, jsonLine, note, print, printTable, usd } from "./terminal.ts";
-import { summaryOf } from "./transcript.ts";
+import { clean, jsonLine, note, print, printTable } from "./terminal.ts";
 
 // Commands about approvals, keys, share links and usage.
 
@@ -47,7 +47,7 @@ async function listApprovals(approvals: AsyncIterable<Approval>, isJson: boolean
   for await (const one of approvals) {
     if (isJson) print(jsonLine(one));
     else {
-      const since = ago(one.requestedAt, Date.now());
+      const since = relative(one.requestedAt, Date.now());
       rows.push([one.id, one.sessionId, since, `${one.name} ${summaryOf(one.input)}`]);
     }
   }
@@ -102,9 +102,9 @@ function stateOf({
   lastUsedAt: string | null;
   revokedAt: string | null;
 }): string {
-  if (revokedAt !== null) return `revoked ${ago(revokedAt, Date.now())}`;
+  if (revokedAt !== null) return `revoked ${relative(revokedAt, Date.now())}`;
   if (expiresAt !== null && Date.parse(expiresAt) <= Date.now()) return "expired";
-  return lastUsedAt === null ? "never used" : `used ${ago(lastUsedAt, Date.now())}`;
+  return lastUsedAt === null ? "never used" : `used ${relative(lastUsedAt, Date.now())}`;
 }
 
 const SCOPES = [
@@ -219,8 +219,8 @@ export const stats = command({
     }
     const spent = ({ spentUsd, heldUsd, maxUsd }: typeof now.day) =>
       [
-        `${usd(spentUsd)}${maxUsd === null ? "" : ` of ${usd(maxUsd)}`}`,
-        ...(heldUsd > 0 ? [`${usd(heldUsd)} held`] : []),
+        `${money(spentUsd)}${maxUsd === null ? "" : ` of ${money(maxUsd)}`}`,
+        ...(heldUsd > 0 ? [`${money(heldUsd)} held`] : []),
       ].join(", ");
     print(`Today:           ${spent(now.day)}`);
     print(`This month:      ${spent(now.month)}`);
@@ -235,7 +235,7 @@ export const stats = command({
         .slice(0, limit)
         .map((row) => [
           ...groups.map((group) => row[keyOf(group)] ?? ""),
-          usd(row.cost),
+          money(row.cost),
           ...[row.tokens, row.inputTokens, row.outputTokens].map(String),
           ...[row.cacheReadTokens, row.cacheWriteTokens].map(String),
         ]),

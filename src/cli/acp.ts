@@ -21,11 +21,11 @@ import {
   type SessionHandle,
   type StreamedEvent,
 } from "../client/rigger.ts";
+import { promptText, summaryOf } from "../shared/readable.ts";
 import type { Call } from "./command.ts";
 import { Interrupter } from "./conversation.ts";
 import { type SESSION_OPTIONS, sessionOf } from "./session-options.ts";
-import { note, short } from "./terminal.ts";
-import { promptText, summaryOf } from "./transcript.ts";
+import { note, oneLine } from "./terminal.ts";
 
 // Serves sessions to an editor over the Agent Client Protocol, version 1. Stdout is the protocol's; notes go to stderr.
 
@@ -255,7 +255,7 @@ const MAX_TITLE = 200;
 /** Returns a call as the editor shows it. Its paths are those of the session's sandbox, which the editor can't open. */
 const callOf = ({ toolUseId, name, input, agent }: CallEvent) => ({
   toolCallId: toolUseId,
-  title: short(
+  title: oneLine(
     [agent && `[${agent}]`, name, summaryOf(input)].filter(Boolean).join(" "),
     MAX_TITLE,
   ),

@@ -5,11 +5,12 @@ import {
   type SessionHandle,
   type StreamedEvent,
 } from "../client/rigger.ts";
+import { money } from "../shared/readable.ts";
 import { type Call, command, type Options, UsageError } from "./command.ts";
 import { Interrupter, show } from "./conversation.ts";
 import { Input, Screen } from "./screen.ts";
 import { requireNoneOf, SESSION_OPTIONS, sessionOf } from "./session-options.ts";
-import { clean, note, oneLine, painter, usd } from "./terminal.ts";
+import { clean, note, oneLine, painter } from "./terminal.ts";
 
 const HELP = `  /help   shows this
   /cost   what the session has cost, and its limits
@@ -167,7 +168,7 @@ async function endsSession(session: SessionHandle, last: StreamedEvent): Promise
 
 async function costOf(session: SessionHandle): Promise<string> {
   const { totalCost, maxBudgetUsd, numTurns, maxTurns, totalTokens } = await session.read();
-  const budget = maxBudgetUsd === null ? "" : ` of ${usd(maxBudgetUsd)}`;
+  const budget = maxBudgetUsd === null ? "" : ` of ${money(maxBudgetUsd)}`;
   const turns = maxTurns === null ? "" : ` of ${maxTurns}`;
-  return `${usd(totalCost)}${budget} · ${numTurns}${turns} turns · ${totalTokens} tokens`;
+  return `${money(totalCost)}${budget} · ${numTurns}${turns} turns · ${totalTokens} tokens`;
 }

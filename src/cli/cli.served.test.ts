@@ -364,7 +364,7 @@ describe.skipIf(!TMUX)("rigger chat in a terminal", FROM_SCRIPTS, () => {
     type("/delay 60000");
     await until(/Thinking \d s/);
     keys("C-c");
-    await until(/Interrupted\.\n\$0/);
+    await until(/Interrupted\.\n\$0[^›]*›/);
     keys("C-d");
     await until(/Go on with: rigger chat sess_/);
     const id = /rigger chat (sess_\w+)/.exec(screen())?.[1] ?? "";

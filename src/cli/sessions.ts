@@ -3,20 +3,10 @@ import { rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { SessionQuery, StreamedEvent } from "../client/rigger.ts";
+import { money, relative, summaryOf } from "../shared/readable.ts";
 import { command, durationOf, numberOf, oneOf } from "./command.ts";
 import { limitsOf, PATTERNS, SESSION_OPTIONS, sessionOf } from "./session-options.ts";
-import {
-  ago,
-  clean,
-  jsonLine,
-  note,
-  oneLine,
-  painter,
-  print,
-  printTable,
-  usd,
-} from "./terminal.ts";
-import { summaryOf } from "./transcript.ts";
+import { clean, jsonLine, note, oneLine, painter, print, printTable } from "./terminal.ts";
 
 // Commands that create, list, read and end sessions.
 
@@ -74,8 +64,8 @@ export const ls = command({
       else {
         const last = one.lastActivityAt ?? one.createdAt;
         const about = one.description ?? one.tags.join(", ");
-        const cells = [one.id, one.status, usd(one.totalCost), `${one.numTurns}`];
-        rows.push([...cells, ago(last, Date.now()), one.pattern, about]);
+        const cells = [one.id, one.status, money(one.totalCost), `${one.numTurns}`];
+        rows.push([...cells, relative(last, Date.now()), one.pattern, about]);
       }
       if (++count >= limit) break;
     }

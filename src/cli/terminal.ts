@@ -77,31 +77,5 @@ export const short = (line: string, max: number): string =>
     ? `${line.slice(0, Math.max(0, max - 1)).replace(/[\ud800-\udbff]$/, "")}…`
     : line;
 
-/** Returns dollars, with two digits that count at least. */
-export function usd(amount: number): string {
-  if (amount === 0) return "$0";
-  if (Math.abs(amount) >= 1) return `$${amount.toFixed(2)}`;
-  return `$${Number(amount.toPrecision(2)).toFixed(Math.max(2, 1 - Math.floor(Math.log10(Math.abs(amount)))))}`;
-}
-
-/** Returns a duration as people write it. */
-export function duration(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  const seconds = ms / 1_000;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-
-/** Returns how long ago an instant was. */
-export function ago(instant: string, now: number): string {
-  const seconds = Math.max(0, (now - Date.parse(instant)) / 1_000);
-  if (seconds < 60) return `${Math.floor(seconds)} s ago`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h ago`;
-  return `${Math.floor(seconds / 86_400)} days ago`;
-}
-
 export const plural = (count: number, noun: string): string =>
   `${count} ${noun}${count === 1 ? "" : "s"}`;

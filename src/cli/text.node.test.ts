@@ -6,7 +6,7 @@ import { command, durationOf, numberOf, objectOf, UsageError } from "./command.t
 import { decisionOf } from "./conversation.ts";
 import { exitCodeOf } from "./run.ts";
 import { ExportedLines, lineOf } from "./sessions.ts";
-import { clean, duration, jsonLine, oneLine, painter, table, usd } from "./terminal.ts";
+import { clean, jsonLine, oneLine, painter, table } from "./terminal.ts";
 import { Transcript } from "./transcript.ts";
 
 // What the command line makes of events and arguments, without a server.
@@ -194,22 +194,7 @@ describe("a transcript", () => {
   });
 });
 
-describe("numbers", () => {
-  it.each([
-    [0, "$0"],
-    [0.0000371, "$0.000037"],
-    [0.0078, "$0.0078"],
-    [0.5, "$0.50"],
-    [12.345, "$12.35"],
-  ])("%d dollars are %s", (amount, text) => expect(usd(amount)).toBe(text));
-
-  it.each([
-    [12, "12 ms"],
-    [1_234, "1.2 s"],
-    [83_000, "1 min 23 s"],
-    [7_500_000, "2 h 5 min"],
-  ])("%d ms are %s", (ms, text) => expect(duration(ms)).toBe(text));
-
+describe("values", () => {
   it("of options are checked", () => {
     expect(numberOf("n", "0.5")).toBe(0.5);
     expect(durationOf("d", "1.5h")).toBe(5_400_000);

@@ -5,25 +5,12 @@ import type {
   StreamedEvent,
   ToolCompletedEvent,
 } from "../client/rigger.ts";
-import { clean, duration, oneLine, type Paint, plural, short, usd } from "./terminal.ts";
+import { duration, money, promptText, summaryOf } from "../shared/readable.ts";
+import { clean, oneLine, type Paint, plural, short } from "./terminal.ts";
 
 const RESULT_LINES = 4;
 /** Whoever decides about a call has to see what it does: up to a screen of it. */
 const INPUT_LINES = 60;
-
-/** The argument that says most about a call. */
-const MAIN_ARGUMENTS = ["command", "file_path", "pattern", "url", "query", "description", "to"];
-
-/** Returns what a call does, on one line: its main argument, or its input as JSON. */
-export function summaryOf(input: unknown): string {
-  const named = input as Record<string, unknown>;
-  if (typeof named.subagent_type === "string") {
-    return oneLine(`${named.subagent_type}: ${named.description ?? named.prompt}`);
-  }
-  const name = MAIN_ARGUMENTS.find((name) => typeof named[name] === "string");
-  if (name !== undefined) return oneLine(String(named[name]));
-  return Object.keys(named).length === 0 ? "" : oneLine(JSON.stringify(input));
-}
 
 /**
  * Turns the events of messages into text for a terminal. The main agent's text comes as it is streamed, and a call when it
@@ -124,7 +111,7 @@ export class Transcript {
           `The model call failed (${oneLine(event.reason, 200)}). It is tried again in ${duration(event.delayMs)}.`,
         );
       case "tool.started":
-        this.#running.set(event.toolUseId, nameOf(event) + spaced(summaryOf(event.input)));
+        this.#running.set(event.toolUseId, nameOf(event) + spaced(oneLine(summaryOf(event.input))));
         return "";
       case "tool.output":
         return "";
@@ -218,7 +205,7 @@ export class Transcript {
   #end(event: MessageEndEvent): string {
     this.#running.clear();
     const took = this.#startedAt === undefined ? 0 : Date.parse(event.at) - this.#startedAt;
-    const sums = [usd(this.#cost), plural(this.#turns, "turn"), duration(took)].join(" · ");
+    const sums = [money(this.#cost), plural(this.#turns, "turn"), duration(took)].join(" · ");
     const why = endOf(event);
     const style = event.type === "message.failed" ? "red" : "yellow";
     const lines = [
@@ -245,12 +232,6 @@ const nameOf = ({ name, agent }: { name: string; agent?: string | undefined }): 
 const keyOf = ({ turnId, block }: { turnId: string; block: number }, kind: string): string =>
   `${turnId}/${block}/${kind}`;
 
-/** Returns the text of a prompt; other blocks by their type. */
-export function promptText(prompt: string | readonly { type: string; text?: unknown }[]): string {
-  if (typeof prompt === "string") return prompt;
-  return prompt.map(({ type, text }) => (typeof text === "string" ? text : `[${type}]`)).join("\n");
-}
-
 /** Returns why a message has ended, if it has not ended well. */
 function endOf(event: MessageEndEvent): string | undefined {
   if (event.type === "message.failed") return `Failed: ${event.error.message}`;
@@ -264,7 +245,7 @@ function endOf(event: MessageEndEvent): string | undefined {
 function noticeOf(event: StreamedEvent, paint: Paint): string {
   switch (event.type) {
     case "limit.warned": {
-      const amount = event.limit === "budget" ? usd : String;
+      const amount = event.limit === "budget" ? money : String;
       const [used, max] = [amount(event.used), amount(event.max)];
       if (event.limit === "budget" && event.part === 1) {
         return paint("yellow", `A call needs more than what is left of ${max}: ${used} is spent.`);

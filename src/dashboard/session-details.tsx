@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
 import type { Event, NewShare, Session, Snapshot } from "../client/rigger.ts";
+import { money, promptText } from "../shared/readable.ts";
 import { messageOf, owns, rigger, sharedSession } from "./api.ts";
-import { money, oneLine, pretty, promptText } from "./format.ts";
+import { oneLine, pretty } from "./format.ts";
 import { go } from "./route.ts";
 import {
   Action,

@@ -1,8 +1,9 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { hasEnded, RiggerError, type Session } from "../client/rigger.ts";
+import { money } from "../shared/readable.ts";
 import { isOnline, may, now, owns, rigger } from "./api.ts";
 import { Composer } from "./composer.tsx";
-import { ending, money, short } from "./format.ts";
+import { ending, short } from "./format.ts";
 import { change, go, parameters } from "./route.ts";
 import { Details, likeThis, RaiseLimits, RawEvents, ShareDialog } from "./session-details.tsx";
 import { Timeline } from "./timeline.ts";

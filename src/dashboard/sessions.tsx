@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Session } from "../client/rigger.ts";
+import { money } from "../shared/readable.ts";
 import { may, me, now, rigger } from "./api.ts";
-import { ending, money, USED_UP } from "./format.ts";
+import { ending, USED_UP } from "./format.ts";
 import { change, parameters } from "./route.ts";
 import { Empty, Loading, Problem, Status, Title, When } from "./ui.tsx";
 

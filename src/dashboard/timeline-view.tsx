@@ -1,8 +1,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { SessionHandle } from "../client/rigger.ts";
+import { duration, money, relative, summaryOf } from "../shared/readable.ts";
 import { now } from "./api.ts";
 import { Decision } from "./decision.tsx";
-import { duration, exact, money, oneLine, pretty, relative, short } from "./format.ts";
+import { exact, oneLine, pretty, short } from "./format.ts";
 import type { Item, Lane, MessageItem, NoteItem, Row, Timeline } from "./timeline.ts";
 import { Empty, Loading, Once, type Shown, Status } from "./ui.tsx";
 
@@ -227,7 +228,7 @@ function Tool({ of: row }: Shown<Of<"tool">>) {
     <details class={row.isError ? "tool bad" : "tool"} open={isRunning && row.output !== ""}>
       <summary>
         <span class="tool-name">{row.name}</span>
-        <code>{summaryOf(row.input)}</code>
+        <code>{oneLine(summaryOf(row.input), 100)}</code>
         <span class="tool-state">
           {isRunning
             ? "runs…"
@@ -251,22 +252,6 @@ function Tool({ of: row }: Shown<Of<"tool">>) {
   );
 }
 
-/** Returns what a call is about: its command, its file, or its whole input. */
-function summaryOf(input: unknown): string {
-  const fields = (typeof input === "object" && input !== null ? input : {}) as Record<
-    string,
-    unknown
-  >;
-  const main =
-    fields.command ??
-    fields.file_path ??
-    fields.pattern ??
-    fields.url ??
-    fields.query ??
-    fields.prompt;
-  return oneLine(main ?? input, 100);
-}
-
 function ApprovalRow({ of: row, session }: Shown<Of<"approval">> & { session: SessionHandle }) {
   return (
     <div class={`approval ${row.status}`}>
@@ -286,7 +271,7 @@ function ApprovalRow({ of: row, session }: Shown<Of<"approval">> & { session: Se
         <Decision
           session={session}
           approvalId={row.approvalId}
-          call={`${row.name} ${summaryOf(row.input)}`}
+          call={oneLine(`${row.name} ${summaryOf(row.input)}`, 80)}
         />
       )}
     </div>

@@ -5,7 +5,8 @@ import {
   type StreamedEvent,
   type WaitingFor,
 } from "../client/rigger.ts";
-import { promptText, USED_UP } from "./format.ts";
+import { duration, promptText } from "../shared/readable.ts";
+import { USED_UP } from "./format.ts";
 
 // What happened in a session, as the page shows it: made from its events, one after the other, and changed in place, so
 // that one of ten thousand events costs as much as the first. `rev` of each part increases when it looks different.
@@ -202,7 +203,7 @@ export class Timeline {
             ),
         );
         this.#forget((key) => key.startsWith(`${event.turnId}/`));
-        const text = `Attempt ${event.attempt} failed: ${event.reason}. It is tried again in ${event.delayMs} ms.`;
+        const text = `Attempt ${event.attempt} failed: ${event.reason}. It is tried again in ${duration(event.delayMs)}.`;
         this.#push(lane, { kind: "notice", tone: "wait", text });
         return;
       }

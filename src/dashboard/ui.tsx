@@ -1,8 +1,9 @@
 import type { ComponentChildren, JSX } from "preact";
 import { Component } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { relative } from "../shared/readable.ts";
 import { messageOf, now } from "./api.ts";
-import { exact, relative } from "./format.ts";
+import { exact } from "./format.ts";
 
 // Parts that pages are made of.
 

@@ -1,5 +1,5 @@
+import { money } from "../../shared/readable.ts";
 import { me, rigger } from "../api.ts";
-import { money } from "../format.ts";
 import { Empty, Gauge, useLoaded, When } from "../ui.tsx";
 import { Card, LATER_MS, MOST, read, SOON_MS, Table, today } from "./card.tsx";
 

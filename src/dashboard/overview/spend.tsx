@@ -1,7 +1,8 @@
 import type { components } from "../../client/api.ts";
+import { duration, money } from "../../shared/readable.ts";
 import { may, rigger } from "../api.ts";
 import { Chart, Swatch } from "../chart.tsx";
-import { duration, money, short } from "../format.ts";
+import { short } from "../format.ts";
 import { Empty, useLoaded } from "../ui.tsx";
 import { Card, DAY_MS, LATER_MS, lastDays, read, Table } from "./card.tsx";
 
