@@ -2,6 +2,7 @@ import type { OwnerEvent } from "../events/event";
 import { retryAt } from "../shared/backoff";
 import { randomHex } from "../shared/bytes";
 import { dayOf, monthAround } from "../shared/days";
+import { Drain } from "../shared/drain";
 import { errorText, log } from "../shared/log";
 import { settledWithin } from "../shared/timeout";
 import type { OutgoingEvent, WebhookList, WebhookRpc } from "../webhooks/rpc";
@@ -28,7 +29,7 @@ export class Alerts {
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #reschedule: () => Promise<void>;
-  #sending: Promise<void> | null = null;
+  readonly #drain = new Drain(() => this.#send());
 
   constructor(ctx: DurableObjectState, env: Env, reschedule: () => Promise<void>) {
     this.#ctx = ctx;
@@ -73,13 +74,13 @@ export class Alerts {
         doubles: [used, 0, 0, max, part],
       });
     }
-    if (events.length > 0) this.#ctx.waitUntil(this.#send());
+    if (events.length > 0) this.#ctx.waitUntil(this.#drain.now());
   }
 
   /** Sends what could not be sent, if that is due. Never rejects. */
   async doDue(now: number): Promise<void> {
     const at = this.nextAt();
-    if (at !== null && at <= now) await this.#send();
+    if (at !== null && at <= now) await this.#drain.now();
   }
 
   /** Returns when alerts are to be sent, in ms since 1970; null if none wait. */
@@ -87,14 +88,7 @@ export class Alerts {
     return this.#ctx.storage.kv.get<Waiting>("alerts")?.nextAt ?? null;
   }
 
-  #send(): Promise<void> {
-    this.#sending ??= this.#sendAll().finally(() => {
-      this.#sending = null;
-    });
-    return this.#sending;
-  }
-
-  async #sendAll(): Promise<void> {
+  async #send(): Promise<void> {
     const { kv } = this.#ctx.storage;
     for (let waiting = kv.get<Waiting>("alerts"); waiting; waiting = kv.get<Waiting>("alerts")) {
       const { events } = waiting;

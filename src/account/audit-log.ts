@@ -1,4 +1,5 @@
 import { randomHex } from "../shared/bytes";
+import { Drain } from "../shared/drain";
 import { errorText, log } from "../shared/log";
 import {
   type Actor,
@@ -29,7 +30,7 @@ export class AuditLog {
   readonly #env: Env;
   readonly #table: AuditTable;
   readonly #isOfAll: boolean;
-  #forwarding: Promise<void> | null = null;
+  readonly #drain = new Drain(() => this.#forward());
 
   constructor(ctx: DurableObjectState, env: Env) {
     this.#ctx = ctx;
@@ -57,17 +58,14 @@ export class AuditLog {
   /** Sends new entries to the account of everyone, without waiting for that. */
   forwardSoon(): void {
     if (this.#isOfAll || !this.#table.exists()) return;
-    this.#forwarding ??= this.#forward().finally(() => {
-      this.#forwarding = null;
-    });
-    this.#ctx.waitUntil(this.#forwarding);
+    this.#ctx.waitUntil(this.#drain.now());
   }
 
   /** Removes old entries, and sends those that could not be sent. */
   async doDue(now: number): Promise<void> {
     if (!this.#table.exists()) return;
     this.#table.forget(now - AUDIT_KEPT_MS);
-    if (!this.#isOfAll) await this.#forward();
+    if (!this.#isOfAll) await this.#drain.now();
   }
 
   /** Returns when there is something to do; null if never. */

@@ -1,6 +1,7 @@
 import { accountOf } from "../account/address";
 import type { AccountRpc } from "../account/rpc";
 import { retryAt } from "../shared/backoff";
+import { Drain } from "../shared/drain";
 import { errorText, log } from "../shared/log";
 import type { SessionContext } from "./context";
 
@@ -8,7 +9,7 @@ import type { SessionContext } from "./context";
 export class AuditOutbox {
   readonly #context: SessionContext;
   readonly #reschedule: () => void;
-  #sending: Promise<void> | null = null;
+  readonly #drain = new Drain(() => this.#send());
 
   constructor(context: SessionContext, { reschedule }: { reschedule: () => void }) {
     this.#context = context;
@@ -19,26 +20,19 @@ export class AuditOutbox {
   drive(): void {
     const { store, waitUntil } = this.#context;
     if (!store.exists() || !store.hasAudits || store.audits?.attempts !== 0) return;
-    waitUntil(this.#drain());
+    waitUntil(this.#drain.now());
   }
 
   /** Sends what is due. Never rejects. */
   async drainDue(now: number): Promise<void> {
     const { audits } = this.#context.store;
-    if (audits && audits.nextAt <= now) await this.#drain();
+    if (audits && audits.nextAt <= now) await this.#drain.now();
   }
 
   /** Sends everything, before the session is erased. Rejects if that is not possible. */
   async finish(): Promise<void> {
-    await this.#drain();
+    await this.#drain.now();
     if (this.#context.store.audits) throw new Error("the account did not record an entry");
-  }
-
-  #drain(): Promise<void> {
-    this.#sending ??= this.#send().finally(() => {
-      this.#sending = null;
-    });
-    return this.#sending;
   }
 
   async #send(): Promise<void> {

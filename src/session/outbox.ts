@@ -1,5 +1,6 @@
 import type { SessionRow } from "../db/schema";
 import { retryAt } from "../shared/backoff";
+import { Drain } from "../shared/drain";
 import { errorText, log } from "../shared/log";
 import { settledWithin } from "../shared/timeout";
 import type { SessionStore } from "./storage/store";
@@ -31,8 +32,7 @@ export interface OutboxDeps {
 export class Outbox {
   readonly #store: SessionStore;
   readonly #deps: OutboxDeps;
-  #draining: Promise<void> | null = null;
-  #timer: { id: ReturnType<typeof setTimeout>; at: number } | null = null;
+  readonly #drain = new Drain(() => this.#sendAll());
   /** The status that the index has, as far as this object knows. */
   #sentStatus: SessionRow["status"] | undefined;
 
@@ -46,10 +46,7 @@ export class Outbox {
    */
   drainSoon(): void {
     if (this.#store.outbox?.attempts !== 0) return;
-    const at = Date.now() + this.#gatherMs();
-    if (this.#timer && this.#timer.at <= at) return;
-    this.#stopTimer();
-    this.#timer = { id: setTimeout(() => this.drain(), at - Date.now()), at };
+    this.#drain.soon(this.#gatherMs());
   }
 
   /** Drains if the time of the next attempt has come. */
@@ -59,23 +56,15 @@ export class Outbox {
 
   /** Sends the pending update. With `boundMs`, stops waiting after that time. Never rejects. */
   async drain(boundMs?: number): Promise<void> {
-    this.#stopTimer();
-    this.#draining ??= this.#sendAll().finally(() => {
-      this.#draining = null;
-    });
-    if (boundMs === undefined) await this.#draining;
-    else await settledWithin(this.#draining, boundMs);
+    const drained = this.#drain.now();
+    if (boundMs === undefined) await drained;
+    else await settledWithin(drained, boundMs);
   }
 
   #gatherMs(): number {
     const { lifecycle, running } = this.#store.state;
     if (lifecycle.status !== this.#sentStatus) return GATHER_STATUS_MS;
     return running === null ? GATHER_MS : GATHER_BUSY_MS;
-  }
-
-  #stopTimer(): void {
-    if (this.#timer) clearTimeout(this.#timer.id);
-    this.#timer = null;
   }
 
   async #sendAll(): Promise<void> {

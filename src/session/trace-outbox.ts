@@ -1,5 +1,6 @@
 import type { SessionEvent } from "../events/event";
 import { retryAt } from "../shared/backoff";
+import { Drain } from "../shared/drain";
 import { errorText, log } from "../shared/log";
 import { settledWithin } from "../shared/timeout";
 import { contentOf } from "../traces/content";
@@ -34,8 +35,10 @@ const MAX_LAST_TRIES = 15;
 export class TraceOutbox {
   readonly #context: SessionContext;
   readonly #reschedule: () => void;
-  #timer: ReturnType<typeof setTimeout> | null = null;
-  #sending: Promise<void> | null = null;
+  readonly #drain = new Drain(
+    () => this.#send(),
+    () => this.drive(),
+  );
 
   constructor(context: SessionContext, { reschedule }: { reschedule: () => void }) {
     this.#context = context;
@@ -47,22 +50,19 @@ export class TraceOutbox {
     const { store } = this.#context;
     if (!tracing.collector || !store.exists() || unexportedAt(store) === null) return;
     if (store.traced?.attempts) return;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null;
-      void this.#drain();
-    }, GATHER_MS);
+    this.#drain.soon(GATHER_MS);
   }
 
   /** Exports what is due, and does not wait for a slow collector for long. Never rejects. */
   async drainDue(now: number): Promise<void> {
     const at = unexportedAt(this.#context.store);
-    if (at !== null && at <= now) await settledWithin(this.#drain(), MAX_WAIT_MS);
+    if (at !== null && at <= now) await settledWithin(this.#drain.now(), MAX_WAIT_MS);
   }
 
   /** Exports everything, before the session is erased. Rejects if that is not possible, until it has failed too often. */
   async finish(): Promise<void> {
-    await this.#sending;
-    await this.#drain();
+    await this.#drain.idle();
+    await this.#drain.now();
     const { store, id } = this.#context;
     if (!store.exists() || unexportedAt(store) === null) return;
     if ((store.traced?.attempts ?? 0) < MAX_LAST_TRIES) {
@@ -70,15 +70,6 @@ export class TraceOutbox {
     }
     const events = store.log.lastSeq() - (store.traced?.seq ?? 0);
     log("traces.dropped", { session: id, events, error: "the session is erased" });
-  }
-
-  #drain(): Promise<void> {
-    this.#sending ??= this.#send().finally(() => {
-      this.#sending = null;
-      // Of what was committed meanwhile.
-      this.drive();
-    });
-    return this.#sending;
   }
 
   /**

@@ -2,6 +2,7 @@ import { accountOf } from "../account/address";
 import type { AccountRpc } from "../account/rpc";
 import type { SessionEvent } from "../events/event";
 import { retryAt } from "../shared/backoff";
+import { Drain } from "../shared/drain";
 import { errorText, log } from "../shared/log";
 import { dollars } from "../shared/money";
 import { settledWithin } from "../shared/timeout";
@@ -32,8 +33,10 @@ const MAX_LAST_TRIES = 15;
 export class WebhookOutbox {
   readonly #context: SessionContext;
   readonly #reschedule: () => void;
-  #timer: ReturnType<typeof setTimeout> | null = null;
-  #sending: Promise<void> | null = null;
+  readonly #drain = new Drain(
+    (dueAt) => this.#send(dueAt),
+    () => this.drive(),
+  );
 
   constructor(context: SessionContext, { reschedule }: { reschedule: () => void }) {
     this.#context = context;
@@ -66,22 +69,19 @@ export class WebhookOutbox {
   drive(): void {
     const { store } = this.#context;
     if (!store.exists() || !behindWebhooks(store).some(({ retryAt }) => retryAt === null)) return;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null;
-      void this.#drain();
-    }, GATHER_MS);
+    this.#drain.soon(GATHER_MS);
   }
 
   /** Sends what is due. Never rejects. */
   async drainDue(now: number): Promise<void> {
     const at = unsentAt(this.#context.store);
-    if (at !== null && at <= now) await this.#drain();
+    if (at !== null && at <= now) await this.#drain.now();
   }
 
   /** Sends everything, before the session is erased. Rejects if that is not possible, until it has failed too often. */
   async finish(): Promise<void> {
-    await this.#sending;
-    await this.#send(Number.POSITIVE_INFINITY);
+    await this.#drain.idle();
+    await this.#drain.now(Number.POSITIVE_INFINITY);
     const { store, id } = this.#context;
     const behind = behindWebhooks(store);
     if (behind.some(({ attempts }) => attempts < MAX_LAST_TRIES)) {
@@ -90,19 +90,10 @@ export class WebhookOutbox {
     if (behind.length > 0) log("webhooks.given_up", { session: id, webhooks: behind.length });
   }
 
-  #drain(): Promise<void> {
-    this.#sending ??= this.#send(Date.now()).finally(() => {
-      this.#sending = null;
-      // Of what was committed meanwhile.
-      this.drive();
-    });
-    return this.#sending;
-  }
-
   /** Sends to all webhooks, but to those that have failed only if they are to be tried again by then. Never rejects. */
-  async #send(now: number): Promise<void> {
+  async #send(dueAt: number): Promise<void> {
     const { store } = this.#context;
-    const due = behindWebhooks(store).filter(({ retryAt }) => retryAt === null || retryAt <= now);
+    const due = behindWebhooks(store).filter(({ retryAt }) => retryAt === null || retryAt <= dueAt);
     await Promise.all(
       due.map(({ id }) => this.#sendTo(id).catch((error) => this.#postpone(id, error))),
     );
