@@ -205,10 +205,15 @@ function ticksOf(count: number, width: number): number[] {
   return ticks;
 }
 
-/** Returns a function that tells the colour that a custom property is in this theme. */
+/** Returns a function that tells the colour that a custom property is in this theme. A canvas can't read the property itself. */
 function resolver(box: HTMLElement): (name: string) => string {
   const style = getComputedStyle(box);
-  return (name) => style.getPropertyValue(name).trim();
+  return (name) => {
+    box.style.color = `var(${name})`;
+    const { color } = style;
+    box.style.color = "";
+    return color;
+  };
 }
 
 /** Whether the theme is dark. A canvas has to be drawn again when it changes. */

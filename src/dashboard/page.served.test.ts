@@ -109,6 +109,9 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     const page = await open("/#/overview");
     await page.getByText("Spent this month").waitFor();
     await page.locator("canvas").first().waitFor();
+    // What was used today is drawn, in the colour of the style sheet.
+    await expect.poll(() => hasPixel(page, [79, 111, 216])).toBe(true);
+    await page.getByText(/^\d+ created in 30 days, .*, with \d+ messages?$/).waitFor();
     await page.getByText("echo from the overview").waitFor();
     await requireAccessible(page);
     const card = page.locator(".pending", { hasText: "echo from the overview" });
@@ -305,6 +308,10 @@ describe.runIf(hasBrowser)("the dashboard", () => {
       375,
     );
     expect((await session.read()).numTurns).toBe(1);
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    expect(await ground()).toBe("rgb(18, 18, 22)");
+    await page.getByLabel("Theme").selectOption("light");
+    expect(await ground()).toBe("rgb(246, 246, 248)");
   });
 
   it("says what is wrong, and goes on when it is over", async () => {
@@ -339,6 +346,21 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     await page.getByText("Create a session").first().waitFor();
   });
 });
+
+/** Returns whether a chart of the page has a pixel of a colour. */
+const hasPixel = (page: Page, color: number[]): Promise<boolean> =>
+  page.evaluate(
+    (wanted) =>
+      [...document.querySelectorAll("canvas")].some((canvas) => {
+        const { width, height } = canvas;
+        const { data = [] } = canvas.getContext("2d")?.getImageData(0, 0, width, height) ?? {};
+        for (let i = 0; i < data.length; i += 4) {
+          if (wanted.every((part, n) => data[i + n] === part)) return true;
+        }
+        return false;
+      }),
+    color,
+  );
 
 const create = (session: CreateSession = { pattern: "hybrid" }) => rigger.create(session);
 

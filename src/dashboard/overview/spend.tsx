@@ -191,7 +191,8 @@ function Summary({ summary, days }: { summary: components["schemas"]["Summary"];
         {summary.errorSessions === 0
           ? "none failed"
           : `${summary.errorSessions.toLocaleString("en")} failed`}
-        , with {summary.totalMessages.toLocaleString("en")} messages
+        , with {summary.totalMessages.toLocaleString("en")}{" "}
+        {summary.totalMessages === 1 ? "message" : "messages"}
       </p>
       <Chart
         title="Sessions created per day"
