@@ -1957,6 +1957,7 @@ export interface components {
          *       "byPattern": {
          *         "ephemeral": {
          *           "count": 0,
+         *           "failed": 0,
          *           "avgCost": 0,
          *           "avgTokens": 0,
          *           "avgMessages": 0,
@@ -1964,6 +1965,7 @@ export interface components {
          *         },
          *         "long-running": {
          *           "count": 0,
+         *           "failed": 0,
          *           "avgCost": 0,
          *           "avgTokens": 0,
          *           "avgMessages": 0,
@@ -1971,6 +1973,7 @@ export interface components {
          *         },
          *         "hybrid": {
          *           "count": 1,
+         *           "failed": 0,
          *           "avgCost": 0.0060479,
          *           "avgTokens": 8870,
          *           "avgMessages": 2,
@@ -1978,6 +1981,7 @@ export interface components {
          *         },
          *         "single-container": {
          *           "count": 0,
+         *           "failed": 0,
          *           "avgCost": 0,
          *           "avgTokens": 0,
          *           "avgMessages": 0,
@@ -2012,6 +2016,8 @@ export interface components {
                 ephemeral: {
                     /** @description The number of sessions. */
                     count: number;
+                    /** @description Those of them with the status `error`. */
+                    failed: number;
                     /** @description In dollars; 0 over no sessions, as the others. */
                     avgCost: number;
                     avgTokens: number;
@@ -2022,6 +2028,8 @@ export interface components {
                 "long-running": {
                     /** @description The number of sessions. */
                     count: number;
+                    /** @description Those of them with the status `error`. */
+                    failed: number;
                     /** @description In dollars; 0 over no sessions, as the others. */
                     avgCost: number;
                     avgTokens: number;
@@ -2032,6 +2040,8 @@ export interface components {
                 hybrid: {
                     /** @description The number of sessions. */
                     count: number;
+                    /** @description Those of them with the status `error`. */
+                    failed: number;
                     /** @description In dollars; 0 over no sessions, as the others. */
                     avgCost: number;
                     avgTokens: number;
@@ -2042,6 +2052,8 @@ export interface components {
                 "single-container": {
                     /** @description The number of sessions. */
                     count: number;
+                    /** @description Those of them with the status `error`. */
+                    failed: number;
                     /** @description In dollars; 0 over no sessions, as the others. */
                     avgCost: number;
                     avgTokens: number;

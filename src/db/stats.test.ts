@@ -16,7 +16,7 @@ async function put(...rows: Partial<SessionRow>[]) {
 const everything = { owner: null };
 
 test("the summary of nothing is zero everywhere, with every pattern and status in it", async () => {
-  const none = { count: 0, avgCost: 0, avgTokens: 0, avgMessages: 0, avgDuration: 0 };
+  const none = { count: 0, failed: 0, avgCost: 0, avgTokens: 0, avgMessages: 0, avgDuration: 0 };
   expect(await summarize(env.DB, everything)).toEqual({
     totalSessions: 0,
     activeSessions: 0,
@@ -78,12 +78,13 @@ test("it counts by status, sums cost in dollars, tokens and messages, and averag
     byPattern: {
       ephemeral: {
         count: 2,
+        failed: 1,
         avgCost: 0.5,
         avgTokens: 200,
         avgMessages: 0.5,
         avgDuration: 1.5 * HOUR,
       },
-      hybrid: { count: 3, avgTokens: 200, avgMessages: 2, avgDuration: 6 * HOUR },
+      hybrid: { count: 3, failed: 0, avgTokens: 200, avgMessages: 2, avgDuration: 6 * HOUR },
       "long-running": { count: 0 },
     },
     byStatus: { active: 1, idle: 1, completed: 1, error: 1, terminated: 1, initializing: 0 },

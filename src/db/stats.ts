@@ -17,7 +17,14 @@ export interface Summary {
   avgSessionDuration: number;
   byPattern: Record<
     Pattern,
-    { count: number; avgCost: number; avgTokens: number; avgMessages: number; avgDuration: number }
+    {
+      count: number;
+      failed: number;
+      avgCost: number;
+      avgTokens: number;
+      avgMessages: number;
+      avgDuration: number;
+    }
   >;
   byStatus: Record<Status, number>;
   /** The sessions by the UTC day of their creation, oldest first, of days with any; only if it was asked for. */
@@ -99,7 +106,7 @@ export function summary(cells: readonly Cell[], groupBy?: "day"): Summary {
     totalTokens: all.tokens,
     totalMessages: all.messages,
     avgSessionDuration: averageDuration(all),
-    byPattern: record(PATTERNS, (p) => averages(sum(cells.filter((cell) => cell.pattern === p)))),
+    byPattern: record(PATTERNS, (p) => averages(cells.filter((cell) => cell.pattern === p))),
     byStatus,
     ...(groupBy === "day" && { byDay: byDay(cells) }),
   };
@@ -126,9 +133,11 @@ function byDay(cells: readonly Cell[]): DaySummary[] {
   });
 }
 
-function averages(sums: Sums) {
+function averages(cells: readonly Cell[]) {
+  const sums = sum(cells);
   return {
     count: sums.sessions,
+    failed: sum(cells.filter(({ status }) => status === "error")).sessions,
     avgCost: dollars(average(sums.costNanos, sums.sessions)),
     avgTokens: average(sums.tokens, sums.sessions),
     avgMessages: average(sums.messages, sums.sessions),

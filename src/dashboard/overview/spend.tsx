@@ -237,18 +237,29 @@ function Summary({ summary, days }: { summary: components["schemas"]["Summary"];
       />
       <Table
         name="Sessions by pattern"
-        columns={["Pattern", "Sessions", "Messages each", "Cost each", "Tokens each", "Time"]}
-        rows={patterns.map(([name, { count, avgMessages, avgCost, avgTokens, avgDuration }]) => ({
-          key: name,
-          cells: [
-            name,
-            count.toLocaleString("en"),
-            Number(avgMessages.toFixed(1)).toLocaleString("en"),
-            money(avgCost),
-            short(Math.round(avgTokens)),
-            avgDuration === 0 ? "–" : duration(avgDuration),
-          ],
-        }))}
+        columns={[
+          "Pattern",
+          "Sessions",
+          "Failed",
+          "Messages each",
+          "Cost each",
+          "Tokens each",
+          "Time",
+        ]}
+        rows={patterns.map(
+          ([name, { count, failed, avgMessages, avgCost, avgTokens, avgDuration }]) => ({
+            key: name,
+            cells: [
+              name,
+              count.toLocaleString("en"),
+              failed.toLocaleString("en"),
+              Number(avgMessages.toFixed(1)).toLocaleString("en"),
+              money(avgCost),
+              short(Math.round(avgTokens)),
+              avgDuration === 0 ? "–" : duration(avgDuration),
+            ],
+          }),
+        )}
       />
     </>
   );

@@ -164,7 +164,7 @@ export const usageReport = {
   ],
 };
 
-const averages = { count: 0, avgCost: 0, avgTokens: 0, avgMessages: 0, avgDuration: 0 };
+const averages = { count: 0, failed: 0, avgCost: 0, avgTokens: 0, avgMessages: 0, avgDuration: 0 };
 
 export const summary = {
   ...{ totalSessions: 1, activeSessions: 1, completedSessions: 0, errorSessions: 0 },
@@ -178,7 +178,14 @@ export const summary = {
   byPattern: {
     ephemeral: averages,
     "long-running": averages,
-    hybrid: { count: 1, avgCost: 0.0060479, avgTokens: 8870, avgMessages: 2, avgDuration: 0 },
+    hybrid: {
+      count: 1,
+      failed: 0,
+      avgCost: 0.0060479,
+      avgTokens: 8870,
+      avgMessages: 2,
+      avgDuration: 0,
+    },
     "single-container": averages,
   },
   byStatus: { initializing: 0, active: 1, idle: 0, completed: 0, error: 0, terminated: 0 },

@@ -524,6 +524,7 @@ export const UsageReport = z
 
 const averages = z.object({
   count: count.describe("The number of sessions."),
+  failed: count.describe("Those of them with the status `error`."),
   avgCost: usd.describe("In dollars; 0 over no sessions, as the others."),
   avgTokens: z.number().min(0),
   avgMessages: z.number().min(0),
