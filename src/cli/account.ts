@@ -18,7 +18,13 @@ export const approve = command({
   },
   json: "each approval as a line of JSON",
   async run({ values, args: [id], isJson, rigger }) {
-    if (id === undefined) return listApprovals(pending(rigger, values.session), isJson);
+    if (id === undefined) {
+      const { deny, remember, note, input } = values;
+      if ([deny, remember, note, input].some((given) => given !== undefined)) {
+        throw new UsageError("Name the approval to decide about.");
+      }
+      return listApprovals(pending(rigger, values.session), isJson);
+    }
     if (values.deny && values.input !== undefined) {
       throw new UsageError("A call that is denied has no input.");
     }

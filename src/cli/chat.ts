@@ -10,7 +10,7 @@ import { type Call, command, type Options, UsageError } from "./command.ts";
 import { Interrupter, show } from "./conversation.ts";
 import { Input, Screen } from "./screen.ts";
 import { requireNoneOf, SESSION_OPTIONS, sessionOf } from "./session-options.ts";
-import { clean, note, oneLine, painter } from "./terminal.ts";
+import { clean, note, oneLine, painter, plural } from "./terminal.ts";
 
 const HELP = `  /help   shows this
   /cost   what the session has cost, and its limits
@@ -169,6 +169,6 @@ async function endsSession(session: SessionHandle, last: StreamedEvent): Promise
 async function costOf(session: SessionHandle): Promise<string> {
   const { totalCost, maxBudgetUsd, numTurns, maxTurns, totalTokens } = await session.read();
   const budget = maxBudgetUsd === null ? "" : ` of ${money(maxBudgetUsd)}`;
-  const turns = maxTurns === null ? "" : ` of ${maxTurns}`;
-  return `${money(totalCost)}${budget} · ${numTurns}${turns} turns · ${totalTokens} tokens`;
+  const turns = maxTurns === null ? plural(numTurns, "turn") : `${numTurns} of ${maxTurns} turns`;
+  return `${money(totalCost)}${budget} · ${turns} · ${plural(totalTokens, "token")}`;
 }

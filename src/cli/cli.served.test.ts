@@ -116,6 +116,7 @@ describe("rigger", FROM_SCRIPTS, () => {
     [["ls", "--nothing"], "Unknown option '--nothing'. See: rigger help ls"],
     [["tail"], "<session> is missing. See: rigger help tail"],
     [["show", "a", "b"], '"b" is one argument too many. See: rigger help show'],
+    [["approve", "--deny"], "Name the approval to decide about. See: rigger help approve"],
     [["ls", "--status", "old"], "--status is one of"],
     [["ls", "--url", "nowhere"], '"nowhere" is no URL.'],
     [["run", " "], "The prompt is empty."],
