@@ -29,7 +29,7 @@ export function Composer({ session, isRunning }: { session: Session; isRunning: 
     }
   };
   // It has one message.
-  const isFull = session.pattern === "ephemeral" && (isRunning || session.numTurns > 0);
+  const isFull = session.pattern === "ephemeral" && (isRunning || session.numMessages > 0);
   if (isFull) {
     return isRunning ? (
       <div class="composer">

@@ -1,5 +1,6 @@
 import { render } from "preact";
 import { useState } from "preact/hooks";
+import type { Me } from "../client/rigger.ts";
 import {
   identify,
   isOnline,
@@ -13,7 +14,7 @@ import {
   theme,
 } from "./api.ts";
 import { NewSession } from "./new-session.tsx";
-import { Overview } from "./overview/overview.tsx";
+import { Overview, seesOverview } from "./overview/overview.tsx";
 import { change, parameters, parts } from "./route.ts";
 import { SessionPage } from "./session.tsx";
 import { Sessions } from "./sessions.tsx";
@@ -32,11 +33,15 @@ function App() {
         </p>
       )}
       <main id="main" tabIndex={-1}>
-        {me.value === undefined ? <Loading what="Rigger" /> : <Content />}
+        {me.value === undefined ? <Loading what="Rigger" /> : <Content key={callerOf(me.value)} />}
       </main>
     </>
   );
 }
+
+/** Returns what tells callers apart: what was loaded for one is not shown to another. */
+const callerOf = (caller: Me | null): string =>
+  caller ? [caller.via, caller.owner, caller.key?.id].join(" ") : "";
 
 function Content() {
   if (me.value === null) return <SignIn />;
@@ -74,7 +79,7 @@ function Head() {
       {caller && sharedSession.value === null && (
         <nav aria-label="Pages">
           {link("", "Sessions")}
-          {may("usage:read") && link("overview", "Overview")}
+          {seesOverview() && link("overview", "Overview")}
           {may("sessions:write") && link("new", "New session")}
           <a href="/docs">API</a>
         </nav>

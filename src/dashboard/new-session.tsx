@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { RiggerError } from "../client/rigger.ts";
-import { me, messageOf, rigger } from "./api.ts";
+import { may, me, messageOf, rigger } from "./api.ts";
 import { EXAMPLES, type Example } from "./examples.ts";
 import { go } from "./route.ts";
 import { Scrollable } from "./scrollable.tsx";
@@ -14,7 +14,7 @@ import {
   type SessionForm,
 } from "./session-form.ts";
 import { curlOf, typescriptOf } from "./snippets.ts";
-import { Copy, Title } from "./ui.tsx";
+import { Copy, Empty, Title } from "./ui.tsx";
 
 const PATTERNS = {
   ephemeral: {
@@ -48,8 +48,22 @@ const OF_AGENT = [
   "effort",
 ] as const;
 
-/** The form of a new session, with examples, and the same request as code. */
 export function NewSession() {
+  if (may("sessions:write")) return <Form />;
+  return (
+    <>
+      <Title>New session</Title>
+      <Empty title="Your key can't create sessions.">
+        <p>
+          It needs the scope <code>sessions:write</code>.
+        </p>
+      </Empty>
+    </>
+  );
+}
+
+/** The form of a new session, with examples, and the same request as code. */
+function Form() {
   const { form, set, fill, state, submit } = useForm();
   const box = useRef<HTMLFormElement>(null);
   useEffect(() => {

@@ -52,6 +52,28 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     faults = faults.filter((fault) => !fault.includes("401"));
   });
 
+  it("shows what a key has scopes for, and says so where it has none", async () => {
+    const page = await open("/", {});
+    const enter = async (scopes: ("sessions:read" | "keys:write")[], path: string) => {
+      const body = { name: "limited", owner: "limited", scopes };
+      const { key } = await rigger.post("/api/keys", { body });
+      await page.evaluate((secret) => sessionStorage.setItem("rigger.key", secret), key);
+      await page.goto(`${serverUrl}${path}`);
+      await page.reload();
+    };
+    await enter(["sessions:read"], "/#/overview");
+    await page.getByText("No tool call waits for a decision.").waitFor();
+    expect(await page.getByRole("heading", { name: "Spend" }).count()).toBe(0);
+    expect(await page.getByRole("link", { name: "New session" }).count()).toBe(0);
+    await requireAccessible(page);
+    await enter(["sessions:read"], "/#/new");
+    await page.getByText("Your key can't create sessions.").waitFor();
+    await requireAccessible(page);
+    await enter(["keys:write"], "/#/overview");
+    await page.getByText("Your key has no scope for what is shown here.").waitFor();
+    await requireAccessible(page);
+  });
+
   it("lists sessions as they change, and filters them by address", async () => {
     const tag = crypto.randomUUID().slice(0, 8);
     const page = await open(`/#/?tags=${tag}`);

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Session } from "../client/rigger.ts";
 import { money } from "../shared/readable.ts";
-import { may, me, now, rigger } from "./api.ts";
+import { may, now, rigger } from "./api.ts";
 import { ending, USED_UP } from "./format.ts";
 import { change, parameters } from "./route.ts";
 import { Empty, Loading, Problem, Status, Title, When } from "./ui.tsx";
@@ -298,7 +298,7 @@ function useSessions(key: string) {
       controller.abort();
       clearInterval(timer);
     };
-  }, [key, me.value]);
+  }, [key]);
   return { ...state, more: () => more.current() };
 }
 

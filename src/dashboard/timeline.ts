@@ -5,7 +5,7 @@ import {
   type StreamedEvent,
   type WaitingFor,
 } from "../client/rigger.ts";
-import { duration, promptText } from "../shared/readable.ts";
+import { duration, money, promptText } from "../shared/readable.ts";
 import { USED_UP } from "./format.ts";
 
 // What happened in a session, as the page shows it: made from its events, one after the other, and changed in place, so
@@ -360,11 +360,16 @@ function noticeOf(event: Event): { tone: NoteItem["tone"]; text: string } | null
         tone: "wait",
         text: `The model's report of usage was not believed: ${event.reason}.`,
       };
-    case "limit.warned":
-      return {
-        tone: "wait",
-        text: `${Math.round(event.part * 100)} % of the ${event.limit} is used up.`,
-      };
+    case "limit.warned": {
+      const amount = event.limit === "budget" ? money : String;
+      const of = `${amount(event.used)} of ${amount(event.max)}`;
+      // A call can need more than what is left, so the budget is not used up.
+      const isShort = event.limit === "budget" && event.part === 1;
+      const text = isShort
+        ? `A call needs more than what is left of the budget: ${of} is spent.`
+        : `${Math.round(event.part * 100)} % of the ${event.limit} used: ${of}.`;
+      return { tone: "wait", text };
+    }
     case "context.compacted":
       return quiet(`The conversation was summarised: it had ${event.tokensBefore} tokens.`);
     case "content.withdrawn":

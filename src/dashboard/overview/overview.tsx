@@ -1,11 +1,31 @@
 import { may, me } from "../api.ts";
 import { change, parameters } from "../route.ts";
-import { Title } from "../ui.tsx";
+import { Empty, Title } from "../ui.tsx";
 import { Now, Owners, Users } from "./limits.tsx";
 import { SessionsByDay, Spend } from "./spend.tsx";
 import { Approvals, Pool, Webhooks } from "./work.tsx";
 
 const RANGES = [7, 30, 90];
+
+/** Returns whether the caller may see a part of the overview. */
+export const seesOverview = (): boolean =>
+  may("usage:read") || may("sessions:read") || may("webhooks:write");
+
+const Ranges = ({ current }: { current: number }) => (
+  <fieldset class="switch" aria-label="Range">
+    {RANGES.map((days) => (
+      <button
+        type="button"
+        class="small"
+        key={days}
+        aria-pressed={days === current}
+        onClick={() => change({ days: days === 30 ? "" : String(days) })}
+      >
+        {days} days
+      </button>
+    ))}
+  </fieldset>
+);
 
 /** What the deployment does and costs. Each card loads by itself, and needs a scope. */
 export function Overview() {
@@ -15,20 +35,9 @@ export function Overview() {
     <>
       <div class="title">
         <Title>Overview</Title>
-        <fieldset class="switch" aria-label="Range">
-          {RANGES.map((range) => (
-            <button
-              type="button"
-              class="small"
-              key={range}
-              aria-pressed={range === days}
-              onClick={() => change({ days: range === 30 ? "" : String(range) })}
-            >
-              {range} days
-            </button>
-          ))}
-        </fieldset>
+        {may("usage:read") && <Ranges current={days} />}
       </div>
+      {!seesOverview() && <Empty title="Your key has no scope for what is shown here." />}
       <div class="overview">
         {may("usage:read") && <Now />}
         {may("sessions:read") && <Approvals />}
