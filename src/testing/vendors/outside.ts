@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { standInDaytona } from "./daytona.ts";
 import { standInE2b } from "./e2b.ts";
 import { standInFly } from "./fly.ts";
+import { standInGit } from "./git.ts";
 import { HAS_PYTHON, standInModal } from "./modal.ts";
 import { startRelay } from "./relay.ts";
 
@@ -32,6 +33,7 @@ export async function startVendors(): Promise<Outside> {
   const hosts: Record<string, (request: Request) => Promise<Response>> = {
     "relay.test": relay.handle,
     "echo.example.com": echo,
+    "git.example.com": standInGit().handle,
     "api.e2b.app": e2b.handle,
     "sandbox.e2b.app": e2b.handle,
     "app.daytona.io": daytona.handle,
