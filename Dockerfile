@@ -11,6 +11,8 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --create-home --shell /bin/bash agent \
  && chown agent /workspace
+# Commands run as root and Claude Code as agent, in the same repositories.
+RUN git config --system safe.directory '*'
 # Claude Code is licensed by Anthropic under its own terms. It is installed here and is not part of this project.
 RUN npm install --global @anthropic-ai/claude-code@2.1.330
 # The image's server keeps interpreters ready that Rigger does not use: six of them hold 78 of its 94 MB.

@@ -931,6 +931,12 @@ export interface components {
             env?: {
                 [key: string]: (string | components["schemas"]["Secret"]) | null;
             } | null;
+            /** @description Repositories that are cloned into the workspace, 10 at most. A session that starts from another one has that one's workspace: nothing is cloned, and tokens replace those of the same addresses. */
+            repositories?: components["schemas"]["Repository"][] | null;
+            /** @description Commands that run once in the workspace, after the repositories are cloned and before the first command of the agent: 20 at most, of up to 10,000 characters and 30 minutes each. What they make of the workspace is kept for sessions with the same set-up. If one fails, the session ends. Not run in a session that starts from another one. */
+            setup?: string[] | null;
+            /** @description Files that the workspace begins with, 100 at most. Not written in a session that starts from another one. */
+            files?: (components["schemas"]["TextFile"] | components["schemas"]["BytesFile"])[] | null;
             /** @description Passed to the Messages API as `thinking`. When absent, models that support it use adaptive thinking. A value that the model does not support fails the first message. */
             thinking?: {
                 [key: string]: unknown;
@@ -1002,6 +1008,43 @@ export interface components {
             secret: string;
             /** @description The hosts that it is sent to, such as `api.github.com` or `*.example.com`. */
             hosts: string[];
+        };
+        /**
+         * @description A git repository that is cloned into the workspace before the first command.
+         * @example {
+         *       "url": "https://github.com/octocat/Hello-World",
+         *       "ref": "master",
+         *       "depth": 1
+         *     }
+         */
+        Repository: {
+            /** @description Its address, with `https`, without a port and without credentials. Its host has to be in `sandbox.network`. */
+            url: string;
+            /** @description A branch, a tag, the full name of a ref, or a full commit. The default branch of the repository when absent. */
+            ref?: string | null;
+            /** @description Its directory, relative to the workspace; `.` for the workspace itself. The repository's name when absent. */
+            path?: ("." | string) | null;
+            /** @description How many commits of the history are cloned. All when absent. */
+            depth?: number | null;
+            /** @description With what the repository is read and written. It is sent to the host of the repository only, is never in the container, and is never returned. */
+            token?: string | null;
+        };
+        /** @description A text that the workspace begins with, in UTF-8. */
+        TextFile: {
+            /** @description Where it is, relative to the workspace. */
+            path: string;
+            /** @description Its content. */
+            text: string;
+        };
+        /** @description A file of any bytes that the workspace begins with. */
+        BytesFile: {
+            /** @description Where it is, relative to the workspace. */
+            path: string;
+            /**
+             * Format: base64
+             * @description Its content, in base64.
+             */
+            base64: string;
         };
         /**
          * @description What changes, one field at least, with the same bounds as at creation. Null clears a field.
@@ -1662,7 +1705,7 @@ export interface components {
             requestId: string;
         };
         /**
-         * @description The message failed: the Messages API rejected it or failed after all retries, or the reply does not match `outputSchema`.
+         * @description The message failed: the Messages API rejected it or failed after all retries, the reply does not match `outputSchema`, or the session's set-up failed.
          * @example {
          *       "type": "error",
          *       "error": {
@@ -1687,10 +1730,10 @@ export interface components {
                 /** @description The request id of the Messages API, if it gave one. */
                 upstreamRequestId?: string;
                 /**
-                 * @description `output_mismatch`: the reply does not match `outputSchema`.
+                 * @description `output_mismatch`: the reply does not match `outputSchema`. `setup_failed`: a repository could not be cloned, or a command of `config.setup` failed.
                  * @enum {string}
                  */
-                reason?: "output_mismatch" | "crash_loop";
+                reason?: "output_mismatch" | "crash_loop" | "setup_failed";
             };
             /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
             requestId: string;
@@ -2202,10 +2245,10 @@ export interface components {
             /** @description The request id of the Messages API, if it gave one. */
             upstreamRequestId?: string;
             /**
-             * @description `output_mismatch`: the reply does not match `config.outputSchema`. `crash_loop`: restarts interrupted the message too often at the same step.
+             * @description `output_mismatch`: the reply does not match `config.outputSchema`. `crash_loop`: restarts interrupted the message too often at the same step. `setup_failed`: a repository could not be cloned, or a command of `config.setup` failed.
              * @enum {string}
              */
-            reason?: "output_mismatch" | "crash_loop";
+            reason?: "output_mismatch" | "crash_loop" | "setup_failed";
         };
         /** @description Token counts. The prompt has input + cache read + cache write tokens. */
         Usage: {
@@ -2223,7 +2266,7 @@ export interface components {
         /** @description The `data` of a record of a stream. */
         StreamedEvent: components["schemas"]["Event"] | components["schemas"]["LiveEvent"];
         /** @description An event of a session's log. */
-        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
+        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
         /**
          * @description The session was created.
          * @example {
@@ -3263,6 +3306,189 @@ export interface components {
             retryAt: string;
         };
         /**
+         * @description A step of the set-up begins. If the container is lost, all steps begin again in another one.
+         * @example {
+         *       "seq": 7,
+         *       "type": "setup.started",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "step": 1,
+         *       "steps": 2,
+         *       "kind": "repository",
+         *       "name": "https://github.com/octocat/Hello-World",
+         *       "commit": "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d",
+         *       "ref": "refs/heads/master",
+         *       "path": "Hello-World"
+         *     }
+         */
+        SetupStartedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "setup.started";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description Counts the steps from 1. */
+            step: number;
+            /** @description The number of steps. */
+            steps: number;
+            /** @enum {string} */
+            kind: "repository" | "command";
+            /** @description The address of the repository, or the command. */
+            name: string;
+            /** @description The commit that the repository is cloned at. */
+            commit?: string;
+            /** @description The full name of the repository's ref; null for a commit alone. */
+            ref?: string | null;
+            /** @description The directory of the repository, relative to the workspace. */
+            path?: string;
+        };
+        /**
+         * @description A step of the set-up has ended.
+         * @example {
+         *       "seq": 7,
+         *       "type": "setup.completed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "step": 2,
+         *       "steps": 2,
+         *       "kind": "command",
+         *       "name": "npm ci",
+         *       "exitCode": 0,
+         *       "durationMs": 5120,
+         *       "output": "added 120 packages in 5s"
+         *     }
+         */
+        SetupCompletedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "setup.completed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description Counts the steps from 1. */
+            step: number;
+            /** @description The number of steps. */
+            steps: number;
+            /** @enum {string} */
+            kind: "repository" | "command";
+            /** @description The address of the repository, or the command. */
+            name: string;
+            /** @description The commit that the repository is cloned at. */
+            commit?: string;
+            /** @description The full name of the repository's ref; null for a commit alone. */
+            ref?: string | null;
+            /** @description The directory of the repository, relative to the workspace. */
+            path?: string;
+            /** @description 124 if the step took too long. */
+            exitCode: number;
+            durationMs: number;
+            /** @description The end of what the step has said: 4,000 characters at most. */
+            output: string;
+        };
+        /**
+         * @description A step of the set-up has failed. The session ends.
+         * @example {
+         *       "seq": 7,
+         *       "type": "setup.failed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "step": 2,
+         *       "steps": 2,
+         *       "kind": "command",
+         *       "name": "npm ci",
+         *       "exitCode": 1,
+         *       "durationMs": 850,
+         *       "output": "npm error code EUSAGE"
+         *     }
+         */
+        SetupFailedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "setup.failed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description Counts the steps from 1. */
+            step: number;
+            /** @description The number of steps. */
+            steps: number;
+            /** @enum {string} */
+            kind: "repository" | "command";
+            /** @description The address of the repository, or the command. */
+            name: string;
+            /** @description The commit that the repository is cloned at. */
+            commit?: string;
+            /** @description The full name of the repository's ref; null for a commit alone. */
+            ref?: string | null;
+            /** @description The directory of the repository, relative to the workspace. */
+            path?: string;
+            /** @description 124 if the step took too long. */
+            exitCode: number;
+            durationMs: number;
+            /** @description The end of what the step has said: 4,000 characters at most. */
+            output: string;
+        };
+        /**
+         * @description The session starts with what the same set-up has made in another session.
+         * @example {
+         *       "seq": 7,
+         *       "type": "setup.reused",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "savedAt": "2026-11-23T09:33:14.913Z",
+         *       "repositories": [
+         *         {
+         *           "url": "https://github.com/octocat/Hello-World",
+         *           "path": "Hello-World",
+         *           "commit": "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d"
+         *         }
+         *       ]
+         *     }
+         */
+        SetupReusedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "setup.reused";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /**
+             * Format: date-time
+             * @description When that was saved.
+             */
+            savedAt: string;
+            repositories: {
+                url: string;
+                path: string;
+                commit: string;
+            }[];
+        };
+        /**
          * @description A part of a limit of the session is used up, one of `config.warnAt`.
          * @example {
          *       "seq": 7,
@@ -3358,7 +3584,7 @@ export interface components {
             reason: string;
         };
         /** @description Is sent to connected clients only. It has no `seq` and is never stored. */
-        LiveEvent: components["schemas"]["AssistantDeltaEvent"] | components["schemas"]["ToolOutputEvent"];
+        LiveEvent: components["schemas"]["AssistantDeltaEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["SetupOutputEvent"];
         /**
          * @description A piece of a reply. A client that connects in the middle of it gets what each block has so far first, at `offset` 0.
          * @example {
@@ -3416,6 +3642,31 @@ export interface components {
             toolUseId: string;
             /** @description The tool. */
             name: string;
+            /** @enum {string} */
+            stream: "stdout" | "stderr";
+            text: string;
+        };
+        /**
+         * @description Output of a step of the set-up, while it runs. It belongs to no message.
+         * @example {
+         *       "type": "setup.output",
+         *       "step": 2,
+         *       "stream": "stdout",
+         *       "text": "added 120 packages in 5s\n"
+         *     }
+         */
+        SetupOutputEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "setup.output";
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description Counts the steps from 1. */
+            step: number;
             /** @enum {string} */
             stream: "stdout" | "stderr";
             text: string;
@@ -4616,7 +4867,7 @@ export interface components {
                 "application/json": components["schemas"]["ApiError"];
             };
         };
-        /** @description The message failed: the Messages API rejected it or failed after all retries, or the reply does not match `outputSchema`. */
+        /** @description The message failed: the Messages API rejected it or failed after all retries, the reply does not match `outputSchema`, or the session's set-up failed. */
         UpstreamError: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -4653,6 +4904,9 @@ export type Config = components['schemas']['Config'];
 export type CustomAgent = components['schemas']['CustomAgent'];
 export type SandboxConfig = components['schemas']['SandboxConfig'];
 export type Secret = components['schemas']['Secret'];
+export type Repository = components['schemas']['Repository'];
+export type TextFile = components['schemas']['TextFile'];
+export type BytesFile = components['schemas']['BytesFile'];
 export type PatchSession = components['schemas']['PatchSession'];
 export type Terminate = components['schemas']['Terminate'];
 export type SendMessage = components['schemas']['SendMessage'];
@@ -4726,12 +4980,17 @@ export type ScheduleSkippedEvent = components['schemas']['ScheduleSkippedEvent']
 export type SchedulePausedEvent = components['schemas']['SchedulePausedEvent'];
 export type SandboxLostEvent = components['schemas']['SandboxLostEvent'];
 export type SandboxUnsavedEvent = components['schemas']['SandboxUnsavedEvent'];
+export type SetupStartedEvent = components['schemas']['SetupStartedEvent'];
+export type SetupCompletedEvent = components['schemas']['SetupCompletedEvent'];
+export type SetupFailedEvent = components['schemas']['SetupFailedEvent'];
+export type SetupReusedEvent = components['schemas']['SetupReusedEvent'];
 export type LimitWarnedEvent = components['schemas']['LimitWarnedEvent'];
 export type ContextCompactedEvent = components['schemas']['ContextCompactedEvent'];
 export type ContentWithdrawnEvent = components['schemas']['ContentWithdrawnEvent'];
 export type LiveEvent = components['schemas']['LiveEvent'];
 export type AssistantDeltaEvent = components['schemas']['AssistantDeltaEvent'];
 export type ToolOutputEvent = components['schemas']['ToolOutputEvent'];
+export type SetupOutputEvent = components['schemas']['SetupOutputEvent'];
 export type Approval = components['schemas']['Approval'];
 export type Schedule = components['schemas']['Schedule'];
 export type Snapshot = components['schemas']['Snapshot'];

@@ -35,7 +35,28 @@ export interface PublicError {
   /** The upstream's own request id, if it gave one. */
   upstreamRequestId?: string;
   /** A code for the failure, if its type is not specific enough. */
-  reason?: "output_mismatch" | "crash_loop";
+  reason?: "output_mismatch" | "crash_loop" | "setup_failed";
+}
+
+/** A step of a session's set-up, as its events name it: a repository that is cloned, or a command. */
+export interface SetupStep {
+  /** Counts the steps from 1. */
+  step: number;
+  steps: number;
+  kind: "repository" | "command";
+  /** The address of the repository, or the command. */
+  name: string;
+  /** Of a repository: the commit, its ref (null for the commit alone), and the directory relative to the workspace. */
+  commit?: string;
+  ref?: string | null;
+  path?: string;
+}
+
+/** How a step of a session's set-up has ended. `output` is the end of what it has said. */
+interface SetupResult {
+  exitCode: number;
+  durationMs: number;
+  output: string;
 }
 
 /** Token counts of a model. The prompt's tokens are input + cache read + cache write. */
@@ -168,6 +189,17 @@ export type EventBody =
   | { type: "sandbox.lost"; savedAt: string | null }
   /** The workspace could not be saved. It stays in the container, and the next attempt begins at `retryAt`. */
   | { type: "sandbox.unsaved"; message: string; retryAt: string }
+  /** A step of the set-up begins, in a new container. If the container is lost, all steps begin again. */
+  | ({ type: "setup.started" } & SetupStep)
+  | ({ type: "setup.completed" } & SetupStep & SetupResult)
+  /** The step has failed, and the session ends. The exit code is 124 if it took too long. */
+  | ({ type: "setup.failed" } & SetupStep & SetupResult)
+  /** The session starts with the workspace that another session's set-up has made, at `savedAt`. */
+  | {
+      type: "setup.reused";
+      savedAt: string;
+      repositories: { url: string; path: string; commit: string }[];
+    }
   /** A part of a limit is used up: `part` is over 0, and 1 at most. `used` and `max` are in dollars for `budget`. */
   | {
       type: "limit.warned";
@@ -225,6 +257,10 @@ const TYPES = {
   "schedule.paused": true,
   "sandbox.lost": true,
   "sandbox.unsaved": true,
+  "setup.started": true,
+  "setup.completed": true,
+  "setup.failed": true,
+  "setup.reused": true,
   "limit.warned": true,
   "context.compacted": true,
   "content.withdrawn": true,
@@ -265,6 +301,7 @@ export type LiveEvent = EventScope &
         stream: "stdout" | "stderr";
         text: string;
       }
+    | { type: "setup.output"; step: number; stream: "stdout" | "stderr"; text: string }
   );
 
 /** Returns whether a type ends a session's log. */

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import type { z } from "zod";
 import { accountOf } from "../account/address";
 import type { AutomationPatch, RunSpec } from "../automations/rpc";
+import { withoutTokens } from "../sandbox/git/tokens";
 import type { SessionConfig } from "../session/rpc";
 import { capTools } from "../session/tool-cap";
 import { checkConfig } from "../session/validate-config";
@@ -171,7 +172,7 @@ function shownSession(
   { config: _given, ...session }: z.output<typeof CreateSession>,
   spec: RunSpec,
 ): Record<string, unknown> {
-  const { env: _, ...config } = spec.config;
+  const { env: _, ...config } = withoutTokens(spec.config);
   return { ...session, ...(Object.keys(config).length > 0 && { config }) };
 }
 

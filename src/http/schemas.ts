@@ -3,6 +3,7 @@ import type { GivenLimits } from "../account/limits";
 import { SCOPES } from "../account/scopes";
 import { ON_LIMIT, PATTERNS } from "../db/schema";
 import { EVENT_TYPES } from "../events/event";
+import { isRefName } from "../sandbox/git/refs";
 import { defaultProviderOf } from "../session/deployment";
 import type { MessageRequest, ScheduleRequest, SessionPatch, SessionSpec } from "../session/rpc";
 import { cronProblem } from "../session/rules/schedule-times";
@@ -64,7 +65,8 @@ export const CustomAgent = z
   .transform(withoutNulls);
 
 const EnvName = z.string().regex(/^[A-Za-z_]\w*$/, "must be the name of an environment variable");
-const EnvText = z.string().refine((text) => !text.includes("\0"), "must not contain a NUL");
+const NUL_PROBLEM = "must not contain a NUL";
+const EnvText = z.string().refine((text) => !text.includes("\0"), NUL_PROBLEM);
 const hosts = z.array(z.string().max(255)).max(100);
 export const Secret = z.strictObject({
   // The value is sent in headers, which allow no other characters.
@@ -92,6 +94,56 @@ export const SandboxConfig = z.strictObject({
   diskGb: z.int().positive().nullish(),
 });
 
+const MAX_PATH_CHARACTERS = 1_000;
+const MAX_REPOSITORIES = 10;
+const MAX_SETUP_COMMANDS = 20;
+const MAX_FILES = 100;
+
+const PATH_PROBLEM = 'must be relative to the workspace, without empty parts, "." and ".."';
+/** A path in the workspace. Each has one form only, so that equal paths are equal texts. */
+const workspacePath = z
+  .string()
+  .min(1)
+  .max(MAX_PATH_CHARACTERS)
+  .refine(
+    (path) =>
+      !/[\0\n]/.test(path) &&
+      path.split("/").every((part) => part !== "" && part !== "." && part !== ".."),
+    PATH_PROBLEM,
+  );
+
+export const Repository = z
+  .strictObject({
+    url: z.string().max(2_000),
+    ref: z
+      .string()
+      .max(255)
+      .refine(isRefName, "must be the name of a branch or a tag, or a commit")
+      .nullish(),
+    path: z.union([z.literal("."), workspacePath], PATH_PROBLEM).nullish(),
+    depth: z.int().min(1).max(1_000_000).nullish(),
+    token: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,4096}$/, "must be 1 to 4096 printable ASCII characters without spaces")
+      .nullish(),
+  })
+  .transform(withoutNulls);
+
+const setupCommand = z
+  .string()
+  .min(1)
+  .max(10_000)
+  .refine((text) => !text.includes("\0"), NUL_PROBLEM);
+
+const file = { path: workspacePath };
+/** A file of a new session, with its text or with its bytes in base64. */
+export const TextFile = z.strictObject({ ...file, text: z.string() });
+export const BytesFile = z.strictObject({ ...file, base64: z.base64("must be base64") });
+const InitialFile = z.union(
+  [TextFile, BytesFile],
+  'must be {"path", "text"} or {"path", "base64"}',
+);
+
 /** The `config` of a session. */
 export const Config = z
   .strictObject({
@@ -117,6 +169,9 @@ export const Config = z
     runtime: z.enum(["loop", "claude-code"]).nullish(),
     sandbox: SandboxConfig.transform(withoutNulls).nullish(),
     env: z.record(EnvName, EnvValue.nullable()).transform(withoutNulls).nullish(),
+    repositories: z.array(Repository).max(MAX_REPOSITORIES).nullish(),
+    setup: z.array(setupCommand).max(MAX_SETUP_COMMANDS).nullish(),
+    files: z.array(InitialFile).max(MAX_FILES).nullish(),
     thinking: object.nullish(),
     effort: effort.nullish(),
     outputSchema: object.nullish(),

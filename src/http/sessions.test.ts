@@ -11,6 +11,8 @@ const conflict = (reason: string) => ({
   error: { type: "conflict_error", reason },
 });
 
+const Refused = z.object({ error: z.object({ issues: z.array(z.object({ path: z.string() })) }) });
+
 describe("POST /api/sessions", () => {
   it("creates a session, which is listed immediately", async () => {
     const { status, body } = await client.post("/api/sessions", {
@@ -50,6 +52,41 @@ describe("POST /api/sessions", () => {
     expect(JSON.stringify(first)).not.toContain("secret");
     const second = await client.create({ config: first.config });
     expect(second.config).toEqual(first.config);
+  });
+
+  it("creates a session with files, which its config tells", async () => {
+    const files = [{ path: "notes/a.txt", text: "a file\n" }];
+    const session = await client.create({ config: { files } });
+    expect(session.config).toEqual({ files });
+    const prompt = '/Bash {"command":"cat notes/a.txt"}';
+    const { body } = await client.post(`/api/sessions/${session.id}/message`, { prompt });
+    expect(body).toMatchObject({ result: expect.stringContaining("a file") });
+  });
+
+  it.each<[string, object]>([
+    ["files.0.path", { files: [{ path: "/etc/passwd", text: "" }] }],
+    ["files.0.path", { files: [{ path: "../a", text: "" }] }],
+    ["files.0.path", { files: [{ path: "a//b", text: "" }] }],
+    ["files.0.path", { files: [{ path: "a/./b", text: "" }] }],
+    ["files.0.path", { files: [{ path: "a\nb", text: "" }] }],
+    ["files.0.text", { files: [{ path: "a" }] }],
+    ["files.0", { files: [{ path: "a", text: "", base64: "" }] }],
+    ["files.0.base64", { files: [{ path: "a", base64: "?" }] }],
+    ["files", { files: Array.from({ length: 101 }, (_, n) => ({ path: `${n}`, text: "" })) }],
+    ["setup", { setup: ["npm ci"] }],
+    ["setup.0", { setup: [""] }],
+    ["repositories", { repositories: [{ url: "https://github.com/a/b" }] }],
+    ["repositories.0.url", { repositories: [{}] }],
+    ["repositories.0.ref", { repositories: [{ url: "https://github.com/a/b", ref: "-x" }] }],
+    ["repositories.0.ref", { repositories: [{ url: "https://github.com/a/b", ref: "a b" }] }],
+    ["repositories.0.path", { repositories: [{ url: "https://github.com/a/b", path: "../b" }] }],
+    ["repositories.0.depth", { repositories: [{ url: "https://github.com/a/b", depth: 0 }] }],
+    ["repositories.0.token", { repositories: [{ url: "https://github.com/a/b", token: "a\nb" }] }],
+  ])("refuses a workspace that can't be: %s of %j", async (path, config) => {
+    const { status, body } = await client.post("/api/sessions", { pattern: "hybrid", config });
+    expect(status).toBe(400);
+    const { issues } = Refused.parse(body).error;
+    expect(issues.map((issue) => issue.path)).toContain(`config.${path}`);
   });
 
   it("returns the first session for a repeated key, and refuses another body", async () => {

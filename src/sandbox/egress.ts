@@ -156,17 +156,19 @@ export function commandEnv(env: Readonly<Record<string, EnvValue>>): Record<stri
 
 /**
  * Returns the environment of a session that resumes an earlier one, with a placeholder for each secret. A
- * variable keeps its placeholder, also with a new value: files may hold it.
+ * variable keeps its placeholder, also with a new value: files may hold it. A new placeholder is random, or has the hash that
+ * `hashes` has for the variable.
  */
 export function takeOverEnv<Text = string>(
   earlier: Readonly<Record<string, EnvValue<Text>>>,
   given: Readonly<Record<string, EnvValue<Text>>>,
+  hashes: Readonly<Record<string, string>> = {},
 ): Record<string, EnvValue<Text>> {
   const merged = Object.entries({ ...earlier, ...given }).map(([name, value]) => {
     if (!isSecret(value)) return [name, value];
     const before = earlier[name];
     const known = before !== undefined && isSecret(before) ? before.placeholder : undefined;
-    return [name, { ...value, placeholder: known ?? newPlaceholder() }];
+    return [name, { ...value, placeholder: known ?? newPlaceholder(hashes[name]) }];
   });
   return Object.fromEntries(merged);
 }
@@ -220,4 +222,5 @@ const normal = (host: string): string => host.toLowerCase().replace(/\.$/, "");
 
 const PLACEHOLDER = /rigger_secret_[0-9a-f]{32}/g;
 
-const newPlaceholder = (): string => `rigger_secret_${crypto.randomUUID().replaceAll("-", "")}`;
+const newPlaceholder = (hash = crypto.randomUUID().replaceAll("-", "")): string =>
+  `rigger_secret_${hash}`;

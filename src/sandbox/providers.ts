@@ -5,6 +5,7 @@ import { DEFAULT_NETWORK, type Network } from "./egress";
 import { type EmbeddedSandbox, embedded } from "./embedded";
 import { fly } from "./fly/fly";
 import { machineSandbox } from "./machines/machine-sandbox";
+import { imageVersion } from "./machines/runner-archive";
 import type { MachineProvider, Vendor } from "./machines/vendor";
 import { modal } from "./modal/modal";
 import { type Sandbox, SandboxError } from "./sandbox";
@@ -115,6 +116,20 @@ function unavailable(name: VendorName): Vendor {
 function optionsIn({ provider: _, network: __, ...options }: SandboxConfig) {
   return options;
 }
+
+/** Returns the options that a session's sandbox has: those of its `config.sandbox`, and the deployment's. */
+export const optionsOf = (
+  provider: string,
+  config: SandboxConfig | undefined,
+  { machines }: SandboxOptions,
+): Readonly<Record<string, unknown>> => ({
+  ...machines?.defaults[provider],
+  ...optionsIn(config ?? {}),
+});
+
+/** Returns what identifies the image of a provider's sandboxes besides their options; empty if that is not known. */
+export const imageOf = (provider: string): string =>
+  provider === "cloudflare" ? imageVersion : "";
 
 /** Returns whether the sandboxes of a provider check each command of a script against `Command.rules`. */
 export const decidesOnCommands = (provider: string): boolean => provider === "embedded";

@@ -6,7 +6,7 @@ import type { SessionContext } from "./context";
 import { sandboxOptions } from "./machines";
 import type { SessionSpec } from "./rpc";
 import type { Membership } from "./rules/leases";
-import { newEnv, newRequestHash, refusalOf, type SessionEnv } from "./session-env";
+import { givenEnv, newEnv, newRequestHash, refusalOf, type SessionEnv } from "./session-env";
 import type { SessionRestore } from "./snapshots/restore-session";
 import { resumeSourceOf } from "./snapshots/source";
 import { newState } from "./storage/store";
@@ -44,25 +44,36 @@ export async function create(
 /** Creates a session that the owner's account has admitted, if the owner has limits. */
 async function createClaimed(
   caller: Caller,
-  given: SessionSpec,
+  request: SessionSpec,
   member: Membership | null,
   context: SessionContext,
   deps: CreationDeps,
 ): Promise<Result<null>> {
   const { store, commit } = context;
   const { restore } = deps;
-  const spec = store.exists() ? given : await withWarmSandbox(context.env, given);
+  const spec = store.exists() ? request : await withWarmSandbox(context.env, request);
   const { id, config } = spec;
   const isEmpty = resumeSourceOf(spec) === null;
+  const given = givenEnv(config);
+  // What a set-up writes may contain placeholders, and other sessions of the owner may start with it.
+  const namesake = config.setup ? caller.owner : undefined;
   // Awaited before `store.exists()`: no `await` may come between this check and the transaction.
-  const env = isEmpty && config.env ? await newEnv(id, config.env) : {};
-  const requestHash = await newRequestHash(id, spec.requestHash, config.env);
+  const env = isEmpty ? await newEnv(id, given, undefined, namesake) : {};
+  const requestHash = await newRequestHash(id, spec.requestHash, given);
   while (restore.busy) await restore.settle();
   if (store.exists()) return repeat(spec, context, deps);
   const { start } = openSandbox(context.env, newState(spec, 0).sandbox, sandboxOptions);
   const beginning = { caller, spec, requestHash, member, starts: start !== undefined };
   if (isEmpty) {
-    commit((now) => createSession(store, { ...beginning, env, source: null }, now));
+    const begin = (done = () => {}) =>
+      commit((now) => {
+        createSession(store, { ...beginning, env, source: null }, now);
+        done();
+      });
+    const { files = [] } = config;
+    // A sandbox that has to be started gets them when it is.
+    if (!start && files.length > 0) return restore.makeWithFiles(spec, files, begin);
+    begin();
     return ok(null);
   }
   return restore.make(caller, spec, ({ sessionId, manifest }, env, done) => {

@@ -14,6 +14,7 @@ import { defaultRetentionDays, indexOf } from "./deployment";
 import { keepMachines } from "./machine-upkeep";
 import { sandboxOptions } from "./machines";
 import type { SessionRpc } from "./rpc";
+import { removeExpiredSetups } from "./storage/setups";
 import { SnapshotBucket } from "./storage/snapshot-bucket";
 
 /** How long the tombstone of a removed session is kept, in ms. It guards against a late write. */
@@ -49,6 +50,7 @@ export async function maintain(env: Env, now: number): Promise<void> {
   }
   if (index.databases.length > 1) await attempt("moves", () => moveOwners(index, now));
   await attempt("snapshots", () => new SnapshotBucket(env.SNAPSHOTS).removeExpired(now));
+  await attempt("setups", () => removeExpiredSetups(env.SNAPSHOTS, now));
   await attempt("garbage", () => collectGarbage(env.SNAPSHOTS, now));
   // Last: it asks the session of each machine.
   await attempt("machines", () => keepSessionsMachines(env, now));

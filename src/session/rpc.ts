@@ -38,6 +38,22 @@ export interface CustomAgent {
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | undefined;
 }
 
+/** A repository that is cloned into the workspace before the first command. */
+export interface Repository {
+  url: string;
+  /** A branch, a tag, a full name of a ref, or a commit; the repository's `HEAD` if it is absent. */
+  ref?: string | undefined;
+  /** Its directory, relative to the workspace; the repository's name if it is absent. */
+  path?: string | undefined;
+  /** How many commits of the history are cloned; all if it is absent. */
+  depth?: number | undefined;
+  /** Is stored with the secrets of `env`, and absent in the stored config. */
+  token?: string | undefined;
+}
+
+/** A file that the workspace begins with. Its path is relative to the workspace. */
+export type InitialFile = { path: string } & ({ text: string } | { base64: string });
+
 /** A session's configuration: the `config` of the API, as given. */
 export interface SessionConfig {
   model?: string | undefined;
@@ -54,6 +70,10 @@ export interface SessionConfig {
   runtime?: "loop" | "claude-code" | undefined;
   sandbox?: SandboxConfig | undefined;
   env?: Record<string, EnvValue> | undefined;
+  repositories?: Repository[] | undefined;
+  /** Commands that run once, before the first command of the agent. */
+  setup?: string[] | undefined;
+  files?: InitialFile[] | undefined;
   thinking?: Record<string, unknown> | undefined;
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | undefined;
   outputSchema?: Record<string, unknown> | undefined;

@@ -12,6 +12,7 @@ import {
   lose,
   newSessionId,
   objectOf,
+  read,
   sessionOf,
   typesOf,
   value,
@@ -30,7 +31,8 @@ const useKeys = (...ids: string[]) => {
 const PLAIN = "plain-value-that-nobody-may-find";
 const TOKEN = { secret: "s3cret-value-that-nobody-may-find", hosts: ["api.github.com"] };
 const HASH = "0123456789abcdef".repeat(4);
-const CLEAR = [PLAIN, TOKEN.secret, HASH];
+const REPOSITORY = { url: "https://gitlab.com/a/b", token: "t0ken-value-that-nobody-may-find" };
+const CLEAR = [PLAIN, TOKEN.secret, HASH, REPOSITORY.token];
 const ENV = { PLAIN, TOKEN };
 
 /** Creates a session with an environment, from which other sessions can start. */
@@ -39,7 +41,7 @@ const create = (changes: Partial<SessionSpec> = {}, config: SessionConfig = {}) 
     pattern: "hybrid",
     requestHash: HASH,
     ...changes,
-    config: { env: ENV, ...config },
+    config: { env: ENV, repositories: [REPOSITORY], ...config },
   });
 
 /** Returns whether the session's commands have the value, without the value in the prompt. */
@@ -130,6 +132,21 @@ describe("with an encryption key, a session's environment", () => {
     expect(keysIn(bucket)).toEqual(["k1"]);
     expectNoClearText(bucket);
     expectNoClearText(await inIndex());
+  });
+
+  it("has the tokens of repositories as secrets for their hosts, and in no variable", async () => {
+    useKeys("k1");
+    const id = await create();
+    const resumed = await create({}, { repositories: undefined, resumeSessionId: id });
+    for (const session of [id, resumed]) {
+      expect(await egress(session, "gitlab.com")).toMatchObject({
+        replacements: [{ value: REPOSITORY.token }],
+      });
+      const said = (await ask(session, bash("env"))).result ?? "";
+      expect(said).toContain("GIT_CONFIG_COUNT=2");
+      expect(said).not.toMatch(/^git /m);
+    }
+    expect((await read(id)).config.repositories).toEqual([{ url: REPOSITORY.url }]);
   });
 
   it("reaches commands and hosts as it was given, even after a loss of the object", async () => {

@@ -1,13 +1,15 @@
 import type { Ending } from "../agent/agent-deps";
 import type { PublicError } from "../events/event";
 import { commandEnv, type EnvValue, isSecret, takeOverEnv } from "../sandbox/egress";
-import { proxyVariables } from "../sandbox/machines/proxy-variables";
+import { gitVariables, isTokenName, tokenOptions, tokenSecrets } from "../sandbox/git/tokens";
+import { addressByProxy, proxyOptions, proxyVariables } from "../sandbox/machines/proxy-variables";
 import { DecryptionError, type StoredText } from "../shared/encryption";
 import { errorText, log } from "../shared/log";
 import { redactor } from "../shared/redact";
 import { type Refusal, refuse } from "../shared/result";
 import type { SessionContext } from "./context";
 import { encryption } from "./deployment";
+import type { SessionConfig } from "./rpc";
 import type { Manifest } from "./storage/snapshot-bucket";
 import type { StoredEnv } from "./storage/store";
 import { machineAccess } from "./transactions/machine-access";
@@ -15,17 +17,38 @@ import { machineAccess } from "./transactions/machine-access";
 /** An environment with decrypted values, as clients give it and commands use it. */
 export type ClearEnv = Record<string, EnvValue>;
 
+/** Returns the environment that a config gives: its `env`, and the tokens of its repositories. */
+export const givenEnv = ({ env = {}, repositories = [] }: SessionConfig): ClearEnv => ({
+  ...env,
+  ...tokenSecrets(repositories),
+});
+
 /**
  * Returns the environment of a new session, ready to be stored: the given one, supplemented by that of the copy it
- * starts from. Rejects with a `DecryptionError` if the copy's environment can't be decrypted.
+ * starts from. Rejects with a `DecryptionError` if the copy's environment can't be decrypted. With an `owner`, secrets have
+ * the same placeholders in each session of that owner.
  */
 export async function newEnv(
   id: string,
   given: ClearEnv = {},
   copied: Pick<Manifest, "id" | "env"> = { id, env: {} },
+  owner?: string,
 ): Promise<StoredEnv> {
-  const merged = takeOverEnv<StoredText>(copied.env, given);
+  const hashes = owner === undefined ? {} : await placeholderHashes(owner, Object.keys(given));
+  const merged = takeOverEnv<StoredText>(copied.env, given, hashes);
   return encryptEnv(id, await decryptEnv(copied.id, merged));
+}
+
+/** Returns a hash for the placeholder of each variable. */
+async function placeholderHashes(
+  owner: string,
+  names: readonly string[],
+): Promise<Record<string, string>> {
+  const hashed = names.map(async (name): Promise<[string, string]> => {
+    const hash = await encryption.digest(JSON.stringify(["placeholder", owner, name]));
+    return [name, hash.slice(0, 32)];
+  });
+  return Object.fromEntries(await Promise.all(hashed));
 }
 
 /**
@@ -62,13 +85,23 @@ export class SessionEnv {
   }
 
   /**
-   * Returns the environment of commands: with placeholders for secrets and, if the session has secrets in a vendor's machine,
-   * the variables of the proxy that replaces them. Rejects as `read` does.
+   * Returns the environment of commands: with placeholders for secrets, the options by which git sends those of
+   * repositories, and, if the session has secrets in a vendor's machine, the variables of the proxy that replaces them.
+   * Rejects as `read` does.
    */
   async ofCommands(): Promise<Record<string, string>> {
     const env = await this.read();
     const access = machineAccess(this.#context.store);
-    return { ...(access && proxyVariables(access, env)), ...commandEnv(env) };
+    const isVariable = ([name]: [string, unknown]) => !isTokenName(name);
+    const variables = {
+      ...(access && proxyVariables(access, env)),
+      ...commandEnv(Object.fromEntries(Object.entries(env).filter(isVariable))),
+    };
+    const options = [
+      ...(access ? proxyOptions(access, env) : []),
+      ...tokenOptions(env, (url) => (access ? addressByProxy(access, url) : url)),
+    ];
+    return { ...variables, ...gitVariables(options, variables) };
   }
 
   /** Returns the hash of the request that created the session; null if it had none. Rejects as `read` does. */

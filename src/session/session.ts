@@ -121,7 +121,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     reschedule: () => this.#clock.planAlarm(),
   });
   readonly #sessionEnv = new SessionEnv(this.#context);
-  readonly #container = new ContainerLifecycle(this.#context);
+  readonly #container = new ContainerLifecycle(this.#context, this.#sessionEnv);
   readonly #snapshots = new Snapshots(this.#context, this.#sessionEnv);
   readonly #restore = new SessionRestore(this.#context);
   readonly #claudeCode = new ClaudeCode(this.#context, this.#sessionEnv);

@@ -45,6 +45,12 @@ it("a session made with a key of some tools may ask for no others", () => {
   ]);
 });
 
+it("a session made with a key of some tools has a set-up only if they contain all of Bash", () => {
+  const config = { setup: ["npm ci"] };
+  expect(capTools(config, CAP).issues.map(({ path }) => path)).toEqual(["config.setup"]);
+  expect(capTools(config, ["Bash"]).issues).toEqual([]);
+});
+
 it("a key without such a limit changes no config", () => {
   const config = { customAgents: { a: { allowedTools: ["Bash"] } } };
   expect(capTools(config, null)).toEqual({ config, issues: [] });

@@ -12,7 +12,7 @@ export const checkToolRules = (rules: readonly string[], at: string): Issue[] =>
 /**
  * Limits a session's tools to those of a key, if it has such a limit. A config without `allowedTools` gets the key's rules; every rule of
  * what is allowed, with or without approval, must be one of the key's, or be about a tool that the key has as a whole.
- * Otherwise it is an issue.
+ * Otherwise it is an issue. So is a set-up, unless the key has Bash as a whole.
  */
 export function capTools(
   config: SessionConfig,
@@ -44,5 +44,9 @@ export function capTools(
         : [{ path: `${path}.${n}`, message: "is more than your key allows: see its tools" }],
     ),
   );
+  // Its commands can do what any command of the agent can.
+  if (config.setup && !covers("Bash")) {
+    issues.push({ path: "config.setup", message: "is more than your key allows: see its tools" });
+  }
   return { config: { ...config, allowedTools: config.allowedTools ?? [...cap] }, issues };
 }

@@ -8,6 +8,7 @@ import type { Settings } from "../settings";
 import { defaultProviderOf } from "./deployment";
 import { missingSettings } from "./machines";
 import type { SessionConfig } from "./rpc";
+import { checkWorkspace } from "./validate-workspace";
 
 /** A problem of a request, with its path in the body, such as `config.model`. */
 export interface Issue {
@@ -44,6 +45,7 @@ export function checkConfig(
   }
   if (config.runtime === "claude-code") issues.push(...checkProgram(config, provider));
   issues.push(...checkHosts(config));
+  issues.push(...checkWorkspace(config, provider));
   const agents = Object.entries(config.customAgents ?? {});
   if (agents.length > MAX_TYPES) {
     const message = `has ${agents.length} agents, of ${MAX_TYPES} at most`;

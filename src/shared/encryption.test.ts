@@ -112,3 +112,14 @@ describe("ENCRYPTION_KEYS", () => {
     expect(read).not.toThrow(/[A-Za-z0-9+/]{20}/);
   });
 });
+
+it("a hash is the same for the same text and key, and can't be computed without the key", async () => {
+  const hashes = [under("one", "two"), under("one"), under("two"), under()].map((encryption) =>
+    encryption.digest("text"),
+  );
+  const [both, one, two, none] = await Promise.all(hashes);
+  expect(both).toBe(one);
+  expect(new Set([one, two, none]).size).toBe(3);
+  expect(await under().digest("other")).not.toBe(none);
+  expect(one).toMatch(/^[0-9a-f]{64}$/);
+});

@@ -1,4 +1,4 @@
-import { fromBase64, toBase64 } from "./bytes";
+import { fromBase64, sha256, toBase64, toHex } from "./bytes";
 
 /** A key of the deployment: 32 bytes in base64, and the id by which ciphertexts name it. */
 export interface EncryptionKey {
@@ -66,6 +66,20 @@ export class Encryption {
     } catch {
       throw new DecryptionError(`the key "${id}" does not fit`);
     }
+  }
+
+  /**
+   * Returns a hash of a text as 64 hex digits. With a key, it can't be computed without the first one: the text can't be
+   * guessed from the hash.
+   */
+  async digest(text: string): Promise<string> {
+    const [key] = this.keys;
+    if (!key) return toHex(await sha256(text));
+    const hmac = { name: "HMAC", hash: "SHA-256" };
+    const secret = await crypto.subtle.importKey("raw", fromBase64(key.base64), hmac, false, [
+      "sign",
+    ]);
+    return toHex(new Uint8Array(await crypto.subtle.sign("HMAC", secret, encoder.encode(text))));
   }
 
   /**

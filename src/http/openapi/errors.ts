@@ -176,14 +176,16 @@ export const ERRORS = {
   502: error(
     ["upstream_error"],
     "UpstreamError",
-    "The message failed: the Messages API rejected it or failed after all retries, or the reply does not match `outputSchema`.",
+    "The message failed: the Messages API rejected it or failed after all retries, the reply does not match `outputSchema`, or the session's set-up failed.",
     {
       messageId: z.string().describe("The message that failed."),
       upstreamRequestId: text.describe("The request id of the Messages API, if it gave one."),
       reason: z
-        .enum(["output_mismatch", "crash_loop"])
+        .enum(["output_mismatch", "crash_loop", "setup_failed"])
         .exactOptional()
-        .describe("`output_mismatch`: the reply does not match `outputSchema`."),
+        .describe(
+          "`output_mismatch`: the reply does not match `outputSchema`. `setup_failed`: a repository could not be cloned, or a command of `config.setup` failed.",
+        ),
     },
     {
       message:

@@ -18,7 +18,7 @@ function logged<const T extends string, F extends z.ZodRawShape>(
   fields: F,
   example: Record<string, unknown> = {},
 ) {
-  const isOfMessage = !/^(session|schedule|sandbox)\./.test(type);
+  const isOfMessage = !/^(session|schedule|sandbox|setup)\./.test(type);
   const of = isOfMessage ? { messageId: examples.ids.message } : {};
   return z
     .object({
@@ -68,6 +68,33 @@ const charged = { model: "claude-sonnet-5-5", cost: 0.0005248, held: 0, usage: e
 const turn = { turnId: "turn_6", kind: "reply" };
 const call = { toolUseId: "toolu_01", name: "Bash" };
 const result = z.string().nullable().describe("The agent's latest text.");
+const setupStep = {
+  step: z.int().min(1).describe("Counts the steps from 1."),
+  steps: z.int().min(1).describe("The number of steps."),
+  kind: z.enum(["repository", "command"]),
+  name: z.string().describe("The address of the repository, or the command."),
+  commit: z.string().exactOptional().describe("The commit that the repository is cloned at."),
+  ref: z
+    .string()
+    .nullable()
+    .exactOptional()
+    .describe("The full name of the repository's ref; null for a commit alone."),
+  path: z
+    .string()
+    .exactOptional()
+    .describe("The directory of the repository, relative to the workspace."),
+};
+const setupResult = {
+  exitCode: z.int().describe("124 if the step took too long."),
+  durationMs: count,
+  output: z.string().describe("The end of what the step has said: 4,000 characters at most."),
+};
+const cloned = {
+  ...{ step: 1, steps: 2, kind: "repository", name: "https://github.com/octocat/Hello-World" },
+  ...{ commit: "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d", ref: "refs/heads/master" },
+  path: "Hello-World",
+};
+const ran = { step: 2, steps: 2, kind: "command", name: "npm ci" };
 const failure = { type: "upstream_error", message: "The model failed (invalid_request_error): …" };
 
 export const Event = z
@@ -340,6 +367,36 @@ export const Event = z
       { message: "The storage can't be reached.", retryAt: examples.at },
     ),
     logged(
+      "setup.started",
+      "A step of the set-up begins. If the container is lost, all steps begin again in another one.",
+      setupStep,
+      cloned,
+    ),
+    logged(
+      "setup.completed",
+      "A step of the set-up has ended.",
+      { ...setupStep, ...setupResult },
+      { ...ran, exitCode: 0, durationMs: 5120, output: "added 120 packages in 5s" },
+    ),
+    logged(
+      "setup.failed",
+      "A step of the set-up has failed. The session ends.",
+      { ...setupStep, ...setupResult },
+      { ...ran, exitCode: 1, durationMs: 850, output: "npm error code EUSAGE" },
+    ),
+    logged(
+      "setup.reused",
+      "The session starts with what the same set-up has made in another session.",
+      {
+        savedAt: instant.describe("When that was saved."),
+        repositories: z.array(z.object({ url: z.string(), path: z.string(), commit: z.string() })),
+      },
+      {
+        savedAt: examples.at,
+        repositories: [{ url: cloned.name, path: cloned.path, commit: cloned.commit }],
+      },
+    ),
+    logged(
       "limit.warned",
       "A part of a limit of the session is used up, one of `config.warnAt`.",
       {
@@ -378,7 +435,13 @@ const live = <const T extends string, F extends z.ZodRawShape>(
   z.object({ type: z.literal(type), ...scope, ...fields }).meta({
     id: nameOf(type),
     description,
-    examples: [{ type, messageId: examples.ids.message, ...example }],
+    examples: [
+      {
+        type,
+        ...(type.startsWith("setup.") ? {} : { messageId: examples.ids.message }),
+        ...example,
+      },
+    ],
   });
 
 export const Live = z
@@ -400,6 +463,16 @@ export const Live = z
       "Output of a command: while it runs from a container, at its end from the embedded sandbox.",
       { toolUseId, name, stream: z.enum(["stdout", "stderr"]), text: z.string() },
       { ...call, stream: "stdout", text: "CHANGES.md\n" },
+    ),
+    live(
+      "setup.output",
+      "Output of a step of the set-up, while it runs. It belongs to no message.",
+      {
+        step: setupStep.step,
+        stream: z.enum(["stdout", "stderr"]),
+        text: z.string(),
+      },
+      { step: 2, stream: "stdout", text: "added 120 packages in 5s\n" },
     ),
   ])
   .meta({

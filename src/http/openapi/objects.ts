@@ -46,10 +46,10 @@ export const PublicError = z
       .exactOptional()
       .describe("The request id of the Messages API, if it gave one."),
     reason: z
-      .enum(["output_mismatch", "crash_loop"])
+      .enum(["output_mismatch", "crash_loop", "setup_failed"])
       .exactOptional()
       .describe(
-        "`output_mismatch`: the reply does not match `config.outputSchema`. `crash_loop`: restarts interrupted the message too often at the same step.",
+        "`output_mismatch`: the reply does not match `config.outputSchema`. `crash_loop`: restarts interrupted the message too often at the same step. `setup_failed`: a repository could not be cloned, or a command of `config.setup` failed.",
       ),
   })
   .meta({ id: "Failure", description: "Why a message or a session failed." });

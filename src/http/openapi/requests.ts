@@ -126,6 +126,37 @@ describe(
 );
 
 describe(
+  schemas.Repository,
+  {
+    id: "Repository",
+    description: "A git repository that is cloned into the workspace before the first command.",
+    examples: [{ url: "https://github.com/octocat/Hello-World", ref: "master", depth: 1 }],
+  },
+  {
+    url: "Its address, with `https`, without a port and without credentials. Its host has to be in `sandbox.network`.",
+    ref: "A branch, a tag, the full name of a ref, or a full commit. The default branch of the repository when absent.",
+    path: "Its directory, relative to the workspace; `.` for the workspace itself. The repository's name when absent.",
+    depth: "How many commits of the history are cloned. All when absent.",
+    token:
+      "With what the repository is read and written. It is sent to the host of the repository only, is never in the container, and is never returned.",
+  },
+);
+
+const filePath = "Where it is, relative to the workspace.";
+
+describe(
+  schemas.TextFile,
+  { id: "TextFile", description: "A text that the workspace begins with, in UTF-8." },
+  { path: filePath, text: "Its content." },
+);
+
+describe(
+  schemas.BytesFile,
+  { id: "BytesFile", description: "A file of any bytes that the workspace begins with." },
+  { path: filePath, base64: "Its content, in base64." },
+);
+
+describe(
   schemas.Config,
   {
     id: "Config",
@@ -164,6 +195,12 @@ describe(
       "Where the agent runs. `loop` (the default): in the session's object. `claude-code`: as Claude Code in its container, which has to be there.",
     sandbox: "Where commands run.",
     env: "Environment variables of commands: strings, and secrets for some hosts only. They are never returned, and are stored encrypted if the deployment has an encryption key.",
+    repositories:
+      "Repositories that are cloned into the workspace, 10 at most. A session that starts from another one has that one's workspace: nothing is cloned, and tokens replace those of the same addresses.",
+    setup:
+      "Commands that run once in the workspace, after the repositories are cloned and before the first command of the agent: 20 at most, of up to 10,000 characters and 30 minutes each. What they make of the workspace is kept for sessions with the same set-up. If one fails, the session ends. Not run in a session that starts from another one.",
+    files:
+      "Files that the workspace begins with, 100 at most. Not written in a session that starts from another one.",
     outputSchema:
       "A JSON schema: the reply to each message is JSON that matches it, and `output` of the message is the parsed value.",
   },

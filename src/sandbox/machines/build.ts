@@ -1,5 +1,6 @@
 // Builds the archive with the runner that is put into vendors' machines: a gzipped tar with `rigger-run`, `rigger-init`,
-// the runner, its HTTP server, and their version, which is a hash of the others.
+// the runner, its HTTP server, and their version, which is a hash of the others. Also writes a hash of what the image of
+// the deployment's own containers is made from.
 
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
@@ -43,6 +44,9 @@ async function buildRunner(): Promise<void> {
   const archive = gzipSync(Buffer.concat([...entries, TAR_END]), { level: 9 });
   await put("runner.bin", archive);
   await put("version.txt", version);
+  const image = createHash("sha256").update(version);
+  image.update(await readFile(new URL("../../../Dockerfile", import.meta.url)));
+  await put("image.txt", image.digest("hex").slice(0, 16));
 }
 
 async function put(name: string, content: Uint8Array | string): Promise<void> {

@@ -7,3 +7,7 @@ declare module "*/generated/version.txt" {
   const text: string;
   export default text;
 }
+declare module "*/generated/image.txt" {
+  const text: string;
+  export default text;
+}

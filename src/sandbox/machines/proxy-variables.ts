@@ -1,32 +1,44 @@
 import { type EnvValue, isSecret } from "../egress";
+import type { GitOptions } from "../git/tokens";
 import { TOKEN_HEADER } from "./requests";
+
+/** How programs in a vendor's machine reach their session: its address, and the token that it knows them by. */
+interface Access {
+  url: string;
+  token: string;
+}
+
+type Env = Readonly<Record<string, EnvValue>>;
 
 /**
  * Returns the variables by which commands in a vendor's machine use secrets: requests to `$RIGGER_PROXY/<host>/<path>` with
- * `$RIGGER_TOKEN` in a header are sent on with the secrets that are for the host. Git does so by itself for these hosts.
- * Empty if there are no secrets.
+ * `$RIGGER_TOKEN` in a header are sent on with the secrets that are for the host. Empty if there are no secrets.
  */
-export function proxyVariables(
-  { url, token }: { url: string; token: string },
-  env: Readonly<Record<string, EnvValue>>,
-): Record<string, string> {
-  const hosts = Object.values(env).flatMap((value) => (isSecret(value) ? value.hosts : []));
-  if (hosts.length === 0) return {};
-  const proxy = `${url}/proxy`;
-  const named = [...new Set(hosts)].filter((host) => !host.startsWith("*"));
-  const git = [
-    [`http.${proxy}.extraHeader`, `${TOKEN_HEADER}: ${token}`],
-    ...named.map((host) => [`url.${proxy}/${host}/.insteadOf`, `https://${host}/`]),
-  ];
-  return {
-    RIGGER_PROXY: proxy,
-    RIGGER_TOKEN: token,
-    GIT_CONFIG_COUNT: String(git.length),
-    ...Object.fromEntries(
-      git.flatMap(([key, value], n) => [
-        [`GIT_CONFIG_KEY_${n}`, key],
-        [`GIT_CONFIG_VALUE_${n}`, value],
-      ]),
-    ),
-  };
+export function proxyVariables({ url, token }: Access, env: Env): Record<string, string> {
+  if (hostsOf(env).length === 0) return {};
+  return { RIGGER_PROXY: proxyOf(url), RIGGER_TOKEN: token };
 }
+
+/** Returns the options by which git does so by itself, for the hosts of secrets. Empty if there are none. */
+export function proxyOptions({ url, token }: Access, env: Env): GitOptions {
+  const hosts = hostsOf(env);
+  if (hosts.length === 0) return [];
+  const proxy = proxyOf(url);
+  const named = [...new Set(hosts)].filter((host) => !host.startsWith("*"));
+  return [
+    [`http.${proxy}.extraHeader`, `${TOKEN_HEADER}: ${token}`],
+    ...named.map((host): [string, string] => [
+      `url.${proxy}/${host}/.insteadOf`,
+      `https://${host}/`,
+    ]),
+  ];
+}
+
+/** Returns the address at which programs in a vendor's machine reach an address of a secret's host. */
+export const addressByProxy = ({ url }: Access, address: string): string =>
+  address.replace(/^https:\//, proxyOf(url));
+
+const proxyOf = (url: string): string => `${url}/proxy`;
+
+const hostsOf = (env: Env): string[] =>
+  Object.values(env).flatMap((value) => (isSecret(value) ? value.hosts : []));

@@ -1,3 +1,4 @@
+import image from "./generated/image.txt";
 import archive from "./generated/runner.bin";
 import version from "./generated/version.txt";
 
@@ -9,3 +10,6 @@ export const runnerArchive: Uint8Array<ArrayBuffer> = new Uint8Array(archive);
 
 /** The version of the runner in the archive. A machine has it in `RUNNER_DIR/version`. */
 export const runnerVersion: string = version;
+
+/** Identifies the image of the deployment's own containers: a hash of what it is made from. */
+export const imageVersion: string = image;

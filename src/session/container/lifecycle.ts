@@ -19,6 +19,8 @@ import {
   retryAtOf,
   startAttempt,
 } from "../rules/container-state";
+import { isEnded } from "../rules/lifecycle";
+import type { SessionEnv } from "../session-env";
 import { failSession } from "../transactions/session";
 import {
   containerOf,
@@ -32,6 +34,8 @@ import { ContainerHandles } from "./handles";
 import { changeIn, moveAgents, Phases } from "./phases";
 import { containerSandbox, isLoss } from "./sandbox";
 import { Saves } from "./saves";
+import { Setup, SetupFailed } from "./setup";
+import { beginsWithFiles } from "./setup-plan";
 
 /** Maximum number of attempts of a start, a save or a release. Attempts that were lost with the object count. */
 export const MAX_ATTEMPTS = 5;
@@ -58,6 +62,7 @@ export class ContainerLifecycle {
   readonly #handles: ContainerHandles;
   readonly #saves: Saves;
   readonly #calls: Calls;
+  readonly #setup: Setup;
   readonly #phases: Phases;
   /** The sandbox as the session's tools use it. */
   #sandbox: Sandbox | null = null;
@@ -66,17 +71,16 @@ export class ContainerLifecycle {
   /** Ends the wait for another save of the workspace; null while there is none. */
   #retry: PromiseWithResolvers<void> | null = null;
 
-  constructor(context: SessionContext) {
+  constructor(context: SessionContext, sessionEnv: SessionEnv) {
     this.#context = context;
     this.#handles = new ContainerHandles(context);
     this.#calls = new Calls(context);
-    this.#saves = new Saves(
-      context,
-      (name) => this.#handles.named(name),
-      () => this.#calls.noteProgress(),
-    );
+    const sandboxOf = (name: string) => this.#handles.named(name);
+    const onProgress = () => this.#calls.noteProgress();
+    this.#saves = new Saves(context, sandboxOf, onProgress);
+    this.#setup = new Setup(context, { sessionEnv, saves: this.#saves, sandboxOf, onProgress });
     const parts = { handles: this.#handles, calls: this.#calls, saves: this.#saves };
-    this.#phases = new Phases(context, parts);
+    this.#phases = new Phases(context, { ...parts, setup: this.#setup });
   }
 
   /** Returns the session's sandbox. Always the same object, since calls are ordered only on one stub. */
@@ -89,6 +93,7 @@ export class ContainerLifecycle {
   drive(): void {
     this.#calls.answerWaiting();
     const pending = this.#pending();
+    if (pending?.phase !== "starting") this.#setup.stop();
     const isAwaited = pending ? retryAtOf(pending) !== null : this.#saves.isCheckpointDue;
     if (!isAwaited) this.#retry?.resolve();
     if (this.#work || !(this.#pending() || this.#saves.isCheckpointDue)) return;
@@ -246,6 +251,11 @@ export class ContainerLifecycle {
     changeIn(this.#context, phase, (container, now) => {
       setLost(store, giveUp(container), now);
       if (phase === "saving" && store.state.machine?.lost) moveAgents(store, container.saved);
+      if (error instanceof SetupFailed) {
+        if (error.event) store.log.append(error.event, {}, now);
+        const reason = "setup_failed";
+        failSession(store, { type: "upstream_error", reason, message: error.message }, drafts, now);
+      }
       if (store.state.lifecycle.status !== "initializing") return;
       const message = `The sandbox could not be started${why}.`;
       failSession(store, { type: "unavailable_error", message }, drafts, now);
@@ -292,9 +302,10 @@ export class ContainerLifecycle {
       });
     }
     const at = container?.saved?.at;
+    const { config } = store.identity;
     const next =
       at === undefined
-        ? "A new, empty one takes its place"
+        ? `A new${beginsWithFiles(config) ? " one takes its place, with the files that the session began with" : ", empty one takes its place"}`
         : `A new one takes its place, with the files as they were at ${new Date(at).toISOString()}`;
     const message = `its machine is lost, and every file in it. ${next}`;
     return new SandboxError(message, { transient: true, lost: true, cause });
@@ -310,6 +321,7 @@ export class ContainerLifecycle {
     }
     const container = this.#container();
     if (container?.phase === "saving") throw new SandboxError("it is being saved", TRANSIENT);
+    if (this.#isUnprepared()) throw new SandboxError("it is not set up yet", TRANSIENT);
     if (container?.phase === "ready" && container.used) {
       const { name } = container;
       try {
@@ -328,6 +340,14 @@ export class ContainerLifecycle {
 
   #container(): ContainerState | undefined {
     return containerOf(this.#context.store);
+  }
+
+  /** Returns whether the session's workspace is still to be set up. That of an ended session stays empty. */
+  #isUnprepared(): boolean {
+    const { identity, state } = this.#context.store;
+    const { machine, lifecycle } = state;
+    const isMade = machine?.phase === "ready" || machine?.saved;
+    return !isMade && beginsWithFiles(identity.config) && !isEnded(lifecycle);
   }
 
   /**

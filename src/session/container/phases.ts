@@ -1,9 +1,12 @@
+import type { EventBody } from "../../events/event";
 import type { Sandbox } from "../../sandbox/sandbox";
 import type { SessionContext } from "../context";
 import { workspace } from "../deployment";
 import {
   type ContainerState,
   markContinued,
+  markDirty,
+  markPrepared,
   markReleased,
   markRestoring,
   markSaved,
@@ -18,6 +21,7 @@ import type { Calls } from "./calls";
 import type { ContainerHandles } from "./handles";
 import { isLoss } from "./sandbox";
 import type { Saves } from "./saves";
+import type { Setup, SetupPlan } from "./setup";
 
 /** Number of attempts to continue in one container. After that, the container may be the cause. */
 const ATTEMPTS_IN_ONE = 3;
@@ -27,6 +31,14 @@ interface PhaseDeps {
   handles: ContainerHandles;
   calls: Calls;
   saves: Saves;
+  setup: Setup;
+}
+
+/** A container that has started. */
+interface Started {
+  name: string;
+  /** The saved workspace that was made for it; null if what was made is not saved yet, and absent if nothing was. */
+  made?: SavedWorkspace | null;
 }
 
 /** Does the work of one attempt of a phase: starts, saves or releases the container of a session. */
@@ -35,12 +47,14 @@ export class Phases {
   readonly #handles: ContainerHandles;
   readonly #calls: Calls;
   readonly #saves: Saves;
+  readonly #setup: Setup;
 
-  constructor(context: SessionContext, { handles, calls, saves }: PhaseDeps) {
+  constructor(context: SessionContext, { handles, calls, saves, setup }: PhaseDeps) {
     this.#context = context;
     this.#handles = handles;
     this.#calls = calls;
     this.#saves = saves;
+    this.#setup = setup;
   }
 
   /** Makes one attempt of a phase, and commits its end. Rejects if it fails. */
@@ -51,37 +65,51 @@ export class Phases {
 
   async #start(before: ContainerState & { phase: "starting" }): Promise<void> {
     const { store } = this.#context;
-    const name = (await this.#resumeRestore(before)) ?? (await this.#startAny(before));
+    const restored = await this.#resumeRestore(before);
+    const { name, made } = restored ? { name: restored } : await this.#startAny(before);
     changeIn(this.#context, "starting", (container, now) => {
       const isSame = container.suspended === name;
-      const after = isSame ? markContinued(container) : markStarted(container, name);
-      setContainerState(store, after, now);
+      const begun = made ? markPrepared(container, made) : container;
+      const after = isSame ? markContinued(container) : markStarted(begun, name);
+      setContainerState(store, made === null ? markDirty(after) : after, now);
       const { lifecycle } = store.state;
       if (lifecycle.status === "initializing") setLifecycle(store, activate(lifecycle, now), now);
     });
   }
 
-  /** Starts a container with its initial files, or lets the suspended one continue. Returns its name. */
+  /** Starts a container with its initial files, or lets the suspended one continue. */
   async #startAny({
     saved,
     clean,
     suspended,
     restoring,
-  }: ContainerState & { phase: "starting" }): Promise<string> {
-    const { store } = this.#context;
+  }: ContainerState & { phase: "starting" }): Promise<Started> {
     const sandbox = this.#handles.atAddress();
+    // Its commits are looked up while the container starts, unless it may continue.
+    const early = saved || suspended !== undefined ? undefined : this.#setup.plan();
+    early?.catch(() => {});
     // A restore has begun only if the suspended container is gone.
     if (suspended !== undefined && restoring === undefined) this.#handles.reopen();
     // An interrupted attempt may have left a container that is not in its initial state.
     else if (!clean) await sandbox.destroy();
     const name = await sandbox.start?.();
     if (name === undefined) throw new Error("the sandbox knows no start");
-    if (!saved || name === suspended) return name;
-    changeIn(this.#context, "starting", (container, now) =>
-      setContainerState(store, markRestoring(container, name), now),
-    );
+    if (name === suspended) return { name };
+    const plan = saved ? null : await (early ?? this.#setup.plan());
+    const workspace = saved ?? plan?.reused;
+    if (workspace) return this.#startWith(name, workspace, plan);
+    return plan ? { name, made: await this.#setup.run(name, plan) } : { name };
+  }
+
+  /** Restores a workspace into a container: the session's own, or one that another session's set-up has made. */
+  async #startWith(name: string, saved: SavedWorkspace, plan: SetupPlan | null): Promise<Started> {
+    const { store } = this.#context;
+    changeIn(this.#context, "starting", (container, now) => {
+      setContainerState(store, markRestoring(markPrepared(container, saved), name), now);
+      if (plan) store.log.append(reuseOf(plan, saved), {}, now);
+    });
     await this.#restore(name, saved);
-    return name;
+    return { name };
   }
 
   /** Goes on with a restore that was interrupted. Returns the name of its container; undefined if a new one is needed. */
@@ -142,6 +170,13 @@ export class Phases {
     await sandbox.suspend?.();
   }
 }
+
+/** Returns the event of a session that starts with what another session's set-up has made. */
+const reuseOf = ({ repositories }: SetupPlan, { at }: SavedWorkspace): EventBody => ({
+  type: "setup.reused",
+  savedAt: new Date(at).toISOString(),
+  repositories: repositories.map(({ url, path, commit }) => ({ url, path, commit })),
+});
 
 /** Commits a change of the session's container if it is still in the phase. */
 export function changeIn<P extends ContainerState["phase"]>(

@@ -90,6 +90,16 @@ export class Saves {
     });
   }
 
+  /** Saves the workspace of the container with a name, which the session does not have yet. */
+  beginning(name: string): Promise<SavedWorkspace> {
+    return this.#serial.run(async () => {
+      const at = Date.now();
+      const saved = { key: savedKey(this.#context.store.identity.id, newCheckpointName(at)), at };
+      await this.#save(name, saved.key, "all");
+      return saved;
+    });
+  }
+
   /** Saves the workspace of the container with a name, which is to be released. `done` must commit that it was saved. */
   release(
     { name, saves }: ContainerState & { phase: "saving" },

@@ -166,6 +166,10 @@ const keptReady = (container: ContainerState): ContainerState =>
     ? { ...knownOf(container), phase: "ready", name: container.name, used: true, unsaved: true }
     : container;
 
+/** Returns the state in which the container that starts has a saved workspace to begin with. */
+export const markPrepared = <C extends ContainerState>(container: C, saved: SavedWorkspace): C =>
+  container.phase === "starting" ? { ...container, saved } : container;
+
 /** Returns the state in which the container with a name is being restored, so that another attempt can go on with it. */
 export const markRestoring = (container: ContainerState, name: string): ContainerState =>
   container.phase === "starting" ? { ...container, restoring: name } : container;

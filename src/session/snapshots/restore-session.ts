@@ -1,4 +1,5 @@
 import { copyArchive } from "../../sandbox/archive";
+import { writeFiles } from "../../sandbox/initial-files";
 import { openSandbox } from "../../sandbox/providers";
 import type { Sandbox } from "../../sandbox/sandbox";
 import { DecryptionError } from "../../shared/encryption";
@@ -8,8 +9,8 @@ import { Serial } from "../../shared/serial";
 import type { SessionContext } from "../context";
 import { workspace } from "../deployment";
 import { sandboxOptions } from "../machines";
-import type { SessionSpec } from "../rpc";
-import { newEnv } from "../session-env";
+import type { InitialFile, SessionSpec } from "../rpc";
+import { givenEnv, newEnv } from "../session-env";
 import { SnapshotBucket, savedKey, workspaceKey } from "../storage/snapshot-bucket";
 import { newState, type StoredEnv } from "../storage/store";
 import { importTranscript } from "../storage/transcript";
@@ -67,6 +68,31 @@ export class SessionRestore {
     return this.#serial.run(() => this.#make(caller, spec, finish));
   }
 
+  /**
+   * Creates an empty session in a sandbox that is not started, with files in its workspace. `finish` must create the
+   * session. Call it only while not `busy`. Returns a refusal if the files can't be written.
+   */
+  makeWithFiles(
+    spec: SessionSpec,
+    files: readonly InitialFile[],
+    finish: (done: () => void) => void,
+  ): Promise<Result<null>> {
+    return this.#serial.run(async () => {
+      try {
+        const { sandbox } = newState(spec, 0);
+        await this.#begin({ session: spec.id, sandbox, copy: null });
+        await writeFiles(this.#sandbox(sandbox), workspace, files);
+        finish(() => this.#context.storage.kv.delete(CLEANUP_RECORD));
+        return ok(null);
+      } catch (error) {
+        log("session.files_failed", { session: spec.id, error: errorText(error) });
+        // If the cleanup fails, the alarm tries it again.
+        await this.#discard().catch((failure) => this.#logCleanupFailure(failure));
+        return refuse("unavailable", "The files can't be written at the moment. Try again.");
+      }
+    });
+  }
+
   /** Cleans up an incomplete session. If a restore is running, or the cleanup fails, sets an alarm to try again. */
   async sweep(): Promise<void> {
     if (!this.busy) return;
@@ -88,7 +114,7 @@ export class SessionRestore {
     if (!found.ok) return found;
     const copy = found.value;
     try {
-      const env = await newEnv(spec.id, spec.config.env, copy.manifest);
+      const env = await newEnv(spec.id, givenEnv(spec.config), copy.manifest);
       await this.#fill(spec, copy);
       finish(copy, env, () => this.#context.storage.kv.delete(CLEANUP_RECORD));
     } catch (error) {
@@ -129,11 +155,7 @@ export class SessionRestore {
     const { storage, store } = this.#context;
     const { sandbox } = newState(spec, 0);
     const record: CleanupRecord = { session: spec.id, sandbox, copy: temporary ? key : null };
-    storage.transactionSync(() => {
-      storage.kv.put(CLEANUP_RECORD, record);
-      store.addTables();
-    });
-    await storage.setAlarm(Date.now() + SWEEP_MS);
+    await this.#begin(record);
     await this.#takeFiles(record, workspaceKey(key));
     for (let part = 1; part <= manifest.transcriptParts; part++) {
       const text = await this.#bucket.part(key, part);
@@ -141,6 +163,16 @@ export class SessionRestore {
     }
     store.forget();
     store.agents.moveInto(workspace);
+  }
+
+  /** Writes the cleanup record, and sets the alarm for a cleanup. */
+  async #begin(record: CleanupRecord): Promise<void> {
+    const { storage, store } = this.#context;
+    storage.transactionSync(() => {
+      storage.kv.put(CLEANUP_RECORD, record);
+      store.addTables();
+    });
+    await storage.setAlarm(Date.now() + SWEEP_MS);
   }
 
   /**

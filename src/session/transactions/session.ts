@@ -1,4 +1,5 @@
 import type { PublicError } from "../../events/event";
+import { withoutTokens } from "../../sandbox/git/tokens";
 import { isVendor } from "../../sandbox/providers";
 import { randomHex } from "../../shared/bytes";
 import type { StoredText } from "../../shared/encryption";
@@ -54,7 +55,7 @@ export function createSession(store: SessionStore, beginning: NewSession, now: n
     ...identity
   } = spec;
   const sessionId = source?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
-  const { env: _given, ...given } = spec.config;
+  const { env: _given, ...given } = withoutTokens(spec.config);
   const config = Object.keys(env).length === 0 ? given : { ...given, env };
   const machineToken = isVendor(spec.provider) ? randomHex() : undefined;
   store.create(
