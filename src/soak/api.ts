@@ -64,6 +64,8 @@ export interface Api {
   isLimited?: boolean;
   /** Whether calls of some sessions wait for approval, and some sessions pause at their limits. */
   asks?: boolean;
+  /** Whether its sessions run in machines, which can be set up. */
+  hasMachines?: boolean;
   /** When it was last started, in ms since 1970; Infinity while it is down. */
   startedAt: number;
   count(what: string): void;

@@ -163,12 +163,12 @@ function faultsOfMoney(life: Life, { session, messages, events }: Story): string
   return faults;
 }
 
-/** Returns faults of effects: the output of each command must be in the file exactly once. */
-function faultsOfEffects({ id }: Life, { events }: Story): string[] {
+/** Returns faults of effects: the output of each command, and what the session began with, must be in the file once. */
+function faultsOfEffects({ id, given }: Life, { events }: Story): string[] {
   const faults: string[] = [];
   const commands = new Map<string, string>();
   const begun = new Set<string>();
-  const done: string[] = [];
+  const done: string[] = [...given];
   for (const event of events) {
     if (event.type === "tool.started" && event.name === "Bash") {
       const { command } = event.input as { command: string };

@@ -10,7 +10,7 @@ import {
   type Story,
 } from "./api.ts";
 import type { Random } from "./random.ts";
-import { AGENTS, randomScript, type Script, showLog, slowScript } from "./script.ts";
+import { AGENTS, BEGINNINGS, randomScript, type Script, showLog, slowScript } from "./script.ts";
 import { follow, newWatched, type Watched } from "./streams.ts";
 
 /** A message, with what its client knows of it. */
@@ -35,6 +35,8 @@ export interface Life {
   /** The highest limits that it ever had. */
   maxBudgetUsd: number;
   maxTurns: number;
+  /** The lines of the file to which tokens are appended that the session has begun with. */
+  given: readonly string[];
   /** The number of interrupted messages. */
   interrupts: number;
   sent: Sent[];
@@ -148,7 +150,10 @@ async function create(world: World, random: Random, name: string): Promise<Life>
   const maxTurns = random.chance(0.2) ? random.int(2, 12) : null;
   const pattern = random.pick(PATTERNS);
   const withAgents = pattern === "single-container";
+  const kind = api.hasMachines ? random.pick(["files", "setup"] as const) : "files";
+  const beginning = random.chance(0.4) ? BEGINNINGS[kind] : { config: {}, lines: [] };
   const config = {
+    ...beginning.config,
     ...(random.chance(0.1) && { maxTurns: random.int(1, 4) }),
     ...(withAgents && { customAgents: Object.fromEntries(AGENTS.map((type) => [type, {}])) }),
     ...(api.asks && random.chance(0.3) && { askTools: ["Bash"] }),
@@ -166,9 +171,8 @@ async function create(world: World, random: Random, name: string): Promise<Life>
     ...(random.chance(0.1) && { maxLifetimeMs: random.int(5_000, 60_000) }),
   };
   const origin = random.chance(0.3) ? randomOrigin(world, random) : null;
-  const id =
-    (origin && (await createFrom(api, random, `${name}, again`, body, origin))) ??
-    (await createOne(api, random, name, body, 201));
+  const copy = origin && (await createFrom(api, random, `${name}, again`, body, origin));
+  const id = copy ?? (await createOne(api, random, name, body, 201));
   api.count(`creates, ${pattern}`);
   return {
     id: id ?? "",
@@ -176,6 +180,8 @@ async function create(world: World, random: Random, name: string): Promise<Life>
     doomed,
     maxBudgetUsd,
     maxTurns: maxTurns ?? Number.POSITIVE_INFINITY,
+    // What it starts from has other files.
+    given: copy ? [] : beginning.lines,
     interrupts: 0,
     sent: [],
     watched: null,

@@ -94,6 +94,7 @@ const api: Api = {
   startedAt: Number.POSITIVE_INFINITY,
   isLimited: options.limits,
   asks: options.news,
+  hasMachines: options.machines,
   count: (what) => counts.set(what, (counts.get(what) ?? 0) + 1),
   violation: (where, what) => {
     violations++;

@@ -12,6 +12,19 @@ export interface Script {
 /** The file to which every token is appended. */
 const LOG_FILE = "log.txt";
 
+/** What the workspace of a session can begin with: a config, and the lines that are in the file then. */
+export const BEGINNINGS = {
+  files: { config: { files: [{ path: LOG_FILE, text: "T-file\n" }] }, lines: ["T-file"] },
+  /** Needs a machine. All sessions have the same one, so that some take over what others have made. */
+  setup: {
+    config: {
+      files: [{ path: LOG_FILE, text: "T-file\n" }],
+      setup: ["sleep 0.5", `echo T-set-up >> ${LOG_FILE}`],
+    },
+    lines: ["T-file", "T-set-up"],
+  },
+};
+
 /** The names of additional agents. */
 export const AGENTS = ["left", "right"];
 

@@ -9,6 +9,7 @@ import { containers, docker, killContainers, sidecars, startedSince } from "./do
 export async function trySessions(): Promise<number> {
   const trial = await openTrial({ OFFLINE_MODEL: "true" });
   await tryPatterns(trial);
+  await trySetup(trial);
   for (const runtime of ["loop", "claude-code"]) await tryRuntime(trial, runtime);
   await tryEgress(trial);
   return trial.broken();
@@ -90,6 +91,38 @@ async function tryPatterns({ rule, create, call, bash }: Trial): Promise<void> {
   await rule("sessions that have ended leave no container behind", () =>
     until(async () => containers().length + ownSidecars().length === 0),
   );
+}
+
+async function trySetup({ rule, create, call, bash }: Trial): Promise<void> {
+  const typesOf = async (id: string) => {
+    const { events } = await call("GET", `/sessions/${id}/events`);
+    return (events as Json[]).map(({ type }) => type);
+  };
+
+  await rule("a set-up runs once, and another session starts with what it has made", async () => {
+    const config = {
+      files: [{ path: "code/a.txt", text: "one\n" }],
+      setup: ["git init -q code && cp code/a.txt code/b.txt", "date +%s%N > made.txt"],
+    };
+    const first = await create({ pattern: "hybrid", config });
+    const look = "cat made.txt code/b.txt && git -C code status -s";
+    const seen = await bash(first, look);
+    assert.match(seen, /one\s+\?\? a.txt\s+\?\? b.txt/);
+    const next = await create({ pattern: "ephemeral", config });
+    assert.equal(await bash(next, look), seen);
+    assert((await typesOf(first)).includes("setup.completed"));
+    assert((await typesOf(next)).includes("setup.reused"));
+    await call("DELETE", `/sessions/${first}`);
+  });
+
+  await rule("a set-up that fails ends the session, with what it has said", async () => {
+    const config = { setup: ["true", "echo 'no lock file' >&2; exit 7"] };
+    const id = await create({ pattern: "long-running", config });
+    const read = () => call("GET", `/sessions/${id}`);
+    await until(async () => (await read()).status === "error");
+    const { message } = (await read()).error as Json;
+    assert.match(String(message), /step 2 of 2.*exit code 7\.\nno lock file$/);
+  });
 }
 
 /** Returns the SHA-256 sum in a reply. */
