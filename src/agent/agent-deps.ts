@@ -29,6 +29,10 @@ export interface Journal {
   progress(): Progress;
   /** Returns the conversation to send to the model. */
   conversation(): readonly Message[];
+  /** Returns the prompts that are to join the conversation. They join it when the call is stored that is made next. */
+  joining(): readonly Message[];
+  /** Returns whether prompts are to join the conversation, and the limits on turns allow a reply to them. */
+  isSteered(): boolean;
   /** Adds the messages in the agent's inbox to the conversation. */
   deliverInbox(): void;
   /** Resolves when another call of the session is settled, or when the run is stopped. */

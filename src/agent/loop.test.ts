@@ -42,6 +42,8 @@ function memoryJournal(prompt = "go") {
       contextTokens = 0;
     },
     deliverInbox: () => {},
+    joining: () => [],
+    isSteered: () => false,
     otherSettled: async () => {},
     admit: (calls) => calls,
     decided: () => new Promise(() => {}),

@@ -26,7 +26,7 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
       continue;
     }
     const ending = endingOf(lastStop);
-    if (ending) return ending;
+    if (ending && !(ending.stopReason === "end_turn" && deps.journal.isSteered())) return ending;
     deps.journal.deliverInbox();
     overflowed ||= lastStop === "model_context_window_exceeded";
     if (overflowed || (mayCompact && contextTokens > COMPACT_AT_TOKENS)) {
@@ -37,6 +37,8 @@ export async function runAgent(deps: AgentDeps): Promise<Ending | null> {
     const stopped: Ending | RefusedPrompt | undefined =
       overflowed && !mayCompact ? TOO_LONG : await reply(deps);
     if (deps.signal.aborted) return null;
+    // It had ended by itself, and there was no call: its limits leave too little for what was to join it.
+    if (ending && deps.journal.progress().lastStop === lastStop) return ending;
     overflowed = stopped?.stopReason === "overflow";
     if (!stopped || overflowed) continue;
     const refused = stopped.stopReason === "refused" && stopped.error;
@@ -79,7 +81,9 @@ async function reply(
   const messages = deps.journal.conversation();
   const call = {
     ...deps.request,
-    messages: withdrawn ? replaceEntries(messages, withdrawn.replacements) : messages,
+    messages: withdrawn
+      ? replaceEntries(messages, withdrawn.replacements)
+      : [...messages, ...deps.journal.joining()],
     maxTokens: deps.maxTokens,
     attempt: 1,
   };

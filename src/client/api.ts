@@ -1100,7 +1100,7 @@ export interface components {
          */
         SendMessage: {
             prompt: components["schemas"]["Prompt"];
-            /** @description The agent that answers; the main agent when absent. One that the session does not have is a 400. */
+            /** @description The agent that answers; the main agent when absent, and with `onBusy: steer` the agent that answers the running message. One that the session does not have is a 400. */
             agent?: string | null;
             /**
              * @description Answers with a stream of the message's events.
@@ -1117,11 +1117,11 @@ export interface components {
             /** @description The maximum cost of this message, in dollars. The session goes on when it is used up. */
             maxBudgetUsd?: number | null;
             /**
-             * @description What happens while another message runs or waits for somebody. `queue`: this one waits, first in, first out, in a queue of 100. `reject`: it is refused with 409. `interrupt`: the other one is stopped, and this one starts before those in the queue.
+             * @description What happens while another message runs or waits for somebody. `queue`: this one waits, first in, first out, in a queue of 100. `reject`: it is refused with 409. `interrupt`: the other one is stopped, and this one starts before those in the queue. `steer`: the prompt joins the other one, with its next call of the model; the answer is a 202 with that one. If that ends before, this one runs as those in the queue.
              * @default queue
              * @enum {string}
              */
-            onBusy?: "queue" | "reject" | "interrupt";
+            onBusy?: "queue" | "reject" | "interrupt" | "steer";
         };
         /**
          * @description Text that is not blank, or content blocks of the Messages API. 1 MiB at most, and 1.9 MB as JSON. A `base64` image must be complete, match its `media_type` and have at most 8,000 pixels a side.
@@ -2138,6 +2138,7 @@ export interface components {
          *       "agent": null,
          *       "status": "completed",
          *       "waitingFor": null,
+         *       "joinedMessageId": null,
          *       "stopReason": "end_turn",
          *       "limit": null,
          *       "result": "The changelog is in CHANGES.md.",
@@ -2171,13 +2172,15 @@ export interface components {
             /** @description The agent that answers; null is the main agent. */
             agent: string | null;
             /**
-             * @description The last three are final. `queued`: another message runs first. `waiting`: nothing of it can go on without somebody, see `waitingFor`.
+             * @description The last four are final. `queued`: another message runs first. `waiting`: nothing of it can go on without somebody, see `waitingFor`. `joined`: its prompt has joined another message, see `joinedMessageId`.
              * @enum {string}
              */
-            status: "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted";
+            status: "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted" | "joined";
             /** @description What it waits for while it is `waiting`; null otherwise. */
             waitingFor: components["schemas"]["WaitingFor"] | null;
-            /** @description Null until it has ended. */
+            /** @description The message that its prompt has joined, if it is `joined`; null otherwise. */
+            joinedMessageId: string | null;
+            /** @description Null until it has ended, and if its prompt has joined another message. */
             stopReason: components["schemas"]["StopReason"] | null;
             /**
              * @description The limit over many sessions that ended it with `budget_limit`; null otherwise.
@@ -2216,6 +2219,8 @@ export interface components {
              * @description Null until it has ended.
              */
             endedAt: string | null;
+            /** @description Only in the answer to a message with `onBusy: steer` whose prompt joins this message: the id of that message. */
+            steerId?: string;
         };
         /** @description What a message waits for: decisions about calls, or a limit to be raised. */
         WaitingFor: {
@@ -2266,7 +2271,7 @@ export interface components {
         /** @description The `data` of a record of a stream. */
         StreamedEvent: components["schemas"]["Event"] | components["schemas"]["LiveEvent"];
         /** @description An event of a session's log. */
-        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
+        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageSteeredEvent"] | components["schemas"]["MessageJoinedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
         /**
          * @description The session was created.
          * @example {
@@ -2521,6 +2526,8 @@ export interface components {
             scheduleId?: string;
             /** @description The span of the caller, if it named one. */
             traceparent?: string;
+            /** @description The running message that its prompt is to join, with `onBusy: steer`. */
+            joins?: string;
         };
         /**
          * @description The message runs.
@@ -2545,6 +2552,62 @@ export interface components {
             messageId?: string;
             /** @description The agent; absent for the main agent. */
             agent?: string;
+        };
+        /**
+         * @description A prompt has joined the message: the call of the model that begins now has it.
+         * @example {
+         *       "seq": 7,
+         *       "type": "message.steered",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "steerId": "msg_9d0c1b6f2f7a4a5e8b1d3c5e7f901234",
+         *       "prompt": "Use the present tense."
+         *     }
+         */
+        MessageSteeredEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.steered";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The message that was sent with the prompt. */
+            steerId: string;
+            prompt: components["schemas"]["Prompt"];
+        };
+        /**
+         * @description The prompt of the message has joined another message. Its last event.
+         * @example {
+         *       "seq": 7,
+         *       "type": "message.joined",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "joinedMessageId": "msg_9d0c1b6f2f7a4a5e8b1d3c5e7f901234"
+         *     }
+         */
+        MessageJoinedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.joined";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The other message. */
+            joinedMessageId: string;
         };
         /**
          * @description Nothing of the message can go on without somebody.
@@ -4279,7 +4342,7 @@ export interface components {
              * @description That of its message; or `starting`; `refused` or `skipped` with a `reason`; `gone` if its session was deleted while it ran.
              * @enum {string}
              */
-            status: "starting" | "refused" | "skipped" | "gone" | "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted";
+            status: "starting" | "refused" | "skipped" | "gone" | "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted" | "joined";
         };
         /**
          * @description One run of an automation. Kept for 30 days.
@@ -4310,7 +4373,7 @@ export interface components {
              * @description That of its message; or `starting`; `refused` or `skipped` with a `reason`; `gone` if its session was deleted while it ran.
              * @enum {string}
              */
-            status: "starting" | "refused" | "skipped" | "gone" | "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted";
+            status: "starting" | "refused" | "skipped" | "gone" | "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted" | "joined";
             /** @description Why it was refused or skipped, such as `too_many_runs`; null otherwise. */
             reason: string | null;
             /** Format: date-time */
@@ -4959,6 +5022,8 @@ export type SessionTerminatedEvent = components['schemas']['SessionTerminatedEve
 export type SessionFailedEvent = components['schemas']['SessionFailedEvent'];
 export type MessageReceivedEvent = components['schemas']['MessageReceivedEvent'];
 export type MessageStartedEvent = components['schemas']['MessageStartedEvent'];
+export type MessageSteeredEvent = components['schemas']['MessageSteeredEvent'];
+export type MessageJoinedEvent = components['schemas']['MessageJoinedEvent'];
 export type MessageWaitingEvent = components['schemas']['MessageWaitingEvent'];
 export type MessageResumedEvent = components['schemas']['MessageResumedEvent'];
 export type MessageCompletedEvent = components['schemas']['MessageCompletedEvent'];
@@ -5393,7 +5458,7 @@ export interface operations {
                     "text/event-stream": components["schemas"]["StreamedEvent"];
                 };
             };
-            /** @description The message, which runs in the background or waits for somebody. */
+            /** @description The message, which runs in the background or waits for somebody; with `onBusy: steer`, the message that the prompt joins. */
             202: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];

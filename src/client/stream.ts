@@ -40,12 +40,12 @@ function within<T>(ms: number, promise: Promise<T>): Promise<T> {
 /** An event that ends its message. */
 export type MessageEndEvent = Extract<
   StreamedEvent,
-  { type: "message.completed" | "message.failed" | "message.interrupted" }
+  { type: "message.completed" | "message.failed" | "message.interrupted" | "message.joined" }
 >;
 
 /** Returns whether an event ends its message. */
 export const endsMessage = (event: StreamedEvent): event is MessageEndEvent =>
-  /^message\.(completed|failed|interrupted)$/.test(event.type);
+  /^message\.(completed|failed|interrupted|joined)$/.test(event.type);
 
 /** Returns whether an event ends its session. */
 export const endsSession = ({ type }: StreamedEvent): boolean =>

@@ -91,8 +91,19 @@ export type EventBody =
   | { type: "session.terminated"; reason: string }
   | { type: "session.failed"; error: PublicError }
   /** `scheduleId` is the schedule that sent the message, if one did; `traceparent` the caller's span, if it named one. */
-  | { type: "message.received"; prompt: Prompt; scheduleId?: string; traceparent?: string }
+  | {
+      type: "message.received";
+      prompt: Prompt;
+      scheduleId?: string;
+      traceparent?: string;
+      /** The running message that the prompt is to join. */
+      joins?: string;
+    }
   | { type: "message.started" }
+  /** The prompt of the message `steerId` has joined this one. */
+  | { type: "message.steered"; steerId: string; prompt: Prompt }
+  /** The message's prompt has joined another message, so this one has ended. */
+  | { type: "message.joined"; joinedMessageId: string }
   /** The message can't go on without somebody. `waitingFor` is as in the message. */
   | { type: "message.waiting"; waitingFor: { type: string; [detail: string]: unknown } }
   /** The message goes on after it waited. */
@@ -236,6 +247,8 @@ const TYPES = {
   "session.failed": true,
   "message.received": true,
   "message.started": true,
+  "message.steered": true,
+  "message.joined": true,
   "message.waiting": true,
   "message.resumed": true,
   "message.completed": true,
@@ -310,7 +323,10 @@ export const isLastEvent = (type: string): boolean =>
 
 /** Returns whether a type ends a message. */
 export const isMessageEnd = (type: string): boolean =>
-  type === "message.completed" || type === "message.failed" || type === "message.interrupted";
+  type === "message.completed" ||
+  type === "message.failed" ||
+  type === "message.interrupted" ||
+  type === "message.joined";
 
 /** Returns an event as a record of a server-sent-events stream. Only stored events have an id. */
 export function sseRecord(event: SessionEvent | LiveEvent): string {

@@ -35,6 +35,7 @@ export const messages = new Hono<AppEnv>()
 
     if (!body.streaming && !body.background) {
       const row = await callSession(c, (s, caller) => s.ask(caller, request), { details });
+      if (row.steerId !== undefined) return c.json(messageView(row), 202);
       if (row.status === "failed") throw failedMessage(row);
       return c.json(messageView(row), row.endedAt === null ? 202 : 200);
     }

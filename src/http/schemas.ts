@@ -229,7 +229,7 @@ export const SendMessage = z
     background: z.boolean().default(false),
     maxTurns: turns.nullish(),
     maxBudgetUsd: budgetUsd.nullish(),
-    onBusy: z.enum(["queue", "reject", "interrupt"]).default("queue"),
+    onBusy: z.enum(["queue", "reject", "interrupt", "steer"]).default("queue"),
   })
   .refine((message) => !(message.streaming && message.background), {
     path: ["background"],

@@ -62,6 +62,7 @@ const aMessage = (overrides: Partial<MessageRow> = {}): MessageRow => ({
   agent: null,
   status: "queued",
   waitingFor: null,
+  joinedMessageId: null,
   stopReason: null,
   limit: null,
   result: null,

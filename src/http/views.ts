@@ -178,6 +178,7 @@ export function messageView(row: MessageRow): Json<"Message"> {
     agent: row.agent,
     status: row.status,
     waitingFor: row.waitingFor,
+    joinedMessageId: row.joinedMessageId,
     stopReason: row.stopReason,
     limit: row.limit,
     result: row.result,
@@ -192,6 +193,7 @@ export function messageView(row: MessageRow): Json<"Message"> {
     createdAt: instant(row.createdAt),
     startedAt: instant(row.startedAt),
     endedAt: instant(row.endedAt),
+    ...(row.steerId !== undefined && { steerId: row.steerId }),
   };
 }
 

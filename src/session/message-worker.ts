@@ -42,7 +42,7 @@ export class MessageWorker {
   readonly #supervisor: Supervisor;
   /** The message whose start this object committed, until work on it begins. Work on any other is a restart after a loss. */
   #started: string | null = null;
-  /** Notified when somebody has decided about a call of the running message, or has changed a limit. */
+  /** Notified when somebody has decided about a call of the running message, changed a limit, or steered it. */
   #decisions: Notifier | null = null;
   /** The message that this object resumed, and when, in ms since 1970. */
   #resumed: { messageId: string; at: number } | null = null;
@@ -74,7 +74,7 @@ export class MessageWorker {
     this.#supervisor.drive();
   }
 
-  /** Wakes the agents that wait for a decision about a call, or for a limit to be raised. */
+  /** Wakes what waits for a decision about a call, for a limit to be raised, or for a prompt that is to join. */
   noteDecision(): void {
     this.#decisions?.notify();
   }

@@ -1,12 +1,12 @@
 import type { SpendLimit } from "../account/limits";
 import type { PricedModel } from "../agent/pricing/models";
-import type { TurnRequest, TurnReservation } from "../agent/reserve-turn";
+import type { TurnReservation } from "../agent/reserve-turn";
 import { jitteredBackoffMs, pause } from "../shared/backoff";
 import type { Notifier } from "../shared/notifier";
 import type { SessionContext } from "./context";
 import type { Run } from "./storage/runs";
 import { haltRun, pauseLimitOf, pauses } from "./transactions/halts";
-import { beginTurn } from "./transactions/turns";
+import { beginTurn, type WantedTurn } from "./transactions/turns";
 
 const BASE_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 5_000;
@@ -26,7 +26,7 @@ type ReserveContext = SessionContext & {
 export function reserveTurnOf(
   run: Run,
   model: PricedModel,
-  request: TurnRequest,
+  request: WantedTurn,
   context: ReserveContext,
 ): TurnReservation | Promise<TurnReservation> {
   const reserved = reserveOnce(run, model, request, context);
@@ -37,7 +37,7 @@ async function untilRaised(
   first: TurnReservation | Promise<TurnReservation>,
   run: Run,
   model: PricedModel,
-  request: TurnRequest,
+  request: WantedTurn,
   context: ReserveContext,
 ): Promise<TurnReservation> {
   const { store, commit, signal, decisions } = context;
@@ -56,7 +56,7 @@ async function untilRaised(
 function reserveOnce(
   run: Run,
   model: PricedModel,
-  request: TurnRequest,
+  request: WantedTurn,
   context: ReserveContext,
 ): TurnReservation | Promise<TurnReservation> {
   const { store, commit } = context;
@@ -75,7 +75,7 @@ const INTERRUPTED = { ok: false, why: "interrupted" } as const;
 async function reserveWithLease(
   needNanos: number,
   begin: (usedUp: SpendLimit | null) => ReturnType<typeof beginTurn>,
-  { lowered }: TurnRequest,
+  { lowered }: WantedTurn,
   { lend, signal }: Pick<SessionContext, "lend"> & { signal: AbortSignal },
 ): Promise<TurnReservation> {
   for (let tries = 1; !signal.aborted; tries++) {

@@ -127,7 +127,7 @@ export interface MessageRequest {
   background: boolean;
   maxTurns: number | null;
   maxBudgetNanos: number | null;
-  onBusy: "queue" | "reject" | "interrupt";
+  onBusy: "queue" | "reject" | "interrupt" | "steer";
   requestHash: string;
   /** The span of the caller that it belongs to, as a valid W3C `traceparent`, if the caller named one. */
   traceparent?: string | undefined;
@@ -140,6 +140,7 @@ export const MESSAGE_STATUSES = [
   "completed",
   "failed",
   "interrupted",
+  "joined",
 ] as const;
 export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
 
@@ -211,6 +212,8 @@ export interface MessageRow {
   status: MessageStatus;
   /** What it waits for, with the status `waiting`. */
   waitingFor: WaitingFor | null;
+  /** The message that its prompt has joined, with the status `joined`. */
+  joinedMessageId: string | null;
   stopReason: StopReason | null;
   /** The limit over many sessions that ended it, with the stop reason `budget_limit`; null for any other end. */
   limit: SpendLimit | null;
@@ -224,6 +227,8 @@ export interface MessageRow {
   createdAt: number;
   startedAt: number | null;
   endedAt: number | null;
+  /** In the answer to a request whose prompt joins this message: the id of that request. */
+  steerId?: string;
 }
 
 /** When a schedule runs, as requested. Times are in ms since 1970. */

@@ -55,7 +55,7 @@ import { reportEvent } from "./telemetry";
 import { TraceOutbox } from "./trace-outbox";
 import { approvalPage, resolveApproval } from "./transactions/approvals";
 import { auditEnd } from "./transactions/audit";
-import { acceptMessage, interruptMessage, refusalOf } from "./transactions/messages";
+import { acceptMessage, interruptMessage, joinedBy, refusalOf } from "./transactions/messages";
 import {
   addSchedule,
   removeSchedule,
@@ -184,12 +184,12 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   }
 
   async send(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>> {
-    return this.#accept(caller, request, () => ok(this.#row(request.id)));
+    return this.#accept(caller, request, () => ok(this.#answer(request.id)));
   }
 
   async ask(caller: Caller, request: MessageRequest): Promise<Result<MessageRow>> {
-    const accepted = await this.#accept(caller, request, () => ok(null));
-    if (!accepted.ok) return accepted;
+    const accepted = await this.#accept(caller, request, () => ok(this.#answer(request.id)));
+    if (!accepted.ok || accepted.value.steerId !== undefined) return accepted;
     // Read again: the breaker may have ended it since.
     const message = this.#store.messages.get(request.id);
     if (message?.endedAt === null && !this.#waits()) {
@@ -204,7 +204,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     after: number,
   ): Promise<Result<ReadableStream>> {
     return this.#accept(caller, request, () => {
-      const wanted = { after, messageId: request.id, share: caller.share };
+      const wanted = { ...this.#streamed(request.id, after), share: caller.share };
       return ok(this.#subscribers.read(this.#store, this.#drafts, wanted));
     });
   }
@@ -423,11 +423,12 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const query = new URL(request.url).searchParams;
     const messageId = query.get("message");
     const after = Number(query.get("after") ?? 0);
-    const wanted = { after, messageId, share: caller.share };
     const joined = await this.#enter(caller, () => {
       if (messageId !== null && !this.#store.messages.get(messageId)) {
         return refuse("not_found", "There is no such message.");
       }
+      const what = messageId === null ? { after, messageId } : this.#streamed(messageId, after);
+      const wanted = { ...what, share: caller.share };
       return ok(this.#subscribers.join(this.#store, this.#drafts, wanted));
     });
     return joined.ok ? joined.value : Response.json(joined.failure, { status: 404 });
@@ -566,6 +567,9 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       this.#subscribers.show(event);
       const { type, messageId } = event;
       if (type === "approval.resolved" || type === "session.updated") this.#worker.noteDecision();
+      if (type === "message.received" && messageId !== null && joinedBy(this.#store, messageId)) {
+        this.#worker.noteDecision();
+      }
       if ((isMessageEnd(type) || type === "message.waiting") && messageId !== null) {
         // What arrived of its replies is stored by now.
         for (const [turnId, { scope }] of this.#drafts) {
@@ -616,6 +620,20 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     const before = this.#store.state.lifecycle;
     if (markRead(before, Date.now()) === before) return;
     this.#commit((now) => change(this.#store, { lifecycle: markRead(before, now) }, now));
+  }
+
+  /** Returns the message that answers a request: the one that its prompt joins, or else its own. */
+  #answer(id: string): MessageRow {
+    const joined = joinedBy(this.#store, id);
+    return joined === null ? this.#row(id) : { ...this.#row(joined), steerId: id };
+  }
+
+  /** Returns what a stream of a message carries. If its prompt joins another message, that one's events from then on. */
+  #streamed(messageId: string, after: number): { messageId: string; after: number } {
+    const joined = joinedBy(this.#store, messageId);
+    if (joined === null) return { messageId, after };
+    const { firstSeq = 0 } = this.#store.messages.get(messageId) ?? {};
+    return { messageId: joined, after: Math.max(after, firstSeq) };
   }
 
   #row(messageId: string): MessageRow {

@@ -85,7 +85,8 @@ export function reportEvent(
   event: LoggedEvent,
 ): void {
   const { type, messageId } = event;
-  if (isMessageEnd(type) && messageId !== null) reportMessage(analytics, store, messageId);
+  const isMessage = isMessageEnd(type) && type !== "message.joined";
+  if (isMessage && messageId !== null) reportMessage(analytics, store, messageId);
   if (type === "usage.disputed") reportDispute(store, event);
   if (type === "limit.warned") reportWarning(analytics, store, event);
   if (isLastEvent(type)) reportEnd(analytics, store);

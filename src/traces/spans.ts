@@ -157,6 +157,10 @@ function add(fold: Fold, event: SessionEvent): void {
     case "message.failed":
       endMessage(fold, event);
       break;
+    case "message.joined":
+      // Its prompt is part of the other message, whose span has the event.
+      fold.open = fold.open.filter(({ messageId }) => messageId !== event.messageId);
+      break;
     case "session.completed":
     case "session.terminated":
     case "session.failed":

@@ -37,6 +37,7 @@ export const Message = z.object({
   ...{ result: z.string().nullable(), output: z.unknown(), cost: z.number() },
   ...{ numTurns: z.number(), toolsUsed: z.array(z.string()), durationMs: z.unknown() },
   ...{ createdAt: z.string(), endedAt: z.string().nullable() },
+  ...{ joinedMessageId: z.string().nullable(), steerId: z.string().optional() },
 });
 export type Message = z.output<typeof Message>;
 
@@ -89,7 +90,14 @@ export function messageResult({ result, output, ...message }: Message, offset = 
 }
 
 /** Returns what a caller can do about a message that has not ended. */
-function nextStep({ status, endedAt }: Pick<Message, "status" | "endedAt">): string | undefined {
+function nextStep({
+  status,
+  endedAt,
+  joinedMessageId,
+}: Pick<Message, "status" | "endedAt" | "joinedMessageId">): string | undefined {
+  if (joinedMessageId !== null) {
+    return `Its prompt has joined the message ${joinedMessageId}. Call wait_for_message for that one.`;
+  }
   if (endedAt !== null) return undefined;
   return status === "waiting"
     ? "It waits for somebody, see waitingFor: for a decision about calls, or for a limit to be raised. Then call wait_for_message."

@@ -145,10 +145,29 @@ export const Event = z
           .string()
           .exactOptional()
           .describe("The span of the caller, if it named one."),
+        joins: z
+          .string()
+          .exactOptional()
+          .describe("The running message that its prompt is to join, with `onBusy: steer`."),
       },
       { prompt: "Start the changelog." },
     ),
     logged("message.started", "The message runs.", {}),
+    logged(
+      "message.steered",
+      "A prompt has joined the message: the call of the model that begins now has it.",
+      {
+        steerId: z.string().describe("The message that was sent with the prompt."),
+        prompt,
+      },
+      { steerId: examples.ids.steer, prompt: "Use the present tense." },
+    ),
+    logged(
+      "message.joined",
+      "The prompt of the message has joined another message. Its last event.",
+      { joinedMessageId: z.string().describe("The other message.") },
+      { joinedMessageId: examples.ids.steer },
+    ),
     logged(
       "message.waiting",
       "Nothing of the message can go on without somebody.",

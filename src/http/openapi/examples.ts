@@ -5,6 +5,7 @@ export const at = "2026-11-23T09:33:14.913Z";
 export const ids = {
   session: "sess_c742ab76de4d1e2abbe137d12edd751b",
   message: "msg_43aeb39e180f5d79476d20b06abe8f3a",
+  steer: "msg_9d0c1b6f2f7a4a5e8b1d3c5e7f901234",
   approval: "appr_5f0c6d1e9a2b47c38d10e6f7a8b9c0d1",
   schedule: "sched_ca63242f8527c6837c010655af223a5f",
   key: "key_6db62b63b1f8bb3d3a1f9d2a5c1e7f04",
@@ -58,6 +59,7 @@ export const message = {
   agent: null,
   status: "completed",
   waitingFor: null,
+  joinedMessageId: null,
   stopReason: "end_turn",
   limit: null,
   result: "The changelog is in CHANGES.md.",

@@ -206,12 +206,18 @@ export const Message = z
     status: z
       .enum(MESSAGE_STATUSES)
       .describe(
-        "The last three are final. `queued`: another message runs first. `waiting`: nothing of it can go on without somebody, see `waitingFor`.",
+        "The last four are final. `queued`: another message runs first. `waiting`: nothing of it can go on without somebody, see `waitingFor`. `joined`: its prompt has joined another message, see `joinedMessageId`.",
       ),
     waitingFor: WaitingFor.nullable().describe(
       "What it waits for while it is `waiting`; null otherwise.",
     ),
-    stopReason: stopReason.nullable().describe("Null until it has ended."),
+    joinedMessageId: z
+      .string()
+      .nullable()
+      .describe("The message that its prompt has joined, if it is `joined`; null otherwise."),
+    stopReason: stopReason
+      .nullable()
+      .describe("Null until it has ended, and if its prompt has joined another message."),
     limit: z
       .enum(["user_daily", "owner_daily", "owner_monthly"])
       .nullable()
@@ -235,6 +241,12 @@ export const Message = z
     createdAt: instant.describe("When it was accepted."),
     startedAt: instant.nullable().describe("Null while it is `queued`."),
     endedAt: instant.nullable().describe("Null until it has ended."),
+    steerId: z
+      .string()
+      .exactOptional()
+      .describe(
+        "Only in the answer to a message with `onBusy: steer` whose prompt joins this message: the id of that message.",
+      ),
   })
   .meta({
     id: "Message",

@@ -148,7 +148,8 @@ export const OPERATIONS: Record<string, Operation> = {
         content: { "application/json": o.Message, [SSE]: Streamed },
       },
       202: {
-        description: "The message, which runs in the background or waits for somebody.",
+        description:
+          "The message, which runs in the background or waits for somebody; with `onBusy: steer`, the message that the prompt joins.",
         content: o.Message,
       },
     },

@@ -267,7 +267,7 @@ describe(
   {
     prompt: "What to do.",
     agent:
-      "The agent that answers; the main agent when absent. One that the session does not have is a 400.",
+      "The agent that answers; the main agent when absent, and with `onBusy: steer` the agent that answers the running message. One that the session does not have is a 400.",
     streaming: "Answers with a stream of the message's events.",
     background:
       "Answers with 202 at once, with the message as it is. Not together with `streaming`.",
@@ -276,7 +276,7 @@ describe(
     maxBudgetUsd:
       "The maximum cost of this message, in dollars. The session goes on when it is used up.",
     onBusy:
-      "What happens while another message runs or waits for somebody. `queue`: this one waits, first in, first out, in a queue of 100. `reject`: it is refused with 409. `interrupt`: the other one is stopped, and this one starts before those in the queue.",
+      "What happens while another message runs or waits for somebody. `queue`: this one waits, first in, first out, in a queue of 100. `reject`: it is refused with 409. `interrupt`: the other one is stopped, and this one starts before those in the queue. `steer`: the prompt joins the other one, with its next call of the model; the answer is a 202 with that one. If that ends before, this one runs as those in the queue.",
   },
 );
 

@@ -47,7 +47,7 @@ interface Work {
   signal: AbortSignal;
   /** Notified whenever a model call was settled, a tool result was stored, or an agent was recorded. */
   settled: Notifier;
-  /** Notified when somebody has decided about a call, or has changed a limit. */
+  /** Notified when somebody has decided about a call, has changed a limit, or has sent a prompt that is to join. */
   decisions: Notifier;
   /** The last output of the process that was not a line of its protocol. */
   noise: string;

@@ -25,7 +25,14 @@ import { admitCalls, withDecision } from "../transactions/approvals";
 import { setWakeUp } from "../transactions/schedules";
 import { scopeOf } from "../transactions/state";
 import { finishTool, startTool } from "../transactions/tool-calls";
-import { compactTurn, completeTurn, failTurn, withdrawContent } from "../transactions/turns";
+import { steerBlocks, steersFor } from "../transactions/steers";
+import {
+  compactTurn,
+  completeTurn,
+  failTurn,
+  isSteered,
+  withdrawContent,
+} from "../transactions/turns";
 
 /** The context of a run. */
 export interface RunContext extends SessionContext {
@@ -35,7 +42,7 @@ export interface RunContext extends SessionContext {
   signal: AbortSignal;
   /** Notified whenever a model call of the session was settled. */
   settled: Notifier;
-  /** Notified when somebody has decided about a call, or has changed a limit. */
+  /** Notified when somebody has decided about a call, has changed a limit, or has sent a prompt that is to join. */
   decisions: Notifier;
   /** Absent in a session with one agent. */
   messaging: AgentMessaging | undefined;
@@ -153,6 +160,12 @@ function openJournal(
   let known: (Message & { n: number })[] | undefined;
   /** The newest reply in `known` if its tool results have not been added to `known` yet. */
   let unanswered: { n: number; turnId: string } | undefined;
+  /** The prompts that join the conversation with the next reply. */
+  let steers: string[] = [];
+  const forget = () => {
+    known = undefined;
+    unanswered = undefined;
+  };
 
   return {
     progress() {
@@ -165,6 +178,8 @@ function openJournal(
       return { lastStop, contextTokens, pending };
     },
     conversation() {
+      if (steers.length > 0) forget();
+      steers = [];
       known ??= store.history.conversation(run.agent, priced.id);
       if (unanswered) {
         const content = store.tools.resultsOf(unanswered.turnId);
@@ -173,13 +188,20 @@ function openJournal(
       }
       return known;
     },
+    joining() {
+      steers = steersFor(store, run);
+      return steers.length === 0 ? [] : [{ role: "user", content: steerBlocks(store, steers) }];
+    },
+    isSteered: () => isSteered({ store, run }),
     deliverInbox() {
       if (!store.agents.hasInboxMessages(run.agent) || !commit(deliverInbox)) return;
-      known = undefined;
-      unanswered = undefined;
+      forget();
     },
     otherSettled: () => settled.wait(),
-    begin: (turnRequest) => reserveTurnOf(run, priced, turnRequest, context),
+    begin(turnRequest) {
+      const wanted = turnRequest.kind === "reply" ? { ...turnRequest, steers } : turnRequest;
+      return reserveTurnOf(run, priced, wanted, context);
+    },
     complete(turn, reply, withdrawn) {
       drafts.delete(turn.turnId);
       const entries = withdrawn?.replacements.flatMap(({ index, content }) => {

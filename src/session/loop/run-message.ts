@@ -26,7 +26,7 @@ export async function runMessage(
   messageId: string,
   context: MessageContext,
 ): Promise<Ending | null> {
-  const { store, commit, signal } = context;
+  const { store, commit, signal, decisions } = context;
   const work = new Map<string, Promise<Ending | null>>();
   const settled = notifier(signal);
   const inboxAdded = notifier(signal);
@@ -54,7 +54,7 @@ export async function runMessage(
 
   /**
    * Runs an agent until its run has ended. An agent whose inbox has messages continues. The message's own run waits while
-   * other agents work.
+   * other agents work, or until a prompt is to join it.
    */
   async function follow(run: Run): Promise<Ending | null> {
     const shared = hasAgents(store);
@@ -69,7 +69,9 @@ export async function runMessage(
       if (!shared) return ending;
       const next: Next = commit((now) => finishRun({ store, run, now }, ending));
       if (next === "ended") return ending;
-      if (next === "waits") await Promise.race([inboxAdded.wait(), ...others(run)]);
+      if (next === "waits") {
+        await Promise.race([inboxAdded.wait(), decisions.wait(), ...others(run)]);
+      }
       if (signal.aborted) return null;
     }
   }

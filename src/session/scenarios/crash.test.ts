@@ -1,3 +1,4 @@
+import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { limit } from "../../testing/accounts";
 import { approvalsOf, decide } from "../../testing/approvals";
@@ -10,7 +11,15 @@ import {
   play,
   type Scenario,
 } from "../../testing/losses";
-import { ALICE, call, NO_LIMITS, sessionOf, value } from "../../testing/sessions";
+import {
+  ALICE,
+  aMessage,
+  bash,
+  call,
+  NO_LIMITS,
+  sessionOf,
+  value,
+} from "../../testing/sessions";
 
 // A session's object is lost after each of its commits in turn. The session must end like an undisturbed one.
 
@@ -104,6 +113,24 @@ const PAUSING: Scenario = {
   },
 };
 
+/** While its command runs, a prompt is sent that joins it; then the command ends. */
+const STEERED: Scenario = {
+  config: {},
+  prompts: [
+    `${bash("while [ ! -f go ]; do sleep 0.01; done; echo once >> log.txt")}\nnever said`,
+    '/Bash {"command":"cat log.txt"}\nthat is all',
+  ],
+  async meanwhile(id) {
+    const { events } = value(await sessionOf(id).events(ALICE, { after: 0, limit: 1_000 }));
+    if (!events.some(({ type }) => type === "tool.started")) return;
+    const steer = { id: id.replace("sess", "msg"), onBusy: "steer" as const };
+    const prompt = '/Bash {"command":"echo twice >> log.txt"}\nas you wish';
+    value(await sessionOf(id).send(ALICE, aMessage(prompt, steer)));
+    const sandbox = env.EMBEDDED_SANDBOXES.getByName(id);
+    await sandbox.writeFile("/workspace/go", new Uint8Array());
+  },
+};
+
 afterEach(() => {
   vi.restoreAllMocks();
   faults.clear();
@@ -128,6 +155,8 @@ describe("a session whose object is lost", () => {
     ["one that asks", "object at once", ASKING],
     ["one that asks", "object before its next commit", ASKING],
     ["one that pauses", "object at once", PAUSING],
+    ["one that is steered", "object at once", STEERED],
+    ["one that is steered", "object before its next commit", STEERED],
   ])(
     "after any commit (%s, %s) ends like an undisturbed one",
     async (_, loss, scenario) => {

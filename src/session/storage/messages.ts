@@ -20,6 +20,22 @@ export interface MessageOptions {
   background: boolean;
   maxTurns: number | null;
   maxBudgetNanos: number | null;
+  /** The message that its prompt is to join. If that ends first, it runs as a message of its own. */
+  joins?: string;
+}
+
+/** A queued message. */
+interface Queued {
+  id: string;
+  agent: string | null;
+  joins: string | null;
+}
+
+/** A message whose prompt has joined another one, or is to join it. */
+export interface Steer {
+  id: string;
+  agent: string | null;
+  isJoined: boolean;
 }
 
 /** A message without its prompt, which can be large, and with fields that clients do not see. */
@@ -38,8 +54,8 @@ export class MessageTable {
   #kept: StoredMessage | undefined;
   /** The prompt of the message that was added last. */
   #prompt: { id: string; prompt: Prompt } | undefined;
-  /** The ids of the queued messages, oldest first. */
-  #queued: readonly string[] | undefined;
+  /** The queued messages, oldest first. */
+  #queued: readonly Queued[] | undefined;
 
   constructor(sql: Sql, sessionId: () => string) {
     this.#sql = sql;
@@ -81,6 +97,7 @@ export class MessageTable {
       position: Number(position),
       status,
       waitingFor: null,
+      joinedMessageId: null,
       stopReason: null,
       limit: null,
       result: null,
@@ -93,7 +110,10 @@ export class MessageTable {
       endedAt: null,
     };
     this.#prompt = { id, prompt };
-    if (status === "queued" && this.#queued) this.#queued = [...this.#queued, id];
+    if (status === "queued" && this.#queued) {
+      const { agent, options } = message;
+      this.#queued = [...this.#queued, { id, agent, joins: options.joins ?? null }];
+    }
   }
 
   /** Returns a message without its prompt; undefined if there is none with this id. */
@@ -153,11 +173,24 @@ export class MessageTable {
 
   /** Returns the ids of the queued messages, oldest first. */
   queuedIds(): readonly string[] {
-    // The second term makes SQLite use the partial index `live_messages`.
-    const query = `SELECT id FROM messages WHERE status = 'queued'
-      AND status IN ('queued', 'running') ORDER BY position`;
-    this.#queued ??= all(this.#sql, query).map((row) => String(row.id));
-    return this.#queued;
+    return this.#readQueued().map(({ id }) => id);
+  }
+
+  /** Returns the queued messages whose prompts are to join a message, oldest first. */
+  queuedSteersOf(messageId: string): readonly Queued[] {
+    return this.#readQueued().filter(({ joins }) => joins === messageId);
+  }
+
+  /** Returns the messages whose prompts have joined a message or are to join it, oldest first. */
+  steersOf(messageId: string): Steer[] {
+    const query = `SELECT id, agent, status FROM messages
+      WHERE position > (SELECT position FROM messages WHERE id = ?1)
+      AND json_extract(options, '$.joins') = ?1 AND status IN ('queued', 'joined') ORDER BY position`;
+    return all(this.#sql, query, messageId).map(({ id, agent, status }) => ({
+      id: String(id),
+      agent: text(agent),
+      isJoined: status === "joined",
+    }));
   }
 
   /**
@@ -170,17 +203,18 @@ export class MessageTable {
     return new Set(all(this.#sql, query).map((row) => String(row.request_hash)));
   }
 
-  /** Returns the id of the newest message that is not inherited; undefined if there is none. */
+  /** Returns the id of the newest message that is neither inherited nor a steer; undefined if there is none. */
   newestId(): string | undefined {
-    const newest =
-      "SELECT id FROM messages WHERE session_id IS NULL ORDER BY position DESC LIMIT 1";
+    const newest = `SELECT id FROM messages WHERE session_id IS NULL
+      AND json_extract(options, '$.joins') IS NULL ORDER BY position DESC LIMIT 1`;
     const row = all(this.#sql, newest)[0];
     return row && String(row.id);
   }
 
-  /** Returns the newest ended message before message `id` that is not inherited; undefined if there is none. */
+  /** Returns the newest message before message `id` that has ended, in this session; undefined if there is none. */
   endedBefore(id: string): Omit<MessageRow, "prompt"> | undefined {
-    const query = `SELECT ${FACTS} FROM messages WHERE ended_at IS NOT NULL AND session_id IS NULL
+    const query = `SELECT ${FACTS} FROM messages
+      WHERE ended_at IS NOT NULL AND status <> 'joined' AND session_id IS NULL
       AND position < (SELECT position FROM messages WHERE id = ?) ORDER BY position DESC LIMIT 1`;
     const row = all(this.#sql, query, id)[0];
     return row && this.#decodeFacts(row);
@@ -203,6 +237,13 @@ export class MessageTable {
     this.#change(id, { status: "running", waitingFor: null });
     const set = "status = 'running', waiting_for = NULL";
     this.#sql.exec(`UPDATE messages SET ${set} WHERE id = ?`, id);
+  }
+
+  /** Ends a queued message whose prompt has joined the message that it was to join. */
+  join(id: string, now: number): void {
+    const joinedMessageId = this.get(id)?.options.joins ?? null;
+    this.#change(id, { status: "joined", joinedMessageId, endedAt: now });
+    this.#sql.exec("UPDATE messages SET status = 'joined', ended_at = ? WHERE id = ?", now, id);
   }
 
   end(
@@ -259,7 +300,19 @@ export class MessageTable {
   #change(id: string, changes: Partial<StoredMessage>): void {
     if (this.#kept?.id === id) this.#kept = { ...this.#kept, ...changes };
     const isQueued = changes.status === undefined || changes.status === "queued";
-    if (!isQueued) this.#queued = this.#queued?.filter((queued) => queued !== id);
+    if (!isQueued) this.#queued = this.#queued?.filter((queued) => queued.id !== id);
+  }
+
+  #readQueued(): readonly Queued[] {
+    // The second term makes SQLite use the partial index `live_messages`.
+    const query = `SELECT id, agent, json_extract(options, '$.joins') AS joins FROM messages
+      WHERE status = 'queued' AND status IN ('queued', 'running') ORDER BY position`;
+    this.#queued ??= all(this.#sql, query).map(({ id, agent, joins }) => ({
+      id: String(id),
+      agent: text(agent),
+      joins: text(joins),
+    }));
+    return this.#queued;
   }
 
   #decodeMessage(row: Row): StoredMessage {
@@ -283,6 +336,8 @@ export class MessageTable {
       agent: text(row.agent),
       status: String(row.status) as MessageStatus,
       waitingFor: row.waiting_for === null ? null : parse<WaitingFor>(row.waiting_for),
+      joinedMessageId:
+        row.status === "joined" ? (parse<MessageOptions>(row.options).joins ?? null) : null,
       stopReason: text(row.stop_reason) as StopReason | null,
       limit: text(row.spend_limit) as SpendLimit | null,
       result: text(row.result),

@@ -48,10 +48,15 @@ export function acceptMessage(
   }
   const refused = refusalOf(store, request);
   if (refused) return refused;
-  const from = { ...(scheduleId && { scheduleId }), ...(traceparent && { traceparent }) };
+  const joins = request.onBusy === "steer" ? currentMessage(store.state) : null;
+  const from = {
+    ...(scheduleId && { scheduleId }),
+    ...(traceparent && { traceparent }),
+    ...(joins && { joins }),
+  };
   const received = { type: "message.received", prompt, ...from } as const;
   const firstSeq = store.log.append(received, { messageId: id }, now);
-  const options = { background, maxTurns, maxBudgetNanos };
+  const options = { background, maxTurns, maxBudgetNanos, ...(joins && { joins }) };
   const { account, pausedBecause } = store.state;
   const mayWork = (account?.mayWork ?? true) && !pausedBecause;
   const isFree =
@@ -62,7 +67,8 @@ export function acceptMessage(
     id,
     requestHash,
     prompt,
-    agent,
+    // A prompt that names no agent is for the one that answers the message.
+    agent: joins === null ? agent : (agent ?? requireMessage(store, joins).agent),
     options,
     firstSeq,
     createdAt: now,
@@ -90,7 +96,8 @@ export function refusalOf(store: SessionStore, request: MessageRequest): Refusal
     return refuse("invalid_request", message, { path: "agent" });
   }
   const earlier = pattern === "ephemeral" ? store.messages.newestId() : undefined;
-  if (earlier) {
+  const joins = current !== null && request.onBusy === "steer";
+  if (earlier && !joins) {
     const message = "An ephemeral session takes one message.";
     return refuse("session_busy", message, { messageId: earlier });
   }
@@ -102,6 +109,14 @@ export function refusalOf(store: SessionStore, request: MessageRequest): Refusal
     return refuse("queue_full", `${MAX_QUEUED} messages wait already.`);
   }
   return undefined;
+}
+
+/** Returns the id of the message that a message's prompt has joined or may still join; null if there is none. */
+export function joinedBy({ messages, state }: SessionStore, id: string): string | null {
+  const message = messages.get(id);
+  if (message?.status !== "queued") return message?.joinedMessageId ?? null;
+  const { joins = null } = message.options;
+  return joins === currentMessage(state) ? joins : null;
 }
 
 const runsProgram = ({ identity }: SessionStore): boolean =>

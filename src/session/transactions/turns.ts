@@ -26,6 +26,7 @@ import {
 import { haltRun, pauseLimitOf } from "./halts";
 import { leasedNanos, setUsedUp } from "./leases";
 import { type RunChange, scopeOf } from "./state";
+import { joinSteers, steersFor } from "./steers";
 import { finishTool } from "./tool-calls";
 
 /** A reply that a model is generating, with the parts that have arrived. */
@@ -41,6 +42,11 @@ export type Drafts = ReadonlyMap<string, OpenReply>;
 
 /** Minimum output tokens of a reply whose maximum was lowered. If fewer are affordable, the run ends on its budget. */
 const MIN_OUTPUT_TOKENS = 256;
+
+type RunOf = Pick<RunChange, "store" | "run">;
+
+/** A turn to reserve, and the prompts in its conversation that join it with this call. */
+export type WantedTurn = TurnRequest & { steers?: readonly string[] };
 
 const callId = (turnId: string, attempt: number): string => `${turnId}.${attempt}`;
 
@@ -59,7 +65,7 @@ interface LeaseNeeded {
 export function beginTurn(
   at: RunChange,
   model: PricedModel,
-  turnRequest: TurnRequest,
+  turnRequest: WantedTurn,
   usedUp: SpendLimit | null,
 ): TurnReservation | LeaseNeeded {
   const { store, run, now } = at;
@@ -129,6 +135,10 @@ export function beginTurn(
       account: holdLease(account, dayOf(now), store.metadata.userId, { id, boundNanos: bound }),
     }),
   };
+  const { steers = [] } = turnRequest;
+  joinSteers(at, steers);
+  // They are to be answered, even if the newest reply would have ended the run.
+  if (steers.length > 0) store.runs.saveProgress(run.id, null);
   if (attempt === 1) {
     store.log.append({ type: "turn.started", turnId, kind, attempt }, scopeOf(run), now);
   }
@@ -149,7 +159,7 @@ const overBudget = (
  * Returns the limit on turns that another reply would exceed; null if none. `pending_calls` if it would exceed one once
  * the open replies are counted.
  */
-function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | "pending_calls" | null {
+function turnLimit({ store, run }: RunOf): "turn_limit" | "max_turns" | "pending_calls" | null {
   const message = store.messages.get(run.messageId);
   const { maxTurns } = store.metadata.limits;
   const { config } = store.identity;
@@ -162,6 +172,10 @@ function turnLimit({ store, run }: RunChange): "turn_limit" | "max_turns" | "pen
   // Open replies count as turns as soon as they are settled.
   return store.calls.countOpenReplies() >= Math.min(ofSession, ofMessage) ? "pending_calls" : null;
 }
+
+/** Returns whether prompts are to join a run's conversation, and no limit on turns forbids the call that answers them. */
+export const isSteered = (at: RunOf): boolean =>
+  steersFor(at.store, at.run).length > 0 && turnLimit(at) === null;
 
 const least = (...limits: (number | null | undefined)[]): number =>
   Math.min(...limits.map((limit) => limit ?? Number.POSITIVE_INFINITY));

@@ -8,6 +8,7 @@ import type { StoredTool } from "../storage/tools";
 import { MAX_AT_WORK } from "./agents";
 import { warnOfUsedBudget } from "./charges";
 import { change, setLifecycle } from "./state";
+import { isSteered } from "./turns";
 
 // A message that can't go on without somebody waits: nothing of it runs, and no loss of the object changes it. Call these
 // functions within a transaction.
@@ -140,8 +141,9 @@ function isRunBlocked(
 const hasEffects = ({ name }: StoredTool): boolean => findTool(name)?.effect === "acting";
 
 /** Returns whether a message's own run is done, and waits for the other agents of the message. */
-const awaitsOthers = ({ agents }: SessionStore, run: Run, open: readonly Run[]): boolean =>
+const awaitsOthers = (store: SessionStore, run: Run, open: readonly Run[]): boolean =>
   run.id === run.messageId &&
   open.length > 1 &&
   endingOf(run.lastStop)?.stopReason === "end_turn" &&
-  !agents.hasInboxMessages(run.agent);
+  !store.agents.hasInboxMessages(run.agent) &&
+  !isSteered({ store, run });
