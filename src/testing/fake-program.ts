@@ -28,6 +28,14 @@ interface Reply {
 interface Entry {
   type: string;
   uuid?: string;
+  message?: Message;
+  /** A prompt that was added to the results of the entry before it. */
+  attachment?: { type: "queued_command"; prompt: unknown; source_uuid: string };
+}
+
+/** A line of input with a prompt. */
+interface Told {
+  uuid: string;
   message: Message;
 }
 
@@ -73,6 +81,21 @@ export class FakeProgram {
       return;
     }
     if (!this.#sandbox) this.#start();
+    this.#read();
+    if (this.#busy) return;
+    if (this.#queue.length === 0) return;
+    const told = this.#queue.splice(0).map((line): Told => JSON.parse(line));
+    this.#busy = true;
+    this.#turn = new AbortController();
+    this.#answer(told)
+      .catch((error) => this.#say(`crashed: ${error}`))
+      .finally(() => {
+        this.#busy = false;
+      });
+  }
+
+  /** Reads the lines of input that have come. */
+  #read(): void {
     for (let line = this.lines.get(this.#done + 1); line; line = this.lines.get(this.#done + 1)) {
       this.#done += 1;
       const told = JSON.parse(line);
@@ -80,16 +103,6 @@ export class FakeProgram {
       else if (told.type !== "control_request") this.#queue.push(line);
       else if (!this.#machine.deaf) this.#interrupt(told.request_id);
     }
-    if (this.#busy) return;
-    const next = this.#queue.shift();
-    if (next === undefined) return;
-    this.#busy = true;
-    this.#turn = new AbortController();
-    this.#answer(JSON.parse(next))
-      .catch((error) => this.#say(`crashed: ${error}`))
-      .finally(() => {
-        this.#busy = false;
-      });
   }
 
   /** Does what the start script does: restores the saved transcript, and resumes it if possible. */
@@ -148,14 +161,20 @@ export class FakeProgram {
     this.#turn?.abort();
   }
 
-  async #answer({ uuid, message }: { uuid: string; message: Message }): Promise<void> {
-    const lifecycle = (state: string) =>
-      this.#say({ type: "command_lifecycle", command_uuid: uuid, state });
-    if (this.#transcript.some((entry) => entry.uuid === uuid)) return lifecycle("completed");
-    lifecycle("queued");
-    lifecycle("started");
+  #lifecycle(uuid: string, state: "queued" | "started" | "completed"): void {
+    this.#say({ type: "command_lifecycle", command_uuid: uuid, state });
+  }
+
+  /** Answers the prompts that have come while it was idle or busy with others. It ignores one that it has answered. */
+  async #answer(told: Told[]): Promise<void> {
+    const known = told.filter(({ uuid }) => this.#transcript.some((entry) => entry.uuid === uuid));
+    for (const { uuid } of known) this.#lifecycle(uuid, "completed");
+    const prompts = told.filter((one) => !known.includes(one));
+    if (prompts.length === 0) return;
+    for (const { uuid } of prompts) this.#lifecycle(uuid, "queued");
+    for (const { uuid } of prompts) this.#lifecycle(uuid, "started");
     this.#say({ type: "system", subtype: "init", tools: ["Bash"] });
-    this.#remember({ type: "user", uuid, message });
+    for (const { uuid, message } of prompts) this.#remember({ type: "user", uuid, message });
     const failure = await this.#work(this.#transcript, undefined, undefined, this.#model).catch(
       String,
     );
@@ -174,7 +193,22 @@ export class FakeProgram {
       ...(failure?.includes("ECONNREFUSED") && { api_error: "connection_failed" }),
       ...(stopped && { errors: ["[ede_diagnostic]"] }),
     });
-    lifecycle("completed");
+    for (const { uuid } of prompts) this.#lifecycle(uuid, "completed");
+  }
+
+  /** Adds the prompts that have come meanwhile to the results of the calls that were made. */
+  #absorb(): void {
+    this.#read();
+    for (const line of this.#queue.splice(0)) {
+      const { uuid, message }: Told = JSON.parse(line);
+      this.#lifecycle(uuid, "started");
+      const attachment = {
+        type: "queued_command",
+        prompt: message.content,
+        source_uuid: uuid,
+      } as const;
+      this.#remember({ type: "attachment", attachment });
+    }
   }
 
   /** Calls the model until it requests no tool. Returns what failed. */
@@ -205,6 +239,7 @@ export class FakeProgram {
       if (agentId === undefined) this.#remember(answered);
       else conversation.push(answered);
       if (this.#stopped) return "aborted";
+      if (agentId === undefined) this.#absorb();
     }
   }
 
@@ -254,7 +289,7 @@ export class FakeProgram {
         { type: "user", message: { role: "user", content: [{ type: "text", text: prompt }] } },
       ];
       const failure = await this.#work(conversation, agentId, id, this.#agentModel(type));
-      const last = conversation.at(-1)?.message.content;
+      const last = conversation.at(-1)?.message?.content;
       const said = Array.isArray(last) ? last.map(({ text }) => text ?? "").join("") : "";
       return { content: failure ?? said, isError: failure !== undefined };
     }
@@ -306,7 +341,7 @@ export class FakeProgram {
         name,
         input_schema: { type: "object" },
       })),
-      messages: conversation.map(({ message }) => message),
+      messages: messagesOf(conversation),
     };
     let cutOff = 0;
     for (let attempt = 0; ; attempt++) {
@@ -371,6 +406,25 @@ export class FakeProgram {
     const end = (this.output.at(-1)?.end ?? 0) + new TextEncoder().encode(line).length + 1;
     this.output.push({ line, end });
   }
+}
+
+/** Returns the messages of a conversation. What was added to results is part of the newest of them. */
+function messagesOf(conversation: readonly Entry[]): Message[] {
+  const messages: Message[] = [];
+  for (const { message, attachment } of conversation) {
+    if (message) messages.push(message);
+    const last = messages.at(-1);
+    if (!attachment || !last) continue;
+    const { prompt } = attachment;
+    const text = typeof prompt === "string" ? prompt : JSON.stringify(prompt);
+    const note = `\n\n<system-reminder>\nThe user sent a new message while you were working:\n${text}\n</system-reminder>`;
+    const blocks = last.content as { content: string }[];
+    const content = blocks.map((block, index) =>
+      index === blocks.length - 1 ? { ...block, content: block.content + note } : block,
+    );
+    messages[messages.length - 1] = { ...last, content };
+  }
+  return messages;
 }
 
 /** Returns the reply of a stream, or its error. */

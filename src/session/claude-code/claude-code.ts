@@ -23,11 +23,12 @@ import {
   startAgent,
 } from "../transactions/claude-code";
 import { takeAnswer, takeRequest, unmadeCalls } from "../transactions/claude-code-approvals";
+import { goesOn, openSteers, takeSteer, uuidIn } from "../transactions/claude-code-steers";
 import { withdrawOpenCalls } from "../transactions/turns";
 import { currentMessage } from "../transactions/waiting";
 import { type Change, callsOf, decide, type Reaction } from "./decide";
 import { later, passOn, stopped } from "./model-proxy";
-import { ClaudeCodeProcess, uuidIn } from "./process";
+import { ClaudeCodeProcess } from "./process";
 
 /** Number of losses of the process or its container without progress after which the message fails. */
 const MAX_LOSSES = 5;
@@ -162,6 +163,8 @@ export class ClaudeCode {
     const work = this.#work;
     if (!work) return later();
     if (work.messageId !== running) return stopped();
+    // With a prompt that was to join the message, which has ended.
+    if (store.process.read()?.ending) return stopped();
     const hasTools = programTools(store.identity.config, hasAgents(store)).length > 0;
     const finish = (result: CallResult) =>
       this.#context.commit((now) => finishCall(this.#at(work.messageId, now), result));
@@ -234,10 +237,7 @@ export class ClaudeCode {
     await this.#process.start(messageId, signal);
     if (signal.aborted) return "died";
     const { ending } = this.#process.stored;
-    if (ending) {
-      await this.#process.saveTranscript();
-      return ending;
-    }
+    if (ending) return this.#finish(ending);
     await this.#process.sendInput();
     const over = new AbortController();
     let failure: { error: unknown } | undefined;
@@ -250,10 +250,8 @@ export class ClaudeCode {
         AbortSignal.any([signal, over.signal]),
       )) {
         const ended = await this.#handleLine(line, end, work);
-        if (ended) {
-          await this.#process.saveTranscript();
-          return ended;
-        }
+        if (typeof ended === "object") return await this.#finish(ended);
+        if (ended) return ended;
         if (signal.aborted) break;
       }
     } finally {
@@ -263,28 +261,52 @@ export class ClaudeCode {
     return "died";
   }
 
-  /** Tells the process what was decided about the calls that it waits for, now and after each decision, until it is over. */
+  /** Leaves the process ready for the next message. */
+  async #finish(ending: Ending): Promise<Ending> {
+    await this.#process.killIfSteered();
+    await this.#process.saveTranscript();
+    return ending;
+  }
+
+  /**
+   * Tells the process what was decided about the calls that it waits for, and the prompts that are to join the message: now
+   * and whenever there is more, until it is over.
+   */
   async #passDecisions({ messageId, decisions, signal }: Work, over: AbortSignal): Promise<void> {
     while (!signal.aborted && !over.aborted) {
       const next = decisions.wait();
       await this.#answerRequests(messageId, signal);
+      await this.#tellSteers(messageId, signal);
       await next;
     }
   }
 
   async #answerRequests(messageId: string, signal: AbortSignal): Promise<void> {
-    const { store, commit } = this.#context;
+    const { store } = this.#context;
     while (!signal.aborted && store.approvals.unanswered(messageId).length > 0) {
-      await this.#inputs.run(async () => {
-        if (signal.aborted) return;
-        const line = commit((now) => {
-          const answer = takeAnswer({ store, messageId, now });
-          if (answer !== null) store.process.addInput(answer);
-          return answer;
-        });
-        if (line !== null) await this.#process.sendInput();
-      });
+      await this.#tell((now) => takeAnswer({ store, messageId, now }), signal);
     }
+  }
+
+  async #tellSteers(messageId: string, signal: AbortSignal): Promise<void> {
+    const { store } = this.#context;
+    if (store.messages.steersOf(messageId).length === 0) return;
+    while (await this.#tell((now) => takeSteer({ store, messageId, now }), signal));
+  }
+
+  /** Sends the process the line that `take` returns in its transaction. Returns whether there was one. */
+  #tell(take: (now: number) => string | null, signal: AbortSignal): Promise<boolean> {
+    const { store, commit } = this.#context;
+    return this.#inputs.run(async () => {
+      if (signal.aborted) return false;
+      const line = commit((now) => {
+        const taken = take(now);
+        if (taken !== null) store.process.addInput(taken);
+        return taken;
+      });
+      if (line !== null) await this.#process.sendInput();
+      return line !== null;
+    });
   }
 
   /**
@@ -301,6 +323,7 @@ export class ClaudeCode {
     const isDone = event?.type === "done";
     const facts = {
       ...{ promptUuid: uuidIn(messageId), promptStarted, openTry, askedAfter },
+      steers: new Map(openSteers(store).map((steer) => [uuidIn(steer.id), steer])),
       unmadeCalls: isDone ? unmadeCalls(store, messageId) : "",
     };
     const reaction = decide(event, facts, crypto.randomUUID());
@@ -315,12 +338,13 @@ export class ClaudeCode {
     }
     const { change, askAgain } = reaction;
     if (change) for (const id of callsOf(change)) await this.#callIsStored(id, work);
-    const ending =
-      change?.type === "ended" ? endingOfMessage(store, messageId, change.failure) : undefined;
+    let ending: Ending | undefined;
     // Only the newest input can be sent again after a loss, so each is sent before the next one is added.
     await this.#inputs.run(async () => {
-      const hasInput = this.#commitLine(reaction, ending, end, work);
-      if (change?.type === "agent" || change?.type === "results") work.settled.notify();
+      const committed = this.#commitLine(reaction, end, work);
+      ending = committed.ending;
+      const isAwaited = change?.type === "agent" || change?.type === "results";
+      if (isAwaited || reaction.steerStarted !== undefined) work.settled.notify();
       if (change?.type === "results") this.#process.saveTranscriptSoon();
       if (askAgain) {
         work.askedAfter = askAgain.id;
@@ -329,34 +353,37 @@ export class ClaudeCode {
         await pause(pauseMs, work.signal);
         if (work.signal.aborted) return;
       }
-      if (hasInput) await this.#process.sendInput();
+      if (committed.hasInput) await this.#process.sendInput();
     });
     if (work.signal.aborted) return undefined;
     if (change?.type === "ask") await this.#answerRequests(messageId, work.signal);
+    const mayTell = reaction.promptStarted || (change?.type === "ended" && !ending);
+    if (mayTell) await this.#tellSteers(messageId, work.signal);
     return ending;
   }
 
   /**
    * Commits the changes of a line together with the offset of its end. Returns whether it has added an input line, which is
-   * to be sent. Does nothing after the work was stopped.
+   * to be sent, and how the message ends, if it does. Does nothing after the work was stopped.
    */
   #commitLine(
-    { promptStarted, change, input: given }: Reaction,
-    ending: Ending | undefined,
+    { promptStarted, steerStarted, change, input: given }: Reaction,
     end: number,
     { messageId, signal }: Work,
-  ): boolean {
-    if (signal.aborted) return false;
+  ): { hasInput: boolean; ending?: Ending } {
+    if (signal.aborted) return { hasInput: false };
     const { store, commit } = this.#context;
     return commit((now) => {
       const at = this.#at(messageId, now);
       const input = change?.type === "ask" ? takeRequest(at, change) : (given ?? null);
       if (input !== null) store.process.addInput(input);
       if (promptStarted) store.process.savePromptStarted();
+      if (steerStarted !== undefined) store.process.saveSteer(steerStarted, true);
+      if (change) apply(at, change);
+      const ending = change?.type === "ended" ? endOf(at, change.failure) : undefined;
       if (ending) store.process.saveEnding(ending);
-      else if (change) apply(at, change);
       store.process.saveOutputOffset(end);
-      return input !== null;
+      return { hasInput: input !== null, ...(ending && { ending }) };
     });
   }
 
@@ -382,6 +409,10 @@ function apply(at: MessageChange, change: Change): void {
   if (change.type === "results") for (const result of change.results) finishCall(at, result);
   if (change.type === "compacted") noteCompaction(at, change.tokensBefore);
 }
+
+/** Returns how the message ends of which the process is done; undefined if it goes on with prompts that are to join it. */
+const endOf = (at: MessageChange, failure: string | null): Ending | undefined =>
+  failure === null && goesOn(at) ? undefined : endingOfMessage(at.store, at.messageId, failure);
 
 /** Returns the consequence of a sandbox failure: another attempt, or the end of the message. Rethrows other errors. */
 function failureOf(error: unknown): Ending | Failed {

@@ -10,6 +10,7 @@ const react = (event: Parameters<typeof decide>[0], facts: Partial<Facts> = {}) 
     {
       promptUuid: PROMPT,
       promptStarted: false,
+      steers: new Map(),
       openTry: undefined,
       unmadeCalls: "",
       askedAfter: null,

@@ -16,6 +16,8 @@ export interface Facts {
   promptUuid: string;
   /** Whether the process has started to work on that prompt. */
   promptStarted: boolean;
+  /** The prompts that it was told to add, by their UUIDs: the id of each, and whether it has started on it. */
+  steers: ReadonlyMap<string, { id: string; started: boolean }>;
   /** The newest attempt of a reply that the process gave up on although another attempt may follow. */
   openTry: { id: string; attempt: number } | undefined;
   /** What a new process has to know of calls that the one before it could not make; empty if there are none. */
@@ -36,6 +38,8 @@ export interface Reaction {
   noise?: string;
   /** Whether the process has started to work on the message's prompt. */
   promptStarted?: true;
+  /** The prompt that the process has added to its conversation. */
+  steerStarted?: string;
   change?: Change;
   /** An input line to send. */
   input?: string;
@@ -58,11 +62,12 @@ export function decide(
     case "noise":
       return { noise: event.text };
     case "begun":
-      return event.uuid === facts.promptUuid ? { promptStarted: true } : undefined;
-    case "done":
-      if (event.uuid !== facts.promptUuid || facts.promptStarted) return undefined;
+    case "done": {
+      const started = startedBy(event.uuid, facts);
+      if (!started || event.type === "begun") return started;
       // The process has the prompt in its transcript from before a restart, so it does not answer it again.
-      return { promptStarted: true, input: promptLine(newUuid, goOn(facts.unmadeCalls)) };
+      return { ...started, input: promptLine(newUuid, goOn(facts.unmadeCalls)) };
+    }
     case "ended": {
       const { openTry, askedAfter } = facts;
       // If the process made no further attempt after it was asked to, asking again would not help.
@@ -73,6 +78,13 @@ export function decide(
     default:
       return { change: event };
   }
+}
+
+/** Returns that the process has started on the prompt with a UUID, if that was not known. */
+function startedBy(uuid: string, facts: Facts): Reaction | undefined {
+  if (uuid === facts.promptUuid) return facts.promptStarted ? undefined : { promptStarted: true };
+  const steer = facts.steers.get(uuid);
+  return steer && !steer.started ? { steerStarted: steer.id } : undefined;
 }
 
 /**

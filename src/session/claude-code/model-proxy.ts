@@ -36,6 +36,7 @@ import type { SessionStore } from "../storage/store";
 import { setupOf } from "../transactions/agents";
 import { noteLimit, noteWithdrawal } from "../transactions/claude-code";
 import { receiveCall, withDecisions } from "../transactions/claude-code-approvals";
+import { containsPrompt, openSteers, startedSteers } from "../transactions/claude-code-steers";
 import { type RunChange, scopeOf } from "../transactions/state";
 import { completeTurn, failTurn } from "../transactions/turns";
 
@@ -92,7 +93,9 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
 
   const maxTokens = Math.min(call.maxTokens, MAX_OUTPUT_TOKENS, priced.maxOutput);
   const ref = kind === "reply" ? "" : await refOf(call.body);
-  const prepared = { ...call, kind, ref, maxTokens, run, priced, headers: request.headers };
+  const isOwn = kind === "reply" && run.id === deps.messageId;
+  const steers = isOwn ? await steersOf(call.body.messages as SentMessage[], deps) : [];
+  const prepared = { ...call, kind, ref, maxTokens, run, priced, headers: request.headers, steers };
   const sent = withDecisions(call.body.messages as SentMessage[], store);
   const messages = await deps.refusedMedia.removeFrom(sent);
   const response = await send(prepared, messages, deps);
@@ -103,6 +106,8 @@ export async function passOn(request: Request, deps: ProxyDeps): Promise<Respons
 /** A model call of the process that may be made: its kind, run and bounds are known. */
 interface PreparedCall extends Omit<ProgramCall, "model"> {
   ref: string;
+  /** The prompts that join the message with it. */
+  steers: readonly string[];
   run: Run;
   priced: PricedModel;
   headers: Headers;
@@ -114,7 +119,7 @@ async function send(
   messages: readonly SentMessage[],
   deps: ProxyDeps,
 ): Promise<Response> {
-  const { kind, run, priced, maxTokens, headers } = call;
+  const { kind, run, priced, maxTokens, headers, steers } = call;
   const { store, signal, settled, upstream } = deps;
   const relayed = (turn: Pick<Turn, "maxTokens" | "attempt">): RelayedCall => ({
     body: bodyOf({ ...call.body, messages }, { ...call, maxTokens: turn.maxTokens }, store),
@@ -124,7 +129,7 @@ async function send(
   for (;;) {
     const otherSettled = settled.wait();
     const granted = await reserveTurn(call, {
-      begin: (turnRequest) => reserveTurnOf(run, priced, turnRequest, deps),
+      begin: (turnRequest) => reserveTurnOf(run, priced, { ...turnRequest, steers }, deps),
       count: () => countRelayed(upstream, relayed({ maxTokens, attempt: 1 }), signal),
       signal,
       random: Math.random,
@@ -219,6 +224,30 @@ async function resultsKnown(
     if (!(await settledWithin(next, giveUpAt - Date.now()))) break;
   }
   if (!signal.aborted) for (const result of results.filter(isOpen)) finish(result);
+}
+
+/**
+ * Returns the prompts that join the message with a call. The process reports that it has added a prompt before it makes the
+ * call that has it, but the call may arrive first.
+ */
+async function steersOf(
+  messages: readonly SentMessage[],
+  { store, signal, settled }: ProxyDeps,
+): Promise<string[]> {
+  if (openSteers(store).length === 0) return [];
+  const last = messages.findLastIndex(({ role }) => role === "assistant");
+  const json = JSON.stringify(messages.slice(last + 1));
+  const isUnreported = () =>
+    openSteers(store).some(
+      ({ id, started }) => !started && containsPrompt(json, store.messages.prompt(id)),
+    );
+  const giveUpAt = Date.now() + RESULT_WAIT_MS;
+  for (;;) {
+    const next = settled.wait();
+    if (signal.aborted || !isUnreported()) break;
+    if (!(await settledWithin(next, giveUpAt - Date.now()))) break;
+  }
+  return startedSteers(store);
 }
 
 /** Returns the body to send for a call. Thinking and the output format of a reply are set as in the loop. */

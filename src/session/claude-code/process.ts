@@ -8,6 +8,7 @@ import { workspace } from "../deployment";
 import type { SessionEnv } from "../session-env";
 import type { StoredProcess } from "../storage/claude-code";
 import { setupOfProcess } from "../transactions/claude-code";
+import { openSteers, steersIn, uuidIn } from "../transactions/claude-code-steers";
 import { putBackTranscript, saveTranscript } from "./transcript";
 
 /** How long the process may take to stop its work before it is killed, in ms. Also the timeout of `kill`. */
@@ -55,7 +56,23 @@ export class ClaudeCodeProcess {
     await this.#startIn(container, sandbox, programs);
     if (signal.aborted || this.stored.messageId === messageId) return;
     const line = promptLine(uuidIn(messageId), store.messages.prompt(messageId));
-    commit(() => store.process.beginMessage(messageId, line));
+    const steers = await this.#steersInTranscript(messageId);
+    if (!signal.aborted) commit(() => store.process.beginMessage(messageId, line, steers));
+  }
+
+  /** Returns those of the message's prompts that an earlier process has added to the transcript. */
+  async #steersInTranscript(messageId: string): Promise<string[]> {
+    const { store } = this.#context;
+    if (store.messages.steersOf(messageId).length === 0) return [];
+    // That process may have stopped before the newest lines were saved.
+    await this.saveTranscript();
+    return steersIn(new TextDecoder().decode(store.process.transcript()), store, messageId);
+  }
+
+  /** Kills the process if it would go on, after its message has ended, with a prompt that it was told. Never rejects. */
+  async killIfSteered(): Promise<void> {
+    const { store } = this.#context;
+    if (openSteers(store).length > 0) await this.kill(this.stored.id);
   }
 
   /** Yields the unprocessed lines of output until the process exits or the signal aborts. */
@@ -132,13 +149,18 @@ export class ClaudeCodeProcess {
     if (!this.#saving) void this.saveTranscript();
   }
 
-  /** Forgets a process of another container. Kills and forgets one that is busy with another message, or to be replaced. */
+  /**
+   * Forgets a process of another container. Kills and forgets one that is busy with another message, or would go on with
+   * one of its prompts, or is to be replaced.
+   */
   async #forgetUnusable(messageId: string, container: string, sandbox: Sandbox): Promise<void> {
     const { store } = this.#context;
     const earlier = store.process.read();
     if (!earlier) return;
     const isOfMessage = earlier.messageId === messageId;
-    const busy = earlier.messageId !== null && !isOfMessage && earlier.ending === null;
+    const isSteered = openSteers(store).length > 0;
+    const busy =
+      earlier.messageId !== null && !isOfMessage && (earlier.ending === null || isSteered);
     const isReplaced = isOfMessage && earlier.ending?.stopReason === REPLACED.stopReason;
     if (earlier.container === container && !busy && !isReplaced) return;
     if (earlier.container === container) await sandbox.kill(earlier.id);
@@ -169,6 +191,8 @@ export class ClaudeCodeProcess {
   async #interrupt(stored: StoredProcess, { programs }: Sandbox): Promise<boolean> {
     const { id, inputCount, firstInput } = stored;
     const { store, commit } = this.#context;
+    // It would go on with a prompt that it was told.
+    if (openSteers(store).length > 0) return false;
     // A process that may not have its prompt yet can't be asked to stop working on it.
     if (!programs || this.#delivered !== inputName(id, inputCount)) return false;
     commit(() => store.process.addInput(interruptLine(crypto.randomUUID())));
@@ -196,12 +220,6 @@ export class ClaudeCodeProcess {
 }
 
 const inputName = (processId: string, n: number): string => `${processId} ${n}`;
-
-/** Returns the UUID of a message's prompt: the hex digits of the message's id. */
-export function uuidIn(messageId: string): string {
-  const hex = messageId.replace(/^msg_/, "");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
 
 function programsOf({ programs }: Sandbox): Programs {
   if (!programs) throw new SandboxError("it can't run Claude Code", { transient: false });

@@ -24,8 +24,8 @@ import { deliverInbox, introduction, permissionOf, setupOf } from "../transactio
 import { admitCalls, withDecision } from "../transactions/approvals";
 import { setWakeUp } from "../transactions/schedules";
 import { scopeOf } from "../transactions/state";
-import { finishTool, startTool } from "../transactions/tool-calls";
 import { steerBlocks, steersFor } from "../transactions/steers";
+import { finishTool, startTool } from "../transactions/tool-calls";
 import {
   compactTurn,
   completeTurn,

@@ -17,6 +17,8 @@ export interface StoredProcess {
   lastInput: string;
   /** Whether it has started to work on the message's prompt. */
   promptStarted: boolean;
+  /** The prompts that it has, or was told, and that are to join the message, by their ids: whether it has started on each. */
+  steers: Readonly<Record<string, boolean>>;
   /** How many bytes of its output were processed. */
   outputOffset: number;
   /** How its work on the message ended; null while it is still working. */
@@ -49,11 +51,24 @@ export class ProcessTable {
     this.#sql.exec("DELETE FROM program_agents");
   }
 
-  /** Assigns a message to the process and records its first input line, which the caller must still send. */
-  beginMessage(messageId: string, line: string): void {
+  /**
+   * Assigns a message to the process and records its first input line, which the caller must still send. `steers` are the
+   * prompts that have joined the message, or are to join it, and that the process has in its transcript.
+   */
+  beginMessage(messageId: string, line: string, steers: readonly string[] = []): void {
     this.addInput(line);
-    const set = "message_id = ?, begun = 0, ending = NULL, first_told = told";
-    this.#sql.exec(`UPDATE programs SET ${set}`, messageId);
+    const set = "message_id = ?, begun = 0, ending = NULL, first_told = told, steers = ?";
+    const started = Object.fromEntries(steers.map((id) => [id, true]));
+    this.#sql.exec(`UPDATE programs SET ${set}`, messageId, JSON.stringify(started));
+  }
+
+  /** Records a prompt that the process is told and that is to join the message, or that it has started on one. */
+  saveSteer(id: string, isStarted: boolean): void {
+    const { steers = {} } = this.read() ?? {};
+    this.#sql.exec(
+      "UPDATE programs SET steers = ?",
+      JSON.stringify({ ...steers, [id]: isStarted }),
+    );
   }
 
   /** Records an input line that is about to be sent. */
@@ -136,6 +151,7 @@ const decode = (row: Row): StoredProcess => ({
   firstInput: Number(row.first_told),
   lastInput: String(row.line),
   promptStarted: row.begun === 1,
+  steers: parse<Record<string, boolean>>(row.steers),
   outputOffset: Number(row.heard),
   ending: row.ending === null ? null : parse<Ending>(row.ending),
 });

@@ -162,7 +162,8 @@ export const SCHEMA = `
 
   -- The Claude Code process in the session's container: one row at most. \`told\` counts its input lines, \`line\` is the
   -- newest of them, \`first_told\` the number of the one with the message's prompt, \`begun\` says whether it has started on
-  -- the prompt, \`heard\` counts the bytes of output processed.
+  -- the prompt, \`heard\` counts the bytes of output processed. \`steers\` has the prompts that it was told and that are to
+  -- join the message, by their ids, and whether it has started on each.
   CREATE TABLE programs (
     id TEXT PRIMARY KEY,
     machine TEXT NOT NULL,
@@ -172,7 +173,8 @@ export const SCHEMA = `
     begun INTEGER NOT NULL DEFAULT 0,
     heard INTEGER NOT NULL DEFAULT 0,
     ending TEXT,
-    first_told INTEGER NOT NULL DEFAULT 1
+    first_told INTEGER NOT NULL DEFAULT 1,
+    steers TEXT NOT NULL DEFAULT '{}'
   ) WITHOUT ROWID;
 
   -- The run of each agent of the process, by the id that the process uses for the agent.
@@ -370,4 +372,6 @@ export const UPGRADES = [
   ) WITHOUT ROWID`,
   "ALTER TABLE messages ADD COLUMN spend_limit TEXT",
   "ALTER TABLE messages ADD COLUMN waiting_for TEXT",
+  // The prompts that the process was told and that are to join the message, by their ids, and whether it has started on each.
+  "ALTER TABLE programs ADD COLUMN steers TEXT NOT NULL DEFAULT '{}'",
 ] as const;

@@ -9,6 +9,7 @@ import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { closeAgentRun, openTask, setupOf } from "./agents";
 import { withDecision } from "./approvals";
+import { hasEndedByItself } from "./claude-code-steers";
 import { machineAccess } from "./machine-access";
 import { type RunChange, scopeOf } from "./state";
 import { finishTool } from "./tool-calls";
@@ -96,7 +97,10 @@ export function endingOfMessage(
   failure: string | null,
 ): Ending {
   const run = store.runs.get(messageId);
-  return run ? outcomeOf(run, failure) : { stopReason: "end_turn" };
+  if (!run || (failure !== null && hasEndedByItself(store, messageId))) {
+    return { stopReason: "end_turn" };
+  }
+  return outcomeOf(run, failure);
 }
 
 /**
@@ -113,9 +117,14 @@ export function retryableTry(
   return store.calls.openTurn(messageId, "reply", "");
 }
 
-/** Records that a limit forbade a call of a run. If the process then fails, the run ends with this limit. */
-export const noteLimit = (store: SessionStore, run: Run, limit: Limit): void =>
-  store.runs.saveProgress(run.id, limit);
+/**
+ * Records that a limit forbade a call of a run. If the process then fails, the run ends with this limit, unless it had ended
+ * by itself before.
+ */
+export function noteLimit(store: SessionStore, run: Run, limit: Limit): void {
+  const hasEnded = run.id === run.messageId && hasEndedByItself(store, run.messageId);
+  if (!hasEnded) store.runs.saveProgress(run.id, limit);
+}
 
 const LIMITS = ["budget_limit", "turn_limit", "max_turns"] as const satisfies StopReason[];
 type Limit = (typeof LIMITS)[number];

@@ -173,9 +173,12 @@ function turnLimit({ store, run }: RunOf): "turn_limit" | "max_turns" | "pending
   return store.calls.countOpenReplies() >= Math.min(ofSession, ofMessage) ? "pending_calls" : null;
 }
 
-/** Returns whether prompts are to join a run's conversation, and no limit on turns forbids the call that answers them. */
+/** Returns whether no limit on turns forbids another reply in a run. */
+export const hasTurnLeft = (at: RunOf): boolean => turnLimit(at) === null;
+
+/** Returns whether prompts are to join a run's conversation, and there is a turn left to answer them. */
 export const isSteered = (at: RunOf): boolean =>
-  steersFor(at.store, at.run).length > 0 && turnLimit(at) === null;
+  steersFor(at.store, at.run).length > 0 && hasTurnLeft(at);
 
 const least = (...limits: (number | null | undefined)[]): number =>
   Math.min(...limits.map((limit) => limit ?? Number.POSITIVE_INFINITY));
