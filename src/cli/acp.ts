@@ -23,7 +23,7 @@ import {
 } from "../client/rigger.ts";
 import { promptText, summaryOf } from "../shared/readable.ts";
 import type { Call } from "./command.ts";
-import { Interrupter } from "./conversation.ts";
+import { eventsOf, Interrupter } from "./conversation.ts";
 import { type SESSION_OPTIONS, sessionOf } from "./session-options.ts";
 import { note, oneLine } from "./terminal.ts";
 
@@ -33,6 +33,8 @@ import { note, oneLine } from "./terminal.ts";
 export async function serve(call: Call<typeof SESSION_OPTIONS>): Promise<never> {
   /** The messages that the editor waits for, by session. */
   const running = new Map<string, Interrupter>();
+  /** How the message ends that an editor's prompt has begun, by session. */
+  const prompted = new Map<string, Promise<PromptResponse>>();
   const input = Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>;
   const connection = agent({ name: "rigger" })
     .onRequest(methods.agent.initialize, () => ({
@@ -62,13 +64,17 @@ export async function serve(call: Call<typeof SESSION_OPTIONS>): Promise<never> 
     )
     .onRequest(methods.agent.session.prompt, async ({ params: { sessionId, prompt }, client }) => {
       const session = call.session(sessionId);
+      const earlier = prompted.get(sessionId);
+      if (earlier) return await answered(steer(promptOf(prompt), session, client, earlier));
       const interrupter = new Interrupter(session);
       running.set(sessionId, interrupter);
+      const reply = session.send(promptOf(prompt));
+      const end = answered(converse(reply, session, client, interrupter));
+      prompted.set(sessionId, end);
       try {
-        return await answered(
-          converse(session.send(promptOf(prompt)), session, client, interrupter),
-        );
+        return await end;
       } finally {
+        prompted.delete(sessionId);
         if (running.get(sessionId) === interrupter) running.delete(sessionId);
       }
     })
@@ -96,6 +102,24 @@ async function answered<T>(promise: Promise<T>): Promise<T> {
     const { status, requestId } = error;
     throw new RequestError(-32603, error.message, { status, requestId });
   }
+}
+
+/**
+ * Sends a prompt that joins the message that runs for an earlier one, whose request shows what the agent does. If it comes
+ * too late, it has a message of its own.
+ */
+async function steer(
+  prompt: Prompt,
+  session: SessionHandle,
+  client: AgentContext,
+  earlier: Promise<PromptResponse>,
+): Promise<PromptResponse> {
+  const { messageId, steerId = messageId } = await session.steer(prompt);
+  const end = await earlier.catch(() => undefined);
+  const { joinedMessageId } = await session.message(steerId);
+  if (joinedMessageId !== null && end) return end;
+  const events = eventsOf(session, [joinedMessageId ?? steerId], 0);
+  return converse(events, session, client, new Interrupter(session));
 }
 
 /** Sends what a session has done; what it still does follows later. */
@@ -140,7 +164,7 @@ async function converse(
 ): Promise<PromptResponse> {
   const updates = new Updates();
   const asked = new Map<string, AbortController>();
-  let end: MessageEndEvent | undefined;
+  let end: Exclude<MessageEndEvent, { type: "message.joined" }> | undefined;
   for await (const event of events) {
     for (const update of updates.of(event)) await send(client, session, update);
     if (event.type === "approval.requested") {
@@ -151,7 +175,7 @@ async function converse(
       );
     }
     if (event.type === "approval.resolved") asked.get(event.approvalId)?.abort();
-    if (endsMessage(event)) end = event;
+    if (endsMessage(event) && event.type !== "message.joined") end = event;
     await interrupter.seen(event);
   }
   if (end?.type === "message.failed") throw new RequestError(-32603, end.error.message);

@@ -3,11 +3,12 @@ import {
   hasEnded,
   RiggerError,
   type SessionHandle,
+  type SteerOptions,
   type StreamedEvent,
 } from "../client/rigger.ts";
 import { money } from "../shared/readable.ts";
 import { type Call, command, type Options, UsageError } from "./command.ts";
-import { Interrupter, show } from "./conversation.ts";
+import { eventsOf, Interrupter, show } from "./conversation.ts";
 import { Input, Screen } from "./screen.ts";
 import { requireNoneOf, SESSION_OPTIONS, sessionOf } from "./session-options.ts";
 import { clean, note, oneLine, painter, plural } from "./terminal.ts";
@@ -15,6 +16,7 @@ import { clean, note, oneLine, painter, plural } from "./terminal.ts";
 const HELP = `  /help   shows this
   /cost   what the session has cost, and its limits
   /quit   leaves; the session stays, and so does Ctrl-D
+A line that is typed while the agent works joins its message at the next turn.
 A line that ends in \\ goes on in the next one. Everything else is sent, also other lines that begin with /.
 Ctrl-C interrupts the message that runs, and leaves when pressed again.`;
 
@@ -72,15 +74,24 @@ ${HELP}`,
 
     const exchange = async (prompt: string) => {
       const { agent } = call.values;
+      const options = agent === undefined ? {} : { agent };
+      const steers = new Steers(session, options, screen);
+      const stop = input.watch((line) => steers.add(line));
       try {
-        const reply = session.send(prompt, agent === undefined ? {} : { agent });
-        const last = await follow(reply, false);
+        let last = await follow(steers.seen(session.send(prompt, options)), false);
+        // Those that came too late for the message run afterwards.
+        for (let rest = await steers.open(); rest.length > 0; rest = await steers.open()) {
+          const events = eventsOf(session, rest, last && "seq" in last ? last.seq : 0);
+          last = (await follow(steers.seen(events), true)) ?? last;
+        }
         isOver = last !== undefined && (await endsSession(session, last));
       } catch (error) {
         // A message that is refused is not the end of the chat.
         if (!(error instanceof RiggerError) || error.status === undefined) throw error;
         isOver = error.reason === "session_ended";
         note(painter(process.stderr)("red", error.message));
+      } finally {
+        stop();
       }
     };
 
@@ -102,6 +113,49 @@ ${HELP}`,
     return 0;
   },
 });
+
+/** Prompts that are sent while a message runs, to join it. */
+class Steers {
+  readonly #session: SessionHandle;
+  readonly #options: SteerOptions;
+  readonly #screen: Screen;
+  readonly #sent: Promise<string | undefined>[] = [];
+  /** The messages that have ended, and those whose prompts have joined one. */
+  readonly #done = new Set<string>();
+
+  constructor(session: SessionHandle, options: SteerOptions, screen: Screen) {
+    this.#session = session;
+    this.#options = options;
+    this.#screen = screen;
+  }
+
+  add(line: string): void {
+    if (line.trim() === "") return;
+    const sent = this.#session.steer(line, this.#options).then(
+      ({ messageId, steerId = messageId }) => steerId,
+      (error) => {
+        this.#screen.note(clean(String(error.message)));
+        return undefined;
+      },
+    );
+    this.#sent.push(sent);
+  }
+
+  /** Yields events, and notes what they say of the prompts. */
+  async *seen(events: AsyncIterable<StreamedEvent>): AsyncGenerator<StreamedEvent> {
+    for await (const event of events) {
+      if (event.type === "message.steered") this.#done.add(event.steerId);
+      if (endsMessage(event) && event.messageId !== undefined) this.#done.add(event.messageId);
+      yield event;
+    }
+  }
+
+  /** Returns the messages of the prompts that have not joined another one and have not ended. */
+  async open(): Promise<string[]> {
+    const ids = await Promise.all(this.#sent);
+    return ids.flatMap((id) => (id === undefined || this.#done.has(id) ? [] : [id]));
+  }
+}
 
 /** Returns the session to talk to. */
 async function open({

@@ -419,8 +419,7 @@ describe.skipIf(!TMUX)("rigger chat in a terminal", FROM_SCRIPTS, () => {
     type(`${CHAT} ${id}`);
     await until(PROMPT);
     type("/delay 1500\\");
-    type('/Bash {"command":"echo one"}\\');
-    type('/Bash {"command":"echo two"}');
+    type('/Bash {"command":"echo one"} & /Bash {"command":"echo two"}');
     await until(/Thinking/);
     type("yes, next");
     await until(/echo one\n[\s\S]*session: *\n/);
@@ -435,6 +434,18 @@ describe.skipIf(!TMUX)("rigger chat in a terminal", FROM_SCRIPTS, () => {
     type("n");
     await until(/You said: yes, next/);
     expect(screen()).not.toMatch(/allowed by/);
+  });
+
+  it("lets what is typed while the agent works join its message", async () => {
+    const { type, until, screen } = terminal(100, 30);
+    type(CHAT);
+    await until(PROMPT);
+    type('/Bash {"command":"sleep 2; echo one"}\\');
+    type("never said");
+    await until(/Bash sleep 2/);
+    type("as you wish");
+    await until(/● Bash sleep 2[\s\S]*› as you wish\n[\s\S]*You said: as you wish[\s\S]*2 turns/);
+    expect(screen()).not.toContain("You said: never said");
   });
 
   it("has colours unless NO_COLOR says otherwise, and none of the model's", async () => {

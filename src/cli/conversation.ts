@@ -1,5 +1,10 @@
 import { setImmediate } from "node:timers/promises";
-import { RiggerError, type SessionHandle, type StreamedEvent } from "../client/rigger.ts";
+import {
+  endsMessage,
+  RiggerError,
+  type SessionHandle,
+  type StreamedEvent,
+} from "../client/rigger.ts";
 import type { Input, Screen } from "./screen.ts";
 import { clean, painter } from "./terminal.ts";
 import { Transcript } from "./transcript.ts";
@@ -32,6 +37,21 @@ export class Interrupter {
     if (type !== "message.started") return;
     this.#isRunning = true;
     if (this.#isWanted) await this.#session.interrupt();
+  }
+}
+
+/** Yields the events of some messages of a session after a seq, live ones too, until all of them have ended. */
+export async function* eventsOf(
+  session: SessionHandle,
+  messageIds: Iterable<string>,
+  after: number,
+): AsyncGenerator<StreamedEvent> {
+  const open = new Set(messageIds);
+  for await (const event of session.events({ after })) {
+    if (event.messageId === undefined || !open.has(event.messageId)) continue;
+    yield event;
+    if (endsMessage(event)) open.delete(event.messageId);
+    if (open.size === 0) return;
   }
 }
 

@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline";
+import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { note, oneLine, painter } from "./terminal.ts";
 
@@ -86,15 +87,18 @@ export class Input {
   readonly #isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
   readonly #reader = createInterface({
     input: process.stdin,
-    ...(this.#isTerminal && { output: process.stdout }),
+    ...(this.#isTerminal && { output: this.#echo() }),
     terminal: this.#isTerminal,
   });
   readonly #lines: string[] = [];
   #hasEnded = false;
   #wake: (() => void) | undefined;
+  /** Takes what is typed while nothing is asked. */
+  #taker: ((line: string) => void) | undefined;
 
   constructor() {
     this.#reader.on("line", (line) => {
+      if (this.#taker && !this.#wake) return this.#taker(line);
       this.#lines.push(line);
       this.#wake?.();
     });
@@ -151,8 +155,33 @@ export class Input {
     }
   }
 
+  /**
+   * Passes on the lines that somebody types on a terminal while nothing is asked, until the returned function is called. The
+   * terminal echoes them and handles its keys itself.
+   */
+  watch(take: (line: string) => void): () => void {
+    if (!this.#isTerminal) return () => {};
+    this.#taker = take;
+    this.#listen(false);
+    return () => {
+      this.#taker = undefined;
+      this.#listen(false);
+    };
+  }
+
   close(): void {
     this.#reader.close();
+  }
+
+  /** Returns where the reader writes what is typed: the terminal, unless that does so itself. */
+  #echo(): Writable {
+    const echo = new Writable({
+      write: (chunk, _, done) => {
+        if (!this.#taker || this.#wake) process.stdout.write(chunk);
+        done();
+      },
+    });
+    return Object.defineProperty(echo, "columns", { get: () => process.stdout.columns });
   }
 
   async #line(prompt: string, signal?: AbortSignal): Promise<string | undefined> {
@@ -196,7 +225,7 @@ export class Input {
   #listen(isOn: boolean): void {
     if (this.#hasEnded) return;
     if (this.#isTerminal) process.stdin.setRawMode(isOn);
-    if (isOn) this.#reader.resume();
+    if (isOn || this.#taker) this.#reader.resume();
     else this.#reader.pause();
   }
 }

@@ -91,6 +91,8 @@ export class Transcript {
       case "message.received":
         this.#state = "Waiting for its turn";
         return this.#showsPrompts ? paint("bold", `› ${promptText(event.prompt)}`) : "";
+      case "message.steered":
+        return this.#ofAgent(event.agent) + paint("bold", `› ${promptText(event.prompt)}`);
       case "message.started":
         this.#startedAt = Date.parse(event.at);
         this.#cost = this.#turns = 0;
@@ -234,6 +236,7 @@ const keyOf = ({ turnId, block }: { turnId: string; block: number }, kind: strin
 
 /** Returns why a message has ended, if it has not ended well. */
 function endOf(event: MessageEndEvent): string | undefined {
+  if (event.type === "message.joined") return undefined;
   if (event.type === "message.failed") return `Failed: ${event.error.message}`;
   if (event.type === "message.interrupted") {
     return event.stopReason === "interrupted" ? "Interrupted." : `Stopped: ${event.stopReason}.`;

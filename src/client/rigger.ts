@@ -146,6 +146,9 @@ export type SendOptions = Omit<SendMessage, "prompt" | "streaming" | "background
   Pick<RequestSettings, "idempotencyKey"> &
   StreamOptions;
 
+/** How a prompt is sent that joins a message. The limits apply if it runs as a message of its own. */
+export type SteerOptions = Omit<SendOptions, "onBusy" | "onConnection">;
+
 /** A session of a deployment. */
 export class SessionHandle {
   readonly id: string;
@@ -186,6 +189,21 @@ export class SessionHandle {
       });
     const stream = follow(this.#transport, connect, { until: endsMessage, signal, onConnection });
     return new Reply(stream, (messageId) => this.message(messageId));
+  }
+
+  /**
+   * Sends a prompt that joins the running message at its next turn. Returns that message, with the id of this one as
+   * `steerId`. If nothing runs, this one runs in the background and is returned.
+   */
+  steer(
+    prompt: Prompt,
+    { idempotencyKey = crypto.randomUUID(), signal, ...options }: SteerOptions = {},
+  ): Promise<Message> {
+    const body = { ...options, prompt, background: true, onBusy: "steer" as const };
+    return this.#rigger.post("/api/sessions/{id}/message", {
+      ...this.#path,
+      ...{ body, idempotencyKey, signal },
+    });
   }
 
   /** Yields the events of the session after a seq, live ones too, until the session has ended. */

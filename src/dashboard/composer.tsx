@@ -7,9 +7,13 @@ import { Action } from "./ui.tsx";
 export function Composer({ session, isRunning }: { session: Session; isRunning: boolean }) {
   const [prompt, setPrompt] = useState("");
   const [agent, setAgent] = useState("");
+  const [onBusy, setOnBusy] = useState<"queue" | "steer">("queue");
   const [state, setState] = useState<{ isBusy: boolean; error?: unknown }>({ isBusy: false });
   // The same for each try to send one prompt.
   const key = useRef(crypto.randomUUID());
+  // It has one message, which prompts can only join.
+  const isEphemeral = session.pattern === "ephemeral";
+  const how = isEphemeral ? "steer" : onBusy;
   const agents = Object.keys(session.config.customAgents ?? {});
   const send = async () => {
     if (prompt.trim() === "" || state.isBusy) return;
@@ -17,7 +21,7 @@ export function Composer({ session, isRunning }: { session: Session; isRunning: 
     try {
       await rigger.post("/api/sessions/{id}/message", {
         path: { id: session.id },
-        body: { prompt, background: true, ...(agent !== "" && { agent }) },
+        body: { prompt, background: true, onBusy: how, ...(agent !== "" && { agent }) },
         idempotencyKey: key.current,
       });
       key.current = crypto.randomUUID();
@@ -28,17 +32,7 @@ export function Composer({ session, isRunning }: { session: Session; isRunning: 
       setState({ isBusy: false, error });
     }
   };
-  // It has one message.
-  const isFull = session.pattern === "ephemeral" && (isRunning || session.numMessages > 0);
-  if (isFull) {
-    return isRunning ? (
-      <div class="composer">
-        <div class="actions">
-          <Action run={() => rigger.session(session.id).interrupt()}>Interrupt</Action>
-        </div>
-      </div>
-    ) : null;
-  }
+  if (isEphemeral && !isRunning && session.numMessages > 0) return null;
   return (
     <form
       class="composer"
@@ -58,9 +52,7 @@ export function Composer({ session, isRunning }: { session: Session; isRunning: 
       <textarea
         id="prompt"
         rows={2}
-        placeholder={
-          isRunning ? "Send another message. It waits until this one has ended." : "Send a message"
-        }
+        placeholder={isRunning ? "Send another message" : "Send a message"}
         value={prompt}
         onInput={({ currentTarget }) => {
           key.current = crypto.randomUUID();
@@ -90,6 +82,22 @@ export function Composer({ session, isRunning }: { session: Session; isRunning: 
                   {name}
                 </option>
               ))}
+            </select>
+          </label>
+        )}
+        {isRunning && (
+          <label>
+            <span class="hidden">When</span>
+            <select
+              value={how}
+              disabled={isEphemeral}
+              onChange={({ currentTarget }) => {
+                key.current = crypto.randomUUID();
+                setOnBusy(currentTarget.value === "steer" ? "steer" : "queue");
+              }}
+            >
+              <option value="queue">after this message</option>
+              <option value="steer">with its next turn</option>
             </select>
           </label>
         )}

@@ -89,13 +89,11 @@ function Message({ of: message, rev, session }: Shown<MessageItem> & { session: 
   const hasAgents = message.lanes.length > 1;
   return (
     <article class="message" aria-label={`Message: ${oneLine(message.prompt, 60)}`}>
-      <div class="prompt">
-        <p class="by">
-          {message.scheduleId === null ? "Prompt" : "Prompt of a schedule"}
-          <time dateTime={message.receivedAt}>{exact(message.receivedAt)}</time>
-        </p>
-        <pre>{message.prompt}</pre>
-      </div>
+      <Prompt
+        by={message.scheduleId === null ? "Prompt" : "Prompt of a schedule"}
+        at={message.receivedAt}
+        text={message.prompt}
+      />
       <div class={hasAgents ? "lanes" : "lane-only"}>
         {message.lanes.map((lane) => (
           <LaneView
@@ -112,9 +110,20 @@ function Message({ of: message, rev, session }: Shown<MessageItem> & { session: 
   );
 }
 
+const Prompt = ({ by, at, text }: { by: string; at: string; text: string }) => (
+  <div class="prompt">
+    <p class="by">
+      {by}
+      <time dateTime={at}>{exact(at)}</time>
+    </p>
+    <pre>{text}</pre>
+  </div>
+);
+
 function End({ of: message }: Shown<MessageItem>) {
   const { status, startedAt, endedAt, cost, turns, stopReason, error, waitingFor, output } =
     message;
+  const isJoining = status === "queued" && message.joins !== null;
   const time =
     startedAt === null
       ? null
@@ -131,6 +140,7 @@ function End({ of: message }: Shown<MessageItem>) {
       <p class="message-end">
         <Status of={status} />
         {status === "waiting" && waitingFor && <span>{waits(waitingFor)}</span>}
+        {isJoining && <span>joins the running message at its next turn</span>}
         {stopReason !== null && stopReason !== "end_turn" && (
           <span>stopped: {stopReason.replaceAll("_", " ")}</span>
         )}
@@ -202,6 +212,8 @@ function RowView({ of: row, rev, session }: Shown<Row> & { session: SessionHandl
       return <TurnRow row={row} />;
     case "notice":
       return <p class={`note ${row.tone}`}>{row.text}</p>;
+    case "prompt":
+      return <Prompt by="Prompt that joined" at={row.at} text={row.text} />;
   }
 }
 

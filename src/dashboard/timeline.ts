@@ -51,6 +51,8 @@ export type Row = Part &
         output: number;
       }
     | { kind: "notice"; tone: "bad" | "wait" | "quiet"; text: string }
+    /** A prompt that has joined the message. */
+    | { kind: "prompt"; text: string; at: string }
   );
 
 type New<R> = R extends Row ? Omit<R, "rev"> : never;
@@ -70,6 +72,8 @@ export interface MessageItem extends Part {
   id: string;
   prompt: string;
   scheduleId: string | null;
+  /** The running message that its prompt is to join; null if there is none. */
+  joins: string | null;
   status: "queued" | "running" | "waiting" | "completed" | "failed" | "interrupted";
   waitingFor: WaitingFor | null;
   stopReason: string | null;
@@ -123,7 +127,8 @@ export class Timeline {
   #receive(event: Extract<Event, { type: "message.received" }>): void {
     const message: MessageItem = {
       ...{ kind: "message", rev: 0, id: event.messageId ?? "", prompt: promptText(event.prompt) },
-      ...{ scheduleId: event.scheduleId ?? null, status: "queued", waitingFor: null },
+      ...{ scheduleId: event.scheduleId ?? null, joins: event.joins ?? null },
+      ...{ status: "queued", waitingFor: null },
       ...{ stopReason: null, error: null, output: undefined, receivedAt: event.at },
       ...{ startedAt: null, endedAt: null, cost: 0, turns: 0, lanes: [] },
     };
@@ -143,6 +148,11 @@ export class Timeline {
       case "message.waiting":
         message.status = "waiting";
         message.waitingFor = event.waitingFor;
+        return;
+      case "message.joined":
+        // Its prompt is shown where it has joined the other message.
+        this.items.splice(this.items.lastIndexOf(message), 1);
+        this.#messages.delete(message.id);
         return;
       case "message.completed":
       case "message.interrupted":
@@ -164,6 +174,9 @@ export class Timeline {
   #work(message: MessageItem, lane: Lane, event: StreamedEvent): void {
     lane.rev++;
     switch (event.type) {
+      case "message.steered":
+        this.#push(lane, { kind: "prompt", text: promptText(event.prompt), at: event.at });
+        return;
       case "agent.started":
         lane.task = event.prompt;
         lane.isDone = false;
@@ -299,6 +312,11 @@ export class Timeline {
 
   /** Ends what a message leaves open. */
   #close(message: MessageItem): void {
+    for (const item of this.items) {
+      if (item.kind !== "message" || item.joins !== message.id) continue;
+      item.joins = null;
+      item.rev++;
+    }
     for (const [key, open] of this.#open) {
       if (open.message !== message) continue;
       const { row } = open;
