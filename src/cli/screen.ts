@@ -95,10 +95,11 @@ export class Input {
   #wake: (() => void) | undefined;
   /** Takes what is typed while nothing is asked. */
   #taker: ((line: string) => void) | undefined;
+  #isAsking = false;
 
   constructor() {
     this.#reader.on("line", (line) => {
-      if (this.#taker && !this.#wake) return this.#taker(line);
+      if (this.#taker && !this.#isAsking) return this.#taker(line);
       this.#lines.push(line);
       this.#wake?.();
     });
@@ -137,6 +138,7 @@ export class Input {
       signal,
     }: { parse(line: string): T | undefined; hint: string; signal: AbortSignal },
   ): Promise<T | undefined> {
+    this.#isAsking = true;
     // What was typed before the question is no answer to it.
     await this.#drain();
     const typedAhead = this.#lines.splice(0);
@@ -151,7 +153,9 @@ export class Input {
     } finally {
       // Half an answer to a question that was withdrawn is none to the next one.
       this.#clear();
-      this.#lines.unshift(...typedAhead);
+      this.#isAsking = false;
+      if (this.#taker) typedAhead.forEach(this.#taker);
+      else this.#lines.unshift(...typedAhead);
     }
   }
 
@@ -177,7 +181,7 @@ export class Input {
   #echo(): Writable {
     const echo = new Writable({
       write: (chunk, _, done) => {
-        if (!this.#taker || this.#wake) process.stdout.write(chunk);
+        if (!this.#taker || this.#isAsking) process.stdout.write(chunk);
         done();
       },
     });
