@@ -55,6 +55,20 @@ describe("the timeline", () => {
     expect(rowsOf(timeline)).toMatchObject([{ kind: "text", text: "Hello!", isLive: false }]);
   });
 
+  it("shows a prompt that steers as queued, and then where it has joined the message", () => {
+    const S = { messageId: "msg_2" };
+    const other = { ...received, ...S, prompt: "Stop.", joins: "msg_1" };
+    const timeline = timelineOf(received, { type: "message.started", ...M }, other);
+    expect(timeline.items).toMatchObject([{ id: "msg_1" }, { id: "msg_2", joins: "msg_1" }]);
+    const steered = { type: "message.steered", ...M, steerId: "msg_2", prompt: "Stop." };
+    const joined = { type: "message.joined", ...S, joinedMessageId: "msg_1" };
+    for (const event of [steered, joined]) {
+      timeline.add({ seq: 9, at: AT, ...event } as StreamedEvent);
+    }
+    expect(timeline.items).toMatchObject([{ id: "msg_1" }]);
+    expect(rowsOf(timeline)).toEqual([{ kind: "prompt", text: "Stop.", at: AT }]);
+  });
+
   it("drops the pieces of an attempt that failed, and says so", () => {
     const failed = {
       type: "turn.retried",

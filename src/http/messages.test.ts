@@ -81,6 +81,46 @@ describe("POST /api/sessions/:id/message", () => {
     await client.post(`/api/sessions/${id}/terminate`);
   });
 
+  it("answers 202 with the message that a prompt joins for onBusy steer, and streams it from then on", async () => {
+    const { id } = await client.create();
+    const url = `/api/sessions/${id}/message`;
+    const prompt = '/Bash {"command":"sleep 0.2"}\nnever';
+    const first = await client.post(url, { prompt, background: true });
+    const { messageId } = z.looseObject({ messageId: z.string() }).parse(first.body);
+    const headers = { "Idempotency-Key": "steer-1" };
+    const steer = { prompt: "/say A", onBusy: "steer" };
+    const sent = await client.post(url, steer, { headers });
+    expect(sent).toMatchObject({ status: 202, body: { messageId, prompt, status: "running" } });
+    const { steerId } = z.looseObject({ steerId: z.string() }).parse(sent.body);
+    const body = { prompt: "/say B", onBusy: "steer", streaming: true };
+    const streamed = await (await client.raw("POST", url, { body })).text();
+    const events = [...streamed.matchAll(/^event: (.*)$/gm)].map(([, type]) => type);
+    expect(events[0]).not.toBe("message.received");
+    expect(events.filter((type) => type === "message.steered")).toHaveLength(2);
+    expect(events.at(-1)).toBe("message.completed");
+
+    const again = await client.post(url, steer, { headers });
+    expect(again).toMatchObject({ status: 202, body: { messageId, steerId, result: "B" } });
+    const read = await client.get(`/api/sessions/${id}/messages/${steerId}?waitMs=1000`);
+    expect(read.body).toMatchObject({ status: "joined", joinedMessageId: messageId, cost: 0 });
+    const list = await client.get(`/api/sessions/${id}/messages`);
+    const statuses = MessagePage.parse(list.body).messages.map(({ status }) => status);
+    expect(statuses).toEqual(["completed", "joined", "joined"]);
+  });
+
+  it("accepts a prompt that steers, but no other message, while that of an ephemeral session runs", async () => {
+    const { id } = await client.create({ pattern: "ephemeral" });
+    const url = `/api/sessions/${id}/message`;
+    const answer = client.post(url, { prompt: '/Bash {"command":"sleep 0.3"}\nnever' });
+    await vi.waitFor(async () => {
+      const steered = await client.post(url, { prompt: "/say A", onBusy: "steer" });
+      expect(steered.body).toMatchObject({ steerId: expect.any(String) });
+    });
+    expect((await client.post(url, { prompt: "x" })).status).toBe(409);
+    expect(await answer).toMatchObject({ status: 200, body: { result: "A" } });
+    expect((await client.get(`/api/sessions/${id}`)).body).toMatchObject({ status: "completed" });
+  });
+
   it("attaches to the first message when a key is used again, and refuses another body", async () => {
     const { id } = await client.create();
     const url = `/api/sessions/${id}/message`;

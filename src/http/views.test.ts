@@ -123,7 +123,7 @@ describe("sessionView", () => {
 describe("messageView", () => {
   it("is flat", () => {
     const fields =
-      "messageId sessionId prompt agent status waitingFor stopReason limit result output error cost tokens usage " +
+      "messageId sessionId prompt agent status waitingFor joinedMessageId stopReason limit result output error cost tokens usage " +
       "numTurns toolsUsed durationMs createdAt startedAt endedAt";
     expect(Object.keys(messageView(aMessage()))).toEqual(fields.split(" "));
   });

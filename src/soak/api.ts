@@ -23,6 +23,7 @@ export interface MessageView {
   sessionId: string;
   prompt: string;
   status: string;
+  joinedMessageId: string | null;
   stopReason: StopReason | null;
   limit: string | null;
   result: string | null;
@@ -33,6 +34,8 @@ export interface MessageView {
   toolsUsed: string[];
   startedAt: string | null;
   endedAt: string | null;
+  /** Of the answer to a prompt that joins this message. */
+  steerId?: string;
 }
 
 /** A request; the body is sent as JSON. */

@@ -119,6 +119,19 @@ function faultsOfMessage(
   const fault = (what: string) => faults.push(`${marker}, ${status} by ${stopReason}: ${what}`);
   if (message.endedAt === null) fault("it has not ended");
   const events = log.filter((event) => event.messageId === messageId);
+  if (status === "joined") {
+    const joined = log.filter(
+      (event) => event.type === "message.steered" && event.steerId === messageId,
+    );
+    const [into] = joined;
+    const isRight = into?.type === "message.steered" && into.prompt === message.prompt;
+    if (joined.length !== 1 || !isRight || into.messageId !== message.joinedMessageId) {
+      fault(`it has joined ${message.joinedMessageId}, which tells ${JSON.stringify(joined)}`);
+    }
+    if (cost !== 0 || events.length !== 2) fault(`its log is ${JSON.stringify(events)}`);
+    return faults;
+  }
+  const isSteered = events.some(({ type }) => type === "message.steered");
   const end = events.find(({ type }) => isMessageEnd(type));
   const expected = {
     type: `message.${status}`,
@@ -136,13 +149,14 @@ function faultsOfMessage(
   if (numTurns > Number(body.maxTurns ?? Number.POSITIVE_INFINITY)) fault(`${numTurns} turns`);
   // A failed attempt may have been billed. What stays reserved for it may leave no money for another attempt.
   const isHeld = log.some((event) => "held" in event && event.held > 0);
-  const mayFail = script.refused || isLying || isHeld;
+  const mayFail = script.refused || isLying || isHeld || isSteered;
   if (status === "failed" && !mayFail) fault(JSON.stringify(message.error));
   if (stopReason === "interrupted" && life.interrupts === 0) fault("nobody stopped it");
   const calls = events.filter(({ type }) => type === "tool.started").length;
   // An agent that was stopped by a limit does not finish its task.
   const cut = events.some((e) => e.type === "agent.completed" && e.stopReason !== "end_turn");
-  if (stopReason === "end_turn" && !cut && calls !== script.calls) {
+  // The model follows the newest prompt.
+  if (stopReason === "end_turn" && !cut && !isSteered && calls !== script.calls) {
     fault(`${calls} of ${script.calls}`);
   }
   return faults;

@@ -259,8 +259,13 @@ function act(api: Api, random: Random, life: Life): Promise<void> {
 
 function sendRandom(api: Api, random: Random, life: Life): Promise<void> {
   const marker = `m-${life.id.slice(-8)}-${life.sent.length}`;
-  const mode = random.pick(["blocking", "streaming", "background"]);
-  const onBusy = random.pick(["queue", "queue", "queue", "interrupt", "reject"]);
+  const onBusy = random.pick(["queue", "queue", "queue", "steer", "steer", "interrupt", "reject"]);
+  // The stream of a prompt that joins another message is that of the other one.
+  const mode = random.pick([
+    "blocking",
+    ...(onBusy === "steer" ? [] : ["streaming"]),
+    "background",
+  ]);
   const message = newMessage(
     marker,
     randomScript(random, marker, life.pattern === "single-container"),
@@ -310,8 +315,8 @@ function hear(
 ): void {
   api.count(`answers to messages, ${status}`);
   if (status < 300) {
-    message.ids.add(body.messageId);
-    if (body.endedAt !== null) message.answers.push(body);
+    message.ids.add(body.steerId ?? body.messageId);
+    if (body.endedAt !== null && body.steerId === undefined) message.answers.push(body);
   } else if (status >= 500 && body.error.messageId) {
     message.ids.add(body.error.messageId);
   } else if (status === 429 && api.isLimited && body.error.reason === "spend_limit") {

@@ -91,6 +91,7 @@ const ENDPOINTS: readonly [Endpoint, ...Endpoint[]] = [
         agent: "main",
       },
       { prompt: '/Bash {"command":"ls"} & /Read {"file_path":"/x"}', onBusy: "reject" },
+      { prompt: "instead", onBusy: "steer", agent: "main" },
     ],
   },
   { method: "GET", path: "/api/sessions/{id}/messages", query: WALK },

@@ -80,7 +80,7 @@ export function faultsOfSession(
   for (const { messageId, status, cost, tokens } of messages) {
     if (!isMoney(cost) || !isCount(tokens))
       faults.push(`${messageId} cost ${cost}, ${tokens} tokens`);
-    if (!["completed", "failed", "interrupted"].includes(status))
+    if (!["completed", "failed", "interrupted", "joined"].includes(status))
       faults.push(`a message is ${status}`);
   }
   const gap = events.findIndex(({ seq }, index) => seq !== index + 1);

@@ -67,7 +67,7 @@ describe("arbitrary input of a client", { timeout: 60_000 }, () => {
     const block = fc.record({ type: fc.constant("text"), text });
     const message = fc.record({
       prompt: fc.oneof(text, fc.array(block, { maxLength: 3 })),
-      onBusy: fc.constantFrom("queue", "interrupt"),
+      onBusy: fc.constantFrom("queue", "interrupt", "steer"),
       maxBudgetUsd: fc.constantFrom(null, 0, 0.01),
     });
     const property = fc.asyncProperty(message, (body) =>

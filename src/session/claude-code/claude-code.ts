@@ -291,7 +291,7 @@ export class ClaudeCode {
   async #tellSteers(messageId: string, signal: AbortSignal): Promise<void> {
     const { store } = this.#context;
     if (store.messages.steersOf(messageId).length === 0) return;
-    while (await this.#tell((now) => takeSteer({ store, messageId, now }), signal));
+    while (await this.#tell(() => takeSteer(store, messageId), signal));
   }
 
   /** Sends the process the line that `take` returns in its transaction. Returns whether there was one. */
@@ -412,7 +412,9 @@ function apply(at: MessageChange, change: Change): void {
 
 /** Returns how the message ends of which the process is done; undefined if it goes on with prompts that are to join it. */
 const endOf = (at: MessageChange, failure: string | null): Ending | undefined =>
-  failure === null && goesOn(at) ? undefined : endingOfMessage(at.store, at.messageId, failure);
+  failure === null && goesOn(at.store, at.messageId, at.now)
+    ? undefined
+    : endingOfMessage(at.store, at.messageId, failure);
 
 /** Returns the consequence of a sandbox failure: another attempt, or the end of the message. Rethrows other errors. */
 function failureOf(error: unknown): Ending | Failed {

@@ -2,7 +2,6 @@ import { promptLine } from "../../agent/claude-code/protocol";
 import { endingOf } from "../../agent/loop";
 import type { Prompt } from "../../events/event";
 import type { SessionStore } from "../storage/store";
-import type { MessageChange } from "./claude-code";
 import { joinSteers } from "./steers";
 import { hasTurnLeft, isSteered } from "./turns";
 
@@ -21,7 +20,7 @@ export function uuidIn(messageId: string): string {
  * none, or the process can't take one. A prompt that has joined the message is told again to a process whose transcript
  * lacks it.
  */
-export function takeSteer({ store, messageId }: Omit<MessageChange, "drafts">): string | null {
+export function takeSteer(store: SessionStore, messageId: string): string | null {
   const process = store.process.read();
   const run = store.runs.get(messageId);
   if (!run?.open || process?.messageId !== messageId) return null;
@@ -61,7 +60,7 @@ export const startedSteers = (store: SessionStore): string[] =>
  * Returns whether the process, which has finished the message, goes on with prompts that are to join it. Those that were in
  * its conversation have joined it.
  */
-export function goesOn({ store, messageId, now }: MessageChange): boolean {
+export function goesOn(store: SessionStore, messageId: string, now: number): boolean {
   const run = store.runs.get(messageId);
   if (!run) return false;
   joinSteers({ store, run, now }, startedSteers(store));
