@@ -11,7 +11,7 @@ import { type Call, command, type Options, UsageError } from "./command.ts";
 import { eventsOf, Interrupter, show } from "./conversation.ts";
 import { Input, Screen } from "./screen.ts";
 import { requireNoneOf, SESSION_OPTIONS, sessionOf } from "./session-options.ts";
-import { clean, note, oneLine, painter, plural } from "./terminal.ts";
+import { note, oneLine, painter, plural } from "./terminal.ts";
 
 const HELP = `  /help   shows this
   /cost   what the session has cost, and its limits
@@ -56,7 +56,7 @@ ${HELP}`,
         process.exit(130);
       }
       screen.busy("Interrupting; Ctrl-C again leaves");
-      current.interrupt().catch((error) => screen.note(clean(String(error.message))));
+      current.interrupt().catch((error) => screen.failed(error));
     };
     const follow = async (events: AsyncIterable<StreamedEvent>, showsPrompts: boolean) => {
       current = new Interrupter(session);
@@ -76,7 +76,19 @@ ${HELP}`,
       const { agent } = call.values;
       const options = agent === undefined ? {} : { agent };
       const steers = new Steers(session, options, screen);
-      const stop = input.watch((line) => steers.add(line));
+      const stop = input.watch((line) => {
+        if (isQuit(line)) {
+          leave();
+          process.exit(130);
+        }
+        if (line === "/help") screen.note(HELP);
+        else if (line === "/cost")
+          void costOf(session).then(
+            (text) => screen.note(text),
+            (error) => screen.failed(error),
+          );
+        else steers.add(line);
+      });
       try {
         let last = await follow(steers.seen(session.send(prompt, options)), false);
         // Those that came too late for the message run afterwards.
@@ -100,7 +112,7 @@ ${HELP}`,
       if (call.args.length > 0 || call.values.continue) await follow(latest(session), true);
       while (!isOver) {
         const prompt = await input.message();
-        if (prompt === undefined || /^\/(quit|exit)$/.test(prompt)) break;
+        if (prompt === undefined || isQuit(prompt)) break;
         if (prompt.trim() === "") continue;
         if (prompt === "/help") note(HELP);
         else if (prompt === "/cost") note(await costOf(session));
@@ -114,6 +126,8 @@ ${HELP}`,
   },
 });
 
+const isQuit = (line: string): boolean => /^\/(quit|exit)$/.test(line);
+
 /** Prompts that are sent while a message runs, to join it. */
 class Steers {
   readonly #session: SessionHandle;
@@ -122,6 +136,8 @@ class Steers {
   readonly #sent: Promise<string | undefined>[] = [];
   /** The messages that have ended, and those whose prompts have joined one. */
   readonly #done = new Set<string>();
+  /** Lines that go on in the next one. */
+  #begun = "";
 
   constructor(session: SessionHandle, options: SteerOptions, screen: Screen) {
     this.#session = session;
@@ -130,11 +146,17 @@ class Steers {
   }
 
   add(line: string): void {
-    if (line.trim() === "") return;
-    const sent = this.#session.steer(line, this.#options).then(
+    if (line.endsWith("\\")) {
+      this.#begun += `${line.slice(0, -1)}\n`;
+      return;
+    }
+    const prompt = this.#begun + line;
+    this.#begun = "";
+    if (prompt.trim() === "") return;
+    const sent = this.#session.steer(prompt, this.#options).then(
       ({ messageId, steerId = messageId }) => steerId,
       (error) => {
-        this.#screen.note(clean(String(error.message)));
+        this.#screen.failed(error);
         return undefined;
       },
     );

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { note, oneLine, painter } from "./terminal.ts";
+import { clean, note, oneLine, painter } from "./terminal.ts";
 
 // A terminal that shows what happens while somebody can type.
 
@@ -38,6 +38,11 @@ export class Screen {
   note(line: string): void {
     this.#erase();
     note(line);
+  }
+
+  /** Writes why something has failed. */
+  failed(error: Error): void {
+    this.note(clean(error.message));
   }
 
   /** Shows what is waited for, until there is something else or nothing. */
