@@ -1,6 +1,7 @@
 import { Webhook } from "standardwebhooks";
+import { reachProblem } from "../shared/address";
 import { retryAfterMs } from "../shared/backoff";
-import { addressProblem } from "./address";
+import type { Lookup } from "../shared/lookup";
 import type { Attempt } from "./rpc";
 
 /** How long the receiver may take to answer, in ms. */
@@ -15,7 +16,7 @@ const MAX_READ_MS = 1_000;
 export interface SendDeps {
   fetch: typeof fetch;
   /** Returns why a host can't be reached on the public internet; null if it can. Absent if it is not checked. */
-  lookup?: ((host: string, signal: AbortSignal) => Promise<string | null>) | undefined;
+  lookup?: Lookup | undefined;
   allowPrivate: boolean;
 }
 
@@ -64,21 +65,6 @@ export async function send(message: Outgoing, deps: SendDeps, now = Date.now): P
       : `The receiver could not be reached: ${error instanceof Error ? error.message : error}`;
     return ended({ error: why });
   }
-}
-
-/** Returns why a URL can't be reached now; null if it can. A name may lead elsewhere than when it was given. */
-async function reachProblem(
-  url: string,
-  { lookup, allowPrivate }: SendDeps,
-  signal: AbortSignal,
-): Promise<string | null> {
-  const problem = addressProblem(url, allowPrivate);
-  if (problem !== null) return `The URL ${problem}.`;
-  const { hostname } = new URL(url);
-  const isName = !/^[\d.]+$|^\[/.test(hostname);
-  if (allowPrivate || !lookup || !isName) return null;
-  const where = await lookup(hostname, signal);
-  return where && `The URL can't be used: ${where}.`;
 }
 
 function headersOf({ id, body, secrets }: Outgoing, at: number): Record<string, string> {
