@@ -194,6 +194,8 @@ const Variables = z.object({
     .pipe(z.url({ protocol: /^https?$/, error: 'must be a URL or "none"' }).nullable()),
   /** Whether webhooks may be sent by plain http, and to addresses that are not public. */
   WEBHOOK_ALLOW_PRIVATE_HOSTS: flag,
+  /** Whether MCP servers of agents may be reached by plain http, and at addresses that are not public. */
+  MCP_ALLOW_PRIVATE_HOSTS: flag,
   /** Prices, in dollars per million tokens, of models that are not in the price table. */
   MODEL_PRICES: jsonText(ModelPrices).default({}),
   DEFAULT_MAX_IDLE_TIME_MS: limit(1_800_000, "integer"),

@@ -264,6 +264,11 @@ function noticeOf(event: StreamedEvent, paint: Paint): string {
       return paint("yellow", "The container and its files were lost. The saved workspace is used.");
     case "sandbox.unsaved":
       return paint("yellow", `The workspace can't be saved: ${oneLine(event.message)}`);
+    case "mcp.failed":
+      return paint(
+        "yellow",
+        `The tools of ${event.server} can't be listed: ${oneLine(event.message)}`,
+      );
     case "session.terminated":
       return paint("yellow", `The session has ended: ${oneLine(event.reason)}.`);
     case "session.failed":

@@ -264,6 +264,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{id}/mcp-servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the MCP servers of a session */
+        get: operations["listMcpServers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/mcp-servers/{name}/oauth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give access to an MCP server
+         * @description Replaces `oauth` of the server, also if it had none: when its refresh token was revoked, or to authorize it later than the session is created. The next request to the server uses it.
+         */
+        put: operations["authorizeMcpServer"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{id}/schedules": {
         parameters: {
             query?: never;
@@ -937,6 +974,10 @@ export interface components {
             setup?: string[] | null;
             /** @description Files that the workspace begins with, 100 at most. Not written in a session that starts from another one. */
             files?: (components["schemas"]["TextFile"] | components["schemas"]["BytesFile"])[] | null;
+            /** @description MCP servers whose tools the agents use, by their names, 20 at most. A name has up to 64 letters, digits, `_` and `-`, no `__`, and no `_` at its end. They are never returned, and are stored encrypted if the deployment has an encryption key. */
+            mcpServers?: {
+                [key: string]: components["schemas"]["McpServer"] | null;
+            } | null;
             /** @description Passed to the Messages API as `thinking`. When absent, models that support it use adaptive thinking. A value that the model does not support fails the first message. */
             thinking?: {
                 [key: string]: unknown;
@@ -1045,6 +1086,69 @@ export interface components {
              * @description Its content, in base64.
              */
             base64: string;
+        };
+        /**
+         * @description An MCP server, over Streamable HTTP.
+         * @example {
+         *       "url": "https://mcp.example.com/mcp",
+         *       "headers": {
+         *         "Authorization": {
+         *           "secret": "Bearer 2f0c6d1e"
+         *         }
+         *       },
+         *       "tools": [
+         *         "search",
+         *         "create_issue"
+         *       ]
+         *     }
+         */
+        McpServer: {
+            /** @description Its address. `https`, with a host on the public internet and without credentials; `MCP_ALLOW_PRIVATE_HOSTS` of the deployment allows any. */
+            url: string;
+            /** @description Headers of each request: strings, or `{"secret"}`. A secret is also removed from what the server returns. */
+            headers?: {
+                [key: string]: string | {
+                    secret: string;
+                };
+            } | null;
+            /** @description How the access is renewed. Requests then have its access token. */
+            oauth?: components["schemas"]["McpOauth"] | null;
+            /** @description The server's names of the tools that are offered; all when absent. */
+            tools?: string[] | null;
+            /** @description How long a call may take; 120,000 when absent. */
+            timeoutMs?: number | null;
+        };
+        /**
+         * @description The access to an MCP server by OAuth 2. Your app has the authorization; the server renews the access token by the refresh token, which the token endpoint may replace. Nothing of it is returned.
+         * @example {
+         *       "tokenUrl": "https://auth.example.com/token",
+         *       "clientId": "rigger",
+         *       "refreshToken": "rt_5f0c6d1e9a2b47c3"
+         *     }
+         */
+        McpOauth: {
+            /** @description The token endpoint. `https`, with a host on the public internet; `MCP_ALLOW_PRIVATE_HOSTS` of the deployment allows any. */
+            tokenUrl: string;
+            /** @description The id of the client that the refresh token was issued to. */
+            clientId: string;
+            /** @description Its secret, if it has one. */
+            clientSecret?: string | null;
+            /**
+             * @description How the secret is sent: `basic`, in the header `Authorization` (the default), or `post`, in the body.
+             * @enum {string|null}
+             */
+            clientAuth?: "basic" | "post" | null;
+            /** @description The refresh token. */
+            refreshToken: string;
+            /** @description An access token. Without it, the first request to the server gets one. */
+            accessToken?: string | null;
+            /**
+             * Format: date-time
+             * @description When the access token expires. It is renewed a minute before, and when the server refuses it.
+             */
+            expiresAt?: string | null;
+            /** @description Is sent as `scope` with each renewal. */
+            scope?: string | null;
         };
         /**
          * @description What changes, one field at least, with the same bounds as at creation. Null clears a field.
@@ -1855,7 +1959,7 @@ export interface components {
             }) | null;
             /** @description Your number for the conversation that it belongs to. */
             conversationId: number | null;
-            /** @description As in the request, without nulls, `env` and `forkSession`. In lists, a value of more than 300 characters of JSON is null. */
+            /** @description As in the request, without nulls, `env`, `mcpServers` and `forkSession`. In lists, a value of more than 300 characters of JSON is null. */
             config: components["schemas"]["Config"];
             /** Format: date-time */
             createdAt: string;
@@ -2271,7 +2375,7 @@ export interface components {
         /** @description The `data` of a record of a stream. */
         StreamedEvent: components["schemas"]["Event"] | components["schemas"]["LiveEvent"];
         /** @description An event of a session's log. */
-        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageSteeredEvent"] | components["schemas"]["MessageJoinedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
+        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageSteeredEvent"] | components["schemas"]["MessageJoinedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["McpListedEvent"] | components["schemas"]["McpFailedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
         /**
          * @description The session was created.
          * @example {
@@ -3253,6 +3357,65 @@ export interface components {
             result: string | null;
         };
         /**
+         * @description The tools of an MCP server were listed, for the first time or because they may have changed.
+         * @example {
+         *       "seq": 7,
+         *       "type": "mcp.listed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "server": "issues",
+         *       "tools": 12
+         *     }
+         */
+        McpListedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "mcp.listed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The name of the server in `config.mcpServers`. */
+            server: string;
+            /** @description The number of tools that it offers. */
+            tools: number;
+        };
+        /**
+         * @description The tools of an MCP server could not be listed. The message runs without them, or with those that were listed before. The next message tries again.
+         * @example {
+         *       "seq": 7,
+         *       "type": "mcp.failed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "server": "issues",
+         *       "message": "it could not be reached"
+         *     }
+         */
+        McpFailedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "mcp.failed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The name of the server. */
+            server: string;
+            message: string;
+        };
+        /**
          * @description A run was skipped.
          * @example {
          *       "seq": 7,
@@ -3808,6 +3971,52 @@ export interface components {
             remember: "session" | null;
         };
         /**
+         * @description An MCP server whose tools the agents of a session use.
+         * @example {
+         *       "name": "issues",
+         *       "origin": "https://mcp.example.com",
+         *       "authorization": "oauth",
+         *       "tools": [
+         *         {
+         *           "name": "mcp__issues__search",
+         *           "description": "Searches the issues of a project."
+         *         }
+         *       ],
+         *       "leftOut": [],
+         *       "listedAt": "2026-11-23T09:33:14.913Z",
+         *       "error": null
+         *     }
+         */
+        SessionMcpServer: {
+            /** @description Its name in `config.mcpServers`. */
+            name: string;
+            /** @description The origin of its URL. The rest may be secret. */
+            origin: string;
+            /**
+             * @description What requests to it are authorized by.
+             * @enum {string}
+             */
+            authorization: "none" | "headers" | "oauth";
+            /** @description The tools that it offers, as they were listed last. */
+            tools: {
+                /** @description The name by which agents call it. */
+                name: string;
+                description: string;
+            }[];
+            /** @description Its tools that the model's API would not accept, and why. */
+            leftOut: {
+                name: string;
+                reason: string;
+            }[];
+            /**
+             * Format: date-time
+             * @description When the tools were listed; null before the first message.
+             */
+            listedAt: string | null;
+            /** @description Why they could not be listed the last time; null if they could. */
+            error: string | null;
+        };
+        /**
          * @description Sends the session a prompt at set times. A wake-up of the agent is one that runs once. The event `message.received` of each run has its id as `scheduleId`.
          * @example {
          *       "id": "sched_ca63242f8527c6837c010655af223a5f",
@@ -4225,7 +4434,7 @@ export interface components {
             id: string;
             /** @description Text for people. */
             name: string;
-            /** @description What each run creates, as in the request, without the values of `env`. */
+            /** @description What each run creates, as in the request, without `env` and `mcpServers`. */
             session: components["schemas"]["CreateSession"];
             prompt: components["schemas"]["Prompt"];
             /** @description As in the request; null if it is not used. */
@@ -4290,7 +4499,7 @@ export interface components {
             id: string;
             /** @description Text for people. */
             name: string;
-            /** @description What each run creates, as in the request, without the values of `env`. */
+            /** @description What each run creates, as in the request, without `env` and `mcpServers`. */
             session: components["schemas"]["CreateSession"];
             prompt: components["schemas"]["Prompt"];
             /** @description As in the request; null if it is not used. */
@@ -4970,6 +5179,8 @@ export type Secret = components['schemas']['Secret'];
 export type Repository = components['schemas']['Repository'];
 export type TextFile = components['schemas']['TextFile'];
 export type BytesFile = components['schemas']['BytesFile'];
+export type McpServer = components['schemas']['McpServer'];
+export type McpOauth = components['schemas']['McpOauth'];
 export type PatchSession = components['schemas']['PatchSession'];
 export type Terminate = components['schemas']['Terminate'];
 export type SendMessage = components['schemas']['SendMessage'];
@@ -5041,6 +5252,8 @@ export type ApprovalResolvedEvent = components['schemas']['ApprovalResolvedEvent
 export type ToolCompletedEvent = components['schemas']['ToolCompletedEvent'];
 export type AgentStartedEvent = components['schemas']['AgentStartedEvent'];
 export type AgentCompletedEvent = components['schemas']['AgentCompletedEvent'];
+export type McpListedEvent = components['schemas']['McpListedEvent'];
+export type McpFailedEvent = components['schemas']['McpFailedEvent'];
 export type ScheduleSkippedEvent = components['schemas']['ScheduleSkippedEvent'];
 export type SchedulePausedEvent = components['schemas']['SchedulePausedEvent'];
 export type SandboxLostEvent = components['schemas']['SandboxLostEvent'];
@@ -5057,6 +5270,7 @@ export type AssistantDeltaEvent = components['schemas']['AssistantDeltaEvent'];
 export type ToolOutputEvent = components['schemas']['ToolOutputEvent'];
 export type SetupOutputEvent = components['schemas']['SetupOutputEvent'];
 export type Approval = components['schemas']['Approval'];
+export type SessionMcpServer = components['schemas']['SessionMcpServer'];
 export type Schedule = components['schemas']['Schedule'];
 export type Snapshot = components['schemas']['Snapshot'];
 export type NewShare = components['schemas']['NewShare'];
@@ -5776,6 +5990,83 @@ export interface operations {
             400: components["responses"]["InvalidRequestError"];
             401: components["responses"]["AuthenticationError"];
             403: components["responses"]["PermissionError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listMcpServers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The servers by their names, with the tools that they offer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        mcpServers: components["schemas"]["SessionMcpServer"][];
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    authorizeMcpServer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["McpOauth"];
+            };
+        };
+        responses: {
+            /** @description The server. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionMcpServer"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
             429: components["responses"]["RateLimitError"];
             500: components["responses"]["ApiError"];
             503: components["responses"]["UnavailableError"];

@@ -3,12 +3,14 @@ import type {
   CreateSchedule,
   CreateSession,
   Event,
+  McpOauth,
   Message,
   PatchSession,
   Prompt,
   Schedule,
   SendMessage,
   Session,
+  SessionMcpServer,
   Snapshot,
   StreamedEvent,
 } from "./api.ts";
@@ -301,6 +303,17 @@ export class SessionHandle {
   /** Creates a schedule. */
   schedule(schedule: CreateSchedule): Promise<Schedule> {
     return this.#rigger.post("/api/sessions/{id}/schedules", { ...this.#path, body: schedule });
+  }
+
+  /** Returns the MCP servers of the session, with the tools that they offer. */
+  async mcpServers(): Promise<SessionMcpServer[]> {
+    return (await this.#rigger.get("/api/sessions/{id}/mcp-servers", this.#path)).mcpServers;
+  }
+
+  /** Gives an MCP server of the session new access, in place of what it had. */
+  authorizeMcpServer(name: string, oauth: McpOauth): Promise<SessionMcpServer> {
+    const path = { id: this.id, name };
+    return this.#rigger.put("/api/sessions/{id}/mcp-servers/{name}/oauth", { path, body: oauth });
   }
 
   /** Stores the transcript and the workspace. */

@@ -395,6 +395,8 @@ function noticeOf(event: Event): { tone: NoteItem["tone"]; text: string } | null
         tone: "wait",
         text: `Content was left out, because the model's API refused it: ${event.reason}`,
       };
+    case "mcp.failed":
+      return bad(`The tools of the MCP server ${event.server} can't be listed: ${event.message}`);
     case "schedule.skipped":
       return { tone: "wait", text: `A run of a schedule was skipped: ${event.reason}.` };
     case "schedule.paused":

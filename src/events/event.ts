@@ -189,6 +189,10 @@ export type EventBody =
       prompt: string;
     }
   | { type: "agent.completed"; toolUseId: string; stopReason: StopReason; result: string | null }
+  /** The tools of an MCP server were listed, for the first time or because they may have changed. */
+  | { type: "mcp.listed"; server: string; tools: number }
+  /** The tools of an MCP server could not be listed. The session works without them, or with those that it knows. */
+  | { type: "mcp.failed"; server: string; message: string }
   /** A run was skipped because the queue is full. */
   | { type: "schedule.skipped"; scheduleId: string; reason: string }
   /** A schedule was paused. It sends no messages until it is resumed. */
@@ -266,6 +270,8 @@ const TYPES = {
   "tool.completed": true,
   "agent.started": true,
   "agent.completed": true,
+  "mcp.listed": true,
+  "mcp.failed": true,
   "schedule.skipped": true,
   "schedule.paused": true,
   "sandbox.lost": true,

@@ -15,6 +15,7 @@ import { exporting } from "./export";
 import { keys, me } from "./keys";
 import { machines } from "./machines";
 import { mcp } from "./mcp";
+import { mcpServers } from "./mcp-servers";
 import { messages } from "./messages";
 import { owners } from "./owners";
 import { pool } from "./pool";
@@ -53,6 +54,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", exporting)
     .route("/api/sessions", shares)
     .route("/api/sessions", sessionApprovals)
+    .route("/api/sessions", mcpServers(settings))
     .route("/api/approvals", approvals)
     .route("/api/webhooks", webhooks(settings))
     .route("/api/automations", automations(settings))

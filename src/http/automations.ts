@@ -167,12 +167,12 @@ async function requireTools(c: AppContext, id: string): Promise<void> {
   throw new ApiError("permission_error", "Its sessions may use more tools than your key.");
 }
 
-/** Returns the request of a session as it is shown: the values of `env` are secrets. */
+/** Returns the request of a session as it is shown: `env` and `mcpServers` contain secrets. */
 function shownSession(
   { config: _given, ...session }: z.output<typeof CreateSession>,
   spec: RunSpec,
 ): Record<string, unknown> {
-  const { env: _, ...config } = withoutTokens(spec.config);
+  const { env: _, mcpServers: __, ...config } = withoutTokens(spec.config);
   return { ...session, ...(Object.keys(config).length > 0 && { config }) };
 }
 

@@ -20,6 +20,7 @@ const MAX_BUDGET_USD = 1_000_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 const MAX_GRACE_MS = DAY_MS;
 const MAX_WARNINGS = 20;
+const MAX_MCP_CALL_MS = 600_000;
 // Every isolate that serves a key has its rules in memory.
 const MAX_KEY_RULES = 100;
 const MAX_KEY_RULE_CHARS = 8_000;
@@ -80,6 +81,45 @@ const Network = z.union(
   [z.enum(["none", "open"]), z.strictObject({ allow: hosts })],
   'must be "none", "open" or {"allow": [hosts]}',
 );
+
+const aToken = () =>
+  z.string().regex(/^[\x20-\x7e]{1,16384}$/, "must be 1 to 16384 printable ASCII characters");
+const token = aToken();
+const HeaderName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,200}$/, "must be the name of a header");
+const HeaderValue = z.union(
+  [token, z.strictObject({ secret: token })],
+  'must be a string of printable ASCII characters, or {"secret"}',
+);
+const anAddress = () => z.string().min(1).max(2_000);
+
+/** How the access to an MCP server is renewed, and `PUT /api/sessions/:id/mcp-servers/:name/oauth`. */
+export const McpOauth = z
+  .strictObject({
+    tokenUrl: anAddress(),
+    clientId: aToken(),
+    clientSecret: token.nullish(),
+    clientAuth: z.enum(["basic", "post"]).nullish(),
+    refreshToken: aToken(),
+    accessToken: token.nullish(),
+    expiresAt: z.iso
+      .datetime({ offset: true, error: "must be an ISO 8601 instant with its zone" })
+      .transform((text) => Date.parse(text))
+      .nullish(),
+    scope: token.nullish(),
+  })
+  .transform(withoutNulls);
+
+/** An MCP server. Its addresses are checked with the rest of the config. */
+export const McpServer = z
+  .strictObject({
+    url: anAddress(),
+    headers: z.record(HeaderName, HeaderValue).nullish(),
+    oauth: McpOauth.nullish(),
+    tools: names.min(1).nullish(),
+    timeoutMs: z.int().min(1_000).max(MAX_MCP_CALL_MS).nullish(),
+  })
+  .transform(withoutNulls);
+
 /** Options of providers, by their names. Which of them a provider has is checked with the rest of the config. */
 export const SandboxConfig = z.strictObject({
   provider: name.nullish(),
@@ -172,6 +212,7 @@ export const Config = z
     repositories: z.array(Repository).max(MAX_REPOSITORIES).nullish(),
     setup: z.array(setupCommand).max(MAX_SETUP_COMMANDS).nullish(),
     files: z.array(InitialFile).max(MAX_FILES).nullish(),
+    mcpServers: z.record(name, McpServer.nullable()).transform(withoutNulls).nullish(),
     thinking: object.nullish(),
     effort: effort.nullish(),
     outputSchema: object.nullish(),

@@ -9,7 +9,14 @@ import type { OwnerRow } from "../db/owners";
 import type { SessionRow, UsageByModel } from "../db/schema";
 import type { UsageGroup, UsageRow } from "../db/usage";
 import type { Usage } from "../events/event";
-import type { ApprovalRow, MessageRow, ScheduleRow, ShareRow, SnapshotRow } from "../session/rpc";
+import type {
+  ApprovalRow,
+  McpServerRow,
+  MessageRow,
+  ScheduleRow,
+  ShareRow,
+  SnapshotRow,
+} from "../session/rpc";
 import { dollars } from "../shared/money";
 import type { Delivery, Webhook } from "../webhooks/rpc";
 import type * as objects from "./openapi/objects";
@@ -19,7 +26,8 @@ type Json<Name extends keyof typeof objects> = z.output<(typeof objects)[Name]>;
 
 /** Returns the JSON of a session in the API. */
 export function sessionView(row: SessionRow): Json<"Session"> {
-  // Values of `env` are secrets, and `forkSession` applies once. So a returned config can be sent again.
+  // The row has no `mcpServers`. Values of `env` are secrets, and `forkSession` applies once. So a returned config can be
+  // sent again.
   const { env: _env, forkSession: _forkSession, ...config } = row.config;
   return {
     id: row.id,
@@ -305,6 +313,17 @@ export function scheduleView({ when, ...row }: ScheduleRow): Json<"Schedule"> {
     createdAt: instant(row.createdAt),
   };
 }
+
+/** Returns the JSON of an MCP server of a session in the API. */
+export const mcpServerView = (row: McpServerRow): Json<"SessionMcpServer"> => ({
+  name: row.name,
+  origin: row.origin,
+  authorization: row.authorization,
+  tools: row.tools,
+  leftOut: row.leftOut,
+  listedAt: instant(row.listedAt),
+  error: row.error,
+});
 
 /** Returns the JSON of a snapshot in the API. */
 export function snapshotView(row: SnapshotRow): Json<"Snapshot"> {

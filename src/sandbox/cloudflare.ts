@@ -114,6 +114,10 @@ ContainerSandbox.outboundHandlers = {
         const { pathname, search } = new URL(call.url);
         return session.fetch(new Request(`https://session/model${pathname}${search}`, call));
       },
+      callMcp: (call) => {
+        const { pathname } = new URL(call.url);
+        return session.fetch(new Request(`https://session/mcp${pathname}`, call));
+      },
       archive: (call) => answerRunner(call, env.SNAPSHOTS, session),
     });
   },
@@ -135,6 +139,7 @@ async function answerRunner(
 
 const WORLD = {
   callModel: async () => new Response(null, { status: 404 }),
+  callMcp: async () => new Response(null, { status: 404 }),
   archive: async () => new Response(null, { status: 404 }),
   fetch: (request: Request) => fetch(request),
 };

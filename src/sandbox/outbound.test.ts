@@ -18,7 +18,8 @@ async function send(
   };
   const callModel = vi.fn(async (_: Request) => new Response("from the model"));
   const archive = async () => new Response("from the bucket");
-  const deps = { egress: async () => egress, archive, callModel, fetch };
+  const callMcp = async () => new Response("from a server's tools");
+  const deps = { egress: async () => egress, archive, callModel, callMcp, fetch };
   const response = await handleOutbound(request, deps);
   return { response, sent: sent[0], callModel };
 }
@@ -120,7 +121,13 @@ describe("a request out of a sandbox", () => {
   it("is answered 502 when the world or the session can't be reached, in words of ours", async () => {
     const broken = () => Promise.reject(new Error("internal detail"));
     const { response } = await send(aRequest(), OWN, broken);
-    const deps = { egress: broken, archive: broken, callModel: broken, fetch: broken };
+    const deps = {
+      egress: broken,
+      archive: broken,
+      callModel: broken,
+      callMcp: broken,
+      fetch: broken,
+    };
     for (const answer of [response, await handleOutbound(aRequest(), deps)]) {
       expect(answer.status).toBe(502);
       expect(await answer.text()).toBe("Rigger: example.com could not be reached.\n");

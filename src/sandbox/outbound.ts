@@ -2,6 +2,9 @@ import { ARCHIVE_HOST } from "../container/protocol";
 import { isPublicHost } from "../shared/public-host";
 import { type Egress, hostProblem, injectSecrets } from "./egress";
 
+/** The host at which Claude Code finds the tools of MCP servers: the session answers. No such host exists. */
+export const MCP_HOST = "mcp.rigger";
+
 /** The dependencies of the handler of a sandbox's requests. */
 export interface OutboundDeps {
   /** Returns the destination that the session allows for a request to a host. */
@@ -10,6 +13,8 @@ export interface OutboundDeps {
   callModel(request: Request): Promise<Response>;
   /** Answers requests to `ARCHIVE_HOST`, for the objects of saved workspaces. */
   archive(request: Request): Promise<Response>;
+  /** Answers requests to `MCP_HOST`, for the tools of MCP servers. */
+  callMcp(request: Request): Promise<Response>;
   fetch(request: Request): Promise<Response>;
 }
 
@@ -34,6 +39,7 @@ export async function handleOutbound(request: Request, deps: OutboundDeps): Prom
   const { protocol, hostname, port } = new URL(request.url);
   try {
     if (hostname === ARCHIVE_HOST) return await deps.archive(request);
+    if (hostname === MCP_HOST) return await deps.callMcp(request);
     const egress = await deps.egress(hostname);
     if (egress.to === "nowhere") return refusal(hostname);
     if (egress.to === "model") return await deps.callModel(request);

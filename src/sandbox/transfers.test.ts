@@ -75,6 +75,7 @@ describe("a container that saves or restores a workspace", () => {
     const deps = {
       egress: async () => ({ to: "nowhere" }) as const,
       callModel: async () => new Response(),
+      callMcp: async () => new Response(),
       fetch: async () => new Response(),
       archive: (call: Request) => serveTransfer(call, env.SNAPSHOTS, grantOf),
     };

@@ -4,9 +4,17 @@ import { type Caller, ok, type Result, refuse, refuseReusedKey } from "../shared
 import type { AccountLink } from "./account-link";
 import type { SessionContext } from "./context";
 import { sandboxOptions } from "./machines";
+import { newMcpServers } from "./mcp/configs";
 import type { SessionSpec } from "./rpc";
 import type { Membership } from "./rules/leases";
-import { givenEnv, newEnv, newRequestHash, refusalOf, type SessionEnv } from "./session-env";
+import {
+  givenEnv,
+  hasSecrets,
+  newEnv,
+  newRequestHash,
+  refusalOf,
+  type SessionEnv,
+} from "./session-env";
 import type { SessionRestore } from "./snapshots/restore-session";
 import { resumeSourceOf } from "./snapshots/source";
 import { newState } from "./storage/store";
@@ -59,11 +67,13 @@ async function createClaimed(
   const namesake = config.setup ? caller.owner : undefined;
   // Awaited before `store.exists()`: no `await` may come between this check and the transaction.
   const env = isEmpty ? await newEnv(id, given, undefined, namesake) : {};
-  const requestHash = await newRequestHash(id, spec.requestHash, given);
+  const mcpServers = await newMcpServers(id, config.mcpServers);
+  const requestHash = await newRequestHash(id, spec.requestHash, hasSecrets(config));
   while (restore.busy) await restore.settle();
   if (store.exists()) return repeat(spec, context, deps);
   const { start } = openSandbox(context.env, newState(spec, 0).sandbox, sandboxOptions);
-  const beginning = { caller, spec, requestHash, member, starts: start !== undefined };
+  const shared = { caller, spec, requestHash, member, mcpServers };
+  const beginning = { ...shared, starts: start !== undefined };
   if (isEmpty) {
     const begin = (done = () => {}) =>
       commit((now) => {

@@ -131,6 +131,9 @@ export const lookup: Lookup | undefined = settings.DNS_RESOLVER
   ? createLookup({ resolver: settings.DNS_RESOLVER, fetch: (input, init) => fetch(input, init) })
   : undefined;
 
+/** Whether MCP servers may be reached by plain http, and at addresses that are not public. */
+export const mcpAllowsPrivate: boolean = settings.MCP_ALLOW_PRIVATE_HOSTS;
+
 /** The workspace: the directory in which agents start, and the part of a sandbox that is saved. */
 export const workspace: string = settings.AGENT_WORKSPACE;
 

@@ -6,6 +6,7 @@ import type { SessionContext } from "./context";
 import type { CrashGuard } from "./crash-guard";
 import { model } from "./deployment";
 import { runMessage } from "./loop/run-message";
+import type { McpServers } from "./mcp/servers";
 import { markSurvived, SURVIVAL_MS } from "./rules/recovery";
 import { problemOf, type SessionEnv, withoutSecrets } from "./session-env";
 import type { Snapshots } from "./snapshots/snapshots";
@@ -30,6 +31,7 @@ export interface MessageWorkerDeps {
   guard: CrashGuard;
   snapshots: Snapshots;
   claudeCode: ClaudeCode;
+  mcp: McpServers;
 }
 
 /**
@@ -103,7 +105,7 @@ export class MessageWorker {
   /** Runs a message until it has ended by itself or was ended by another call. */
   async #work(messageId: string, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    const { sessionEnv, guard, snapshots, claudeCode } = this.#deps;
+    const { sessionEnv, guard, snapshots, claudeCode, mcp } = this.#deps;
     if (!this.#admit(messageId)) {
       await guard.attempt("give up", () => this.#giveUp(messageId));
       return;
@@ -115,22 +117,28 @@ export class MessageWorker {
     // No message runs while a copy of the session is made.
     await snapshots.settled();
     if (signal.aborted) return;
-    if (!model) return this.#end(messageId, { stopReason: "error", error: NO_MODEL });
+    const known = model;
+    if (!known) return this.#end(messageId, { stopReason: "error", error: NO_MODEL });
     await sessionEnv.reencrypt();
     const clear = await sessionEnv.read();
     if (signal.aborted) return;
+    const servers = store.identity.hasMcpServers ? mcp : undefined;
+    await servers?.prepare(messageId, signal);
+    if (signal.aborted) return servers?.close(messageId);
     const decisions = notifier(signal);
     this.#decisions = decisions;
-    const ending =
+    const run = async () =>
       store.identity.config.runtime === "claude-code"
-        ? await claudeCode.runMessage(messageId, signal, decisions)
-        : await runMessage(messageId, {
+        ? claudeCode.runMessage(messageId, signal, decisions)
+        : runMessage(messageId, {
             ...this.#context,
-            model,
+            model: known,
             commandEnv: await sessionEnv.ofCommands(),
+            mcp: servers,
             decisions,
             signal,
           });
+    const ending = await run().finally(() => servers?.close(messageId));
     if (ending && !signal.aborted) this.#end(messageId, withoutSecrets(ending, clear));
   }
 

@@ -1,6 +1,7 @@
 import type { Actor } from "../account/audit";
 import type { SpendLimit } from "../account/limits";
 import type { AccountMember } from "../account/rpc";
+import type { LeftOut } from "../agent/mcp/tools";
 import type { ON_LIMIT, PAUSE_LIMITS, Pattern, SessionRow } from "../db/schema";
 import type { Prompt, PublicError, SessionEvent, StopReason, Usage } from "../events/event";
 import type { Egress, EnvValue } from "../sandbox/egress";
@@ -54,6 +55,48 @@ export interface Repository {
 /** A file that the workspace begins with. Its path is relative to the workspace. */
 export type InitialFile = { path: string } & ({ text: string } | { base64: string });
 
+/** How Rigger renews the access to an MCP server. Times are in ms since 1970. */
+export interface McpOauth {
+  tokenUrl: string;
+  clientId: string;
+  clientSecret?: string | undefined;
+  /** How the client's secret is sent to the token endpoint; `basic` if it is absent. */
+  clientAuth?: "basic" | "post" | undefined;
+  refreshToken: string;
+  accessToken?: string | undefined;
+  /** When the access token expires. */
+  expiresAt?: number | undefined;
+  scope?: string | undefined;
+  /** Why the refresh token is of no more use; absent if it may be. Never given. */
+  ended?: string | undefined;
+}
+
+/** An MCP server that the agents of a session use. */
+export interface McpServerConfig {
+  url: string;
+  headers?: Record<string, string | { secret: string }> | undefined;
+  oauth?: McpOauth | undefined;
+  /** The server's names of the tools that are offered; all of them if it is absent. */
+  tools?: string[] | undefined;
+  /** How long a call may take, in ms. */
+  timeoutMs?: number | undefined;
+}
+
+/** An MCP server as the session returns it, without secrets. */
+export interface McpServerRow {
+  name: string;
+  /** The origin of its URL; the rest may be secret. */
+  origin: string;
+  authorization: "none" | "headers" | "oauth";
+  /** The tools that are offered, by the names with which agents call them. */
+  tools: { name: string; description: string }[];
+  leftOut: LeftOut[];
+  /** When the tools were listed, in ms since 1970; null if they never were. */
+  listedAt: number | null;
+  /** Why they could not be listed the last time; null if they could. */
+  error: string | null;
+}
+
 /** A session's configuration: the `config` of the API, as given. */
 export interface SessionConfig {
   model?: string | undefined;
@@ -74,6 +117,7 @@ export interface SessionConfig {
   /** Commands that run once, before the first command of the agent. */
   setup?: string[] | undefined;
   files?: InitialFile[] | undefined;
+  mcpServers?: Record<string, McpServerConfig> | undefined;
   thinking?: Record<string, unknown> | undefined;
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | undefined;
   outputSchema?: Record<string, unknown> | undefined;
@@ -315,7 +359,8 @@ export interface EventPage {
  * response with a `Failure` as JSON.
  *
  * `fetch` also receives the model calls of the session's Claude Code process, at `https://session/model/v1/messages`.
- * Other paths below `/model/` are not found. Only requests from the session's own container may be forwarded to it.
+ * Other paths below `/model/` are not found. At `https://session/mcp/<server>`, it serves the process the tools of an MCP
+ * server. Only requests from the session's own container may be forwarded to these.
  */
 export interface SessionRpc extends AccountMember {
   /** Creates the session. A repeat with the same `requestHash` returns the session. */
@@ -388,6 +433,10 @@ export interface SessionRpc extends AccountMember {
   removeShare(caller: Caller, shareId: string, by?: Actor): Promise<Result<null>>;
   /** Returns the owner and the share link with the hash of a token; null if there is none that can be used. */
   share(hash: string): Promise<{ owner: string; share: ShareRow } | null>;
+  /** Returns the MCP servers of the session, by their names. */
+  mcpServers(caller: Caller): Promise<Result<McpServerRow[]>>;
+  /** Replaces how the access to an MCP server is renewed, or, if it has expired for good, gives a new one. */
+  authorizeMcpServer(caller: Caller, name: string, oauth: McpOauth): Promise<Result<McpServerRow>>;
   /** Takes a snapshot of transcript and workspace. Refused while a message runs. */
   snapshot(caller: Caller): Promise<Result<SnapshotRow>>;
   /** Returns the snapshots from which a session can be created, newest first. */

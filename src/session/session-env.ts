@@ -51,16 +51,17 @@ async function placeholderHashes(
   return Object.fromEntries(await Promise.all(hashed));
 }
 
-/**
- * Returns a request hash, ready to be stored. It is encrypted if the request has an `env`, which could be guessed from
- * it.
- */
+/** Returns whether a config has values that are stored encrypted. */
+export const hasSecrets = (config: SessionConfig): boolean =>
+  [givenEnv(config), config.mcpServers].some((values) => Object.keys(values ?? {}).length > 0);
+
+/** Returns a request hash, ready to be stored. It is encrypted if the request has secrets, which could be guessed from it. */
 export async function newRequestHash(
   id: string,
   hash: string | null,
-  env: ClearEnv = {},
+  isSecret: boolean,
 ): Promise<StoredText | null> {
-  if (hash === null || Object.keys(env).length === 0) return hash;
+  if (hash === null || !isSecret) return hash;
   return encryption.encrypt(hash, hashPlace(id));
 }
 
@@ -117,12 +118,13 @@ export class SessionEnv {
   async reencrypt(): Promise<void> {
     const { store, commit } = this.#context;
     const { identity } = store;
-    const { id, config, requestHash } = identity;
-    if (!config.env || isCurrent(config.env, requestHash)) return;
+    const { id, config, requestHash, hasMcpServers } = identity;
+    const hasAny = config.env !== undefined || hasMcpServers === true;
+    if (!hasAny || isCurrent(config.env ?? {}, requestHash)) return;
     try {
       const clear = await this.read();
       const env = await encryptEnv(id, clear);
-      const hash = await newRequestHash(id, await this.requestHash(), clear);
+      const hash = await newRequestHash(id, await this.requestHash(), true);
       // Another call may have done the same meanwhile, or the session may have been deleted.
       if (!store.exists() || store.identity !== identity) return;
       commit(() => store.saveEnv(env, hash));

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Actor } from "../account/audit";
 import { concernSessions } from "../account/limits";
+import { failed } from "../agent/tools/result";
 import type { SessionRow } from "../db/schema";
 import { indexedForm } from "../db/sessions";
 import { isMessageEnd } from "../events/event";
@@ -21,6 +22,8 @@ import type { SessionContext } from "./context";
 import { CrashGuard } from "./crash-guard";
 import { create } from "./creation";
 import { indexOf, model } from "./deployment";
+import { answerProgram } from "./mcp/answer";
+import { McpServers } from "./mcp/servers";
 import { MessageWorker, NO_MODEL } from "./message-worker";
 import { Outbox } from "./outbox";
 import type {
@@ -30,6 +33,8 @@ import type {
   Decision,
   EventPage,
   MachineNeed,
+  McpOauth,
+  McpServerRow,
   MessagePage,
   MessageRequest,
   MessageRow,
@@ -55,6 +60,8 @@ import { reportEvent } from "./telemetry";
 import { TraceOutbox } from "./trace-outbox";
 import { approvalPage, resolveApproval } from "./transactions/approvals";
 import { auditEnd } from "./transactions/audit";
+import { toolsOfProcess } from "./transactions/claude-code";
+import { mcpServerRow } from "./transactions/mcp";
 import { acceptMessage, interruptMessage, joinedBy, refusalOf } from "./transactions/messages";
 import {
   addSchedule,
@@ -124,12 +131,14 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #container = new ContainerLifecycle(this.#context, this.#sessionEnv);
   readonly #snapshots = new Snapshots(this.#context, this.#sessionEnv);
   readonly #restore = new SessionRestore(this.#context);
+  readonly #mcp = new McpServers(this.#context);
   readonly #claudeCode = new ClaudeCode(this.#context, this.#sessionEnv);
   readonly #worker = new MessageWorker(this.#context, {
     sessionEnv: this.#sessionEnv,
     guard: this.#guard,
     snapshots: this.#snapshots,
     claudeCode: this.#claudeCode,
+    mcp: this.#mcp,
   });
   readonly #outbox = new Outbox(this.#store, {
     put: async (row) => {
@@ -342,6 +351,18 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return share && { owner: this.#store.identity.owner, share };
   }
 
+  async mcpServers(caller: Caller): Promise<Result<McpServerRow[]>> {
+    return this.#enter(caller, () => ok(this.#store.mcpServers.every().map(mcpServerRow)));
+  }
+
+  async authorizeMcpServer(
+    caller: Caller,
+    name: string,
+    oauth: McpOauth,
+  ): Promise<Result<McpServerRow>> {
+    return this.#enter(caller, () => this.#mcp.authorize(name, oauth));
+  }
+
   async snapshot(caller: Caller): Promise<Result<SnapshotRow>> {
     return this.#enter(caller, () => this.#snapshots.take());
   }
@@ -395,6 +416,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       return "removed";
     }
     await this.#sessionEnv.reencrypt();
+    if (this.#store.exists() && this.#store.identity.hasMcpServers) await this.#mcp.reencrypt();
     if (this.#isRemoved()) return "removed";
     let isRight = true;
     await this.#guard.attempt("reconcile", async () => {
@@ -416,9 +438,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     return grantOf(token, bytes);
   }
 
-  /** Opens a WebSocket that carries the session's events, or answers Claude Code's model calls. See `SessionRpc`. */
+  /** Opens a WebSocket that carries the session's events, or answers Claude Code. See `SessionRpc`. */
   override async fetch(request: Request): Promise<Response> {
-    if (new URL(request.url).pathname.startsWith("/model/")) return this.#answerProcess(request);
+    const { pathname } = new URL(request.url);
+    if (/^\/(model|mcp)\//.test(pathname)) return this.#answerProcess(request);
     const caller: Caller = JSON.parse(request.headers.get("x-rigger-caller") ?? "{}");
     const query = new URL(request.url).searchParams;
     const messageId = query.get("message");
@@ -441,7 +464,17 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   async #answerProcess(request: Request): Promise<Response> {
     if (!this.#store.exists()) return new Response(null, { status: 404 });
     this.#worker.drive();
-    return this.#claudeCode.answer(request);
+    if (new URL(request.url).pathname.startsWith("/model/"))
+      return this.#claudeCode.answer(request);
+    return answerProgram(request, {
+      tools: (server) => toolsOfProcess(this.#store, server),
+      call: async (name, input, signal) => {
+        const admitted = await this.#claudeCode.admit(name, input);
+        if ("refused" in admitted) return failed(admitted.refused);
+        const both = AbortSignal.any([signal, admitted.signal]);
+        return this.#mcp.call({ name, input, interrupted: false }, both);
+      },
+    });
   }
 
   override webSocketClose(socket: WebSocket): void {

@@ -61,3 +61,15 @@ it("the rules of a key are checked as those of a session are", () => {
     { path: "tools.1", message: expect.stringContaining('there is no tool "Nope"') },
   ]);
 });
+
+it("a session made with a key of an MCP server may name its tools, and those of no other", () => {
+  const allowedTools = ["mcp__issues__search", "mcp__issues__*", "mcp__mail", "mcp__issues2__x"];
+  expect(capTools({ allowedTools }, ["mcp__issues"]).issues.map(({ path }) => path)).toEqual([
+    "config.allowedTools.2",
+    "config.allowedTools.3",
+  ]);
+  const whole = { allowedTools: ["mcp__issues__search", "mcp__issues"] };
+  expect(capTools(whole, ["mcp__issues__search"]).issues.map(({ path }) => path)).toEqual([
+    "config.allowedTools.1",
+  ]);
+});

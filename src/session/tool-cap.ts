@@ -1,4 +1,4 @@
-import { checkRules, parseRule } from "../agent/permissions/rules";
+import { checkRules, isAbout, parseRule } from "../agent/permissions/rules";
 import type { SessionConfig } from "./rpc";
 import type { Issue } from "./validate-config";
 
@@ -11,8 +11,8 @@ export const checkToolRules = (rules: readonly string[], at: string): Issue[] =>
 
 /**
  * Limits a session's tools to those of a key, if it has such a limit. A config without `allowedTools` gets the key's rules; every rule of
- * what is allowed, with or without approval, must be one of the key's, or be about a tool that the key has as a whole.
- * Otherwise it is an issue. So is a set-up, unless the key has Bash as a whole.
+ * what is allowed, with or without approval, must be one of the key's, or be about a tool, or an MCP server, that the key has
+ * as a whole. Otherwise it is an issue. So is a set-up, unless the key has Bash as a whole.
  */
 export function capTools(
   config: SessionConfig,
@@ -24,7 +24,10 @@ export function capTools(
     const rule = parseRule(text);
     return ofKey.some(
       (own) =>
-        own?.tool === rule?.tool && (own?.pattern === undefined || own.pattern === rule?.pattern),
+        own &&
+        rule &&
+        isAbout(own, rule.tool) &&
+        (own.pattern === undefined || own.pattern === rule.pattern),
     );
   };
   const setups = [

@@ -8,6 +8,7 @@ import type { Settings } from "../settings";
 import { defaultProviderOf } from "./deployment";
 import { missingSettings } from "./machines";
 import type { SessionConfig } from "./rpc";
+import { checkMcpServers, checkServersOf } from "./validate-mcp";
 import { checkWorkspace } from "./validate-workspace";
 
 /** A problem of a request, with its path in the body, such as `config.model`. */
@@ -46,6 +47,7 @@ export function checkConfig(
   if (config.runtime === "claude-code") issues.push(...checkProgram(config, provider));
   issues.push(...checkHosts(config));
   issues.push(...checkWorkspace(config, provider));
+  issues.push(...checkMcpServers(config, settings));
   const agents = Object.entries(config.customAgents ?? {});
   if (agents.length > MAX_TYPES) {
     const message = `has ${agents.length} agents, of ${MAX_TYPES} at most`;
@@ -65,7 +67,7 @@ export function checkConfig(
       const message = `has no known price: use one of ${knownModels(now).join(", ")}, or set MODEL_PRICES`;
       issues.push({ path: `${at}.model`, message });
     }
-    for (const { path, message } of checkRules(rules))
+    for (const { path, message } of [...checkRules(rules), ...checkServersOf(rules, config)])
       issues.push({ path: `${at}.${path}`, message });
   }
   for (const { path, message } of config.outputSchema ? checkSchema(config.outputSchema) : []) {

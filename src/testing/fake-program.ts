@@ -244,7 +244,10 @@ export class FakeProgram {
   }
 
   async #make(call: Block, parent: string | undefined): Promise<unknown> {
-    const leave: Decision = this.#asked.includes(call.name ?? "")
+    const { name = "" } = call;
+    const leave: Decision = this.#asked.some(
+      (rule) => rule === name || name.startsWith(`${rule}__`),
+    )
       ? await this.#leave(call)
       : { behavior: "allow" };
     if (leave.behavior === "deny") return this.#report(call, leave.message ?? "", true, parent);
@@ -293,11 +296,33 @@ export class FakeProgram {
       const said = Array.isArray(last) ? last.map(({ text }) => text ?? "").join("") : "";
       return { content: failure ?? said, isError: failure !== undefined };
     }
+    if (name?.startsWith("mcp__")) return this.#ofServer(name, input);
     if (name === "WebFetch" || name === "WebSearch") return this.#aside(name);
     return {
       content: `<tool_use_error>No such tool available: ${name}</tool_use_error>`,
       isError: true,
     };
+  }
+
+  /** Calls a tool of an MCP server, where its configuration says. */
+  async #ofServer(name: string, input: object): Promise<{ content: string; isError: boolean }> {
+    const path = /'--mcp-config' '([^']+)'/.exec(this.#command)?.[1] ?? "";
+    const text = new TextDecoder().decode(this.#machine.files.get(path));
+    const [, server = "", tool] = /^mcp__(.+?)__(.+)$/.exec(name) ?? [];
+    const { url } = JSON.parse(text).mcpServers[server];
+    const params = { name: tool, arguments: input };
+    const response = await env.SESSIONS.getByName(this.#machine.sessionId).fetch(
+      new Request(url.replace("http://mcp.rigger/", "https://session/mcp/"), {
+        method: "POST",
+        body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params }),
+      }),
+    );
+    const answer = await textOf(response, this.#turn?.signal);
+    const data = /^data: (\{.*)$/m.exec(answer)?.[1];
+    const { result, error } = JSON.parse(data ?? answer);
+    if (!result) return { content: error?.message ?? "The connection broke off.", isError: true };
+    const content = result.content.map((block: Block) => block.text ?? `[${block.type}]`);
+    return { content: content.join("\n"), isError: result.isError ?? false };
   }
 
   /** Makes a model call that is not an agent's reply. */

@@ -14,6 +14,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     ALLOW_ANONYMOUS: "true",
     OFFLINE_MODEL: "true",
     WEBHOOK_ALLOW_PRIVATE_HOSTS: "true",
+    MCP_ALLOW_PRIVATE_HOSTS: "true",
   };
   const server = await start({ config: "wrangler.toml", state: await newState(), vars });
   project.provide("serverUrl", server.url);

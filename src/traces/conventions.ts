@@ -55,6 +55,7 @@ export const EVENTS: Readonly<Record<string, Readonly<Record<string, string>>>> 
   "usage.disputed": { attempt: "rigger.attempt", reason: "rigger.reason" },
   "approval.requested": { approvalId: "rigger.approval.id" },
   "approval.resolved": { approvalId: "rigger.approval.id", status: ATTR.status },
+  "mcp.failed": { server: "rigger.mcp.server" },
   "sandbox.lost": {},
   "sandbox.unsaved": {},
   "limit.warned": {

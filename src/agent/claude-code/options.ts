@@ -3,7 +3,7 @@
 
 import { quote } from "../../shared/quote";
 import { MAX_OUTPUT_TOKENS } from "../model/reply-bounds";
-import { permittedRules } from "../permissions/permissions";
+import { isOffered, permittedRules } from "../permissions/permissions";
 import { parseRule, RULE_LISTS, type Rule, type Rules, rulesOfAgent } from "../permissions/rules";
 import { DEFAULT_PROMPT } from "../prompt";
 import { TOOLS } from "../tools";
@@ -35,10 +35,20 @@ export interface ProgramSetup extends ProgramAgent {
   env: Record<string, string>;
   /** Where it sends its model calls, if they are not answered where they leave the container. */
   api?: { url: string; key: string } | undefined;
+  /** Where it finds the tools of MCP servers, below `url` by the servers' names; absent without servers. */
+  mcp?: ProgramMcp | undefined;
   customAgents: Record<
     string,
     ProgramAgent & { description: string; maxTurns?: number | undefined }
   >;
+}
+
+/** MCP servers as they are described to the program. `tools` has the names of all their tools. */
+interface ProgramMcp {
+  servers: readonly string[];
+  tools: readonly string[];
+  url: string;
+  headers: Record<string, string>;
 }
 
 /** The start of the program: files to write first, a shell command, and its environment. */
@@ -107,6 +117,7 @@ export function programStart(programId: string, setup: ProgramSetup): ProgramSta
   const tools = programTools(setup, agents.length > 0);
   const promptFile = `${startDir(programId)}/system-prompt.txt`;
   const agentsFile = `${startDir(programId)}/agents.json`;
+  const mcpFile = `${startDir(programId)}/mcp.json`;
   const args = [
     ...["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"],
     // The workspace's own settings, servers, commands and skills are not loaded: they may come from anywhere.
@@ -115,6 +126,7 @@ export function programStart(programId: string, setup: ProgramSetup): ProgramSta
     ...(effort ? ["--effort", effort] : []),
     ...(systemPrompt === undefined ? [] : ["--system-prompt-file", promptFile]),
     ...(agents.length > 0 ? ["--agents", agentsFile] : []),
+    ...(setup.mcp ? ["--mcp-config", mcpFile] : []),
     ...["--tools", tools.join(",")],
     ...permissionArgs(setup),
   ];
@@ -122,6 +134,7 @@ export function programStart(programId: string, setup: ProgramSetup): ProgramSta
     files: [
       ...(systemPrompt === undefined ? [] : [{ path: promptFile, text: systemPrompt }]),
       ...(agents.length > 0 ? [{ path: agentsFile, text: JSON.stringify(agentsJson(setup)) }] : []),
+      ...(setup.mcp ? [{ path: mcpFile, text: JSON.stringify(mcpJson(setup.mcp)) }] : []),
     ],
     command: script(transcriptPath(workspace, uuid), savedTranscriptPath(programId), setup, args),
     env: {
@@ -215,16 +228,26 @@ function ruleText({ tool, pattern }: Rule): string {
   return `${tool}(${ofPaths ? pattern.replace(/^\/+/, "//") : pattern})`;
 }
 
+function mcpJson({ servers, url, headers }: ProgramMcp) {
+  const entries = servers.map((name) => [name, { type: "http", url: `${url}/${name}`, headers }]);
+  return { mcpServers: Object.fromEntries(entries) };
+}
+
 function agentsJson(setup: ProgramSetup) {
   return Object.fromEntries(
     Object.entries(setup.customAgents).map(([name, agent]) => {
       const { description, systemPrompt, model, maxTurns, effort } = agent;
+      const rules = rulesOfAgent(setup, agent);
+      const ofServers = (setup.mcp?.tools ?? []).map((tool) => ({ name: tool }));
       return [
         name,
         {
           description,
           prompt: systemPrompt ?? DEFAULT_PROMPT,
-          tools: programTools(rulesOfAgent(setup, agent), false),
+          tools: [
+            ...programTools(rules, false),
+            ...ofServers.filter(isOffered(rules)).map((tool) => tool.name),
+          ],
           model,
           ...(maxTurns !== undefined && { maxTurns }),
           ...(effort && { effort }),

@@ -4,7 +4,7 @@ import type { CommandRules } from "../../sandbox/command-rules";
 import type { Tool } from "../tool";
 import { TOOLS } from "../tools";
 import { PATTERNED } from "./rule-patterns";
-import { parseRules, type Rule, type Rules } from "./rules";
+import { isAbout, parseRules, type Rule, type Rules } from "./rules";
 
 /** The decision on a call: whether it is allowed, and if so, whether somebody has to approve it. The reason is for the model. */
 export type Permission = { allowed: true; asks: boolean } | { allowed: false; reason: string };
@@ -15,15 +15,17 @@ export function permittedRules({ allowedTools, askTools }: Rules): readonly stri
 }
 
 /** Returns the tools that are offered to the model: those of which a call may be allowed. */
-export function offeredTools(rules: Rules, tools: readonly Tool[] = TOOLS): Tool[] {
+export const offeredTools = (rules: Rules, tools: readonly Tool[] = TOOLS): Tool[] =>
+  tools.filter(isOffered(rules));
+
+/** Returns a function that says whether a tool is offered to the model. */
+export function isOffered(rules: Rules): (tool: { name: string }) => boolean {
   const permitted = permittedRules(rules);
   const allowed = permitted && parseRules(permitted);
   const disallowed = parseRules(rules.disallowedTools);
-  return tools.filter(
-    ({ name }) =>
-      (!allowed || allowed.some(({ tool }) => tool === name)) &&
-      !disallowed.some(({ tool, pattern }) => tool === name && pattern === undefined),
-  );
+  return ({ name }) =>
+    (!allowed || allowed.some((rule) => isAbout(rule, name))) &&
+    !disallowed.some((rule) => isAbout(rule, name) && rule.pattern === undefined);
 }
 
 /**
@@ -65,7 +67,7 @@ export function mayCall(
   const asks = firstMatch(parseRules(rules.askTools), tool, input, cwd) !== undefined;
   const permitted = permittedRules(rules);
   if (!permitted) return { allowed: true, asks };
-  const own = parseRules(permitted).filter((rule) => rule.tool === tool);
+  const own = parseRules(permitted).filter((rule) => isAbout(rule, tool));
   const patterns = patternsOf(own);
   if (patterns.length < own.length) return { allowed: true, asks };
   if (!patterned || patterns.length === 0) return refused(`${tool} is not allowed.`);
@@ -106,8 +108,9 @@ const ALSO_CONCERNED: Record<string, readonly string[]> = {
 };
 
 /** Returns whether a disallowing or asking rule applies to a tool. */
-function concerns({ tool, pattern }: Rule, called: string): boolean {
-  if (tool === called) return true;
+function concerns(rule: Rule, called: string): boolean {
+  if (isAbout(rule, called)) return true;
+  const { tool, pattern } = rule;
   return pattern !== undefined && (ALSO_CONCERNED[tool]?.includes(called) ?? false);
 }
 

@@ -12,6 +12,9 @@ describe("parseRule", () => {
     ["Bash(*)", { tool: "Bash" }],
     ["Read(/a/**)", { tool: "Read", pattern: "/a/**" }],
     ["mcp__a-b__c", { tool: "mcp__a-b__c" }],
+    ["mcp__a__*", { tool: "mcp__a" }],
+    ["mcp__a", { tool: "mcp__a" }],
+    ["mcp__*", undefined],
     ["", undefined],
     ["Bash(", undefined],
     ["Bash()", undefined],
@@ -31,6 +34,7 @@ describe("checkRules", () => {
       "Edit(**/*.ts)",
       "WebFetch(domain:example.com)",
       "WebFetch(domain:*.example.com)",
+      ...["mcp__issues", "mcp__issues__*", "mcp__issues__search"],
     ];
     expect(checkRules({ allowedTools: good, disallowedTools: good })).toEqual([]);
     expect(checkRules({})).toEqual([]);
@@ -41,6 +45,9 @@ describe("checkRules", () => {
     ["bash", /no tool "bash"/],
     ["Bash(", /is no rule/],
     ["TodoWrite(x)", /take no pattern/],
+    ["mcp__issues(x)", /take no pattern/],
+    ["mcp__", /no tool "mcp__"/],
+    ["mcp__a_", /no tool "mcp__a_"/],
     ["WebFetch(example.com)", /must be like WebFetch\(domain:/],
     ["WebFetch(domain:*)", /must be like/],
     ["Read(src/**)", /must begin with \/ or \*\*\//],

@@ -1,6 +1,7 @@
 // The rules of a session, written as in Claude Code: `Bash` applies to every call of a tool, `Bash(git *)` to
 // those that match the pattern.
 
+import { namesTool, serverIn } from "../mcp/names";
 import type { Tool } from "../tool";
 import { TOOLS } from "../tools";
 import { expandedLength, MAX_PATTERN_CHARS, PATHS, PATTERNED } from "./rule-patterns";
@@ -37,12 +38,19 @@ export interface Rule {
   pattern?: string;
 }
 
-/** Parses a rule; undefined if the text is none. `Bash(*)` is the same as `Bash`. */
+/**
+ * Parses a rule; undefined if the text is none. `Bash(*)` is the same as `Bash`, and `mcp__server__*` the same as
+ * `mcp__server`: all tools of the server.
+ */
 export function parseRule(text: string): Rule | undefined {
-  const [, tool, pattern] = /^([A-Za-z][\w-]*)(?:\((.+)\))?$/s.exec(text.trim()) ?? [];
+  const plain = text.trim().replace(/^(mcp__[\w-]+)__\*$/, "$1");
+  const [, tool, pattern] = /^([A-Za-z][\w-]*)(?:\((.+)\))?$/s.exec(plain) ?? [];
   if (tool === undefined) return undefined;
   return pattern === undefined || pattern === "*" ? { tool } : { tool, pattern };
 }
+
+/** Returns whether a rule is about a tool, with any pattern. */
+export const isAbout = (rule: Rule, tool: string): boolean => namesTool(rule.tool, tool);
 
 /** Returns what is wrong with rules, each with the path of the rule; empty if all are valid. */
 export function checkRules(
@@ -80,7 +88,8 @@ function problemOf(text: string, tools: readonly Pick<Tool, "name">[]): string |
   const rule = parseRule(text);
   if (!rule) return `"${text}" is no rule: write a tool, as in Bash, or Bash(git *)`;
   const { tool, pattern } = rule;
-  if (!tools.some(({ name }) => name === tool)) {
+  // Which tools a server has is not known yet.
+  if (serverIn(tool) === undefined && !tools.some(({ name }) => name === tool)) {
     return `there is no tool "${tool}", only ${tools.map(({ name }) => name).join(", ")}`;
   }
   if (pattern === undefined) return undefined;

@@ -355,6 +355,21 @@ export const Event = z
       { agent: "player1", toolUseId: "toolu_01", stopReason: "end_turn", result: "e5" },
     ),
     logged(
+      "mcp.listed",
+      "The tools of an MCP server were listed, for the first time or because they may have changed.",
+      {
+        server: z.string().describe("The name of the server in `config.mcpServers`."),
+        tools: count.describe("The number of tools that it offers."),
+      },
+      { server: "issues", tools: 12 },
+    ),
+    logged(
+      "mcp.failed",
+      "The tools of an MCP server could not be listed. The message runs without them, or with those that were listed before. The next message tries again.",
+      { server: z.string().describe("The name of the server."), message: z.string() },
+      { server: "issues", message: "it could not be reached" },
+    ),
+    logged(
       "schedule.skipped",
       "A run was skipped.",
       {

@@ -100,6 +100,16 @@ export const schedule = {
   createdAt: at,
 };
 
+export const mcpServer = {
+  name: "issues",
+  origin: "https://mcp.example.com",
+  authorization: "oauth",
+  tools: [{ name: "mcp__issues__search", description: "Searches the issues of a project." }],
+  leftOut: [],
+  listedAt: at,
+  error: null,
+};
+
 export const snapshot = {
   id: "snap_01a208819e20e1fd629b2c3491b0b503",
   sessionId: ids.session,

@@ -111,7 +111,7 @@ export const Session = z
       .nullable()
       .describe("Your number for the conversation that it belongs to."),
     config: asGiven("Config").describe(
-      "As in the request, without nulls, `env` and `forkSession`. In lists, a value of more than 300 characters of JSON is null.",
+      "As in the request, without nulls, `env`, `mcpServers` and `forkSession`. In lists, a value of more than 300 characters of JSON is null.",
     ),
     createdAt: instant,
     startedAt: instant.nullable().describe("Null until the session is `active`."),
@@ -319,6 +319,38 @@ export const Schedule = z
     description:
       "Sends the session a prompt at set times. A wake-up of the agent is one that runs once. The event `message.received` of each run has its id as `scheduleId`.",
     examples: [examples.schedule],
+  });
+
+export const SessionMcpServer = z
+  .object({
+    name: z.string().describe("Its name in `config.mcpServers`."),
+    origin: z.string().describe("The origin of its URL. The rest may be secret."),
+    authorization: z
+      .enum(["none", "headers", "oauth"])
+      .describe("What requests to it are authorized by."),
+    tools: z
+      .array(
+        z.object({
+          name: z.string().describe("The name by which agents call it."),
+          description: z.string(),
+        }),
+      )
+      .describe("The tools that it offers, as they were listed last."),
+    leftOut: z
+      .array(z.object({ name: z.string(), reason: z.string() }))
+      .describe("Its tools that the model's API would not accept, and why."),
+    listedAt: instant
+      .nullable()
+      .describe("When the tools were listed; null before the first message."),
+    error: z
+      .string()
+      .nullable()
+      .describe("Why they could not be listed the last time; null if they could."),
+  })
+  .meta({
+    id: "SessionMcpServer",
+    description: "An MCP server whose tools the agents of a session use.",
+    examples: [examples.mcpServer],
   });
 
 export const Snapshot = z
@@ -667,7 +699,7 @@ const automation = {
   id: z.string().describe("The id of the automation, `auto_…`."),
   name: z.string().describe("Text for people."),
   session: asGiven("CreateSession").describe(
-    "What each run creates, as in the request, without the values of `env`.",
+    "What each run creates, as in the request, without `env` and `mcpServers`.",
   ),
   prompt,
   cron: z.string().nullable().describe("As in the request; null if it is not used."),

@@ -234,6 +234,26 @@ export const OPERATIONS: Record<string, Operation> = {
     ),
   },
 
+  "GET /api/sessions/:id/mcp-servers": {
+    id: "listMcpServers",
+    tag: "MCP servers",
+    summary: "List the MCP servers of a session",
+    answers: ok(
+      "The servers by their names, with the tools that they offer.",
+      z.object({ mcpServers: z.array(o.SessionMcpServer) }),
+    ),
+  },
+  "PUT /api/sessions/:id/mcp-servers/:name/oauth": {
+    id: "authorizeMcpServer",
+    tag: "MCP servers",
+    summary: "Give access to an MCP server",
+    description:
+      "Replaces `oauth` of the server, also if it had none: when its refresh token was revoked, or to authorize it later than the session is created. The next request to the server uses it.",
+    body: schemas.McpOauth,
+    answers: ok("The server.", o.SessionMcpServer),
+    errors: [409],
+  },
+
   "POST /api/sessions/:id/schedules": {
     id: "createSchedule",
     tag: "Schedules",

@@ -103,6 +103,58 @@ describe(
 );
 
 describe(
+  schemas.McpOauth,
+  {
+    id: "McpOauth",
+    description:
+      "The access to an MCP server by OAuth 2. Your app has the authorization; the server renews the access token by the refresh token, which the token endpoint may replace. Nothing of it is returned.",
+    examples: [
+      {
+        tokenUrl: "https://auth.example.com/token",
+        clientId: "rigger",
+        refreshToken: "rt_5f0c6d1e9a2b47c3",
+      },
+    ],
+  },
+  {
+    tokenUrl:
+      "The token endpoint. `https`, with a host on the public internet; `MCP_ALLOW_PRIVATE_HOSTS` of the deployment allows any.",
+    clientId: "The id of the client that the refresh token was issued to.",
+    clientSecret: "Its secret, if it has one.",
+    clientAuth:
+      "How the secret is sent: `basic`, in the header `Authorization` (the default), or `post`, in the body.",
+    refreshToken: "The refresh token.",
+    accessToken: "An access token. Without it, the first request to the server gets one.",
+    expiresAt:
+      "When the access token expires. It is renewed a minute before, and when the server refuses it.",
+    scope: "Is sent as `scope` with each renewal.",
+  },
+);
+
+describe(
+  schemas.McpServer,
+  {
+    id: "McpServer",
+    description: "An MCP server, over Streamable HTTP.",
+    examples: [
+      {
+        url: "https://mcp.example.com/mcp",
+        headers: { Authorization: { secret: "Bearer 2f0c6d1e" } },
+        tools: ["search", "create_issue"],
+      },
+    ],
+  },
+  {
+    url: "Its address. `https`, with a host on the public internet and without credentials; `MCP_ALLOW_PRIVATE_HOSTS` of the deployment allows any.",
+    headers:
+      'Headers of each request: strings, or `{"secret"}`. A secret is also removed from what the server returns.',
+    oauth: "How the access is renewed. Requests then have its access token.",
+    tools: "The server's names of the tools that are offered; all when absent.",
+    timeoutMs: "How long a call may take; 120,000 when absent.",
+  },
+);
+
+describe(
   schemas.SandboxConfig,
   {
     id: "SandboxConfig",
@@ -201,6 +253,8 @@ describe(
       "Commands that run once in the workspace, after the repositories are cloned and before the first command of the agent: 20 at most, of up to 10,000 characters and 30 minutes each. What they make of the workspace is kept for sessions with the same set-up. If one fails, the session ends. Not run in a session that starts from another one.",
     files:
       "Files that the workspace begins with, 100 at most. Not written in a session that starts from another one.",
+    mcpServers:
+      "MCP servers whose tools the agents use, by their names, 20 at most. A name has up to 64 letters, digits, `_` and `-`, no `__`, and no `_` at its end. They are never returned, and are stored encrypted if the deployment has an encryption key.",
     outputSchema:
       "A JSON schema: the reply to each message is JSON that matches it, and `output` of the message is the parsed value.",
   },

@@ -6,6 +6,7 @@ import { Account } from "../../account/account";
 import { accountOf } from "../../account/address";
 import { readSettings } from "../../settings";
 import { aClient } from "../../testing/api-client";
+import { mcpServer } from "../../testing/mcp";
 import { bash, objectOf } from "../../testing/sessions";
 import { sha256Hex } from "../ids";
 
@@ -70,7 +71,12 @@ it("no secret of a client is in an answer, an event, the log, the index, or what
   const first = await make(WithKey, setting, "/api/keys", { name: "ci", scopes });
   const second = await make(WithKey, setting, `/api/keys/${first.id}/rotate`, { graceMs: 60_000 });
   const hidden = `hidden-${crypto.randomUUID()}`;
-  const config = { env: { TOKEN: { secret: hidden, hosts: ["api.example.com"] } } };
+  const server = mcpServer("modern", { headers: { Authorization: `Bearer ${hidden}` } });
+  await server.state({ access: "another" });
+  const config = {
+    env: { TOKEN: { secret: hidden, hosts: ["api.example.com"] } },
+    mcpServers: { one: server.config },
+  };
   const session = await make(Made, first.key, "/api/sessions", { pattern: "hybrid", config });
   const path = `/api/sessions/${session.id}`;
   const share = await make(WithToken, second.key, `${path}/shares`, { access: "write" });
@@ -81,7 +87,15 @@ it("no secret of a client is in an answer, an event, the log, the index, or what
   await send(share.token, "POST", `${path}/message`, { prompt });
   await send(second.key, "POST", `${path}/message`, { prompt: "/fail 401 times=9\nhello" });
   for (const secret of [setting, first.key, second.key, share.token]) {
-    for (const below of ["", "/messages", "/events", "/shares", "/export", "/snapshots"]) {
+    for (const below of [
+      "",
+      "/messages",
+      "/events",
+      "/shares",
+      "/export",
+      "/snapshots",
+      "/mcp-servers",
+    ]) {
       await send(secret, "GET", `${path}${below}`);
       await send(secret, "GET", `${path}${below}?token=${share.token}`);
     }
@@ -121,7 +135,7 @@ it("no secret of a client is in an answer, an event, the log, the index, or what
       `log, secret ${n}`,
     ).toEqual([]);
     expect(index.includes(secret), `index, secret ${n}`).toBe(false);
-    // This deployment has no ENCRYPTION_KEYS, so that values of `env` are stored as they are.
+    // This deployment has no ENCRYPTION_KEYS, so that `env` and `mcpServers` are stored as they are.
     expect(objects.includes(secret), `objects, secret ${n}`).toBe(secret === hidden);
   }
 });

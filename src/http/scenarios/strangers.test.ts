@@ -5,6 +5,7 @@ import { SCOPES } from "../../account/scopes";
 import { readSettings, type Settings } from "../../settings";
 import { newOwner } from "../../testing/accounts";
 import { aClient } from "../../testing/api-client";
+import { mcpServer } from "../../testing/mcp";
 import { createApp } from "../app";
 import { newSecret, sha256Hex } from "../ids";
 
@@ -29,7 +30,8 @@ async function anOwner() {
   const scopes = SCOPES.filter((scope) => scope !== "admin");
   const key = await make(admin, "/api/keys", { name: "own", owner, scopes });
   const client = holderOf(key.key ?? "");
-  const session = await client.create({ conversationId: 4_711 });
+  const mcpServers = { one: mcpServer("modern").config };
+  const session = await client.create({ conversationId: 4_711, config: { mcpServers } });
   const { messageId } = await client.ask(session.id, { prompt: "hello" });
   const own = `/api/sessions/${session.id}`;
   const schedule = await make(client, `${own}/schedules`, { everyMs: 3_600_000, prompt: "again" });
@@ -43,6 +45,7 @@ async function anOwner() {
       ":scheduleId": schedule.id,
       ":shareId": share.id,
       ":keyId": key.id,
+      ":name": "one",
       ":owner": owner,
     },
   };
@@ -59,11 +62,12 @@ const BODIES: Record<string, unknown> = {
   "POST /api/keys": { name: "mine" },
   "POST /api/sessions": { pattern: "hybrid" },
   "PUT /api/owners/:owner/limits": { maxActiveSessions: 0 },
+  "PUT /api/sessions/:id/mcp-servers/:name/oauth": mcpServer("modern").oauth,
 };
 
 /** Returns everything of an owner that somebody could have changed. */
 async function stateOf({ client, own, owner }: Owned) {
-  const paths = ["", "/messages", "/events", "/schedules", "/shares", "/snapshots"];
+  const paths = ["", "/messages", "/events", "/schedules", "/shares", "/snapshots", "/mcp-servers"];
   const known = await Promise.all(paths.map(async (path) => (await client.get(own + path)).body));
   const lists = ["/api/keys", "/api/audit", `/api/owners/${owner}/limits`];
   const more = await Promise.all(lists.map(async (path) => (await client.get(path)).body));

@@ -2,9 +2,10 @@
 //
 //   /machines/<session>/archive/<token>/<name>   objects of a saved workspace, while it is saved or restored
 //   /machines/<session>/model/…                  model calls of Claude Code
+//   /machines/<session>/mcp/<server>             tools of MCP servers, for Claude Code
 //   /machines/<session>/proxy/<host>/…           a request to a host, with the secrets of the session that are for it
 //
-// The last two need the token of the session's machine. A machine of Cloudflare's reaches the same through outbound.ts.
+// All but the first need the token of the session's machine. A machine of Cloudflare's reaches the same through outbound.ts.
 
 import type { Bucket } from "../archive";
 import type { Egress } from "../egress";
@@ -45,9 +46,10 @@ export async function answerMachine(
   const isModel = path.startsWith("/model/");
   const token = headers.get(isModel ? "x-api-key" : TOKEN_HEADER) ?? "";
   headers.delete(TOKEN_HEADER);
-  if (!isModel && !path.startsWith("/proxy/")) return said(404, "there is no such path");
+  const isForSession = isModel || path.startsWith("/mcp/");
+  if (!isForSession && !path.startsWith("/proxy/")) return said(404, "there is no such path");
   if (!(await session.ownsMachine(token))) return said(401, "the token is not that of the session");
-  if (isModel) {
+  if (isForSession) {
     // The session takes another header for the word of the Worker.
     headers.delete("x-rigger-caller");
     const target = `https://session${path}${url.search}`;
@@ -60,6 +62,7 @@ export async function answerMachine(
     egress: async (host) => withSecretsOnly(await session.egress(host)),
     // Model calls have a path of their own.
     callModel: async () => said(404, "model calls have another path"),
+    callMcp: async () => said(404, "tools have another path"),
     archive: async () => said(404, "there is no such path"),
     fetch: (asked) => fetch(asked),
   });

@@ -22,7 +22,12 @@ import {
   retryableTry,
   startAgent,
 } from "../transactions/claude-code";
-import { takeAnswer, takeRequest, unmadeCalls } from "../transactions/claude-code-approvals";
+import {
+  startedCall,
+  takeAnswer,
+  takeRequest,
+  unmadeCalls,
+} from "../transactions/claude-code-approvals";
 import { goesOn, openSteers, takeSteer, uuidIn } from "../transactions/claude-code-steers";
 import { withdrawOpenCalls } from "../transactions/turns";
 import { currentMessage } from "../transactions/waiting";
@@ -39,6 +44,8 @@ const RESTART_PAUSE_MS = 500;
 const MAX_RESTART_PAUSE_MS = 32_000;
 /** How long a model call waits for work on the message to start after a loss of the object, in ms. */
 const TAKE_UP_MS = 10_000;
+/** How long a call of an MCP server's tool waits until the reply that it is from is stored, in ms. */
+const ADMIT_MS = 10_000;
 /** Maximum number of characters kept of output that is not part of the protocol. */
 const MAX_NOISE_CHARACTERS = 500;
 
@@ -56,6 +63,8 @@ interface Work {
   askedAfter: string | null;
   /** Aborts the pending model calls of the process when it exits. */
   process: AbortController;
+  /** The calls of MCP servers' tools that were made, by their ids. */
+  made: Set<string>;
 }
 
 /**
@@ -115,7 +124,7 @@ export class ClaudeCode {
     const settled = notifier(both);
     const process = new AbortController();
     const shared = { messageId, signal: both, settled, decisions, process };
-    const work: Work = { ...shared, noise: "", askedAfter: null };
+    const work: Work = { ...shared, noise: "", askedAfter: null, made: new Set() };
     const { store, commit } = this.#context;
     for (const run of store.runs.openOf(messageId)) {
       if (store.calls.openOf(run.id).length > 0)
@@ -165,7 +174,10 @@ export class ClaudeCode {
     if (work.messageId !== running) return stopped();
     // With a prompt that was to join the message, which has ended.
     if (store.process.read()?.ending) return stopped();
-    const hasTools = programTools(store.identity.config, hasAgents(store)).length > 0;
+    const { identity, mcpServers } = store;
+    const hasTools =
+      programTools(identity.config, hasAgents(store)).length > 0 ||
+      (identity.hasMcpServers === true && mcpServers.every().some(({ tools }) => tools.length > 0));
     const finish = (result: CallResult) =>
       this.#context.commit((now) => finishCall(this.#at(work.messageId, now), result));
     const { messageId, settled, decisions } = work;
@@ -186,6 +198,32 @@ export class ClaudeCode {
       log("model_call.crashed", { session: store.identity.id, error: errorText(error) });
       return later();
     });
+  }
+
+  /**
+   * Admits a call of an MCP server's tool by the process, once: if a reply that is stored makes it, the rules allow it, and
+   * nobody has to approve it any more. Returns the signal that stops the call, or why it is not admitted.
+   */
+  async admit(
+    name: string,
+    input: unknown,
+  ): Promise<{ signal: AbortSignal } | { refused: string }> {
+    const { store } = this.#context;
+    const work = this.#work;
+    if (!work || work.signal.aborted) return { refused: "No message runs." };
+    const signal = AbortSignal.any([work.signal, work.process.signal]);
+    const giveUpAt = Date.now() + ADMIT_MS;
+    for (;;) {
+      const next = work.settled.wait();
+      const call = startedCall(store, { messageId: work.messageId, name, input }, work.made);
+      if (call && !call.permission.allowed) return { refused: call.permission.reason };
+      if (call) {
+        work.made.add(call.callId);
+        return { signal };
+      }
+      const isLate = !(await settledWithin(next, giveUpAt - Date.now()));
+      if (isLate || signal.aborted) return { refused: "The session has no such call to make." };
+    }
   }
 
   /** Runs attempts until the message ends. Fails it after `MAX_LOSSES` losses without progress. */

@@ -1,15 +1,17 @@
 import type { Ending, Journal } from "../../agent/agent-deps";
 import { runAgent } from "../../agent/loop";
+import { serverIn } from "../../agent/mcp/names";
+import { type McpTools, mcpDefinitions } from "../../agent/mcp/tools";
 import type { Message, ToolCall } from "../../agent/messages";
 import { emptyDraft } from "../../agent/model/assemble";
 import type { Model } from "../../agent/model/model";
 import { MAX_OUTPUT_TOKENS } from "../../agent/model/reply-bounds";
 import { thinkingFor } from "../../agent/model/thinking";
-import { commandRules, offeredTools } from "../../agent/permissions/permissions";
+import { commandRules, isOffered, offeredTools } from "../../agent/permissions/permissions";
 import type { PricedModel } from "../../agent/pricing/models";
 import { systemPrompt } from "../../agent/prompt";
 import { wireSchema } from "../../agent/schema/json-schema";
-import type { AgentMessaging, FileGuard } from "../../agent/tool";
+import type { AgentMessaging, FileGuard, ToolContext } from "../../agent/tool";
 import { findTool, runTool, toolDefinitions } from "../../agent/tools";
 import type { Pattern } from "../../db/schema";
 import { decidesOnCommands } from "../../sandbox/providers";
@@ -47,6 +49,8 @@ export interface RunContext extends SessionContext {
   /** Absent in a session with one agent. */
   messaging: AgentMessaging | undefined;
   files: FileGuard | undefined;
+  /** Absent in a session without MCP servers. */
+  mcp: McpTools | undefined;
 }
 
 /** Runs an agent from where its journal ends. Returns how the run ended; null if the signal was aborted. */
@@ -64,6 +68,39 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
   const offered = offeredTools(setup.rules)
     .filter(({ name }) => context.messaging || !MULTI_AGENT_TOOLS.has(name))
     .filter(({ name }) => isUsable(name, pattern));
+  const own = toolDefinitions(offered);
+  const ofServers = isOffered(setup.rules);
+  const mcpTool = (name: string) => context.mcp?.every().find((tool) => tool.name === name);
+
+  const toolContext = (
+    { id: toolUseId, name }: ToolCall,
+    given: Pick<ToolContext, "callId" | "interrupted" | "search">,
+  ): ToolContext => ({
+    ...given,
+    sandbox: context.sandbox(),
+    cwd: store.agents.cwdOf(run.agent),
+    setCwd: (path) => {
+      if (!signal.aborted) commit(() => store.agents.saveCwd(run.agent, path));
+    },
+    env: context.commandEnv,
+    commandRules: decidesOnCommands(store.state.sandbox.provider)
+      ? commandRules(setup.rules)
+      : undefined,
+    signal,
+    fetch: (input, init) => fetch(input, init),
+    lookup,
+    messaging: context.messaging,
+    files: context.files,
+    wake: async ({ when, prompt }) => {
+      const id = await wakeUpId(run.id, given.callId);
+      signal.throwIfAborted();
+      return commit((now) => setWakeUp(store, { id, agent: run.agent, when, prompt }, now));
+    },
+    output: (stream, text) => {
+      if (!signal.aborted)
+        publish({ type: "tool.output", ...scope, toolUseId, name, stream, text });
+    },
+  });
 
   return runAgent({
     model: context.model,
@@ -75,7 +112,10 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
         workspace,
         createdAt,
       }),
-      tools: toolDefinitions(offered),
+      // Servers may change their tools while the agent works. Theirs come last, so that a change leaves ours in the cache.
+      get tools() {
+        return [...own, ...mcpDefinitions(context.mcp?.every().filter(ofServers) ?? [])];
+      },
       thinking: thinkingFor(priced, setup.thinking),
       effort: setup.effort,
       // Only the agent of the message's own run answers the client.
@@ -87,41 +127,24 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
     maxTokens: Math.min(MAX_OUTPUT_TOKENS, priced.maxOutput),
     journal: openJournal(run, priced, asksForAny ? asks : null, context),
     signal,
-    runTool: (call, given) => {
-      const tool = findTool(call.name);
-      if (!tool) return Promise.resolve(refusal(`There is no tool "${call.name}".`));
-      const cwd = store.agents.cwdOf(run.agent);
+    runTool: async (call, given) => {
+      const { name, input } = call;
+      const { callId, interrupted } = given;
+      const tool = findTool(name);
+      const servers = serverIn(name) === undefined ? undefined : context.mcp;
+      if (!tool && !servers) return refusal(`There is no tool "${name}".`);
       const verdict = permissionOf(store, run.agent, call);
-      if (!verdict.allowed) return Promise.resolve(refusal(verdict.reason));
-      const sandboxDecides = decidesOnCommands(store.state.sandbox.provider);
-      const made = runTool(tool, call.input, {
-        ...given,
-        sandbox: context.sandbox(),
-        cwd,
-        setCwd: (path) => {
-          if (!signal.aborted) commit(() => store.agents.saveCwd(run.agent, path));
-        },
-        env: context.commandEnv,
-        commandRules: sandboxDecides ? commandRules(setup.rules) : undefined,
-        signal,
-        fetch: (input, init) => fetch(input, init),
-        lookup,
-        messaging: context.messaging,
-        files: context.files,
-        wake: async ({ when, prompt }) => {
-          const id = await wakeUpId(run.id, given.callId);
-          signal.throwIfAborted();
-          return commit((now) => setWakeUp(store, { id, agent: run.agent, when, prompt }, now));
-        },
-        output: (stream, text) => {
-          const { id: toolUseId, name } = call;
-          if (!signal.aborted)
-            publish({ type: "tool.output", ...scope, toolUseId, name, stream, text });
-        },
-      });
-      return asksForAny ? made.then((result) => withDecision(store, given.callId, result)) : made;
+      if (!verdict.allowed) return refusal(verdict.reason);
+      const result = tool
+        ? await runTool(tool, input, toolContext(call, given))
+        : await servers?.call({ name, input, interrupted }, signal);
+      if (!result) return refusal(`There is no tool "${name}".`);
+      return asksForAny ? withDecision(store, callId, result) : result;
     },
-    sideBySide: (call) => findTool(call.name)?.effect !== "acting",
+    sideBySide: ({ name }) =>
+      serverIn(name) === undefined
+        ? findTool(name)?.effect !== "acting"
+        : (mcpTool(name)?.reads ?? true),
     watch: (turnId, live) => {
       const draft = emptyDraft();
       drafts.set(turnId, { draft, scope, live });

@@ -11,7 +11,10 @@ import {
   play,
   type Scenario,
 } from "../../testing/losses";
+import { mcpServer } from "../../testing/mcp";
 import { ALICE, aMessage, bash, call, NO_LIMITS, sessionOf, value } from "../../testing/sessions";
+
+import type { McpServerConfig } from "../rpc";
 
 // A session's object is lost after each of its commits in turn. The session must end like an undisturbed one.
 
@@ -122,6 +125,19 @@ const STEERED: Scenario = {
     await sandbox.writeFile("/workspace/go", new Uint8Array());
   },
 };
+/** It calls tools of an MCP server: one that reads, one that may be called again, and one that may not. */
+const SERVING = (config: McpServerConfig): Scenario => ({
+  config: { mcpServers: { one: config } },
+  prompts: [
+    [
+      `${call("mcp__one__echo", { text: "hello" })} & ${call("mcp__one__calls", {})}`,
+      call("mcp__one__set", { token: "set" }),
+      call("mcp__one__add", { token: "added" }),
+      "all is done",
+    ].join("\n"),
+    `${call("mcp__one__echo", { text: "again" })}\nthat is all`,
+  ],
+});
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -177,6 +193,29 @@ describe("a session whose object is lost", () => {
       const { messages, conversations, costNanos } = undisturbed;
       expect(outcome, `lost after ${point}`).toMatchObject({ messages, conversations, costNanos });
       expect(withdrawn(outcome.events), `lost after ${point}`).toBe(1);
+    });
+  }, 60_000);
+
+  it("after any commit makes no call of an MCP server twice that may not be repeated", async () => {
+    plantFaults();
+    const { points, undisturbed } = await faultPoints(SERVING(mcpServer("modern").config));
+    expect(points).toContain("mcp.listed #1");
+    await forEachSideBySide(points, async (point) => {
+      const server = mcpServer("modern");
+      const { outcome } = await play(SERVING(server.config), point, "object at once");
+      expect(outlineOf(outcome), `lost after ${point}`).toEqual(outlineOf(undisturbed));
+      const { calls } = await server.state();
+      expect(new Set(calls), `lost after ${point}`).toEqual(
+        new Set(calls.includes("added") ? ["set", "added"] : ["set"]),
+      );
+      expect(calls.filter((one) => one === "added").length).toBeLessThan(2);
+      const results = JSON.stringify(outcome.conversations);
+      // If the call was made, and the model is not told so, it is told that this is not known.
+      const isKnown = results.includes("added added");
+      expect(isKnown || results.includes("its effect is unknown"), `lost after ${point}`).toBe(
+        true,
+      );
+      if (isKnown) expect(calls).toContain("added");
     });
   }, 60_000);
 

@@ -17,6 +17,7 @@ import { CallTable } from "./calls";
 import { ProcessTable } from "./claude-code";
 import { EventLog } from "./event-log";
 import { HistoryTable } from "./history";
+import { McpServerTable } from "./mcp-servers";
 import { MessageTable } from "./messages";
 import { RunTable } from "./runs";
 import { ScheduleTable } from "./schedules";
@@ -42,7 +43,9 @@ export interface Identity
     | "sandboxId"
     | "limited"
   > {
-  config: Omit<SessionConfig, "env"> & { env?: StoredEnv | undefined };
+  config: Omit<SessionConfig, "env" | "mcpServers"> & { env?: StoredEnv | undefined };
+  /** Whether it has MCP servers. Absent if it has none. */
+  hasMcpServers?: true | undefined;
   requestHash: StoredText | null;
   owner: string;
   /** The id of the conversation history. A session that starts from an earlier one has the same `sessionId`. */
@@ -185,6 +188,7 @@ export class SessionStore {
   readonly schedules: ScheduleTable;
   readonly shares: ShareTable;
   readonly process: ProcessTable;
+  readonly mcpServers: McpServerTable;
   readonly #storage: DurableObjectStorage;
   /** The metadata and the outbox are cached, since every change reads them. */
   #metadata: Metadata | undefined;
@@ -219,8 +223,9 @@ export class SessionStore {
     this.schedules = new ScheduleTable(sql);
     this.shares = new ShareTable(sql);
     this.process = new ProcessTable(sql);
-    const { messages, runs, calls, tools, approvals, agents, schedules } = this;
-    this.#cachingTables = [messages, runs, calls, tools, approvals, agents, schedules];
+    this.mcpServers = new McpServerTable(sql);
+    const { messages, runs, calls, tools, approvals, agents, schedules, mcpServers } = this;
+    this.#cachingTables = [messages, runs, calls, tools, approvals, agents, schedules, mcpServers];
   }
 
   /**

@@ -190,6 +190,20 @@ export const SCHEMA = `
     size INTEGER NOT NULL,
     content TEXT NOT NULL
   );
+
+  -- The MCP servers of the session. \`config\` may be encrypted; \`tools\` are those that are offered; \`tried_in\` is the
+  -- message in which they could not be listed.
+  CREATE TABLE mcp_servers (
+    name TEXT PRIMARY KEY,
+    config TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    auth TEXT NOT NULL,
+    tools TEXT NOT NULL DEFAULT '[]',
+    left_out TEXT NOT NULL DEFAULT '[]',
+    listed_at INTEGER,
+    error TEXT,
+    tried_in TEXT
+  ) WITHOUT ROWID;
 `;
 
 /**
@@ -374,4 +388,17 @@ export const UPGRADES = [
   "ALTER TABLE messages ADD COLUMN waiting_for TEXT",
   // The prompts that the process was told and that are to join the message, by their ids, and whether it has started on each.
   "ALTER TABLE programs ADD COLUMN steers TEXT NOT NULL DEFAULT '{}'",
+  // The MCP servers of the session. `config` may be encrypted; `tools` are those that are offered; `tried_in` is the
+  // message in which they could not be listed.
+  `CREATE TABLE mcp_servers (
+    name TEXT PRIMARY KEY,
+    config TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    auth TEXT NOT NULL,
+    tools TEXT NOT NULL DEFAULT '[]',
+    left_out TEXT NOT NULL DEFAULT '[]',
+    listed_at INTEGER,
+    error TEXT,
+    tried_in TEXT
+  ) WITHOUT ROWID`,
 ] as const;

@@ -1,4 +1,5 @@
 import { decisionLine } from "../../agent/claude-code/protocol";
+import type { Permission } from "../../agent/permissions/permissions";
 import type { StoredApproval } from "../storage/approvals";
 import type { SessionStore } from "../storage/store";
 import type { StoredTool } from "../storage/tools";
@@ -72,6 +73,29 @@ export function takeRequest(
   const permission = permissionOf(store, agent, tool);
   const decision = permission.allowed ? { input: tool.input } : { reason: permission.reason };
   return decisionLine(requestId, decision);
+}
+
+/**
+ * Returns a call of a message that the process may make now, with what the rules say about it: one that has started, with
+ * this tool and the input that was decided, whose id is not in `made`. Undefined if there is none.
+ */
+export function startedCall(
+  store: SessionStore,
+  { messageId, name, input }: { messageId: string; name: string; input: unknown },
+  made: ReadonlySet<string>,
+): { callId: string; permission: Permission } | undefined {
+  const wanted = sameness(input);
+  for (const run of store.runs.openOf(messageId)) {
+    for (const tool of store.tools.openOf(run.id)) {
+      if (tool.name !== name || tool.state !== "started" || made.has(tool.callId)) continue;
+      const approval = store.approvals.ofCall(tool.callId);
+      const decided = approval ? inputOf(approval) : tool.input;
+      if (sameness(decided) !== wanted) continue;
+      const permission = permissionOf(store, run.agent, { name, input: decided });
+      return { callId: tool.callId, permission };
+    }
+  }
+  return undefined;
 }
 
 /** Returns the line with the oldest decision that the process waits for, and records it as told; null if there is none. */

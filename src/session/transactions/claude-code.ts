@@ -2,7 +2,12 @@ import type { Ending } from "../../agent/agent-deps";
 import { type ProgramSetup, uuidOf } from "../../agent/claude-code/options";
 import type { CallResult, OutputEvent } from "../../agent/claude-code/protocol";
 import { endingOf } from "../../agent/loop";
+import type { McpTool } from "../../agent/mcp/tools";
+import { isOffered } from "../../agent/permissions/permissions";
+import { rulesOfAgent } from "../../agent/permissions/rules";
 import type { StopReason } from "../../events/event";
+import { TOKEN_HEADER } from "../../sandbox/machines/requests";
+import { MCP_HOST } from "../../sandbox/outbound";
 import { modelOf, workspace } from "../deployment";
 import type { Call } from "../storage/calls";
 import type { Run } from "../storage/runs";
@@ -150,6 +155,7 @@ export function setupOfProcess(store: SessionStore, env: Record<string, string>)
     workspace,
     env,
     api: apiOf(store),
+    mcp: mcpOf(store),
     model: modelOf(config.model).id,
     systemPrompt,
     effort,
@@ -164,6 +170,32 @@ export function setupOfProcess(store: SessionStore, env: Record<string, string>)
         return [name, { ...own, model: modelOf(model).id, effort, description }];
       }),
     ),
+  };
+}
+
+/**
+ * Returns the tools of an MCP server that any agent of the process may be allowed to call; undefined if the session has no
+ * such server, or has not Claude Code.
+ */
+export function toolsOfProcess(store: SessionStore, server: string): McpTool[] | undefined {
+  const { config } = store.identity;
+  if (config.runtime !== "claude-code") return undefined;
+  const own = Object.values(config.customAgents ?? {}).map((agent) => rulesOfAgent(config, agent));
+  const offers = [config, ...own].map(isOffered);
+  const tools = store.mcpServers.get(server)?.tools;
+  return tools?.filter((tool) => offers.some((isOffered) => isOffered(tool)));
+}
+
+/** Returns the MCP servers of the process, which the session stands in for; undefined if there are none. */
+function mcpOf(store: SessionStore): ProgramSetup["mcp"] {
+  if (!store.identity.hasMcpServers) return undefined;
+  const access = machineAccess(store);
+  const servers = store.mcpServers.every();
+  return {
+    servers: servers.map(({ name }) => name),
+    tools: servers.flatMap(({ tools }) => tools.map(({ name }) => name)),
+    url: access ? `${access.url}/mcp` : `http://${MCP_HOST}`,
+    headers: access ? { [TOKEN_HEADER]: access.token } : {},
   };
 }
 

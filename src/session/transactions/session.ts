@@ -10,6 +10,7 @@ import type { Deadline } from "../rules/deadlines";
 import type { Membership } from "../rules/leases";
 import { type Limits, usedUp } from "../rules/ledger";
 import { activate, expireIdle, fail, isEnded, terminate } from "../rules/lifecycle";
+import type { NewMcpServer } from "../storage/mcp-servers";
 import { savedKey } from "../storage/snapshot-bucket";
 import type { StoredEnv } from "../storage/store";
 import { newState, type SessionStore } from "../storage/store";
@@ -29,6 +30,8 @@ export interface NewSession {
   /** Its environment and request hash as they are stored. The spec contains them unencrypted. */
   env: StoredEnv;
   requestHash: StoredText | null;
+  /** The MCP servers of its config, as they are stored. */
+  mcpServers: readonly NewMcpServer[];
   /**
    * The copy that it starts from, which has been imported already; null if it starts empty. `sessionId` is the
    * conversation history that it continues; null for a new one. `createdAt` is the time of the saved workspace.
@@ -42,7 +45,7 @@ export interface NewSession {
 
 /** Creates a session. */
 export function createSession(store: SessionStore, beginning: NewSession, now: number): void {
-  const { caller, spec, env, requestHash, source, member, starts } = beginning;
+  const { caller, spec, env, requestHash, mcpServers, source, member, starts } = beginning;
   const {
     limits,
     tags,
@@ -55,17 +58,19 @@ export function createSession(store: SessionStore, beginning: NewSession, now: n
     ...identity
   } = spec;
   const sessionId = source?.sessionId ?? `sdk_sess_${crypto.randomUUID()}`;
-  const { env: _given, ...given } = withoutTokens(spec.config);
+  const { env: _given, mcpServers: _servers, ...given } = withoutTokens(spec.config);
   const config = Object.keys(env).length === 0 ? given : { ...given, env };
   const machineToken = isVendor(spec.provider) ? randomHex() : undefined;
   store.create(
     {
       ...{ ...identity, config, requestHash, owner: caller.owner, sessionId, createdAt: now },
       ...(machineToken !== undefined && { machineToken }),
+      ...(mcpServers.length > 0 && { hasMcpServers: true }),
     },
     { limits, tags, description, userId, ...(onLimit && { onLimit }) },
     { ...newState(spec, now), ...(member && { account: member }) },
   );
+  for (const server of mcpServers) store.mcpServers.add(server);
   store.log.append({ type: "session.created", pattern: spec.pattern }, {}, now);
   if (!starts) {
     setLifecycle(store, activate(store.state.lifecycle, now), now);

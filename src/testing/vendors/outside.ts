@@ -4,11 +4,22 @@ import { standInDaytona } from "./daytona.ts";
 import { standInE2b } from "./e2b.ts";
 import { standInFly } from "./fly.ts";
 import { standInGit } from "./git.ts";
+import { standInMcp } from "./mcp.ts";
 import { HAS_PYTHON, standInModal } from "./modal.ts";
 import { startRelay } from "./relay.ts";
 
 /** Answers with the headers of a request: a host on the internet. */
 const echo = async ({ headers }: Request) => Response.json(Object.fromEntries(headers));
+
+/** Answers a resolver's question for a name of an MCP server: `private.mcp.example.com` leads to a private network. */
+async function resolve(request: Request): Promise<Response> {
+  const { searchParams } = new URL(request.url);
+  const name = searchParams.get("name") ?? "";
+  if (!`.${name}`.endsWith(".mcp.example.com")) return new Response(null, { status: 599 });
+  const data = name.startsWith("private.") ? "10.0.0.1" : "93.184.215.14";
+  const isIpv4 = searchParams.get("type") === "A";
+  return Response.json({ Status: 0, Answer: isIpv4 ? [{ type: 1, TTL: 60, data }] : [] });
+}
 
 /** The apps of Fly that the Worker under test uses. */
 const FLY_APPS = ["rigger-one", "rigger-two"];
@@ -34,6 +45,8 @@ export async function startVendors(): Promise<Outside> {
     "relay.test": relay.handle,
     "echo.example.com": echo,
     "git.example.com": standInGit().handle,
+    "mcp.example.com": standInMcp().handle,
+    "cloudflare-dns.com": resolve,
     "api.e2b.app": e2b.handle,
     "sandbox.e2b.app": e2b.handle,
     "app.daytona.io": daytona.handle,
