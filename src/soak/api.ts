@@ -69,6 +69,8 @@ export interface Api {
   asks?: boolean;
   /** Whether its sessions run in machines, which can be set up. */
   hasMachines?: boolean;
+  /** The address of the sessions' MCP server, if they have one. */
+  notesUrl?: string;
   /** When it was last started, in ms since 1970; Infinity while it is down. */
   startedAt: number;
   count(what: string): void;

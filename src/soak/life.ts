@@ -10,7 +10,15 @@ import {
   type Story,
 } from "./api.ts";
 import type { Random } from "./random.ts";
-import { AGENTS, BEGINNINGS, randomScript, type Script, showLog, slowScript } from "./script.ts";
+import {
+  AGENTS,
+  BEGINNINGS,
+  NOTES,
+  randomScript,
+  type Script,
+  showLog,
+  slowScript,
+} from "./script.ts";
 import { follow, newWatched, type Watched } from "./streams.ts";
 
 /** A message, with what its client knows of it. */
@@ -157,6 +165,7 @@ async function create(world: World, random: Random, name: string): Promise<Life>
     ...(random.chance(0.1) && { maxTurns: random.int(1, 4) }),
     ...(withAgents && { customAgents: Object.fromEntries(AGENTS.map((type) => [type, {}])) }),
     ...(api.asks && random.chance(0.3) && { askTools: ["Bash"] }),
+    ...(api.notesUrl !== undefined && { mcpServers: { [NOTES]: { url: api.notesUrl } } }),
   };
   const body = {
     pattern,
@@ -268,7 +277,10 @@ function sendRandom(api: Api, random: Random, life: Life): Promise<void> {
   ]);
   const message = newMessage(
     marker,
-    randomScript(random, marker, life.pattern === "single-container"),
+    randomScript(random, marker, {
+      withAgents: life.pattern === "single-container",
+      withNotes: api.notesUrl !== undefined,
+    }),
     {
       onBusy,
       ...(mode !== "blocking" && { [mode]: true }),

@@ -21,6 +21,7 @@ import { faultsOfLimits, setLimits } from "./limits.ts";
 import { startLyingModel } from "./lying-model.ts";
 import { startMachines } from "./machines.ts";
 import { begin as beginNews } from "./news.ts";
+import { startNotes } from "./notes.ts";
 import { type Random, randomFrom } from "./random.ts";
 
 // Runs many sessions on a server that is killed repeatedly, then checks from outside that Rigger kept its
@@ -39,6 +40,8 @@ const { values: options } = parseArgs({
     limits: { type: "boolean", default: false },
     /** Whether there are webhooks, approvals, limits that pause, and an automation. */
     news: { type: "boolean", default: false },
+    /** Whether the agents use an MCP server, which fails at times. */
+    mcp: { type: "boolean", default: false },
     /** Whether the sessions run in a vendor's machines. */
     machines: { type: "boolean", default: false },
   },
@@ -58,6 +61,7 @@ const vars: Record<string, string> = {
   ALLOW_ANONYMOUS: "true",
   OFFLINE_MODEL: "true",
   WEBHOOK_ALLOW_PRIVATE_HOSTS: "true",
+  MCP_ALLOW_PRIVATE_HOSTS: "true",
   API_KEYS: JSON.stringify(
     OWNERS.map((name) => ({ ...clientKey(name), owner: name, admin: true })),
   ),
@@ -118,6 +122,8 @@ async function main(): Promise<void> {
   const news = options.news
     ? await beginNews(api, randomFrom(SEED + 1), known, over.signal, closing.signal)
     : null;
+  const notes = options.mcp ? await startNotes(randomFrom(SEED + 2), over.signal) : null;
+  if (notes) api.notesUrl = notes.url;
   const lives = await liveAll(server, state, known, over);
   progress("checking");
   const kept = lives.filter(({ doomed, story }) => !doomed && !story);
@@ -126,6 +132,7 @@ async function main(): Promise<void> {
   await sleep(IDLE_MS);
   for (const life of kept) life.story = await readStory(api, life.id);
   for (const fault of (await news?.faults(lives)) ?? []) api.violation("news", fault);
+  for (const fault of (await notes?.faults(lives)) ?? []) api.violation("notes", fault);
   closing.abort();
   for (const life of lives) if (life.story) judge(life, life.story);
   await compareIndex(lives);
@@ -231,7 +238,9 @@ function judge(life: Life, story: Story): void {
     if (event.type === "turn.retried") api.count(`turns retried, ${event.reason}`);
     if (event.type === "tool.completed") {
       const lost = event.isError && event.content.includes("effect is unknown");
-      api.count(lost ? "calls that a kill cut off" : `calls, ${event.isError ? "failed" : "done"}`);
+      const calls = event.name.startsWith("mcp__") ? "calls of the MCP server" : "calls";
+      const end = event.isError ? "failed" : "done";
+      api.count(lost ? `${calls} that a kill cut off` : `${calls}, ${end}`);
     }
   }
   for (const fault of faultsOf(life, story, { isLying: IS_LYING })) api.violation(life.id, fault);
@@ -259,7 +268,7 @@ function report(tookMs: number): void {
   }
   const took = `${SESSIONS} sessions, ${Math.round(tookMs / 1_000)} s`;
   console.log(
-    `\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED}${IS_LYING ? " --upstream lying" : ""}${DATABASES > 1 ? ` --databases ${DATABASES}` : ""}${options.limits ? " --limits" : ""}${options.news ? " --news" : ""}${options.machines ? " --machines" : ""} (${took})`,
+    `\nViolations: ${violations}. Again: npm run soak -- --seed ${SEED}${IS_LYING ? " --upstream lying" : ""}${DATABASES > 1 ? ` --databases ${DATABASES}` : ""}${options.mcp ? " --mcp" : ""}${options.limits ? " --limits" : ""}${options.news ? " --news" : ""}${options.machines ? " --machines" : ""} (${took})`,
   );
 }
 

@@ -25,17 +25,26 @@ export const BEGINNINGS = {
   },
 };
 
+/** The name of the MCP server. */
+export const NOTES = "notes";
+
 /** The names of additional agents. */
 export const AGENTS = ["left", "right"];
 
 /** Creates a prompt with random turns and faults. The marker is its text and part of each token's name. */
-export function randomScript(random: Random, marker: string, withAgents: boolean): Script {
+export function randomScript(
+  random: Random,
+  marker: string,
+  { withAgents, withNotes }: { withAgents: boolean; withNotes: boolean },
+): Script {
   const lines = [marker];
   let calls = 0;
   for (let turns = random.int(0, 3); turns > 0; turns--) {
     const token = `${marker}.${turns}`;
     const turn =
-      withAgents && random.chance(0.6) ? randomTasks(random, token) : randomCalls(random, token);
+      withAgents && random.chance(0.6)
+        ? randomTasks(random, token)
+        : randomCalls(random, token, withNotes);
     calls += turn.calls;
     lines.push(...randomFaults(random), turn.line);
   }
@@ -77,9 +86,21 @@ function randomTasks(random: Random, token: string): { line: string; calls: numb
   return { line: tasks.join(" & "), calls: 2 * tasks.length };
 }
 
-function randomCalls(random: Random, token: string): { line: string; calls: number } {
-  const calls = randomToolCalls(random, token);
+function randomCalls(
+  random: Random,
+  token: string,
+  withNotes: boolean,
+): { line: string; calls: number } {
+  const isNote = withNotes && random.chance(0.4);
+  const calls = isNote ? randomNotes(random, token) : randomToolCalls(random, token);
   return { line: calls.join(" & "), calls: calls.length };
+}
+
+/** Creates calls of the MCP server: one that may not be repeated, between others that may be. */
+function randomNotes(random: Random, token: string): string[] {
+  const read = () => call(`mcp__${NOTES}__echo`, { text: token });
+  const add = call(`mcp__${NOTES}__add`, { token: `T-${token}` });
+  return random.pick([[add], [read(), add], [add, read(), read()]]);
 }
 
 function randomToolCalls(random: Random, token: string): string[] {
