@@ -19,5 +19,7 @@ RUN npm install --global @anthropic-ai/claude-code@2.1.330
 ENV JAVASCRIPT_POOL_MIN_SIZE=0 TYPESCRIPT_POOL_MIN_SIZE=0
 COPY --from=runner /runner /opt/rigger
 RUN ln -s /opt/rigger/rigger-run /usr/local/bin/rigger-run
+# The port by which servers in the container are reached: see src/container/ports.ts. Only `wrangler dev` has to know it.
+EXPOSE 28080
 # The image's own entry point, below a first process that reaps, and tells the session before it stops.
 ENTRYPOINT ["/opt/rigger/rigger-init", "--container", "/container-server/sandbox"]

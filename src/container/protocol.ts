@@ -30,6 +30,9 @@ export type Ask = { machine?: string | undefined } & (
   | { do: "tell"; id: string; n: number; line: string }
   | { do: "endSince"; id: string; n: number }
   | { do: "listen"; id: string; after: number }
+  /** Makes sure that servers in the container are reached from outside, with the token; then serves them. */
+  | { do: "openPorts"; token: string }
+  | { do: "servePorts"; token: string }
 );
 
 /**
@@ -164,6 +167,19 @@ export const RUNNER_HOME = "/var/lib/rigger";
 
 /** The port of the runner's HTTP server, in machines that have one: see serve.ts. */
 export const SERVE_PORT = 8080;
+
+/** The port of the server that passes requests on to ports of the container, where the other server does not: see ports.ts. */
+export const PORTS_PORT = 28_080;
+
+/** The header with the token of a request to either server, and the one with the port that it is passed on to. */
+export const TOKEN_HEADER = "x-rigger-token";
+export const PORT_HEADER = "x-rigger-port";
+
+/** The beginning of the names of headers that belong to the request that is passed on. */
+export const CARRIED = "x-rigger-of-";
+
+/** The header of an answer that is none of the server at the port: nothing answers there, or the machine is another one. */
+export const CLOSED_HEADER = "x-rigger-closed";
 
 /** An event of a runner that the HTTP server has started. The last one is `complete` or `error`. */
 export interface ServedEvent {

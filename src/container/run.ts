@@ -4,6 +4,7 @@ import { DamagedError } from "./archive-writer.ts";
 import { change } from "./changes.ts";
 import { find, kill, run } from "./commands.ts";
 import { read, write } from "./files.ts";
+import { openPorts, servePorts } from "./ports.ts";
 import { begin, endSince, listen, tellProgram } from "./programs.ts";
 import {
   type Ask,
@@ -79,6 +80,10 @@ function answer(ask: Ask, machine: string | undefined): unknown {
       return endSince(ask.id, ask.n);
     case "listen":
       return listen(ask.id, ask.after, tell);
+    case "openPorts":
+      return openPorts(ask.token);
+    case "servePorts":
+      return servePorts(ask.token);
   }
 }
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer as createHttpServer } from "node:http";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,7 +20,7 @@ async function serve(script: string, env: Record<string, string> = {}) {
   const directory = mkdtempSync(join(home, "bin-"));
   const entry = join(directory, "serve.ts");
   // Beside it stands the runner that it starts.
-  for (const name of ["serve.ts", "protocol.ts"]) {
+  for (const name of ["serve.ts", "ports.ts", "protocol.ts"]) {
     writeFileSync(join(directory, name), readFileSync(new URL(name, import.meta.url)));
   }
   writeFileSync(join(directory, "rigger-run"), `#!/bin/bash\n${script}\n`, { mode: 0o755 });
@@ -146,6 +147,94 @@ describe("the runner's server", () => {
     await response.body?.getReader().read();
     gone.abort();
     await expect.poll(() => existsSync(mark), { timeout: 5_000 }).toBe(true);
+  });
+
+  describe("passes a request with a port on to a server", () => {
+    const other = createHttpServer((request, response) => {
+      const { method, url, rawHeaders } = request;
+      response.writeHead(200, { "x-one": ["a", "b"] });
+      response.write(`${JSON.stringify({ method, url, rawHeaders })}\n`);
+      request.pipe(response);
+    });
+    other.on("upgrade", (_, socket, head) => {
+      socket.write(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: own\r\nConnection: Upgrade\r\n\r\n",
+      );
+      socket.write(head);
+      socket.pipe(socket);
+    });
+    let port = "";
+    beforeAll(async () => {
+      await new Promise<void>((done) => other.listen(0, "127.0.0.1", done));
+      const address = other.address();
+      port = String(typeof address === "object" ? address?.port : 0);
+    });
+    afterAll(() => void other.close());
+    const ask = (path: string, headers: Record<string, string>, init: RequestInit = {}) =>
+      fetch(url + path, { ...init, headers: { "x-rigger-port": port, ...headers } });
+
+    it("as it is, with the headers that were carried and none of the way", async () => {
+      const headers = {
+        ...{ authorization: "Bearer for-the-proxy", "x-rigger-token": TOKEN, cookie: "proxy=1" },
+        ...{ "x-forwarded-for": "10.0.0.1", "fly-region": "iad", via: "proxy", "x-own": "kept" },
+        "x-rigger-of-host": "preview.test",
+        "x-rigger-of-authorization": "Basic own",
+        "x-rigger-of-x-forwarded-for": "203.0.113.9",
+      };
+      const answer = await ask("/start?a=%20", headers, { method: "POST", body: "said" });
+      expect(answer.headers.get("x-one")).toBe("a, b");
+      const [first = "", body] = (await answer.text()).split("\n");
+      const { method, url: path, rawHeaders } = JSON.parse(first);
+      expect([method, path, body]).toEqual(["POST", "/start?a=%20", "said"]);
+      const pairs = (rawHeaders as string[]).flatMap((name, n) =>
+        n % 2 ? [] : [[name.toLowerCase(), rawHeaders[n + 1]]],
+      );
+      const got = Object.fromEntries(pairs);
+      expect(got).toMatchObject({
+        host: "preview.test",
+        authorization: "Basic own",
+        "x-forwarded-for": "203.0.113.9",
+        "x-own": "kept",
+      });
+      const names = Object.keys(got).join();
+      expect(names).not.toMatch(/x-rigger|cookie|fly|via/);
+    });
+
+    it("for nobody without the token", async () => {
+      for (const headers of [{}, { "x-rigger-token": "other" }] as Record<string, string>[]) {
+        const answer = await ask("/", headers);
+        expect([answer.status, answer.headers.get("x-rigger-closed")]).toEqual([401, "machine"]);
+        expect(await upgraded(headers)).toMatch(/^HTTP\/1\.1 401 [\s\S]*x-rigger-closed: machine/);
+      }
+    });
+
+    it("that listens, or says that none does", async () => {
+      const headers = { "x-rigger-token": TOKEN, "x-rigger-port": "1" };
+      const answer = await ask("/", headers);
+      expect([answer.status, answer.headers.get("x-rigger-closed")]).toEqual([502, "port"]);
+      expect(await upgraded(headers)).toMatch(/^HTTP\/1\.1 502 [\s\S]*x-rigger-closed: port/);
+    });
+
+    it("and joins the connections of an upgrade", async () => {
+      const headers = { "x-rigger-token": TOKEN };
+      expect(await upgraded(headers, "said")).toMatch(/^HTTP\/1\.1 101 [\s\S]*\r\n\r\nsaid$/);
+    });
+
+    /** Asks for an upgrade and returns all that is answered, until `last` if it is given. */
+    function upgraded(headers: Record<string, string>, last?: string): Promise<string> {
+      const all = { "x-rigger-port": port, connection: "Upgrade", upgrade: "own", ...headers };
+      const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+      const { promise, resolve } = Promise.withResolvers<string>();
+      let text = "";
+      const socket = connect(Number(new URL(url).port), "127.0.0.1");
+      socket.on("data", (piece) => {
+        text += piece;
+        if (last !== undefined && text.endsWith(last)) socket.destroy();
+      });
+      socket.on("close", () => resolve(text));
+      socket.write(`GET / HTTP/1.1\r\nhost: x\r\n${lines.join("")}\r\n${last ?? ""}`);
+      return promise;
+    }
   });
 
   it("ends when nobody has asked for longer than the machine may live", async () => {

@@ -1,11 +1,18 @@
 import { spawn } from "node:child_process";
-import { createHash, timingSafeEqual } from "node:crypto";
 import { createWriteStream, mkdirSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { StringDecoder } from "node:string_decoder";
-import { RUNNER, RUNNER_HOME, SERVE_PORT, type ServedEvent } from "./protocol.ts";
+import { isToken, passOn, passUpgradeOn, portOf, refuseUpgrade } from "./ports.ts";
+import {
+  CLOSED_HEADER,
+  RUNNER,
+  RUNNER_HOME,
+  SERVE_PORT,
+  type ServedEvent,
+  TOKEN_HEADER,
+} from "./protocol.ts";
 
 // Serves the runner over HTTP, in machines whose vendor can't start programs with live output. Every request but
 // `GET /health` needs the machine's token: in `X-Rigger-Token`, or as a bearer token where the vendor's proxy needs none
@@ -15,6 +22,8 @@ import { RUNNER, RUNNER_HOME, SERVE_PORT, type ServedEvent } from "./protocol.ts
 //   PUT  /files?path=…          writes a file below the runner's folder
 //   GET  /alive                 204; like every request with the token, it keeps the machine for RIGGER_IDLE_MS
 //   GET  /health                204
+//
+// A request with the token and a port, in `X-Rigger-Port`, is passed on to that port of the machine: see ports.ts.
 
 /** The most bytes of a request to start the runner, which has its request in environment variables. */
 const MAX_START_BYTES = 2 * 1024 ** 2;
@@ -35,10 +44,14 @@ let quietMs = 0;
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? "", "http://machine");
   const route = `${request.method} ${pathname}`;
-  if (route === "GET /health") return end(response, 204);
-  const given = request.headers["x-rigger-token"] ?? bearerIn(request.headers.authorization);
-  if (!isAllowed(String(given))) return end(response, 401);
+  const port = portOf(request);
+  if (port === undefined && route === "GET /health") return end(response, 204);
+  if (!isAllowed(request)) {
+    response.writeHead(401, { [CLOSED_HEADER]: "machine" }).end();
+    return;
+  }
   quietMs = 0;
+  if (port !== undefined) return passOn(request, response, port);
   if (route === "GET /alive") return end(response, 204);
   if (route === "POST /start") return start(request, response);
   if (route !== "PUT /files") return end(response, 404);
@@ -53,11 +66,8 @@ function end(response: ServerResponse, status: number): void {
   response.writeHead(status).end();
 }
 
-/** Compares in constant time. Without a token nobody is allowed. */
-function isAllowed(given: string): boolean {
-  const hash = (text: string) => createHash("sha256").update(text).digest();
-  return token !== "" && timingSafeEqual(hash(given), hash(token));
-}
+const isAllowed = ({ headers }: IncomingMessage): boolean =>
+  isToken(headers[TOKEN_HEADER] ?? bearerIn(headers.authorization), token);
 
 const bearerIn = (authorization = ""): string => /^Bearer (.*)$/.exec(authorization)?.[1] ?? "";
 
@@ -114,6 +124,16 @@ const server = createServer((request, response) => {
     if (response.headersSent) response.destroy();
     else end(response, 400);
   });
+});
+server.on("upgrade", (request, socket, head) => {
+  const port = isAllowed(request) ? portOf(request) : undefined;
+  if (port === undefined) return refuseUpgrade(socket, 401, "machine");
+  open += 1;
+  socket.once("close", () => {
+    open -= 1;
+  });
+  quietMs = 0;
+  passUpgradeOn(request, socket, head, port);
 });
 // A command may be silent for as long as it runs.
 server.requestTimeout = 0;

@@ -11,8 +11,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,6 +29,8 @@ const BIN = join(BASE, "bin");
 const generations = new Map<string, number>();
 /** The requests of containers to the Worker's bucket. */
 const outbound = new Map<string, StandInRequests>();
+/** The port of this computer that stands for the one of a container's server for its ports, by container. */
+const portsOf = new Map<string, Promise<number>>();
 /** The address of a server for calls of containers. All that were started answer for all containers. */
 let standInAddress = "";
 
@@ -69,6 +71,13 @@ export async function serveContainers(): Promise<string> {
   const server = createServer((request, response) => {
     answer(request, response).catch((error) => response.writeHead(500).end(String(error)));
   });
+  server.on("upgrade", async (request, socket) => {
+    const to = connect(await portFor(idIn(request)), "127.0.0.1");
+    const lines = request.rawHeaders.map((text, n) => (n % 2 === 0 ? `${text}: ` : `${text}\r\n`));
+    to.write(`${request.method} ${pathIn(request)} HTTP/1.1\r\n${lines.join("")}\r\n`);
+    for (const one of [socket, to]) one.on("error", () => [socket, to].map((it) => it.destroy()));
+    socket.pipe(to).pipe(socket);
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   server.unref();
@@ -87,7 +96,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     case "workspace":
       return response.end(join(rootOf(id), "workspace"));
     case "exec":
-      return exec(id, JSON.parse(String(await bodyOf(request))), response);
+      return exec(id, JSON.parse(String(await bodyOf(request))), response, await portFor(id));
     case "read":
       return response.end(readFileSync(place));
     case "write":
@@ -100,6 +109,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     case "answer":
       outboundOf(id).answer(searchParams, await bodyOf(request));
       return response.end();
+    case "ports":
+      return passOn(request, response, await portFor(id));
     case "destroy":
     case "die":
       killAll(id);
@@ -108,6 +119,39 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     default:
       return response.writeHead(400).end(`a container can't do ${what}`);
   }
+}
+
+/** Passes a request for a port of a container on to the server for them, as the platform does. */
+function passOn(asked: IncomingMessage, response: ServerResponse, port: number): void {
+  const to = request({
+    ...{ host: "127.0.0.1", port, method: asked.method, path: pathIn(asked) },
+    ...{ headers: asked.rawHeaders, agent: false, setHost: false },
+  });
+  to.on("response", (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.rawHeaders).flushHeaders();
+    answer.on("error", () => response.destroy()).pipe(response);
+  });
+  to.on("error", () => response.destroy());
+  response.on("close", () => to.destroy());
+  asked.pipe(to);
+}
+
+const idIn = ({ url = "" }: IncomingMessage): string => url.split("/")[1] ?? "";
+/** Returns the path of a request for a port of a container: what follows `/<id>/ports`. */
+const pathIn = ({ url = "" }: IncomingMessage): string => url.replace(/^\/[^/]*\/ports/, "");
+
+/** Returns the port of the server for the ports of a container, which is its own. */
+function portFor(id: string): Promise<number> {
+  const known = portsOf.get(id);
+  if (known) return known;
+  const free = new Promise<number>((done) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => done(typeof address === "object" ? (address?.port ?? 0) : 0));
+    });
+  });
+  portsOf.set(id, free);
+  return free;
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {
@@ -134,7 +178,7 @@ interface Asked {
 }
 
 /** Runs a command like the SDK's server without a session: in bash, in its own process group, with live events. */
-function exec(id: string, asked: Asked, response: ServerResponse): void {
+function exec(id: string, asked: Asked, response: ServerResponse, portsPort: number): void {
   const generation = generations.get(id);
   const requests = asked.env.RIGGER_ASK?.includes('"token"') ? outboundOf(id) : undefined;
   requests?.begin();
@@ -144,6 +188,7 @@ function exec(id: string, asked: Asked, response: ServerResponse): void {
       PATH: `${BIN}:${process.env.PATH}`,
       HOME: rootOf(id),
       RIGGER_HOME: homeOf(id),
+      RIGGER_PORTS_PORT: String(portsPort),
       RIGGER_ARCHIVE: `http://${standInAddress}/${id}/archive`,
       ...asked.env,
     },

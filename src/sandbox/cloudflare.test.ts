@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import {
   aContainer,
   aContainerSandbox,
+  containerObjects,
   HAS_CONTAINERS,
   killContainer,
   workspaceOf,
@@ -15,7 +16,7 @@ import type { ProgramLine, Sandbox } from "./sandbox";
 vi.setConfig({ testTimeout: 20_000 });
 
 describe.runIf(HAS_CONTAINERS)("containers", () => {
-  testSandbox("cloudflare", aContainerSandbox);
+  testSandbox("cloudflare", aContainerSandbox, { containers: containerObjects });
 });
 
 afterEach(() => vi.restoreAllMocks());

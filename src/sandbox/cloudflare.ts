@@ -7,17 +7,26 @@ import {
   parseSSEStream,
   Sandbox as SdkSandbox,
 } from "@cloudflare/sandbox";
-import { RUNNER_HOME, STOP_PATH } from "../container/protocol";
+import {
+  CLOSED_HEADER,
+  PORT_HEADER,
+  PORTS_PORT,
+  RUNNER_HOME,
+  STOP_PATH,
+  TOKEN_HEADER,
+} from "../container/protocol";
 import { errorText, log } from "../shared/log";
 import { type Bucket, completeParts, partName } from "./archive";
 import { handleOutbound } from "./outbound";
 import { createRunnerClient, mapErrors } from "./runner-client";
 import { type OldPart, runnerSandbox } from "./runner-sandbox";
-import type { Sandbox } from "./sandbox";
+import { type Sandbox, SandboxError } from "./sandbox";
 import { serveTransfer } from "./transfers";
 
 /** The part of the SDK's object that is used. */
 export interface SdkObject {
+  /** The id of the container, by which its object is found. */
+  id: string;
   execStream(
     command: string,
     options: { env: Record<string, string>; cwd: string },
@@ -47,6 +56,9 @@ interface Owner {
 
 const OWNER = "rigger.owner";
 
+/** The address of servers in the container, for its object. No such host exists. */
+export const PORTS_URL = "http://ports.rigger";
+
 /**
  * The Durable Object of one container. The container runs as long as its session needs it, used or idle, and
  * its requests go where the session allows.
@@ -66,6 +78,14 @@ export class ContainerSandbox extends SdkSandbox<Cloudflare.Env> {
     if ((await this.#owner())?.session === session) return;
     await this.setOutboundHandler("egress", { session });
     await this.ctx.storage.put(OWNER, { session, id } satisfies Owner);
+  }
+
+  /** Passes requests for servers in the container on to its own server for them. Starts no container. */
+  override async fetch(request: Request): Promise<Response> {
+    if (new URL(request.url).origin !== PORTS_URL) return super.fetch(request);
+    const { container } = this.ctx;
+    if (container?.running) return container.getTcpPort(PORTS_PORT).fetch(request);
+    return new Response(null, { status: 503, headers: { [CLOSED_HEADER]: "machine" } });
   }
 
   /** Keeps the container if its session needs it: the SDK's idle timer would stop it, and lose its files. */
@@ -160,6 +180,7 @@ export function sdkObject(
       sleepAfter: SLEEP_AFTER,
     });
   return {
+    id,
     execStream: (command, options) => open().execStream(command, options),
     readFile: (path, options) => open().readFile(path, options),
     writeFile: (path, content) => open().writeFile(path, content),
@@ -185,6 +206,8 @@ interface Facts {
 /** Creates a sandbox in a container. */
 export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
   const { workspace, bucket, machine, session, isOpen } = facts;
+  /** Whether the container is known to have a server for its ports. */
+  let hasOpenPorts = false;
   const runner = createRunnerClient(
     {
       start: async (command, env, signal) =>
@@ -202,6 +225,20 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
       // After a container was replaced, the first call of any kind fails with that.
       runner.machine = await runner.request<string>({ do: "start", workspace, machine: undefined });
       return runner.machine;
+    },
+
+    async reach(port, isAgain) {
+      const token = runner.machine;
+      if (token === undefined) throw new Error("ports are those of a container with a name");
+      if (isAgain || !hasOpenPorts) {
+        hasOpenPorts = (await runner.request<unknown>({ do: "openPorts", token })) === true;
+        if (!hasOpenPorts) throw new SandboxError("its image is of an earlier version", FINAL);
+      }
+      return {
+        url: PORTS_URL,
+        headers: { [TOKEN_HEADER]: token, [PORT_HEADER]: String(port) },
+        container: sdk.id,
+      };
     },
 
     destroy: () => mapErrors(() => sdk.destroy()),
@@ -222,3 +259,5 @@ export function cloudflare(sdk: SdkObject, facts: Facts): Sandbox {
     return { sizeBytes };
   }
 }
+
+const FINAL = { transient: false };

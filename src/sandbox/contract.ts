@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
+import { fetchPort } from "./ports";
 import { type Command, type OutputListener, type Sandbox, SandboxError } from "./sandbox";
 
 const utf8 = new TextEncoder();
@@ -20,13 +21,15 @@ interface Facts {
   latenessMs?: number;
   /** Whether commands are run by the runner, whose own part of the contract `cloudflare.test.ts` holds. */
   hasRunner?: boolean;
+  /** The objects of containers, for requests to their ports. */
+  containers?: Parameters<typeof fetchPort>[2]["CONTAINER_SANDBOXES"];
 }
 
 /** Defines the tests that every provider must pass. `make` returns a new sandbox at each call. */
 export function testSandbox(
   name: string,
   make: () => Promise<Made> | Made,
-  { latenessMs = 500, hasRunner = false }: Facts = {},
+  { latenessMs = 500, hasRunner = false, containers }: Facts = {},
 ): void {
   const late = (times: number) => (times * latenessMs) / 1_000;
   /** Defines a test of what no vendor's way to the runner can change. */
@@ -388,6 +391,38 @@ export function testSandbox(
         await copy.restore?.(key);
         expect((await copy.run(aCommand("pwd; ls -A"))).stdout).toBe(`${copy.workspace}\n`);
         await Promise.all([origin.destroy(), copy.destroy()]);
+      });
+    });
+
+    describe("ports, where there are any,", () => {
+      const SERVER = `require("http").createServer((request, response) => {
+        const { method, url, headers } = request;
+        request.pipe(response.writeHead(201, { "x-asked": method + " " + url + " " + headers["x-own"] }));
+      }).listen(0, "127.0.0.1", function () { console.log(this.address().port) })`;
+      const send = async (port: number, isAgain = false) => {
+        const address = await sandbox.reach?.(port, isAgain);
+        if (!address) throw new Error("it has no ports");
+        const request = {
+          ...{ method: "POST", host: "preview.test", path: "/a%20b?c=d" },
+          ...{ headers: new Headers({ "x-own": "kept" }), body: new Blob(["said"]).stream() },
+          signal: AbortSignal.timeout(20_000),
+        };
+        // The types of the platform know no objects that are none.
+        const objects = containers ?? ({} as NonNullable<Facts["containers"]>);
+        return fetchPort(address, request, { CONTAINER_SANDBOXES: objects });
+      };
+
+      it("are reached, also if their server listens at a loopback address only", async (context) => {
+        if (!sandbox.reach) return context.skip();
+        const command = `node -e '${SERVER}' > port & until [ -s port ]; do sleep 0.05; done; cat port`;
+        const port = Number(await stdoutOf(command));
+        const answer = await send(port);
+        expect(answer?.status).toBe(201);
+        expect(answer?.headers.get("x-asked")).toBe("POST /a%20b?c=d kept");
+        expect(await answer?.text()).toBe("said");
+        expect((await send(port, true))?.status).toBe(201);
+        // Nothing can listen there.
+        expect(await send(1)).toBeNull();
       });
     });
 

@@ -109,6 +109,7 @@ function unavailable(name: VendorName): Vendor {
     ...{ create: reject, get: reject, resume: reject, destroy: reject, find: async () => [] },
     list: () => ({ [Symbol.asyncIterator]: () => ({ next: reject }) }),
     link: () => ({ start: reject, write: reject }),
+    reach: reject,
   };
 }
 

@@ -86,6 +86,11 @@ export interface Sandbox {
    * the provider cannot.
    */
   suspend?(): Promise<void>;
+  /**
+   * Returns how a port of the container is reached, also if its server listens on the loopback address only. Starts no
+   * container. With `isAgain`, the address that was returned before leads nowhere. Absent if the provider has no ports.
+   */
+  reach?(port: number, isAgain: boolean): Promise<PortAddress>;
   /** Programs that run in parallel with commands. Absent if the provider has none. */
   programs?: Programs;
   /**
@@ -93,6 +98,18 @@ export interface Sandbox {
    * used. Whether a later call is refused or starts a new container depends on the provider.
    */
   destroy(): Promise<void>;
+}
+
+/** How a port of a container is reached: see `fetchPort` in ports.ts. */
+export interface PortAddress {
+  /** What precedes the path of a request. */
+  url: string;
+  /** Headers of each request besides its own. */
+  headers: Record<string, string>;
+  /** The id of the container whose object takes the requests, if they do not go through the internet. */
+  container?: string;
+  /** The text in the vendor's own answer, a 502, if nothing listens at the port. */
+  closedText?: string;
 }
 
 /** Options of a change of a file. */

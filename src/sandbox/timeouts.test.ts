@@ -36,7 +36,13 @@ describe("a sandbox that hangs", () => {
   it("has all its methods", () => {
     const programs = { begin: never, tell: never, endSince: never, listen: async function* () {} };
     const start = never;
-    const others = { changeFile: never, snapshot: never, restore: never, suspend: never };
+    const others = {
+      changeFile: never,
+      snapshot: never,
+      restore: never,
+      suspend: never,
+      reach: never,
+    };
     const all: Required<Sandbox> = { ...hanging, start, find: never, ...others, programs };
     expect(Object.keys(withTimeouts(all)).sort()).toEqual(Object.keys(all).sort());
   });

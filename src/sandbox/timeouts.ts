@@ -17,7 +17,7 @@ const TRANSFER_MS = 2 * 3_600_000;
  * rejects with a transient `SandboxError`. The bounds are wide: a container that is slow to wake is not dead.
  */
 export function withTimeouts(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox {
-  const { start, find, changeFile, snapshot, restore, programs, suspend } = sandbox;
+  const { start, find, changeFile, snapshot, restore, programs, suspend, reach } = sandbox;
   return {
     ...(start && { start: () => answerWithin(start.call(sandbox), START_MS) }),
     async run(command, onOutput) {
@@ -54,6 +54,7 @@ export function withTimeouts(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sa
         listen: (id, after, signal) => programs.listen(id, after, signal),
       },
     }),
+    ...(reach && { reach: (...asked) => answerWithin(reach.apply(sandbox, asked), answerMs) }),
     // A machine's memory has to be saved.
     ...(suspend && { suspend: () => answerWithin(suspend.call(sandbox), START_MS) }),
     destroy: () => answerWithin(sandbox.destroy(), answerMs),

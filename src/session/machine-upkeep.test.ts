@@ -37,7 +37,7 @@ async function keep(vendors: Record<string, Kept[] | Error>) {
     extend: act("extend"),
     suspend: act("suspend"),
     destroy: act("destroy"),
-    ...({} as Pick<Vendor, "create" | "find" | "get" | "resume" | "link">),
+    ...({} as Pick<Vendor, "create" | "find" | "get" | "resume" | "link" | "reach">),
   });
   const all = Object.values(vendors).flatMap((one) => (one instanceof Error ? [] : one));
   const needOf = async (session: string, id: string) => {

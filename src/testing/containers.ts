@@ -12,6 +12,7 @@ export const HAS_CONTAINERS = env.TEST_HAS_CONTAINERS;
 /** Returns a replacement for the SDK's object of a container. It runs the real runner in a local folder. */
 export function aContainer(id: string = crypto.randomUUID()): SdkObject {
   return {
+    id,
     async execStream(command, options) {
       const response = await call(id, "exec", JSON.stringify({ command, ...options }));
       if (options.env.RIGGER_ASK?.includes('"token"')) answerRequests(id).catch(() => {});
@@ -32,6 +33,16 @@ export function aContainer(id: string = crypto.randomUUID()): SdkObject {
     },
   };
 }
+
+/** Stands for the objects of containers where requests for their ports are sent. */
+export const containerObjects = {
+  getByName: (id: string) => ({
+    fetch(target: string, init: RequestInit) {
+      const { pathname, search } = new URL(target);
+      return env.TEST_CONTAINERS.fetch(`http://container/${id}/ports${pathname}${search}`, init);
+    },
+  }),
+} as unknown as Env["CONTAINER_SANDBOXES"];
 
 /** How containers' requests for objects are answered. Tests may inject faults. */
 export const transfers = {

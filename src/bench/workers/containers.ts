@@ -80,6 +80,7 @@ function counting(sdk: SdkObject, counted: Counted): SdkObject {
       return call(...args);
     };
   return {
+    id: sdk.id,
     execStream: count(sdk.execStream),
     readFile: count(sdk.readFile),
     writeFile: count(sdk.writeFile),
@@ -92,6 +93,7 @@ function counting(sdk: SdkObject, counted: Counted): SdkObject {
 function overHttp(ask: (path: string, body?: BodyInit) => Promise<Response>): SdkObject {
   const at = (path: string) => `path=${encodeURIComponent(path)}`;
   return {
+    id: "container",
     async execStream(command, options) {
       const { body } = await ask("exec", JSON.stringify({ command, ...options }));
       return body ?? new ReadableStream();

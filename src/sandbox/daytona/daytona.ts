@@ -10,7 +10,7 @@ import {
   type MachineSpec,
   type Vendor,
 } from "../machines/vendor";
-import { SandboxError } from "../sandbox";
+import { type PortAddress, SandboxError } from "../sandbox";
 import { toolboxLink } from "./toolbox";
 
 /** What a deployment needs to use Daytona. */
@@ -33,6 +33,8 @@ export const daytona: MachineProvider = {
   defaultNetwork: "open",
   installs: true,
   suspends: true,
+  // Its daemon: the toolbox, SSH, a terminal in the browser, and recordings.
+  reservedPorts: [2280, 22_220, 22_222, 33_333],
 };
 
 /** The most hosts of a network, and the most that Daytona takes: the deployment's own is one. */
@@ -75,6 +77,8 @@ const DaytonaSandbox = z.object({
 });
 
 type DaytonaSandbox = z.infer<typeof DaytonaSandbox>;
+
+const Preview = z.object({ url: z.url(), token: z.string() });
 
 const Page = z.object({ items: z.array(DaytonaSandbox), nextCursor: z.string().nullish() });
 
@@ -232,6 +236,17 @@ export function openDaytona({
     destroy: ({ id }) => destroy(id),
 
     link: ({ toolbox }) => toolboxLink({ url: toolbox, headers, ...api }),
+
+    async reach({ id }, port): Promise<PortAddress> {
+      const preview = path(id, `/ports/${port}/preview-url`);
+      const { url, token } = await api.call({ method: "GET", path: preview, answer: Preview });
+      return {
+        url: url.replace(/\/+$/, ""),
+        // Without the second one, browsers get a page with a warning.
+        headers: { "x-daytona-preview-token": token, "x-daytona-skip-preview-warning": "true" },
+        closedText: "connection refused",
+      };
+    },
   };
 }
 

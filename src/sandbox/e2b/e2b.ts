@@ -11,8 +11,8 @@ import {
   type MachineSpec,
   type Vendor,
 } from "../machines/vendor";
-import { SandboxError } from "../sandbox";
-import { envdLink } from "./envd";
+import { type PortAddress, SandboxError } from "../sandbox";
+import { ENVD_PORT, envdLink } from "./envd";
 
 /** What a deployment needs to use E2B. */
 interface E2bSettings {
@@ -42,7 +42,11 @@ const metadata = z.object({
   /** When it was made: E2B says only when it was last resumed. */
   "rigger-created": z.coerce.number(),
 });
-const made = z.object({ sandboxID: z.string(), envdAccessToken: z.string() });
+const made = z.object({
+  sandboxID: z.string(),
+  envdAccessToken: z.string(),
+  trafficAccessToken: z.string().nullish(),
+});
 const found = z.object({
   sandboxID: z.string(),
   state: z.enum(["running", "paused"]),
@@ -53,6 +57,8 @@ const found = z.object({
 /** A machine, with the token of the server in it if it is known. */
 interface E2bMachine extends Machine {
   token?: string | undefined;
+  /** The token that E2B's edge wants for other servers in it, if it is known. */
+  trafficToken?: string | null | undefined;
 }
 
 /** The provider of E2B's machines. */
@@ -63,6 +69,7 @@ export const e2b: MachineProvider = {
   defaultNetwork: DEFAULT_NETWORK,
   installs: true,
   suspends: true,
+  reservedPorts: [ENVD_PORT],
 };
 
 /** Returns the client of E2B's API. */
@@ -75,7 +82,7 @@ export function openE2b({ apiKey, apiUrl, sandboxUrl }: E2bSettings): Vendor<E2b
     requestIdHeader: "X-E2B-Trace-ID",
   });
 
-  return { create, find, list, get, resume, suspend, extend, destroy, link };
+  return { create, find, list, get, resume, suspend, extend, destroy, link, reach };
 
   async function create({ labels, options, hosts }: MachineSpec): Promise<E2bMachine> {
     const createdAt = Date.now();
@@ -143,6 +150,13 @@ export function openE2b({ apiKey, apiUrl, sandboxUrl }: E2bSettings): Vendor<E2b
   }
 
   async function resume({ id, sandbox, createdAt }: E2bMachine): Promise<E2bMachine> {
+    const one = await connect(id);
+    const { envdAccessToken, trafficAccessToken: trafficToken } = one;
+    return { ...machine(id, sandbox, createdAt, envdAccessToken), trafficToken };
+  }
+
+  /** Lets a machine run for its lease, also if it is not suspended. Returns its tokens. */
+  async function connect(id: string): Promise<z.infer<typeof made>> {
     const one = await api.find({
       method: "POST",
       path: `/v2/sandboxes/${id}/connect`,
@@ -152,7 +166,7 @@ export function openE2b({ apiKey, apiUrl, sandboxUrl }: E2bSettings): Vendor<E2b
       timeoutMs: SLOW_MS,
     });
     if (!one) throw new SandboxError("the machine is gone", { transient: true, lost: true });
-    return machine(id, sandbox, createdAt, one.envdAccessToken);
+    return one;
   }
 
   async function suspend({ id }: E2bMachine): Promise<void> {
@@ -186,6 +200,17 @@ export function openE2b({ apiKey, apiUrl, sandboxUrl }: E2bSettings): Vendor<E2b
       throw new SandboxError("the machine is gone", { transient: true });
     };
     return envdLink({ api, url: sandboxUrl, id: one.id, token });
+  }
+
+  async function reach(one: E2bMachine, port: number): Promise<PortAddress> {
+    // E2B tells this token only to who makes or connects to a machine.
+    one.trafficToken ??= (await connect(one.id)).trafficAccessToken ?? "";
+    const headers = {
+      "e2b-sandbox-id": one.id,
+      "e2b-sandbox-port": String(port),
+      "e2b-traffic-access-token": one.trafficToken,
+    };
+    return { url: sandboxUrl, headers, closedText: one.id };
   }
 }
 

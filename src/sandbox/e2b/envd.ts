@@ -8,7 +8,8 @@ import type { RunnerEvent, RunnerLink } from "../runner-client";
 import { messageOf, SandboxError } from "../sandbox";
 import { messagesOf, wrap } from "./connect-stream";
 
-const ENVD_PORT = "49983";
+/** The port of the server. */
+export const ENVD_PORT = 49_983;
 /** The time until an answer begins, and for a whole file. */
 const ANSWER_MS = 30_000;
 const WRITE_MS = 120_000;
@@ -75,7 +76,7 @@ export function envdLink({ api, url, id, token }: EnvdFacts): RunnerLink {
     const headers = {
       ...init.headers,
       "E2b-Sandbox-Id": id,
-      "E2b-Sandbox-Port": ENVD_PORT,
+      "E2b-Sandbox-Port": String(ENVD_PORT),
       "X-Access-Token": await token(),
       Authorization: `Basic ${btoa("root:")}`,
     };

@@ -7,7 +7,7 @@ import { SERVE_PORT } from "../../container/protocol";
 import { sha256, toBase64, toHex } from "../../shared/bytes";
 import { createApi } from "../machines/api";
 import { RUNNER_DIR, runnerArchive } from "../machines/runner-archive";
-import { keepAlive, servedLink } from "../machines/served-link";
+import { keepAlive, reachServed, servedLink } from "../machines/served-link";
 import {
   LEASE_MS,
   type Machine,
@@ -76,6 +76,7 @@ export const fly: MachineProvider = {
   defaultNetwork: "open",
   installs: false,
   suspends: true,
+  reservedPorts: [SERVE_PORT],
 };
 
 /** Returns the client of Fly's API. */
@@ -138,6 +139,8 @@ export function openFly({ token, apps }: FlySettings): Vendor<FlyMachine> {
     extend: (machine) => keepAlive(served(machine)),
 
     link: (machine) => servedLink(served(machine)),
+
+    reach: (machine, port) => reachServed(served(machine), port),
   };
 
   function served({ url, headers }: FlyMachine) {

@@ -81,6 +81,12 @@ export function machineSandbox(vendor: Vendor, facts: MachineFacts): Sandbox {
         }),
     }),
 
+    async reach(port, isAgain) {
+      if (!(isOpen?.() ?? true)) throw lost();
+      if (isAgain) located = null;
+      return mapErrors(() => onMachine((machine) => vendor.reach(machine, port)));
+    },
+
     destroy: () => onEach((machine) => vendor.destroy(machine)),
   };
 

@@ -1,6 +1,6 @@
+import { TOKEN_HEADER } from "../../container/protocol";
 import { type EnvValue, isSecret } from "../egress";
 import type { GitOptions } from "../git/tokens";
-import { TOKEN_HEADER } from "./requests";
 
 /** How programs in a vendor's machine reach their session: its address, and the token that it knows them by. */
 interface Access {

@@ -5,8 +5,10 @@
 //   /machines/<session>/mcp/<server>             tools of MCP servers, for Claude Code
 //   /machines/<session>/proxy/<host>/…           a request to a host, with the secrets of the session that are for it
 //
-// All but the first need the token of the session's machine. A machine of Cloudflare's reaches the same through outbound.ts.
+// All but the first need the token of the session's machine in a header; model calls have it as their API key. A machine of
+// Cloudflare's reaches the same through outbound.ts.
 
+import { TOKEN_HEADER } from "../../container/protocol";
 import type { Bucket } from "../archive";
 import type { Egress } from "../egress";
 import { handleOutbound } from "../outbound";
@@ -19,9 +21,6 @@ interface MachineSession {
   transfer(token: string, bytes: number): Promise<Grant | null>;
   fetch(request: Request): Promise<Response>;
 }
-
-/** The header of a machine's token. Model calls have it as their API key instead. */
-export const TOKEN_HEADER = "x-rigger-token";
 
 /** Returns the address of a session for its machine, below the deployment's. */
 export const addressOf = (publicUrl: string, session: string): string =>

@@ -1,8 +1,8 @@
 // The link to machines in which the runner has an HTTP server: src/container/serve.ts.
 
-import type { ServedEvent } from "../../container/protocol";
+import { PORT_HEADER, type ServedEvent } from "../../container/protocol";
 import type { RunnerLink } from "../runner-client";
-import { SandboxError } from "../sandbox";
+import { type PortAddress, SandboxError } from "../sandbox";
 
 /** The time for the server's first word, and for an upload, in ms. */
 const ANSWER_MS = 30_000;
@@ -52,6 +52,15 @@ export function servedLink({ url, headers, errorOf }: Served): RunnerLink {
     },
   };
 }
+
+/** Returns how a port of the machine is reached: through the server. */
+export const reachServed = async (
+  { url, headers }: Served,
+  port: number,
+): Promise<PortAddress> => ({
+  url,
+  headers: { ...headers, [PORT_HEADER]: String(port) },
+});
 
 /** Keeps the machine for its lease, as every request does. */
 export async function keepAlive({ url, headers, errorOf }: Served): Promise<void> {

@@ -4,6 +4,7 @@
 import type { z } from "zod";
 import type { Network } from "../egress";
 import type { RunnerLink } from "../runner-client";
+import type { PortAddress } from "../sandbox";
 
 /** How long a machine lives without an extension, in ms. The vendor ends it if the whole deployment is gone. */
 export const LEASE_MS = 30 * 60_000;
@@ -61,6 +62,8 @@ export interface Vendor<M extends Machine = Machine> {
    * be gone: the caller then asks `get`.
    */
   link(machine: M): RunnerLink;
+  /** Returns how a port of a running machine is reached. */
+  reach(machine: M, port: number): Promise<PortAddress>;
 }
 
 /** A provider of sandboxes in vendors' machines: what its machines are like. */
@@ -75,4 +78,6 @@ export interface MachineProvider {
   installs: boolean;
   /** Whether its machines can be suspended. */
   suspends: boolean;
+  /** Ports of programs that the vendor or Rigger has in the machine. */
+  reservedPorts: readonly number[];
 }

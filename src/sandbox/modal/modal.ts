@@ -2,11 +2,12 @@
 // owner, rigger_modal.py, makes, suspends and ends machines. The runner's HTTP server is reached over a connect token.
 
 import { z } from "zod";
+import { SERVE_PORT } from "../../container/protocol";
 import { toBase64 } from "../../shared/bytes";
 import { DEFAULT_NETWORK } from "../egress";
 import { type Api, createApi } from "../machines/api";
 import { runnerArchive } from "../machines/runner-archive";
-import { keepAlive, servedLink } from "../machines/served-link";
+import { keepAlive, reachServed, servedLink } from "../machines/served-link";
 import { LEASE_MS, type Machine, type MachineProvider, type Vendor } from "../machines/vendor";
 import { SandboxError } from "../sandbox";
 
@@ -30,6 +31,7 @@ export const modal: MachineProvider = {
   defaultNetwork: DEFAULT_NETWORK,
   installs: false,
   suspends: true,
+  reservedPorts: [SERVE_PORT],
 };
 
 const ModalMachine = z.object({
@@ -139,5 +141,7 @@ export function openModal({ endpointUrl, key, secret }: ModalSettings): Vendor<M
     },
 
     link: (machine) => servedLink(served(machine)),
+
+    reach: (machine, port) => reachServed(served(machine), port),
   };
 }

@@ -6,6 +6,7 @@ import { type Box, Sandboxes, type SandboxOptions } from "./daytona-sandboxes.ts
 import { overSocket } from "./daytona-socket.ts";
 import { Faults } from "./faults.ts";
 import { urlOf } from "./local-machine.ts";
+import { passOnTo } from "./port-proxy.ts";
 
 // A stand-in for Daytona: the part of its API that Rigger and Daytona's own client use, at /api, and the toolboxes of its
 // sandboxes, at /toolbox/<id>. States, errors and limits follow Daytona's published source. Each API key is an
@@ -30,6 +31,7 @@ export function standInDaytona(options: SandboxOptions = {}) {
   return { handle, upgrade, sandboxesOf, close };
 
   async function handle(request: Request): Promise<Response> {
+    if (new URL(request.url).pathname.startsWith("/preview/")) return preview(request);
     const organization = organizationOf(request);
     if (!organization) return unauthorized(request);
     const { pathname } = new URL(request.url);
@@ -114,6 +116,26 @@ export function standInDaytona(options: SandboxOptions = {}) {
     return response;
   }
 
+  /**
+   * Passes a request on to a server in a sandbox, at a port of this computer. The real proxy has a host name for each; its
+   * words are not documented.
+   */
+  async function preview(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    const [, , id = "", port = "", ...path] = url.pathname.split("/");
+    const all = [...organizations.values()];
+    const box = all.map(({ sandboxes }) => sandboxes.find(id)).find(Boolean);
+    const token = request.headers.get("x-daytona-preview-token");
+    if (box?.dto.state !== "started" || token !== tokenOf(box, port)) {
+      return problem(request, 401, "unauthorized");
+    }
+    url.pathname = `/${path.join("/")}`;
+    const answer = await passOnTo(Number(port), request, url);
+    if (answer) return answer;
+    const said = `dial tcp 127.0.0.1:${port}: connect: connection refused`;
+    return problem(request, 502, said);
+  }
+
   async function toolbox(request: Request, { sandboxes }: Organization): Promise<Response> {
     const box = sandboxes.boxOfToolbox(request);
     if (box instanceof Response) return box;
@@ -161,7 +183,11 @@ async function setting(request: Request, box: Box, what: string, value: string):
     }
     case "GET ports": {
       const url = `${new URL(request.url).origin}/preview/${dto.id}/${value}`;
-      return Response.json({ sandboxId: dto.id, url, token: "preview" } satisfies PortPreviewUrl);
+      return Response.json({
+        sandboxId: dto.id,
+        url,
+        token: tokenOf(box, value),
+      } satisfies PortPreviewUrl);
     }
     case "GET toolbox-proxy-url":
       return Response.json({ url: dto.toolboxProxyUrl });
@@ -169,6 +195,9 @@ async function setting(request: Request, box: Box, what: string, value: string):
       return problem(request, 404, `Cannot ${request.method} ${new URL(request.url).pathname}`);
   }
 }
+
+/** Returns the token of a port of a sandbox. */
+const tokenOf = ({ dto }: Box, port: string): string => `preview-${dto.id}-${port}`;
 
 function unauthorized(request: Request): Response {
   const isToolbox = new URL(request.url).pathname.startsWith("/toolbox/");

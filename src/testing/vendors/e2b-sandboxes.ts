@@ -37,6 +37,8 @@ export interface Sandbox {
   id: string;
   templateId: string;
   token: string;
+  /** The token that the edge wants for all ports but that of envd, if they are not public. */
+  trafficToken: string;
   state: Schemas["SandboxState"];
   startedAt: number;
   endAt: number;
@@ -125,6 +127,7 @@ export class Sandboxes {
       id: `i${randomBytes(10).toString("hex")}`,
       templateId: name,
       token,
+      trafficToken: randomBytes(24).toString("hex"),
       state: "running",
       startedAt: Date.now(),
       endAt: 0,
@@ -331,8 +334,12 @@ export const sandboxOf = (one: Sandbox): Schemas["Sandbox"] => ({
   envdVersion: ENVD_VERSION,
   envdAccessToken: one.token,
   domain: null,
-  trafficAccessToken: null,
+  trafficAccessToken: isPublic(one) ? null : one.trafficToken,
 });
+
+/** Returns whether everybody reaches the ports of a sandbox. */
+export const isPublic = ({ asked }: Sandbox): boolean =>
+  asked.network?.allowPublicTraffic !== false;
 
 const listedOf = (one: Sandbox): Schemas["ListedSandbox"] => ({
   sandboxID: one.id,

@@ -1,13 +1,17 @@
 import { randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { z } from "zod";
 import {
   type Asked,
   checkNetwork,
   detailOf,
+  isPublic,
   network,
   newSandbox,
   type Plan,
   Refusal,
+  type Sandbox,
   Sandboxes,
   type Schemas,
   sandboxOf,
@@ -15,6 +19,7 @@ import {
   type Team,
 } from "./e2b-sandboxes.ts";
 import { Faults } from "./faults.ts";
+import { joinTo, passOnTo } from "./port-proxy.ts";
 
 // A stand-in for E2B: the part of its API (api.e2b.app) that Rigger and E2B's own client use, and the edge before its
 // sandboxes (sandbox.e2b.app). Each API key is a team of its own, and sees only its sandboxes.
@@ -40,7 +45,7 @@ export function standInE2b(plan: Partial<Plan> = {}) {
     maxHours: 24,
     ...plan,
   });
-  return { handle, close: () => sandboxes.close() };
+  return { handle, upgrade, close: () => sandboxes.close() };
 
   async function handle(request: Request): Promise<Response> {
     const { pathname, hostname } = new URL(request.url);
@@ -86,8 +91,30 @@ export function standInE2b(plan: Partial<Plan> = {}) {
     if (!id || !port) return new Response("missing header\n", { status: 400 });
     const one = sandboxes.get(id);
     if (one?.state !== "running") return badGateway(id, "The sandbox was not found");
-    if (port !== ENVD_PORT) return badGateway(id, "The sandbox is running but port is not open");
+    if (port !== ENVD_PORT) return server(one, Number(port), request);
     return record(request, one.team, undefined, () => one.envd.handle(request));
+  }
+
+  /** Passes a request on to a server in a sandbox, at a port of this computer. */
+  async function server(one: Sandbox, port: number, request: Request): Promise<Response> {
+    const token = request.headers.get("e2b-traffic-access-token");
+    if (!isPublic(one) && token !== one.trafficToken) {
+      return Response.json(
+        { sandboxId: one.id, message: "Invalid traffic access token", code: 403 },
+        { status: 403 },
+      );
+    }
+    const answer = await passOnTo(port, request, new URL(request.url));
+    return answer ?? badGateway(one.id, "The sandbox is running but port is not open");
+  }
+
+  /** Joins a connection for a WebSocket to that of a server in a sandbox. */
+  function upgrade(incoming: IncomingMessage, socket: Duplex): void {
+    const { headers } = incoming;
+    const one = sandboxes.get(String(headers["e2b-sandbox-id"]));
+    const isAllowed = one && headers["e2b-traffic-access-token"] === one.trafficToken;
+    if (isAllowed) joinTo(Number(headers["e2b-sandbox-port"]), incoming, socket);
+    else socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
   }
 
   async function record(

@@ -1,15 +1,14 @@
 import { connect, createServer } from "node:net";
 import { Readable } from "node:stream";
 import { z } from "zod";
+import { PORT_HEADER } from "../../container/protocol.ts";
 import type { LocalMachine } from "./local-machine.ts";
+import { OF_CONNECTION, passOnTo } from "./port-proxy.ts";
 
 const startRequest = z.looseObject({
   env: z.record(z.string(), z.string()),
   cwd: z.string().optional(),
 });
-
-/** The headers that belong to a connection, not to a request. */
-const OF_CONNECTION = ["host", "connection", "content-length", "transfer-encoding"];
 
 /**
  * Forwards a request to the server of a machine on this computer, with the machine's paths in place of local ones. Returns
@@ -18,9 +17,12 @@ const OF_CONNECTION = ["host", "connection", "content-length", "transfer-encodin
 export async function forwardTo(
   { disk, port }: { disk: LocalMachine; port: number },
   request: Request,
-  { pathname, searchParams }: URL,
+  url: URL,
   headers: Headers = request.headers,
 ): Promise<Response | null> {
+  // A request for another server in the machine names no paths of the machine.
+  if (headers.has(PORT_HEADER)) return passOnTo(port, request, url, headers);
+  const { pathname, searchParams } = url;
   const local = [...searchParams].map(([name, value]) => [name, disk.toLocal(value)]);
   const { method, signal } = request;
   const body = await bodyFor(disk, request);

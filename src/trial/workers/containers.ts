@@ -1,5 +1,10 @@
 import { ARCHIVE_HOST } from "../../container/protocol";
-import { ContainerSandbox as Base, ContainerProxy, sdkObject } from "../../sandbox/cloudflare";
+import {
+  ContainerSandbox as Base,
+  ContainerProxy,
+  PORTS_URL,
+  sdkObject,
+} from "../../sandbox/cloudflare";
 import { serveTransfer } from "../../sandbox/transfers";
 
 export { ContainerProxy };
@@ -31,6 +36,10 @@ export default {
   async fetch(request, env): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     const [, id = "", what] = pathname.split("/");
+    if (what === "ports") {
+      const target = PORTS_URL + request.url.split("/ports").slice(1).join("/ports");
+      return env.CONTAINER_SANDBOXES.getByName(id).fetch(new Request(target, request));
+    }
     const path = searchParams.get("path") ?? "";
     const sdk = sdkObject(env.CONTAINER_SANDBOXES, id);
     try {
