@@ -12,6 +12,7 @@ declare namespace Cloudflare {
     AUTOMATIONS: DurableObjectNamespace<import("./automations/automation").AutomationObject>;
     DB: D1Database;
     SNAPSHOTS: R2Bucket;
+    ASSETS: Fetcher;
     ANALYTICS: AnalyticsEngineDataset;
     REQUESTS_1: RateLimit;
     REQUESTS_10: RateLimit;

@@ -6,10 +6,10 @@ export { EmbeddedSandbox } from "./sandbox/embedded";
 export { Session } from "./session/session";
 export { WebhookEndpoint } from "./webhooks/endpoint";
 
-import { createApp } from "./http/app";
+import { createHandler } from "./http/handler";
 import { maintain } from "./session/maintenance";
 
 export default {
-  fetch: createApp().fetch,
+  fetch: createHandler(),
   scheduled: (event, env) => maintain(env, event.scheduledTime),
 } satisfies ExportedHandler<Env>;

@@ -218,6 +218,11 @@ const Variables = z.object({
   CONTAINERS: flag,
   /** The address at which programs in vendors' machines reach this deployment; undefined if there are no machines. */
   PUBLIC_URL: address.optional(),
+  /** The domain below which each preview has a host name of its own; undefined for a path of the deployment's own host. */
+  PREVIEW_DOMAIN: z
+    .string()
+    .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, "must be a domain in lower case, without a port")
+    .optional(),
   /** The sandbox provider of sessions that name none. By default `CONTAINERS` decides. */
   SANDBOX_PROVIDER: z.string().min(1).optional(),
   /** Options of `config.sandbox` for sessions that do not give them, by provider. */

@@ -196,6 +196,27 @@ export const share = command({
   },
 });
 
+export const preview = command({
+  summary: "Makes a server in a session's sandbox reachable and prints its address",
+  args: "<session> <port>",
+  options: {
+    expires: { type: "string", value: "duration", help: "when it ends: 1d, 30d at most" },
+  },
+  json: "the preview as one JSON object",
+  async run({ values, args: [id = "", port = ""], isJson, rigger }) {
+    const made = await rigger.session(id).previews.create(portOf(port), {
+      ...(values.expires !== undefined && { expiresInMs: durationOf("expires", values.expires) }),
+    });
+    print(isJson ? jsonLine(made) : clean(made.url));
+    return 0;
+  },
+});
+
+function portOf(text: string): number {
+  if (/^\d{1,5}$/.test(text)) return Number(text);
+  throw new UsageError(`"${text}" is no port.`);
+}
+
 const GROUPS = ["day", "owner", "user", "model", "pattern", "tag"] as const;
 
 export const stats = command({

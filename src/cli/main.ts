@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   rm: sessions.remove,
   approve: account.approve,
   share: account.share,
+  preview: account.preview,
   stats: account.stats,
   keys: account.keys,
   "keys create": account.createKey,

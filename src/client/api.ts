@@ -405,6 +405,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{id}/previews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List previews */
+        get: operations["listPreviews"];
+        put?: never;
+        /**
+         * Create a preview
+         * @description For sandboxes with a network: containers and machines. The server need not listen yet. A session has 20 at most that can be used.
+         */
+        post: operations["createPreview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/previews/{previewId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a preview
+         * @description Within 15 seconds, its address leads nowhere any more, and open connections end.
+         */
+        delete: operations["deletePreview"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations/{id}": {
         parameters: {
             query?: never;
@@ -1366,6 +1407,21 @@ export interface components {
             description?: string | null;
         };
         /**
+         * @description A preview to create.
+         * @example {
+         *       "port": 5173
+         *     }
+         */
+        CreatePreview: {
+            /** @description The port that the server listens on in the sandbox, at any of its addresses. Ports of the sandbox's own programs are refused. */
+            port: number;
+            /**
+             * @description How long the address works: a day when absent, 30 days at most.
+             * @default 86400000
+             */
+            expiresInMs?: number;
+        };
+        /**
          * @description A webhook to create.
          * @example {
          *       "url": "https://example.com/alerts",
@@ -1699,10 +1755,10 @@ export interface components {
                 /** @description What is wrong, in English, for people. */
                 message: string;
                 /**
-                 * @description `session_busy`: another message runs or waits (with `onBusy: reject`, for a snapshot, and in a session that is to be resumed), or an ephemeral session has its message already. `session_ended`: the session has ended. `idempotency_mismatch`: the key was used with another body, or what it created shows a secret once only. `too_many_schedules`: the session has 20 schedules. `too_many_keys`: the owner has 1,000 keys that can be used. `too_many_shares`: the session has 100 share links that can be used. `too_many_webhooks`: the owner has 20 webhooks. `too_many_automations`: the owner has 100 automations. `automation_paused`: the automation is not enabled. `already_resolved`: another decision was made. `key_ended`: the key was revoked or has expired.
+                 * @description `session_busy`: another message runs or waits (with `onBusy: reject`, for a snapshot, and in a session that is to be resumed), or an ephemeral session has its message already. `session_ended`: the session has ended. `idempotency_mismatch`: the key was used with another body, or what it created shows a secret once only. `too_many_schedules`: the session has 20 schedules. `too_many_keys`: the owner has 1,000 keys that can be used. `too_many_shares`: the session has 100 share links that can be used. `too_many_previews`: the session has 20 previews that can be used. `too_many_webhooks`: the owner has 20 webhooks. `too_many_automations`: the owner has 100 automations. `automation_paused`: the automation is not enabled. `already_resolved`: another decision was made. `key_ended`: the key was revoked or has expired.
                  * @enum {string}
                  */
-                reason: "session_busy" | "session_ended" | "idempotency_mismatch" | "too_many_schedules" | "too_many_keys" | "too_many_shares" | "too_many_webhooks" | "too_many_automations" | "automation_paused" | "already_resolved" | "key_ended";
+                reason: "session_busy" | "session_ended" | "idempotency_mismatch" | "too_many_schedules" | "too_many_keys" | "too_many_shares" | "too_many_previews" | "too_many_webhooks" | "too_many_automations" | "automation_paused" | "already_resolved" | "key_ended";
                 /** @description The message that runs, or that the first request created. */
                 messageId?: string;
                 /** @description The busy session that was to be resumed. */
@@ -1713,12 +1769,13 @@ export interface components {
                 terminationReason?: string;
                 /** @description Of an ended session: its `sessionId`, to resume it. Otherwise the `id` of the session that the first request created. */
                 sessionId?: string;
-                /** @description What the first request created, as the next four. */
+                /** @description What the first request created, as the next six. */
                 scheduleId?: string;
                 keyId?: string;
                 webhookId?: string;
                 automationId?: string;
                 shareId?: string;
+                previewId?: string;
                 runId?: string;
             };
             /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
@@ -2375,7 +2432,7 @@ export interface components {
         /** @description The `data` of a record of a stream. */
         StreamedEvent: components["schemas"]["Event"] | components["schemas"]["LiveEvent"];
         /** @description An event of a session's log. */
-        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageSteeredEvent"] | components["schemas"]["MessageJoinedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["McpListedEvent"] | components["schemas"]["McpFailedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
+        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageSteeredEvent"] | components["schemas"]["MessageJoinedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["McpListedEvent"] | components["schemas"]["McpFailedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["PreviewCreatedEvent"] | components["schemas"]["PreviewRemovedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
         /**
          * @description The session was created.
          * @example {
@@ -3715,6 +3772,76 @@ export interface components {
             }[];
         };
         /**
+         * @description A port of the sandbox is reachable at an address, which only who created the preview was told.
+         * @example {
+         *       "seq": 7,
+         *       "type": "preview.created",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "previewId": "prev_9b1d6c30a7e84f52b0c4d8e6f1a27395",
+         *       "port": 5173,
+         *       "expiresAt": "2026-11-24T09:33:14.913Z"
+         *     }
+         */
+        PreviewCreatedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "preview.created";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The preview. */
+            previewId: string;
+            /** @description The port of the sandbox. */
+            port: number;
+            /**
+             * Format: date-time
+             * @description From when on the address leads nowhere in any case.
+             */
+            expiresAt: string;
+        };
+        /**
+         * @description The address leads nowhere any more.
+         * @example {
+         *       "seq": 7,
+         *       "type": "preview.removed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "previewId": "prev_9b1d6c30a7e84f52b0c4d8e6f1a27395",
+         *       "port": 5173,
+         *       "expiresAt": "2026-11-24T09:33:14.913Z"
+         *     }
+         */
+        PreviewRemovedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "preview.removed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The preview. */
+            previewId: string;
+            /** @description The port of the sandbox. */
+            port: number;
+            /**
+             * Format: date-time
+             * @description From when on the address leads nowhere in any case.
+             */
+            expiresAt: string;
+        };
+        /**
          * @description A part of a limit of the session is used up, one of `config.warnAt`.
          * @example {
          *       "seq": 7,
@@ -4153,6 +4280,55 @@ export interface components {
             /**
              * Format: date-time
              * @description From when on it is refused.
+             */
+            expiresAt: string;
+        };
+        /**
+         * @example {
+         *       "id": "prev_9b1d6c30a7e84f52b0c4d8e6f1a27395",
+         *       "port": 5173,
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "expiresAt": "2026-11-24T09:33:14.913Z",
+         *       "url": "https://c742ab76de4d1e2abbe137d12edd751b000000000000000000000000000000.preview.example.com/"
+         *     }
+         */
+        NewPreview: {
+            /** @description The id of the preview, `prev_…`. */
+            id: string;
+            /** @description The port of the sandbox. */
+            port: number;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description From when on the address leads nowhere.
+             */
+            expiresAt: string;
+            /**
+             * Format: uri
+             * @description The address. Whoever knows it reaches the server, without a key. Shown here only.
+             */
+            url: string;
+        };
+        /**
+         * @description An address at which a server in the session's sandbox is reached.
+         * @example {
+         *       "id": "prev_9b1d6c30a7e84f52b0c4d8e6f1a27395",
+         *       "port": 5173,
+         *       "createdAt": "2026-11-23T09:33:14.913Z",
+         *       "expiresAt": "2026-11-24T09:33:14.913Z"
+         *     }
+         */
+        Preview: {
+            /** @description The id of the preview, `prev_…`. */
+            id: string;
+            /** @description The port of the sandbox. */
+            port: number;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description From when on the address leads nowhere.
              */
             expiresAt: string;
         };
@@ -5190,6 +5366,7 @@ export type ResolveApproval = components['schemas']['ResolveApproval'];
 export type CreateSchedule = components['schemas']['CreateSchedule'];
 export type PatchSchedule = components['schemas']['PatchSchedule'];
 export type CreateShare = components['schemas']['CreateShare'];
+export type CreatePreview = components['schemas']['CreatePreview'];
 export type CreateWebhook = components['schemas']['CreateWebhook'];
 export type PatchWebhook = components['schemas']['PatchWebhook'];
 export type RotateWebhookSecret = components['schemas']['RotateWebhookSecret'];
@@ -5262,6 +5439,8 @@ export type SetupStartedEvent = components['schemas']['SetupStartedEvent'];
 export type SetupCompletedEvent = components['schemas']['SetupCompletedEvent'];
 export type SetupFailedEvent = components['schemas']['SetupFailedEvent'];
 export type SetupReusedEvent = components['schemas']['SetupReusedEvent'];
+export type PreviewCreatedEvent = components['schemas']['PreviewCreatedEvent'];
+export type PreviewRemovedEvent = components['schemas']['PreviewRemovedEvent'];
 export type LimitWarnedEvent = components['schemas']['LimitWarnedEvent'];
 export type ContextCompactedEvent = components['schemas']['ContextCompactedEvent'];
 export type ContentWithdrawnEvent = components['schemas']['ContentWithdrawnEvent'];
@@ -5275,6 +5454,8 @@ export type Schedule = components['schemas']['Schedule'];
 export type Snapshot = components['schemas']['Snapshot'];
 export type NewShare = components['schemas']['NewShare'];
 export type Share = components['schemas']['Share'];
+export type NewPreview = components['schemas']['NewPreview'];
+export type Preview = components['schemas']['Preview'];
 export type Conversation = components['schemas']['Conversation'];
 export type NewWebhook = components['schemas']['NewWebhook'];
 export type Webhook = components['schemas']['Webhook'];
@@ -6410,6 +6591,125 @@ export interface operations {
                  * @example share_2f1c0b7e8d9a4c6fb3e5d7a1908c2b4d
                  */
                 shareId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listPreviews: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The previews that can be used. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        previews: components["schemas"]["Preview"][];
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    createPreview: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters. A repeat with the same key and body creates nothing new.
+                 * @example job-42
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePreview"];
+            };
+        };
+        responses: {
+            /** @description The preview, with its address. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewPreview"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    deletePreview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+                /**
+                 * @description The id of the preview.
+                 * @example prev_9b1d6c30a7e84f52b0c4d8e6f1a27395
+                 */
+                previewId: string;
             };
             cookie?: never;
         };

@@ -5,7 +5,9 @@ import type {
   Event,
   McpOauth,
   Message,
+  NewPreview,
   PatchSession,
+  Preview,
   Prompt,
   Schedule,
   SendMessage,
@@ -314,6 +316,24 @@ export class SessionHandle {
   authorizeMcpServer(name: string, oauth: McpOauth): Promise<SessionMcpServer> {
     const path = { id: this.id, name };
     return this.#rigger.put("/api/sessions/{id}/mcp-servers/{name}/oauth", { path, body: oauth });
+  }
+
+  /** The addresses at which servers in the session's sandbox are reached. */
+  get previews() {
+    const [rigger, { path }] = [this.#rigger, this.#path];
+    return {
+      /** Makes a port of the sandbox reachable. The `url` is shown here only. */
+      create: (port: number, options: { expiresInMs?: number } = {}): Promise<NewPreview> =>
+        rigger.post("/api/sessions/{id}/previews", { path, body: { ...options, port } }),
+      /** Returns the previews that can be used. */
+      list: async (): Promise<Preview[]> =>
+        (await rigger.get("/api/sessions/{id}/previews", { path })).previews,
+      /** Makes an address lead nowhere. */
+      delete: async (previewId: string): Promise<void> => {
+        const own = { path: { ...path, previewId } };
+        await rigger.delete("/api/sessions/{id}/previews/{previewId}", own);
+      },
+    };
   }
 
   /** Stores the transcript and the workspace. */

@@ -215,6 +215,9 @@ export type EventBody =
       savedAt: string;
       repositories: { url: string; path: string; commit: string }[];
     }
+  /** A port of the sandbox is reachable at an address, until `expiresAt`. */
+  | { type: "preview.created"; previewId: string; port: number; expiresAt: string }
+  | { type: "preview.removed"; previewId: string; port: number; expiresAt: string }
   /** A part of a limit is used up: `part` is over 0, and 1 at most. `used` and `max` are in dollars for `budget`. */
   | {
       type: "limit.warned";
@@ -280,6 +283,8 @@ const TYPES = {
   "setup.completed": true,
   "setup.failed": true,
   "setup.reused": true,
+  "preview.created": true,
+  "preview.removed": true,
   "limit.warned": true,
   "context.compacted": true,
   "content.withdrawn": true,

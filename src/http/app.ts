@@ -19,6 +19,7 @@ import { mcpServers } from "./mcp-servers";
 import { messages } from "./messages";
 import { owners } from "./owners";
 import { pool } from "./pool";
+import { previews } from "./previews";
 import { schedules } from "./schedules";
 import { sessions } from "./sessions";
 import { shares } from "./shares";
@@ -53,6 +54,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", events)
     .route("/api/sessions", exporting)
     .route("/api/sessions", shares)
+    .route("/api/sessions", previews(settings))
     .route("/api/sessions", sessionApprovals)
     .route("/api/sessions", mcpServers(settings))
     .route("/api/approvals", approvals)

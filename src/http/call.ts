@@ -74,6 +74,13 @@ export const askAutomation = (env: Env, id: string, fireHash: string): Promise<s
 export const askShare = (env: Env, sessionId: string, hash: string) =>
   reach("session", () => sessionObject(env, sessionId).share(hash));
 
+/**
+ * Asks a session for the preview with the hash of a token. With `isAgain`, what it answered before led nowhere. Throws an
+ * `ApiError` if it cannot be reached.
+ */
+export const askPreview = (env: Env, sessionId: string, hash: string, isAgain: boolean) =>
+  reach("session", () => sessionObject(env, sessionId).preview(hash, isAgain));
+
 /** Returns the value of a result. Throws an `ApiError` for a refusal. */
 export function unwrap<T>(result: Result<T>): T {
   if (!result.ok) throw refusal(result.failure);

@@ -35,6 +35,7 @@ const FAILURES = {
   too_many_schedules: "conflict_error",
   too_many_keys: "conflict_error",
   too_many_shares: "conflict_error",
+  too_many_previews: "conflict_error",
   too_many_webhooks: "conflict_error",
   too_many_automations: "conflict_error",
   too_many_runs: "rate_limit_error",

@@ -12,6 +12,7 @@ export const isMessageId = matcher("msg");
 export const isScheduleId = matcher("sched");
 export const isApprovalId = matcher("appr");
 export const isShareId = matcher("share");
+export const isPreviewId = matcher("prev");
 export const isKeyId = matcher("key");
 export const isWebhookId = matcher("hook");
 export const isAutomationId = matcher("auto");
@@ -31,6 +32,10 @@ export const newScheduleId = async (sessionId: string, key: string | undefined):
 /** Returns the id of a new share link: random, or derived from the session and the `Idempotency-Key`. */
 export const newShareId = async (sessionId: string, key: string | undefined): Promise<string> =>
   `share_${await newHex("share", sessionId, key)}`;
+
+/** Returns the id of a new preview: random, or derived from the session and the `Idempotency-Key`. */
+export const newPreviewId = async (sessionId: string, key: string | undefined): Promise<string> =>
+  `prev_${await newHex("preview", sessionId, key)}`;
 
 /** Returns the id of a new run: random, or derived from the automation and the `Idempotency-Key`. */
 export const newRunId = async (automationId: string, key: string | undefined): Promise<string> =>
@@ -72,6 +77,15 @@ export const newShareToken = (sessionId: string): string =>
 /** Returns the session that the token of a share link names; undefined for any other text. */
 export function sessionOfToken(text: string): string | undefined {
   const [, hex] = /^rs_([0-9a-f]{32})_[0-9a-f]{48}$/.exec(text) ?? [];
+  return hex && `sess_${hex}`;
+}
+
+/** Returns a new token of a preview of a session: the session, and a secret of 120 bits. It is the label of a host name. */
+export const newPreviewToken = (sessionId: string): string => `${hexOf(sessionId)}${randomHex(15)}`;
+
+/** Returns the session that the token of a preview names; undefined for any other text. */
+export function sessionOfPreview(token: string): string | undefined {
+  const [, hex] = /^([0-9a-f]{32})[0-9a-f]{30}$/.exec(token) ?? [];
   return hex && `sess_${hex}`;
 }
 

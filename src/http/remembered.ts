@@ -9,6 +9,11 @@ const MAX_REMEMBERED = 1_000;
 /** Answers of accounts that an isolate remembers, so that a request seldom has to ask. */
 export class Remembered<T> {
   readonly #known = new Map<string, { answer: T; until: number }>();
+  readonly #believedMs: number;
+
+  constructor(believedMs: number = BELIEVED_MS) {
+    this.#believedMs = believedMs;
+  }
 
   /** Returns what is known; undefined if nothing is, or not any more. */
   get(key: string, now: number): T | undefined {
@@ -32,7 +37,7 @@ export class Remembered<T> {
     this.#known.delete(key);
     const [oldest] = this.#known.keys();
     if (oldest !== undefined && this.#known.size >= MAX_REMEMBERED) this.#known.delete(oldest);
-    this.#known.set(key, { answer, until: now + BELIEVED_MS });
+    this.#known.set(key, { answer, until: now + this.#believedMs });
   }
 
   /** Forgets what is no longer right. */

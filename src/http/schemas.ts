@@ -494,6 +494,16 @@ export const CreateShare = z.strictObject({
   description: z.string().max(1_000).nullish(),
 });
 
+/** `POST /api/sessions/:id/previews` */
+export const CreatePreview = z.strictObject({
+  port: z.int().min(1).max(65_535),
+  expiresInMs: z
+    .int()
+    .min(1_000)
+    .max(30 * DAY_MS)
+    .default(DAY_MS),
+});
+
 /** Returns the argument of the object's RPC method for a request to create a session. */
 export function sessionSpec(
   request: z.output<typeof CreateSession>,

@@ -171,6 +171,7 @@ describe("a share link is for", () => {
       .replace(":messageId", `msg_${ID}`)
       .replace(":scheduleId", `sched_${ID}`)
       .replace(":shareId", `share_${ID}`)
+      .replace(":previewId", `prev_${ID}`)
       .replace(":keyId", `key_${ID}`);
   const READ = ["", "/messages", "/messages/:messageId", "/events"].map(
     (path) => `GET /api/sessions/:id${path}`,

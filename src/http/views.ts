@@ -13,6 +13,7 @@ import type {
   ApprovalRow,
   McpServerRow,
   MessageRow,
+  PreviewRow,
   ScheduleRow,
   ShareRow,
   SnapshotRow,
@@ -163,6 +164,14 @@ export const shareView = (row: ShareRow): Json<"Share"> => ({
   id: row.id,
   access: row.access,
   description: row.description,
+  createdAt: instant(row.createdAt),
+  expiresAt: instant(row.expiresAt),
+});
+
+/** Returns the JSON of a preview in the API. */
+export const previewView = (row: PreviewRow): Json<"Preview"> => ({
+  id: row.id,
+  port: row.port,
   createdAt: instant(row.createdAt),
   expiresAt: instant(row.expiresAt),
 });

@@ -1,3 +1,4 @@
+import { PORTS_PORT } from "../container/protocol";
 import { type ContainerSandbox, cloudflare, sdkObject } from "./cloudflare";
 import { daytona } from "./daytona/daytona";
 import { e2b } from "./e2b/e2b";
@@ -144,6 +145,16 @@ export const isVendor = (provider: string): provider is VendorName => provider i
 /** Returns whether the sandboxes of a provider can be suspended. */
 export const suspends = (provider: string): boolean =>
   isVendor(provider) && MACHINES[provider].suspends;
+
+/** The ports of programs that Rigger has in Cloudflare's containers: the SDK's server, and that for ports. */
+const CONTAINER_PORTS = [3000, PORTS_PORT];
+
+/** Returns why a port of a provider's sandboxes can't be reached from outside; null if it can. */
+export function portProblem(provider: string, port: number): string | null {
+  if (provider === "embedded") return 'a sandbox of "embedded" has no network, and so no ports';
+  const reserved = isVendor(provider) ? MACHINES[provider].reservedPorts : CONTAINER_PORTS;
+  return reserved.includes(port) ? `port ${port} is used by the sandbox itself` : null;
+}
 
 /** Returns the network of sessions that ask for none. */
 export const defaultNetwork = (provider: string): Network =>

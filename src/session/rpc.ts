@@ -6,6 +6,7 @@ import type { ON_LIMIT, PAUSE_LIMITS, Pattern, SessionRow } from "../db/schema";
 import type { Prompt, PublicError, SessionEvent, StopReason, Usage } from "../events/event";
 import type { Egress, EnvValue } from "../sandbox/egress";
 import type { SandboxConfig } from "../sandbox/providers";
+import type { PortAddress } from "../sandbox/sandbox";
 import type { Grant } from "../sandbox/transfers";
 import type { Caller, Result } from "../shared/result";
 import type { Limits } from "./rules/ledger";
@@ -24,6 +25,26 @@ export interface ShareRow {
 export interface ShareRequest extends Omit<ShareRow, "createdAt" | "expiresAt"> {
   hash: string;
   expiresInMs: number;
+}
+
+/** A preview: an address at which a server in the session's sandbox is reached. Times are in ms since 1970. */
+export interface PreviewRow {
+  id: string;
+  port: number;
+  createdAt: number;
+  expiresAt: number;
+}
+
+/** A preview to make. `hash` is the SHA-256 of its token, as hex. */
+export interface PreviewRequest extends Pick<PreviewRow, "id" | "port"> {
+  hash: string;
+  expiresInMs: number;
+}
+
+/** What a request at a preview's address is for. */
+export interface PreviewTarget extends PreviewRow {
+  /** How its port is reached; why it is not, if it is not. */
+  reached: PortAddress | "asleep" | "starting" | "unreachable";
 }
 
 /** The configuration of a type of agents. Absent fields have the session's values. */
@@ -437,6 +458,17 @@ export interface SessionRpc extends AccountMember {
   mcpServers(caller: Caller): Promise<Result<McpServerRow[]>>;
   /** Replaces how the access to an MCP server is renewed, or, if it has expired for good, gives a new one. */
   authorizeMcpServer(caller: Caller, name: string, oauth: McpOauth): Promise<Result<McpServerRow>>;
+  /** Makes a preview. A repeat with the same `id` and `hash` returns it. */
+  addPreview(caller: Caller, request: PreviewRequest): Promise<Result<PreviewRow>>;
+  /** Returns the previews that can be used, in the order in which they were made. */
+  previews(caller: Caller): Promise<Result<PreviewRow[]>>;
+  /** Removes a preview. Idempotent. */
+  removePreview(caller: Caller, previewId: string): Promise<Result<null>>;
+  /**
+   * Returns the preview with the hash of a token, and how its port is reached; null if there is none that can be used.
+   * With `isAgain`, what was returned before led nowhere. Starts no container.
+   */
+  preview(hash: string, isAgain?: boolean): Promise<PreviewTarget | null>;
   /** Takes a snapshot of transcript and workspace. Refused while a message runs. */
   snapshot(caller: Caller): Promise<Result<SnapshotRow>>;
   /** Returns the snapshots from which a session can be created, newest first. */

@@ -39,6 +39,9 @@ import type {
   MessageRequest,
   MessageRow,
   PageRequest,
+  PreviewRequest,
+  PreviewRow,
+  PreviewTarget,
   ScheduleRequest,
   ScheduleRow,
   SessionExtent,
@@ -63,6 +66,7 @@ import { auditEnd } from "./transactions/audit";
 import { toolsOfProcess } from "./transactions/claude-code";
 import { mcpServerRow } from "./transactions/mcp";
 import { acceptMessage, interruptMessage, joinedBy, refusalOf } from "./transactions/messages";
+import { addPreview, openPreview, previewRows, removePreview } from "./transactions/previews";
 import {
   addSchedule,
   removeSchedule,
@@ -361,6 +365,27 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     oauth: McpOauth,
   ): Promise<Result<McpServerRow>> {
     return this.#enter(caller, () => this.#mcp.authorize(name, oauth));
+  }
+
+  async addPreview(caller: Caller, request: PreviewRequest): Promise<Result<PreviewRow>> {
+    return this.#enter(caller, () => this.#commit((now) => addPreview(this.#store, request, now)));
+  }
+
+  async previews(caller: Caller): Promise<Result<PreviewRow[]>> {
+    return this.#enter(caller, () => ok(previewRows(this.#store, Date.now())));
+  }
+
+  async removePreview(caller: Caller, previewId: string): Promise<Result<null>> {
+    return this.#enter(caller, () => {
+      this.#commit((now) => removePreview(this.#store, previewId, now));
+      return ok(null);
+    });
+  }
+
+  async preview(hash: string, isAgain = false): Promise<PreviewTarget | null> {
+    if (this.#isRemoved()) return null;
+    const preview = openPreview(this.#store, hash, Date.now());
+    return preview && { ...preview, reached: await this.#container.reach(preview.port, isAgain) };
   }
 
   async snapshot(caller: Caller): Promise<Result<SnapshotRow>> {

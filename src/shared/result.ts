@@ -20,6 +20,7 @@ export type FailureCode =
   | "too_many_schedules"
   | "too_many_keys"
   | "too_many_shares"
+  | "too_many_previews"
   | "too_many_webhooks"
   | "too_many_automations"
   | "too_many_runs"

@@ -32,6 +32,7 @@ const TAGS: Record<string, string> = {
   Schedules: "Send a session prompts at set times.",
   Snapshots: "Keep a session's transcript and workspace.",
   "Share links": "Give access to one session.",
+  Previews: "Servers in sandboxes, reached at an address.",
   Conversations: "Sessions that belong together.",
   Webhooks: "Send events to other services.",
   Automations: "Start sessions by themselves.",

@@ -18,7 +18,7 @@ function logged<const T extends string, F extends z.ZodRawShape>(
   fields: F,
   example: Record<string, unknown> = {},
 ) {
-  const isOfMessage = !/^(session|schedule|sandbox|setup)\./.test(type);
+  const isOfMessage = !/^(session|schedule|sandbox|setup|preview)\./.test(type);
   const of = isOfMessage ? { messageId: examples.ids.message } : {};
   return z
     .object({
@@ -67,6 +67,15 @@ const charge = {
 const charged = { model: "claude-sonnet-5-5", cost: 0.0005248, held: 0, usage: examples.usage };
 const turn = { turnId: "turn_6", kind: "reply" };
 const call = { toolUseId: "toolu_01", name: "Bash" };
+const previewed = {
+  previewId: z.string().describe("The preview."),
+  port: z.int().min(1).max(65_535).describe("The port of the sandbox."),
+  expiresAt: instant.describe("From when on the address leads nowhere in any case."),
+};
+const aPreview = {
+  ...{ previewId: examples.preview.id, port: examples.preview.port },
+  expiresAt: examples.preview.expiresAt,
+};
 const result = z.string().nullable().describe("The agent's latest text.");
 const setupStep = {
   step: z.int().min(1).describe("Counts the steps from 1."),
@@ -430,6 +439,13 @@ export const Event = z
         repositories: [{ url: cloned.name, path: cloned.path, commit: cloned.commit }],
       },
     ),
+    logged(
+      "preview.created",
+      "A port of the sandbox is reachable at an address, which only who created the preview was told.",
+      previewed,
+      aPreview,
+    ),
+    logged("preview.removed", "The address leads nowhere any more.", previewed, aPreview),
     logged(
       "limit.warned",
       "A part of a limit of the session is used up, one of `config.warnAt`.",

@@ -133,6 +133,16 @@ export const newShare = {
   url: `https://rigger.example.com/#/sessions/${ids.session}?token=${shareToken}`,
 };
 
+export const preview = {
+  id: "prev_9b1d6c30a7e84f52b0c4d8e6f1a27395",
+  ...{ port: 5173, createdAt: at, expiresAt: "2026-11-24T09:33:14.913Z" },
+};
+
+export const newPreview = {
+  ...preview,
+  url: `https://c742ab76de4d1e2abbe137d12edd751b${"0".repeat(30)}.preview.example.com/`,
+};
+
 export const key = {
   id: ids.key,
   ...{ name: "ci", owner: "acme", scopes: ["sessions:write", "usage:read"], tools: null },

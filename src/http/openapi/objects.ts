@@ -402,6 +402,30 @@ export const NewShare = z
   })
   .meta({ id: "NewShare", examples: [examples.newShare] });
 
+const preview = {
+  id: z.string().describe("The id of the preview, `prev_…`."),
+  port: z.int().min(1).max(65_535).describe("The port of the sandbox."),
+  createdAt: instant,
+  expiresAt: instant.describe("From when on the address leads nowhere."),
+};
+
+export const Preview = z.object(preview).meta({
+  id: "Preview",
+  description: "An address at which a server in the session's sandbox is reached.",
+  examples: [examples.preview],
+});
+
+export const NewPreview = z
+  .object({
+    ...preview,
+    url: z
+      .url()
+      .describe(
+        "The address. Whoever knows it reaches the server, without a key. Shown here only.",
+      ),
+  })
+  .meta({ id: "NewPreview", examples: [examples.newPreview] });
+
 const key = {
   id: z.string().describe("The id of the key, `key_…`."),
   name: z.string().describe("Text for people."),

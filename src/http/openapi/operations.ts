@@ -330,6 +330,31 @@ export const OPERATIONS: Record<string, Operation> = {
     answers: gone,
   },
 
+  "POST /api/sessions/:id/previews": {
+    id: "createPreview",
+    tag: "Previews",
+    summary: "Create a preview",
+    description:
+      "For sandboxes with a network: containers and machines. The server need not listen yet. A session has 20 at most that can be used.",
+    body: schemas.CreatePreview,
+    idempotent: true,
+    answers: created("The preview, with its address.", o.NewPreview),
+    errors: [409],
+  },
+  "GET /api/sessions/:id/previews": {
+    id: "listPreviews",
+    tag: "Previews",
+    summary: "List previews",
+    answers: ok("The previews that can be used.", z.object({ previews: z.array(o.Preview) })),
+  },
+  "DELETE /api/sessions/:id/previews/:previewId": {
+    id: "deletePreview",
+    tag: "Previews",
+    summary: "Delete a preview",
+    description: "Within 15 seconds, its address leads nowhere any more, and open connections end.",
+    answers: gone,
+  },
+
   "GET /api/conversations/:id": {
     id: "getConversation",
     tag: "Conversations",

@@ -400,6 +400,15 @@ describe(
 );
 
 describe(
+  schemas.CreatePreview,
+  { id: "CreatePreview", description: "A preview to create.", examples: [{ port: 5173 }] },
+  {
+    port: "The port that the server listens on in the sandbox, at any of its addresses. Ports of the sandbox's own programs are refused.",
+    expiresInMs: "How long the address works: a day when absent, 30 days at most.",
+  },
+);
+
+describe(
   schemas.CreateShare,
   {
     id: "CreateShare",
@@ -651,6 +660,7 @@ export const PARAMETERS: Record<string, { description: string; example: unknown 
   scheduleId: { description: "The id of the schedule.", example: examples.ids.schedule },
   approvalId: { description: "The id of the approval.", example: examples.ids.approval },
   shareId: { description: "The id of the share link.", example: examples.newShare.id },
+  previewId: { description: "The id of the preview.", example: examples.preview.id },
   keyId: { description: "The id of the key.", example: examples.ids.key },
   webhookId: { description: "The id of the webhook.", example: examples.webhook.id },
   deliveryId: { description: "The id of the delivery.", example: examples.delivery.id },

@@ -44,6 +44,7 @@ async function anOwner() {
       ":messageId": messageId,
       ":scheduleId": schedule.id,
       ":shareId": share.id,
+      ":previewId": `prev_${"0".repeat(32)}`,
       ":keyId": key.id,
       ":name": "one",
       ":owner": owner,
@@ -59,6 +60,7 @@ const BODIES: Record<string, unknown> = {
   "PATCH /api/sessions/:id": { description: "mine" },
   "PATCH /api/sessions/:id/schedules/:scheduleId": { paused: true },
   "POST /api/sessions/:id/shares": { access: "write" },
+  "POST /api/sessions/:id/previews": { port: 5173 },
   "POST /api/keys": { name: "mine" },
   "POST /api/sessions": { pattern: "hybrid" },
   "PUT /api/owners/:owner/limits": { maxActiveSessions: 0 },
@@ -67,7 +69,16 @@ const BODIES: Record<string, unknown> = {
 
 /** Returns everything of an owner that somebody could have changed. */
 async function stateOf({ client, own, owner }: Owned) {
-  const paths = ["", "/messages", "/events", "/schedules", "/shares", "/snapshots", "/mcp-servers"];
+  const paths = [
+    "",
+    "/messages",
+    "/events",
+    "/schedules",
+    "/shares",
+    "/previews",
+    "/snapshots",
+    "/mcp-servers",
+  ];
   const known = await Promise.all(paths.map(async (path) => (await client.get(own + path)).body));
   const lists = ["/api/keys", "/api/audit", `/api/owners/${owner}/limits`];
   const more = await Promise.all(lists.map(async (path) => (await client.get(path)).body));

@@ -4,7 +4,7 @@ import { type Sandbox, SandboxError } from "../../sandbox/sandbox";
 import { jitteredBackoffMs } from "../../shared/backoff";
 import { errorText, log } from "../../shared/log";
 import type { SessionContext } from "../context";
-import type { MachineNeed } from "../rpc";
+import type { MachineNeed, PreviewTarget } from "../rpc";
 import {
   type ContainerState,
   failSave,
@@ -138,6 +138,19 @@ export class ContainerLifecycle {
       );
     }
     return false;
+  }
+
+  /** Returns how a port of the container is reached. Starts no container. */
+  async reach(port: number, isAgain: boolean): Promise<PreviewTarget["reached"]> {
+    const name = this.#nameNow();
+    if (name === null) return this.isWanted() ? "starting" : "asleep";
+    try {
+      return (await this.#handles.named(name).reach?.(port, isAgain)) ?? "unreachable";
+    } catch (error) {
+      if (isLoss(error)) this.#lost(name, error);
+      this.#log("container.unreachable", error);
+      return "unreachable";
+    }
   }
 
   /** Destroys the container and removes the saved workspaces. */

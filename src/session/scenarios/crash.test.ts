@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { providers } from "../../sandbox/providers";
 import { limit } from "../../testing/accounts";
 import { approvalsOf, decide } from "../../testing/approvals";
 import {
@@ -138,6 +139,21 @@ const SERVING = (config: McpServerConfig): Scenario => ({
     `${call("mcp__one__echo", { text: "again" })}\nthat is all`,
   ],
 });
+/** A preview of it is made and removed while its message waits. Its sandbox is no container, but counts as one. */
+const PREVIEWING: Scenario = {
+  config: { askTools: ["Bash"] },
+  spec: { provider: "cloudflare" },
+  prompts: ['/Bash {"command":"echo once >> log.txt; cat log.txt"}\nthat is all'],
+  async meanwhile(id) {
+    const { events } = value(await sessionOf(id).events(ALICE, { after: 0, limit: 100 }));
+    const told = (type: string) => events.some((event) => event.type === type);
+    const preview = { id: `prev_${id}`, hash: "hash", port: 5173, expiresInMs: 60_000 };
+    if (!told("message.waiting")) return;
+    if (!told("preview.created")) value(await sessionOf(id).addPreview(ALICE, preview));
+    else if (!told("preview.removed")) await sessionOf(id).removePreview(ALICE, preview.id);
+    else await ASKING.meanwhile?.(id);
+  },
+};
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -164,10 +180,13 @@ describe("a session whose object is lost", () => {
     ["one that asks", "object before its next commit", ASKING],
     ["one that pauses", "object at once", PAUSING],
     ["one that is steered", "object before its next commit", STEERED],
+    ["one with a preview", "object at once", PREVIEWING],
+    ["one with a preview", "object before its next commit", PREVIEWING],
   ])(
     "after any commit (%s, %s) ends like an undisturbed one",
     async (_, loss, scenario) => {
       plantFaults();
+      vi.spyOn(providers, "cloudflare").mockImplementation(providers.embedded);
       await limit(ALICE.owner, { maxDailyNanos: 1_000_000_000_000 });
       const { points, undisturbed } = await faultPoints(scenario);
       // How often it asks its account depends on timing.

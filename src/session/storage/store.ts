@@ -19,6 +19,7 @@ import { EventLog } from "./event-log";
 import { HistoryTable } from "./history";
 import { McpServerTable } from "./mcp-servers";
 import { MessageTable } from "./messages";
+import { PreviewTable } from "./previews";
 import { RunTable } from "./runs";
 import { ScheduleTable } from "./schedules";
 import { ShareTable } from "./shares";
@@ -187,6 +188,7 @@ export class SessionStore {
   readonly agents: AgentTable;
   readonly schedules: ScheduleTable;
   readonly shares: ShareTable;
+  readonly previews: PreviewTable;
   readonly process: ProcessTable;
   readonly mcpServers: McpServerTable;
   readonly #storage: DurableObjectStorage;
@@ -222,6 +224,7 @@ export class SessionStore {
     this.agents = new AgentTable(sql);
     this.schedules = new ScheduleTable(sql);
     this.shares = new ShareTable(sql);
+    this.previews = new PreviewTable(sql);
     this.process = new ProcessTable(sql);
     this.mcpServers = new McpServerTable(sql);
     const { messages, runs, calls, tools, approvals, agents, schedules, mcpServers } = this;

@@ -137,6 +137,14 @@ export const SCHEMA = `
     expires_at INTEGER NOT NULL
   ) WITHOUT ROWID;
 
+  CREATE TABLE previews (
+    id TEXT PRIMARY KEY,
+    hash TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+
   CREATE TABLE schedules (
     n INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -400,5 +408,12 @@ export const UPGRADES = [
     listed_at INTEGER,
     error TEXT,
     tried_in TEXT
+  ) WITHOUT ROWID`,
+  `CREATE TABLE previews (
+    id TEXT PRIMARY KEY,
+    hash TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
   ) WITHOUT ROWID`,
 ] as const;
