@@ -38,6 +38,12 @@ export interface MessageView {
   steerId?: string;
 }
 
+/** The fields of a new preview that the soak test reads. */
+export interface PreviewView {
+  id: string;
+  url: string;
+}
+
 /** A request; the body is sent as JSON. */
 export interface Request {
   method?: string;

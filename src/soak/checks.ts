@@ -57,6 +57,9 @@ function faultsOfLog({ events }: Story): string[] {
       if (seen.has(`the end of ${event.turnId}`)) faults.push(`${event.turnId} goes on at ${seq}`);
     } else if (type === "turn.completed") {
       after(`the end of ${event.turnId}`, `the start of ${event.turnId}`);
+    } else if (type === "preview.created") once(`the start of ${event.previewId}`);
+    else if (type === "preview.removed") {
+      after(`the end of ${event.previewId}`, `the start of ${event.previewId}`);
     } else if (type === "tool.started") once(`the start of ${event.toolUseId}`);
     else if (type === "tool.completed") {
       after(`the end of ${event.toolUseId}`, `the start of ${event.toolUseId}`);

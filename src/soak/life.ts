@@ -5,6 +5,7 @@ import {
   ask,
   type ErrorBody,
   type MessageView,
+  type PreviewView,
   readStory,
   type SessionView,
   type Story,
@@ -261,9 +262,42 @@ function act(api: Api, random: Random, life: Life): Promise<void> {
   if (dice <= 78) return interrupt(api, life);
   if (dice <= 86) return patch(api, random, life);
   if (dice <= 92 && life.pattern !== "ephemeral") return takeSnapshot(api, life);
+  if (dice <= 96 && api.hasMachines && !life.doomed) return preview(api, random, life);
   const what = random.pick(["", "/messages", "/events?limit=5"]);
   api.count("reads");
   return check(api, life, { path: path + what }, 200);
+}
+
+/** Makes a preview, visits it and deletes it. Nothing listens at its port. */
+async function preview(api: Api, random: Random, life: Life): Promise<void> {
+  const path = `${of(life).path}/previews`;
+  const headers = { "Idempotency-Key": `preview-${random.int(0, 1e9)}` };
+  const request = { method: "POST", path, headers, body: { port: 5173 } };
+  const answers = await severalTimes(random, () => ask<PreviewView>(api, request));
+  const statuses = answers.map(({ status }) => status).sort();
+  api.count(`previews, ${statuses[0]}`);
+  // An ephemeral session is removed a minute after its message ended.
+  if (statuses.includes(404) && life.pattern === "ephemeral") return;
+  if (!statuses.every((status, n) => status === 409 || (status === 201 && n === 0))) {
+    api.violation(life.id, `a preview was answered with ${JSON.stringify(answers)}`);
+  }
+  const { id, url } = answers.find(({ status }) => status === 201)?.body ?? {};
+  if (id === undefined || url === undefined) return;
+  // The server may be down at the moment.
+  const visit = () =>
+    fetch(url).then(
+      ({ status }) => status,
+      () => null,
+    );
+  const visited = await visit();
+  if (![null, 404, 502, 503].includes(visited)) {
+    api.violation(life.id, `a preview answered a visit with ${visited}`);
+  }
+  await check(api, life, { method: "DELETE", path: `${path}/${id}` }, 204);
+  const after = await visit();
+  if (after !== null && after !== 404) {
+    api.violation(life.id, `a deleted preview answered a visit with ${after}`);
+  }
 }
 
 function sendRandom(api: Api, random: Random, life: Life): Promise<void> {
