@@ -26,6 +26,9 @@ interface MachineSession {
 export const addressOf = (publicUrl: string, session: string): string =>
   `${publicUrl}/machines/${session}`;
 
+/** Returns the headers by which a request is known as one of the machine with a token. */
+export const tokenHeaders = (token: string): Record<string, string> => ({ [TOKEN_HEADER]: token });
+
 /** Answers a request of a machine. `path` is the part of its path after the session. */
 export async function answerMachine(
   request: Request,

@@ -5,8 +5,8 @@ import { endingOf } from "../../agent/loop";
 import type { McpTool } from "../../agent/mcp/tools";
 import { isOffered } from "../../agent/permissions/permissions";
 import { rulesOfAgent } from "../../agent/permissions/rules";
-import { TOKEN_HEADER } from "../../container/protocol";
 import type { StopReason } from "../../events/event";
+import { tokenHeaders } from "../../sandbox/machines/requests";
 import { MCP_HOST } from "../../sandbox/outbound";
 import { modelOf, workspace } from "../deployment";
 import type { Call } from "../storage/calls";
@@ -195,7 +195,7 @@ function mcpOf(store: SessionStore): ProgramSetup["mcp"] {
     servers: servers.map(({ name }) => name),
     tools: servers.flatMap(({ tools }) => tools.map(({ name }) => name)),
     url: access ? `${access.url}/mcp` : `http://${MCP_HOST}`,
-    headers: access ? { [TOKEN_HEADER]: access.token } : {},
+    headers: access ? tokenHeaders(access.token) : {},
   };
 }
 
