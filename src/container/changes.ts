@@ -5,6 +5,7 @@ import { isSupervised, signedOn } from "./commands.ts";
 import { bytesOf, put } from "./files.ts";
 import type { Change, ChangeAsk, Changed } from "./protocol.ts";
 import {
+  alone,
   claim,
   folderOf,
   pause,
@@ -21,25 +22,33 @@ import {
 const POLL_MS = 25;
 
 /** Changes a file if its content is one that the caller has seen. A repeat returns the result of the first. */
-export async function change(ask: ChangeAsk): Promise<Changed> {
-  const folder = folderOf("changes", ask.id);
+export const change = (ask: ChangeAsk): Promise<Changed> =>
+  once(ask.id, () => whileNotSaving(() => alone(() => make(ask))));
+
+/** Makes a change, unless its id was used before: then waits for the result of that change and returns it. */
+export async function once<T extends object>(id: string, make: () => Promise<T>): Promise<T> {
+  const folder = folderOf("changes", id);
   if (!claim(folder)) return resultOf(folder);
   signOn(folder);
-  const result = await whileNotSaving(async () => attempt(ask));
+  const result = await attempt(make);
   publish(join(folder, "result"), JSON.stringify(result));
-  if ("refused" in result) throw new Refusal(result.refused);
-  return result;
+  return returned(result);
 }
 
-type Stored = Changed | { refused: string };
+type Stored<T> = T | { refused: string };
 
-function attempt(ask: ChangeAsk): Stored {
+async function attempt<T>(make: () => Promise<T>): Promise<Stored<T>> {
   try {
-    return make(ask);
+    return await make();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return { refused: error.message };
   }
+}
+
+function returned<T extends object>(result: Stored<T>): T {
+  if ("refused" in result) throw new Refusal(String(result.refused));
+  return result;
 }
 
 function make({ path, change, seen }: ChangeAsk): Changed {
@@ -55,16 +64,12 @@ const decoded = (change: ChangeAsk["change"]): Change =>
   "edit" in change ? change : { content: Buffer.from(change.content, "base64") };
 
 /** Waits for the result of the process that makes a change. */
-async function resultOf(folder: string): Promise<Changed> {
+async function resultOf<T extends object>(folder: string): Promise<T> {
   await signedOn(folder);
   for (;;) {
     const supervised = isSupervised(folder);
     const text = textOf(join(folder, "result"));
-    if (text !== undefined) {
-      const result: Stored = JSON.parse(text);
-      if ("refused" in result) throw new Refusal(result.refused);
-      return result;
-    }
+    if (text !== undefined) return returned<T>(JSON.parse(text));
     if (!supervised) throw new Refusal("the change was interrupted, its effect is unknown");
     await pause(POLL_MS);
   }

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { pathBytes } from "./path-bytes.ts";
 
 // Paths in a container may consist of any bytes. In saved workspaces they are texts, in which a byte that is not part
 // of UTF-8 is a lone surrogate: U+DC00 + the byte.
@@ -18,15 +19,7 @@ export function textOfPath(bytes: Buffer): string {
 }
 
 /** Returns the bytes of a path from its text. */
-export function bytesOfPath(text: string): Buffer {
-  if (text.isWellFormed()) return Buffer.from(text);
-  const pieces = text.split(/([\udc80-\udcff])/u);
-  return Buffer.concat(
-    pieces.map((piece, n) =>
-      n % 2 === 1 ? Buffer.of(piece.charCodeAt(0) - 0xdc00) : Buffer.from(piece),
-    ),
-  );
-}
+export const bytesOfPath = (text: string): Buffer => Buffer.from(pathBytes(text));
 
 /** Returns the bytes of the path of an entry below a directory. */
 export const bytesBelow = (root: string, path: string): Buffer =>

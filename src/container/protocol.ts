@@ -1,3 +1,6 @@
+import type { Condition, PageOfFiles } from "./file-facts.ts";
+import type { ArchivePosition } from "./tar-piece.ts";
+
 // The protocol between the Worker and the runner in a container. A request is the environment variable
 // RIGGER_ASK of one start of the runner. Responses are lines of JSON on its stdout.
 
@@ -23,6 +26,12 @@ export type Ask = { machine?: string | undefined } & (
   | { do: "read"; path: string }
   | { do: "write"; path: string; content: { base64: string } | AskFile }
   | ChangeAsk
+  | ListAsk
+  | PieceAsk
+  | ArchiveAsk
+  | PutAsk
+  | RemoveAsk
+  | { do: "drop"; files: readonly string[] }
   | { do: "prepare-stop" }
   | SaveAsk
   | RestoreAsk
@@ -60,6 +69,53 @@ export interface RestoreAsk {
   workspace: string;
   token: string;
   saved: { index: string } | { parts: string[] };
+}
+
+// Requests for the files of the workspace: `path` is below it, and must have no `.`, `..` or empty names. The answer may be
+// a `FileRefusal`. The runners of images before these answer `null` and do nothing.
+
+/** Returns a page of what is in a directory. */
+export interface ListAsk extends PageOfFiles {
+  do: "list";
+  workspace: string;
+  path: string;
+}
+
+/** Sends a piece of a file in frames, and returns the file's `FileStat`. */
+export interface PieceAsk {
+  do: "piece";
+  workspace: string;
+  path: string;
+  from: number;
+  length: number;
+}
+
+/** Sends a piece of an archive in frames, and returns the `position` of the next one. */
+export interface ArchiveAsk {
+  do: "archive";
+  workspace: string;
+  path: string;
+  position: ArchivePosition | null;
+}
+
+/** Writes a file, whose content may be in several uploaded files. Returns a `FileWritten`. `id` as in a change. */
+export interface PutAsk {
+  do: "put";
+  id: string;
+  workspace: string;
+  path: string;
+  content: { base64: string } | { files: readonly string[] };
+  condition: Condition;
+}
+
+/** Removes a file, or a directory. Returns its `type`. `id` as in a change. */
+export interface RemoveAsk {
+  do: "remove";
+  id: string;
+  workspace: string;
+  path: string;
+  recursive: boolean;
+  condition: Condition;
 }
 
 /**

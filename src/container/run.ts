@@ -19,6 +19,8 @@ import { restore } from "./restore.ts";
 import { save } from "./save.ts";
 import { HOME, machineName, Refusal } from "./state.ts";
 import { prepareStop } from "./stop.ts";
+import { archive, list, piece } from "./workspace-read.ts";
+import { dropFiles, putFile, remove } from "./workspace-write.ts";
 
 // The runner: the program that the Worker starts in a container for every operation, by way of `rigger-run`.
 
@@ -65,6 +67,18 @@ function answer(ask: Ask, machine: string | undefined): unknown {
       return write(ask.path, ask.content);
     case "change":
       return change(ask);
+    case "list":
+      return list(ask);
+    case "piece":
+      return piece(ask, tell);
+    case "archive":
+      return archive(ask, tell);
+    case "put":
+      return putFile(ask);
+    case "remove":
+      return remove(ask);
+    case "drop":
+      return dropFiles(ask.files);
     case "prepare-stop":
       return prepareStop(machine);
     case "save":

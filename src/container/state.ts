@@ -116,6 +116,7 @@ export function signOn(folder: string): void {
 /** Maximum wait of a save for running operations, in ms. */
 const BUSY_MS = 150_000;
 const SAVING = join(HOME, "saving");
+const CHANGING = join(HOME, "changing");
 const BUSY = join(HOME, "busy");
 const WAITING = join(HOME, "waiting");
 /** The folder that records what a restore has done, until another operation changes files. */
@@ -160,23 +161,9 @@ export async function whileSaving<T>(
   act: (checkWay: () => void) => Promise<T>,
 ): Promise<T> {
   const yields = mode === "yield";
-  const draft = `${SAVING}.${randomUUID()}`;
-  for (;;) {
-    roomFor(() => writeFileSync(draft, readProcess(process.pid)?.identity ?? ""));
-    try {
-      // A hard link creates the file with its content in one step, so that no process mistakes it for the file
-      // of a dead process.
-      linkSync(draft, SAVING);
-      break;
-    } catch (error) {
-      if (codeOf(error) !== "EEXIST") throw error;
-      if (!isSaving()) rmSync(SAVING, { force: true });
-      else if (yields) throw new GaveWay();
-      await pause(20);
-    } finally {
-      rmSync(draft, { force: true });
-    }
-  }
+  await take(SAVING, () => {
+    if (yields) throw new GaveWay();
+  });
   const checkWay = () => {
     if (yields && (hasLiving(BUSY) || hasLiving(WAITING))) throw new GaveWay();
   };
@@ -194,7 +181,41 @@ export async function whileSaving<T>(
   }
 }
 
-const isSaving = (): boolean => existsSync(SAVING) && livingPid(textOf(SAVING)) !== undefined;
+const isSaving = (): boolean => isTaken(SAVING);
+
+/** Runs a change of a file, which decides by what is there, while no other process makes one. */
+export async function alone<T>(act: () => T): Promise<T> {
+  await take(CHANGING);
+  try {
+    return act();
+  } finally {
+    rmSync(CHANGING, { force: true });
+  }
+}
+
+/** Takes a lock, which is a file. Waits for the process that has it, and calls `onTaken` meanwhile. */
+async function take(lock: string, onTaken: () => void = () => {}): Promise<void> {
+  const draft = `${lock}.${randomUUID()}`;
+  for (;;) {
+    roomFor(() => writeFileSync(draft, readProcess(process.pid)?.identity ?? ""));
+    try {
+      // A hard link creates the file with its content in one step, so that no process mistakes it for the file
+      // of a dead process.
+      linkSync(draft, lock);
+      return;
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error;
+      if (!isTaken(lock)) rmSync(lock, { force: true });
+      else onTaken();
+      await pause(20);
+    } finally {
+      rmSync(draft, { force: true });
+    }
+  }
+}
+
+const isTaken = (lock: string): boolean =>
+  existsSync(lock) && livingPid(textOf(lock)) !== undefined;
 
 /** Returns whether a process that published its file in a folder is alive. */
 function hasLiving(folder: string): boolean {

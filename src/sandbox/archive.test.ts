@@ -12,6 +12,7 @@ import {
   writeIndex,
 } from "../container/archive-format";
 import { ArchiveWriter, getPack, type ObjectStore } from "../container/archive-writer";
+import { concat } from "../container/path-bytes";
 import { aContainerSandbox, HAS_CONTAINERS, transfers } from "../testing/containers";
 import { keysUnder } from "../testing/sessions";
 import {
@@ -26,7 +27,7 @@ import {
 import { aCommand } from "./contract";
 import { embedded } from "./embedded";
 import type { Sandbox } from "./sandbox";
-import { concat, TAR_END, writeEntry } from "./tar";
+import { TAR_END, writeEntry } from "./tar";
 
 vi.setConfig({ testTimeout: 60_000 });
 afterEach(() => vi.restoreAllMocks());

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
+import { testFiles } from "./contract-files";
 import { fetchPort } from "./ports";
 import { type Command, type OutputListener, type Sandbox, SandboxError } from "./sandbox";
 
@@ -320,6 +321,11 @@ export function testSandbox(
         await expect(sandbox.readFile(path)).rejects.toSatisfy(isLasting);
         await expect(sandbox.writeFile(path, new Uint8Array())).rejects.toSatisfy(isLasting);
       });
+    });
+
+    testFiles(() => {
+      if (!sandbox.files) throw new Error("the sandbox has no files");
+      return { files: sandbox.files, run: (command) => stdoutOf(command) };
     });
 
     describe("snapshots, where there are any,", () => {

@@ -2,12 +2,27 @@
 // of the object, a running command does not.
 
 import { DurableObject } from "cloudflare:workers";
+import { refusals } from "../container/file-facts";
 import { Serial } from "../shared/serial";
 import { restoreTree, saveTree } from "./archive-tree";
 import { CommandLog } from "./command-log";
+import { DiskFiles } from "./disk/disk-files";
 import { FsError } from "./disk/fs-error";
 import { MAX_DISK_BYTES, MAX_FILE_BYTES } from "./disk/quota";
 import { SqliteFs } from "./disk/sqlite-fs";
+import { embeddedFiles, type FilesRpc } from "./embedded-files";
+import {
+  type ArchivePiece,
+  type ArchivePosition,
+  type Condition,
+  type FilePage,
+  type FilePiece,
+  type FileRefusal,
+  type FileWritten,
+  NO_FILES,
+  type PageOfFiles,
+  type WorkspaceReader,
+} from "./files";
 import { harmless, truncateMiddle } from "./output";
 import { parentOf } from "./paths";
 import {
@@ -46,7 +61,7 @@ interface Disk {
 }
 
 /** The Durable Object of one embedded sandbox. */
-export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
+export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> implements FilesRpc {
   readonly #running = new Map<string, Running>();
   #disk: Disk | undefined;
   /** While the workspace is saved or restored, all other calls wait. */
@@ -111,6 +126,52 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
       await files.writeFile(path, bytes);
       return null;
     });
+  }
+
+  /** Returns entries below a directory of the workspace. Creates no storage. */
+  async list(workspace: string, path: string, page: PageOfFiles): Promise<FilePage | FileRefusal> {
+    return this.#filesOf(workspace).list(path, page);
+  }
+
+  /** Returns a file of the workspace. Creates no storage. */
+  async read(
+    workspace: string,
+    path: string,
+    piece: { from: number; length: number },
+  ): Promise<FilePiece | FileRefusal> {
+    return this.#filesOf(workspace).read(path, piece);
+  }
+
+  /** Returns a piece of an archive of a directory. Creates no storage. */
+  async archive(
+    workspace: string,
+    path: string,
+    position: ArchivePosition | null,
+  ): Promise<ArchivePiece | FileRefusal> {
+    return this.#filesOf(workspace).archive(path, position);
+  }
+
+  /** Writes a file of the workspace. */
+  async put(
+    workspace: string,
+    path: string,
+    bytes: Uint8Array,
+    condition: Condition,
+  ): Promise<FileWritten | FileRefusal> {
+    await this.#copies.idle();
+    return new DiskFiles(this.#openDisk().files, workspace).put(path, bytes, condition);
+  }
+
+  /** Removes a file or a directory of the workspace. Creates no storage. */
+  async remove(
+    workspace: string,
+    path: string,
+    options: { recursive: boolean; condition: Condition },
+  ): Promise<{ type: string } | FileRefusal> {
+    await this.#copies.idle();
+    const disk = this.#existingDisk();
+    if (!disk) return refusals.notFound(path);
+    return new DiskFiles(disk.files, workspace).remove(path, options);
   }
 
   /** Saves the workspace under a key, after running commands have ended. Returns its size in bytes. */
@@ -199,6 +260,12 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> {
     return this.#mount();
   }
 
+  /** Returns the files of the workspace; none before anything was written. */
+  #filesOf(workspace: string): WorkspaceReader {
+    const disk = this.#existingDisk();
+    return disk ? new DiskFiles(disk.files, workspace) : NO_FILES;
+  }
+
   #existingDisk(): Disk | undefined {
     if (this.#disk) return this.#disk;
     const tables = this.ctx.storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'commands'");
@@ -220,6 +287,7 @@ export function embedded(
   id: string,
   options: { workspace: string },
 ): Sandbox {
+  const { workspace } = options;
   // One stub keeps calls in order, so that a kill never overtakes its run. A stub may be broken after an error.
   let stub = namespace.getByName(id);
   const call = async <T>(send: (object: typeof stub) => Promise<T>): Promise<T> => {
@@ -254,6 +322,11 @@ export function embedded(
       }
       unwrap(await call<Answer<null>>((object) => object.writeFile(path, bytes)));
     },
+    // The type of the stub rewrites what methods return.
+    files: embeddedFiles(
+      (send) => call((object) => send(object as unknown as FilesRpc)),
+      workspace,
+    ),
     snapshot: (key, { onProgress } = {}) =>
       call((object) => object.snapshot(key, options.workspace, onProgress)),
     restore: (key, onProgress) =>

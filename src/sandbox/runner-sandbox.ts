@@ -1,6 +1,7 @@
 // The sandbox of a container or machine in which the runner of src/container is installed: everything but its start and
 // end, which are its provider's.
 
+import { concat } from "../container/path-bytes";
 import type { Frame } from "../container/protocol";
 import { fromBase64, toBase64 } from "../shared/bytes";
 import {
@@ -21,6 +22,7 @@ import {
   waitBeforeRetry,
   withRetries,
 } from "./runner-client";
+import { runnerFiles } from "./runner-files";
 import {
   type Changed,
   type CommandResult,
@@ -29,7 +31,6 @@ import {
   type Sandbox,
   SandboxError,
 } from "./sandbox";
-import { concat } from "./tar";
 import { openTransfer } from "./transfers";
 
 /** The constants of a sandbox with a runner. */
@@ -123,6 +124,8 @@ export function runnerSandbox(
       const asked = "edit" in change ? change : { content: toBase64(change.content) };
       return request<Changed | null>({ do: "change", id, path, change: asked, seen });
     },
+
+    files: runnerFiles(runner, workspace),
 
     async snapshot(key, { base = null, mode = "all", onProgress } = {}) {
       const begun = await mapErrors(() => beginSave(bucket, key, base));

@@ -1,6 +1,8 @@
 import type { Change, Changed, Excerpt, Overflow, SaveMode, TextEdit } from "../container/protocol";
 import type { CommandRules } from "./command-rules";
+import type { WorkspaceFiles } from "./files";
 
+export { SandboxError } from "./sandbox-error";
 export type { Change, Changed, Excerpt, SaveMode, TextEdit };
 
 /** One command for a sandbox's shell. `id` identifies it permanently: an id is never run twice. */
@@ -70,6 +72,8 @@ export interface Sandbox {
    * nothing, if the container cannot. Absent if the provider cannot: see `changeFile` in change-file.ts.
    */
   changeFile?(path: string, change: Change, options: ChangeOptions): Promise<Changed | null>;
+  /** The files of the workspace, for callers. Absent if the provider has none. */
+  files?: WorkspaceFiles;
   /**
    * Saves the workspace under a key of the deployment's bucket, and returns its size in bytes. By default it is saved as
    * of one point in time: the save waits for running commands, and later ones wait for it. Returns null if the save gave
@@ -167,21 +171,6 @@ export interface Programs {
    * ends.
    */
   listen(id: string, after: number, signal: AbortSignal): AsyncIterable<ProgramLine>;
-}
-
-/**
- * An error of a sandbox. `transient` says that the same call may work later, `lost` that the container is gone
- * and its files with it.
- */
-export class SandboxError extends Error {
-  override readonly name = "SandboxError";
-  readonly transient: boolean;
-  readonly lost: boolean;
-  constructor(message: string, options: { transient: boolean; lost?: boolean; cause?: unknown }) {
-    super(message, { cause: options.cause });
-    this.transient = options.transient;
-    this.lost = options.lost ?? false;
-  }
 }
 
 /** Returns the message of anything that was thrown. */

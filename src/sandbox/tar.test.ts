@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concat, readEntries, TAR_END, type TarEntry, writeEntry } from "./tar";
+import { concat } from "../container/path-bytes";
+import { readEntries, TAR_END, type TarEntry, writeEntry } from "./tar";
 
 const NOW = Date.UTC(2026, 10, 23, 12, 0, 0, 123);
 

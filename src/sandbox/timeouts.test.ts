@@ -43,7 +43,8 @@ describe("a sandbox that hangs", () => {
       suspend: never,
       reach: never,
     };
-    const all: Required<Sandbox> = { ...hanging, start, find: never, ...others, programs };
+    const files = { list: never, read: never, archive: never, put: never, remove: never };
+    const all: Required<Sandbox> = { ...hanging, start, find: never, ...others, files, programs };
     expect(Object.keys(withTimeouts(all)).sort()).toEqual(Object.keys(all).sort());
   });
 

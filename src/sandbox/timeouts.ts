@@ -17,7 +17,7 @@ const TRANSFER_MS = 2 * 3_600_000;
  * rejects with a transient `SandboxError`. The bounds are wide: a container that is slow to wake is not dead.
  */
 export function withTimeouts(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox {
-  const { start, find, changeFile, snapshot, restore, programs, suspend, reach } = sandbox;
+  const { start, find, changeFile, files, snapshot, restore, programs, suspend, reach } = sandbox;
   return {
     ...(start && { start: () => answerWithin(start.call(sandbox), START_MS) }),
     async run(command, onOutput) {
@@ -34,6 +34,19 @@ export function withTimeouts(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sa
     writeFile: (path, bytes) => answerWithin(sandbox.writeFile(path, bytes), answerMs),
     ...(changeFile && {
       changeFile: (...change) => answerWithin(changeFile.apply(sandbox, change), answerMs),
+    }),
+    ...(files && {
+      files: {
+        list: (...asked) => answerWithin(files.list(...asked), answerMs),
+        read: (...asked) => answerWithin(files.read(...asked), answerMs),
+        archive: (...asked) => answerWithin(files.archive(...asked), answerMs),
+        // Whoever sends the content may be slow, but not silent.
+        put: (path, content, condition) =>
+          whileProgressing(undefined, (onProgress) =>
+            files.put(path, content.pipeThrough(watched(onProgress)), condition),
+          ),
+        remove: (...asked) => answerWithin(files.remove(...asked), answerMs),
+      },
     }),
     ...(snapshot && {
       snapshot: (key, options = {}) =>
@@ -89,6 +102,15 @@ async function whileProgressing<T>(
     clearTimeout(total);
   }
 }
+
+/** Returns a stream that calls a function for each chunk. */
+const watched = (onChunk: () => void): TransformStream<Uint8Array, Uint8Array> =>
+  new TransformStream({
+    transform(chunk, controller) {
+      onChunk();
+      controller.enqueue(chunk);
+    },
+  });
 
 /** Returns the error of a sandbox that did not answer in time. */
 function unanswered(ms: number): SandboxError {

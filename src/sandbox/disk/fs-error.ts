@@ -1,5 +1,6 @@
 const MEANING = {
   ENOENT: "no such file or directory",
+  EACCES: "outside of the workspace",
   ENOTDIR: "not a directory",
   EISDIR: "illegal operation on a directory",
   EEXIST: "file already exists",

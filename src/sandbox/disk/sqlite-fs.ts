@@ -12,7 +12,7 @@ import type {
   RmOptions,
 } from "just-bash/browser";
 import { type ByteString, toByteString, toBytes, toText } from "../bytes";
-import { isWithin, parentOf, resolveFrom } from "../paths";
+import { isWithin, join, nameOf, parentOf, resolveFrom } from "../paths";
 import { CHUNKS_SCHEMA, FileContents } from "./file-contents";
 import { type FileRow, FileTable, type Kind, type NewFile } from "./file-table";
 import { type Batch, FileTree, type TreeRange } from "./file-tree";
@@ -22,6 +22,12 @@ import { MAX_DISK_BYTES, MAX_FILE_BYTES, Quota, type QuotaLimits } from "./quota
 import { Yielder } from "./yielder";
 
 type Options = Partial<QuotaLimits>;
+
+/** A directory that a change must not leave, and whether it may replace what is there. */
+interface Replacement {
+  within: string;
+  allows(before: Uint8Array | null): boolean;
+}
 
 type Encoding = { encoding?: string | null } | string;
 
@@ -71,6 +77,19 @@ export class SqliteFs implements IFileSystem {
     if (file.kind === "directory") throw new FsError("EISDIR", "read", path);
     this.#yielder.addBytes(file.size);
     return this.#contents.read(file.id);
+  }
+
+  /** Returns a file below a directory, with its content. Throws EACCES if links lead out of the directory. */
+  async readFileWithin(
+    path: string,
+    directory: string,
+  ): Promise<{ content: Uint8Array; mode: number; mtimeMs: number }> {
+    await this.#yielder.yieldIfDue();
+    const file = this.#files.find(this.#placeWithin(path, directory));
+    if (!file) throw new FsError("ENOENT", "open", path);
+    if (file.kind === "directory") throw new FsError("EISDIR", "read", path);
+    this.#yielder.addBytes(file.size);
+    return { content: this.#contents.read(file.id), mode: file.mode, mtimeMs: file.mtime };
   }
 
   async exists(path: string): Promise<boolean> {
@@ -137,6 +156,50 @@ export class SqliteFs implements IFileSystem {
       this.#reserveBytes(path, bytes.length, bytes.length);
       this.#contents.replace(file.id, bytes);
       this.#files.setSize(file.id, bytes.length);
+    });
+  }
+
+  /**
+   * Writes a file below a directory, with the directories above it, if `allows` returns true for its content, null if there
+   * is none. Returns whether it was written. Throws EACCES if links lead out of the directory, EINVAL for one that leads
+   * nowhere.
+   */
+  async replaceFile(
+    path: string,
+    bytes: Uint8Array,
+    { within, allows }: Replacement,
+  ): Promise<boolean> {
+    return this.#atomically(() => {
+      const place = this.#placeWithin(path, within);
+      const before = this.#files.find(place);
+      if (before && before.kind !== "file") throw new FsError("EISDIR", "open", path);
+      if (!before && this.#paths.findLink(path, "open")) throw new FsError("EINVAL", "open", path);
+      if (!allows(before ? this.#contents.read(before.id) : null)) return false;
+      if (!before) this.#makeDirectory(parentOf(place), { recursive: true });
+      const file = before ?? this.#insert({ path: place, kind: "file", mode: 0o644 });
+      this.#reserveBytes(path, bytes.length, bytes.length);
+      this.#contents.replace(file.id, bytes);
+      this.#files.setSize(file.id, bytes.length);
+      return true;
+    });
+  }
+
+  /**
+   * Removes a file or a link below a directory, if `allows` returns true for the content that is read by its path, null if
+   * there is none. Returns whether it was removed. Throws EACCES if links lead out of the directory.
+   */
+  async removeFile(path: string, { within, allows }: Replacement): Promise<boolean> {
+    return this.#atomically(() => {
+      const place = join(this.#placeWithin(parentOf(path), within), nameOf(path));
+      const entry = this.#files.find(place);
+      if (!entry) throw new FsError("ENOENT", "rm", path);
+      if (entry.kind === "directory") throw new FsError("EISDIR", "rm", path);
+      const target = this.#paths.resolve(path, "open");
+      const isInside = isWithin(this.#paths.resolve(within, "open"), target);
+      const file = isInside ? this.#files.find(target) : undefined;
+      if (!allows(file?.kind === "file" ? this.#contents.read(file.id) : null)) return false;
+      this.#remove({ tree: place, first: place, last: place });
+      return true;
     });
   }
 
@@ -227,9 +290,17 @@ export class SqliteFs implements IFileSystem {
 
   // One operation at a time
 
-  async #atomically(operation: () => void): Promise<void> {
+  async #atomically<T>(operation: () => T): Promise<T> {
     await this.#yielder.yieldIfDue();
-    this.#storage.transactionSync(operation);
+    return this.#storage.transactionSync(operation);
+  }
+
+  /** Returns the path with every link followed. Throws EACCES if it is not within a directory. */
+  #placeWithin(path: string, directory: string): string {
+    const place = this.#paths.resolve(path, "open");
+    if (!isWithin(this.#paths.resolve(directory, "open"), place))
+      throw new FsError("EACCES", "open", path);
+    return place;
   }
 
   // Content

@@ -1,9 +1,12 @@
 import { copyArchive } from "../../sandbox/archive";
+import type { WorkspaceReader } from "../../sandbox/files";
 import { isOfMachine } from "../../sandbox/machines/machine-sandbox";
 import { type Sandbox, SandboxError } from "../../sandbox/sandbox";
+import { savedFiles } from "../../sandbox/saved-files";
 import { jitteredBackoffMs } from "../../shared/backoff";
 import { errorText, log } from "../../shared/log";
 import type { SessionContext } from "../context";
+import { workspace } from "../deployment";
 import type { MachineNeed, PreviewTarget } from "../rpc";
 import {
   type ContainerState,
@@ -66,6 +69,8 @@ export class ContainerLifecycle {
   readonly #phases: Phases;
   /** The sandbox as the session's tools use it. */
   #sandbox: Sandbox | null = null;
+  /** The saved workspace that was read last; null if there is none. */
+  #read: { key: string; files: WorkspaceReader } | null = null;
   /** The running work on pending phases; null if there is none. */
   #work: Promise<void> | null = null;
   /** Ends the wait for another save of the workspace; null while there is none. */
@@ -291,6 +296,13 @@ export class ContainerLifecycle {
         if (container?.phase === "releasing") return this.#handles.newestName;
         return this.#nameNow();
       },
+      readable: () => {
+        const container = this.#container();
+        return container?.phase === "ready" || container?.phase === "saving"
+          ? container.name
+          : null;
+      },
+      saved: () => this.#savedFiles(),
       use: () => {
         const container = this.#container();
         this.#saves.noteChange();
@@ -322,6 +334,17 @@ export class ContainerLifecycle {
         : `A new one takes its place, with the files as they were at ${new Date(at).toISOString()}`;
     const message = `its machine is lost, and every file in it. ${next}`;
     return new SandboxError(message, { transient: true, lost: true, cause });
+  }
+
+  /** Returns the files of the saved workspace; null if there is none. They are kept, since their index is read once. */
+  #savedFiles(): WorkspaceReader | null {
+    const key = this.#container()?.saved?.key;
+    if (key === undefined) return null;
+    if (this.#read?.key !== key) {
+      const files = savedFiles(this.#context.env.SNAPSHOTS, key, workspace);
+      this.#read = { key, files };
+    }
+    return this.#read.files;
   }
 
   /** Copies the workspace to a key for a snapshot or copy, after saving it if a container has it. */

@@ -1,3 +1,4 @@
+import { NO_FILES, type WorkspaceFiles, type WorkspaceReader } from "../../sandbox/files";
 import { type CommandResult, type Sandbox, SandboxError } from "../../sandbox/sandbox";
 
 /** Access to the session's container, for its sandbox. */
@@ -10,6 +11,10 @@ export interface ContainerAccess {
   ready(): Promise<string>;
   /** Returns the name of the container in which calls may be running; null if there is none. */
   callable(): string | null;
+  /** Returns the name of the container whose files are the newest; null if those are in the saved workspace. */
+  readable(): string | null;
+  /** Returns the files of the saved workspace; null if there is none. */
+  saved(): WorkspaceReader | null;
   /** Returns the running container; null if there is none. */
   current(): { name: string; used: boolean } | null;
   /** Records that the container's files are about to change. */
@@ -28,7 +33,7 @@ export interface ContainerAccess {
  * Returns a session's sandbox for its tools. Calls wait for the container. If it is lost, they reject with that error.
  */
 export function containerSandbox(container: ContainerAccess): Sandbox {
-  const { find, changeFile, snapshot, programs } = container.any;
+  const { find, changeFile, files, snapshot, programs } = container.any;
   /** Functions that stop the commands that wait for the container, by command id. */
   const waiting = new Map<string, () => void>();
 
@@ -57,6 +62,20 @@ export function containerSandbox(container: ContainerAccess): Sandbox {
     } catch (error) {
       throw container.explain(name, error);
     }
+  }
+
+  /** Makes a call that only reads files, without a start: from the container, or from the saved workspace. */
+  async function look<T>(act: (files: WorkspaceReader) => Promise<T>): Promise<T> {
+    const name = container.readable();
+    if (name !== null) {
+      try {
+        return await answerOf(name, (ready) => act(filesOf(ready)));
+      } catch (error) {
+        // It was released meanwhile, or it is lost: the next one has the files that were saved.
+        if (container.readable() === name) throw error;
+      }
+    }
+    return act(container.saved() ?? NO_FILES);
   }
 
   const sandbox: Sandbox = {
@@ -95,6 +114,15 @@ export function containerSandbox(container: ContainerAccess): Sandbox {
     sandbox.changeFile = (...asked) =>
       change(async (ready) => (await ready.changeFile?.(...asked)) ?? null);
   }
+  if (files) {
+    sandbox.files = {
+      list: (...asked) => look((from) => from.list(...asked)),
+      read: (...asked) => look((from) => from.read(...asked)),
+      archive: (...asked) => look((from) => from.archive(...asked)),
+      put: (...asked) => change((ready) => filesOf(ready).put(...asked)),
+      remove: (...asked) => change((ready) => filesOf(ready).remove(...asked)),
+    };
+  }
   if (snapshot) sandbox.snapshot = container.copy;
   if (programs) {
     sandbox.programs = {
@@ -124,6 +152,11 @@ export const isLoss = (error: unknown): error is SandboxError =>
 function programsOf({ programs }: Sandbox): NonNullable<Sandbox["programs"]> {
   if (!programs) throw new SandboxError("it keeps no programs", { transient: false });
   return programs;
+}
+
+function filesOf({ files }: Sandbox): WorkspaceFiles {
+  if (!files) throw new SandboxError("it has no files to read", { transient: false });
+  return files;
 }
 
 /** The result of a command that was stopped before it was started. */
