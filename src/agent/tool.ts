@@ -41,12 +41,15 @@ export interface AgentMessaging {
   send(request: { callId: string; to: string; message: string }): ToolResult;
 }
 
-/** Prevents agents that share files from overwriting each other's changes. */
+/** Prevents agents from overwriting what other agents or callers have written and they have not seen. */
 export interface FileGuard {
   /** Runs `act` while it holds the file's lock: no other agent changes the file meanwhile. */
   lock<T>(path: string, act: () => Promise<T>): Promise<T>;
-  /** Returns the hash of what the agent saw last of the file; null if it has not seen the file. */
-  seen(path: string): string | null;
+  /**
+   * Returns the hash of what the agent saw last of the file; null if it has not seen the file, undefined if the file is not
+   * guarded.
+   */
+  seen(path: string): string | null | undefined;
   /** Records the hash of what the agent saw last of the file: see `hashOf` in sandbox/change-file.ts. */
   record(path: string, hash: string): void;
 }

@@ -364,6 +364,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List files
+         * @description What is in a directory of the workspace, by name: each directory comes before its content. Links are not followed. The files of a session without a container are read from its saved workspace; nothing is started.
+         */
+        get: operations["listFiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/files/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a file
+         * @description The path is relative to the workspace, each name percent-encoded. Links are followed inside the workspace. Nothing is started. The media type is that of the ending.
+         */
+        get: operations["readFile"];
+        /**
+         * Write a file
+         * @description The body is the content. Directories are made. Other processes see the old content or the new one, and of an upload that breaks off nothing. Wakes a session that sleeps, and counts as activity.
+         */
+        put: operations["writeFile"];
+        post?: never;
+        /**
+         * Delete a file
+         * @description A link is deleted, and not what it leads to. Wakes a session that sleeps, and counts as activity.
+         */
+        delete: operations["deleteFile"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read files as an archive
+         * @description A directory of the workspace with all below it, as a tar archive in POSIX's format. Names are relative to the directory. If a file is replaced while it is read, the answer breaks off, without the two empty blocks at the end of an archive.
+         */
+        get: operations["archiveFiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{id}/shares": {
         parameters: {
             query?: never;
@@ -1665,7 +1733,7 @@ export interface components {
             requestId: string;
         };
         /**
-         * @description The key does not have the scope, or would give more than it has; a share link or a token is not for that; or a browser asks for a page of another origin.
+         * @description The key does not have the scope, or would give more than it has; a share link or a token is not for that; a path leads out of the workspace; or a browser asks for a page of another origin.
          * @example {
          *       "type": "error",
          *       "error": {
@@ -1706,6 +1774,11 @@ export interface components {
                 type: "not_found_error";
                 /** @description What is wrong, in English, for people. */
                 message: string;
+                /**
+                 * @description The session has ended, and its files were not kept.
+                 * @enum {string}
+                 */
+                reason?: "workspace_gone";
             };
             /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
             requestId: string;
@@ -1755,10 +1828,10 @@ export interface components {
                 /** @description What is wrong, in English, for people. */
                 message: string;
                 /**
-                 * @description `session_busy`: another message runs or waits (with `onBusy: reject`, for a snapshot, and in a session that is to be resumed), or an ephemeral session has its message already. `session_ended`: the session has ended. `idempotency_mismatch`: the key was used with another body, or what it created shows a secret once only. `too_many_schedules`: the session has 20 schedules. `too_many_keys`: the owner has 1,000 keys that can be used. `too_many_shares`: the session has 100 share links that can be used. `too_many_previews`: the session has 20 previews that can be used. `too_many_webhooks`: the owner has 20 webhooks. `too_many_automations`: the owner has 100 automations. `automation_paused`: the automation is not enabled. `already_resolved`: another decision was made. `key_ended`: the key was revoked or has expired.
+                 * @description `session_busy`: another message runs or waits (with `onBusy: reject`, for a snapshot, and in a session that is to be resumed), or an ephemeral session has its message already. `session_ended`: the session has ended. `idempotency_mismatch`: the key was used with another body, or what it created shows a secret once only. `too_many_schedules`: the session has 20 schedules. `too_many_keys`: the owner has 1,000 keys that can be used. `too_many_shares`: the session has 100 share links that can be used. `too_many_previews`: the session has 20 previews that can be used. `too_many_webhooks`: the owner has 20 webhooks. `too_many_automations`: the owner has 100 automations. `automation_paused`: the automation is not enabled. `already_resolved`: another decision was made. `session_paused`: the session is paused at a limit, and its files are not changed. `not_a_file`: the path is that of a directory, a device or a link to nowhere, or is below a file. `not_a_directory`: the path is not that of a directory. `key_ended`: the key was revoked or has expired.
                  * @enum {string}
                  */
-                reason: "session_busy" | "session_ended" | "idempotency_mismatch" | "too_many_schedules" | "too_many_keys" | "too_many_shares" | "too_many_previews" | "too_many_webhooks" | "too_many_automations" | "automation_paused" | "already_resolved" | "key_ended";
+                reason: "session_busy" | "session_ended" | "idempotency_mismatch" | "too_many_schedules" | "too_many_keys" | "too_many_shares" | "too_many_previews" | "too_many_webhooks" | "too_many_automations" | "automation_paused" | "already_resolved" | "session_paused" | "not_a_file" | "not_a_directory" | "key_ended";
                 /** @description The message that runs, or that the first request created. */
                 messageId?: string;
                 /** @description The busy session that was to be resumed. */
@@ -1782,7 +1855,30 @@ export interface components {
             requestId: string;
         };
         /**
-         * @description The body, a prompt or a config is too large.
+         * @description The file is not as `If-Match` or `If-None-Match` asks.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "precondition_failed",
+         *         "message": "\"src/app.ts\" is not as If-Match or If-None-Match asks."
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        PreconditionFailedError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "precondition_failed";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description The body, a prompt, a config or a file is too large, or the disk of the session has no room for it.
          * @example {
          *       "type": "error",
          *       "error": {
@@ -1798,6 +1894,29 @@ export interface components {
             error: {
                 /** @enum {string} */
                 type: "request_too_large";
+                /** @description What is wrong, in English, for people. */
+                message: string;
+            };
+            /** @description Names the request in the server's log. Also the header `X-Request-Id`. */
+            requestId: string;
+        };
+        /**
+         * @description The file has no such bytes. The header `Content-Range` has its size.
+         * @example {
+         *       "type": "error",
+         *       "error": {
+         *         "type": "range_not_satisfiable",
+         *         "message": "The file has 1024 bytes."
+         *       },
+         *       "requestId": "req_2662da32666f04c7114731dc3e75d50e"
+         *     }
+         */
+        RangeNotSatisfiableError: {
+            /** @constant */
+            type: "error";
+            error: {
+                /** @enum {string} */
+                type: "range_not_satisfiable";
                 /** @description What is wrong, in English, for people. */
                 message: string;
             };
@@ -2432,7 +2551,7 @@ export interface components {
         /** @description The `data` of a record of a stream. */
         StreamedEvent: components["schemas"]["Event"] | components["schemas"]["LiveEvent"];
         /** @description An event of a session's log. */
-        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageSteeredEvent"] | components["schemas"]["MessageJoinedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["McpListedEvent"] | components["schemas"]["McpFailedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["PreviewCreatedEvent"] | components["schemas"]["PreviewRemovedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
+        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageSteeredEvent"] | components["schemas"]["MessageJoinedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["McpListedEvent"] | components["schemas"]["McpFailedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["PreviewCreatedEvent"] | components["schemas"]["PreviewRemovedEvent"] | components["schemas"]["FileWrittenEvent"] | components["schemas"]["FileDeletedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
         /**
          * @description The session was created.
          * @example {
@@ -3842,6 +3961,61 @@ export interface components {
             expiresAt: string;
         };
         /**
+         * @description A caller has written a file of the workspace.
+         * @example {
+         *       "seq": 7,
+         *       "type": "file.written",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "path": "data/input.csv",
+         *       "size": 1024
+         *     }
+         */
+        FileWrittenEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "file.written";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description Relative to the workspace. */
+            path: string;
+            /** @description In bytes. */
+            size: number;
+        };
+        /**
+         * @description A caller has deleted a file of the workspace, or a directory with all below it.
+         * @example {
+         *       "seq": 7,
+         *       "type": "file.deleted",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "path": "data/input.csv"
+         *     }
+         */
+        FileDeletedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "file.deleted";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description Relative to the workspace. */
+            path: string;
+        };
+        /**
          * @description A part of a limit of the session is used up, one of `config.warnAt`.
          * @example {
          *       "seq": 7,
@@ -4220,6 +4394,30 @@ export interface components {
             numMessages: number;
         };
         /**
+         * @description What is at a path of a session's workspace.
+         * @example {
+         *       "path": "data/input.csv",
+         *       "type": "file",
+         *       "size": 1024,
+         *       "modifiedAt": "2026-11-23T09:33:14.913Z",
+         *       "mode": "0644"
+         *     }
+         */
+        FileEntry: {
+            /** @description Relative to the workspace. A byte of a name that is not UTF-8 is shown as U+FFFD; such a file is read in an archive. */
+            path: string;
+            /** @enum {string} */
+            type: "file" | "directory" | "symlink" | "other";
+            /** @description In bytes; 0 for a directory. */
+            size: number;
+            /** Format: date-time */
+            modifiedAt: string;
+            /** @description The permission bits, as four octal digits. */
+            mode: string;
+            /** @description Where a link leads, as it was made. */
+            target?: string;
+        };
+        /**
          * @example {
          *       "id": "share_2f1c0b7e8d9a4c6fb3e5d7a1908c2b4d",
          *       "access": "read",
@@ -4234,7 +4432,7 @@ export interface components {
             /** @description The id of the share link, `share_…`. */
             id: string;
             /**
-             * @description `read`: the session, its messages and events. `write`: also to send messages and interrupt them.
+             * @description `read`: the session, its messages, events and files. `write`: also to send messages and interrupt them.
              * @enum {string}
              */
             access: "read" | "write";
@@ -4269,7 +4467,7 @@ export interface components {
             /** @description The id of the share link, `share_…`. */
             id: string;
             /**
-             * @description `read`: the session, its messages and events. `write`: also to send messages and interrupt them.
+             * @description `read`: the session, its messages, events and files. `write`: also to send messages and interrupt them.
              * @enum {string}
              */
             access: "read" | "write";
@@ -5244,7 +5442,7 @@ export interface components {
                 "application/json": components["schemas"]["AuthenticationError"];
             };
         };
-        /** @description The key does not have the scope, or would give more than it has; a share link or a token is not for that; or a browser asks for a page of another origin. */
+        /** @description The key does not have the scope, or would give more than it has; a share link or a token is not for that; a path leads out of the workspace; or a browser asks for a page of another origin. */
         PermissionError: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -5284,7 +5482,17 @@ export interface components {
                 "application/json": components["schemas"]["ConflictError"];
             };
         };
-        /** @description The body, a prompt or a config is too large. */
+        /** @description The file is not as `If-Match` or `If-None-Match` asks. */
+        PreconditionFailedError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["PreconditionFailedError"];
+            };
+        };
+        /** @description The body, a prompt, a config or a file is too large, or the disk of the session has no room for it. */
         RequestTooLargeError: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -5292,6 +5500,16 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["RequestTooLargeError"];
+            };
+        };
+        /** @description The file has no such bytes. The header `Content-Range` has its size. */
+        RangeNotSatisfiableError: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["RangeNotSatisfiableError"];
             };
         };
         /** @description There is too much of something. The header `Retry-After` says for how many seconds to wait. */
@@ -5382,7 +5600,9 @@ export type PermissionError = components['schemas']['PermissionError'];
 export type NotFoundError = components['schemas']['NotFoundError'];
 export type MethodNotAllowedError = components['schemas']['MethodNotAllowedError'];
 export type ConflictError = components['schemas']['ConflictError'];
+export type PreconditionFailedError = components['schemas']['PreconditionFailedError'];
 export type RequestTooLargeError = components['schemas']['RequestTooLargeError'];
+export type RangeNotSatisfiableError = components['schemas']['RangeNotSatisfiableError'];
 export type RateLimitError = components['schemas']['RateLimitError'];
 export type ApiError = components['schemas']['ApiError'];
 export type UpstreamError = components['schemas']['UpstreamError'];
@@ -5441,6 +5661,8 @@ export type SetupFailedEvent = components['schemas']['SetupFailedEvent'];
 export type SetupReusedEvent = components['schemas']['SetupReusedEvent'];
 export type PreviewCreatedEvent = components['schemas']['PreviewCreatedEvent'];
 export type PreviewRemovedEvent = components['schemas']['PreviewRemovedEvent'];
+export type FileWrittenEvent = components['schemas']['FileWrittenEvent'];
+export type FileDeletedEvent = components['schemas']['FileDeletedEvent'];
 export type LimitWarnedEvent = components['schemas']['LimitWarnedEvent'];
 export type ContextCompactedEvent = components['schemas']['ContextCompactedEvent'];
 export type ContentWithdrawnEvent = components['schemas']['ContentWithdrawnEvent'];
@@ -5452,6 +5674,7 @@ export type Approval = components['schemas']['Approval'];
 export type SessionMcpServer = components['schemas']['SessionMcpServer'];
 export type Schedule = components['schemas']['Schedule'];
 export type Snapshot = components['schemas']['Snapshot'];
+export type FileEntry = components['schemas']['FileEntry'];
 export type NewShare = components['schemas']['NewShare'];
 export type Share = components['schemas']['Share'];
 export type NewPreview = components['schemas']['NewPreview'];
@@ -5480,7 +5703,9 @@ export type ResponsePermissionError = components['responses']['PermissionError']
 export type ResponseNotFoundError = components['responses']['NotFoundError'];
 export type ResponseMethodNotAllowedError = components['responses']['MethodNotAllowedError'];
 export type ResponseConflictError = components['responses']['ConflictError'];
+export type ResponsePreconditionFailedError = components['responses']['PreconditionFailedError'];
 export type ResponseRequestTooLargeError = components['responses']['RequestTooLargeError'];
+export type ResponseRangeNotSatisfiableError = components['responses']['RangeNotSatisfiableError'];
 export type ResponseRateLimitError = components['responses']['RateLimitError'];
 export type ResponseApiError = components['responses']['ApiError'];
 export type ResponseUpstreamError = components['responses']['UpstreamError'];
@@ -6489,6 +6714,265 @@ export interface operations {
             404: components["responses"]["NotFoundError"];
             409: components["responses"]["ConflictError"];
             413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listFiles: {
+        parameters: {
+            query?: {
+                /** @description The directory, relative to the workspace; by default the workspace itself. */
+                path?: string;
+                /** @description Whether to list what is below its directories too. */
+                recursive?: "true" | "false";
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: string;
+                /** @description The most entries of a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        entries: components["schemas"]["FileEntry"][];
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    readFile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description One range of bytes: `bytes=0-1023`, `bytes=1024-` or `bytes=-512`. */
+                Range?: string;
+                /** @description The ETag or the time of the file of which `Range` is a part. */
+                "If-Range"?: string;
+                /** @description An ETag that the file must not have, or several. `*` in a `PUT`: there must be no file. */
+                "If-None-Match"?: string;
+                /** @description The ETag that the file must have, or several; `*` for any file. */
+                "If-Match"?: string;
+                /** @description A time; counts without `If-None-Match`. */
+                "If-Modified-Since"?: string;
+            };
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+                /**
+                 * @description The path of the file, relative to the workspace: names that are percent-encoded, with slashes between them.
+                 * @example data/input.csv
+                 */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file, with `ETag` and `Last-Modified`. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": string;
+                };
+            };
+            /** @description A part of the file, with `Content-Range`. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": string;
+                };
+            };
+            /** @description The client has the file already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            412: components["responses"]["PreconditionFailedError"];
+            416: components["responses"]["RangeNotSatisfiableError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    writeFile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the file must have, or several; `*` for any file. */
+                "If-Match"?: string;
+                /** @description An ETag that the file must not have, or several. `*` in a `PUT`: there must be no file. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+                /**
+                 * @description The path of the file, relative to the workspace: names that are percent-encoded, with slashes between them.
+                 * @example data/input.csv
+                 */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The file is new. `ETag` is that of the content. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The file was replaced. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            412: components["responses"]["PreconditionFailedError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    deleteFile: {
+        parameters: {
+            query?: {
+                /** @description Whether a directory is deleted, with all below it. Otherwise it is a 409. */
+                recursive?: "true" | "false";
+            };
+            header?: {
+                /** @description The ETag that the file must have, or several; `*` for any file. */
+                "If-Match"?: string;
+            };
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+                /**
+                 * @description The path of the file, relative to the workspace: names that are percent-encoded, with slashes between them.
+                 * @example data/input.csv
+                 */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            412: components["responses"]["PreconditionFailedError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    archiveFiles: {
+        parameters: {
+            query?: {
+                /** @description The directory, relative to the workspace; by default the workspace itself. */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-tar": string;
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
             429: components["responses"]["RateLimitError"];
             500: components["responses"]["ApiError"];
             503: components["responses"]["UnavailableError"];

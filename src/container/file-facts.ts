@@ -30,7 +30,7 @@ export interface FileRefusal {
   message: string;
 }
 
-export type FileProblem =
+type FileProblem =
   | "not_found"
   /** The path leads out of the workspace, or can't be accessed. */
   | "outside"
@@ -38,7 +38,9 @@ export type FileProblem =
   | "not_a_file"
   | "not_a_directory"
   | "precondition_failed"
-  | "too_large";
+  | "too_large"
+  /** The content of a write ended too early. */
+  | "broken_off";
 
 /** A page of entries. `next` is the path after which the next page begins; null on the last one. */
 export interface FilePage {
@@ -60,12 +62,11 @@ export interface Condition {
   ifNoneMatch?: readonly string[] | undefined;
 }
 
-/** A file that was written. `hash` is the SHA-256 of its content in base64. */
+/** A file that was written. */
 export interface FileWritten {
   etag: string;
   size: number;
   created: boolean;
-  hash: string;
 }
 
 const MAX_NAME_BYTES = 255;

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import {
   appendFileSync,
   chmodSync,
@@ -46,13 +46,8 @@ export function putFile(ask: PutAsk): Promise<FileWritten | FileRefusal> {
   return once(ask.id, async () => {
     const draft = join(HOME, INBOX, `draft-${randomUUID()}`);
     try {
-      const hash = await assemble(draft, content);
-      return await whileNotSaving(() =>
-        alone(() => {
-          const placed = place(draft, { workspace, path, condition });
-          return isRefusal(placed) ? placed : { ...placed, hash };
-        }),
-      );
+      await assemble(draft, content);
+      return await whileNotSaving(() => alone(() => place(draft, { workspace, path, condition })));
     } catch (error) {
       if (codeOf(error) !== "ENOSPC") throw error;
       return NO_ROOM;
@@ -103,24 +98,16 @@ const NO_ROOM: FileRefusal = {
   message: "The disk of the session has no room for it.",
 };
 
-/** Writes the content of a request to a file. Returns its SHA-256 in base64. */
-async function assemble(draft: string, content: PutAsk["content"]): Promise<string> {
-  const hash = createHash("sha256");
+/** Writes the content of a request to a file. */
+async function assemble(draft: string, content: PutAsk["content"]): Promise<void> {
   mkdirSync(join(HOME, INBOX), { recursive: true });
-  if ("base64" in content) {
-    const bytes = Buffer.from(content.base64, "base64");
-    writeFileSync(draft, hash.update(bytes) && bytes);
-    return hash.digest("base64");
-  }
+  if ("base64" in content) return writeFileSync(draft, Buffer.from(content.base64, "base64"));
   for (const file of content.files) {
-    const bytes = readFileSync(uploaded(file));
-    hash.update(bytes);
-    appendFileSync(draft, bytes);
+    appendFileSync(draft, readFileSync(uploaded(file)));
     rmSync(uploaded(file));
     // The heartbeat is sent meanwhile.
     await new Promise(setImmediate);
   }
-  return hash.digest("base64");
 }
 
 function uploaded(file: string): string {
@@ -132,9 +119,8 @@ function uploaded(file: string): string {
 function place(
   draft: string,
   { workspace, path, condition }: { workspace: string; path: string; condition: Condition },
-): Omit<FileWritten, "hash"> | FileRefusal {
-  type Placed = Omit<FileWritten, "hash"> | FileRefusal;
-  return withPlace<Placed>(workspace, path, (at) => {
+): FileWritten | FileRefusal {
+  return withPlace<FileWritten | FileRefusal>(workspace, path, (at) => {
     const { before } = at;
     if (before?.isSymbolicLink()) {
       const real = linkedFile(workspace, path);

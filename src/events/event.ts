@@ -218,6 +218,9 @@ export type EventBody =
   /** A port of the sandbox is reachable at an address, until `expiresAt`. */
   | { type: "preview.created"; previewId: string; port: number; expiresAt: string }
   | { type: "preview.removed"; previewId: string; port: number; expiresAt: string }
+  /** A caller has written or deleted a file of the workspace, or a directory with all below it. */
+  | { type: "file.written"; path: string; size: number }
+  | { type: "file.deleted"; path: string }
   /** A part of a limit is used up: `part` is over 0, and 1 at most. `used` and `max` are in dollars for `budget`. */
   | {
       type: "limit.warned";
@@ -285,6 +288,8 @@ const TYPES = {
   "setup.reused": true,
   "preview.created": true,
   "preview.removed": true,
+  "file.written": true,
+  "file.deleted": true,
   "limit.warned": true,
   "context.compacted": true,
   "content.withdrawn": true,

@@ -12,6 +12,7 @@ import { conversations } from "./conversations";
 import { ApiError, logFailure, notFound, onError, respond } from "./errors";
 import { events } from "./events";
 import { exporting } from "./export";
+import { files } from "./files";
 import { keys, me } from "./keys";
 import { machines } from "./machines";
 import { mcp } from "./mcp";
@@ -52,6 +53,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", schedules)
     .route("/api/sessions", snapshots)
     .route("/api/sessions", events)
+    .route("/api/sessions", files)
     .route("/api/sessions", exporting)
     .route("/api/sessions", shares)
     .route("/api/sessions", previews(settings))

@@ -26,8 +26,9 @@ export const allowOrigins = (origins: readonly string[]) =>
     allowHeaders: [
       ...["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "traceparent"],
       ...["Mcp-Method", "Mcp-Name", "Mcp-Protocol-Version"],
+      ...["If-Match", "If-None-Match", "If-Range", "Range"],
     ],
-    exposeHeaders: ["X-Request-Id", "Retry-After"],
+    exposeHeaders: ["X-Request-Id", "Retry-After", "ETag", "Content-Range", "Content-Disposition"],
     maxAge: 600,
   });
 

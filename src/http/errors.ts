@@ -12,7 +12,9 @@ const STATUS = {
   not_found_error: 404,
   method_not_allowed: 405,
   conflict_error: 409,
+  precondition_failed: 412,
   request_too_large: 413,
+  range_not_satisfiable: 416,
   rate_limit_error: 429,
   api_error: 500,
   upstream_error: 502,
@@ -42,6 +44,11 @@ const FAILURES = {
   automation_paused: "conflict_error",
   key_ended: "conflict_error",
   already_resolved: "conflict_error",
+  session_paused: "conflict_error",
+  not_a_file: "conflict_error",
+  not_a_directory: "conflict_error",
+  precondition_failed: "precondition_failed",
+  file_too_large: "request_too_large",
   unavailable: "unavailable_error",
 } as const satisfies Record<FailureCode, ErrorType>;
 
@@ -113,6 +120,8 @@ export function refusal({ code, message, details = {} }: Failure): ApiError {
         headers: { "Retry-After": retryAfter(details.resetsAt) },
       });
     case "permission_error":
+    case "precondition_failed":
+    case "request_too_large":
     case "not_found_error":
     case "unavailable_error":
       return new ApiError(type, message, { details });

@@ -135,6 +135,22 @@ export const ListPendingApprovals = z.strictObject({
   limit: integer(1, 50).default(20),
 });
 
+const truth = z.enum(["true", "false"]).transform((text) => text === "true");
+
+/** `GET /api/sessions/:id/files` */
+export const ListFiles = z.strictObject({
+  path: z.string().default(""),
+  recursive: truth.default(false),
+  cursor: z.string().optional(),
+  limit: integer(1, 1_000).default(1_000),
+});
+
+/** `GET /api/sessions/:id/archive` */
+export const ArchiveFiles = z.strictObject({ path: z.string().default("") });
+
+/** `DELETE /api/sessions/:id/files/*` */
+export const DeleteFile = z.strictObject({ recursive: truth.default(false) });
+
 /** `GET /api/webhooks/:webhookId/deliveries` */
 export const ListDeliveries = z.strictObject({
   status: z.enum(DELIVERY_STATES).optional(),

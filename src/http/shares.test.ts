@@ -173,9 +173,12 @@ describe("a share link is for", () => {
       .replace(":shareId", `share_${ID}`)
       .replace(":previewId", `prev_${ID}`)
       .replace(":keyId", `key_${ID}`);
-  const READ = ["", "/messages", "/messages/:messageId", "/events"].map(
-    (path) => `GET /api/sessions/:id${path}`,
-  );
+  const READ = [
+    ...["", "/messages", "/messages/:messageId", "/events", "/archive", "/files", "/files/*"],
+  ].map((path) => `GET /api/sessions/:id${path}`);
+  /** What there is none of answers with 404 too. */
+  const isOfOne = ({ method, path }: { method: string; path: string }) =>
+    path.includes(":messageId") || (method === "GET" && path.endsWith("/*"));
   const ALLOWED = {
     read: [...READ, "GET /api/me"],
     write: [
@@ -193,7 +196,7 @@ describe("a share link is for", () => {
         const { status } = await client.raw(method, pathOf(path, sessionId));
         const isAllowed = ALLOWED[access].includes(`${method} ${path}`);
         expect(
-          [401, 403, 404].includes(status) && !path.includes(":messageId"),
+          [401, 403, 404].includes(status) && !isOfOne({ method, path }),
           `${method} ${path}: ${status}`,
         ).toBe(!isAllowed);
       }

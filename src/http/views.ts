@@ -9,6 +9,7 @@ import type { OwnerRow } from "../db/owners";
 import type { SessionRow, UsageByModel } from "../db/schema";
 import type { UsageGroup, UsageRow } from "../db/usage";
 import type { Usage } from "../events/event";
+import type { FileEntry } from "../sandbox/files";
 import type {
   ApprovalRow,
   McpServerRow,
@@ -158,6 +159,28 @@ export function usageRowView(
 const NAMES = {
   ...{ day: "day", owner: "owner", user: "userId", model: "model", pattern: "pattern", tag: "tag" },
 } satisfies Record<UsageGroup, string>;
+
+/** The last instant that has a year of four digits. */
+const LAST_INSTANT = Date.UTC(9999, 11, 31);
+
+/** Returns the time of a file. A program can set any. */
+export const fileTime = (mtimeMs: number): Date =>
+  new Date(Math.min(Math.max(mtimeMs, 0), LAST_INSTANT));
+
+/** Returns the JSON of an entry of a workspace in the API. */
+export const fileView = ({
+  path,
+  mode,
+  mtimeMs,
+  target,
+  ...entry
+}: FileEntry): Json<"FileEntry"> => ({
+  ...entry,
+  path: path.toWellFormed(),
+  modifiedAt: fileTime(mtimeMs).toISOString(),
+  mode: mode.toString(8).padStart(4, "0"),
+  ...(target !== undefined && { target: target.toWellFormed() }),
+});
 
 /** Returns the JSON of a share link in the API. */
 export const shareView = (row: ShareRow): Json<"Share"> => ({

@@ -24,9 +24,9 @@ export {
   type FileRefusal,
   type FileStat,
   type FileWritten,
-  holdsFor,
   isRefusal,
   type PageOfFiles,
+  pathProblem,
 } from "../container/file-facts";
 export type { ArchivePosition, FilePiece } from "../container/tar-piece";
 
@@ -130,7 +130,10 @@ function pulled(pull: () => Promise<Uint8Array | null>): ReadableStream<Uint8Arr
   });
 }
 
-/** Yields the bytes of a stream in pieces of a size; the last one may be shorter, and the only one empty. */
+/**
+ * Yields the bytes of a stream in pieces of a size; the last one may be shorter, and the only one empty. What is not read
+ * stays in the stream.
+ */
 export async function* piecesOf(
   stream: ReadableStream<Uint8Array>,
   size: number,
@@ -138,7 +141,7 @@ export async function* piecesOf(
   let piece = new Uint8Array(0);
   let filled = 0;
   let isFirst = true;
-  for await (const chunk of stream) {
+  for await (const chunk of stream.values({ preventCancel: true })) {
     for (let at = 0; at < chunk.length; ) {
       if (filled === piece.length) {
         if (filled === size) {

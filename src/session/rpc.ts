@@ -5,6 +5,7 @@ import type { LeftOut } from "../agent/mcp/tools";
 import type { ON_LIMIT, PAUSE_LIMITS, Pattern, SessionRow } from "../db/schema";
 import type { Prompt, PublicError, SessionEvent, StopReason, Usage } from "../events/event";
 import type { Egress, EnvValue } from "../sandbox/egress";
+import type { Condition, FilePage, FileStat, FileWritten, PageOfFiles } from "../sandbox/files";
 import type { SandboxConfig } from "../sandbox/providers";
 import type { PortAddress } from "../sandbox/sandbox";
 import type { Grant } from "../sandbox/transfers";
@@ -361,6 +362,18 @@ export interface SnapshotRow {
   numMessages: number;
 }
 
+/** A part of a file, in bytes: up to `end`, or to the file's end for null. */
+export interface FilePart {
+  from: number;
+  end: number | null;
+}
+
+/** A file, and the part of its content that was asked for; null if none was. */
+export interface OpenedFile {
+  stat: FileStat;
+  body: ReadableStream<Uint8Array> | null;
+}
+
 /** A page of the event log. */
 export interface EventPage {
   events: SessionEvent[];
@@ -473,6 +486,25 @@ export interface SessionRpc extends AccountMember {
   snapshot(caller: Caller): Promise<Result<SnapshotRow>>;
   /** Returns the snapshots from which a session can be created, newest first. */
   snapshots(caller: Caller): Promise<Result<SnapshotRow[]>>;
+  /** Returns a page of what is in a directory of the workspace. Starts nothing. */
+  listFiles(caller: Caller, path: string, page: PageOfFiles): Promise<Result<FilePage>>;
+  /** Returns a file of the workspace, with its content from `from` to `end` if they are given. Starts nothing. */
+  openFile(caller: Caller, path: string, part: FilePart | null): Promise<Result<OpenedFile>>;
+  /** Returns a directory of the workspace as a tar archive. Starts nothing. */
+  archiveFiles(caller: Caller, path: string): Promise<Result<ReadableStream<Uint8Array>>>;
+  /** Writes a file of the workspace, if a condition holds. Wakes the session. */
+  putFile(
+    caller: Caller,
+    path: string,
+    content: ReadableStream<Uint8Array>,
+    condition: Condition,
+  ): Promise<Result<FileWritten>>;
+  /** Removes a file of the workspace, or with `recursive` a directory, if a condition holds. Wakes the session. */
+  removeFile(
+    caller: Caller,
+    path: string,
+    options: { recursive: boolean; condition: Condition },
+  ): Promise<Result<null>>;
   /** Stores a copy at a key of the snapshot bucket, for another session that starts from this one. */
   copyTo(caller: Caller, key: string): Promise<Result<null>>;
   /** Ends the session if it has not ended, then deletes it. */

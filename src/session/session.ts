@@ -6,6 +6,7 @@ import type { SessionRow } from "../db/schema";
 import { indexedForm } from "../db/sessions";
 import { isMessageEnd } from "../events/event";
 import type { Egress } from "../sandbox/egress";
+import type { Condition, FilePage, FileWritten, PageOfFiles } from "../sandbox/files";
 import { type Grant, grantOf } from "../sandbox/transfers";
 import { defaultLimits } from "../settings";
 import { equalSecrets } from "../shared/bytes";
@@ -22,6 +23,7 @@ import type { SessionContext } from "./context";
 import { CrashGuard } from "./crash-guard";
 import { create } from "./creation";
 import { indexOf, model } from "./deployment";
+import { SessionFiles } from "./files";
 import { answerProgram } from "./mcp/answer";
 import { McpServers } from "./mcp/servers";
 import { MessageWorker, NO_MODEL } from "./message-worker";
@@ -32,12 +34,14 @@ import type {
   ApprovalStatus,
   Decision,
   EventPage,
+  FilePart,
   MachineNeed,
   McpOauth,
   McpServerRow,
   MessagePage,
   MessageRequest,
   MessageRow,
+  OpenedFile,
   PageRequest,
   PreviewRequest,
   PreviewRow,
@@ -134,6 +138,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
   readonly #sessionEnv = new SessionEnv(this.#context);
   readonly #container = new ContainerLifecycle(this.#context, this.#sessionEnv);
   readonly #snapshots = new Snapshots(this.#context, this.#sessionEnv);
+  readonly #files = new SessionFiles(this.#context);
   readonly #restore = new SessionRestore(this.#context);
   readonly #mcp = new McpServers(this.#context);
   readonly #claudeCode = new ClaudeCode(this.#context, this.#sessionEnv);
@@ -394,6 +399,35 @@ export class Session extends DurableObject<Env> implements SessionRpc {
 
   async snapshots(caller: Caller): Promise<Result<SnapshotRow[]>> {
     return this.#enter(caller, () => ok(this.#snapshots.list(Date.now())));
+  }
+
+  async listFiles(caller: Caller, path: string, page: PageOfFiles): Promise<Result<FilePage>> {
+    return this.#enter(caller, () => this.#files.list(path, page));
+  }
+
+  async openFile(caller: Caller, path: string, part: FilePart | null): Promise<Result<OpenedFile>> {
+    return this.#enter(caller, () => this.#files.open(path, part));
+  }
+
+  async archiveFiles(caller: Caller, path: string): Promise<Result<ReadableStream<Uint8Array>>> {
+    return this.#enter(caller, () => this.#files.archive(path));
+  }
+
+  async putFile(
+    caller: Caller,
+    path: string,
+    content: ReadableStream<Uint8Array>,
+    condition: Condition,
+  ): Promise<Result<FileWritten>> {
+    return this.#enter(caller, () => this.#files.put(path, content, condition));
+  }
+
+  async removeFile(
+    caller: Caller,
+    path: string,
+    options: { recursive: boolean; condition: Condition },
+  ): Promise<Result<null>> {
+    return this.#enter(caller, () => this.#files.remove(path, options));
   }
 
   async copyTo(caller: Caller, key: string): Promise<Result<null>> {

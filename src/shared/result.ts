@@ -27,6 +27,11 @@ export type FailureCode =
   | "automation_paused"
   | "key_ended"
   | "already_resolved"
+  | "session_paused"
+  | "not_a_file"
+  | "not_a_directory"
+  | "precondition_failed"
+  | "file_too_large"
   | "unavailable";
 
 /** The reason for a refusal. Error classes do not survive RPC, so refusals are returned as values. */

@@ -13,7 +13,8 @@ const described = closed(structuredClone(document)) as typeof document;
 const lookup = dereference(described as Schema);
 const paths = Object.entries(described.paths as Record<string, Record<string, Described>>).map(
   ([path, operations]) => ({
-    pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`),
+    // A path of a file has slashes.
+    pattern: new RegExp(`^${path.replace("{path}", ".+").replaceAll(/\{\w+\}/g, "[^/]+")}$`),
     operations,
     parameters: path.split("{").length,
   }),
@@ -39,7 +40,7 @@ export function requireDescribed(
   const { content } = answer.$ref ? (errors[answer.$ref.split("/").at(-1) ?? ""] ?? {}) : answer;
   const type = response.headers.get("Content-Type")?.split(";")[0] ?? "";
   if (!content && body === null) return;
-  const described = content?.[type];
+  const described = content?.[type] ?? content?.["*/*"];
   if (!described) throw new Error(`${where} and ${type || "no body"}, which is not described`);
   if (type === "application/json") requireFitting(described.schema, body, where);
 }

@@ -1,5 +1,6 @@
 import { vi } from "vitest";
 import { cloudflare } from "../sandbox/cloudflare";
+import type { WorkspaceFiles } from "../sandbox/files";
 import { type ProviderEnv, providers, type SandboxAddress } from "../sandbox/providers";
 import { type Sandbox, SandboxError } from "../sandbox/sandbox";
 import { aContainer, workspaceOf } from "./containers";
@@ -115,6 +116,13 @@ export function installFakeContainers(): void {
         onDisk("find", async (sandbox) => (await sandbox.find?.(id)) ?? { state: "unknown" }),
       readFile: (path) => onDisk("readFile", (sandbox) => sandbox.readFile(path)),
       writeFile: (path, bytes) => onDisk("writeFile", (sandbox) => sandbox.writeFile(path, bytes)),
+      files: {
+        list: (...asked) => onDisk("list", (sandbox) => filesOf(sandbox).list(...asked)),
+        read: (...asked) => onDisk("read", (sandbox) => filesOf(sandbox).read(...asked)),
+        archive: (...asked) => onDisk("archive", (sandbox) => filesOf(sandbox).archive(...asked)),
+        put: (...asked) => onDisk("put", (sandbox) => filesOf(sandbox).put(...asked)),
+        remove: (...asked) => onDisk("remove", (sandbox) => filesOf(sandbox).remove(...asked)),
+      },
       async snapshot(key, { mode } = {}) {
         const isCheckpoint = mode === "yield";
         if (isCheckpoint && !fake.takesCheckpoints) return null;
@@ -128,6 +136,11 @@ export function installFakeContainers(): void {
         }),
     };
   });
+}
+
+function filesOf({ files }: Sandbox): WorkspaceFiles {
+  if (!files) throw new Error("the sandbox has no files");
+  return files;
 }
 
 /** Returns a sandbox in a container whose workspace has a different path than the session expects. */

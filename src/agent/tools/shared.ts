@@ -3,7 +3,7 @@ import type { Change, Changed } from "../../sandbox/sandbox";
 import type { ToolContext } from "../tool";
 
 /**
- * Changes a file that other agents may change too, under its lock and only if the agent has seen its current content.
+ * Changes a file that others may change too, under its lock and only if the agent has seen its current content.
  * `alsoSeen` is the hash of another content that it may have.
  */
 export async function changeShared(
@@ -12,7 +12,7 @@ export async function changeShared(
   { sandbox, files, callId: id }: Pick<ToolContext, "sandbox" | "files" | "callId">,
   alsoSeen?: string,
 ): Promise<Changed> {
-  if (!files) return changeFile(sandbox, path, change, { id });
+  if (!files || files.seen(path) === undefined) return changeFile(sandbox, path, change, { id });
   return files.lock(path, async () => {
     const seen = [files.seen(path), alsoSeen].filter((hash) => typeof hash === "string");
     const changed = await changeFile(sandbox, path, change, { id, seen });

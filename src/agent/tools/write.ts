@@ -23,7 +23,7 @@ export const write: Tool<z.infer<typeof Input>> = {
   async run({ file_path, content }, context) {
     const path = resolveFrom(context.cwd, file_path);
     const bytes = new TextEncoder().encode(content);
-    if (context.files) {
+    if (context.files && context.files.seen(path) !== undefined) {
       // An interrupted call may have written the file already.
       const written = context.interrupted ? await hashOf(bytes) : undefined;
       const changed = await changeShared(path, { content: bytes }, context, written);

@@ -10,7 +10,7 @@ import packageJson from "../../../package.json";
 import { scopeOf } from "../auth";
 import { ERRORS, type ErrorStatus } from "./errors";
 import { WebhookMessage } from "./events";
-import { OPERATIONS, type Operation } from "./operations";
+import { FILE_HEADERS, OPERATIONS, type Operation } from "./operations";
 import { objectOf, PARAMETERS } from "./requests";
 
 const DESCRIPTION = `Rigger hosts sessions of AI agents. A client creates a session and sends it messages; the agent of the session thinks with
@@ -30,6 +30,7 @@ const TAGS: Record<string, string> = {
   Approvals: "Decide about tool calls that wait.",
   "MCP servers": "Give agents the tools of other services.",
   Schedules: "Send a session prompts at set times.",
+  Files: "Read and write the workspace of a session.",
   Snapshots: "Keep a session's transcript and workspace.",
   "Share links": "Give access to one session.",
   Previews: "Servers in sandboxes, reached at an address.",
@@ -95,12 +96,12 @@ export function openApi() {
   return simplify({ ...document, components: { ...document.components, schemas } });
 }
 
-/** Returns the paths of the document. A route's `:name` is `{name}` there. */
+/** Returns the paths of the document. A route's `:name` is `{name}` there, and `*` is `{path}`. */
 function paths(): ZodOpenApiPathsObject {
   const all: ZodOpenApiPathsObject = {};
   for (const [route, operation] of Object.entries(OPERATIONS)) {
     const [method = "", path = ""] = route.split(" ");
-    const name = path.replaceAll(/:(\w+)/g, "{$1}");
+    const name = path.replaceAll(/:(\w+)/g, "{$1}").replace("*", "{path}");
     all[name] = { ...all[name], [method.toLowerCase()]: describe(method, path, operation) };
   }
   return all;
@@ -111,6 +112,7 @@ function describe(method: string, path: string, operation: Operation): ZodOpenAp
   const scope = scopeOf(method, path);
   const isOpen = !path.startsWith("/api/");
   const names = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
+  if (path.endsWith("*")) names.push("path");
   const parameters = [
     ...names.map((name) => ({
       name,
@@ -126,6 +128,12 @@ function describe(method: string, path: string, operation: Operation): ZodOpenAp
     ...(operation.idempotent ? [IDEMPOTENCY_KEY] : []),
     ...(operation.resumable ? [LAST_EVENT_ID] : []),
     ...(operation.traced ? [TRACEPARENT] : []),
+    ...(operation.headers ?? []).map((name) => ({
+      name,
+      in: "header" as const,
+      description: FILE_HEADERS[name],
+      schema: { type: "string" as const },
+    })),
   ];
   const input = body && objectOf(body);
   return {
@@ -140,6 +148,14 @@ function describe(method: string, path: string, operation: Operation): ZodOpenAp
       requestBody: {
         required: !body.safeParse(undefined).success,
         content: { "application/json": { schema: input } },
+      },
+    }),
+    ...(operation.isUpload && {
+      requestBody: {
+        required: true,
+        content: {
+          "application/octet-stream": { schema: { type: "string" as const, format: "binary" } },
+        },
       },
     }),
     responses: {
@@ -160,7 +176,8 @@ function describe(method: string, path: string, operation: Operation): ZodOpenAp
 }
 
 /** What a share link may read. */
-const SHARED = /^\/api\/sessions\/:id(\/messages(\/:messageId)?|\/events)?$/;
+const SHARED =
+  /^\/api\/sessions\/:id(\/messages(\/:messageId)?|\/events|\/archive|\/files(\/\*)?)?$/;
 
 const securityOf = (method: string, path: string, scopes: string[]) => [
   { bearer: scopes },

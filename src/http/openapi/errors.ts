@@ -62,6 +62,9 @@ const conflicts = {
   too_many_automations: "the owner has 100 automations",
   automation_paused: "the automation is not enabled",
   already_resolved: "another decision was made",
+  session_paused: "the session is paused at a limit, and its files are not changed",
+  not_a_file: "the path is that of a directory, a device or a link to nowhere, or is below a file",
+  not_a_directory: "the path is not that of a directory",
   key_ended: "the key was revoked or has expired",
 } as const;
 
@@ -102,7 +105,7 @@ export const ERRORS = {
   403: error(
     ["permission_error"],
     "PermissionError",
-    "The key does not have the scope, or would give more than it has; a share link or a token is not for that; or a browser asks for a page of another origin.",
+    "The key does not have the scope, or would give more than it has; a share link or a token is not for that; a path leads out of the workspace; or a browser asks for a page of another origin.",
     {},
     { message: "Your key does not have the scope sessions:write." },
   ),
@@ -110,7 +113,12 @@ export const ERRORS = {
     ["not_found_error"],
     "NotFoundError",
     "The path, or what it names, does not exist or belongs to another owner.",
-    {},
+    {
+      reason: z
+        .enum(["workspace_gone"])
+        .exactOptional()
+        .describe("The session has ended, and its files were not kept."),
+    },
     { message: "There is no such session." },
   ),
   405: error(
@@ -143,12 +151,26 @@ export const ERRORS = {
     },
     { message: "Another message is running.", reason: "session_busy", messageId: "msg_12e5…" },
   ),
+  412: error(
+    ["precondition_failed"],
+    "PreconditionFailedError",
+    "The file is not as `If-Match` or `If-None-Match` asks.",
+    {},
+    { message: '"src/app.ts" is not as If-Match or If-None-Match asks.' },
+  ),
   413: error(
     ["request_too_large"],
     "RequestTooLargeError",
-    "The body, a prompt or a config is too large.",
+    "The body, a prompt, a config or a file is too large, or the disk of the session has no room for it.",
     {},
     { message: "The prompt is larger than 1 MiB." },
+  ),
+  416: error(
+    ["range_not_satisfiable"],
+    "RangeNotSatisfiableError",
+    "The file has no such bytes. The header `Content-Range` has its size.",
+    {},
+    { message: "The file has 1024 bytes." },
   ),
   429: error(
     ["rate_limit_error"],

@@ -18,7 +18,7 @@ function logged<const T extends string, F extends z.ZodRawShape>(
   fields: F,
   example: Record<string, unknown> = {},
 ) {
-  const isOfMessage = !/^(session|schedule|sandbox|setup|preview)\./.test(type);
+  const isOfMessage = !/^(session|schedule|sandbox|file|setup|preview)\./.test(type);
   const of = isOfMessage ? { messageId: examples.ids.message } : {};
   return z
     .object({
@@ -446,6 +446,21 @@ export const Event = z
       aPreview,
     ),
     logged("preview.removed", "The address leads nowhere any more.", previewed, aPreview),
+    logged(
+      "file.written",
+      "A caller has written a file of the workspace.",
+      {
+        path: z.string().describe("Relative to the workspace."),
+        size: count.describe("In bytes."),
+      },
+      { path: "data/input.csv", size: 1024 },
+    ),
+    logged(
+      "file.deleted",
+      "A caller has deleted a file of the workspace, or a directory with all below it.",
+      { path: z.string().describe("Relative to the workspace.") },
+      { path: "data/input.csv" },
+    ),
     logged(
       "limit.warned",
       "A part of a limit of the session is used up, one of `config.warnAt`.",

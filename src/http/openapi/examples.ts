@@ -16,6 +16,14 @@ export const usage = {
   webSearchRequests: 0,
 };
 
+export const file = {
+  path: "data/input.csv",
+  type: "file",
+  size: 1024,
+  modifiedAt: at,
+  mode: "0644",
+};
+
 export const session = {
   id: ids.session,
   sessionId: "sdk_sess_91668240-254c-426c-808a-7ed9893598a7",

@@ -368,12 +368,31 @@ export const Snapshot = z
     examples: [examples.snapshot],
   });
 
+export const FileEntry = z
+  .object({
+    path: z
+      .string()
+      .describe(
+        "Relative to the workspace. A byte of a name that is not UTF-8 is shown as U+FFFD; such a file is read in an archive.",
+      ),
+    type: z.enum(["file", "directory", "symlink", "other"]),
+    size: count.describe("In bytes; 0 for a directory."),
+    modifiedAt: instant,
+    mode: z.string().describe("The permission bits, as four octal digits."),
+    target: z.string().exactOptional().describe("Where a link leads, as it was made."),
+  })
+  .meta({
+    id: "FileEntry",
+    description: "What is at a path of a session's workspace.",
+    examples: [examples.file],
+  });
+
 const share = {
   id: z.string().describe("The id of the share link, `share_…`."),
   access: z
     .enum(["read", "write"])
     .describe(
-      "`read`: the session, its messages and events. `write`: also to send messages and interrupt them.",
+      "`read`: the session, its messages, events and files. `write`: also to send messages and interrupt them.",
     ),
   description: z.string().nullable().describe("As in the request."),
   createdAt: instant,

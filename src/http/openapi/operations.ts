@@ -20,11 +20,28 @@ export interface Operation {
   resumable?: true;
   /** Whether it accepts `traceparent`. */
   traced?: true;
+  /** Whether its body is the content of a file. */
+  isUpload?: true;
+  /** The names of other headers that it accepts. */
+  headers?: readonly (keyof typeof FILE_HEADERS)[];
   /** Its answers: a schema of JSON, schemas by media type, or null for an empty one. */
   answers: Record<number, Answer>;
   /** Errors besides those that each endpoint of its kind may have. */
   errors?: readonly ErrorStatus[];
 }
+
+/** The headers of requests for files. */
+export const FILE_HEADERS = {
+  "If-Match": "The ETag that the file must have, or several; `*` for any file.",
+  "If-None-Match":
+    "An ETag that the file must not have, or several. `*` in a `PUT`: there must be no file.",
+  "If-Modified-Since": "A time; counts without `If-None-Match`.",
+  Range: "One range of bytes: `bytes=0-1023`, `bytes=1024-` or `bytes=-512`.",
+  "If-Range": "The ETag or the time of the file of which `Range` is a part.",
+};
+
+const binary = z.string().meta({ format: "binary" });
+const FILE_RANGE = { "*/*": binary };
 
 interface Answer {
   description: string;
@@ -303,6 +320,66 @@ export const OPERATIONS: Record<string, Operation> = {
     tag: "Snapshots",
     summary: "List snapshots",
     answers: ok("The snapshots, newest first.", z.object({ snapshots: z.array(o.Snapshot) })),
+  },
+
+  "GET /api/sessions/:id/files": {
+    id: "listFiles",
+    tag: "Files",
+    summary: "List files",
+    description:
+      "What is in a directory of the workspace, by name: each directory comes before its content. Links are not followed. The files of a session without a container are read from its saved workspace; nothing is started.",
+    query: queries.ListFiles,
+    answers: ok("A page of entries.", paged({ entries: z.array(o.FileEntry) })),
+    errors: [409],
+  },
+  "GET /api/sessions/:id/files/*": {
+    id: "readFile",
+    tag: "Files",
+    summary: "Read a file",
+    description:
+      "The path is relative to the workspace, each name percent-encoded. Links are followed inside the workspace. Nothing is started. The media type is that of the ending.",
+    headers: ["Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since"],
+    answers: {
+      200: { description: "The file, with `ETag` and `Last-Modified`.", content: FILE_RANGE },
+      206: { description: "A part of the file, with `Content-Range`.", content: FILE_RANGE },
+      304: { description: "The client has the file already.", content: null },
+    },
+    errors: [409, 412, 416],
+  },
+  "PUT /api/sessions/:id/files/*": {
+    id: "writeFile",
+    tag: "Files",
+    summary: "Write a file",
+    description:
+      "The body is the content. Directories are made. Other processes see the old content or the new one, and of an upload that breaks off nothing. Wakes a session that sleeps, and counts as activity.",
+    isUpload: true,
+    headers: ["If-Match", "If-None-Match"],
+    answers: {
+      201: { description: "The file is new. `ETag` is that of the content.", content: null },
+      204: { description: "The file was replaced.", content: null },
+    },
+    errors: [409, 412, 413],
+  },
+  "DELETE /api/sessions/:id/files/*": {
+    id: "deleteFile",
+    tag: "Files",
+    summary: "Delete a file",
+    description:
+      "A link is deleted, and not what it leads to. Wakes a session that sleeps, and counts as activity.",
+    query: queries.DeleteFile,
+    headers: ["If-Match"],
+    answers: gone,
+    errors: [409, 412],
+  },
+  "GET /api/sessions/:id/archive": {
+    id: "archiveFiles",
+    tag: "Files",
+    summary: "Read files as an archive",
+    description:
+      "A directory of the workspace with all below it, as a tar archive in POSIX's format. Names are relative to the directory. If a file is replaced while it is read, the answer breaks off, without the two empty blocks at the end of an archive.",
+    query: queries.ArchiveFiles,
+    answers: ok("The archive.", { "application/x-tar": binary }),
+    errors: [409],
   },
 
   "POST /api/sessions/:id/shares": {

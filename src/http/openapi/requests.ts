@@ -626,6 +626,17 @@ describe(queries.ListPendingApprovals, null, {
   limit: "The most sessions of a page, with up to 100 approvals each.",
   status: "Those that wait for a decision.",
 });
+describe(queries.ListFiles, null, {
+  ...page,
+  path: "The directory, relative to the workspace; by default the workspace itself.",
+  recursive: "Whether to list what is below its directories too.",
+});
+describe(queries.ArchiveFiles, null, {
+  path: "The directory, relative to the workspace; by default the workspace itself.",
+});
+describe(queries.DeleteFile, null, {
+  recursive: "Whether a directory is deleted, with all below it. Otherwise it is a 409.",
+});
 describe(queries.ListDeliveries, null, { ...page, status: "Only those with this status." });
 describe(queries.ListAutomations, null, page);
 describe(queries.ListRuns, null, page);
@@ -656,6 +667,11 @@ describe(queries.ReadEvents, null, {
 /** Parameters of paths, by their names. */
 export const PARAMETERS: Record<string, { description: string; example: unknown }> = {
   id: { description: "The id of the session.", example: examples.ids.session },
+  path: {
+    description:
+      "The path of the file, relative to the workspace: names that are percent-encoded, with slashes between them.",
+    example: "data/input.csv",
+  },
   messageId: { description: "The id of the message.", example: examples.ids.message },
   scheduleId: { description: "The id of the schedule.", example: examples.ids.schedule },
   approvalId: { description: "The id of the approval.", example: examples.ids.approval },

@@ -16,7 +16,6 @@ import {
 import { concat } from "../../container/path-bytes";
 import { type ArchivePosition, type FilePiece, tarPiece } from "../../container/tar-piece";
 import { below, type Child, relativeTo, walk } from "../../container/walk";
-import { hashOf } from "../change-file";
 import type { ArchivePiece } from "../files";
 import { isWithin, join } from "../paths";
 import { FsError } from "./fs-error";
@@ -94,7 +93,7 @@ export class DiskFiles {
         },
       });
       if (!written) return refusals.preconditionFailed(path);
-      return { etag: etagOf(bytes), size: bytes.length, created, hash: await hashOf(bytes) };
+      return { etag: etagOf(bytes), size: bytes.length, created };
     });
   }
 

@@ -90,7 +90,7 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
     fetch: (input, init) => fetch(input, init),
     lookup,
     messaging: context.messaging,
-    files: context.files,
+    files: context.files ?? callerGuard(run, context),
     wake: async ({ when, prompt }) => {
       const id = await wakeUpId(run.id, given.callId);
       signal.throwIfAborted();
@@ -157,6 +157,26 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
     },
     random: Math.random,
   });
+}
+
+/**
+ * Returns what keeps the only agent of a session from overwriting what callers have written since it saw it; undefined if
+ * they have written nothing.
+ */
+function callerGuard(
+  { agent }: Run,
+  { store, commit, signal }: Pick<RunContext, "store" | "commit" | "signal">,
+): FileGuard | undefined {
+  if (!store.agents.hasFiles()) return undefined;
+  const seen = (path: string) => store.agents.seenFile(agent, path);
+  return {
+    lock: (_, act) => act(),
+    seen,
+    record(path, hash) {
+      if (signal.aborted || [undefined, hash].includes(seen(path))) return;
+      commit(() => store.agents.saveSeenFile(agent, path, hash));
+    },
+  };
 }
 
 /** Tools that are only useful in a session with several agents. */

@@ -15,6 +15,9 @@ export const agentOf = (column: unknown): string => (column === "" ? MAIN : Stri
  */
 const MAX_DELIVERY_CHARACTERS = 200_000;
 
+/** The hash of a file that no content has. */
+const UNSEEN = "";
+
 interface StoredAgent {
   type: string;
   cwd: string;
@@ -24,6 +27,7 @@ interface StoredAgent {
 /** The agents that have worked in a session: their types, working directories, inboxes, and the files they saw. */
 export class AgentTable {
   readonly #sql: Sql;
+  #hasFiles: boolean | undefined;
   /** All agents by their names, cached because every turn reads them and there are few. */
   #kept: ReadonlyMap<string, StoredAgent> | undefined;
   /** The agents whose inboxes have undelivered messages. */
@@ -144,6 +148,7 @@ export class AgentTable {
   }
 
   saveSeenFile(agent: string, path: string, hash: string): void {
+    this.#hasFiles = true;
     this.#sql.exec(
       "INSERT OR REPLACE INTO seen_files (agent, path, hash) VALUES (?, ?, ?)",
       columnOf(agent),
@@ -152,10 +157,31 @@ export class AgentTable {
     );
   }
 
+  /** Returns whether any agent has seen a file, or is to see one. */
+  hasFiles(): boolean {
+    this.#hasFiles ??= all(this.#sql, "SELECT 1 FROM seen_files LIMIT 1").length > 0;
+    return this.#hasFiles;
+  }
+
+  /** Records that an agent has to see a file before it changes it, whatever it has seen of it. */
+  markUnseen(agent: string, path: string): void {
+    this.saveSeenFile(agent, path, UNSEEN);
+  }
+
+  /** Undoes `markUnseen`, unless the agent has seen the file since. `before` is the hash of what it had seen. */
+  unmarkUnseen(agent: string, path: string, before: string | undefined): void {
+    if (this.seenFile(agent, path) !== UNSEEN) return;
+    const query = "DELETE FROM seen_files WHERE agent = ? AND path = ?";
+    this.#sql.exec(query, columnOf(agent), path);
+    this.#hasFiles = undefined;
+    if (before !== undefined) this.saveSeenFile(agent, path, before);
+  }
+
   /** Clears the caches. Call it when the rows may have changed. */
   forget(): void {
     this.#kept = undefined;
     this.#waiting = undefined;
+    this.#hasFiles = undefined;
   }
 
   #agents(): ReadonlyMap<string, StoredAgent> {

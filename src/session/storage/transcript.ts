@@ -5,7 +5,9 @@ import { all, one, page, parse, type Row, type Sql } from "../../shared/sql";
 const PART_CHARACTERS = 4 << 20;
 
 /** The tables whose rows a transcript contains. */
-const TABLES = ["messages", "agents", "history", "tools", "program_transcript"] as const;
+const TABLES = [
+  ...(["messages", "agents", "seen_files", "history", "tools", "program_transcript"] as const),
+];
 type Table = (typeof TABLES)[number];
 
 /** A point in a session's past. The transcript up to this point contains nothing that was added later. */
@@ -14,8 +16,9 @@ export interface Point {
   n: number;
   /** The newest piece of the Claude Code process's transcript. */
   piece: number;
-  /** A copy of the agents' rows, since these change later. */
+  /** Copies of the rows of agents, and of the files that the main agent has seen, since these change later. */
   agents: Row[];
+  seenFiles: Row[];
   numMessages: number;
 }
 
@@ -28,11 +31,13 @@ export function pointNow(sql: Sql): Point {
   const { n } = one(sql, "SELECT coalesce(max(n), 0) AS n FROM history");
   const { piece } = one(sql, "SELECT coalesce(max(n), 0) AS piece FROM program_transcript");
   const agents = all(sql, "SELECT * FROM agents");
+  const seenFiles = all(sql, "SELECT * FROM seen_files WHERE agent = ''");
   return {
     position: Number(position),
     n: Number(n),
     piece: Number(piece),
     agents,
+    seenFiles,
     numMessages: Number(messages),
   };
 }
@@ -76,6 +81,7 @@ function* rowsUpTo(sql: Sql, point: Point, sessionId: string): Generator<[Table,
     yield ["messages", { ...row, first_seq: 1, session_id: row.session_id ?? sessionId }];
   }
   for (const row of point.agents) yield ["agents", row];
+  for (const row of point.seenFiles) yield ["seen_files", row];
   const history = "SELECT * FROM history WHERE n > ? AND n <= ? ORDER BY n";
   for (const row of paged(sql, history, "n", point.n)) {
     const turnId = row.turn_id ?? null;
