@@ -205,6 +205,37 @@ describe("rigger", FROM_SCRIPTS, () => {
     expect((await rig(["export", id])).out).toBe(await readFile(file, "utf8"));
   });
 
+  it("writes, lists, reads and deletes the files of a session", async () => {
+    const id = await newSession();
+    const local = join(directory, "local.txt");
+    await writeFile(local, "one\n");
+    expect(await rig(["files", "put", id, local])).toMatchObject({
+      ...{ code: 0, out: "", err: "Created local.txt.\n" },
+    });
+    const put = await rig(["files", "put", "--json", id, "-", "d/two"], "two");
+    expect(JSON.parse(put.out)).toMatchObject({ path: "d/two", created: true });
+    const again = await rig(["files", "put", "--new", id, local]);
+    expect(again).toMatchObject({ code: 1, err: expect.stringContaining("(412, req_") });
+    expect((await rig(["files", "put", id, "-"])).code).toBe(2);
+    expect((await rig(["files", "ls", id])).out).toMatch(/0644\s+4\s+.*local\.txt/);
+    const listed = await rig(["files", "ls", "--recursive", "--json", id, "d/"]);
+    expect(jsonLines(listed.out)).toMatchObject([{ path: "d/two", size: 3 }]);
+    expect((await rig(["files", "get", id, "local.txt"])).out).toBe("one\n");
+    const copy = join(directory, "copy.txt");
+    await rig(["files", "get", "--output", copy, id, "d/two"]);
+    expect(await readFile(copy, "utf8")).toBe("two");
+    const tar = join(directory, "all.tar");
+    expect((await rig(["files", "archive", "-o", tar, id])).code).toBe(0);
+    const names = spawnSync("tar", ["-tf", tar], { encoding: "utf8" }).stdout;
+    expect(names).toBe("d/\nd/two\nlocal.txt\n");
+    expect((await rig(["files", "rm", id, "d"])).code).toBe(1);
+    expect((await rig(["files", "rm", "-r", id, "d/", "local.txt"])).code).toBe(0);
+    expect((await rig(["files", "ls", id])).out).not.toContain("local");
+    const missing = await rig(["files", "get", "-o", join(directory, "none"), id, "none"]);
+    expect(missing).toMatchObject({ code: 1, out: "", err: expect.stringContaining("404") });
+    expect(await readdir(directory)).not.toContain("none");
+  });
+
   it("follows a session until it ends", async () => {
     const id = await newSession();
     const following = ended(launch(["tail", id]));

@@ -4,6 +4,7 @@ import * as account from "./account.ts";
 import { chat } from "./chat.ts";
 import { type Command, command, UsageError } from "./command.ts";
 import { dev } from "./dev.ts";
+import * as files from "./files.ts";
 import { run } from "./run.ts";
 import { SESSION_OPTIONS } from "./session-options.ts";
 import * as sessions from "./sessions.ts";
@@ -21,6 +22,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   update: sessions.update,
   terminate: sessions.terminate,
   rm: sessions.remove,
+  "files ls": files.ls,
+  "files get": files.get,
+  "files put": files.put,
+  "files rm": files.remove,
+  "files archive": files.archive,
   approve: account.approve,
   share: account.share,
   preview: account.preview,
@@ -42,7 +48,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 const USAGE = `Usage: rigger <command> [options]
 
 ${Object.entries(COMMANDS)
-  .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(13)} ${summary}`)
   .join("\n")}
 
 rigger help <command> shows its options. RIGGER_URL and RIGGER_KEY name the deployment and the key.`;

@@ -1,10 +1,7 @@
-import { createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { SessionQuery, StreamedEvent } from "../client/rigger.ts";
 import { money, relative, summaryOf } from "../shared/readable.ts";
 import { command, durationOf, numberOf, oneOf } from "./command.ts";
+import { writeOut } from "./output.ts";
 import { limitsOf, PATTERNS, SESSION_OPTIONS, sessionOf } from "./session-options.ts";
 import { clean, jsonLine, note, oneLine, painter, print, printTable } from "./terminal.ts";
 
@@ -147,23 +144,13 @@ export const exportSession = command({
   },
   async run({ values, args: [id = ""], rigger }) {
     const path = `/api/sessions/${encodeURIComponent(id)}/export`;
-    const { body } = await rigger.fetch("get", path);
-    if (!body) throw new Error("The answer is empty.");
     const lines = new ExportedLines();
     const file = values.output;
-    // What is there under its name is complete.
-    const part = file === undefined ? undefined : `${file}.part`;
-    try {
-      const target = part === undefined ? process.stdout : createWriteStream(part);
-      const source = Readable.fromWeb(body as never);
-      await pipeline(source, lines.passing(part === undefined && process.stdout.isTTY), target, {
-        end: part !== undefined,
-      });
+    const isShown = file === undefined && process.stdout.isTTY;
+    await writeOut(await rigger.fetch("get", path), file, async function* (chunks) {
+      yield* lines.passing(isShown)(chunks);
       lines.requireEnd();
-      if (part !== undefined && file !== undefined) await rename(part, file);
-    } finally {
-      if (part !== undefined) await rm(part, { force: true });
-    }
+    });
     return 0;
   },
 });

@@ -103,13 +103,23 @@ export class RiggerError extends Error {
   }
 }
 
+/** The content of a file. A stream can be sent once only, so its request is not repeated. */
+export type FileContent =
+  | string
+  | Blob
+  | ArrayBuffer
+  | Uint8Array<ArrayBuffer>
+  | ReadableStream<Uint8Array>;
+
 /** A request as it is sent. */
 interface Sent {
   method: string;
   /** The path with its parameters, and the query. */
   path: string;
   headers: Record<string, string>;
-  body?: string | undefined;
+  body?: FileContent | undefined;
+  /** What `fetch` needs for a body that is a stream. */
+  duplex?: "half";
   signal?: AbortSignal | undefined;
 }
 
@@ -161,7 +171,7 @@ export class Transport {
   async send<T extends string | Response = Response>(
     method: Method,
     path: string,
-    { path: parameters, query, body, idempotencyKey, headers, signal }: Unknown,
+    { path: parameters, query, body, content, isOnce, idempotencyKey, headers, signal }: Unknown,
     read: (response: Response) => Promise<T> | T = (response) => response as T,
   ): Promise<T> {
     const request: Sent = {
@@ -173,9 +183,12 @@ export class Transport {
         ...headers,
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(content !== undefined && { body: content }),
+      ...(content instanceof ReadableStream && { duplex: "half" }),
       signal,
     };
-    const isRepeatable = method !== "post" || REPEATABLE.test(request.path.split("?")[0] ?? "");
+    const isRepeatable =
+      !isOnce && (method !== "post" || REPEATABLE.test(request.path.split("?")[0] ?? ""));
     for (let failures = 0; ; failures++) {
       const error = await this.#attempt(request)
         .then(read)
@@ -183,7 +196,9 @@ export class Transport {
       if (!(error instanceof RiggerError)) return error;
       const isRefused = error.status === 429 && error.reason === "too_many_requests";
       const isLost = error.type === "connection_error" || (error.status ?? 0) >= 502;
-      const isAgain = isRefused || (isRepeatable && isLost && !isFinal(error));
+      const isAgain =
+        (isRefused && !(content instanceof ReadableStream)) ||
+        (isRepeatable && isLost && !isFinal(error));
       if (!isAgain || failures >= this.maxRetries) throw error;
       await this.pause(failures, error, signal);
     }
@@ -243,6 +258,10 @@ interface Unknown extends RequestSettings {
   path?: unknown;
   query?: unknown;
   body?: unknown;
+  /** A body that is sent as it is. */
+  content?: FileContent;
+  /** Whether it can't be repeated, even if it has not arrived. */
+  isOnce?: boolean;
 }
 
 /** Returns a path with its parameters in place. */

@@ -16,6 +16,7 @@ import type {
   Snapshot,
   StreamedEvent,
 } from "./api.ts";
+import { SessionFiles } from "./files.ts";
 import {
   type AnswerOf,
   asError,
@@ -31,7 +32,8 @@ import {
 import { Continuation, endsMessage, endsSession, eventsOf, hasEnded } from "./stream.ts";
 
 export type * from "./api.ts";
-export { RiggerError, type RiggerOptions } from "./request.ts";
+export type { SessionFiles } from "./files.ts";
+export { type FileContent, RiggerError, type RiggerOptions } from "./request.ts";
 export { endsMessage, endsSession, hasEnded, type MessageEndEvent } from "./stream.ts";
 
 /**
@@ -156,11 +158,14 @@ export type SteerOptions = Omit<SendOptions, "onBusy" | "onConnection">;
 /** A session of a deployment. */
 export class SessionHandle {
   readonly id: string;
+  /** The files of its workspace. */
+  readonly files: SessionFiles;
   readonly #rigger: Rigger;
   readonly #transport: Transport;
 
   constructor(rigger: Rigger, transport: Transport, id: string) {
     this.id = id;
+    this.files = new SessionFiles(transport, id);
     this.#rigger = rigger;
     this.#transport = transport;
   }
@@ -334,6 +339,11 @@ export class SessionHandle {
         await rigger.delete("/api/sessions/{id}/previews/{previewId}", own);
       },
     };
+  }
+
+  /** Returns the workspace, or a directory of it, as a tar archive, in a response. */
+  archive(path = "", options: Pick<RequestSettings, "signal"> = {}): Promise<Response> {
+    return this.files.archive(path, options);
   }
 
   /** Stores the transcript and the workspace. */
