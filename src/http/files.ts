@@ -1,18 +1,18 @@
 import { Hono } from "hono";
 import { decodeCursor, encodeCursor } from "../db/cursor";
 import type { FileStat } from "../sandbox/files";
+import { mediaTypeOf } from "../shared/media-type";
 import { callSession } from "./call";
 import type { AppContext, AppEnv } from "./context";
 import { ApiError, invalid } from "./errors";
 import {
-  attachment,
   conditionOf,
   directoryOf,
+  fileHeaders,
   filePathOf,
   isConditional,
   isUnchanged,
   lastModified,
-  mediaTypeOf,
   rangeOf,
 } from "./file-requests";
 import { readQuery } from "./parse";
@@ -116,11 +116,6 @@ const headersOf = (stat: FileStat): Record<string, string> => ({
   ETag: stat.etag,
   "Last-Modified": lastModified(stat.mtimeMs),
   ...fileHeaders(stat.path.split("/").at(-1) ?? ""),
-});
-
-const fileHeaders = (name: string): Record<string, string> => ({
-  "Content-Disposition": attachment(name),
-  "Cache-Control": "private, no-cache",
 });
 
 /** Returns the path after which a page begins. Throws for a cursor of another list. */
