@@ -214,6 +214,10 @@ const Variables = z.object({
   USER_MAX_DAILY_USD: ownLimit("amount"),
   /** Days after which an ended session is deleted, unless its config says otherwise; null keeps it. */
   SESSION_RETENTION_DAYS: days,
+  /** The largest artifact, and the most artifacts and bytes of them that a session may have. */
+  MAX_ARTIFACT_BYTES: limit(100 * 1024 ** 2, "integer"),
+  MAX_ARTIFACTS_PER_SESSION: limit(1_000, "integer"),
+  MAX_ARTIFACT_BYTES_PER_SESSION: limit(1024 ** 3, "integer"),
   /** Whether containers are available. If so, sessions use them by default; if not, they use embedded sandboxes. */
   CONTAINERS: flag,
   /** The address at which programs in vendors' machines reach this deployment; undefined if there are no machines. */

@@ -63,6 +63,9 @@ export interface WakeRequest {
 /** The instant of the wake-up in ms since 1970, or why there is none. */
 export type WakeOutcome = { ok: true; at: number } | { ok: false; message: string };
 
+/** A file that was published, or why it was not. */
+type PublishOutcome = { ok: true; sizeBytes: number } | { ok: false; message: string };
+
 /** Everything that a tool has access to. */
 export interface ToolContext {
   sandbox: Sandbox;
@@ -88,6 +91,11 @@ export interface ToolContext {
   }): Promise<SearchOutcome>;
   /** Sets a wake-up of the session. A resumed call sets the same one. */
   wake(request: WakeRequest): Promise<WakeOutcome>;
+  /**
+   * Publishes a file, by its absolute path. A repeat for the same call and path publishes it once. Absent if the session does
+   * not publish.
+   */
+  publishFile?(path: string, description: string | null): Promise<PublishOutcome>;
   fetch: typeof fetch;
   /** Checks the addresses of a host before a request; absent if the deployment checks none. */
   lookup?: Lookup | undefined;

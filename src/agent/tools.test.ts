@@ -34,6 +34,7 @@ describe("toolDefinitions", () => {
         "pattern path glob type output_mode -A -B -C context -n -i -o head_limit offset multiline",
         "pattern",
       ],
+      Publish: ["paths description", "paths"],
       Read: ["file_path offset limit pages", "file_path"],
       SendMessage: ["to message", "to message"],
       Task: ["subagent_type prompt description name run_in_background", "subagent_type prompt"],

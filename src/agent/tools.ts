@@ -5,6 +5,7 @@ import { bash } from "./tools/bash";
 import { edit } from "./tools/edit";
 import { glob } from "./tools/glob";
 import { grep } from "./tools/grep";
+import { publish } from "./tools/publish";
 import { read } from "./tools/read";
 import { failed } from "./tools/result";
 import { sendMessage } from "./tools/send-message";
@@ -21,6 +22,7 @@ export const TOOLS: readonly Tool[] = [
   edit,
   glob,
   grep,
+  publish,
   read,
   sendMessage,
   task,

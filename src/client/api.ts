@@ -514,6 +514,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{id}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List artifacts
+         * @description Also after the session has ended, until it is deleted.
+         */
+        get: operations["listArtifacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/artifacts/{artifactId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an artifact */
+        get: operations["getArtifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/artifacts/{artifactId}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the content of an artifact
+         * @description The bytes, with the artifact's `contentType`, to be downloaded under its name. The ETag is the `sha256`.
+         */
+        get: operations["getArtifactContent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations/{id}": {
         parameters: {
             query?: never;
@@ -1064,6 +1121,8 @@ export interface components {
             forkSession?: boolean | null;
             /** @description Starts from this snapshot, as a branch with its own `sessionId`. */
             snapshotId?: string | null;
+            /** @description Globs of files of the workspace, such as `dist/**`, up to 20. Files that match are published when a message ends. Agents also get the tool Publish, for `[]` too. */
+            artifacts?: string[] | null;
             /** @description For how many days the session is kept after its end; the setting `SESSION_RETENTION_DAYS` when absent. */
             retentionDays?: number | null;
             /**
@@ -2551,7 +2610,7 @@ export interface components {
         /** @description The `data` of a record of a stream. */
         StreamedEvent: components["schemas"]["Event"] | components["schemas"]["LiveEvent"];
         /** @description An event of a session's log. */
-        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageSteeredEvent"] | components["schemas"]["MessageJoinedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["McpListedEvent"] | components["schemas"]["McpFailedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["PreviewCreatedEvent"] | components["schemas"]["PreviewRemovedEvent"] | components["schemas"]["FileWrittenEvent"] | components["schemas"]["FileDeletedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
+        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageSteeredEvent"] | components["schemas"]["MessageJoinedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["McpListedEvent"] | components["schemas"]["McpFailedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["PreviewCreatedEvent"] | components["schemas"]["PreviewRemovedEvent"] | components["schemas"]["FileWrittenEvent"] | components["schemas"]["FileDeletedEvent"] | components["schemas"]["ArtifactPublishedEvent"] | components["schemas"]["ArtifactFailedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
         /**
          * @description The session was created.
          * @example {
@@ -4016,6 +4075,77 @@ export interface components {
             path: string;
         };
         /**
+         * @description A file of the workspace was published.
+         * @example {
+         *       "seq": 7,
+         *       "type": "artifact.published",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "artifactId": "art_c742ab76de4d1e2abbe137d12edd751b8d1f5a0c27e94b63a1d25f7e90c3b486",
+         *       "toolUseId": null,
+         *       "path": "dist/report.pdf",
+         *       "contentType": "application/pdf",
+         *       "sizeBytes": 48213,
+         *       "sha256": "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c"
+         *     }
+         */
+        ArtifactPublishedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "artifact.published";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The artifact. */
+            artifactId: string;
+            /** @description The call of Publish; null if `config.artifacts` names the file. */
+            toolUseId: string | null;
+            /** @description The path in the workspace. */
+            path: string;
+            /** @description By the ending of its name. */
+            contentType: string;
+            sizeBytes: number;
+            /** @description Of its bytes, as hex. */
+            sha256: string;
+        };
+        /**
+         * @description A file that `config.artifacts` names could not be published at the end of the message.
+         * @example {
+         *       "seq": 7,
+         *       "type": "artifact.failed",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "path": "dist/video.mp4",
+         *       "reason": "it has 314,572,800 bytes, of 104,857,600 at most"
+         *     }
+         */
+        ArtifactFailedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "artifact.failed";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The path in the workspace, or the pattern. */
+            path: string;
+            /** @description Why, for people. */
+            reason: string;
+        };
+        /**
          * @description A part of a limit of the session is used up, one of `config.warnAt`.
          * @example {
          *       "seq": 7,
@@ -4529,6 +4659,46 @@ export interface components {
              * @description From when on the address leads nowhere.
              */
             expiresAt: string;
+        };
+        /**
+         * @description A file that an agent has published. Its content never changes: a file that is published again with another one is another artifact.
+         * @example {
+         *       "id": "art_c742ab76de4d1e2abbe137d12edd751b8d1f5a0c27e94b63a1d25f7e90c3b486",
+         *       "sessionId": "sess_c742ab76de4d1e2abbe137d12edd751b",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "toolUseId": "toolu_01",
+         *       "agent": "main",
+         *       "path": "dist/report.pdf",
+         *       "description": "The report of this week",
+         *       "contentType": "application/pdf",
+         *       "sizeBytes": 48213,
+         *       "sha256": "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c",
+         *       "createdAt": "2026-11-23T09:33:14.913Z"
+         *     }
+         */
+        Artifact: {
+            /** @description The id of the artifact, `art_…`. */
+            id: string;
+            /** @description The `id` of its session. */
+            sessionId: string;
+            /** @description The message that it is a result of. */
+            messageId: string;
+            /** @description The call of Publish; null if `config.artifacts` names the file. */
+            toolUseId: string | null;
+            /** @description The agent that published it; `main` is the main agent. */
+            agent: string;
+            /** @description The path in the workspace at that time. */
+            path: string;
+            /** @description What the agent said of it. */
+            description: string | null;
+            /** @description By the ending of its name. */
+            contentType: string;
+            /** @description The size of its content. */
+            sizeBytes: number;
+            /** @description The SHA-256 of its content, as hex. */
+            sha256: string;
+            /** Format: date-time */
+            createdAt: string;
         };
         /**
          * @description The sessions with the same `conversationId`.
@@ -5663,6 +5833,8 @@ export type PreviewCreatedEvent = components['schemas']['PreviewCreatedEvent'];
 export type PreviewRemovedEvent = components['schemas']['PreviewRemovedEvent'];
 export type FileWrittenEvent = components['schemas']['FileWrittenEvent'];
 export type FileDeletedEvent = components['schemas']['FileDeletedEvent'];
+export type ArtifactPublishedEvent = components['schemas']['ArtifactPublishedEvent'];
+export type ArtifactFailedEvent = components['schemas']['ArtifactFailedEvent'];
 export type LimitWarnedEvent = components['schemas']['LimitWarnedEvent'];
 export type ContextCompactedEvent = components['schemas']['ContextCompactedEvent'];
 export type ContentWithdrawnEvent = components['schemas']['ContentWithdrawnEvent'];
@@ -5679,6 +5851,7 @@ export type NewShare = components['schemas']['NewShare'];
 export type Share = components['schemas']['Share'];
 export type NewPreview = components['schemas']['NewPreview'];
 export type Preview = components['schemas']['Preview'];
+export type Artifact = components['schemas']['Artifact'];
 export type Conversation = components['schemas']['Conversation'];
 export type NewWebhook = components['schemas']['NewWebhook'];
 export type Webhook = components['schemas']['Webhook'];
@@ -7211,6 +7384,162 @@ export interface operations {
             401: components["responses"]["AuthenticationError"];
             403: components["responses"]["PermissionError"];
             404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listArtifacts: {
+        parameters: {
+            query?: {
+                /** @description Only those of this path. */
+                path?: string;
+                /** @description Only those of this message. */
+                messageId?: string;
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: number;
+                /** @description The most entries of a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of artifacts, newest first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        artifacts: components["schemas"]["Artifact"][];
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getArtifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+                /**
+                 * @description The id of the artifact.
+                 * @example art_c742ab76de4d1e2abbe137d12edd751b8d1f5a0c27e94b63a1d25f7e90c3b486
+                 */
+                artifactId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The artifact, without its content. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    getArtifactContent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description One range of bytes: `bytes=0-1023`, `bytes=1024-` or `bytes=-512`. */
+                Range?: string;
+                /** @description The ETag or the time of the file of which `Range` is a part. */
+                "If-Range"?: string;
+                /** @description An ETag that the file must not have, or several. `*` in a `PUT`: there must be no file. */
+                "If-None-Match"?: string;
+                /** @description The ETag that the file must have, or several; `*` for any file. */
+                "If-Match"?: string;
+                /** @description A time; counts without `If-None-Match`. */
+                "If-Modified-Since"?: string;
+            };
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+                /**
+                 * @description The id of the artifact.
+                 * @example art_c742ab76de4d1e2abbe137d12edd751b8d1f5a0c27e94b63a1d25f7e90c3b486
+                 */
+                artifactId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content, with `ETag` and `Last-Modified`. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": string;
+                };
+            };
+            /** @description A part of the content, with `Content-Range`. */
+            206: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": string;
+                };
+            };
+            /** @description The client has it already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            412: components["responses"]["PreconditionFailedError"];
+            416: components["responses"]["RangeNotSatisfiableError"];
             429: components["responses"]["RateLimitError"];
             500: components["responses"]["ApiError"];
             503: components["responses"]["UnavailableError"];

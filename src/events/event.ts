@@ -221,6 +221,18 @@ export type EventBody =
   /** A caller has written or deleted a file of the workspace, or a directory with all below it. */
   | { type: "file.written"; path: string; size: number }
   | { type: "file.deleted"; path: string }
+  | {
+      /** A file of the workspace was published. `toolUseId` is null if `config.artifacts` names it. */
+      type: "artifact.published";
+      artifactId: string;
+      toolUseId: string | null;
+      path: string;
+      contentType: string;
+      sizeBytes: number;
+      sha256: string;
+    }
+  /** A file, or what a pattern of `config.artifacts` matches, could not be published at the end of a message. */
+  | { type: "artifact.failed"; path: string; reason: string }
   /** A part of a limit is used up: `part` is over 0, and 1 at most. `used` and `max` are in dollars for `budget`. */
   | {
       type: "limit.warned";
@@ -290,6 +302,8 @@ const TYPES = {
   "preview.removed": true,
   "file.written": true,
   "file.deleted": true,
+  "artifact.published": true,
+  "artifact.failed": true,
   "limit.warned": true,
   "context.compacted": true,
   "content.withdrawn": true,

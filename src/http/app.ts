@@ -3,6 +3,7 @@ import { METHODS } from "hono/router";
 import { settings as deployed, type Settings } from "../settings";
 import { randomHex } from "../shared/bytes";
 import { approvals, sessionApprovals } from "./approvals";
+import { artifacts } from "./artifacts";
 import { audit } from "./audit";
 import { authenticate } from "./auth";
 import { automations } from "./automations";
@@ -52,6 +53,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", messages)
     .route("/api/sessions", schedules)
     .route("/api/sessions", snapshots)
+    .route("/api/sessions", artifacts)
     .route("/api/sessions", events)
     .route("/api/sessions", files)
     .route("/api/sessions", exporting)

@@ -81,7 +81,7 @@ export function scopeOf(method: string, path: string): Scope | null {
 
 /** What a share link is for, as paths below its session. Its scope decides whether it is for reading only. */
 const SHARED = {
-  GET: /^(|\/messages|\/messages\/[^/]+|\/events|\/archive|\/files(\/.*)?)$/s,
+  GET: /^(|\/messages|\/messages\/[^/]+|\/events|\/artifacts(\/[^/]+(\/content)?)?|\/archive|\/files(\/.*)?)$/s,
   POST: /^\/(message|interrupt)$/,
 };
 

@@ -159,7 +159,7 @@ export const onError: ErrorHandler<AppEnv> = (error, c) => {
  * A path segment that is a word or an id, as in the API's own paths. Any other segment may contain text of a
  * caller.
  */
-const KNOWN_PART = /^([a-z-]{1,20}|[a-z]{3,5}_[0-9a-f]{32}|-?\d{1,16})$/;
+const KNOWN_PART = /^([a-z-]{1,20}|[a-z]{3,5}_([0-9a-f]{32}){1,2}|-?\d{1,16})$/;
 
 /** Logs a request that failed, as one line of JSON: no body, no prompt, no query. */
 export function logFailure(c: AppContext): void {

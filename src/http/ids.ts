@@ -2,8 +2,8 @@ import { ACCOUNT_DIGITS, accountOf } from "../account/address";
 import { randomHex, sha256, toBase64, toHex } from "../shared/bytes";
 import { canonicalJson } from "../shared/canonical-json";
 
-const matcher = (prefix: string) => {
-  const pattern = new RegExp(`^${prefix}_[0-9a-f]{32}$`);
+const matcher = (prefix: string, digits = 32) => {
+  const pattern = new RegExp(`^${prefix}_[0-9a-f]{${digits}}$`);
   return (text: string): boolean => pattern.test(text);
 };
 
@@ -11,6 +11,7 @@ const matcher = (prefix: string) => {
 export const isMessageId = matcher("msg");
 export const isScheduleId = matcher("sched");
 export const isApprovalId = matcher("appr");
+export const isArtifactId = matcher("art", 64);
 export const isShareId = matcher("share");
 export const isPreviewId = matcher("prev");
 export const isKeyId = matcher("key");

@@ -123,6 +123,14 @@ export const ListApprovals = z.strictObject({
   limit: integer(1, 100).default(50),
 });
 
+/** `GET /api/sessions/:id/artifacts` */
+export const ListArtifacts = z.strictObject({
+  path: z.string().min(1).max(4_096).optional(),
+  messageId: z.string().min(1).max(100).optional(),
+  cursor: integer(1, Number.MAX_SAFE_INTEGER).optional(),
+  limit: integer(1, 100).default(50),
+});
+
 /** `GET /api/approvals`. Sessions are asked for what is pending; what is over is in their own lists. */
 export const ListPendingApprovals = z.strictObject({
   status: z.literal("pending").default("pending"),

@@ -205,6 +205,7 @@ export const Config = z
     continueSession: z.boolean().nullish(),
     forkSession: z.boolean().nullish(),
     snapshotId: name.nullish(),
+    artifacts: z.array(z.string().min(1).max(1_000)).max(20).nullish(),
     retentionDays: z.int().min(1).max(MAX_RETENTION_DAYS).nullish(),
     runtime: z.enum(["loop", "claude-code"]).nullish(),
     sandbox: SandboxConfig.transform(withoutNulls).nullish(),

@@ -169,16 +169,18 @@ describe("a share link is for", () => {
       .replace("/api/conversations/:id", "/api/conversations/1")
       .replace(":id", sessionId)
       .replace(":messageId", `msg_${ID}`)
+      .replace(":artifactId", `art_${ID}${ID}`)
       .replace(":scheduleId", `sched_${ID}`)
       .replace(":shareId", `share_${ID}`)
       .replace(":previewId", `prev_${ID}`)
       .replace(":keyId", `key_${ID}`);
   const READ = [
     ...["", "/messages", "/messages/:messageId", "/events", "/archive", "/files", "/files/*"],
+    ...["/artifacts", "/artifacts/:artifactId", "/artifacts/:artifactId/content"],
   ].map((path) => `GET /api/sessions/:id${path}`);
   /** What there is none of answers with 404 too. */
   const isOfOne = ({ method, path }: { method: string; path: string }) =>
-    path.includes(":messageId") || (method === "GET" && path.endsWith("/*"));
+    /:(message|artifact)Id/.test(path) || (method === "GET" && path.endsWith("/*"));
   const ALLOWED = {
     read: [...READ, "GET /api/me"],
     write: [

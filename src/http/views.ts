@@ -12,6 +12,7 @@ import type { Usage } from "../events/event";
 import type { FileEntry } from "../sandbox/files";
 import type {
   ApprovalRow,
+  ArtifactRow,
   McpServerRow,
   MessageRow,
   PreviewRow,
@@ -313,6 +314,21 @@ export const approvalView = (row: ApprovalRow): Json<"Approval"> => ({
   resolvedBy: row.resolvedBy,
   note: row.note,
   remember: row.remember ? "session" : null,
+});
+
+/** Returns the JSON of an artifact in the API. */
+export const artifactView = (row: ArtifactRow): Json<"Artifact"> => ({
+  id: row.id,
+  sessionId: row.sessionId,
+  messageId: row.messageId,
+  toolUseId: row.toolUseId,
+  agent: row.agent,
+  path: row.path,
+  description: row.description,
+  contentType: row.contentType,
+  sizeBytes: row.sizeBytes,
+  sha256: row.sha256,
+  createdAt: instant(row.createdAt),
 });
 
 /** Returns the JSON of a conversation in the API, without its sessions. */

@@ -19,6 +19,7 @@ import { SandboxError } from "./sandbox-error";
 
 export {
   type Condition,
+  etagOf,
   type FileEntry,
   type FilePage,
   type FileRefusal,

@@ -126,6 +126,13 @@ export function indexOf(env: object): SessionIndex {
 /** Returns the days that sessions are kept after their end if their config does not say it; null keeps them. */
 export const defaultRetentionDays = (): number | null => settings.SESSION_RETENTION_DAYS;
 
+/** The bounds of what a session may publish. Tests replace them. */
+export const artifactBounds = {
+  maxBytes: settings.MAX_ARTIFACT_BYTES ?? Number.POSITIVE_INFINITY,
+  maxCount: settings.MAX_ARTIFACTS_PER_SESSION ?? Number.POSITIVE_INFINITY,
+  maxTotalBytes: settings.MAX_ARTIFACT_BYTES_PER_SESSION ?? Number.POSITIVE_INFINITY,
+};
+
 /** Resolves host names before agents fetch from them; undefined if the deployment has no DNS resolver. */
 export const lookup: Lookup | undefined = settings.DNS_RESOLVER
   ? createLookup({ resolver: settings.DNS_RESOLVER, fetch: (input, init) => fetch(input, init) })

@@ -7,10 +7,12 @@ import type { CrashGuard } from "./crash-guard";
 import { model } from "./deployment";
 import { runMessage } from "./loop/run-message";
 import type { McpServers } from "./mcp/servers";
+import type { Publisher } from "./publisher";
 import { markSurvived, SURVIVAL_MS } from "./rules/recovery";
 import { problemOf, type SessionEnv, withoutSecrets } from "./session-env";
 import type { Snapshots } from "./snapshots/snapshots";
 import { Supervisor } from "./supervisor";
+import { type FailedArtifact, recordFailures } from "./transactions/artifacts";
 import { endMessage, type MessageEnding } from "./transactions/messages";
 import { failLostMessage, noteRestart } from "./transactions/restarts";
 
@@ -30,6 +32,7 @@ export interface MessageWorkerDeps {
   sessionEnv: SessionEnv;
   guard: CrashGuard;
   snapshots: Snapshots;
+  publisher: Publisher;
   claudeCode: ClaudeCode;
   mcp: McpServers;
 }
@@ -105,7 +108,7 @@ export class MessageWorker {
   /** Runs a message until it has ended by itself or was ended by another call. */
   async #work(messageId: string, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    const { sessionEnv, guard, snapshots, claudeCode, mcp } = this.#deps;
+    const { sessionEnv, guard, snapshots, publisher, claudeCode, mcp } = this.#deps;
     if (!this.#admit(messageId)) {
       await guard.attempt("give up", () => this.#giveUp(messageId));
       return;
@@ -135,11 +138,14 @@ export class MessageWorker {
             model: known,
             commandEnv: await sessionEnv.ofCommands(),
             mcp: servers,
+            publishFile: (file) => publisher.publish(file, signal),
             decisions,
             signal,
           });
     const ending = await run().finally(() => servers?.close(messageId));
-    if (ending && !signal.aborted) this.#end(messageId, withoutSecrets(ending, clear));
+    if (!ending || signal.aborted) return;
+    const failures = await publisher.publishMatching(messageId, signal);
+    if (!signal.aborted) this.#end(messageId, withoutSecrets(ending, clear), failures);
   }
 
   #isJustAccepted(messageId: string): boolean {
@@ -170,8 +176,12 @@ export class MessageWorker {
     this.#end(messageId, { stopReason: "error", error: problemOf(error) ?? OUR_FAULT });
   }
 
-  #end(messageId: string, ending: MessageEnding): void {
+  /** Ends the message, unless it was ended meanwhile. `failures` are files that could not be published before. */
+  #end(messageId: string, ending: MessageEnding, failures: readonly FailedArtifact[] = []): void {
     const { store, drafts, commit } = this.#context;
-    commit((now) => endMessage(store, messageId, ending, drafts, now));
+    commit((now) => {
+      if (this.running() === messageId) recordFailures(store, messageId, failures, now);
+      endMessage(store, messageId, ending, drafts, now);
+    });
   }
 }

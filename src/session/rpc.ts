@@ -148,6 +148,8 @@ export interface SessionConfig {
   continueSession?: boolean | undefined;
   forkSession?: boolean | undefined;
   snapshotId?: string | undefined;
+  /** Globs of the files that are published when a message ends. If present, even if empty, agents have the tool Publish. */
+  artifacts?: string[] | undefined;
   /** The days that the session is kept after its end. If absent, the deployment's setting applies. */
   retentionDays?: number | undefined;
 }
@@ -374,6 +376,40 @@ export interface OpenedFile {
   body: ReadableStream<Uint8Array> | null;
 }
 
+/** A published file as the session returns it. `createdAt` is in ms since 1970. */
+export interface ArtifactRow {
+  /** Its position among the session's artifacts. */
+  position: number;
+  id: string;
+  sessionId: string;
+  messageId: string;
+  /** The call of Publish; null if `config.artifacts` names the file. */
+  toolUseId: string | null;
+  agent: string;
+  /** The path in the workspace, without a slash at its beginning. */
+  path: string;
+  description: string | null;
+  contentType: string;
+  sizeBytes: number;
+  /** The SHA-256 of its bytes, as hex. */
+  sha256: string;
+  createdAt: number;
+}
+
+/** A page of artifacts to read: up to `limit` before a position, all or those of a path or a message. */
+export interface ArtifactPageRequest {
+  before: number | null;
+  limit: number;
+  path: string | null;
+  messageId: string | null;
+}
+
+/** A page of artifacts, newest first. `next` is the position before which the next page starts; null on the last page. */
+export interface ArtifactPage {
+  artifacts: ArtifactRow[];
+  next: number | null;
+}
+
 /** A page of the event log. */
 export interface EventPage {
   events: SessionEvent[];
@@ -467,6 +503,10 @@ export interface SessionRpc extends AccountMember {
   removeShare(caller: Caller, shareId: string, by?: Actor): Promise<Result<null>>;
   /** Returns the owner and the share link with the hash of a token; null if there is none that can be used. */
   share(hash: string): Promise<{ owner: string; share: ShareRow } | null>;
+  /** Returns artifacts, newest first. */
+  artifacts(caller: Caller, page: ArtifactPageRequest): Promise<Result<ArtifactPage>>;
+  /** Returns an artifact. Its bytes are in the bucket. */
+  artifact(caller: Caller, artifactId: string): Promise<Result<ArtifactRow>>;
   /** Returns the MCP servers of the session, by their names. */
   mcpServers(caller: Caller): Promise<Result<McpServerRow[]>>;
   /** Replaces how the access to an MCP server is renewed, or, if it has expired for good, gives a new one. */

@@ -13,6 +13,7 @@ import { equalSecrets } from "../shared/bytes";
 import { type Caller, ok, type Refusal, type Result, refuse } from "../shared/result";
 import { settledWithin } from "../shared/timeout";
 import { AccountLink } from "./account-link";
+import { ArtifactBucket } from "./artifact-bucket";
 import { AuditOutbox } from "./audit-outbox";
 import { Breaker } from "./breaker";
 import { ClaudeCode } from "./claude-code/claude-code";
@@ -28,10 +29,14 @@ import { answerProgram } from "./mcp/answer";
 import { McpServers } from "./mcp/servers";
 import { MessageWorker, NO_MODEL } from "./message-worker";
 import { Outbox } from "./outbox";
+import { Publisher } from "./publisher";
 import type {
   ApprovalPage,
   ApprovalRow,
   ApprovalStatus,
+  ArtifactPage,
+  ArtifactPageRequest,
+  ArtifactRow,
   Decision,
   EventPage,
   FilePart,
@@ -66,6 +71,7 @@ import { Subscribers } from "./subscribers";
 import { reportEvent } from "./telemetry";
 import { TraceOutbox } from "./trace-outbox";
 import { approvalPage, resolveApproval } from "./transactions/approvals";
+import { artifactPage, artifactRow, mayPublish } from "./transactions/artifacts";
 import { auditEnd } from "./transactions/audit";
 import { toolsOfProcess } from "./transactions/claude-code";
 import { mcpServerRow } from "./transactions/mcp";
@@ -146,6 +152,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     sessionEnv: this.#sessionEnv,
     guard: this.#guard,
     snapshots: this.#snapshots,
+    publisher: new Publisher(this.#context),
     claudeCode: this.#claudeCode,
     mcp: this.#mcp,
   });
@@ -358,6 +365,18 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     if (this.#isRemoved()) return null;
     const share = openShare(this.#store, hash, Date.now());
     return share && { owner: this.#store.identity.owner, share };
+  }
+
+  async artifacts(caller: Caller, page: ArtifactPageRequest): Promise<Result<ArtifactPage>> {
+    return this.#enter(caller, () => ok(artifactPage(this.#store, page)));
+  }
+
+  async artifact(caller: Caller, artifactId: string): Promise<Result<ArtifactRow>> {
+    return this.#enter(caller, () => {
+      const artifact = this.#store.artifacts.get(artifactId);
+      if (!artifact) return refuse("not_found", "There is no such artifact.");
+      return ok(artifactRow(this.#store, artifact));
+    });
   }
 
   async mcpServers(caller: Caller): Promise<Result<McpServerRow[]>> {
@@ -690,7 +709,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     await this.ctx.storage.setAlarm(this.#guard.pausedUntil("sweep", Date.now()));
   }
 
-  /** Deletes everything of the session, including its container and snapshots. */
+  /** Deletes everything of the session, including its container, snapshots and artifacts. */
   async #erase(): Promise<void> {
     await this.#audits.finish();
     await this.#webhooks.finish();
@@ -698,6 +717,9 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     await this.#account.finish();
     await this.#container.erase();
     await this.#snapshots.removeAll();
+    if (mayPublish(this.#store)) {
+      await new ArtifactBucket(this.env.SNAPSHOTS).removeAll(this.#store.identity.id);
+    }
     await this.ctx.storage.deleteAll();
     this.#store.forget();
     this.#clock.forgetAlarm();

@@ -1,9 +1,12 @@
 import { checkProgramRules } from "../agent/claude-code/options";
+import { expandedLength } from "../agent/permissions/rule-patterns";
 import { checkRules } from "../agent/permissions/rules";
 import { knownModels, resolveModel } from "../agent/pricing/models";
 import { checkSchema } from "../agent/schema/json-schema";
+import { globMatcher } from "../agent/tools/glob-pattern";
 import { hostProblem } from "../sandbox/egress";
 import { hasPrograms, PROVIDERS, type Provider, sandboxProblems } from "../sandbox/providers";
+import { messageOf } from "../sandbox/sandbox";
 import type { Settings } from "../settings";
 import { defaultProviderOf } from "./deployment";
 import { missingSettings } from "./machines";
@@ -16,6 +19,9 @@ export interface Issue {
   path: string;
   message: string;
 }
+
+/** Maximum number of characters of the globs of files to publish, of all together. */
+const MAX_GLOB_CHARACTERS = 2_000;
 
 /** Maximum number of agent types of a session. */
 const MAX_TYPES = 50;
@@ -70,6 +76,7 @@ export function checkConfig(
     for (const { path, message } of [...checkRules(rules), ...checkServersOf(rules, config)])
       issues.push({ path: `${at}.${path}`, message });
   }
+  issues.push(...checkGlobs(config.artifacts ?? []));
   for (const { path, message } of config.outputSchema ? checkSchema(config.outputSchema) : []) {
     issues.push({ path: ["config.outputSchema", path].filter(Boolean).join("."), message });
   }
@@ -102,6 +109,32 @@ function checkHosts({ sandbox: { network } = {}, env = {} }: SessionConfig): Iss
   return lists.flatMap(([at, problems]) =>
     problems.flatMap((message, n) => (message === null ? [] : [{ path: `${at}.${n}`, message }])),
   );
+}
+
+/** Returns problems of the globs of files to publish. Each is held against many paths, so together they are short. */
+function checkGlobs(globs: readonly string[]): Issue[] {
+  const issues = globs.flatMap((glob, n) => {
+    const message = globProblem(glob);
+    return message === null ? [] : [{ path: `config.artifacts.${n}`, message }];
+  });
+  if (issues.length > 0) return issues;
+  const characters = globs.reduce((sum, glob) => sum + expandedLength(glob), 0);
+  if (characters <= MAX_GLOB_CHARACTERS) return [];
+  const message = `has ${characters} characters with every alternative of {a,b} written out, of ${MAX_GLOB_CHARACTERS} at most`;
+  return [{ path: "config.artifacts", message }];
+}
+
+/** Returns what is wrong with a glob of files of the workspace; null if nothing is. */
+function globProblem(glob: string): string | null {
+  if (glob.split("/").some((name) => ["", ".", ".."].includes(name))) {
+    return 'must be a path below the workspace, such as dist/**, without "." and ".."';
+  }
+  try {
+    globMatcher(glob);
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 /** Returns the parts of a config that Claude Code does not support. */

@@ -12,8 +12,11 @@ import { TOOLS } from "../tools";
 const HOME = "/home/agent";
 const CONFIG_DIR = `${HOME}/.claude`;
 
-/** Our tools that the program does not get: it cannot be woken, and its agents do not message each other. */
-const WITHOUT = new Set(["SendMessage", "wake"]);
+/**
+ * Our tools that the program does not get: it cannot be woken, its agents do not message each other, and its files are
+ * published by `config.artifacts` only.
+ */
+const WITHOUT = new Set(["Publish", "SendMessage", "wake"]);
 
 /** Retries of one call, as many as the loop makes. */
 const MAX_RETRIES = 7;

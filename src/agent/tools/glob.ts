@@ -11,7 +11,7 @@ const TIMEOUT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 512 * 1024;
 
 /** Directories of generated or installed files, which searches skip. */
-const SKIPPED = [".git", "node_modules"];
+export const SKIPPED = [".git", "node_modules"];
 
 const Input = z.object({
   pattern: z

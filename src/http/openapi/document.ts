@@ -31,6 +31,7 @@ const TAGS: Record<string, string> = {
   "MCP servers": "Give agents the tools of other services.",
   Schedules: "Send a session prompts at set times.",
   Files: "Read and write the workspace of a session.",
+  Artifacts: "Files that agents have published.",
   Snapshots: "Keep a session's transcript and workspace.",
   "Share links": "Give access to one session.",
   Previews: "Servers in sandboxes, reached at an address.",
@@ -177,7 +178,7 @@ function describe(method: string, path: string, operation: Operation): ZodOpenAp
 
 /** What a share link may read. */
 const SHARED =
-  /^\/api\/sessions\/:id(\/messages(\/:messageId)?|\/events|\/archive|\/files(\/\*)?)?$/;
+  /^\/api\/sessions\/:id(\/messages(\/:messageId)?|\/events|\/artifacts(\/:artifactId(\/content)?)?|\/archive|\/files(\/\*)?)?$/;
 
 const securityOf = (method: string, path: string, scopes: string[]) => [
   { bearer: scopes },

@@ -462,6 +462,34 @@ export const Event = z
       { path: "data/input.csv" },
     ),
     logged(
+      "artifact.published",
+      "A file of the workspace was published.",
+      {
+        artifactId: z.string().describe("The artifact."),
+        toolUseId: toolUseId
+          .nullable()
+          .describe("The call of Publish; null if `config.artifacts` names the file."),
+        path: z.string().describe("The path in the workspace."),
+        contentType: z.string().describe("By the ending of its name."),
+        sizeBytes: count,
+        sha256: z.string().describe("Of its bytes, as hex."),
+      },
+      {
+        ...{ artifactId: examples.ids.artifact, toolUseId: null, path: "dist/report.pdf" },
+        ...{ contentType: "application/pdf", sizeBytes: 48_213 },
+        sha256: examples.artifact.sha256,
+      },
+    ),
+    logged(
+      "artifact.failed",
+      "A file that `config.artifacts` names could not be published at the end of the message.",
+      {
+        path: z.string().describe("The path in the workspace, or the pattern."),
+        reason: z.string().describe("Why, for people."),
+      },
+      { path: "dist/video.mp4", reason: "it has 314,572,800 bytes, of 104,857,600 at most" },
+    ),
+    logged(
       "limit.warned",
       "A part of a limit of the session is used up, one of `config.warnAt`.",
       {

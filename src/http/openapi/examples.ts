@@ -9,6 +9,7 @@ export const ids = {
   approval: "appr_5f0c6d1e9a2b47c38d10e6f7a8b9c0d1",
   schedule: "sched_ca63242f8527c6837c010655af223a5f",
   key: "key_6db62b63b1f8bb3d3a1f9d2a5c1e7f04",
+  artifact: "art_c742ab76de4d1e2abbe137d12edd751b8d1f5a0c27e94b63a1d25f7e90c3b486",
 };
 
 export const usage = {
@@ -82,6 +83,20 @@ export const message = {
   createdAt: at,
   startedAt: at,
   endedAt: "2026-11-23T09:33:15.008Z",
+};
+
+export const artifact = {
+  id: ids.artifact,
+  sessionId: ids.session,
+  messageId: ids.message,
+  toolUseId: "toolu_01",
+  agent: "main",
+  path: "dist/report.pdf",
+  description: "The report of this week",
+  contentType: "application/pdf",
+  sizeBytes: 48_213,
+  sha256: "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c",
+  createdAt: at,
 };
 
 export const approval = {

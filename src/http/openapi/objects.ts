@@ -293,6 +293,30 @@ export const Approval = z
     examples: [examples.approval],
   });
 
+export const Artifact = z
+  .object({
+    id: z.string().describe("The id of the artifact, `art_…`."),
+    sessionId: z.string().describe("The `id` of its session."),
+    messageId: z.string().describe("The message that it is a result of."),
+    toolUseId: z
+      .string()
+      .nullable()
+      .describe("The call of Publish; null if `config.artifacts` names the file."),
+    agent: z.string().describe("The agent that published it; `main` is the main agent."),
+    path: z.string().describe("The path in the workspace at that time."),
+    description: z.string().nullable().describe("What the agent said of it."),
+    contentType: z.string().describe("By the ending of its name."),
+    sizeBytes: count.describe("The size of its content."),
+    sha256: z.string().describe("The SHA-256 of its content, as hex."),
+    createdAt: instant,
+  })
+  .meta({
+    id: "Artifact",
+    description:
+      "A file that an agent has published. Its content never changes: a file that is published again with another one is another artifact.",
+    examples: [examples.artifact],
+  });
+
 export const Schedule = z
   .object({
     id: z.string().describe("The id of the schedule, `sched_…`."),

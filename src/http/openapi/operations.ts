@@ -432,6 +432,35 @@ export const OPERATIONS: Record<string, Operation> = {
     answers: gone,
   },
 
+  "GET /api/sessions/:id/artifacts": {
+    id: "listArtifacts",
+    tag: "Artifacts",
+    summary: "List artifacts",
+    description: "Also after the session has ended, until it is deleted.",
+    query: queries.ListArtifacts,
+    answers: ok("A page of artifacts, newest first.", paged({ artifacts: z.array(o.Artifact) })),
+  },
+  "GET /api/sessions/:id/artifacts/:artifactId": {
+    id: "getArtifact",
+    tag: "Artifacts",
+    summary: "Read an artifact",
+    answers: ok("The artifact, without its content.", o.Artifact),
+  },
+  "GET /api/sessions/:id/artifacts/:artifactId/content": {
+    id: "getArtifactContent",
+    tag: "Artifacts",
+    summary: "Read the content of an artifact",
+    description:
+      "The bytes, with the artifact's `contentType`, to be downloaded under its name. The ETag is the `sha256`.",
+    headers: ["Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since"],
+    answers: {
+      200: { description: "The content, with `ETag` and `Last-Modified`.", content: FILE_RANGE },
+      206: { description: "A part of the content, with `Content-Range`.", content: FILE_RANGE },
+      304: { description: "The client has it already.", content: null },
+    },
+    errors: [412, 416],
+  },
+
   "GET /api/conversations/:id": {
     id: "getConversation",
     tag: "Conversations",

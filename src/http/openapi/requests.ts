@@ -241,6 +241,8 @@ describe(
     forkSession:
       "With one of the two above: a branch with its own `sessionId`. It is not part of the returned `config`.",
     snapshotId: "Starts from this snapshot, as a branch with its own `sessionId`.",
+    artifacts:
+      "Globs of files of the workspace, such as `dist/**`, up to 20. Files that match are published when a message ends. Agents also get the tool Publish, for `[]` too.",
     retentionDays:
       "For how many days the session is kept after its end; the setting `SESSION_RETENTION_DAYS` when absent.",
     runtime:
@@ -621,6 +623,11 @@ describe(queries.ReadMessage, null, {
     "How long to wait until the message has ended, or the session waits for somebody. Then the message is returned as it is.",
 });
 describe(queries.ListApprovals, null, { ...page, status: "Only those with this status." });
+describe(queries.ListArtifacts, null, {
+  ...page,
+  path: "Only those of this path.",
+  messageId: "Only those of this message.",
+});
 describe(queries.ListPendingApprovals, null, {
   cursor,
   limit: "The most sessions of a page, with up to 100 approvals each.",
@@ -675,6 +682,7 @@ export const PARAMETERS: Record<string, { description: string; example: unknown 
   messageId: { description: "The id of the message.", example: examples.ids.message },
   scheduleId: { description: "The id of the schedule.", example: examples.ids.schedule },
   approvalId: { description: "The id of the approval.", example: examples.ids.approval },
+  artifactId: { description: "The id of the artifact.", example: examples.ids.artifact },
   shareId: { description: "The id of the share link.", example: examples.newShare.id },
   previewId: { description: "The id of the preview.", example: examples.preview.id },
   keyId: { description: "The id of the key.", example: examples.ids.key },

@@ -31,9 +31,13 @@ async function anOwner() {
   const key = await make(admin, "/api/keys", { name: "own", owner, scopes });
   const client = holderOf(key.key ?? "");
   const mcpServers = { one: mcpServer("modern").config };
-  const session = await client.create({ conversationId: 4_711, config: { mcpServers } });
-  const { messageId } = await client.ask(session.id, { prompt: "hello" });
+  const config = { mcpServers, artifacts: ["*"] };
+  const session = await client.create({ conversationId: 4_711, config });
+  const prompt = '/Write {"file_path":"/workspace/a.txt","content":"mine"}\nhello';
+  const { messageId } = await client.ask(session.id, { prompt });
   const own = `/api/sessions/${session.id}`;
+  const list = z.object({ artifacts: z.array(Made) });
+  const [artifact] = list.parse((await client.get(`${own}/artifacts`)).body).artifacts;
   const schedule = await make(client, `${own}/schedules`, { everyMs: 3_600_000, prompt: "again" });
   const share = await make(client, `${own}/shares`, { access: "write" });
   await admin.put(`/api/owners/${owner}/limits`, { maxRunningMessages: 7 });
@@ -42,6 +46,7 @@ async function anOwner() {
     ids: {
       ":id": session.id,
       ":messageId": messageId,
+      ":artifactId": artifact?.id ?? "",
       ":scheduleId": schedule.id,
       ":shareId": share.id,
       ":previewId": `prev_${"0".repeat(32)}`,
@@ -78,6 +83,7 @@ async function stateOf({ client, own, owner }: Owned) {
     "/previews",
     "/snapshots",
     "/mcp-servers",
+    "/artifacts",
   ];
   const known = await Promise.all(paths.map(async (path) => (await client.get(own + path)).body));
   const lists = ["/api/keys", "/api/audit", `/api/owners/${owner}/limits`];

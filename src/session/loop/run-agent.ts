@@ -13,6 +13,7 @@ import { systemPrompt } from "../../agent/prompt";
 import { wireSchema } from "../../agent/schema/json-schema";
 import type { AgentMessaging, FileGuard, ToolContext } from "../../agent/tool";
 import { findTool, runTool, toolDefinitions } from "../../agent/tools";
+import { publish as publishTool } from "../../agent/tools/publish";
 import type { Pattern } from "../../db/schema";
 import { decidesOnCommands } from "../../sandbox/providers";
 import { sha256, toHex } from "../../shared/bytes";
@@ -24,6 +25,7 @@ import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import { deliverInbox, introduction, permissionOf, setupOf } from "../transactions/agents";
 import { admitCalls, withDecision } from "../transactions/approvals";
+import { offersPublish, type Published, type PublishRequest } from "../transactions/artifacts";
 import { setWakeUp } from "../transactions/schedules";
 import { scopeOf } from "../transactions/state";
 import { steerBlocks, steersFor } from "../transactions/steers";
@@ -46,6 +48,8 @@ export interface RunContext extends SessionContext {
   settled: Notifier;
   /** Notified when somebody has decided about a call, has changed a limit, or has sent a prompt that is to join. */
   decisions: Notifier;
+  /** Publishes a file of the workspace. A repeat for the same call and path publishes it once. */
+  publishFile(file: PublishRequest): Promise<Published>;
   /** Absent in a session with one agent. */
   messaging: AgentMessaging | undefined;
   files: FileGuard | undefined;
@@ -65,9 +69,11 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
     const verdict = permissionOf(store, run.agent, call);
     return verdict.allowed && verdict.asks;
   };
+  const publishes = offersPublish(config, setup.rules);
   const offered = offeredTools(setup.rules)
     .filter(({ name }) => context.messaging || !MULTI_AGENT_TOOLS.has(name))
-    .filter(({ name }) => isUsable(name, pattern));
+    .filter(({ name }) => isUsable(name, pattern))
+    .filter(({ name }) => name !== publishTool.name || publishes);
   const own = toolDefinitions(offered);
   const ofServers = isOffered(setup.rules);
   const mcpTool = (name: string) => context.mcp?.every().find((tool) => tool.name === name);
@@ -96,6 +102,13 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
       signal.throwIfAborted();
       return commit((now) => setWakeUp(store, { id, agent: run.agent, when, prompt }, now));
     },
+    ...(publishes && {
+      publishFile: (path: string, description: string | null) =>
+        context.publishFile({
+          ...{ messageId: run.messageId, agent: run.agent, toolUseId },
+          ...{ path, description },
+        }),
+    }),
     output: (stream, text) => {
       if (!signal.aborted)
         publish({ type: "tool.output", ...scope, toolUseId, name, stream, text });

@@ -13,6 +13,7 @@ import type { Lifecycle } from "../rules/lifecycle";
 import type { Recovery } from "../rules/recovery";
 import { AgentTable } from "./agents";
 import { ApprovalTable, type PendingApprovals } from "./approvals";
+import { ArtifactTable } from "./artifacts";
 import { CallTable } from "./calls";
 import { ProcessTable } from "./claude-code";
 import { EventLog } from "./event-log";
@@ -184,6 +185,7 @@ export class SessionStore {
   readonly calls: CallTable;
   readonly tools: ToolTable;
   readonly approvals: ApprovalTable;
+  readonly artifacts: ArtifactTable;
   readonly history: HistoryTable;
   readonly agents: AgentTable;
   readonly schedules: ScheduleTable;
@@ -220,6 +222,7 @@ export class SessionStore {
     this.calls = new CallTable(sql);
     this.tools = new ToolTable(sql);
     this.approvals = new ApprovalTable(sql);
+    this.artifacts = new ArtifactTable(sql);
     this.history = new HistoryTable(sql, this.tools);
     this.agents = new AgentTable(sql);
     this.schedules = new ScheduleTable(sql);
@@ -227,8 +230,12 @@ export class SessionStore {
     this.previews = new PreviewTable(sql);
     this.process = new ProcessTable(sql);
     this.mcpServers = new McpServerTable(sql);
-    const { messages, runs, calls, tools, approvals, agents, schedules, mcpServers } = this;
-    this.#cachingTables = [messages, runs, calls, tools, approvals, agents, schedules, mcpServers];
+    const { messages, runs, calls, tools, approvals, artifacts } = this;
+    const { agents, schedules, mcpServers } = this;
+    this.#cachingTables = [
+      ...[messages, runs, calls, tools, approvals, artifacts],
+      ...[agents, schedules, mcpServers],
+    ];
   }
 
   /**
