@@ -236,6 +236,28 @@ describe("rigger", FROM_SCRIPTS, () => {
     expect(await readdir(directory)).not.toContain("none");
   });
 
+  it("lists and downloads artifacts: all, or by path or id", async () => {
+    const id = await newSession({ artifacts: ["dist/*"] });
+    const write = (text: string) =>
+      `/Write {"file_path":"/workspace/dist/a.txt","content":"${text}"}`;
+    for (const text of ["one", "two"]) await rig(["run", "--session", id, write(text)]);
+    const listed = await rig(["artifacts", "ls", "--json", id]);
+    const [newest, oldest] = jsonLines(listed.out);
+    expect([newest.path, oldest.path]).toEqual(["dist/a.txt", "dist/a.txt"]);
+    expect((await rig(["artifacts", "ls", id])).out).toMatch(/ARTIFACT .*\nart_.* 3 +dist\/a\.txt/);
+
+    const get = (...names: string[]) => rig(["artifacts", "get", "-o", directory, id, ...names]);
+    const file = join(directory, "dist", "a.txt");
+    const all = await get();
+    expect({ ...all, text: await readFile(file, "utf8") }).toEqual({
+      ...{ code: 0, out: `${file}\n`, err: "", text: "two" },
+    });
+    expect((await get(oldest.id)).code).toBe(0);
+    expect(await readFile(file, "utf8")).toBe("one");
+    expect(await readdir(join(directory, "dist"))).toEqual(["a.txt"]);
+    expect((await get("none.txt")).err).toMatch(/has no artifact none\.txt/);
+  });
+
   it("follows a session until it ends", async () => {
     const id = await newSession();
     const following = ended(launch(["tail", id]));

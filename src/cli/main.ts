@@ -1,6 +1,7 @@
 import { version } from "../../package.json";
 import { RiggerError } from "../client/rigger.ts";
 import * as account from "./account.ts";
+import * as artifacts from "./artifacts.ts";
 import { chat } from "./chat.ts";
 import { type Command, command, UsageError } from "./command.ts";
 import { dev } from "./dev.ts";
@@ -18,6 +19,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   show: sessions.show,
   tail: sessions.tail,
   export: sessions.exportSession,
+  "artifacts ls": artifacts.ls,
+  "artifacts get": artifacts.get,
   interrupt: sessions.interrupt,
   update: sessions.update,
   terminate: sessions.terminate,

@@ -445,6 +445,28 @@ describe("a request", () => {
     await expect.poll(waiting, { timeout: 5_000 }).toEqual(made.toSorted());
   });
 
+  it("that reads artifacts lists them, and returns the response with a content", async () => {
+    const config = { artifacts: ["*.txt"] };
+    const session = await aRigger().create({ pattern: "hybrid", config });
+    const write = (name: string) =>
+      `/Write {"file_path":"/workspace/${name}.txt","content":"${name}"}`;
+    const { messageId } = await session.send(`${write("a")}\n${write("b")}\ndone`).message();
+    const pathsOf = async (of?: { path?: string; messageId?: string }) => {
+      const paths: string[] = [];
+      for await (const { path } of session.artifacts.list(of)) paths.push(path);
+      return paths.sort();
+    };
+    expect(await pathsOf()).toEqual(["a.txt", "b.txt"]);
+    expect(await pathsOf({ messageId })).toHaveLength(2);
+    expect(await pathsOf({ path: "b.txt" })).toEqual(["b.txt"]);
+    const { value } = await session.artifacts.list({ path: "b.txt" }).next();
+    const id = value?.id ?? "";
+    expect(await session.artifacts.get(id)).toEqual(value);
+    expect(await (await session.artifacts.content(id)).text()).toBe("b");
+    const headers = { Range: "bytes=0-0" };
+    expect((await session.artifacts.content(id, { headers })).status).toBe(206);
+  });
+
   it("for what is no JSON returns the response", async () => {
     const rigger = aRigger();
     const { id } = await rigger.create({ pattern: "hybrid" });

@@ -16,6 +16,7 @@ import type {
   Snapshot,
   StreamedEvent,
 } from "./api.ts";
+import { SessionArtifacts } from "./artifacts.ts";
 import { SessionFiles } from "./files.ts";
 import {
   type AnswerOf,
@@ -160,12 +161,15 @@ export class SessionHandle {
   readonly id: string;
   /** The files of its workspace. */
   readonly files: SessionFiles;
+  /** What the agent has published. */
+  readonly artifacts: SessionArtifacts;
   readonly #rigger: Rigger;
   readonly #transport: Transport;
 
   constructor(rigger: Rigger, transport: Transport, id: string) {
     this.id = id;
     this.files = new SessionFiles(transport, id);
+    this.artifacts = new SessionArtifacts(transport, id);
     this.#rigger = rigger;
     this.#transport = transport;
   }
