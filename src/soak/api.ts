@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionEvent, StopReason } from "../events/event.ts";
 
@@ -42,6 +43,13 @@ export interface MessageView {
 export interface PreviewView {
   id: string;
   url: string;
+}
+
+/** The fields of an API artifact that the soak test reads. */
+interface ArtifactView {
+  id: string;
+  path: string;
+  sha256: string;
 }
 
 /** A request; the body is sent as JSON. */
@@ -159,6 +167,8 @@ export interface Story {
   session: SessionView;
   messages: MessageView[];
   events: SessionEvent[];
+  /** Its artifacts, newest first, with the SHA-256 of the content that was received. */
+  artifacts: (ArtifactView & { received: string })[];
 }
 
 /** Reads a session with all its messages and events. */
@@ -181,5 +191,42 @@ export async function readStory(api: Api, id: string): Promise<Story> {
     events.push(...page.events);
     hasMore = page.hasMore;
   }
-  return { session, messages, events };
+  return { session, messages, events, artifacts: await readArtifacts(api, path) };
+}
+
+async function readArtifacts(api: Api, path: string): Promise<Story["artifacts"]> {
+  const artifacts: Story["artifacts"] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    type Page = { artifacts: ArtifactView[]; nextCursor: string | null };
+    const page: Page = await read(
+      api,
+      `${path}/artifacts?limit=20${cursor && `&cursor=${cursor}`}`,
+    );
+    for (const one of page.artifacts) {
+      api.count("artifacts");
+      artifacts.push({
+        ...one,
+        received: await hashOf(api, `${path}/artifacts/${one.id}/content`),
+      });
+    }
+    cursor = page.nextCursor;
+  }
+  return artifacts;
+}
+
+/** Returns the SHA-256 of what a path is answered with, as hex. */
+async function hashOf(api: Api, path: string): Promise<string> {
+  for (;;) {
+    try {
+      const response = await open(api, { path });
+      if (response?.ok)
+        return createHash("sha256")
+          .update(await response.bytes())
+          .digest("hex");
+      if (response) return `status ${response.status}`;
+    } catch (error) {
+      noteLoss(api, { path }, error);
+    }
+    await sleep(RETRY_MS);
+  }
 }

@@ -21,6 +21,7 @@ export function faultsOf(life: Life, whole: Story, upstream: Upstream): string[]
     ...faultsOfMessages(life, story, upstream),
     ...faultsOfMoney(life, story),
     ...faultsOfEffects(life, story),
+    ...faultsOfArtifacts(story),
     ...faultsOfStreams(life, story),
   ];
 }
@@ -208,6 +209,26 @@ function faultsOfEffects({ id, given }: Life, { events }: Story): string[] {
     if (known.size !== lines.length) faults.push(`a line is there twice at ${seq}: ${lines}`);
     if (lost.length > 0) faults.push(`at ${seq} ${lost} are missing in ${lines}`);
     if (strange.length > 0) faults.push(`at ${seq} nobody has written ${strange}`);
+  }
+  return faults;
+}
+
+/** Returns faults of artifacts: each event has one with its content, and none is published twice in a row. */
+function faultsOfArtifacts({ events, artifacts }: Story): string[] {
+  const faults: string[] = [];
+  const told = events.filter((event) => event.type === "artifact.published");
+  const listed = artifacts.map(({ id, path, sha256 }) => ({ artifactId: id, path, sha256 }));
+  const expected = told.map(({ artifactId, path, sha256 }) => ({ artifactId, path, sha256 }));
+  if (!isDeepStrictEqual(listed.reverse(), expected)) {
+    faults.push(`its artifacts are ${JSON.stringify(listed)}, told as ${JSON.stringify(expected)}`);
+  }
+  for (const { id, sha256, received } of artifacts) {
+    if (received !== sha256) faults.push(`${id} has the content ${received} in place of ${sha256}`);
+  }
+  const newest = new Map<string, string>();
+  for (const { artifactId, path, sha256 } of told) {
+    if (newest.get(path) === sha256) faults.push(`${artifactId} is what ${path} was before`);
+    newest.set(path, sha256);
   }
   return faults;
 }

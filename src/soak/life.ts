@@ -167,6 +167,7 @@ async function create(world: World, random: Random, name: string): Promise<Life>
     ...(withAgents && { customAgents: Object.fromEntries(AGENTS.map((type) => [type, {}])) }),
     ...(api.asks && random.chance(0.3) && { askTools: ["Bash"] }),
     ...(api.notesUrl !== undefined && { mcpServers: { [NOTES]: { url: api.notesUrl } } }),
+    ...(random.chance(0.4) && { artifacts: random.pick([["*.txt"], []]) }),
   };
   const body = {
     pattern,

@@ -115,6 +115,7 @@ function randomToolCalls(random: Random, token: string): string[] {
     () => [bash(`${pause}; ${append}; cat ${LOG_FILE}`)],
     () => [bash(`${append}; cat ${LOG_FILE}`), bash(`cat ${LOG_FILE}`)],
     () => [call("Write", { file_path: path, content: token }), call("Read", { file_path: path })],
+    () => [bash(append), call("Publish", { paths: [LOG_FILE] })],
     () => [call("Read", { file_path: path }), call("Glob", { pattern: "*.txt" })],
   ])();
 }
@@ -131,5 +132,6 @@ function randomFaults(random: Random): string[] {
   return lines;
 }
 
-const call = (name: string, input: Record<string, string>) => `/${name} ${JSON.stringify(input)}`;
+const call = (name: string, input: Record<string, string | string[]>) =>
+  `/${name} ${JSON.stringify(input)}`;
 const bash = (command: string) => call("Bash", { command });

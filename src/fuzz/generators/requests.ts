@@ -53,6 +53,7 @@ const ENDPOINTS: readonly [Endpoint, ...Endpoint[]] = [
           thinking: { type: "enabled", budget_tokens: 2_000 },
           effort: "low",
           retentionDays: 30,
+          artifacts: ["dist/**", "*.{md,txt}"],
           sandbox: { provider: "embedded", network: "none" },
         },
       },
@@ -115,6 +116,7 @@ const ENDPOINTS: readonly [Endpoint, ...Endpoint[]] = [
   { method: "GET", path: "/api/sessions/{id}/export" },
   { method: "POST", path: "/api/sessions/{id}/snapshots", bodies: [{}] },
   { method: "GET", path: "/api/sessions/{id}/snapshots" },
+  { method: "GET", path: "/api/sessions/{id}/artifacts", query: [...WALK, "path", "messageId"] },
   { method: "GET", path: "/api/conversations/7", query: WALK },
   { method: "GET", path: "/api/pool" },
 ];
