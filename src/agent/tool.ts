@@ -111,6 +111,14 @@ export interface ToolContext {
  */
 type ToolEffect = "reading" | "acting" | "journaled";
 
+/** A tool of the caller, who answers the model's calls of it. */
+export interface ClientTool {
+  name: string;
+  description: string;
+  /** A JSON schema of an object. */
+  inputSchema: Record<string, unknown>;
+}
+
 /** A tool of an agent. `run` does not reject for what the model can correct: that is an error result. */
 export interface Tool<Input = unknown> {
   name: string;

@@ -23,7 +23,7 @@ describe("toolDefinitions", () => {
     const fields = Object.fromEntries(
       toolDefinitions(TOOLS).map(({ name, input_schema }) => [
         name,
-        [Object.keys(input_schema.properties).join(" "), input_schema.required.join(" ")],
+        [Object.keys(input_schema.properties ?? {}).join(" "), input_schema.required?.join(" ")],
       ]),
     );
     expect(fields).toEqual({

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { messageOf, SandboxError } from "../sandbox/sandbox";
-import type { Tool, ToolContent, ToolContext, ToolResult } from "./tool";
+import type { ClientTool, Tool, ToolContent, ToolContext, ToolResult } from "./tool";
 import { bash } from "./tools/bash";
 import { edit } from "./tools/edit";
 import { glob } from "./tools/glob";
@@ -42,12 +42,20 @@ export function findTool(name: string): Tool | undefined {
 export interface ToolDefinition {
   name: string;
   description: string;
-  input_schema: { type: "object"; properties: Record<string, unknown>; required: string[] };
+  input_schema: { type: "object"; properties?: object; required?: readonly string[] };
 }
 
 /** Returns the API's `tools` for these tools. The order is fixed, since a prompt is cached from its beginning. */
-export function toolDefinitions(tools: readonly Tool[]): ToolDefinition[] {
-  return tools.map(definitionOf).sort((one, other) => (one.name < other.name ? -1 : 1));
+export function toolDefinitions(
+  tools: readonly Tool[],
+  ofClient: readonly ClientTool[] = [],
+): ToolDefinition[] {
+  const given = ofClient.map(({ name, description, inputSchema }) => ({
+    ...{ name, description, input_schema: inputSchema as ToolDefinition["input_schema"] },
+  }));
+  return [...tools.map(definitionOf), ...given].sort((one, other) =>
+    one.name < other.name ? -1 : 1,
+  );
 }
 
 /** Validates the input of a call and runs it. Never rejects: every failure is a result that the model reads. */
@@ -99,7 +107,7 @@ function problems(error: z.ZodError): string {
 }
 
 /** Returns a result's content without lone surrogates, which the API rejects; a cut in the middle of a pair leaves one. */
-function wellFormed(content: ToolContent): ToolContent {
+export function wellFormed(content: ToolContent): ToolContent {
   if (typeof content === "string") return content.toWellFormed();
   return content.map((block) =>
     block.type === "text" ? { ...block, text: block.text.toWellFormed() } : block,

@@ -136,6 +136,10 @@ export class Transcript {
       }
       case "message.waiting":
         if (event.waitingFor.type === "approval") return "";
+        if (event.waitingFor.type === "toolResult") {
+          this.#state = "Waiting for the results of calls";
+          return paint("yellow", "It goes on when the results of its calls are given.");
+        }
         this.#state = `Waiting: the limit on ${event.waitingFor.limit} is reached`;
         return paint(
           "yellow",

@@ -301,6 +301,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{id}/tool-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the calls that wait for their results */
+        get: operations["listToolRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/tool-results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give the results of calls
+         * @description All results are taken, or none. The message goes on when nothing of it waits any more. The result that a call has already changes nothing; another one is a 409.
+         */
+        post: operations["answerTools"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{id}/schedules": {
         parameters: {
             query?: never;
@@ -1107,6 +1144,10 @@ export interface components {
              * @enum {string|null}
              */
             onApprovalTimeout?: "deny" | "terminate" | null;
+            /** @description Tools whose calls the caller answers, 64 at most, with 100,000 characters of JSON. Agents have them too, by their rules. */
+            clientTools?: components["schemas"]["ClientTool"][] | null;
+            /** @description How long a call of a client tool waits for its result. Then the model reads that nobody has answered. Without it, until the result is given. */
+            clientToolTimeoutMs?: number | null;
             /** @description The parts of budget and turns at which `limit.warned` is sent; `[0.5, 0.8, 1]` when absent, none for `[]`. */
             warnAt?: number[] | null;
             /** @description Additional agents by their names, 50 at most. A name has up to 64 letters, digits, `_` and `-`, and is not `main`. */
@@ -1159,6 +1200,34 @@ export interface components {
             outputSchema?: {
                 [key: string]: unknown;
             } | null;
+        };
+        /**
+         * @description A tool whose calls the caller answers.
+         * @example {
+         *       "name": "lookup_order",
+         *       "description": "Returns an order of the shop.",
+         *       "inputSchema": {
+         *         "type": "object",
+         *         "properties": {
+         *           "id": {
+         *             "type": "integer"
+         *           }
+         *         },
+         *         "required": [
+         *           "id"
+         *         ]
+         *       }
+         *     }
+         */
+        ClientTool: {
+            /** @description Letters, digits, `_` and `-`. Not the name of a built-in tool, and not `mcp__…`. */
+            name: string;
+            /** @description What the model reads about the tool. Claude Code passes on 4,096 characters. */
+            description: string;
+            /** @description A JSON schema of an object, without `anyOf`, `oneOf` or `allOf` at its top. A call whose input does not match it is an error that the model reads, and is not requested. */
+            inputSchema: {
+                [key: string]: unknown;
+            };
         };
         /** @description A type of agents. A field that is absent has the session's value. What the session disallows or asks for holds for its agents too. */
         CustomAgent: {
@@ -1480,6 +1549,51 @@ export interface components {
              * @enum {string|null}
              */
             remember?: "session" | null;
+        };
+        /**
+         * @description Results of calls.
+         * @example {
+         *       "results": [
+         *         {
+         *           "toolUseId": "toolu_01",
+         *           "content": "sent"
+         *         }
+         *       ]
+         *     }
+         */
+        AnswerTools: {
+            /** @description Up to 100, one for each call. */
+            results: components["schemas"]["GivenResult"][];
+        };
+        /**
+         * @description The result of a call. 1.7 MB of JSON at most.
+         * @example {
+         *       "toolUseId": "toolu_01",
+         *       "content": "{\"id\":4711,\"status\":\"sent\"}"
+         *     }
+         */
+        GivenResult: {
+            /** @description The call, as in `tool.requested`. */
+            toolUseId: string;
+            /** @description What the model reads: text, or blocks of text and images (base64). */
+            content: string | ({
+                /** @constant */
+                type: "text";
+                text: string;
+            } | {
+                /** @constant */
+                type: "image";
+                source: {
+                    /** @constant */
+                    type: "base64";
+                    /** @enum {string} */
+                    media_type: "image/jpeg" | "image/png" | "image/gif" | "image/webp";
+                    /** Format: base64 */
+                    data: string;
+                };
+            })[];
+            /** @description Whether the call has failed; false when absent. */
+            isError?: boolean | null;
         };
         /**
          * @description A schedule to create: by cron, or at an interval. Its prompt has 64 KiB of JSON at most.
@@ -1887,10 +2001,12 @@ export interface components {
                 /** @description What is wrong, in English, for people. */
                 message: string;
                 /**
-                 * @description `session_busy`: another message runs or waits (with `onBusy: reject`, for a snapshot, and in a session that is to be resumed), or an ephemeral session has its message already. `session_ended`: the session has ended. `idempotency_mismatch`: the key was used with another body, or what it created shows a secret once only. `too_many_schedules`: the session has 20 schedules. `too_many_keys`: the owner has 1,000 keys that can be used. `too_many_shares`: the session has 100 share links that can be used. `too_many_previews`: the session has 20 previews that can be used. `too_many_webhooks`: the owner has 20 webhooks. `too_many_automations`: the owner has 100 automations. `automation_paused`: the automation is not enabled. `already_resolved`: another decision was made. `session_paused`: the session is paused at a limit, and its files are not changed. `not_a_file`: the path is that of a directory, a device or a link to nowhere, or is below a file. `not_a_directory`: the path is not that of a directory. `key_ended`: the key was revoked or has expired.
+                 * @description `session_busy`: another message runs or waits (with `onBusy: reject`, for a snapshot, and in a session that is to be resumed), or an ephemeral session has its message already. `session_ended`: the session has ended. `idempotency_mismatch`: the key was used with another body, or what it created shows a secret once only. `too_many_schedules`: the session has 20 schedules. `too_many_keys`: the owner has 1,000 keys that can be used. `too_many_shares`: the session has 100 share links that can be used. `too_many_previews`: the session has 20 previews that can be used. `too_many_webhooks`: the owner has 20 webhooks. `too_many_automations`: the owner has 100 automations. `automation_paused`: the automation is not enabled. `already_resolved`: another decision was made, or the call has another result or waits no more. `session_paused`: the session is paused at a limit, and its files are not changed. `not_a_file`: the path is that of a directory, a device or a link to nowhere, or is below a file. `not_a_directory`: the path is not that of a directory. `key_ended`: the key was revoked or has expired.
                  * @enum {string}
                  */
                 reason: "session_busy" | "session_ended" | "idempotency_mismatch" | "too_many_schedules" | "too_many_keys" | "too_many_shares" | "too_many_previews" | "too_many_webhooks" | "too_many_automations" | "automation_paused" | "already_resolved" | "session_paused" | "not_a_file" | "not_a_directory" | "key_ended";
+                /** @description The call that waits for no result. */
+                toolUseId?: string;
                 /** @description The message that runs, or that the first request created. */
                 messageId?: string;
                 /** @description The busy session that was to be resumed. */
@@ -2561,12 +2677,19 @@ export interface components {
             /** @description Only in the answer to a message with `onBusy: steer` whose prompt joins this message: the id of that message. */
             steerId?: string;
         };
-        /** @description What a message waits for: decisions about calls, or a limit to be raised. */
+        /** @description What a message waits for: decisions about calls, results of calls, or a limit to be raised. */
         WaitingFor: {
             /** @constant */
             type: "approval";
             /** @description The approvals that are pending. */
             approvalIds: string[];
+            /** @description Calls that wait for their results meanwhile, if there are any. */
+            toolUseIds?: string[];
+        } | {
+            /** @constant */
+            type: "toolResult";
+            /** @description The calls whose results are to be given. */
+            toolUseIds: string[];
         } | {
             /** @constant */
             type: "limit";
@@ -2610,7 +2733,7 @@ export interface components {
         /** @description The `data` of a record of a stream. */
         StreamedEvent: components["schemas"]["Event"] | components["schemas"]["LiveEvent"];
         /** @description An event of a session's log. */
-        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageSteeredEvent"] | components["schemas"]["MessageJoinedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["McpListedEvent"] | components["schemas"]["McpFailedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["PreviewCreatedEvent"] | components["schemas"]["PreviewRemovedEvent"] | components["schemas"]["FileWrittenEvent"] | components["schemas"]["FileDeletedEvent"] | components["schemas"]["ArtifactPublishedEvent"] | components["schemas"]["ArtifactFailedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
+        Event: components["schemas"]["SessionCreatedEvent"] | components["schemas"]["SessionStartedEvent"] | components["schemas"]["SessionIdledEvent"] | components["schemas"]["SessionPausedEvent"] | components["schemas"]["SessionResumedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["SessionCompletedEvent"] | components["schemas"]["SessionTerminatedEvent"] | components["schemas"]["SessionFailedEvent"] | components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageStartedEvent"] | components["schemas"]["MessageSteeredEvent"] | components["schemas"]["MessageJoinedEvent"] | components["schemas"]["MessageWaitingEvent"] | components["schemas"]["MessageResumedEvent"] | components["schemas"]["MessageCompletedEvent"] | components["schemas"]["MessageInterruptedEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["TurnStartedEvent"] | components["schemas"]["TurnCompletedEvent"] | components["schemas"]["TurnRetriedEvent"] | components["schemas"]["UsageDisputedEvent"] | components["schemas"]["AssistantTextEvent"] | components["schemas"]["AssistantThinkingEvent"] | components["schemas"]["ToolStartedEvent"] | components["schemas"]["ToolRequestedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalResolvedEvent"] | components["schemas"]["ToolCompletedEvent"] | components["schemas"]["AgentStartedEvent"] | components["schemas"]["AgentCompletedEvent"] | components["schemas"]["McpListedEvent"] | components["schemas"]["McpFailedEvent"] | components["schemas"]["ScheduleSkippedEvent"] | components["schemas"]["SchedulePausedEvent"] | components["schemas"]["SandboxLostEvent"] | components["schemas"]["SandboxUnsavedEvent"] | components["schemas"]["SetupStartedEvent"] | components["schemas"]["SetupCompletedEvent"] | components["schemas"]["SetupFailedEvent"] | components["schemas"]["SetupReusedEvent"] | components["schemas"]["PreviewCreatedEvent"] | components["schemas"]["PreviewRemovedEvent"] | components["schemas"]["FileWrittenEvent"] | components["schemas"]["FileDeletedEvent"] | components["schemas"]["ArtifactPublishedEvent"] | components["schemas"]["ArtifactFailedEvent"] | components["schemas"]["LimitWarnedEvent"] | components["schemas"]["ContextCompactedEvent"] | components["schemas"]["ContentWithdrawnEvent"];
         /**
          * @description The session was created.
          * @example {
@@ -3388,6 +3511,50 @@ export interface components {
             /** @description The tool. */
             name: string;
             input: unknown;
+        };
+        /**
+         * @description A call of a client tool waits for its result.
+         * @example {
+         *       "seq": 7,
+         *       "type": "tool.requested",
+         *       "at": "2026-11-23T09:33:14.913Z",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "turnId": "turn_6",
+         *       "toolUseId": "toolu_01",
+         *       "name": "lookup_order",
+         *       "input": {
+         *         "id": 4711
+         *       },
+         *       "expiresAt": null
+         *     }
+         */
+        ToolRequestedEvent: {
+            /** @description Its position in the log, without gaps. */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool.requested";
+            /** Format: date-time */
+            at: string;
+            /** @description The message that it belongs to. */
+            messageId?: string;
+            /** @description The agent; absent for the main agent. */
+            agent?: string;
+            /** @description The turn. */
+            turnId: string;
+            /** @description The tool call: the model's id of it, or an id of the server if the model has used its id before. */
+            toolUseId: string;
+            /** @description The tool. */
+            name: string;
+            /** @description The input. It matches the tool's `inputSchema`. */
+            input: unknown;
+            /**
+             * Format: date-time
+             * @description Null: it waits until its result is given.
+             */
+            expiresAt: string | null;
         };
         /**
          * @description A call waits for a decision.
@@ -4446,6 +4613,62 @@ export interface components {
             listedAt: string | null;
             /** @description Why they could not be listed the last time; null if they could. */
             error: string | null;
+        };
+        /**
+         * @description A call of a client tool that waits for its result.
+         * @example {
+         *       "toolUseId": "toolu_01",
+         *       "sessionId": "sess_c742ab76de4d1e2abbe137d12edd751b",
+         *       "messageId": "msg_43aeb39e180f5d79476d20b06abe8f3a",
+         *       "agent": "main",
+         *       "name": "lookup_order",
+         *       "input": {
+         *         "id": 4711
+         *       },
+         *       "requestedAt": "2026-11-23T09:33:14.913Z",
+         *       "expiresAt": null
+         *     }
+         */
+        ToolRequest: {
+            /** @description The call. Its result is given with this id. */
+            toolUseId: string;
+            /** @description The `id` of its session. */
+            sessionId: string;
+            /** @description The message that waits for it. */
+            messageId: string;
+            /** @description The agent that makes the call; `main` is the main agent. */
+            agent: string;
+            /** @description The tool, one of `config.clientTools`. */
+            name: string;
+            /** @description The input. It matches the tool's `inputSchema`. */
+            input: unknown;
+            /**
+             * Format: date-time
+             * @description Since when it waits.
+             */
+            requestedAt: string;
+            /**
+             * Format: date-time
+             * @description Null: it waits until its result is given.
+             */
+            expiresAt: string | null;
+        };
+        /**
+         * @description Which calls have their results, and which do not, by their `toolUseId`.
+         * @example {
+         *       "taken": [
+         *         "toolu_01"
+         *       ],
+         *       "awaited": [
+         *         "toolu_02"
+         *       ]
+         *     }
+         */
+        TakenResults: {
+            /** @description The calls of the request, in its order. They have their results. */
+            taken: string[];
+            /** @description The calls of the session that still wait for their results. */
+            awaited: string[];
         };
         /**
          * @description Sends the session a prompt at set times. A wake-up of the agent is one that runs once. The event `message.received` of each run has its id as `scheduleId`.
@@ -5737,6 +5960,7 @@ export interface components {
 }
 export type CreateSession = components['schemas']['CreateSession'];
 export type Config = components['schemas']['Config'];
+export type ClientTool = components['schemas']['ClientTool'];
 export type CustomAgent = components['schemas']['CustomAgent'];
 export type SandboxConfig = components['schemas']['SandboxConfig'];
 export type Secret = components['schemas']['Secret'];
@@ -5751,6 +5975,8 @@ export type SendMessage = components['schemas']['SendMessage'];
 export type Prompt = components['schemas']['Prompt'];
 export type NoFields = components['schemas']['NoFields'];
 export type ResolveApproval = components['schemas']['ResolveApproval'];
+export type AnswerTools = components['schemas']['AnswerTools'];
+export type GivenResult = components['schemas']['GivenResult'];
 export type CreateSchedule = components['schemas']['CreateSchedule'];
 export type PatchSchedule = components['schemas']['PatchSchedule'];
 export type CreateShare = components['schemas']['CreateShare'];
@@ -5814,6 +6040,7 @@ export type UsageDisputedEvent = components['schemas']['UsageDisputedEvent'];
 export type AssistantTextEvent = components['schemas']['AssistantTextEvent'];
 export type AssistantThinkingEvent = components['schemas']['AssistantThinkingEvent'];
 export type ToolStartedEvent = components['schemas']['ToolStartedEvent'];
+export type ToolRequestedEvent = components['schemas']['ToolRequestedEvent'];
 export type ApprovalRequestedEvent = components['schemas']['ApprovalRequestedEvent'];
 export type ApprovalResolvedEvent = components['schemas']['ApprovalResolvedEvent'];
 export type ToolCompletedEvent = components['schemas']['ToolCompletedEvent'];
@@ -5844,6 +6071,8 @@ export type ToolOutputEvent = components['schemas']['ToolOutputEvent'];
 export type SetupOutputEvent = components['schemas']['SetupOutputEvent'];
 export type Approval = components['schemas']['Approval'];
 export type SessionMcpServer = components['schemas']['SessionMcpServer'];
+export type ToolRequest = components['schemas']['ToolRequest'];
+export type TakenResults = components['schemas']['TakenResults'];
 export type Schedule = components['schemas']['Schedule'];
 export type Snapshot = components['schemas']['Snapshot'];
 export type FileEntry = components['schemas']['FileEntry'];
@@ -6638,6 +6867,82 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionMcpServer"];
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            409: components["responses"]["ConflictError"];
+            413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listToolRequests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The calls of client tools that wait, oldest first. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        toolRequests: components["schemas"]["ToolRequest"][];
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
+            404: components["responses"]["NotFoundError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    answerTools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the session.
+                 * @example sess_c742ab76de4d1e2abbe137d12edd751b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerTools"];
+            };
+        };
+        responses: {
+            /** @description The calls that have their results, and those that wait. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TakenResults"];
                 };
             };
             400: components["responses"]["InvalidRequestError"];

@@ -158,6 +158,7 @@ function End({ of: message }: Shown<MessageItem>) {
 
 function waits(waitingFor: NonNullable<MessageItem["waitingFor"]>): string {
   if (waitingFor.type === "approval") return "waits for approval";
+  if (waitingFor.type === "toolResult") return "waits for the results of its calls";
   return waitingFor.limit === "owner_running_messages"
     ? "waits until another message of its owner ends"
     : `waits until its ${waitingFor.limit} limit is raised`;

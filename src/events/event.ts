@@ -152,6 +152,15 @@ export type EventBody =
       input: unknown;
     }
   | {
+      /** A call of a client tool waits for its result. */
+      type: "tool.requested";
+      turnId: string;
+      toolUseId: string;
+      name: string;
+      input: unknown;
+      expiresAt: string | null;
+    }
+  | {
       /** A call waits for a decision. */
       type: "approval.requested";
       approvalId: string;
@@ -283,6 +292,7 @@ const TYPES = {
   "assistant.text": true,
   "assistant.thinking": true,
   "tool.started": true,
+  "tool.requested": true,
   "approval.requested": true,
   "approval.resolved": true,
   "tool.completed": true,

@@ -15,17 +15,16 @@ const base64 = <T extends string>(mediaTypes: readonly [T, ...T[]]) =>
     data: z.base64().min(1),
   });
 
+const imageBytes = base64(["image/jpeg", "image/png", "image/gif", "image/webp"]).superRefine(
+  ({ data, media_type }, context) => {
+    const problem = imageProblem(fromBase64(data), media_type);
+    if (problem) context.addIssue({ code: "custom", path: ["data"], message: problem });
+  },
+);
+
 const Image = z.strictObject({
   type: z.literal("image"),
-  source: z.discriminatedUnion("type", [
-    base64(["image/jpeg", "image/png", "image/gif", "image/webp"]).superRefine(
-      ({ data, media_type }, context) => {
-        const problem = imageProblem(fromBase64(data), media_type);
-        if (problem) context.addIssue({ code: "custom", path: ["data"], message: problem });
-      },
-    ),
-    url,
-  ]),
+  source: z.discriminatedUnion("type", [imageBytes, url]),
 });
 
 const Document = z.strictObject({
@@ -39,13 +38,27 @@ const Document = z.strictObject({
   context: z.string().exactOptional(),
 });
 
-const Block = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("text"), text }),
-  Image,
-  Document,
-]);
+const Text = z.strictObject({ type: z.literal("text"), text });
+
+const Block = z.discriminatedUnion("type", [Text, Image, Document]);
 
 /** A prompt of a client: text, or content blocks as in the Messages API. */
 export const Prompt = z.union([text, z.array(Block).min(1)], {
   error: "must be text, or a list of content blocks",
 });
+
+/** The result of a call of a client tool: text, or blocks of text and images. Images are given as bytes. */
+export const ToolContent = z.union(
+  [
+    z.string(),
+    z
+      .array(
+        z.discriminatedUnion("type", [
+          Text,
+          z.strictObject({ type: z.literal("image"), source: imageBytes }),
+        ]),
+      )
+      .min(1),
+  ],
+  { error: "must be text, or a list of text and image blocks" },
+);

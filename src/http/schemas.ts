@@ -10,7 +10,7 @@ import { cronProblem } from "../session/rules/schedule-times";
 import { MAX_RETENTION_DAYS, type Settings } from "../settings";
 import { nanos } from "../shared/money";
 import { matches } from "../webhooks/rules";
-import { Prompt } from "./prompt";
+import { Prompt, ToolContent } from "./prompt";
 
 // A century, so that the sum with any realistic date is still a valid date.
 const MAX_DURATION_MS = 100 * 366 * 24 * 60 * 60 * 1000;
@@ -24,6 +24,10 @@ const MAX_MCP_CALL_MS = 600_000;
 // Every isolate that serves a key has its rules in memory.
 const MAX_KEY_RULES = 100;
 const MAX_KEY_RULE_CHARS = 8_000;
+const MAX_CLIENT_TOOLS = 64;
+// Every call of the model has them.
+const MAX_CLIENT_TOOLS_CHARS = 100_000;
+const MAX_RESULTS = 100;
 
 const name = z.string().min(1).max(200);
 /** A name that a caller gives something, for people. */
@@ -184,6 +188,13 @@ const InitialFile = z.union(
   'must be {"path", "text"} or {"path", "base64"}',
 );
 
+/** A tool of the caller, in the `config` of a session. */
+export const ClientTool = z.strictObject({
+  name: z.string().regex(/^[\w-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" and "-"'),
+  description: z.string().min(1).max(10_000),
+  inputSchema: object,
+});
+
 /** The `config` of a session. */
 export const Config = z
   .strictObject({
@@ -195,6 +206,14 @@ export const Config = z
     disallowedTools: names.nullish(),
     approvalTimeoutMs: durationMs.min(1_000).nullish(),
     onApprovalTimeout: z.enum(["deny", "terminate"]).nullish(),
+    clientTools: z
+      .array(ClientTool)
+      .max(MAX_CLIENT_TOOLS)
+      .refine((tools) => JSON.stringify(tools).length <= MAX_CLIENT_TOOLS_CHARS, {
+        error: `has more than ${MAX_CLIENT_TOOLS_CHARS} characters as JSON`,
+      })
+      .nullish(),
+    clientToolTimeoutMs: durationMs.min(1_000).nullish(),
     warnAt: z
       .array(z.number().gt(0).max(1))
       .max(MAX_WARNINGS)
@@ -396,6 +415,27 @@ export const ResolveApproval = z
     ...(input && { input }),
     remember: remember === "session",
   }));
+
+/** A result of a call, as the caller gives it. */
+export const GivenResult = z
+  .strictObject({
+    toolUseId: name,
+    content: ToolContent,
+    isError: z.boolean().nullish(),
+  })
+  .transform(({ isError, ...result }) => ({ ...result, isError: isError ?? false }));
+
+/** `POST /api/sessions/:id/tool-results` */
+export const AnswerTools = z.strictObject({
+  results: z
+    .array(GivenResult)
+    .min(1)
+    .max(MAX_RESULTS)
+    .refine(
+      (results) => new Set(results.map(({ toolUseId }) => toolUseId)).size === results.length,
+      { error: "has two results of one call" },
+    ),
+});
 
 const filters = z
   .array(

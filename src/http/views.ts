@@ -19,6 +19,7 @@ import type {
   ScheduleRow,
   ShareRow,
   SnapshotRow,
+  ToolRequestRow,
 } from "../session/rpc";
 import { dollars } from "../shared/money";
 import type { Delivery, Webhook } from "../webhooks/rpc";
@@ -329,6 +330,13 @@ export const artifactView = (row: ArtifactRow): Json<"Artifact"> => ({
   sizeBytes: row.sizeBytes,
   sha256: row.sha256,
   createdAt: instant(row.createdAt),
+});
+
+/** Returns the JSON of a call that waits for its result in the API. */
+export const toolRequestView = (row: ToolRequestRow): Json<"ToolRequest"> => ({
+  ...row,
+  requestedAt: instant(row.requestedAt),
+  expiresAt: instant(row.expiresAt),
 });
 
 /** Returns the JSON of a conversation in the API, without its sessions. */

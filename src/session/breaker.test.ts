@@ -122,7 +122,7 @@ const TIMING = {
   busy: false,
   waits: false,
   paused: false,
-  approvalAt: null,
+  awaitedUntil: null,
   removed: false,
   outboxAt: null,
   pattern: "long-running" as const,

@@ -7,7 +7,7 @@ import type { CrashGuard } from "./crash-guard";
 import type { Outbox } from "./outbox";
 import {
   dueDeadline,
-  hasExpiredApproval,
+  hasExpiredCall,
   keepsAlarm,
   needsHeartbeat,
   nextAlarm,
@@ -18,6 +18,7 @@ import { waitsForWork } from "./transactions/leases";
 import { hasDueSchedule, runDueSchedules, schedulesWait } from "./transactions/schedules";
 import { applyDeadline } from "./transactions/session";
 import { timingOf } from "./transactions/session-row";
+import { expireRequests } from "./transactions/tool-results";
 import type { WebhookOutbox } from "./webhook-outbox";
 
 /** The parts of a session that its clock uses. */
@@ -124,7 +125,7 @@ export class Clock {
     const { store } = this.#context;
     const timing = timingOf(store);
     const isOutboxDue = timing.outboxAt !== null && timing.outboxAt <= now;
-    const isDeadlineDue = dueDeadline(timing, now) !== null || hasExpiredApproval(timing, now);
+    const isDeadlineDue = dueDeadline(timing, now) !== null || hasExpiredCall(timing, now);
     return isOutboxDue || isDeadlineDue || hasDueSchedule(store, now);
   }
 
@@ -137,8 +138,11 @@ export class Clock {
 
   #applyDeadline(): void {
     const { id, store, drafts, commit } = this.#context;
-    if (hasExpiredApproval(timingOf(store), Date.now())) {
-      commit((now) => expireApprovals(store, drafts, now));
+    if (hasExpiredCall(timingOf(store), Date.now())) {
+      commit((now) => {
+        expireApprovals(store, drafts, now);
+        expireRequests(store, now);
+      });
     }
     const due = dueDeadline(timingOf(store), Date.now());
     if (!due) return;

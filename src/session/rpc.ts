@@ -2,6 +2,7 @@ import type { Actor } from "../account/audit";
 import type { SpendLimit } from "../account/limits";
 import type { AccountMember } from "../account/rpc";
 import type { LeftOut } from "../agent/mcp/tools";
+import type { ClientTool, ToolContent } from "../agent/tool";
 import type { ON_LIMIT, PAUSE_LIMITS, Pattern, SessionRow } from "../db/schema";
 import type { Prompt, PublicError, SessionEvent, StopReason, Usage } from "../events/event";
 import type { Egress, EnvValue } from "../sandbox/egress";
@@ -130,6 +131,10 @@ export interface SessionConfig {
   /** How long a call waits for its approval, in ms; without limit if it is absent. */
   approvalTimeoutMs?: number | undefined;
   onApprovalTimeout?: "deny" | "terminate" | undefined;
+  /** Tools whose calls the caller answers. */
+  clientTools?: ClientTool[] | undefined;
+  /** How long a call waits for its caller's answer, in ms; without limit if it is absent. */
+  clientToolTimeoutMs?: number | undefined;
   /** The parts of the limits of money and turns at which the session warns, each over 0 and at most 1. */
   warnAt?: number[] | undefined;
   runtime?: "loop" | "claude-code" | undefined;
@@ -212,9 +217,13 @@ export const MESSAGE_STATUSES = [
 ] as const;
 export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
 
-/** What a message waits for: decisions about calls, or a limit to be raised. */
+/**
+ * What a message waits for: decisions about calls, results of calls, or a limit to be raised. `toolUseIds` beside approvals
+ * are calls that wait for their results meanwhile.
+ */
 export type WaitingFor =
-  | { type: "approval"; approvalIds: string[] }
+  | { type: "approval"; approvalIds: string[]; toolUseIds?: string[] }
+  | { type: "toolResult"; toolUseIds: string[] }
   | { type: "limit"; limit: PauseLimit | "owner_running_messages" };
 
 /** A limit of a session at which it can pause. */
@@ -266,6 +275,32 @@ export interface Decision {
 export interface ApprovalPage {
   approvals: ApprovalRow[];
   next: number | null;
+}
+
+/** A call of a client tool that waits for its result. Times are in ms since 1970. */
+export interface ToolRequestRow {
+  toolUseId: string;
+  sessionId: string;
+  messageId: string;
+  agent: string;
+  name: string;
+  input: unknown;
+  requestedAt: number;
+  /** Null if it does not expire. */
+  expiresAt: number | null;
+}
+
+/** The caller's answer to a call of a client tool. */
+export interface GivenResult {
+  toolUseId: string;
+  content: ToolContent;
+  isError: boolean;
+}
+
+/** The calls whose results were taken, now or before, and those that still wait for theirs, by their ids. */
+export interface TakenResults {
+  taken: string[];
+  awaited: string[];
 }
 
 /** A message as the session returns it. Times are in ms since 1970, money in nano-dollars. */
@@ -475,6 +510,12 @@ export interface SessionRpc extends AccountMember {
     decision: Decision,
     by: Actor,
   ): Promise<Result<ApprovalRow>>;
+  /** Returns the calls of client tools that wait for their results, oldest first. */
+  toolRequests(caller: Caller): Promise<Result<ToolRequestRow[]>>;
+  /**
+   * Takes the results of calls of client tools, all or none. The same result again changes nothing, another one is refused.
+   */
+  answerTools(caller: Caller, results: GivenResult[]): Promise<Result<TakenResults>>;
   /** Interrupts the running or waiting message and returns it; null if there is none. */
   interrupt(caller: Caller): Promise<Result<MessageRow | null>>;
   /** Ends the session. Idempotent: an ended session does not change. */

@@ -40,6 +40,7 @@ import type {
   Decision,
   EventPage,
   FilePart,
+  GivenResult,
   MachineNeed,
   McpOauth,
   McpServerRow,
@@ -60,7 +61,10 @@ import type {
   ShareRequest,
   ShareRow,
   SnapshotRow,
+  TakenResults,
+  ToolRequestRow,
 } from "./rpc";
+
 import { isEnded, markRead } from "./rules/lifecycle";
 import { SessionEnv } from "./session-env";
 import { SessionRestore } from "./snapshots/restore-session";
@@ -93,6 +97,7 @@ import {
 import { rowsEqual, toSessionRow } from "./transactions/session-row";
 import { addShare, isShareOpen, openShare, removeShare, shareRows } from "./transactions/shares";
 import { change } from "./transactions/state";
+import { takeResults, toolRequests } from "./transactions/tool-results";
 import type { OpenReply } from "./transactions/turns";
 import { waitIfBlocked } from "./transactions/waiting";
 import { WebhookOutbox } from "./webhook-outbox";
@@ -290,6 +295,14 @@ export class Session extends DurableObject<Env> implements SessionRpc {
         resolveApproval(this.#store, approvalId, decision, { owner, via, keyId }, now),
       ),
     );
+  }
+
+  async toolRequests(caller: Caller): Promise<Result<ToolRequestRow[]>> {
+    return this.#enter(caller, () => ok(toolRequests(this.#store)));
+  }
+
+  async answerTools(caller: Caller, results: GivenResult[]): Promise<Result<TakenResults>> {
+    return this.#enter(caller, () => this.#commit((now) => takeResults(this.#store, results, now)));
   }
 
   async interrupt(caller: Caller): Promise<Result<MessageRow | null>> {
@@ -677,7 +690,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     for (const event of this.#store.log.take()) {
       this.#subscribers.show(event);
       const { type, messageId } = event;
-      if (type === "approval.resolved" || type === "session.updated") this.#worker.noteDecision();
+      if (this.#mayDecide(type)) this.#worker.noteDecision();
       if (type === "message.received" && messageId !== null && joinedBy(this.#store, messageId)) {
         this.#worker.noteDecision();
       }
@@ -689,6 +702,12 @@ export class Session extends DurableObject<Env> implements SessionRpc {
       }
       reportEvent(this.env.ANALYTICS, this.#store, event);
     }
+  }
+
+  /** Returns whether an event of a type may let a call or a run go on that waits for somebody. */
+  #mayDecide(type: string): boolean {
+    if (type === "approval.resolved" || type === "session.updated") return true;
+    return type === "tool.completed" && this.#store.identity.config.clientTools !== undefined;
   }
 
   async #repairRow(row: SessionRow): Promise<void> {

@@ -2,6 +2,8 @@ import { checkRules, isAbout, parseRule } from "../agent/permissions/rules";
 import type { SessionConfig } from "./rpc";
 import type { Issue } from "./validate-config";
 
+const BEYOND = "is more than your key allows: see its tools";
+
 /** Returns what is wrong with a list of rules. `at` is its path. */
 export const checkToolRules = (rules: readonly string[], at: string): Issue[] =>
   checkRules({ allowedTools: rules }).map(({ path, message }) => ({
@@ -12,7 +14,8 @@ export const checkToolRules = (rules: readonly string[], at: string): Issue[] =>
 /**
  * Limits a session's tools to those of a key, if it has such a limit. A config without `allowedTools` gets the key's rules; every rule of
  * what is allowed, with or without approval, must be one of the key's, or be about a tool, or an MCP server, that the key has
- * as a whole. Otherwise it is an issue. So is a set-up, unless the key has Bash as a whole.
+ * as a whole. Otherwise it is an issue. So is a set-up, unless the key has Bash as a whole, and so are tools of the caller,
+ * which the rules of a key can't name.
  */
 export function capTools(
   config: SessionConfig,
@@ -41,15 +44,10 @@ export function capTools(
     [`${at}.askTools`, askTools] as const,
   ]);
   const issues = lists.flatMap(([path, rules = []]) =>
-    rules.flatMap((rule, n) =>
-      covers(rule)
-        ? []
-        : [{ path: `${path}.${n}`, message: "is more than your key allows: see its tools" }],
-    ),
+    rules.flatMap((rule, n) => (covers(rule) ? [] : [{ path: `${path}.${n}`, message: BEYOND }])),
   );
   // Its commands can do what any command of the agent can.
-  if (config.setup && !covers("Bash")) {
-    issues.push({ path: "config.setup", message: "is more than your key allows: see its tools" });
-  }
+  if (config.setup && !covers("Bash")) issues.push({ path: "config.setup", message: BEYOND });
+  if (config.clientTools?.length) issues.push({ path: "config.clientTools", message: BEYOND });
   return { config: { ...config, allowedTools: config.allowedTools ?? [...cap] }, issues };
 }

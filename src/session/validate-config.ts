@@ -1,9 +1,14 @@
 import { checkProgramRules } from "../agent/claude-code/options";
+
+import { checkClientTools } from "../agent/client-tools";
+
 import { expandedLength } from "../agent/permissions/rule-patterns";
 import { checkRules } from "../agent/permissions/rules";
 import { knownModels, resolveModel } from "../agent/pricing/models";
 import { checkSchema } from "../agent/schema/json-schema";
+import { TOOLS } from "../agent/tools";
 import { globMatcher } from "../agent/tools/glob-pattern";
+
 import { hostProblem } from "../sandbox/egress";
 import { hasPrograms, PROVIDERS, type Provider, sandboxProblems } from "../sandbox/providers";
 import { messageOf } from "../sandbox/sandbox";
@@ -64,16 +69,19 @@ export function checkConfig(
     const message = 'must be letters, digits, "_" and "-", 64 at most, and not "main"';
     issues.push({ path: `config.customAgents.${name}`, message });
   }
+  const { clientTools = [] } = config;
+  issues.push(...checkClientTools(clientTools).map(at("config.clientTools")));
   const setups = [
     ["config", config] as const,
     ...agents.map(([name, agent]) => [`config.customAgents.${name}`, agent] as const),
   ];
+  const tools = [...TOOLS, ...clientTools];
   for (const [at, { model, ...rules }] of setups) {
     if (model !== undefined && !resolveModel(model, now, settings.MODEL_PRICES)) {
       const message = `has no known price: use one of ${knownModels(now).join(", ")}, or set MODEL_PRICES`;
       issues.push({ path: `${at}.model`, message });
     }
-    for (const { path, message } of [...checkRules(rules), ...checkServersOf(rules, config)])
+    for (const { path, message } of [...checkRules(rules, tools), ...checkServersOf(rules, config)])
       issues.push({ path: `${at}.${path}`, message });
   }
   issues.push(...checkGlobs(config.artifacts ?? []));

@@ -14,7 +14,7 @@ const disallows = (rule: string | string[], tool: string, input: unknown, cwd?: 
 
 describe("offeredTools", () => {
   const names = (rules: Parameters<typeof offeredTools>[0]) =>
-    offeredTools(rules).map(({ name }) => name);
+    offeredTools(rules, TOOLS).map(({ name }) => name);
 
   it.each([
     ["all without rules", {}, TOOLS.map(({ name }) => name)],
@@ -113,7 +113,7 @@ describe("a rule that asks", () => {
     expect(asks(rules, "Bash", { command: "git log; rm -rf /" })).toContain("does not match");
     expect(asks(rules, "Bash", { command: "ls" })).toContain("does not match");
     expect(asks(rules, "Write", { file_path: "/a" })).toContain("is not allowed");
-    expect(offeredTools(rules).map(({ name }) => name)).toEqual(["Bash", "Read"]);
+    expect(offeredTools(rules, TOOLS).map(({ name }) => name)).toEqual(["Bash", "Read"]);
     expect(commandRules(rules)).toEqual({ allowed: ["git *"], disallowed: [] });
   });
 

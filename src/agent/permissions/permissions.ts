@@ -1,8 +1,6 @@
 // Decides which tools a session may use, and for which inputs.
 
 import type { CommandRules } from "../../sandbox/command-rules";
-import type { Tool } from "../tool";
-import { TOOLS } from "../tools";
 import { PATTERNED } from "./rule-patterns";
 import { isAbout, parseRules, type Rule, type Rules } from "./rules";
 
@@ -14,8 +12,8 @@ export function permittedRules({ allowedTools, askTools }: Rules): readonly stri
   return allowedTools && askTools ? [...allowedTools, ...askTools] : allowedTools;
 }
 
-/** Returns the tools that are offered to the model: those of which a call may be allowed. */
-export const offeredTools = (rules: Rules, tools: readonly Tool[] = TOOLS): Tool[] =>
+/** Returns those of some tools that are offered to the model: of which a call may be allowed. */
+export const offeredTools = <T extends { name: string }>(rules: Rules, tools: readonly T[]): T[] =>
   tools.filter(isOffered(rules));
 
 /** Returns a function that says whether a tool is offered to the model. */

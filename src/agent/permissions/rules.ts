@@ -44,7 +44,7 @@ export interface Rule {
  */
 export function parseRule(text: string): Rule | undefined {
   const plain = text.trim().replace(/^(mcp__[\w-]+)__\*$/, "$1");
-  const [, tool, pattern] = /^([A-Za-z][\w-]*)(?:\((.+)\))?$/s.exec(plain) ?? [];
+  const [, tool, pattern] = /^([\w-]+)(?:\((.+)\))?$/s.exec(plain) ?? [];
   if (tool === undefined) return undefined;
   return pattern === undefined || pattern === "*" ? { tool } : { tool, pattern };
 }

@@ -14,19 +14,28 @@ export function readOutput(schema: JsonSchema, text: string | null): Output {
   if (text === null) return { ok: false, why: "it is empty" };
   try {
     const value: unknown = JSON.parse(text);
-    if (isDeeperThan(value, MAX_JSON_DEPTH)) {
-      return { ok: false, why: `it is nested more than ${MAX_JSON_DEPTH} levels deep` };
-    }
-    const misfit = misfitOf(value, compileSchema(schema), draftOf(schema));
-    return misfit ? { ok: false, why: whyOf(misfit) } : { ok: true, value };
-  } catch (error) {
-    return { ok: false, why: whyUnread(error) };
+    const why = misfitWith(schema, value);
+    return why === undefined ? { ok: true, value } : { ok: false, why };
+  } catch {
+    return { ok: false, why: "it is not JSON" };
   }
 }
 
-/** Returns why a text was not accepted. Schemas that were stored before the bounds existed may exceed them. */
+/** Returns why a value does not fit a schema from a client; undefined if it does. Never throws. */
+export function misfitWith(schema: JsonSchema, value: unknown): string | undefined {
+  if (isDeeperThan(value, MAX_JSON_DEPTH)) {
+    return `it is nested more than ${MAX_JSON_DEPTH} levels deep`;
+  }
+  try {
+    const misfit = misfitOf(value, compileSchema(schema), draftOf(schema));
+    return misfit && whyOf(misfit);
+  } catch (error) {
+    return whyUnread(error);
+  }
+}
+
+/** Returns why a value could not be held against a schema. Schemas that were stored before the bounds existed may exceed them. */
 function whyUnread(error: unknown): string {
-  if (error instanceof SyntaxError) return "it is not JSON";
   if (error instanceof TooManySteps) return "it takes too many steps to hold it against it";
   if (!(error instanceof UnusableSchema)) return "it can't be held against it";
   return shortened(["the schema", error.path, error.message].filter(Boolean).join(" "));

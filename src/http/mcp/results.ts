@@ -100,7 +100,7 @@ function nextStep({
   }
   if (endedAt !== null) return undefined;
   return status === "waiting"
-    ? "It waits for somebody, see waitingFor: for a decision about calls, or for a limit to be raised. Then call wait_for_message."
+    ? "It waits for somebody, see waitingFor: for a decision about calls, for results of calls, or for a limit to be raised. Then call wait_for_message."
     : "It has not ended. Call wait_for_message.";
 }
 

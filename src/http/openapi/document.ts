@@ -28,6 +28,7 @@ const TAGS: Record<string, string> = {
   Messages: "Send messages to the agent of a session.",
   Events: "What happened in a session, as a log and live.",
   Approvals: "Decide about tool calls that wait.",
+  "Client tools": "Answer the calls of tools that you run yourself.",
   "MCP servers": "Give agents the tools of other services.",
   Schedules: "Send a session prompts at set times.",
   Files: "Read and write the workspace of a session.",

@@ -61,7 +61,7 @@ const conflicts = {
   too_many_webhooks: "the owner has 20 webhooks",
   too_many_automations: "the owner has 100 automations",
   automation_paused: "the automation is not enabled",
-  already_resolved: "another decision was made",
+  already_resolved: "another decision was made, or the call has another result or waits no more",
   session_paused: "the session is paused at a limit, and its files are not changed",
   not_a_file: "the path is that of a directory, a device or a link to nowhere, or is below a file",
   not_a_directory: "the path is not that of a directory",
@@ -134,6 +134,7 @@ export const ERRORS = {
     "The request does not fit the state of what it is about.",
     {
       reason: z.enum(keysOf(conflicts)).describe(listOf(conflicts)),
+      toolUseId: text.describe("The call that waits for no result."),
       messageId: text.describe("The message that runs, or that the first request created."),
       originId: text.describe("The busy session that was to be resumed."),
       status: text.describe("The status of the session or the approval."),

@@ -292,6 +292,21 @@ export const Event = z
       { turnId: "turn_6", ...call, input: { command: "ls" } },
     ),
     logged(
+      "tool.requested",
+      "A call of a client tool waits for its result.",
+      {
+        turnId,
+        toolUseId,
+        name,
+        input: z.unknown().describe("The input. It matches the tool's `inputSchema`."),
+        expiresAt: instant.nullable().describe("Null: it waits until its result is given."),
+      },
+      {
+        ...{ turnId: "turn_6", toolUseId: "toolu_01", name: "lookup_order" },
+        ...{ input: { id: 4711 }, expiresAt: null },
+      },
+    ),
+    logged(
       "approval.requested",
       "A call waits for a decision.",
       {

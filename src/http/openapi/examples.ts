@@ -113,6 +113,23 @@ export const approval = {
   ...{ expiresAt: null, resolvedAt: null, resolvedBy: null, note: null, remember: null },
 };
 
+export const toolRequest = {
+  toolUseId: "toolu_01",
+  sessionId: ids.session,
+  messageId: ids.message,
+  agent: "main",
+  name: "lookup_order",
+  input: { id: 4711 },
+  requestedAt: at,
+  expiresAt: null,
+};
+
+export const clientTool = {
+  name: "lookup_order",
+  description: "Returns an order of the shop.",
+  inputSchema: { type: "object", properties: { id: { type: "integer" } }, required: ["id"] },
+};
+
 export const schedule = {
   id: ids.schedule,
   ...{ cron: "0 9 * * mon-fri", timeZone: "Europe/Berlin", everyMs: null, at: null },

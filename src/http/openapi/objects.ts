@@ -169,6 +169,14 @@ const WaitingFor = z
     z.object({
       type: z.literal("approval"),
       approvalIds: z.array(z.string()).describe("The approvals that are pending."),
+      toolUseIds: z
+        .array(z.string())
+        .optional()
+        .describe("Calls that wait for their results meanwhile, if there are any."),
+    }),
+    z.object({
+      type: z.literal("toolResult"),
+      toolUseIds: z.array(z.string()).describe("The calls whose results are to be given."),
     }),
     z.object({
       type: z.literal("limit"),
@@ -181,7 +189,8 @@ const WaitingFor = z
   ])
   .meta({
     id: "WaitingFor",
-    description: "What a message waits for: decisions about calls, or a limit to be raised.",
+    description:
+      "What a message waits for: decisions about calls, results of calls, or a limit to be raised.",
   });
 
 export const stopReason = z.enum(STOP_REASONS).meta({
@@ -315,6 +324,38 @@ export const Artifact = z
     description:
       "A file that an agent has published. Its content never changes: a file that is published again with another one is another artifact.",
     examples: [examples.artifact],
+  });
+
+export const ToolRequest = z
+  .object({
+    toolUseId: z.string().describe("The call. Its result is given with this id."),
+    sessionId: z.string().describe("The `id` of its session."),
+    messageId: z.string().describe("The message that waits for it."),
+    agent: z.string().describe("The agent that makes the call; `main` is the main agent."),
+    name: z.string().describe("The tool, one of `config.clientTools`."),
+    input: z.unknown().describe("The input. It matches the tool's `inputSchema`."),
+    requestedAt: instant.describe("Since when it waits."),
+    expiresAt: instant.nullable().describe("Null: it waits until its result is given."),
+  })
+  .meta({
+    id: "ToolRequest",
+    description: "A call of a client tool that waits for its result.",
+    examples: [examples.toolRequest],
+  });
+
+export const TakenResults = z
+  .object({
+    taken: z
+      .array(z.string())
+      .describe("The calls of the request, in its order. They have their results."),
+    awaited: z
+      .array(z.string())
+      .describe("The calls of the session that still wait for their results."),
+  })
+  .meta({
+    id: "TakenResults",
+    description: "Which calls have their results, and which do not, by their `toolUseId`.",
+    examples: [{ taken: ["toolu_01"], awaited: ["toolu_02"] }],
   });
 
 export const Schedule = z

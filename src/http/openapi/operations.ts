@@ -271,6 +271,26 @@ export const OPERATIONS: Record<string, Operation> = {
     errors: [409],
   },
 
+  "GET /api/sessions/:id/tool-requests": {
+    id: "listToolRequests",
+    tag: "Client tools",
+    summary: "List the calls that wait for their results",
+    answers: ok(
+      "The calls of client tools that wait, oldest first.",
+      z.object({ toolRequests: z.array(o.ToolRequest) }),
+    ),
+  },
+  "POST /api/sessions/:id/tool-results": {
+    id: "answerTools",
+    tag: "Client tools",
+    summary: "Give the results of calls",
+    description:
+      "All results are taken, or none. The message goes on when nothing of it waits any more. The result that a call has already changes nothing; another one is a 409.",
+    body: schemas.AnswerTools,
+    answers: ok("The calls that have their results, and those that wait.", o.TakenResults),
+    errors: [409],
+  },
+
   "POST /api/sessions/:id/schedules": {
     id: "createSchedule",
     tag: "Schedules",

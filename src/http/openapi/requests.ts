@@ -209,6 +209,21 @@ describe(
 );
 
 describe(
+  schemas.ClientTool,
+  {
+    id: "ClientTool",
+    description: "A tool whose calls the caller answers.",
+    examples: [examples.clientTool],
+  },
+  {
+    name: "Letters, digits, `_` and `-`. Not the name of a built-in tool, and not `mcp__…`.",
+    description: "What the model reads about the tool. Claude Code passes on 4,096 characters.",
+    inputSchema:
+      "A JSON schema of an object, without `anyOf`, `oneOf` or `allOf` at its top. A call whose input does not match it is an error that the model reads, and is not requested.",
+  },
+);
+
+describe(
   schemas.Config,
   {
     id: "Config",
@@ -230,6 +245,10 @@ describe(
     approvalTimeoutMs: "How long a call waits for approval; without it, until somebody decides.",
     onApprovalTimeout:
       "What happens then: the call is denied (the default), or the session ends with the reason `approval_timeout`.",
+    clientTools:
+      "Tools whose calls the caller answers, 64 at most, with 100,000 characters of JSON. Agents have them too, by their rules.",
+    clientToolTimeoutMs:
+      "How long a call of a client tool waits for its result. Then the model reads that nobody has answered. Without it, until the result is given.",
     warnAt:
       "The parts of budget and turns at which `limit.warned` is sent; `[0.5, 0.8, 1]` when absent, none for `[]`.",
     customAgents:
@@ -408,6 +427,30 @@ describe(
     port: "The port that the server listens on in the sandbox, at any of its addresses. Ports of the sandbox's own programs are refused.",
     expiresInMs: "How long the address works: a day when absent, 30 days at most.",
   },
+);
+
+describe(
+  schemas.GivenResult,
+  {
+    id: "GivenResult",
+    description: "The result of a call. 1.7 MB of JSON at most.",
+    examples: [{ toolUseId: "toolu_01", content: '{"id":4711,"status":"sent"}' }],
+  },
+  {
+    toolUseId: "The call, as in `tool.requested`.",
+    content: "What the model reads: text, or blocks of text and images (base64).",
+    isError: "Whether the call has failed; false when absent.",
+  },
+);
+
+describe(
+  schemas.AnswerTools,
+  {
+    id: "AnswerTools",
+    description: "Results of calls.",
+    examples: [{ results: [{ toolUseId: "toolu_01", content: "sent" }] }],
+  },
+  { results: "Up to 100, one for each call." },
 );
 
 describe(

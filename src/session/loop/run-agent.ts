@@ -12,8 +12,11 @@ import type { PricedModel } from "../../agent/pricing/models";
 import { systemPrompt } from "../../agent/prompt";
 import { wireSchema } from "../../agent/schema/json-schema";
 import type { AgentMessaging, FileGuard, ToolContext } from "../../agent/tool";
-import { findTool, runTool, toolDefinitions } from "../../agent/tools";
+
+import { findTool, runTool, TOOLS, toolDefinitions } from "../../agent/tools";
+
 import { publish as publishTool } from "../../agent/tools/publish";
+
 import type { Pattern } from "../../db/schema";
 import { decidesOnCommands } from "../../sandbox/providers";
 import { sha256, toHex } from "../../shared/bytes";
@@ -65,16 +68,14 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
   const setup = setupOf(store, run.agent);
   const priced = modelOf(setup.model);
   const asksForAny = setup.rules.askTools !== undefined;
-  const asks = (call: Pick<ToolCall, "name" | "input">) => {
-    const verdict = permissionOf(store, run.agent, call);
-    return verdict.allowed && verdict.asks;
-  };
+  const { clientTools = [] } = config;
+  const admits = asksForAny || clientTools.length > 0;
   const publishes = offersPublish(config, setup.rules);
-  const offered = offeredTools(setup.rules)
+  const offered = offeredTools(setup.rules, TOOLS)
     .filter(({ name }) => context.messaging || !MULTI_AGENT_TOOLS.has(name))
     .filter(({ name }) => isUsable(name, pattern))
     .filter(({ name }) => name !== publishTool.name || publishes);
-  const own = toolDefinitions(offered);
+  const own = toolDefinitions(offered, offeredTools(setup.rules, clientTools));
   const ofServers = isOffered(setup.rules);
   const mcpTool = (name: string) => context.mcp?.every().find((tool) => tool.name === name);
 
@@ -138,7 +139,7 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
           : undefined,
     },
     maxTokens: Math.min(MAX_OUTPUT_TOKENS, priced.maxOutput),
-    journal: openJournal(run, priced, asksForAny ? asks : null, context),
+    journal: openJournal(run, priced, admits, context),
     signal,
     runTool: async (call, given) => {
       const { name, input } = call;
@@ -202,14 +203,9 @@ const refusal = (content: string) => ({ content, isError: true, refused: true })
 
 /**
  * Returns a run's journal, backed by the session's store. The conversation is read once and then cached and extended.
- * `asks` returns whether a call has to be approved; it is null if none has.
+ * `admits` says whether calls may have to wait for somebody.
  */
-function openJournal(
-  run: Run,
-  priced: PricedModel,
-  asks: ((call: Pick<ToolCall, "name" | "input">) => boolean) | null,
-  context: RunContext,
-): Journal {
+function openJournal(run: Run, priced: PricedModel, admits: boolean, context: RunContext): Journal {
   const { store, drafts, settled, decisions } = context;
   const commit = <T>(change: (at: { store: SessionStore; run: Run; now: number }) => T): T =>
     context.commit((now) => change({ store, run, now }));
@@ -286,7 +282,7 @@ function openJournal(
       commit((at) => compactTurn(at, turn, { block, upTo }, usage));
       settled.notify();
     },
-    admit: (calls) => (asks ? commit((at) => admitCalls(at, calls, asks)) : calls),
+    admit: (calls) => (admits ? commit((at) => admitCalls(at, calls)) : calls),
     decided: () => decisions.wait(),
     startTool: (call) => commit((at) => startTool(at, call)),
     finishTool: (call, result) => commit((at) => finishTool(at, call, result)),

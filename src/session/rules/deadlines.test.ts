@@ -19,7 +19,7 @@ const timing = (changes: Partial<Timing> = {}): Timing => ({
   busy: false,
   waits: false,
   paused: false,
-  approvalAt: null,
+  awaitedUntil: null,
   removed: false,
   outboxAt: null,
   pattern: "long-running",

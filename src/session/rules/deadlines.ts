@@ -22,8 +22,8 @@ export interface Timing {
   waits: boolean;
   /** Whether the session is paused at a limit. */
   paused: boolean;
-  /** When the first pending approval expires; null if none does. */
-  approvalAt: number | null;
+  /** When the first call that waits for somebody expires; null if none does. */
+  awaitedUntil: number | null;
   /** Whether the session is deleted. Then only the outbox sets an alarm. */
   removed: boolean;
   /** When the index or the account is told next what it does not know; null if they know everything. */
@@ -93,9 +93,9 @@ const earliest = (deadlines: readonly Deadline[]): Deadline | null =>
     null,
   );
 
-/** Returns whether an approval has expired, of a session that has not ended. */
-export const hasExpiredApproval = ({ approvalAt, removed }: Timing, now: number): boolean =>
-  approvalAt !== null && approvalAt <= now && !removed;
+/** Returns whether the wait for somebody has expired for a call, of a session that has not ended. */
+export const hasExpiredCall = ({ awaitedUntil, removed }: Timing, now: number): boolean =>
+  awaitedUntil !== null && awaitedUntil <= now && !removed;
 
 /** Returns the earliest deadline if it is due; null otherwise. */
 export function dueDeadline(timing: Timing, now: number): Deadline | null {
@@ -113,8 +113,8 @@ export function nextAlarm(
   alarmsFrom = now,
   dueFrom = now,
 ): number | null {
-  const { outboxAt, approvalAt } = timing;
-  const due = [nextDeadline(timing)?.at ?? null, outboxAt, approvalAt, scheduleAlarm(timing, now)]
+  const { outboxAt, awaitedUntil } = timing;
+  const due = [nextDeadline(timing)?.at ?? null, outboxAt, awaitedUntil, scheduleAlarm(timing, now)]
     .filter((at) => at !== null)
     .map((at) => Math.max(at, dueFrom));
   const times = needsHeartbeat(timing) ? [...due, now + HEARTBEAT_MS] : due;

@@ -71,6 +71,26 @@ export class ToolTable {
     return this.#openTools().find((tool) => tool.id === id && isOf(tool.runId));
   }
 
+  /** Returns the calls of the session that have no result yet, oldest first. */
+  allOpen(): readonly StoredTool[] {
+    return this.#openTools();
+  }
+
+  /** Returns the newest call with an id of the model; undefined if there is none. */
+  newest(id: string): StoredTool | undefined {
+    const open = this.#openTools().findLast((tool) => tool.id === id);
+    if (open) return open;
+    const row = all(this.#sql, "SELECT * FROM tools WHERE id = ? ORDER BY n DESC LIMIT 1", id)[0];
+    return row && decode(row);
+  }
+
+  /** Returns the calls of some tools in a run that have results, oldest first. */
+  doneOf(runId: string, names: readonly string[]): StoredTool[] {
+    const query = `SELECT * FROM tools WHERE run_id = ? AND state = 'done'
+      AND name IN (SELECT value FROM json_each(?)) ORDER BY n`;
+    return all(this.#sql, query, runId, JSON.stringify(names)).map(decode);
+  }
+
   /** Marks a pending call as started. Does nothing for a call in another state. */
   start(runId: string, id: string, now: number): void {
     this.#open = this.#open?.map((tool) =>

@@ -1,5 +1,7 @@
+import { inputProblem as inputProblemOf } from "../../agent/client-tools";
 import type { ToolResult } from "../../agent/tool";
 import { findTool } from "../../agent/tools";
+import { failed } from "../../agent/tools/result";
 import { randomHex } from "../../shared/bytes";
 import { canonicalJson } from "../../shared/canonical-json";
 import { ok, type Result, refuse } from "../../shared/result";
@@ -8,12 +10,12 @@ import type { StoredApproval } from "../storage/approvals";
 import type { SessionStore } from "../storage/store";
 import type { StoredTool } from "../storage/tools";
 import { permissionOf } from "./agents";
-import { startNext } from "./messages";
+import { continueWaiting } from "./messages";
 import { terminateSession } from "./session";
 import { type RunChange, scopeOf } from "./state";
 import { finishTool, notePending, settleApproval } from "./tool-calls";
+import { clientToolOf, requestCall } from "./tool-requests";
 import type { Drafts } from "./turns";
-import { allowWaiting } from "./waiting";
 
 // Calls of tools that somebody has to approve. Each is asked about once. Call functions that change something within a
 // transaction.
@@ -24,25 +26,36 @@ type OpenCall = Pick<StoredTool, "id" | "callId" | "name" | "input" | "turnId"> 
 };
 
 /**
- * Returns the calls of a run that may be made now, with the inputs that were decided. Asks for approval of those for which
- * `asks` is true and about which nothing is known; a call that is refused by an earlier decision gets its result.
+ * Returns the calls of a run that may be made now, with the inputs that were decided. Asks for approval of those that have
+ * to be approved and about which nothing is known; a call that is refused by an earlier decision gets its result. Calls of
+ * client tools that may be made are requested from the caller.
  */
-export function admitCalls(
-  at: RunChange,
-  calls: readonly OpenCall[],
-  asks: (call: OpenCall) => boolean,
-): OpenCall[] {
+export function admitCalls(at: RunChange, calls: readonly OpenCall[]): OpenCall[] {
   return calls.flatMap((call) => {
-    const approval = at.store.approvals.ofCall(call.callId);
-    if (approval?.status === "allowed") return [{ ...call, input: inputOf(approval) }];
-    if (approval) return [];
-    if (call.interrupted || !asks(call)) return [call];
-    const earlier = rememberedDecision(at.store, call);
-    if (earlier?.status === "allowed") return [call];
-    if (earlier) finishTool(at, call, deniedResult(earlier.note));
-    else requestApproval(at, call);
+    if (!clientToolOf(at.store, call.name)) return approvedCall(at, call);
+    // One that was started was requested.
+    const approved = call.interrupted ? [] : approvedCall(at, call);
+    for (const one of approved) {
+      const permission = permissionOf(at.store, at.run.agent, one);
+      if (permission.allowed) requestCall(at, one);
+      else finishTool(at, one, { ...failed(permission.reason), refused: true });
+    }
     return [];
   });
+}
+
+/** Returns a call, with the input that was decided, if nobody has to approve it any more; otherwise nothing. */
+function approvedCall(at: RunChange, call: OpenCall): OpenCall[] {
+  const approval = at.store.approvals.ofCall(call.callId);
+  if (approval?.status === "allowed") return [{ ...call, input: inputOf(approval) }];
+  if (approval) return [];
+  const permission = permissionOf(at.store, at.run.agent, call);
+  if (call.interrupted || !permission.allowed || !permission.asks) return [call];
+  const earlier = rememberedDecision(at.store, call);
+  if (earlier?.status === "allowed") return [call];
+  if (earlier) finishTool(at, call, deniedResult(earlier.note));
+  else requestApproval(at, call);
+  return [];
 }
 
 /** Asks for the approval of a call. Returns it. */
@@ -128,10 +141,12 @@ function settle(
   const tool = store.tools.open(runId, toolUseId);
   if (run && tool && resolution.status !== "allowed") {
     finishTool({ store, run, now }, tool, refusedResult({ ...approval, ...resolution }));
+  } else if (run && tool && clientToolOf(store, tool.name)) {
+    // Nothing has to run for that.
+    const input = resolution.changedInput ?? approval.input;
+    requestCall({ store, run, now }, { ...tool, input });
   }
-  if (store.state.waiting?.messageId !== messageId) return;
-  allowWaiting(store, now);
-  startNext(store, now);
+  continueWaiting(store, messageId, now);
 }
 
 /** Returns approvals with the fields that clients see. */
@@ -209,6 +224,9 @@ function inputProblem(
   { name, agent }: Pick<StoredApproval, "name" | "agent">,
   input: unknown,
 ): string | undefined {
+  const clientTool = clientToolOf(store, name);
+  const misfit = clientTool && inputProblemOf(clientTool, input);
+  if (misfit !== undefined) return misfit;
   const parsed = findTool(name)?.input.safeParse(input);
   if (!parsed || parsed.success) {
     const permission = permissionOf(store, agent, { name, input });

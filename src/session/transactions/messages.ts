@@ -17,7 +17,7 @@ import { setUsedUp, usedUpLimit } from "./leases";
 import { change, endSession, numMessagesOf, setLifecycle } from "./state";
 import { cancelApprovals } from "./tool-calls";
 import { closeTurns, type Drafts } from "./turns";
-import { currentMessage, pauseSession, resumeWaiting } from "./waiting";
+import { allowWaiting, currentMessage, pauseSession, resumeWaiting } from "./waiting";
 
 /** Maximum size of a message's prompt and result in bytes. A row is limited to 2 MB and also contains other columns. */
 const MAX_ROW_BYTES = 1_960_000;
@@ -160,6 +160,13 @@ export function startNext(store: SessionStore, now: number, named?: string): voi
   if (id === undefined) return;
   store.messages.start(id, now);
   begin(store, id, now);
+}
+
+/** Lets a message go on if it waits and nothing of it has to any more. Otherwise updates what it waits for. */
+export function continueWaiting(store: SessionStore, messageId: string, now: number): void {
+  if (store.state.waiting?.messageId !== messageId) return;
+  allowWaiting(store, now);
+  startNext(store, now);
 }
 
 /** Begins the work on a message that was started. */

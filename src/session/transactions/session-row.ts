@@ -8,6 +8,7 @@ import type { SessionStore } from "../storage/store";
 import { reportAt, waitsForWork } from "./leases";
 import { nextRunAt, schedulesWait } from "./schedules";
 import { needsCheckpoint, numMessagesOf } from "./state";
+import { requestsExpireAt } from "./tool-requests";
 import { unexportedAt } from "./traces";
 import { unsentAt } from "./webhooks";
 
@@ -21,10 +22,7 @@ export function timingOf(store: SessionStore): Timing {
   const { limits } = store.metadata;
   const retentionDays = config.retentionDays ?? defaultRetentionDays();
   const auditsAt = store.hasAudits ? (store.audits?.nextAt ?? null) : null;
-  const due = [
-    ...[store.outbox?.nextAt ?? null, reportAt(store), auditsAt, unsentAt(store)],
-    unexportedAt(store),
-  ].filter((at) => at !== null);
+  const dueAt = [store.outbox?.nextAt ?? null, reportAt(store), auditsAt, unsentAt(store)];
   return {
     lifecycle,
     limits,
@@ -34,9 +32,9 @@ export function timingOf(store: SessionStore): Timing {
     busy: running !== null || waitsForWork(store),
     waits: waiting !== undefined,
     paused: pausedBecause !== undefined,
-    approvalAt: approvals?.expireAt ?? null,
+    awaitedUntil: earliest(approvals?.expireAt ?? null, requestsExpireAt(store)),
     removed,
-    outboxAt: due.length === 0 ? null : Math.min(...due),
+    outboxAt: earliest(...dueAt, unexportedAt(store)),
     pattern,
     scheduleAt: nextRunAt(store),
     schedulesWait: schedulesWait(store),
@@ -44,6 +42,12 @@ export function timingOf(store: SessionStore): Timing {
     machinePending:
       (machine !== undefined && isPending(machine)) || needsCheckpoint(store, Date.now()),
   };
+}
+
+/** Returns the earliest of times; null if there is none. */
+function earliest(...times: (number | null)[]): number | null {
+  const given = times.filter((at) => at !== null);
+  return given.length === 0 ? null : Math.min(...given);
 }
 
 /** Returns the names that the API uses for the fields of a patch. */

@@ -8,6 +8,7 @@ import type { StoredTool } from "../storage/tools";
 import { MAX_AT_WORK } from "./agents";
 import { warnOfUsedBudget } from "./charges";
 import { change, setLifecycle } from "./state";
+import { requestedCalls } from "./tool-requests";
 import { isSteered } from "./turns";
 
 // A message that can't go on without somebody waits: nothing of it runs, and no loss of the object changes it. Call these
@@ -18,12 +19,13 @@ export const currentMessage = ({ running, waiting }: State): string | null =>
   running ?? waiting?.messageId ?? null;
 
 /**
- * Makes the running message wait if nothing of it can go on: every open run has only calls whose approval is pending, or
- * has reached a limit at which the session pauses, or awaits such a run. Every commit ends with it.
+ * Makes the running message wait if nothing of it can go on: every open run has only calls that wait for approval or for
+ * results of the caller, or has reached a limit at which the session pauses, or awaits such a run. Every commit ends with it.
  */
 export function waitIfBlocked(store: SessionStore, now: number): void {
   const { running, approvals, halted } = store.state;
-  if (running === null || (!approvals && !halted)) return;
+  if (running === null) return;
+  if (!approvals && !halted && requestedCalls(store).length === 0) return;
   if (!isBlocked(store, running)) return;
   const [limit] = Object.values(halted ?? {});
   if (limit === undefined) wait(store, running, now);
@@ -31,7 +33,7 @@ export function waitIfBlocked(store: SessionStore, now: number): void {
 }
 
 /**
- * Lets the waiting message go on, if it can: after a decision about a call, or when a limit was raised. `startNext` then
+ * Lets the waiting message go on, if it can: after a decision about a call or its result, or when a limit was raised. `startNext` then
  * starts it. Otherwise updates what it waits for.
  */
 export function allowWaiting(store: SessionStore, now: number): void {
@@ -95,7 +97,9 @@ function waitingFor(store: SessionStore, messageId: string): WaitingFor {
   const { pausedBecause } = store.state;
   if (pausedBecause) return { type: "limit", limit: pausedBecause };
   const approvalIds = store.approvals.pendingOf(messageId).map(({ id }) => id);
-  return { type: "approval", approvalIds };
+  const toolUseIds = requestedCalls(store).map(({ id }) => id);
+  if (approvalIds.length === 0) return { type: "toolResult", toolUseIds };
+  return { type: "approval", approvalIds, ...(toolUseIds.length > 0 && { toolUseIds }) };
 }
 
 /** Returns whether nothing of a message can go on without somebody. */
@@ -103,6 +107,7 @@ function isBlocked(store: SessionStore, messageId: string): boolean {
   if (store.calls.countOpen() > 0) return false;
   const open = store.runs.openOf(messageId);
   const awaited = store.approvals.pendingCalls();
+  for (const { callId } of requestedCalls(store)) awaited.add(callId);
   const free = open.filter((run) => !isRunBlocked(store, run, open, awaited));
   if (free.length === 0) return true;
   // Runs that have not begun wait until one of those that are at work ends.
