@@ -1,3 +1,4 @@
+import { SERVER } from "../agent/claude-code/client-server";
 import { checkProgramRules } from "../agent/claude-code/options";
 
 import { checkClientTools } from "../agent/client-tools";
@@ -151,7 +152,10 @@ function checkProgram(config: SessionConfig, provider: string): Issue[] {
     return [{ path: "config.runtime", message: '"claude-code" needs a container' }];
   }
   const agents = Object.entries(config.customAgents ?? {});
+  const isTaken = config.clientTools?.length && Object.hasOwn(config.mcpServers ?? {}, SERVER);
+  const message = "is how Claude Code names clientTools: choose another name";
   return [
+    ...(isTaken ? [{ path: `config.mcpServers.${SERVER}`, message }] : []),
     ...checkProgramRules(config, { ofAgent: false }).map(at("config")),
     ...agents.flatMap(([name, agent]) =>
       checkProgramRules(agent, { ofAgent: true }).map(at(`config.customAgents.${name}`)),

@@ -18,6 +18,11 @@ interface Decision {
   updatedInput?: Record<string, unknown>;
   message?: string;
 }
+interface HostTool {
+  name: string;
+  description: string;
+  inputSchema: object;
+}
 interface Reply {
   id: string;
   content: Block[];
@@ -65,7 +70,9 @@ export class FakeProgram {
   #busy = false;
   #turn: AbortController | undefined;
   #transcript: Entry[] = [];
-  readonly #requests = new Map<string, (decision: Decision) => void>();
+  readonly #requests = new Map<string, (response: never) => void>();
+  /** The tools of the server that its host has, once it is told of one. */
+  #ofHost: Promise<HostTool[]> = Promise.resolve([]);
   /** The path of its transcript. */
   transcriptPath = "";
 
@@ -101,6 +108,7 @@ export class FakeProgram {
       const told = JSON.parse(line);
       if (told.type === "control_response") this.#decided(told.response);
       else if (told.type !== "control_request") this.#queue.push(line);
+      else if (told.request.subtype === "initialize") this.#ofHost = this.#connect();
       else if (!this.#machine.deaf) this.#interrupt(told.request_id);
     }
   }
@@ -128,9 +136,41 @@ export class FakeProgram {
     return this.#turn?.signal.aborted ?? false;
   }
 
-  #decided({ request_id: id, response }: { request_id: string; response: Decision }): void {
+  #decided({ request_id: id, response }: { request_id: string; response: never }): void {
     this.#requests.get(id)?.(response);
     this.#requests.delete(id);
+  }
+
+  /** Makes a connection to the server of the host, and returns the server's tools. */
+  async #connect(): Promise<HostTool[]> {
+    await this.#askServer("initialize", { protocolVersion: "2025-11-25", capabilities: {} });
+    const { tools } = await this.#askServer<{ tools: HostTool[] }>("tools/list", {});
+    return tools;
+  }
+
+  async #askServer<T = object>(method: string, params: object): Promise<T> {
+    const id = crypto.randomUUID();
+    const answered = Promise.withResolvers<{ mcp_response: { id: number; result: T } }>();
+    this.#requests.set(id, answered.resolve);
+    this.#turn?.signal.addEventListener("abort", () => answered.reject(new Error("interrupted")));
+    const message = { jsonrpc: "2.0", id: this.#requests.size, method, params };
+    const request = { subtype: "mcp_message", server_name: "client", message };
+    this.#say({ type: "control_request", request_id: id, request });
+    const { mcp_response } = await answered.promise;
+    if (mcp_response.id !== message.id) throw new Error("the answer is one of another request");
+    return mcp_response.result;
+  }
+
+  /** Makes a call of a tool of the host. */
+  async #callHost({ id, name = "", input }: Block): Promise<{ content: string; isError: boolean }> {
+    const { content, isError } = await this.#askServer<{ content: Block[]; isError: boolean }>(
+      "tools/call",
+      {
+        ...{ name: name.replace(/^mcp__client__/, ""), arguments: input },
+        _meta: { "claudecode/toolUseId": id },
+      },
+    );
+    return { content: content.map(({ type, text }) => text ?? `[${type}]`).join("\n"), isError };
   }
 
   /** Asks for leave to make a call, as the real program does for the tools that its settings name. */
@@ -230,9 +270,10 @@ export class FakeProgram {
       }
       const calls = reply.content.filter(({ type }) => type === "tool_use");
       if (calls.length === 0) return undefined;
-      // Calls of Bash are made one after the other.
+      // Calls of Bash and of the host's tools are made one after the other.
       const results: unknown[] = [];
-      if (this.#asked.length === 0) {
+      const areMadeAtOnce = this.#asked.length === 0 && !calls.some(isHosts);
+      if (areMadeAtOnce) {
         results.push(...(await Promise.all(calls.map((call) => this.#make(call, parent)))));
       } else for (const call of calls) results.push(await this.#make(call, parent));
       const answered = { type: "user", message: { role: "user", content: results } };
@@ -296,8 +337,10 @@ export class FakeProgram {
       const said = Array.isArray(last) ? last.map(({ text }) => text ?? "").join("") : "";
       return { content: failure ?? said, isError: failure !== undefined };
     }
-    if (name?.startsWith("mcp__")) return this.#ofServer(name, input);
     if (name === "WebFetch" || name === "WebSearch") return this.#aside(name);
+    const known = (await this.#ofHost).some((tool) => name === `mcp__client__${tool.name}`);
+    if (known) return this.#callHost({ id, name, input } as Block);
+    if (name?.startsWith("mcp__")) return this.#ofServer(name, input);
     return {
       content: `<tool_use_error>No such tool available: ${name}</tool_use_error>`,
       isError: true,
@@ -362,10 +405,15 @@ export class FakeProgram {
       context_management: { edits: [{ type: "clear_thinking_20251015", keep: "all" }] },
       metadata: { user_id: "somebody" },
       system: [{ type: "text", text: "You are Claude Code, or what stands for it." }],
-      tools: ["Agent", "Bash", "WebFetch", "WebSearch"].map((name) => ({
-        name,
-        input_schema: { type: "object" },
-      })),
+      tools: [
+        ...["Agent", "Bash", "WebFetch", "WebSearch"].map((name) => ({
+          name,
+          input_schema: { type: "object" },
+        })),
+        ...(await this.#ofHost).map(({ name, description, inputSchema }) => ({
+          ...{ name: `mcp__client__${name}`, description, input_schema: inputSchema },
+        })),
+      ],
       messages: messagesOf(conversation),
     };
     let cutOff = 0;
@@ -451,6 +499,8 @@ function messagesOf(conversation: readonly Entry[]): Message[] {
   }
   return messages;
 }
+
+const isHosts = ({ name }: Block): boolean => name?.startsWith("mcp__client__") ?? false;
 
 /** Returns the reply of a stream, or its error. */
 async function readReply(response: Response, signal?: AbortSignal): Promise<Reply | string> {

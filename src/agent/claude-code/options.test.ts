@@ -13,6 +13,7 @@ const setup = (changes: Partial<ProgramSetup> = {}): ProgramSetup => ({
   env: {},
   model: "claude-sonnet-5-5",
   customAgents: {},
+  clientTools: [],
   ...changes,
 });
 const start = (changes?: Partial<ProgramSetup>) => programStart("claude_1", setup(changes));

@@ -2,11 +2,14 @@
 // money, turns and thinking are not among them: they are enforced on its model calls.
 
 import { quote } from "../../shared/quote";
+import { serverIn } from "../mcp/names";
 import { MAX_OUTPUT_TOKENS } from "../model/reply-bounds";
-import { isOffered, permittedRules } from "../permissions/permissions";
+import { isOffered, offeredTools, permittedRules } from "../permissions/permissions";
 import { parseRule, RULE_LISTS, type Rule, type Rules, rulesOfAgent } from "../permissions/rules";
 import { DEFAULT_PROMPT } from "../prompt";
-import { TOOLS } from "../tools";
+import type { ClientTool } from "../tool";
+import { findTool, TOOLS } from "../tools";
+import { programNameOf } from "./client-server";
 
 /** The program's home in its container. It is outside the workspace, so no snapshot holds it. */
 const HOME = "/home/agent";
@@ -36,6 +39,8 @@ export interface ProgramSetup extends ProgramAgent {
   uuid: string;
   workspace: string;
   env: Record<string, string>;
+  /** The caller's tools that any of its agents may call. */
+  clientTools: readonly ClientTool[];
   /** Where it sends its model calls, if they are not answered where they leave the container. */
   api?: { url: string; key: string } | undefined;
   /** Where it finds the tools of MCP servers, below `url` by the servers' names; absent without servers. */
@@ -187,7 +192,7 @@ function settingsOf(setup: ProgramSetup): object {
 /** Returns the tools of which any agent has a rule in `askTools`. */
 function askedTools({ askTools, customAgents }: ProgramSetup): string[] {
   const lists = [askTools, ...Object.values(customAgents).map((agent) => agent.askTools)];
-  return [...new Set(lists.flatMap((list) => rulesOf(list).map(({ tool }) => tool)))];
+  return [...new Set(lists.flatMap((list) => rulesOf(list).map(({ tool }) => nameIn(tool))))];
 }
 
 const ENV = {
@@ -224,9 +229,13 @@ function permissionArgs(setup: ProgramSetup): string[] {
   ];
 }
 
+/** Returns the name that the program has for a tool that rules name. */
+const nameIn = (tool: string): string =>
+  findTool(tool) || serverIn(tool) !== undefined ? tool : programNameOf(tool);
+
 /** Returns a rule in the program's syntax: there a path from the root begins with two slashes. */
 function ruleText({ tool, pattern }: Rule): string {
-  if (pattern === undefined) return tool;
+  if (pattern === undefined) return nameIn(tool);
   const ofPaths = tool !== "Bash" && tool !== "WebFetch";
   return `${tool}(${ofPaths ? pattern.replace(/^\/+/, "//") : pattern})`;
 }
@@ -242,6 +251,7 @@ function agentsJson(setup: ProgramSetup) {
       const { description, systemPrompt, model, maxTurns, effort } = agent;
       const rules = rulesOfAgent(setup, agent);
       const ofServers = (setup.mcp?.tools ?? []).map((tool) => ({ name: tool }));
+      const ofClient = offeredTools(rules, setup.clientTools).map((tool) => nameIn(tool.name));
       return [
         name,
         {
@@ -249,6 +259,7 @@ function agentsJson(setup: ProgramSetup) {
           prompt: systemPrompt ?? DEFAULT_PROMPT,
           tools: [
             ...programTools(rules, false),
+            ...ofClient,
             ...ofServers.filter(isOffered(rules)).map((tool) => tool.name),
           ],
           model,

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import type { Prompt } from "../../events/event";
 import type { ToolContent, ToolResult } from "../tool";
+import { SERVER, type ServerRequest } from "./client-server";
 
 /** The most characters of a line. A longer one is reduced to the id of its tool result. */
 const MAX_LINE_CHARACTERS = 8 << 20;
@@ -20,6 +21,8 @@ export type OutputEvent =
   | { type: "compacted"; tokensBefore: number }
   /** The program waits for a decision about a call. */
   | { type: "ask"; requestId: string; toolUseId: string }
+  /** The program asks the server of the caller's tools for something. */
+  | { type: "server"; request: ServerRequest }
   /** The program has nothing left to do. `unreached`: it has failed since it could not reach its API. */
   | { type: "ended"; failure: string | null; unreached?: true }
   /** A line outside the protocol: output of a program that cannot start. */
@@ -97,7 +100,25 @@ const Asks = z.object({
   request_id: z.string(),
   request: z.object({ subtype: z.literal("can_use_tool"), tool_use_id: z.string() }),
 });
-const Line = z.union([Lifecycle, TaskStarted, CompactBoundary, Results, Ended, Asks]);
+const AsksServer = z.object({
+  type: z.literal("control_request"),
+  request_id: z.string(),
+  request: z.object({
+    subtype: z.literal("mcp_message"),
+    server_name: z.literal(SERVER),
+    message: z.object({
+      id: z.union([z.string(), z.number()]).optional(),
+      method: z.string(),
+      params: z
+        .object({
+          protocolVersion: z.string().optional(),
+          _meta: z.object({ "claudecode/toolUseId": z.string().optional() }).optional(),
+        })
+        .optional(),
+    }),
+  }),
+});
+const Line = z.union([Lifecycle, TaskStarted, CompactBoundary, Results, Ended, Asks, AsksServer]);
 const ToolResultBlock = z.looseObject({
   type: z.literal("tool_result"),
   tool_use_id: z.string(),
@@ -133,8 +154,16 @@ export function readLine(line: string): OutputEvent | null {
         agentType: said.subagent_type,
         prompt: said.prompt,
       };
-    case "control_request":
-      return { type: "ask", requestId: said.request_id, toolUseId: said.request.tool_use_id };
+    case "control_request": {
+      const { request, request_id: requestId } = said;
+      if (request.subtype === "can_use_tool") {
+        return { type: "ask", requestId, toolUseId: request.tool_use_id };
+      }
+      const { id, method, params } = request.message;
+      const toolUseId = params?._meta?.["claudecode/toolUseId"];
+      const { protocolVersion } = params ?? {};
+      return { type: "server", request: { requestId, id, method, protocolVersion, toolUseId } };
+    }
     case "user":
       return heardResults(said);
     case "result":

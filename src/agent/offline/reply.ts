@@ -49,7 +49,8 @@ export function replyTo(request: MessagesRequest, position: Position): Reply {
   if (calls.length > 0) {
     const { say } = position.turn;
     const said = say === undefined ? [] : [textPart(say)];
-    const parts = [...thinking, ...said, ...calls.map(({ name, input }) => callPart(name, input))];
+    const called = calls.map(({ name, input }) => callPart(offeredName(name, request), input));
+    const parts = [...thinking, ...said, ...called];
     return keepWithin(withFiller(parts, request, position), "tool_use", request);
   }
   const search = searchParts(request, position);
@@ -75,6 +76,13 @@ function thinkingPart({ thinking, model }: MessagesRequest, { turn }: Position):
   const shown = display === "omitted" ? "" : turn.thinking.toWellFormed();
   const block: ReplyBlock = { type: "thinking", thinking: shown, signature: sign(model, shown) };
   return [{ block, tokens: tokensOf(turn.thinking) }];
+}
+
+/** Returns the name of the offered tool that a script means: Claude Code has a prefix for tools of others. */
+function offeredName(name: string, { tools = [] }: MessagesRequest): string {
+  const names = tools.map((tool) => tool.name ?? "");
+  if (names.includes(name)) return name;
+  return names.find((one) => one.startsWith("mcp__") && one.endsWith(`__${name}`)) ?? name;
 }
 
 function callPart(name: string, input: unknown): Part {

@@ -28,6 +28,13 @@ import {
   takeRequest,
   unmadeCalls,
 } from "../transactions/claude-code-approvals";
+import {
+  hasResult,
+  programClientTools,
+  takeResult,
+  takeServerRequest,
+  toldResults,
+} from "../transactions/claude-code-client-tools";
 import { goesOn, openSteers, takeSteer, uuidIn } from "../transactions/claude-code-steers";
 import { withdrawOpenCalls } from "../transactions/turns";
 import { currentMessage } from "../transactions/waiting";
@@ -177,6 +184,7 @@ export class ClaudeCode {
     const { identity, mcpServers } = store;
     const hasTools =
       programTools(identity.config, hasAgents(store)).length > 0 ||
+      programClientTools(store).length > 0 ||
       (identity.hasMcpServers === true && mcpServers.every().some(({ tools }) => tools.length > 0));
     const finish = (result: CallResult) =>
       this.#context.commit((now) => finishCall(this.#at(work.messageId, now), result));
@@ -321,8 +329,9 @@ export class ClaudeCode {
 
   async #answerRequests(messageId: string, signal: AbortSignal): Promise<void> {
     const { store } = this.#context;
-    while (!signal.aborted && store.approvals.unanswered(messageId).length > 0) {
-      await this.#tell((now) => takeAnswer({ store, messageId, now }), signal);
+    const hasAnswer = () => store.approvals.unanswered(messageId).length > 0 || hasResult(store);
+    while (!signal.aborted && hasAnswer()) {
+      await this.#tell((now) => takeAnswer({ store, messageId, now }) ?? takeResult(store), signal);
     }
   }
 
@@ -362,7 +371,7 @@ export class ClaudeCode {
     const facts = {
       ...{ promptUuid: uuidIn(messageId), promptStarted, openTry, askedAfter },
       steers: new Map(openSteers(store).map((steer) => [uuidIn(steer.id), steer])),
-      unmadeCalls: isDone ? unmadeCalls(store, messageId) : "",
+      unfinished: isDone ? this.#unfinished(messageId) : "",
     };
     const reaction = decide(event, facts, crypto.randomUUID());
     if (!reaction) return undefined;
@@ -413,9 +422,11 @@ export class ClaudeCode {
     const { store, commit } = this.#context;
     return commit((now) => {
       const at = this.#at(messageId, now);
-      const input = change?.type === "ask" ? takeRequest(at, change) : (given ?? null);
+      const input = change ? this.#take(at, change) : (given ?? null);
       if (input !== null) store.process.addInput(input);
       if (promptStarted) store.process.savePromptStarted();
+      // It is told with this line what its transcript lacks.
+      if (promptStarted && given !== undefined) store.process.saveOwed([]);
       if (steerStarted !== undefined) store.process.saveSteer(steerStarted, true);
       if (change) apply(at, change);
       const ending = change?.type === "ended" ? endOf(at, change.failure) : undefined;
@@ -423,6 +434,17 @@ export class ClaudeCode {
       store.process.saveOutputOffset(end);
       return { hasInput: input !== null, ...(ending && { ending }) };
     });
+  }
+
+  /** Takes a request of the process, if a change is one. Returns the line that answers it, if that can be said. */
+  #take(at: MessageChange, change: Change): string | null {
+    if (change.type === "ask") return takeRequest(at, change);
+    return change.type === "server" ? takeServerRequest(at.store, change.request) : null;
+  }
+
+  #unfinished(messageId: string): string {
+    const { store } = this.#context;
+    return [unmadeCalls(store, messageId), toldResults(store)].filter(Boolean).join("\n");
   }
 
   #at(messageId: string, now: number): MessageChange {

@@ -12,7 +12,7 @@ const react = (event: Parameters<typeof decide>[0], facts: Partial<Facts> = {}) 
       promptStarted: false,
       steers: new Map(),
       openTry: undefined,
-      unmadeCalls: "",
+      unfinished: "",
       askedAfter: null,
       ...facts,
     },

@@ -4,8 +4,8 @@ import { type OutputEvent, promptLine } from "../../agent/claude-code/protocol";
 const GO_ON =
   "You were interrupted before you were done. Go on where you were. Look at what is there first: a command may have run in part, and files may be missing.";
 
-const goOn = (unmadeCalls: string): string =>
-  unmadeCalls === "" ? GO_ON : `${GO_ON}\n${unmadeCalls}`;
+const goOn = (unfinished: string): string =>
+  unfinished === "" ? GO_ON : `${GO_ON}\n${unfinished}`;
 
 /** The prompt for a process that stopped retrying a model call although another attempt is due. */
 const ASK_AGAIN = "The model could not be reached for a moment. Go on where you were.";
@@ -20,8 +20,8 @@ export interface Facts {
   steers: ReadonlyMap<string, { id: string; started: boolean }>;
   /** The newest attempt of a reply that the process gave up on although another attempt may follow. */
   openTry: { id: string; attempt: number } | undefined;
-  /** What a new process has to know of calls that the one before it could not make; empty if there are none. */
-  unmadeCalls: string;
+  /** What a new process has to know of calls that the one before it has left unfinished; empty if there are none. */
+  unfinished: string;
   /** The id of the attempt after which the process was last asked to call the model again. */
   askedAfter: string | null;
 }
@@ -29,7 +29,7 @@ export interface Facts {
 /** A change that a line of output causes. */
 export type Change = Extract<
   OutputEvent,
-  { type: "agent" | "results" | "compacted" | "ask" | "ended" }
+  { type: "agent" | "results" | "compacted" | "ask" | "server" | "ended" }
 >;
 
 /** The reaction to a line of output. Absent fields require no action. */
@@ -66,7 +66,7 @@ export function decide(
       const started = startedBy(event.uuid, facts);
       if (!started || event.type === "begun") return started;
       // The process has the prompt in its transcript from before a restart, so it does not answer it again.
-      return { ...started, input: promptLine(newUuid, goOn(facts.unmadeCalls)) };
+      return { ...started, input: promptLine(newUuid, goOn(facts.unfinished)) };
     }
     case "ended": {
       const { openTry, askedAfter } = facts;
@@ -93,5 +93,6 @@ function startedBy(uuid: string, facts: Facts): Reaction | undefined {
  */
 export function callsOf(change: Change): string[] {
   if (change.type === "agent" || change.type === "ask") return [change.toolUseId];
+  if (change.type === "server") return change.request.toolUseId ? [change.request.toolUseId] : [];
   return change.type === "results" ? change.results.map(({ toolUseId }) => toolUseId) : [];
 }

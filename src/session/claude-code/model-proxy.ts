@@ -1,3 +1,4 @@
+import { ownNameOf } from "../../agent/claude-code/client-server";
 import type { CallResult } from "../../agent/claude-code/protocol";
 import { type ProgramCall, readProgramCall } from "../../agent/claude-code/request";
 import {
@@ -341,9 +342,9 @@ function make(
   return relay(deps.upstream, call, signal, watch, settle);
 }
 
-/** Returns a block with our tool names. Claude Code calls the tool that starts an agent `Agent` instead of `Task`. */
+/** Returns a block with our tool names. */
 const asOurs = (block: Block): Block =>
-  block.type === "tool_use" && block.name === "Agent" ? { ...block, name: "Task" } : block;
+  block.type === "tool_use" ? { ...block, name: ownNameOf(block.name) } : block;
 
 /** Returns the change for a run, with the run's current row: it may have changed since the run was read. */
 const at = (run: Run, store: SessionStore, now: number): RunChange => ({

@@ -1,3 +1,4 @@
+import { initializeLine } from "../../agent/claude-code/client-server";
 import { programStart, transcriptPath, uuidOf } from "../../agent/claude-code/options";
 import { interruptLine, promptLine, readLine } from "../../agent/claude-code/protocol";
 import { type ProgramLine, type Programs, type Sandbox, SandboxError } from "../../sandbox/sandbox";
@@ -7,7 +8,8 @@ import type { SessionContext } from "../context";
 import { workspace } from "../deployment";
 import type { SessionEnv } from "../session-env";
 import type { StoredProcess } from "../storage/claude-code";
-import { setupOfProcess } from "../transactions/claude-code";
+import { giveUpCalls, setupOfProcess } from "../transactions/claude-code";
+import { missingResults } from "../transactions/claude-code-client-tools";
 import { openSteers, steersIn, uuidIn } from "../transactions/claude-code-steers";
 import { putBackTranscript, saveTranscript } from "./transcript";
 
@@ -53,7 +55,9 @@ export class ClaudeCodeProcess {
     // Empty for a sandbox that needs no start.
     const container = (await sandbox.start?.()) ?? "";
     await this.#forgetUnusable(messageId, container, sandbox);
-    await this.#startIn(container, sandbox, programs);
+    // The message waits if the caller has not answered all calls of the process before.
+    if (signal.aborted) return;
+    await this.#startIn(messageId, container, sandbox, programs);
     if (signal.aborted || this.stored.messageId === messageId) return;
     const line = promptLine(uuidIn(messageId), store.messages.prompt(messageId));
     const steers = await this.#steersInTranscript(messageId);
@@ -124,10 +128,10 @@ export class ClaudeCodeProcess {
   }
 
   #forget(messageId: string): void {
-    const { store, commit } = this.#context;
-    commit(() => {
+    const { store, drafts, commit } = this.#context;
+    commit((now) => {
       store.process.forget();
-      store.approvals.unlink(messageId);
+      giveUpCalls({ store, drafts, messageId, now });
     });
   }
 
@@ -168,7 +172,12 @@ export class ClaudeCodeProcess {
   }
 
   /** Starts the process. A new one gets the transcript first; one that was started before is left as it is. */
-  async #startIn(container: string, sandbox: Sandbox, programs: Programs): Promise<void> {
+  async #startIn(
+    messageId: string,
+    container: string,
+    sandbox: Sandbox,
+    programs: Programs,
+  ): Promise<void> {
     const { store, commit } = this.#context;
     const known = store.process.read();
     const id = known?.id ?? `claude_${crypto.randomUUID()}`;
@@ -179,9 +188,19 @@ export class ClaudeCodeProcess {
       for (const { path, text } of files) {
         await sandbox.writeFile(path, new TextEncoder().encode(text));
       }
-      commit(() => store.process.start(id, container));
+      commit(() => store.process.start(id, container, missingResults(store, messageId)));
     }
     await programs.begin({ id, command, env });
+    if (setup.clientTools.length > 0) await this.#tellOfServer();
+  }
+
+  /** Tells a new process of the server of the caller's tools, as its first input. */
+  async #tellOfServer(): Promise<void> {
+    const { store, commit } = this.#context;
+    const { inputCount, messageId } = this.stored;
+    if (messageId !== null) return;
+    if (inputCount === 0) commit(() => store.process.addInput(initializeLine()));
+    await this.sendInput();
   }
 
   /**

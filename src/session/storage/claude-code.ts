@@ -1,4 +1,5 @@
 import type { Ending } from "../../agent/agent-deps";
+import type { ServerRequest } from "../../agent/claude-code/client-server";
 import { fromBase64, toBase64 } from "../../shared/bytes";
 import { all, json, parse, type Row, type Sql, text } from "../../shared/sql";
 
@@ -39,10 +40,14 @@ export class ProcessTable {
     return row && decode(row);
   }
 
-  /** Records a new process. It replaces an earlier one. */
-  start(id: string, container: string): void {
+  /**
+   * Records a new process. It replaces an earlier one. `owed` are the ids of calls whose results it lacks in its transcript.
+   */
+  start(id: string, container: string, owed: readonly string[]): void {
     this.forget();
-    this.#sql.exec("INSERT INTO programs (id, machine) VALUES (?, ?)", id, container);
+    const columns = "id, machine, owed";
+    const query = `INSERT INTO programs (${columns}) VALUES (?, ?, ?)`;
+    this.#sql.exec(query, id, container, JSON.stringify(owed));
   }
 
   /** Deletes the process and its agents. The transcript is kept. */
@@ -57,7 +62,8 @@ export class ProcessTable {
    */
   beginMessage(messageId: string, line: string, steers: readonly string[] = []): void {
     this.addInput(line);
-    const set = "message_id = ?, begun = 0, ending = NULL, first_told = told, steers = ?";
+    const set =
+      "message_id = ?, begun = 0, ending = NULL, first_told = told, requests = '[]', steers = ?";
     const started = Object.fromEntries(steers.map((id) => [id, true]));
     this.#sql.exec(`UPDATE programs SET ${set}`, messageId, JSON.stringify(started));
   }
@@ -87,6 +93,34 @@ export class ProcessTable {
 
   saveEnding(ending: Ending): void {
     this.#sql.exec("UPDATE programs SET ending = ?", json(ending));
+  }
+
+  /** Returns the ids of calls whose results the process lacks in its transcript, and has not been given. */
+  owed(): string[] {
+    const row = all(this.#sql, "SELECT owed FROM programs")[0];
+    return row ? parse(row.owed) : [];
+  }
+
+  saveOwed(callIds: readonly string[]): void {
+    this.#sql.exec("UPDATE programs SET owed = ?", JSON.stringify(callIds));
+  }
+
+  /** Returns the requests of the process for results that have not been given to it, oldest first. */
+  requests(): ServerRequest[] {
+    const row = all(this.#sql, "SELECT requests FROM programs")[0];
+    return row ? parse(row.requests) : [];
+  }
+
+  addRequest(request: ServerRequest): void {
+    this.#saveRequests([...this.requests(), request]);
+  }
+
+  dropRequest({ requestId }: ServerRequest): void {
+    this.#saveRequests(this.requests().filter((one) => one.requestId !== requestId));
+  }
+
+  #saveRequests(requests: readonly ServerRequest[]): void {
+    this.#sql.exec("UPDATE programs SET requests = ?", JSON.stringify(requests));
   }
 
   /** Records the run of an agent, by the id that the process uses for the agent. */

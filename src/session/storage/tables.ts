@@ -182,7 +182,10 @@ export const SCHEMA = `
     heard INTEGER NOT NULL DEFAULT 0,
     ending TEXT,
     first_told INTEGER NOT NULL DEFAULT 1,
-    steers TEXT NOT NULL DEFAULT '{}'
+    steers TEXT NOT NULL DEFAULT '{}',
+    -- Its requests for results of client tools, and the ids of the calls whose results its transcript lacks.
+    requests TEXT NOT NULL DEFAULT '[]',
+    owed TEXT NOT NULL DEFAULT '[]'
   ) WITHOUT ROWID;
 
   -- The run of each agent of the process, by the id that the process uses for the agent.
@@ -416,4 +419,6 @@ export const UPGRADES = [
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
   ) WITHOUT ROWID`,
+  "ALTER TABLE programs ADD COLUMN requests TEXT NOT NULL DEFAULT '[]'",
+  "ALTER TABLE programs ADD COLUMN owed TEXT NOT NULL DEFAULT '[]'",
 ] as const;

@@ -84,6 +84,12 @@ export class ToolTable {
     return row && decode(row);
   }
 
+  /** Returns a call by its id within the session; undefined if there is none. */
+  byCallId(callId: string): StoredTool | undefined {
+    const row = all(this.#sql, "SELECT * FROM tools WHERE call_id = ?", callId)[0];
+    return row && decode(row);
+  }
+
   /** Returns the calls of some tools in a run that have results, oldest first. */
   doneOf(runId: string, names: readonly string[]): StoredTool[] {
     const query = `SELECT * FROM tools WHERE run_id = ? AND state = 'done'

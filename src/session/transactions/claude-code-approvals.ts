@@ -1,5 +1,6 @@
 import { decisionLine } from "../../agent/claude-code/protocol";
 import type { Permission } from "../../agent/permissions/permissions";
+import { failed } from "../../agent/tools/result";
 import type { StoredApproval } from "../storage/approvals";
 import type { SessionStore } from "../storage/store";
 import type { StoredTool } from "../storage/tools";
@@ -15,22 +16,27 @@ import {
   wordsOfDecision,
 } from "./approvals";
 import type { MessageChange } from "./claude-code";
+import { receiveClientCall } from "./claude-code-client-tools";
 import type { RunChange } from "./state";
 import { finishTool, startTool } from "./tool-calls";
+import { clientToolOf, requestCall } from "./tool-requests";
 
 // Approvals of calls that Claude Code makes. The session asks for them as soon as it has the reply with the calls. The
 // process asks for each call when it is about to make it, and is answered from the journal: also if it, or the one before
 // it, was lost meanwhile. Call functions that change something within a transaction.
 
 /**
- * Journals a call that the process has received: starts it, or asks for its approval. If a process that is gone made the
+ * Journals a call that the process has received: starts or requests it, or asks for its approval. If a process that is gone made the
  * same call, its approval is this call's.
  */
 export function receiveCall(at: RunChange, tool: StoredTool): void {
   const { store, run } = at;
   const permission = permissionOf(store, run.agent, tool);
+  const isClients = clientToolOf(store, tool.name) !== undefined;
   if (!permission.allowed || !permission.asks) {
-    startTool(at, tool);
+    if (!isClients) startTool(at, tool);
+    else if (permission.allowed) receiveClientCall(at, tool);
+    else finishTool(at, tool, { ...failed(permission.reason), refused: true });
     return;
   }
   const linked = linkEarlier(at, tool);
@@ -38,7 +44,10 @@ export function receiveCall(at: RunChange, tool: StoredTool): void {
   if (!known) requestApproval(at, { ...tool, interrupted: false });
   else if (known.status === "denied" || known.status === "expired") {
     finishTool(at, tool, refusedResult(known));
-  } else if (!linked) startTool(at, tool);
+  } else if (!linked) {
+    if (isClients) receiveClientCall(at, tool);
+    else startTool(at, tool);
+  }
 }
 
 function linkEarlier({ store, run }: RunChange, tool: StoredTool): StoredApproval | undefined {
@@ -114,7 +123,10 @@ export function takeAnswer({
     return decisionLine(approval.requestId, { reason: String(content) });
   }
   const input = inputOf(approval);
-  if (run && tool) startTool({ store, run, now }, { ...tool, input });
+  const at = run && { store, run, now };
+  if (at && tool?.state === "pending" && clientToolOf(store, tool.name)) {
+    requestCall(at, { ...tool, input });
+  } else if (at && tool) startTool(at, { ...tool, input });
   return decisionLine(approval.requestId, { input });
 }
 

@@ -12,12 +12,15 @@ import { modelOf, workspace } from "../deployment";
 import type { Call } from "../storage/calls";
 import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
+import type { StoredTool } from "../storage/tools";
 import { closeAgentRun, openTask, setupOf } from "./agents";
 import { withDecision } from "./approvals";
+import { programClientTools } from "./claude-code-client-tools";
 import { hasEndedByItself } from "./claude-code-steers";
 import { machineAccess } from "./machine-access";
 import { type RunChange, scopeOf } from "./state";
 import { finishTool } from "./tool-calls";
+import { isRequested } from "./tool-requests";
 import { closeTurns, type Drafts } from "./turns";
 
 // Changes that the output of a session's Claude Code process causes. Call functions that change something within a
@@ -68,11 +71,15 @@ export function finishCall(at: MessageChange, { toolUseId, result }: CallResult)
   finishTool({ store, run, now }, tool, withDecision(store, tool.callId, result));
 }
 
-/** Adds results to the open tool calls of a process that exited, and closes the runs of its agents. */
+/**
+ * Adds results to the open tool calls of a process that exited, and closes the runs of its agents. What the main agent has
+ * requested from the caller stays so: the next process gets the results.
+ */
 export function giveUpCalls({ store, messageId, now, drafts }: MessageChange): void {
   store.approvals.unlink(messageId);
   for (const run of store.runs.openOf(messageId)) {
-    closeTurns({ store, run, now }, "restarted", drafts);
+    const keeps = (tool: StoredTool) => run.id === messageId && isRequested(store, tool);
+    closeTurns({ store, run, now }, "restarted", drafts, keeps);
     if (run.id !== messageId) closeAgentRun({ store, run, now }, { stopReason: "interrupted" });
   }
 }
@@ -162,6 +169,7 @@ export function setupOfProcess(store: SessionStore, env: Record<string, string>)
     allowedTools,
     askTools,
     disallowedTools,
+    clientTools: programClientTools(store),
     customAgents: Object.fromEntries(
       names.map((name) => {
         const own = config.customAgents?.[name] ?? {};

@@ -92,7 +92,8 @@ function bounded(result: ToolResult): ToolResult {
   return { content: "The result is too large to be kept. Ask for a part of it.", isError: true };
 }
 
-function shownContent({ content }: ToolResult): string {
+/** Returns the text of a result. Other content is named. */
+export function shownContent({ content }: ToolResult): string {
   if (typeof content === "string") return content;
   return content
     .map((block) => (block.type === "text" ? block.text : `[${block.type}]`))

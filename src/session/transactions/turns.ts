@@ -14,6 +14,7 @@ import { dayOf } from "../../shared/days";
 import { holdLease } from "../rules/leases";
 import { leftNanos, reserve } from "../rules/ledger";
 import type { Call } from "../storage/calls";
+import type { StoredTool } from "../storage/tools";
 import { setupOf } from "./agents";
 import {
   appendTurnCompleted,
@@ -309,9 +310,14 @@ const LOST = { type: "restarted", began: true, status: null };
 
 /**
  * Settles the open calls of a run at its end. Text that arrived is kept, and every open tool call gets a result, so
- * that the conversation can continue. A run that ended by itself has nothing open.
+ * that the conversation can continue. A run that ended by itself has nothing open. Calls that it `keeps` stay open.
  */
-export function closeTurns(at: RunChange, why: string, drafts: Drafts): void {
+export function closeTurns(
+  at: RunChange,
+  why: string,
+  drafts: Drafts,
+  keeps: (tool: StoredTool) => boolean = () => false,
+): void {
   const { store, run } = at;
   for (const call of store.calls.openOf(run.id)) {
     const draft = drafts.get(call.turnId)?.draft;
@@ -327,6 +333,7 @@ export function closeTurns(at: RunChange, why: string, drafts: Drafts): void {
     appendTurnCompleted(at, call, why, charged);
   }
   for (const tool of store.tools.openOf(run.id)) {
+    if (keeps(tool)) continue;
     const begun = tool.state === "started";
     const content = begun
       ? `The call was stopped (${why}). What it had done until then is not known.`
