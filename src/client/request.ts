@@ -128,7 +128,7 @@ interface Sent {
  * they are repeated. Any other `POST` is not repeated if it may have arrived.
  */
 const REPEATABLE =
-  /^\/api\/(sessions|keys|webhooks|automations)$|\/(message|schedules|shares|fire|terminate)$|\/approvals\/[^/]+$/;
+  /^\/api\/(sessions|keys|webhooks|automations)$|\/(message|schedules|shares|fire|terminate|tool-results)$|\/approvals\/[^/]+$/;
 
 const MAX_DELAY_MS = 8_000;
 

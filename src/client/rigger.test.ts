@@ -3,12 +3,15 @@ import { describe, expect, it } from "vitest";
 import { createApp } from "../http/app";
 import { sha256Hex } from "../http/ids";
 import { readSettings } from "../settings";
+import { LOOKUP, NOTIFY } from "../testing/client-tools";
 import { requireDescribedEvent } from "../testing/contract";
 import { lose } from "../testing/sessions";
 import type { StreamedEvent } from "./api.ts";
 import { Rigger, RiggerError } from "./rigger.ts";
 
 type Fetch = typeof fetch;
+
+const WITH_TOOLS = { pattern: "hybrid" as const, config: { clientTools: [LOOKUP, NOTIFY] } };
 
 const app = createApp(readSettings({ ALLOW_ANONYMOUS: "true" }));
 const direct: Fetch = async (input, init) => {
@@ -195,6 +198,61 @@ describe("the reply to a message", () => {
       else await session.deny(event.approvalId);
     }
     expect(decided).toEqual(["allowed", "denied"]);
+  });
+
+  it("answers the calls of client tools with handlers, each once, whatever happens to connections", async () => {
+    const { fetch } = cutting((stream) => (stream < 8 ? 9 : undefined));
+    const session = await aRigger(fetch).create(WITH_TOOLS);
+    const made: unknown[] = [];
+    const tools = {
+      lookup: async ({ id }: { id: number }) => {
+        made.push(id);
+        await scheduler.wait(5);
+        if (id === 2) throw new Error("it is gone");
+        return { id, name: "chair" };
+      },
+      notify: (input: unknown, { name }: { name: string }) => `${name} ${JSON.stringify(input)}`,
+    };
+    const prompt = '/lookup {"id":1} & /lookup {"id":2}\n/notify {"text":"hi"}\ndone';
+    const message = await session.send(prompt, { tools }).message();
+    expect(message.result).toContain(
+      'lookup returned: {"id":1,"name":"chair"}\nlookup failed: it is gone\nnotify returned: notify {"text":"hi"}',
+    );
+    expect(made).toEqual([1, 2]);
+  });
+
+  it("makes no call again that was answered, when it is read again with its key", async () => {
+    const session = await aRigger().create(WITH_TOOLS);
+    const made: number[] = [];
+    const lookup = ({ id }: { id: number }) => {
+      made.push(id);
+      return id === 2 ? new Promise(() => {}) : "one";
+    };
+    const prompt = '/lookup {"id":1} & /lookup {"id":2}';
+    const sent = { idempotencyKey: crypto.randomUUID(), tools: { lookup } };
+    for await (const event of session.send(prompt, sent)) {
+      if (event.type === "tool.completed") break;
+    }
+    const again = { ...sent, tools: { lookup: ({ id }: { id: number }) => made.push(id) } };
+    expect((await session.send(prompt, again).message()).result).toContain("lookup returned: 3");
+    expect(made).toEqual([1, 2, 2]);
+    expect(await session.toolRequests()).toEqual([]);
+  });
+
+  it("leaves calls to others that it has no handler for, and throws if a result is refused", async () => {
+    const session = await aRigger().create(WITH_TOOLS);
+    const both = '/notify {"text":"hi"}\n/lookup {"id":1}';
+    const tools = { lookup: () => "x".repeat(2_000_000) };
+    const read = async () => {
+      for await (const event of session.send(both, { tools })) {
+        if (event.type !== "tool.requested" || event.name !== "notify") continue;
+        const { toolUseId } = event;
+        expect(await session.answerTools([{ toolUseId, content: "done" }])).toEqual({
+          ...{ taken: [toolUseId], awaited: [] },
+        });
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ status: 413 });
   });
 
   it("is given up when its signal is aborted, and the message goes on", async () => {

@@ -3,6 +3,7 @@ import type {
   CreateSchedule,
   CreateSession,
   Event,
+  GivenResult,
   McpOauth,
   Message,
   NewPreview,
@@ -15,6 +16,8 @@ import type {
   SessionMcpServer,
   Snapshot,
   StreamedEvent,
+  TakenResults,
+  ToolRequest,
 } from "./api.ts";
 import { SessionArtifacts } from "./artifacts.ts";
 import { SessionFiles } from "./files.ts";
@@ -148,13 +151,23 @@ export type SessionQuery = Omit<
   "cursor" | "page"
 >;
 
-/** How a message is sent. */
+/** How a message is sent. `tools` answer the calls of `config.clientTools` with these names while the reply is read. */
 export type SendOptions = Omit<SendMessage, "prompt" | "streaming" | "background"> &
   Pick<RequestSettings, "idempotencyKey"> &
-  StreamOptions;
+  StreamOptions & { tools?: Readonly<Record<string, ToolHandler>> | undefined };
+
+/**
+ * Makes a call of a client tool. Text and content blocks are the result as they are, any other value is as JSON; the model
+ * reads what is thrown as an error. It runs again if the program is restarted before its result has arrived.
+ */
+export type ToolHandler = (
+  // biome-ignore lint/suspicious/noExplicitAny: it matches the tool's schema, of which the type is not known here.
+  input: any,
+  call: Extract<StreamedEvent, { type: "tool.requested" }>,
+) => unknown;
 
 /** How a prompt is sent that joins a message. The limits apply if it runs as a message of its own. */
-export type SteerOptions = Omit<SendOptions, "onBusy" | "onConnection">;
+export type SteerOptions = Omit<SendOptions, "onBusy" | "onConnection" | "tools">;
 
 /** A session of a deployment. */
 export class SessionHandle {
@@ -189,8 +202,11 @@ export class SessionHandle {
    */
   send(
     prompt: Prompt,
-    { idempotencyKey = crypto.randomUUID(), signal, onConnection, ...options }: SendOptions = {},
+    { idempotencyKey: given, signal: outer, onConnection, tools, ...options }: SendOptions = {},
   ): Reply {
+    const idempotencyKey = given ?? crypto.randomUUID();
+    const over = new AbortController();
+    const signal = outer ? AbortSignal.any([outer, over.signal]) : over.signal;
     const body = { ...options, prompt, streaming: true };
     const connect = (last: number, signal: AbortSignal) =>
       this.#transport.send("post", "/api/sessions/{id}/message", {
@@ -201,7 +217,33 @@ export class SessionHandle {
         signal,
       });
     const stream = follow(this.#transport, connect, { until: endsMessage, signal, onConnection });
-    return new Reply(stream, (messageId) => this.message(messageId));
+    const onEvent = (event: StreamedEvent) => {
+      if (event.type !== "tool.requested" || !tools || !Object.hasOwn(tools, event.name)) return;
+      const run = tools[event.name] as ToolHandler;
+      // Nothing would come of a reply whose calls can't be answered.
+      this.#answer(event, run, given !== undefined).catch((error) => over.abort(error));
+    };
+    return new Reply(stream, (messageId) => this.message(messageId), onEvent);
+  }
+
+  /** Makes a call and gives its result. With a key of the program's own, the call may have been answered before. */
+  async #answer(
+    call: Extract<StreamedEvent, { type: "tool.requested" }>,
+    run: ToolHandler,
+    mayBeOld: boolean,
+  ): Promise<void> {
+    const { toolUseId } = call;
+    if (mayBeOld) {
+      const open = await this.toolRequests();
+      if (!open.some((one) => one.toolUseId === toolUseId)) return;
+    }
+    const result = await resultOf(() => run(call.input, call));
+    try {
+      await this.answerTools([{ toolUseId, ...result }]);
+    } catch (error) {
+      // Somebody else has answered it, or its message has ended meanwhile.
+      if (!(error instanceof RiggerError) || error.status !== 409) throw error;
+    }
   }
 
   /**
@@ -311,6 +353,18 @@ export class SessionHandle {
     return page.approvals;
   }
 
+  /** Returns the calls of client tools that wait for their results. */
+  async toolRequests(): Promise<ToolRequest[]> {
+    const page = await this.#rigger.get("/api/sessions/{id}/tool-requests", this.#path);
+    return page.toolRequests;
+  }
+
+  /** Gives results of calls of client tools. The same results again change nothing. */
+  answerTools(results: GivenResult[]): Promise<TakenResults> {
+    const body = { results };
+    return this.#rigger.post("/api/sessions/{id}/tool-results", { ...this.#path, body });
+  }
+
   /** Creates a schedule. */
   schedule(schedule: CreateSchedule): Promise<Schedule> {
     return this.#rigger.post("/api/sessions/{id}/schedules", { ...this.#path, body: schedule });
@@ -369,6 +423,23 @@ export class SessionHandle {
   }
 }
 
+/** Returns the result of a call that is made by `run`. */
+async function resultOf(run: () => unknown): Promise<Omit<GivenResult, "toolUseId">> {
+  try {
+    const value = await run();
+    if (typeof value === "string" || isBlocks(value)) return { content: value };
+    return { content: value === undefined ? "" : JSON.stringify(value) };
+  } catch (error) {
+    return { content: error instanceof Error ? error.message : String(error), isError: true };
+  }
+}
+
+/** Returns whether a value is a list of content blocks, as far as that can be told. */
+const isBlocks = (value: unknown): value is Exclude<GivenResult["content"], string> =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((one) => one?.type === "text" || (one?.type === "image" && "source" in one));
+
 /**
  * The reply to a message: its events, each once and in order, whatever happens to connections. The last one says why the
  * message has ended: `message.completed`, `message.interrupted` or `message.failed`. The deltas of a block join to its text.
@@ -376,14 +447,17 @@ export class SessionHandle {
 export class Reply implements AsyncIterable<StreamedEvent> {
   readonly #events: AsyncGenerator<StreamedEvent>;
   readonly #read: (messageId: string) => Promise<Message>;
+  readonly #onEvent: (event: StreamedEvent) => void;
   #messageId: string | undefined;
 
   constructor(
     events: AsyncGenerator<StreamedEvent>,
     read: (messageId: string) => Promise<Message>,
+    onEvent: (event: StreamedEvent) => void = () => {},
   ) {
     this.#events = events;
     this.#read = read;
+    this.#onEvent = onEvent;
   }
 
   /** The id of the message; undefined before its first event. */
@@ -394,6 +468,7 @@ export class Reply implements AsyncIterable<StreamedEvent> {
   async *[Symbol.asyncIterator](): AsyncGenerator<StreamedEvent> {
     for await (const event of this.#events) {
       this.#messageId ??= event.messageId;
+      this.#onEvent(event);
       yield event;
     }
   }

@@ -79,7 +79,7 @@ export interface Api {
   key?: string;
   /** Whether its owners have limits, which may refuse a message. */
   isLimited?: boolean;
-  /** Whether calls of some sessions wait for approval, and some sessions pause at their limits. */
+  /** Whether calls of some sessions wait for approval or for their caller, and some sessions pause at their limits. */
   asks?: boolean;
   /** Whether its sessions run in machines, which can be set up. */
   hasMachines?: boolean;

@@ -10,6 +10,7 @@ import {
   type SessionView,
   type Story,
 } from "./api.ts";
+import { TOOL } from "./caller.ts";
 import type { Random } from "./random.ts";
 import {
   AGENTS,
@@ -46,6 +47,8 @@ export interface Life {
   maxTurns: number;
   /** The lines of the file to which tokens are appended that the session has begun with. */
   given: readonly string[];
+  /** Whether it has a client tool. */
+  callsBack: boolean;
   /** The number of interrupted messages. */
   interrupts: number;
   sent: Sent[];
@@ -159,10 +162,13 @@ async function create(world: World, random: Random, name: string): Promise<Life>
   const maxTurns = random.chance(0.2) ? random.int(2, 12) : null;
   const pattern = random.pick(PATTERNS);
   const withAgents = pattern === "single-container";
+  const callsBack = api.asks === true && random.chance(0.4);
   const kind = api.hasMachines ? random.pick(["files", "setup"] as const) : "files";
   const beginning = random.chance(0.4) ? BEGINNINGS[kind] : { config: {}, lines: [] };
   const config = {
     ...beginning.config,
+    ...(callsBack && { clientTools: [TOOL] }),
+    ...(callsBack && random.chance(0.2) && { clientToolTimeoutMs: 2_000 }),
     ...(random.chance(0.1) && { maxTurns: random.int(1, 4) }),
     ...(withAgents && { customAgents: Object.fromEntries(AGENTS.map((type) => [type, {}])) }),
     ...(api.asks && random.chance(0.3) && { askTools: ["Bash"] }),
@@ -193,6 +199,7 @@ async function create(world: World, random: Random, name: string): Promise<Life>
     maxTurns: maxTurns ?? Number.POSITIVE_INFINITY,
     // What it starts from has other files.
     given: copy ? [] : beginning.lines,
+    callsBack,
     interrupts: 0,
     sent: [],
     watched: null,
@@ -315,6 +322,7 @@ function sendRandom(api: Api, random: Random, life: Life): Promise<void> {
     randomScript(random, marker, {
       withAgents: life.pattern === "single-container",
       withNotes: api.notesUrl !== undefined,
+      callsBack: life.callsBack,
     }),
     {
       onBusy,

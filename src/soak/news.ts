@@ -2,11 +2,12 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Api, ask, read } from "./api.ts";
+import { answerCalls, faultsOfCalls } from "./caller.ts";
 import { AUTOMATION_USER, type Life } from "./life.ts";
 import type { Random } from "./random.ts";
 
 // What tells somebody, asks somebody and is started by something, while the server is killed: webhooks with a receiver that
-// fails at times, approvals, limits that pause, and an automation that is fired.
+// fails at times, approvals, client tools, limits that pause, and an automation that is fired.
 
 /** How often approvals and pauses are looked for, in ms, and how often the automation is fired. */
 const LOOK_MS = 700;
@@ -34,7 +35,7 @@ export interface News {
 }
 
 /**
- * Begins to receive events, to decide about calls, to raise limits and to fire an automation, until `closed` aborts. `lives`
+ * Begins to receive events, to decide about calls and to answer them, to raise limits and to fire an automation, until `closed` aborts. `lives`
  * are the sessions that are known by then.
  */
 export async function begin(
@@ -83,6 +84,7 @@ export async function begin(
   };
   void loop(LOOK_MS, closed, () => decide(api));
   void loop(LOOK_MS, closed, () => raise(api, lives));
+  void loop(LOOK_MS, closed, () => answerCalls(api, random, lives));
   const firing = loop(FIRE_MS, over, async () => {
     const headers = { "Idempotency-Key": `fire-${fired.size}` };
     const path = `/api/automations/${automation}/fire`;
@@ -106,6 +108,7 @@ export async function begin(
         ];
         if (faults.length === 0) break;
       }
+      faults.push(...all.flatMap(faultsOfCalls));
       for (const seqs of accepted.values()) for (const _ of seqs) api.count("events received");
       server.close();
       return faults;

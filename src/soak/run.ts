@@ -38,7 +38,7 @@ const { values: options } = parseArgs({
     databases: { type: "string", default: "1" },
     /** Whether the owners have limits over many sessions, which a part of them reaches. */
     limits: { type: "boolean", default: false },
-    /** Whether there are webhooks, approvals, limits that pause, and an automation. */
+    /** Whether there are webhooks, approvals, client tools, limits that pause, and an automation. */
     news: { type: "boolean", default: false },
     /** Whether the agents use an MCP server, which fails at times. */
     mcp: { type: "boolean", default: false },

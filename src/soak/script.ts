@@ -1,3 +1,4 @@
+import { TOOL } from "./caller.ts";
 import type { Random } from "./random.ts";
 
 /** A prompt for the offline model, and its expected outcome without interference. */
@@ -35,7 +36,11 @@ export const AGENTS = ["left", "right"];
 export function randomScript(
   random: Random,
   marker: string,
-  { withAgents, withNotes }: { withAgents: boolean; withNotes: boolean },
+  {
+    withAgents,
+    withNotes,
+    callsBack,
+  }: { withAgents: boolean; withNotes: boolean; callsBack: boolean },
 ): Script {
   const lines = [marker];
   let calls = 0;
@@ -43,10 +48,11 @@ export function randomScript(
     const token = `${marker}.${turns}`;
     const turn =
       withAgents && random.chance(0.6)
-        ? randomTasks(random, token)
+        ? randomTasks(random, token, callsBack)
         : randomCalls(random, token, withNotes);
-    calls += turn.calls;
-    lines.push(...randomFaults(random), turn.line);
+    const back = callsBack && random.chance(0.5) ? callsOfCaller(random, token) : [];
+    calls += turn.calls + back.length;
+    lines.push(...randomFaults(random), [...back, turn.line].join(" & "));
   }
   lines.push(...randomFaults(random));
   const refused = random.chance(0.04);
@@ -77,14 +83,27 @@ export function readCommand(command: string): { token?: string | undefined; show
 }
 
 /** Creates parallel tasks. They only write, because what they would read depends on the other tasks. */
-function randomTasks(random: Random, token: string): { line: string; calls: number } {
+function randomTasks(
+  random: Random,
+  token: string,
+  callsBack: boolean,
+): { line: string; calls: number } {
+  const back = callsBack && random.chance(0.3);
   const tasks = AGENTS.slice(0, random.int(1, AGENTS.length)).map((type) => {
     const append = `sleep ${random.int(0, 9) / 10}; echo T-${token}-${type} >> ${LOG_FILE}`;
-    const prompt = [`${token} ${type}`, ...randomFaults(random), bash(append)].join("\n");
+    const first = back ? [call(TOOL.name, { token: `${token}-${type}` })] : [];
+    const lines = [`${token} ${type}`, ...first, ...randomFaults(random), bash(append)];
+    const prompt = lines.join("\n");
     return call("Task", { subagent_type: type, prompt });
   });
-  return { line: tasks.join(" & "), calls: 2 * tasks.length };
+  return { line: tasks.join(" & "), calls: (back ? 3 : 2) * tasks.length };
 }
+
+/** Creates calls of the client tool. */
+const callsOfCaller = (random: Random, token: string): string[] =>
+  Array.from({ length: random.int(1, 3) }, (_, n) =>
+    call(TOOL.name, { token: `${token}-back${n}` }),
+  );
 
 function randomCalls(
   random: Random,

@@ -5,6 +5,7 @@ import { ALLOW, approvalsOf, decide } from "../../testing/approvals";
 import { answer, LOOKUP, NOTIFY, requestsOf } from "../../testing/client-tools";
 import { containerOf, plantPrograms } from "../../testing/fake-claude-code";
 import { moveClock, withoutPauses } from "../../testing/faults";
+import { faults, forEachSideBySide, plantFaults, play, type Scenario } from "../../testing/losses";
 import {
   ALICE,
   aMessage,
@@ -34,6 +35,7 @@ beforeAll(() => {
 afterAll(() => uproot());
 afterEach(() => {
   vi.restoreAllMocks();
+  faults.clear();
   uproot();
   uproot = plantPrograms();
 });
@@ -138,6 +140,29 @@ describe("a call of a client tool by Claude Code", () => {
     expect(count(events, "tool.requested")).toBe(2);
     expect(containerOf(id).started).toHaveLength(1);
   });
+
+  it("is requested and answered once if the object is lost after any commit", async () => {
+    plantFaults();
+    const scenario: Scenario = {
+      config: { clientTools: [LOOKUP], runtime: "claude-code" },
+      prompts: [`${lookup(1)} & ${lookup(2)}\nall done`],
+      async meanwhile(id) {
+        const [request] = await requestsOf(id);
+        if (!request || (await messageOf(id, request.messageId)).status !== "waiting") return;
+        const { id: thing } = request.input as { id: number };
+        value(await answer(id, request.toolUseId, `thing ${thing}`));
+      },
+    };
+    const { fault, outcome } = await play(scenario, null, "object at once");
+    expect(outcome.messages[0]?.result).toMatch(/thing 1\n.*thing 2/);
+    // How many lines of output are committed together depends on timing.
+    const points = [...fault.commits].filter((point) => !point.startsWith(" "));
+    expect(points.length).toBeGreaterThan(6);
+    await forEachSideBySide(points, async (point) => {
+      const { outcome: lost } = await play(scenario, point, "object before its next commit");
+      expect(lost, `lost after ${point}`).toEqual(outcome);
+    });
+  }, 60_000);
 
   it.each(["before", "after"])(
     "is requested once if the container is lost %s the answer, and the next process is told the result",

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { providers } from "../../sandbox/providers";
 import { limit } from "../../testing/accounts";
 import { approvalsOf, decide } from "../../testing/approvals";
+import { answer, LOOKUP, requestsOf } from "../../testing/client-tools";
 import {
   faults,
   forEachSideBySide,
@@ -98,6 +99,29 @@ const ASKING: Scenario = {
   },
 };
 
+/** The caller answers its calls, the oldest one first, each twice. */
+const CALLING: Scenario = {
+  config: { clientTools: [LOOKUP] },
+  prompts: [
+    [
+      `${call("lookup", { id: 1 })} & ${call("lookup", { id: 2 })} & ${call("lookup", { id: "x" })}`,
+      '/Bash {"command":"echo once >> log.txt; cat log.txt"}',
+      "all is done",
+    ].join("\n"),
+    `${call("lookup", { id: 3 })}\nthat is all`,
+  ],
+  async meanwhile(id) {
+    const [request] = await requestsOf(id);
+    if (!request) return;
+    const asking = value(await sessionOf(id).message(ALICE, request.messageId));
+    if (asking.status !== "waiting") return;
+    const { input, toolUseId } = request;
+    for (const _ of [1, 2]) {
+      value(await answer(id, toolUseId, `thing ${(input as { id: number }).id}`));
+    }
+  },
+};
+
 /** It pauses when its turns are used up, and its limit is raised by two. */
 const PAUSING: Scenario = {
   config: {},
@@ -178,6 +202,8 @@ describe("a session whose object is lost", () => {
     ["several agents", "object before its next commit", AGENTS],
     ["one that asks", "object at once", ASKING],
     ["one that asks", "object before its next commit", ASKING],
+    ["one with client tools", "object at once", CALLING],
+    ["one with client tools", "object before its next commit", CALLING],
     ["one that pauses", "object at once", PAUSING],
     ["one that is steered", "object before its next commit", STEERED],
     ["one with a preview", "object at once", PREVIEWING],
