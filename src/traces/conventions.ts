@@ -53,6 +53,7 @@ export const EVENTS: Readonly<Record<string, Readonly<Record<string, string>>>> 
     cost: ATTR.cost,
   },
   "usage.disputed": { attempt: "rigger.attempt", reason: "rigger.reason" },
+  "tool.requested": { toolUseId: ATTR.toolCallId },
   "approval.requested": { approvalId: "rigger.approval.id" },
   "approval.resolved": { approvalId: "rigger.approval.id", status: ATTR.status },
   "mcp.failed": { server: "rigger.mcp.server" },
