@@ -20,7 +20,7 @@ export function checkClientTools(
 }
 
 function nameProblem(name: string, before: readonly ClientTool[]): string | undefined {
-  if (TOOLS.some((tool) => tool.name === name)) return "is the name of a tool of every session";
+  if (TOOLS.some((tool) => tool.name === name)) return "is the name of a built-in tool";
   if (name.startsWith("mcp__")) return 'must not begin with "mcp__"';
   return before.some((tool) => tool.name === name) ? "is the name of another tool too" : undefined;
 }

@@ -1545,7 +1545,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description `session`: the same call, by any agent of the session, is decided in the same way from now on. It is the same if the tool and the whole input are equal, apart from the `description`.
+             * @description `session`: the same call, by any agent of the session, is decided in the same way from now on. It is the same if the tool and the whole input are equal, apart from the `description` of a built-in tool's input.
              * @enum {string|null}
              */
             remember?: "session" | null;

@@ -64,7 +64,6 @@ import type {
   TakenResults,
   ToolRequestRow,
 } from "./rpc";
-
 import { isEnded, markRead } from "./rules/lifecycle";
 import { SessionEnv } from "./session-env";
 import { SessionRestore } from "./snapshots/restore-session";

@@ -1,15 +1,12 @@
 import { SERVER } from "../agent/claude-code/client-server";
 import { checkProgramRules } from "../agent/claude-code/options";
-
 import { checkClientTools } from "../agent/client-tools";
-
 import { expandedLength } from "../agent/permissions/rule-patterns";
 import { checkRules } from "../agent/permissions/rules";
 import { knownModels, resolveModel } from "../agent/pricing/models";
 import { checkSchema } from "../agent/schema/json-schema";
 import { TOOLS } from "../agent/tools";
 import { globMatcher } from "../agent/tools/glob-pattern";
-
 import { hostProblem } from "../sandbox/egress";
 import { hasPrograms, PROVIDERS, type Provider, sandboxProblems } from "../sandbox/providers";
 import { messageOf } from "../sandbox/sandbox";

@@ -2,15 +2,9 @@ import type { SessionEvent } from "../events/event.ts";
 import { type Api, ask } from "./api.ts";
 import type { Life } from "./life.ts";
 import type { Random } from "./random.ts";
+import { CLIENT_TOOL } from "./script.ts";
 
 // The caller of sessions with a client tool: answers the calls, some of them late, some twice.
-
-/** The client tool of sessions. */
-export const TOOL = {
-  name: "fetch_thing",
-  description: "Returns a thing by its token.",
-  inputSchema: { type: "object", properties: { token: { type: "string" } }, required: ["token"] },
-};
 
 interface Input {
   token: string;
@@ -77,4 +71,4 @@ export function faultsOfCalls({ id, story }: Life): string[] {
   ];
 }
 
-const isOfTool = (event: SessionEvent) => "name" in event && event.name === TOOL.name;
+const isOfTool = (event: SessionEvent) => "name" in event && event.name === CLIENT_TOOL.name;

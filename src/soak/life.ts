@@ -10,11 +10,11 @@ import {
   type SessionView,
   type Story,
 } from "./api.ts";
-import { TOOL } from "./caller.ts";
 import type { Random } from "./random.ts";
 import {
   AGENTS,
   BEGINNINGS,
+  CLIENT_TOOL,
   NOTES,
   randomScript,
   type Script,
@@ -167,7 +167,7 @@ async function create(world: World, random: Random, name: string): Promise<Life>
   const beginning = random.chance(0.4) ? BEGINNINGS[kind] : { config: {}, lines: [] };
   const config = {
     ...beginning.config,
-    ...(callsBack && { clientTools: [TOOL] }),
+    ...(callsBack && { clientTools: [CLIENT_TOOL] }),
     ...(callsBack && random.chance(0.2) && { clientToolTimeoutMs: 2_000 }),
     ...(random.chance(0.1) && { maxTurns: random.int(1, 4) }),
     ...(withAgents && { customAgents: Object.fromEntries(AGENTS.map((type) => [type, {}])) }),

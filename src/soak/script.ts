@@ -1,4 +1,3 @@
-import { TOOL } from "./caller.ts";
 import type { Random } from "./random.ts";
 
 /** A prompt for the offline model, and its expected outcome without interference. */
@@ -24,6 +23,13 @@ export const BEGINNINGS = {
     },
     lines: ["T-file", "T-set-up"],
   },
+};
+
+/** The client tool of sessions. */
+export const CLIENT_TOOL = {
+  name: "fetch_thing",
+  description: "Returns a thing by its token.",
+  inputSchema: { type: "object", properties: { token: { type: "string" } }, required: ["token"] },
 };
 
 /** The name of the MCP server. */
@@ -91,7 +97,7 @@ function randomTasks(
   const back = callsBack && random.chance(0.3);
   const tasks = AGENTS.slice(0, random.int(1, AGENTS.length)).map((type) => {
     const append = `sleep ${random.int(0, 9) / 10}; echo T-${token}-${type} >> ${LOG_FILE}`;
-    const first = back ? [call(TOOL.name, { token: `${token}-${type}` })] : [];
+    const first = back ? [call(CLIENT_TOOL.name, { token: `${token}-${type}` })] : [];
     const lines = [`${token} ${type}`, ...first, ...randomFaults(random), bash(append)];
     const prompt = lines.join("\n");
     return call("Task", { subagent_type: type, prompt });
@@ -102,7 +108,7 @@ function randomTasks(
 /** Creates calls of the client tool. */
 const callsOfCaller = (random: Random, token: string): string[] =>
   Array.from({ length: random.int(1, 3) }, (_, n) =>
-    call(TOOL.name, { token: `${token}-back${n}` }),
+    call(CLIENT_TOOL.name, { token: `${token}-back${n}` }),
   );
 
 function randomCalls(

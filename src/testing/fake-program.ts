@@ -149,6 +149,7 @@ export class FakeProgram {
   }
 
   async #askServer<T = object>(method: string, params: object): Promise<T> {
+    this.#turn?.signal.throwIfAborted();
     const id = crypto.randomUUID();
     const answered = Promise.withResolvers<{ mcp_response: { id: number; result: T } }>();
     this.#requests.set(id, answered.resolve);

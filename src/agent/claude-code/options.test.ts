@@ -172,3 +172,22 @@ it("a session's UUID is in its sessionId", () => {
     "11111111-1111-4111-8111-111111111111",
   );
 });
+
+it("names the caller's tools as those of a server, in rules and for agents", () => {
+  const tool = (name: string) => ({ name, description: "x", inputSchema: { type: "object" } });
+  const { command, files } = start({
+    clientTools: [tool("lookup"), tool("notify")],
+    ...{ allowedTools: ["Bash", "lookup"], askTools: ["lookup"], disallowedTools: ["notify"] },
+    customAgents: { writer: { model: "m", description: "writes" } },
+  });
+  const args = argsOf({ command });
+  expect(optionOf(args, "--tools")).toBe("Bash");
+  expect(JSON.parse(optionOf(args, "--settings") ?? "")).toMatchObject({
+    permissions: { ask: ["mcp__client__lookup"] },
+  });
+  expect(args.slice(args.indexOf("--allowedTools") + 1)).toEqual([
+    ...["Bash", "mcp__client__lookup", "--disallowedTools", "mcp__client__notify"],
+  ]);
+  const agents = JSON.parse(files.find(({ path }) => path.endsWith("agents.json"))?.text ?? "");
+  expect(agents.writer.tools).toEqual(["Bash", "mcp__client__lookup"]);
+});

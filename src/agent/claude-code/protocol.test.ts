@@ -115,6 +115,23 @@ describe("a line of the program", () => {
     expect(said(stopped)).toEqual({ type: "ended", failure: "x" });
   });
 
+  it("asks the server of the caller's tools, and no other one", () => {
+    const asks = (server_name: string, message: object) =>
+      said({
+        ...{ type: "control_request", request_id: "r" },
+        request: { subtype: "mcp_message", server_name, message: { jsonrpc: "2.0", ...message } },
+      });
+    const params = { name: "lookup", arguments: {}, _meta: { "claudecode/toolUseId": "toolu_1" } };
+    expect(asks("client", { id: 2, method: "tools/call", params })).toEqual({
+      type: "server",
+      request: { requestId: "r", id: 2, method: "tools/call", toolUseId: "toolu_1" },
+    });
+    expect(asks("client", { method: "notifications/initialized" })).toMatchObject({
+      request: { method: "notifications/initialized" },
+    });
+    expect(asks("other", { id: 2, method: "tools/call", params })).toBeNull();
+  });
+
   it("asks for leave to make a call", () => {
     const request = {
       subtype: "can_use_tool",

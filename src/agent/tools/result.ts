@@ -17,3 +17,6 @@ export function keepEnds(text: string, maxChars: number): string {
 export function counted(count: number, noun: string): string {
   return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
 }
+
+/** Returns the result of a call that was not made. The model reads why. */
+export const refused = (content: string): ToolResult => ({ content, isError: true, refused: true });

@@ -416,7 +416,7 @@ describe(
     input:
       "With `allow`: the input that the call is made with instead of its own. It is held to the permission rules, the model is told, and both are recorded.",
     remember:
-      "`session`: the same call, by any agent of the session, is decided in the same way from now on. It is the same if the tool and the whole input are equal, apart from the `description`.",
+      "`session`: the same call, by any agent of the session, is decided in the same way from now on. It is the same if the tool and the whole input are equal, apart from the `description` of a built-in tool's input.",
   },
 );
 

@@ -12,11 +12,9 @@ import type { PricedModel } from "../../agent/pricing/models";
 import { systemPrompt } from "../../agent/prompt";
 import { wireSchema } from "../../agent/schema/json-schema";
 import type { AgentMessaging, FileGuard, ToolContext } from "../../agent/tool";
-
 import { findTool, runTool, TOOLS, toolDefinitions } from "../../agent/tools";
-
 import { publish as publishTool } from "../../agent/tools/publish";
-
+import { refused } from "../../agent/tools/result";
 import type { Pattern } from "../../db/schema";
 import { decidesOnCommands } from "../../sandbox/providers";
 import { sha256, toHex } from "../../shared/bytes";
@@ -146,13 +144,13 @@ export function runAgentForSession(run: Run, context: RunContext): Promise<Endin
       const { callId, interrupted } = given;
       const tool = findTool(name);
       const servers = serverIn(name) === undefined ? undefined : context.mcp;
-      if (!tool && !servers) return refusal(`There is no tool "${name}".`);
+      if (!tool && !servers) return refused(`There is no tool "${name}".`);
       const verdict = permissionOf(store, run.agent, call);
-      if (!verdict.allowed) return refusal(verdict.reason);
+      if (!verdict.allowed) return refused(verdict.reason);
       const result = tool
         ? await runTool(tool, input, toolContext(call, given))
         : await servers?.call({ name, input, interrupted }, signal);
-      if (!result) return refusal(`There is no tool "${name}".`);
+      if (!result) return refused(`There is no tool "${name}".`);
       return asksForAny ? withDecision(store, callId, result) : result;
     },
     sideBySide: ({ name }) =>
@@ -198,8 +196,6 @@ const MULTI_AGENT_TOOLS = new Set(["Task", "SendMessage"]);
 /** Returns whether a tool is usable. An ephemeral session ends before a wake-up could run. */
 const isUsable = (tool: string, pattern: Pattern): boolean =>
   tool !== "wake" || pattern !== "ephemeral";
-
-const refusal = (content: string) => ({ content, isError: true, refused: true });
 
 /**
  * Returns a run's journal, backed by the session's store. The conversation is read once and then cached and extended.

@@ -227,7 +227,23 @@ describe("a call of a client tool by Claude Code", () => {
     expect(count(await eventsOf(id), "tool.requested")).toBe(2);
   });
 
-  it("ends with an interrupt, and the next message goes on with the same process", async () => {
+  it("is answered while its session is paused, and the process after the pause has the result", async () => {
+    const changes = { onLimit: "pause" as const, limits: { ...NO_LIMITS, maxTurns: 2 } };
+    const id = await claudeCode({ customAgents: { writer: {} } }, changes);
+    const prompt = `${bash("echo one")}\n${bash("echo two")}\nwritten`;
+    const task = call("Agent", { subagent_type: "writer", prompt, description: "a task" });
+    const asked = await ask(id, `${task} & ${lookup(1)}\nall done`);
+    expect(asked).toMatchObject({ waitingFor: { type: "limit", limit: "turns" } });
+    const [request] = await requestsOf(id);
+    value(await answer(id, request?.toolUseId ?? "", "a chair"));
+    expect(await messageOf(id, asked.id)).toMatchObject({ waitingFor: { type: "limit" } });
+    value(await sessionOf(id).update(ALICE, { maxTurns: null }));
+    expect(await ended(id, asked.id)).toMatchObject({ status: "completed" });
+    expect(heard(id)).toContain("a chair");
+    expect(count(await eventsOf(id), "tool.requested")).toBe(1);
+  });
+
+  it("ends with an interrupt, and the next message goes on", async () => {
     const id = await claudeCode();
     const asked = await ask(id, `${lookup(1)}\nall done`);
     const [request] = await requestsOf(id);

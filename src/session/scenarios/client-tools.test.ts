@@ -221,6 +221,21 @@ describe("a call of a client tool", () => {
   });
 });
 
+describe("a decision about a client call that is remembered", () => {
+  it("is made again for the same input only, descriptions included", async () => {
+    const id = await withTools({ config: { askTools: ["notify"] } });
+    const mail = (description: string) => call("notify", { text: "hi", description });
+    const first = await ask(id, mail("to Ann"));
+    const [approval] = await approvalsOf(id, "pending");
+    value(await decide(id, approval?.id ?? "", { ...ALLOW, remember: true }));
+    value(await answer(id, (await onlyRequest(id)).toolUseId));
+    await ended(id, first.id);
+    expect(await ask(id, mail("to Ann"))).toMatchObject({ waitingFor: { type: "toolResult" } });
+    const other = await ask(id, mail("to Ben"), { onBusy: "interrupt" });
+    expect(other).toMatchObject({ waitingFor: { type: "approval" } });
+  });
+});
+
 describe("a message that waits for results of its caller", () => {
   it.each(["ephemeral", "hybrid"] as const)(
     "becomes idle in a session of the pattern %s, with no alarm, and goes on a week later",

@@ -15,7 +15,6 @@ import {
 } from "../../testing/losses";
 import { mcpServer } from "../../testing/mcp";
 import { ALICE, aMessage, bash, call, NO_LIMITS, sessionOf, value } from "../../testing/sessions";
-
 import type { McpServerConfig } from "../rpc";
 
 // A session's object is lost after each of its commits in turn. The session must end like an undisturbed one.

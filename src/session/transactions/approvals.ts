@@ -1,7 +1,7 @@
 import { inputProblem as inputProblemOf } from "../../agent/client-tools";
 import type { ToolResult } from "../../agent/tool";
 import { findTool } from "../../agent/tools";
-import { failed } from "../../agent/tools/result";
+import { refused } from "../../agent/tools/result";
 import { randomHex } from "../../shared/bytes";
 import { canonicalJson } from "../../shared/canonical-json";
 import { ok, type Result, refuse } from "../../shared/result";
@@ -38,7 +38,7 @@ export function admitCalls(at: RunChange, calls: readonly OpenCall[]): OpenCall[
     for (const one of approved) {
       const permission = permissionOf(at.store, at.run.agent, one);
       if (permission.allowed) requestCall(at, one);
-      else finishTool(at, one, { ...failed(permission.reason), refused: true });
+      else finishTool(at, one, refused(permission.reason));
     }
     return [];
   });
@@ -87,8 +87,9 @@ export function rememberedDecision(
   store: SessionStore,
   { name, input }: Pick<OpenCall, "name" | "input">,
 ): StoredApproval | undefined {
-  const wanted = sameness(input);
-  return store.approvals.remembered(name).find((one) => sameness(inputOf(one)) === wanted);
+  const wanted = sameness(name, input);
+  const earlier = store.approvals.remembered(name);
+  return earlier.find((one) => sameness(name, inputOf(one)) === wanted);
 }
 
 /**
@@ -201,15 +202,12 @@ export const wordsOfDecision = ({
 
 /** Returns the result of a call that was not allowed. */
 export function deniedResult(note: string | null): ToolResult {
-  const content = `The call was not allowed, and was not made.${note ? ` The reason: ${note}` : ""}`;
-  return { content, isError: true, refused: true };
+  return refused(
+    `The call was not allowed, and was not made.${note ? ` The reason: ${note}` : ""}`,
+  );
 }
 
-const EXPIRED: ToolResult = {
-  content: "The call was not made: nobody has decided about it in time.",
-  isError: true,
-  refused: true,
-};
+const EXPIRED = refused("The call was not made: nobody has decided about it in time.");
 
 /** The result of a call that was not made because its approval was not given. */
 export const refusedResult = ({ status, note }: StoredApproval): ToolResult =>
@@ -236,10 +234,13 @@ function inputProblem(
   return [issue?.path.join("."), issue?.message].filter(Boolean).join(": ");
 }
 
-/** Returns a text that is equal for inputs that mean the same call. What a call is said to be for does not count. */
-export function sameness(input: unknown): string {
-  const isObject = typeof input === "object" && input !== null;
-  return canonicalJson(isObject ? { ...input, description: undefined } : input);
+/**
+ * Returns a text that is equal for inputs that mean the same call of a tool. What a call is said to be for does not count.
+ * For a client tool, everything does.
+ */
+export function sameness(name: string, input: unknown): string {
+  const isSaid = typeof input === "object" && input !== null && findTool(name) !== undefined;
+  return canonicalJson(isSaid ? { ...input, description: undefined } : input);
 }
 
 function requireApproval(store: SessionStore, id: string): StoredApproval {

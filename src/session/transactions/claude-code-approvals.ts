@@ -1,6 +1,6 @@
 import { decisionLine } from "../../agent/claude-code/protocol";
 import type { Permission } from "../../agent/permissions/permissions";
-import { failed } from "../../agent/tools/result";
+import { refused } from "../../agent/tools/result";
 import type { StoredApproval } from "../storage/approvals";
 import type { SessionStore } from "../storage/store";
 import type { StoredTool } from "../storage/tools";
@@ -26,17 +26,21 @@ import { clientToolOf, requestCall } from "./tool-requests";
 // it, was lost meanwhile. Call functions that change something within a transaction.
 
 /**
- * Journals a call that the process has received: starts or requests it, or asks for its approval. If a process that is gone made the
- * same call, its approval is this call's.
+ * Journals a call that the process has received: starts it, requests it from the caller, or asks for its approval. If a
+ * process that is gone made the same call, its approval is this call's.
  */
 export function receiveCall(at: RunChange, tool: StoredTool): void {
   const { store, run } = at;
   const permission = permissionOf(store, run.agent, tool);
   const isClients = clientToolOf(store, tool.name) !== undefined;
+  const begin = isClients ? receiveClientCall : startTool;
+  if (isClients && !permission.allowed) {
+    // The process would make it: it is not the one that refuses these.
+    finishTool(at, tool, refused(permission.reason));
+    return;
+  }
   if (!permission.allowed || !permission.asks) {
-    if (!isClients) startTool(at, tool);
-    else if (permission.allowed) receiveClientCall(at, tool);
-    else finishTool(at, tool, { ...failed(permission.reason), refused: true });
+    begin(at, tool);
     return;
   }
   const linked = linkEarlier(at, tool);
@@ -44,18 +48,15 @@ export function receiveCall(at: RunChange, tool: StoredTool): void {
   if (!known) requestApproval(at, { ...tool, interrupted: false });
   else if (known.status === "denied" || known.status === "expired") {
     finishTool(at, tool, refusedResult(known));
-  } else if (!linked) {
-    if (isClients) receiveClientCall(at, tool);
-    else startTool(at, tool);
-  }
+  } else if (!linked) begin(at, tool);
 }
 
 function linkEarlier({ store, run }: RunChange, tool: StoredTool): StoredApproval | undefined {
   const { callId, turnId, id: toolUseId, name, input } = tool;
-  const wanted = sameness(input);
+  const wanted = sameness(name, input);
   const earlier = store.approvals
     .unlinkedOf(run.messageId)
-    .find((one) => one.name === name && sameness(one.input) === wanted);
+    .find((one) => one.name === name && sameness(name, one.input) === wanted);
   if (!earlier) return undefined;
   const { id: runId, agent } = run;
   store.approvals.link(earlier.id, { callId, turnId, toolUseId, runId, agent });
@@ -93,13 +94,13 @@ export function startedCall(
   { messageId, name, input }: { messageId: string; name: string; input: unknown },
   made: ReadonlySet<string>,
 ): { callId: string; permission: Permission } | undefined {
-  const wanted = sameness(input);
+  const wanted = sameness(name, input);
   for (const run of store.runs.openOf(messageId)) {
     for (const tool of store.tools.openOf(run.id)) {
       if (tool.name !== name || tool.state !== "started" || made.has(tool.callId)) continue;
       const approval = store.approvals.ofCall(tool.callId);
       const decided = approval ? inputOf(approval) : tool.input;
-      if (sameness(decided) !== wanted) continue;
+      if (sameness(name, decided) !== wanted) continue;
       const permission = permissionOf(store, run.agent, { name, input: decided });
       return { callId: tool.callId, permission };
     }

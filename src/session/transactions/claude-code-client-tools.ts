@@ -1,12 +1,12 @@
 import { resultLine, type ServerRequest, serverLine } from "../../agent/claude-code/client-server";
 import { offeredTools } from "../../agent/permissions/permissions";
 import type { ClientTool } from "../../agent/tool";
-import { failed } from "../../agent/tools/result";
+import { failed, keepEnds } from "../../agent/tools/result";
+import { canonicalJson } from "../../shared/canonical-json";
 import { MAIN } from "../storage/agents";
 import type { SessionStore } from "../storage/store";
 import type { StoredTool } from "../storage/tools";
 import { setupOf } from "./agents";
-import { sameness } from "./approvals";
 import type { RunChange } from "./state";
 import { finishTool, shownContent } from "./tool-calls";
 import { isRequested, requestCall } from "./tool-requests";
@@ -16,8 +16,10 @@ import { isRequested, requestCall } from "./tool-requests";
 // meanwhile. If the process is lost, no new one is started before all results are there, and that one is told them. Call
 // functions that change something within a transaction.
 
-/** Maximum number of characters of a result that a new process is told. */
+/** Maximum number of characters of an input and of a result that a new process is told, and of all of them together. */
+const MAX_INPUT_CHARACTERS = 1_000;
 const MAX_TOLD_CHARACTERS = 50_000;
+const MAX_ALL_CHARACTERS = 250_000;
 
 /** Returns the client tools that any agent of the session may call. */
 export function programClientTools(store: SessionStore): ClientTool[] {
@@ -64,7 +66,7 @@ function readyRequest(store: SessionStore) {
 export function receiveClientCall(at: RunChange, tool: StoredTool): void {
   const { store, run } = at;
   const owed = owedResults(store).find(
-    (one) => one.name === tool.name && sameness(one.input) === sameness(tool.input),
+    (one) => one.name === tool.name && canonicalJson(one.input) === canonicalJson(tool.input),
   );
   if (owed?.result && run.agent === MAIN) {
     store.process.saveOwed(store.process.owed().filter((callId) => callId !== owed.callId));
@@ -88,15 +90,16 @@ export function missingResults(store: SessionStore, messageId: string): string[]
 }
 
 /** Returns the results that the process has to be told, as a text; empty if there are none. */
-export const toldResults = (store: SessionStore): string =>
-  owedResults(store).map(wordsOf).join("\n");
+export function toldResults(store: SessionStore): string {
+  const owed = owedResults(store);
+  const max = Math.min(MAX_TOLD_CHARACTERS, MAX_ALL_CHARACTERS / owed.length);
+  return owed.map((tool) => wordsOf(tool, max)).join("\n");
+}
 
-function wordsOf({ name, input, result }: StoredTool): string {
-  const call = `Your call ${name} ${JSON.stringify(input)}`;
-  const text = result ? shownContent(result) : "";
-  const shown = text.slice(0, MAX_TOLD_CHARACTERS).toWellFormed();
-  const cut = shown.length < text.length ? "\n[The rest is left out.]" : "";
-  return `${call} ${result?.isError ? "has failed" : "has this result"}:\n${shown}${cut}`;
+function wordsOf({ name, input, result }: StoredTool, max: number): string {
+  const call = `${name} ${keepEnds(JSON.stringify(input), MAX_INPUT_CHARACTERS)}`;
+  const text = keepEnds(result ? shownContent(result) : "", max);
+  return `Your call ${call} ${result?.isError ? "has failed" : "has this result"}:\n${text}`.toWellFormed();
 }
 
 function owedResults(store: SessionStore): StoredTool[] {

@@ -1,6 +1,6 @@
 import { inputProblem } from "../../agent/client-tools";
 import type { ClientTool } from "../../agent/tool";
-import { failed } from "../../agent/tools/result";
+import { refused } from "../../agent/tools/result";
 import type { SessionStore } from "../storage/store";
 import type { StoredTool } from "../storage/tools";
 import { type RunChange, scopeOf } from "./state";
@@ -37,8 +37,8 @@ export function expiryOf(
 /** Returns when the first request expires, in ms since 1970; null if none does. */
 export function requestsExpireAt(store: SessionStore): number | null {
   if (store.identity.config.clientToolTimeoutMs === undefined) return null;
-  const [oldest] = requestedCalls(store);
-  return oldest ? expiryOf(store, oldest) : null;
+  const times = requestedCalls(store).flatMap((tool) => expiryOf(store, tool) ?? []);
+  return times.length === 0 ? null : Math.min(...times);
 }
 
 /** Requests a call of a client tool from the caller. A call whose input does not fit gets that as its result instead. */
@@ -51,7 +51,7 @@ export function requestCall(
   const tool = clientToolOf(store, name);
   const problem = tool && inputProblem(tool, input);
   if (problem !== undefined) {
-    finishTool(at, call, { ...failed(problem), refused: true });
+    finishTool(at, call, refused(problem));
     return;
   }
   startTool(at, call);
