@@ -341,7 +341,8 @@ export class FakeProgram {
     if (name === "WebFetch" || name === "WebSearch") return this.#aside(name);
     const known = (await this.#ofHost).some((tool) => name === `mcp__client__${tool.name}`);
     if (known) return this.#callHost({ id, name, input } as Block);
-    if (name?.startsWith("mcp__")) return this.#ofServer(name, input);
+    const isServers = name?.startsWith("mcp__") && !isHosts({ type: "tool_use", name });
+    if (name !== undefined && isServers) return this.#ofServer(name, input);
     return {
       content: `<tool_use_error>No such tool available: ${name}</tool_use_error>`,
       isError: true,

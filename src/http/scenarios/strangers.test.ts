@@ -66,6 +66,7 @@ const BODIES: Record<string, unknown> = {
   "PATCH /api/sessions/:id/schedules/:scheduleId": { paused: true },
   "POST /api/sessions/:id/shares": { access: "write" },
   "POST /api/sessions/:id/previews": { port: 5173 },
+  "POST /api/sessions/:id/tool-results": { results: [{ toolUseId: "toolu_1", content: "mine" }] },
   "POST /api/keys": { name: "mine" },
   "POST /api/sessions": { pattern: "hybrid" },
   "PUT /api/owners/:owner/limits": { maxActiveSessions: 0 },
@@ -112,7 +113,7 @@ async function tryAll(client: ReturnType<typeof aClient>, { ids }: Owned) {
     const route = `${method} ${path.replace(/\/$/, "")}`;
     const target = Object.entries(ids).reduce(
       (text, [name, id]) => text.replace(name, id),
-      path.replace("/api/conversations/:id", "/api/conversations/4711"),
+      path.replace("/api/conversations/:id", "/api/conversations/4711").replace("*", "a.txt"),
     );
     const body = BODIES[route];
     const { status } = await client.raw(method, target, body === undefined ? {} : { body });

@@ -426,7 +426,8 @@ export class ClaudeCode {
       if (input !== null) store.process.addInput(input);
       if (promptStarted) store.process.savePromptStarted();
       // It is told with this line what its transcript lacks.
-      if (promptStarted && given !== undefined) store.process.saveOwed([]);
+      const isToldOfLoss = given !== undefined && (promptStarted || steerStarted !== undefined);
+      if (isToldOfLoss) store.process.saveOwed([]);
       if (steerStarted !== undefined) store.process.saveSteer(steerStarted, true);
       if (change) apply(at, change);
       const ending = change?.type === "ended" ? endOf(at, change.failure) : undefined;
