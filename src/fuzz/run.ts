@@ -5,6 +5,7 @@ import { randomFrom } from "../soak/random.ts";
 import { Fault } from "./client.ts";
 import { measure } from "./measure.ts";
 import type { Part } from "./part.ts";
+import { files } from "./parts/files.ts";
 import { requests } from "./parts/requests.ts";
 import { rules } from "./parts/rules.ts";
 import { schemas } from "./parts/schemas.ts";
@@ -16,7 +17,7 @@ import { HANG_MS, open, reopen, type Target } from "./target.ts";
 // Sends random hostile input to its own server and checks from outside that the server keeps its rules. The
 // seed determines every input. A server that crashes or hangs is a finding and is restarted.
 
-const PARTS: readonly Part[] = [shell, rules, requests, schemas, upstream] as Part[];
+const PARTS: readonly Part[] = [shell, rules, requests, files, schemas, upstream] as Part[];
 
 const { values: options } = parseArgs({
   options: {

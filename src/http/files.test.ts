@@ -216,7 +216,7 @@ describe("a file of a session", () => {
   });
 
   it("is refused if it is too large for the sandbox, or not a whole file", async () => {
-    const large = await put("large", "x".repeat(8 * 1024 ** 2 + 1));
+    const large = await put("large", "x".repeat(20 * 1024 ** 2));
     expect([large.status, large.body.error.message]).toEqual([
       413,
       expect.stringContaining("8 MiB"),

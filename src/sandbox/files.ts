@@ -131,10 +131,7 @@ function pulled(pull: () => Promise<Uint8Array | null>): ReadableStream<Uint8Arr
   });
 }
 
-/**
- * Yields the bytes of a stream in pieces of a size; the last one may be shorter, and the only one empty. What is not read
- * stays in the stream.
- */
+/** Yields the bytes of a stream in pieces of a size; the last one may be shorter, and the only one empty. */
 export async function* piecesOf(
   stream: ReadableStream<Uint8Array>,
   size: number,
@@ -142,7 +139,7 @@ export async function* piecesOf(
   let piece = new Uint8Array(0);
   let filled = 0;
   let isFirst = true;
-  for await (const chunk of stream.values({ preventCancel: true })) {
+  for await (const chunk of stream) {
     for (let at = 0; at < chunk.length; ) {
       if (filled === piece.length) {
         if (filled === size) {

@@ -43,7 +43,7 @@ export function withTimeouts(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sa
         // Whoever sends the content may be slow, but not silent.
         put: (path, content, condition) =>
           whileProgressing(undefined, (onProgress) =>
-            files.put(path, content.pipeThrough(watched(onProgress)), condition),
+            files.put(path, watched(content, onProgress), condition),
           ),
         remove: (...asked) => answerWithin(files.remove(...asked), answerMs),
       },
@@ -103,14 +103,25 @@ async function whileProgressing<T>(
   }
 }
 
-/** Returns a stream that calls a function for each chunk. */
-const watched = (onChunk: () => void): TransformStream<Uint8Array, Uint8Array> =>
-  new TransformStream({
-    transform(chunk, controller) {
+/** Returns a stream of the chunks of another one, which calls a function for each. */
+function watched(
+  content: ReadableStream<Uint8Array>,
+  onChunk: () => void,
+): ReadableStream<Uint8Array> {
+  const reader = content.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read();
       onChunk();
-      controller.enqueue(chunk);
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    // Not awaited: a read may be under way.
+    cancel: (reason) => {
+      reader.cancel(reason).catch(() => {});
     },
   });
+}
 
 /** Returns the error of a sandbox that did not answer in time. */
 function unanswered(ms: number): SandboxError {

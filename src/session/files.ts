@@ -66,20 +66,15 @@ export class SessionFiles {
     content: ReadableStream<Uint8Array>,
     condition: Condition,
   ): Promise<Result<FileWritten>> {
-    const { readable, writable } = this.#keepingAwake();
-    let isBroken = false;
-    const sent = content.pipeTo(writable).catch(() => {
-      isBroken = true;
-    });
+    const upload = new Upload(content, this.#keepAwake());
     const put = await this.#change(join(workspace, path), (files) =>
-      files.put(path, readable, condition).catch((error) => {
-        if (isBroken) return BROKEN;
+      files.put(path, upload.content, condition).catch((error) => {
+        if (upload.isBroken) return BROKEN;
         throw error;
       }),
     );
     if (put.ok) this.#end({ type: "file.written", path, size: put.value.size });
-    else await discard(readable);
-    await sent;
+    else await upload.discardRest();
     return put;
   }
 
@@ -163,21 +158,67 @@ export class SessionFiles {
     return store.exists() && !store.state.removed && !isEnded(store.state.lifecycle);
   }
 
-  /** Returns a stream that keeps the session from falling asleep while bytes arrive. */
-  #keepingAwake(): TransformStream<Uint8Array, Uint8Array> {
+  /** Returns a function that keeps the session from falling asleep while it is called. */
+  #keepAwake(): () => void {
     const { store, commit } = this.#context;
     const everyMs = Math.min(TOUCH_MS, (store.metadata.limits.maxIdleTimeMs ?? TOUCH_MS) / 2);
     let at = Date.now();
-    return new TransformStream({
-      transform: (chunk, controller) => {
-        controller.enqueue(chunk);
-        if (Date.now() - at < everyMs || !this.#isLive()) return;
-        at = Date.now();
-        commit((now) => touch(store, now));
-      },
-    });
+    return () => {
+      if (Date.now() - at < everyMs || !this.#isLive()) return;
+      at = Date.now();
+      commit((now) => touch(store, now));
+    };
   }
 }
+
+/** The body of a request that writes a file. */
+class Upload {
+  readonly content: ReadableStream<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #isBroken = false;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** `onChunk` is called for each chunk that is read. */
+  constructor(body: ReadableStream<Uint8Array>, onChunk: () => void) {
+    this.#reader = body.getReader();
+    this.content = new ReadableStream({
+      pull: async (controller) => {
+        const { done, value } = await this.#read();
+        onChunk();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      // Who needs no more of it leaves the rest.
+      cancel: () => {},
+    });
+  }
+
+  /** Whether it ended too early: the client is gone. */
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
+  /** Reads what is left, up to a bound, so that the client gets to read the answer. */
+  async discardRest(): Promise<void> {
+    for (let size = 0; !this.#isBroken && size <= MAX_DISCARDED_BYTES; ) {
+      const { done, value } = await this.#read().catch(() => NOTHING);
+      if (done) return;
+      size += value.length;
+    }
+    await this.#reader.cancel().catch(() => {});
+  }
+
+  /** Reads after the read that is under way: the platform refuses two at once. */
+  #read(): Promise<ReadableStreamReadResult<Uint8Array>> {
+    const reading = this.#last.then(() => this.#reader.read());
+    this.#last = reading.catch(() => {
+      this.#isBroken = true;
+    });
+    return reading;
+  }
+}
+
+const NOTHING = { done: true, value: undefined } as const;
 
 const BROKEN: FileRefusal = {
   problem: "broken_off",
@@ -193,17 +234,3 @@ const CODES = {
   too_large: "file_too_large",
   broken_off: "invalid_request",
 } as const satisfies Record<FileRefusal["problem"], FailureCode>;
-
-/** Reads the rest of a stream, up to a bound. */
-async function discard(content: ReadableStream<Uint8Array>): Promise<void> {
-  if (content.locked) return;
-  let size = 0;
-  try {
-    for await (const chunk of content) {
-      size += chunk.length;
-      if (size > MAX_DISCARDED_BYTES) return;
-    }
-  } catch {
-    // The client is gone.
-  }
-}

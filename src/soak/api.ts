@@ -52,7 +52,7 @@ interface ArtifactView {
   sha256: string;
 }
 
-/** A request; the body is sent as JSON. */
+/** A request; a body that is no text is sent as JSON. */
 export interface Request {
   method?: string;
   path: string;
@@ -129,7 +129,7 @@ export async function open(api: Api, request: Request): Promise<Response | undef
     method,
     headers: { ...(api.key !== undefined && { Authorization: `Bearer ${api.key}` }), ...headers },
     signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
   });
   const { status } = response;
   const type = response.headers.get("content-type") ?? "";

@@ -10,6 +10,7 @@ import {
   type SessionView,
   type Story,
 } from "./api.ts";
+import { changeFile, type KnownFiles } from "./files.ts";
 import type { Random } from "./random.ts";
 import {
   AGENTS,
@@ -54,6 +55,8 @@ export interface Life {
   sent: Sent[];
   /** The events that a permanent watcher received; null without one. */
   watched: Watched | null;
+  /** The files that its client has written. */
+  files: KnownFiles;
   /** Its snapshots, from which other sessions may start. */
   snapshots: string[];
   /** The data of an ephemeral session before its removal. */
@@ -203,6 +206,7 @@ async function create(world: World, random: Random, name: string): Promise<Life>
     interrupts: 0,
     sent: [],
     watched: null,
+    files: new Map(),
     snapshots: [],
     story: null,
   };
@@ -266,11 +270,12 @@ async function takeSnapshot(api: Api, life: Life): Promise<void> {
 function act(api: Api, random: Random, life: Life): Promise<void> {
   const { path } = of(life);
   const dice = random.int(1, 100);
-  if (dice <= 65) return sendRandom(api, random, life);
-  if (dice <= 78) return interrupt(api, life);
-  if (dice <= 86) return patch(api, random, life);
-  if (dice <= 92 && life.pattern !== "ephemeral") return takeSnapshot(api, life);
-  if (dice <= 96 && api.hasMachines && !life.doomed) return preview(api, random, life);
+  if (dice <= 62) return sendRandom(api, random, life);
+  if (dice <= 75) return interrupt(api, life);
+  if (dice <= 82) return patch(api, random, life);
+  if (dice <= 88 && life.pattern !== "ephemeral") return takeSnapshot(api, life);
+  if (dice <= 93 && api.hasMachines && !life.doomed) return preview(api, random, life);
+  if (dice <= 97) return changeFile(api, random, life);
   const what = random.pick(["", "/messages", "/events?limit=5"]);
   api.count("reads");
   return check(api, life, { path: path + what }, 200);

@@ -15,6 +15,7 @@ import {
 } from "../bench/servers.ts";
 import { type Api, read, readStory, type Story } from "./api.ts";
 import { faultsOf } from "./checks.ts";
+import { faultsOfFiles } from "./files.ts";
 import { faultsOfIndex } from "./index-checks.ts";
 import { type Life, live, sendLast, type World } from "./life.ts";
 import { faultsOfLimits, setLimits } from "./limits.ts";
@@ -135,6 +136,9 @@ async function main(): Promise<void> {
   for (const fault of (await notes?.faults(lives)) ?? []) api.violation("notes", fault);
   closing.abort();
   for (const life of lives) if (life.story) judge(life, life.story);
+  for (const life of kept) {
+    for (const fault of await faultsOfFiles(api, life)) api.violation(life.id, fault);
+  }
   await compareIndex(lives);
   if (options.limits) {
     for (const fault of await faultsOfLimits(api, LIMITED, lives)) api.violation("limits", fault);

@@ -8,9 +8,12 @@ import { readOutput } from "../../agent/schema/output";
 import { aCommand } from "../../sandbox/contract";
 import { embedded } from "../../sandbox/embedded";
 import { randomFrom } from "../../soak/random.ts";
+import { aClient } from "../../testing/api-client";
 import { withoutPauses } from "../../testing/faults";
 import { ALICE, ask, createSession, eventsOf, sessionOf, value } from "../../testing/sessions";
 import { booksOf, upstream } from "../../testing/upstream";
+import { faultsOf } from "../parts/files.ts";
+import { type FileStep, filesInput } from "./files.ts";
 import type { Told } from "./replies.ts";
 import { requestInput } from "./requests.ts";
 import { rulesInput } from "./rules.ts";
@@ -30,6 +33,7 @@ describe("a case of the fuzzer", () => {
     ["shell", shellScript],
     ["rules", rulesInput],
     ["requests", requestInput],
+    ["files", filesInput],
     ["schemas", schemasInput],
     ["upstream", upstreamInput],
   ])("of %s is determined by its seed, and another one by another", (_, make) => {
@@ -70,6 +74,33 @@ describe("the embedded shell", { timeout: 60_000 }, () => {
     }
   });
 });
+
+describe("the files of a session", { timeout: 60_000 }, () => {
+  it("are those of its workspace, whatever is asked and wherever links lead", async () => {
+    const client = aClient();
+    let links = 0;
+    for (const number of casesOf(12)) {
+      const { id } = await client.create();
+      const sandbox = embedded(env.EMBEDDED_SANDBOXES, id, { workspace: "/workspace" });
+      const run = async (command: string) => {
+        const { stdout } = await sandbox.run(aCommand(command));
+        if (stdout === "linked\n") links += 1;
+        return stdout;
+      };
+      const send = async ({ method, path, headers, body }: FileRequest) => {
+        const options = { headers, ...(body !== undefined && { body }) };
+        const response = await client.raw(method, `/api/sessions/${id}${path}`, options);
+        return { status: response.status, text: await response.text() };
+      };
+      expect(await faultsOf(filesInput(randomOf(number)), { send, run }), `case ${number}`).toEqual(
+        [],
+      );
+    }
+    expect(links).toBeGreaterThan(5);
+  });
+});
+
+type FileRequest = Exclude<FileStep, { link: string }>;
 
 describe("patterns and schemas of clients", { timeout: 60_000 }, () => {
   it("are refused, or matched against any text in bounded time", () => {

@@ -117,6 +117,11 @@ const ENDPOINTS: readonly [Endpoint, ...Endpoint[]] = [
   { method: "POST", path: "/api/sessions/{id}/snapshots", bodies: [{}] },
   { method: "GET", path: "/api/sessions/{id}/snapshots" },
   { method: "GET", path: "/api/sessions/{id}/artifacts", query: [...WALK, "path", "messageId"] },
+  { method: "GET", path: "/api/sessions/{id}/files", query: [...WALK, "path", "recursive"] },
+  { method: "GET", path: "/api/sessions/{id}/files/a" },
+  { method: "PUT", path: "/api/sessions/{id}/files/a", bodies: [{ any: "content" }] },
+  { method: "DELETE", path: "/api/sessions/{id}/files/a", query: ["recursive"] },
+  { method: "GET", path: "/api/sessions/{id}/archive", query: ["path"] },
   { method: "GET", path: "/api/conversations/7", query: WALK },
   { method: "GET", path: "/api/pool" },
 ];

@@ -178,6 +178,29 @@ const PREVIEWING: Scenario = {
   },
 };
 
+/** A caller writes a file for which its first message waits, and deletes it for the second one. */
+const FILES: Scenario = {
+  config: {},
+  prompts: [
+    [
+      '/Bash {"command":"until [ -s in.txt ]; do sleep 0.05; done; cat in.txt"}',
+      '/Write {"file_path":"/workspace/in.txt","content":"of the agent"}',
+      "it is there",
+    ].join("\n"),
+    '/Bash {"command":"until [ ! -e in.txt ]; do sleep 0.05; done; echo gone"}\nit is gone',
+  ],
+  async meanwhile(id) {
+    const { events } = value(await sessionOf(id).events(ALICE, { after: 0, limit: 100 }));
+    const has = (type: string) => events.some((event) => event.type === type);
+    if (!has("file.written")) {
+      const content = new Blob(["of a caller"]).stream();
+      value(await sessionOf(id).putFile(ALICE, "in.txt", content, {}));
+    } else if (has("message.completed")) {
+      await sessionOf(id).removeFile(ALICE, "in.txt", { recursive: false, condition: {} });
+    }
+  },
+};
+
 afterEach(() => {
   vi.restoreAllMocks();
   faults.clear();
@@ -261,6 +284,19 @@ describe("a session whose object is lost", () => {
       );
       if (isKnown) expect(calls).toContain("added");
     });
+  }, 60_000);
+
+  it("after any commit has what a caller has written, and guards it", async () => {
+    plantFaults();
+    const { points, undisturbed } = await faultPoints(FILES);
+    const written = (events: string[]) => events.filter((event) => event === "file.written");
+    await forEachSideBySide(points, async (point) => {
+      const { outcome } = await play(FILES, point, "object at once");
+      const { messages, conversations, costNanos } = undisturbed;
+      expect(outcome, `lost after ${point}`).toMatchObject({ messages, conversations, costNanos });
+      expect(written(outcome.events), `lost after ${point}`).toHaveLength(1);
+    });
+    expect(JSON.stringify(undisturbed.conversations)).toContain("you have not read it");
   }, 60_000);
 
   it("together with its sandbox and all other objects after any commit does nothing twice", async () => {
