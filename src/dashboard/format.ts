@@ -34,6 +34,9 @@ export function ending({ expiresAt, expiresBecause, pattern }: Ending, now: numb
   return `${sleeps ? "sleeps" : WHY[expiresBecause]} ${relative(expiresAt, now)}`;
 }
 
+/** Returns the beginning of a hash, by which people know a commit. */
+export const shortHash = (hash: string): string => hash.slice(0, 10);
+
 /** Characters that are not seen, and those that change the order in which others are. */
 const HIDDEN = /[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 

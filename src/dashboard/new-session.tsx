@@ -1,8 +1,8 @@
-import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { RiggerError } from "../client/rigger.ts";
 import { may, me, messageOf, rigger } from "./api.ts";
 import { EXAMPLES, type Example } from "./examples.ts";
+import { Area, Choice, type FieldsProps, Part, Rows, Text } from "./fields.tsx";
 import { go } from "./route.ts";
 import { Scrollable } from "./scrollable.tsx";
 import {
@@ -12,6 +12,7 @@ import {
   type Problems,
   readForm,
   type SessionForm,
+  withoutSecrets,
 } from "./session-form.ts";
 import { curlOf, typescriptOf } from "./snippets.ts";
 import { Copy, Empty, Title } from "./ui.tsx";
@@ -47,6 +48,8 @@ const OF_AGENT = [
   "runtime",
   "effort",
 ] as const;
+
+const OF_WORKSPACE = ["repositories", "setup"] as const;
 
 export function NewSession() {
   if (may("sessions:write")) return <Form />;
@@ -113,6 +116,7 @@ function Form() {
           </div>
           <Limits {...fields} />
           <Agent {...fields} />
+          <Workspace {...fields} />
           <Part title="More" isOpen={form.config !== ""}>
             <Area
               {...fields}
@@ -161,7 +165,7 @@ function useForm() {
   const isBusy = useRef(false);
   const keys = useRef(new Map<string, string>());
 
-  const set = (name: FormField, value: string) => {
+  const set: FieldsProps["set"] = (name, value) => {
     setForm((old) => ({ ...old, [name]: value }));
     setState((old) => ({ ...old, problems: { ...old.problems, [name]: undefined } }));
   };
@@ -276,12 +280,6 @@ const isFilledBy = (form: SessionForm, example: Example): boolean =>
     ([name, value]) => form[name as FormField] === value,
   );
 
-interface FieldsProps {
-  form: SessionForm;
-  set(name: FormField, value: string): void;
-  problems: Problems;
-}
-
 const Patterns = ({ form, set }: FieldsProps) => (
   <fieldset class="patterns">
     <legend>Pattern</legend>
@@ -294,7 +292,7 @@ const Patterns = ({ form, set }: FieldsProps) => (
           value={name}
           checked={form.pattern === name}
           aria-describedby={`pattern-${name}-about`}
-          onChange={() => set("pattern", name)}
+          onChange={() => set("pattern", name as SessionForm["pattern"])}
         />
         <label for={`pattern-${name}`}>{title}</label>
         <p class="hint" id={`pattern-${name}-about`}>
@@ -378,125 +376,26 @@ const Agent = (fields: FieldsProps) => (
   </Part>
 );
 
-/** A part of the form that is folded until somebody needs it. */
-const Part = ({
-  title,
-  isOpen,
-  children,
-}: {
-  title: string;
-  isOpen: boolean;
-  children: ComponentChildren;
-}) => {
-  const [wasOpened, setOpened] = useState(false);
-  return (
-    <details
-      class="part card"
-      open={isOpen || wasOpened}
-      onToggle={({ currentTarget }) => setOpened(currentTarget.open)}
-    >
-      <summary>
-        <h2>{title}</h2>
-      </summary>
-      {children}
-    </details>
-  );
-};
-
-interface InputProps extends FieldsProps {
-  name: FormField;
-  label: string;
-  hint?: string;
-}
-
-interface ControlProps {
-  id: string;
-  value: string;
-  "aria-invalid": boolean | undefined;
-  "aria-describedby": string | undefined;
-  onInput(event: { currentTarget: { value: string } }): void;
-}
-
-/** A field with its label, its hint and what is wrong with it. */
-function Labelled({
-  name,
-  label,
-  hint,
-  form,
-  set,
-  problems,
-  children,
-}: InputProps & { children(control: ControlProps): ComponentChildren }) {
-  const id = `new-${name}`;
-  const problem = problems[name];
-  const described = [problem && `${id}-problem`, hint && `${id}-hint`].filter(Boolean).join(" ");
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      {children({
-        id,
-        value: form[name],
-        "aria-invalid": problem === undefined ? undefined : true,
-        "aria-describedby": described || undefined,
-        onInput: ({ currentTarget }) => set(name, currentTarget.value),
-      })}
-      {problem !== undefined && (
-        <p class="inline-problem" id={`${id}-problem`}>
-          {problem}
-        </p>
-      )}
-      {hint && (
-        <p class="hint" id={`${id}-hint`}>
-          {hint}
-        </p>
-      )}
-    </div>
-  );
-}
-
-const Text = ({ example, ...field }: InputProps & { example?: string }) => (
-  <Labelled {...field}>
-    {(control) => (
-      <input
-        type="text"
-        autocomplete="off"
-        placeholder={example && `for example ${example}`}
-        {...control}
-      />
-    )}
-  </Labelled>
-);
-
-const Area = ({
-  rows,
-  isCode = false,
-  ...field
-}: InputProps & { rows: number; isCode?: boolean }) => (
-  <Labelled {...field}>
-    {(control) => (
-      <textarea
-        rows={rows}
-        class={isCode ? "code" : undefined}
-        spellcheck={!isCode}
-        autocomplete="off"
-        {...control}
-      />
-    )}
-  </Labelled>
-);
-
-const Choice = ({ options, ...field }: InputProps & { options: Record<string, string> }) => (
-  <Labelled {...field}>
-    {(control) => (
-      <select {...control}>
-        {Object.entries(options).map(([value, text]) => (
-          <option value={value} key={value}>
-            {text}
-          </option>
-        ))}
-      </select>
-    )}
-  </Labelled>
+/** What the workspace begins with. */
+const Workspace = (fields: FieldsProps) => (
+  <Part title="Workspace" isOpen={OF_WORKSPACE.some((name) => fields.form[name].length > 0)}>
+    <Rows
+      {...fields}
+      name="repositories"
+      label="Repositories"
+      noun="a repository"
+      labels={{ url: "URL", ref: "Branch, tag or commit", token: "Token" }}
+      hint="Are cloned before the first command. A token is for a private repository, and is never in the sandbox."
+    />
+    <Area
+      {...fields}
+      name="setup"
+      label="Set-up commands"
+      rows={3}
+      isCode
+      hint="One in each line, such as npm ci. What they make is kept for the next sessions with the same set-up. Repositories and commands need a container."
+    />
+  </Part>
 );
 
 const LANGUAGES = { curl: "curl", typescript: "TypeScript" } as const;
@@ -507,7 +406,7 @@ function Snippets({ form }: { form: SessionForm }) {
   const needsKey = me.value?.via !== "anonymous";
   const code = useMemo(() => {
     const wanted = {
-      session: readForm(form).session,
+      session: readForm(withoutSecrets(form)).session,
       prompt: form.prompt.trim(),
       ...{ url: location.origin, needsKey },
     };

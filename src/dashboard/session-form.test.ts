@@ -6,6 +6,7 @@ import {
   listOf,
   readForm,
   type SessionForm,
+  withoutSecrets,
 } from "./session-form.ts";
 
 const read = (changes: Partial<SessionForm>) => readForm({ ...EMPTY_FORM, ...changes });
@@ -36,6 +37,25 @@ describe("readForm", () => {
       ...{ maxBudgetUsd: 0.5, maxTurns: 3, maxIdleTimeMs: 900_000, maxLifetimeMs: null },
       onLimit: "pause",
     });
+  });
+
+  test("rows and lines that are empty are not sent, and a token is shown to nobody", () => {
+    const form = {
+      ...EMPTY_FORM,
+      repositories: [
+        { url: " https://example.com/shop ", ref: "", token: "ghs_secret" },
+        { url: "", ref: " ", token: "" },
+      ],
+      setup: "npm ci\n\n  echo a, b \n",
+    };
+    expect(readForm(form).session.config).toEqual({
+      repositories: [{ url: "https://example.com/shop", token: "ghs_secret" }],
+      setup: ["npm ci", "echo a, b"],
+    });
+    expect(JSON.stringify(withoutSecrets(form))).not.toContain("ghs_secret");
+    expect(readForm(withoutSecrets(form)).session.config?.repositories).toEqual([
+      { url: "https://example.com/shop", token: "YOUR_TOKEN" },
+    ]);
   });
 
   test.each<[keyof SessionForm, string]>([
@@ -96,6 +116,8 @@ test.each([
   ["config.model", "model"],
   ["config.allowedTools.0", "allowedTools"],
   ["config.outputSchema.type", "config"],
+  ["config.repositories.0.url", "repositories"],
+  ["config.setup.1", "setup"],
   ["config", "config"],
   ["config.prompt", "config"],
   ["", undefined],

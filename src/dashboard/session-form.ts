@@ -2,7 +2,14 @@ import type { CreateSession } from "../client/api.ts";
 
 // The form of a new session, and the request that it makes.
 
-/** The fields of the form, as text. What is empty is not sent. */
+/** A git repository that is cloned. */
+export interface RepositoryRow {
+  url: string;
+  ref: string;
+  token: string;
+}
+
+/** The fields of the form, as text, and rows of them. What is empty is not sent. */
 export interface SessionForm {
   pattern: CreateSession["pattern"];
   prompt: string;
@@ -21,19 +28,33 @@ export interface SessionForm {
   disallowedTools: string;
   runtime: string;
   effort: string;
+  repositories: readonly RepositoryRow[];
+  /** Commands, one in each line. */
+  setup: string;
   /** The JSON of fields of `config` that have no field of their own. */
   config: string;
 }
 
 export type FormField = keyof SessionForm;
 export type Problems = Partial<Record<FormField, string>>;
+type FieldOf<T> = { [F in FormField]: SessionForm[F] extends T ? F : never }[FormField];
+export type TextField = FieldOf<string>;
+export type RowsField = FieldOf<readonly object[]>;
+
+/** The columns of rows. */
+export const COLUMNS = {
+  repositories: ["url", "ref", "token"],
+} as const satisfies { [F in RowsField]: readonly (keyof SessionForm[F][number])[] };
+
+/** Columns whose values are shown to nobody. */
+export const SECRETS: readonly string[] = ["token"];
 
 export const EMPTY_FORM: SessionForm = {
   pattern: "hybrid",
   ...{ prompt: "", description: "", tags: "", userId: "" },
   ...{ maxBudgetUsd: "", maxTurns: "", maxIdleTimeMs: "", maxLifetimeMs: "", onLimit: "" },
   ...{ model: "", systemPrompt: "", allowedTools: "", askTools: "", disallowedTools: "" },
-  ...{ runtime: "", effort: "", config: "" },
+  ...{ runtime: "", effort: "", repositories: [], setup: "", config: "" },
 };
 
 const OF_CONFIG = ["model", "systemPrompt", "runtime", "effort"] as const;
@@ -42,23 +63,26 @@ const LISTS_OF_CONFIG = ["allowedTools", "askTools", "disallowedTools"] as const
 /** Returns the body that creates the session, and what can't be read. The API checks the rest. */
 export function readForm(form: SessionForm): { session: CreateSession; problems: Problems } {
   const problems: Problems = {};
-  const read = <T>(field: FormField, parse: (text: string) => T | undefined, message: string) => {
+  const read = <T>(field: TextField, parse: (text: string) => T | undefined, message: string) => {
     const text = form[field].trim();
     if (text === "") return {};
     const value = parse(text);
     if (value === undefined) problems[field] = message;
     return value === undefined ? {} : { [field]: value };
   };
-  const text = (field: FormField) => read(field, (value) => value, "");
-  const list = (field: FormField) => read(field, listOf, "");
-  const duration = (field: FormField) =>
+  const text = (field: TextField) => read(field, (value) => value, "");
+  const list = (field: TextField) => read(field, listOf, "");
+  const duration = (field: TextField) =>
     read(field, durationOf, "Such as 30 s, 15 min, 2 h or 3 d.");
 
+  const repositories = form.repositories.flatMap(repositoryOf);
   const more = read("config", objectOf, "This is not a JSON object.").config ?? {};
   const config = Object.assign(
     {},
     ...OF_CONFIG.map((field) => (form[field].trim() === "" ? {} : { [field]: form[field].trim() })),
     ...LISTS_OF_CONFIG.map(list),
+    repositories.length === 0 ? {} : { repositories },
+    read("setup", linesOf, ""),
   );
   const twice = Object.keys(config).find((name) => Object.hasOwn(more, name));
   if (twice !== undefined) problems.config = `${twice} has a field of its own: leave it out here.`;
@@ -77,6 +101,32 @@ export function readForm(form: SessionForm): { session: CreateSession; problems:
   };
   return { session, problems };
 }
+
+/** Returns the form with a word in place of each secret, to be shown. */
+export function withoutSecrets(form: SessionForm): SessionForm {
+  const hidden = <R extends object>(row: R): R =>
+    Object.fromEntries(
+      Object.entries(row).map(([name, value]) => [
+        name,
+        SECRETS.includes(name) && value !== "" ? `YOUR_${name.toUpperCase()}` : value,
+      ]),
+    ) as R;
+  return { ...form, repositories: form.repositories.map(hidden) };
+}
+
+/** Returns a repository as the API takes it; none for a row that is empty. */
+function repositoryOf(row: RepositoryRow) {
+  const fields = Object.entries(row).map(([name, value]) => [name, value.trim()] as const);
+  const given = fields.filter(([, value]) => value !== "");
+  return given.length === 0 ? [] : [Object.fromEntries(given)];
+}
+
+/** Returns the lines of a text that are not empty. */
+const linesOf = (text: string): string[] =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
 
 /** Returns the field of the form that an issue of the API is about; undefined if there is none. */
 export function fieldOf(path: string): FormField | undefined {

@@ -4,6 +4,7 @@ import { duration, money, relative, summaryOf } from "../shared/readable.ts";
 import { now } from "./api.ts";
 import { Decision } from "./decision.tsx";
 import { exact, oneLine, pretty, short } from "./format.ts";
+import { SetupView } from "./set-up-view.tsx";
 import type { Item, Lane, MessageItem, NoteItem, Row, Timeline } from "./timeline.ts";
 import { Empty, Loading, Once, type Shown, Status } from "./ui.tsx";
 
@@ -25,7 +26,9 @@ export function TimelineView({ timeline, rev, session, isLoaded }: Props) {
   const items = timeline.items.slice(-shown);
   const hidden = timeline.items.length - items.length;
   if (timeline.items.length === 0 && !isLoaded) return <Loading what="what happened" />;
-  if (!timeline.items.some(({ kind }) => kind === "message") && isLoaded) {
+  // Notes in which nobody has to look are no reason to show a timeline.
+  const isEmpty = timeline.items.every((item) => item.kind === "note" && item.tone === "quiet");
+  if (isEmpty && isLoaded) {
     return (
       <Empty title="No message yet.">
         <p>Send the first one below.</p>
@@ -46,7 +49,7 @@ export function TimelineView({ timeline, rev, session, isLoaded }: Props) {
       )}
       <ol class="timeline">
         {items.map((item) => (
-          <li key={item.kind === "message" ? item.id : `${item.at} ${item.text}`}>
+          <li key={keyOf(item)}>
             <Once of={item} rev={item.rev} view={viewOf(session)} />
           </li>
         ))}
@@ -55,6 +58,11 @@ export function TimelineView({ timeline, rev, session, isLoaded }: Props) {
       <Announcer of={timeline} rev={rev} />
     </>
   );
+}
+
+function keyOf(item: Item): string {
+  if (item.kind === "message") return item.id;
+  return `${item.at} ${item.kind === "note" ? item.text : item.kind}`;
 }
 
 type View<T> = (props: Shown<T>) => preact.JSX.Element;
@@ -72,7 +80,13 @@ function oncePerSession<T>(make: (session: SessionHandle) => View<T>) {
 const viewOf = oncePerSession<Item>(
   (session) =>
     ({ of, rev }) =>
-      of.kind === "note" ? <Note of={of} /> : <Message of={of} rev={rev} session={session} />,
+      of.kind === "note" ? (
+        <Note of={of} />
+      ) : of.kind === "setup" ? (
+        <SetupView of={of} rev={rev} />
+      ) : (
+        <Message of={of} rev={rev} session={session} />
+      ),
 );
 
 const rowOf = oncePerSession<Row>((session) => ({ of, rev }) => (

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { StreamedEvent } from "../client/rigger.ts";
+import type { SetupItem } from "./set-up.ts";
 import { type MessageItem, Timeline } from "./timeline.ts";
 
 const AT = "2026-11-28T10:00:00.000Z";
@@ -162,6 +163,41 @@ describe("the timeline", () => {
     );
     expect(messageOf(timeline)).toMatchObject({ turns: 1, cost: 0.5 });
     expect(rowsOf(timeline)?.[0]).toMatchObject({ kind: "turn", input: 40, cached: 30, output: 5 });
+  });
+
+  it("shows the steps of a set-up, and all of them again if their container is lost", () => {
+    const clone = { kind: "repository", name: "https://example.com/shop", path: "shop" };
+    const first = { step: 1, steps: 2, ...clone, ref: "main", commit: "c0ffee" };
+    const second = { step: 2, steps: 2, kind: "command", name: "npm ci" };
+    const end = { exitCode: 0, durationMs: 7, output: "done" };
+    const timeline = timelineOf(
+      { type: "setup.started", ...first },
+      { type: "setup.completed", ...first, ...end },
+      { type: "setup.started", ...second },
+    );
+    const output = (text: string) => ({ type: "setup.output", step: 2, stream: "stdout", text });
+    for (const text of ["a", "b"]) timeline.add(output(text) as StreamedEvent);
+    expect(timeline.items).toMatchObject([
+      {
+        ...{ kind: "setup", count: 2 },
+        steps: [
+          { commit: "c0ffee", path: "shop", status: "completed", output: "done", durationMs: 7 },
+          { name: "npm ci", status: "running", output: "ab" },
+        ],
+      },
+    ]);
+    const failed = { type: "setup.failed", ...first, ...end, exitCode: 128 };
+    for (const event of [{ type: "setup.started", ...first }, failed]) {
+      timeline.add({ seq: 9, at: AT, ...event } as StreamedEvent);
+    }
+    expect(timeline.items).toMatchObject([
+      { steps: [{ status: "completed" }, { status: "stopped", output: "ab" }] },
+      { steps: [{ status: "failed", exitCode: 128 }] },
+    ]);
+    const { rev } = timeline.items[1] as SetupItem;
+    // A page that was opened in the middle gets the output of steps that it does not know.
+    timeline.add(output("late") as StreamedEvent);
+    expect(timeline.items[1]?.rev).toBe(rev);
   });
 
   it("has what happens to the session between its messages", () => {

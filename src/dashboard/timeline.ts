@@ -5,8 +5,9 @@ import {
   type StreamedEvent,
   type WaitingFor,
 } from "../client/rigger.ts";
-import { duration, money, promptText } from "../shared/readable.ts";
-import { USED_UP } from "./format.ts";
+import { duration, promptText } from "../shared/readable.ts";
+import { type Notice, noticeOf } from "./notices.ts";
+import { isOfSetup, type SetupEvent, type SetupItem, stopSetup, withSetup } from "./set-up.ts";
 
 // What happened in a session, as the page shows it: made from its events, one after the other, and changed in place, so
 // that one of ten thousand events costs as much as the first. `rev` of each part increases when it looks different.
@@ -50,9 +51,9 @@ export type Row = Part &
         cached: number;
         output: number;
       }
-    | { kind: "notice"; tone: "bad" | "wait" | "quiet"; text: string }
     /** A prompt that has joined the message. */
     | { kind: "prompt"; text: string; at: string }
+    | ({ kind: "notice" } & Notice)
   );
 
 type New<R> = R extends Row ? Omit<R, "rev"> : never;
@@ -88,14 +89,12 @@ export interface MessageItem extends Part {
 }
 
 /** Something that happened to the session. */
-export interface NoteItem extends Part {
+export interface NoteItem extends Part, Notice {
   kind: "note";
   at: string;
-  tone: "bad" | "wait" | "quiet";
-  text: string;
 }
 
-export type Item = MessageItem | NoteItem;
+export type Item = MessageItem | NoteItem | SetupItem;
 
 export class Timeline {
   readonly items: Item[] = [];
@@ -106,6 +105,8 @@ export class Timeline {
   /** Whether the session has ended: no events follow. */
   hasEnded = false;
   readonly #messages = new Map<string, MessageItem>();
+  /** The newest set-up. */
+  #setup: SetupItem | undefined;
   /** Rows that later events complete, by what names them. */
   readonly #open = new Map<string, { row: Row; lane: Lane; message: MessageItem }>();
 
@@ -113,9 +114,13 @@ export class Timeline {
   add(event: StreamedEvent): void {
     this.rev++;
     if ("seq" in event) this.events.push(event);
-    if (endsSession(event)) this.hasEnded = true;
+    if (endsSession(event)) {
+      this.hasEnded = true;
+      if (this.#setup) stopSetup(this.#setup);
+    }
     if (event.messageId === undefined) {
-      if ("seq" in event) this.#note(event);
+      if (isOfSetup(event)) this.#setUp(event);
+      else if ("seq" in event) this.#note(event);
       return;
     }
     const message = this.#messages.get(event.messageId);
@@ -332,6 +337,12 @@ export class Timeline {
     for (const key of this.#open.keys()) if (matches(key)) this.#open.delete(key);
   }
 
+  #setUp(event: SetupEvent): void {
+    const setup = withSetup(this.#setup, event);
+    if (setup && setup !== this.#setup) this.items.push(setup);
+    this.#setup = setup;
+  }
+
   #note(event: Event): void {
     const said = noticeOf(event);
     if (said) this.items.push({ kind: "note", rev: 0, at: event.at, ...said });
@@ -340,70 +351,3 @@ export class Timeline {
 
 /** How many characters of a running command's output are shown. */
 const MAX_OUTPUT = 20_000;
-
-/** Returns what an event means, for those that have no part of their own; null for those that say nothing. */
-function noticeOf(event: Event): { tone: NoteItem["tone"]; text: string } | null {
-  const quiet = (text: string) => ({ tone: "quiet" as const, text });
-  const bad = (text: string) => ({ tone: "bad" as const, text });
-  switch (event.type) {
-    case "session.created":
-      return quiet("The session was created.");
-    case "session.idled":
-      return quiet("The session fell asleep. It keeps its files, and the next message wakes it.");
-    case "session.resumed":
-      return quiet("The session woke up.");
-    case "session.paused":
-      return {
-        tone: "wait",
-        text: `The session is paused: ${USED_UP[event.limit]}. Raise the limit to go on.`,
-      };
-    case "session.updated":
-      return quiet(`Changed: ${event.changed.join(", ")}.`);
-    case "session.completed":
-      return quiet("The session has ended.");
-    case "session.terminated":
-      return quiet(`The session was terminated: ${event.reason}.`);
-    case "session.failed":
-      return bad(`The session has failed: ${event.error.message}`);
-    case "sandbox.lost":
-      return bad(
-        event.savedAt === null
-          ? "The container and its files were lost. The next one begins with an empty workspace."
-          : `The container was lost. The next one begins with the files as they were at ${event.savedAt}.`,
-      );
-    case "sandbox.unsaved":
-      return bad(`The workspace could not be saved: ${event.message}`);
-    case "usage.disputed":
-      return {
-        tone: "wait",
-        text: `The model's report of usage was not believed: ${event.reason}.`,
-      };
-    case "limit.warned": {
-      const amount = event.limit === "budget" ? money : String;
-      const of = `${amount(event.used)} of ${amount(event.max)}`;
-      // A call can need more than what is left, so the budget is not used up.
-      const isShort = event.limit === "budget" && event.part === 1;
-      const text = isShort
-        ? `A call needs more than what is left of the budget: ${of} is spent.`
-        : `${Math.round(event.part * 100)} % of the ${event.limit} used: ${of}.`;
-      return { tone: "wait", text };
-    }
-    case "context.compacted":
-      return quiet(`The conversation was summarised: it had ${event.tokensBefore} tokens.`);
-    case "content.withdrawn":
-      return {
-        tone: "wait",
-        text: `Content was left out, because the model's API refused it: ${event.reason}`,
-      };
-    case "mcp.failed":
-      return bad(`The tools of the MCP server ${event.server} can't be listed: ${event.message}`);
-    case "schedule.skipped":
-      return { tone: "wait", text: `A run of a schedule was skipped: ${event.reason}.` };
-    case "schedule.paused":
-      return bad(
-        "A schedule was paused, because restarts interrupted its message again and again.",
-      );
-    default:
-      return null;
-  }
-}
