@@ -1,33 +1,22 @@
 import { gzipSync } from "node:zlib";
-import axe from "axe-core";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type CreateSession, Rigger } from "../client/rigger.ts";
-import { hasBrowser, openBrowser } from "../testing/browser.ts";
+import { hasBrowser } from "../testing/browser.ts";
 import { type CuttingProxy, startCuttingProxy } from "../testing/cutting-proxy.ts";
+import { requireAccessible, usePages } from "../testing/pages.ts";
 
 const serverUrl = inject("serverUrl");
 const rigger = new Rigger({ url: serverUrl });
 
-let browser: Browser;
 let proxy: CuttingProxy;
-/** What a page may not do: ask other hosts, break its policy, or throw. */
-let faults: string[] = [];
 
 describe.runIf(hasBrowser)("the dashboard", () => {
+  const { open, expectFaults } = usePages(serverUrl);
   beforeAll(async () => {
-    browser = await openBrowser();
     proxy = await startCuttingProxy(serverUrl);
   });
-  afterAll(async () => {
-    await browser.close();
-    proxy.close();
-  });
-  afterEach(async () => {
-    for (const context of browser.contexts()) await context.close();
-    const found = faults.splice(0);
-    expect(found.join("\n")).toBe("");
-  });
+  afterAll(() => proxy.close());
 
   it("signs in with a key, and forgets one that is refused", async () => {
     const { key } = await rigger.post("/api/keys", { body: { name: "page", owner: "page-owner" } });
@@ -49,7 +38,7 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     expect(
       await page.evaluate(() => Object.keys(sessionStorage).concat(Object.keys(localStorage))),
     ).toEqual([]);
-    faults = faults.filter((fault) => !fault.includes("401"));
+    expectFaults(/401/);
   });
 
   it("shows what a key has scopes for, and says so where it has none", async () => {
@@ -115,7 +104,7 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     await page.getByText("asks for approval").first().waitFor();
     const id = page.url().split("/").at(-1) ?? "";
     expect(await rigger.session(id).read()).toMatchObject({ maxBudgetUsd: 2, pendingApprovals: 1 });
-    faults = faults.filter((fault) => !fault.includes("400"));
+    expectFaults(/400/);
   });
 
   it("sums up what was used, what waits, and how the deployment is", async () => {
@@ -176,7 +165,7 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     expect(await page.locator(".tool").count()).toBe(1);
     expect(proxy.streams).toBeGreaterThan(6);
     proxy.cuts = () => undefined;
-    faults = faults.filter((fault) => !fault.includes("ERR_"));
+    expectFaults(/ERR_/);
   });
 
   it("asks for approval, and the call is made when it is allowed", async () => {
@@ -351,7 +340,7 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     });
     await page.getByText("There is no such session.").first().waitFor();
     await requireAccessible(page);
-    faults = faults.filter((fault) => !/404|ERR_|offline/i.test(fault));
+    expectFaults(/404|ERR_|offline/i);
   });
 
   it("is small: less than 150 KB compressed", async () => {
@@ -385,41 +374,6 @@ const hasPixel = (page: Page, color: number[]): Promise<boolean> =>
   );
 
 const create = (session: CreateSession = { pattern: "hybrid" }) => rigger.create(session);
-
-/** Opens a page in a browser of its own, and notes what it may not do. */
-async function open(
-  path: string,
-  { base = serverUrl, ...options }: BrowserContextOptions & { base?: string } = {},
-): Promise<Page> {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
-  page.on("pageerror", ({ message }) => faults.push(`threw: ${message}`));
-  page.on(
-    "console",
-    (message) =>
-      message.type() === "error" && faults.push(`${message.text()} ${message.location().url}`),
-  );
-  page.on("request", (request) => {
-    if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(base)) {
-      faults.push(`asked ${request.url()}`);
-    }
-  });
-  await page.goto(`${base}${path}`);
-  return page;
-}
-
-/** Requires that a page has no violation that axe knows. */
-async function requireAccessible(page: Page): Promise<void> {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() =>
-    (globalThis as unknown as { axe: typeof axe }).axe.run(),
-  );
-  const found = violations.map(
-    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" ")}`,
-  );
-  expect(found).toEqual([]);
-}
 
 /** Presses Tab until what has the focus has a name, a text or a placeholder. */
 async function focusOn(page: Page, name: string): Promise<void> {

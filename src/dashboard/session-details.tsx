@@ -309,7 +309,7 @@ function Snapshots({ session }: { session: Session }) {
                   {Math.ceil(snapshot.sizeBytes / 1024).toLocaleString("en")} KB{" "}
                   {owns() && (
                     <Action
-                      class="small"
+                      size="small"
                       run={async () => {
                         const config = { ...session.config, snapshotId: snapshot.id };
                         delete config.resumeSessionId;
@@ -509,7 +509,7 @@ export function ShareDialog({ id, close }: { id: string; close(): void }) {
             </span>
             <Action
               kind="danger"
-              class="small"
+              size="small"
               run={async () => {
                 await rigger.delete("/api/sessions/{id}/shares/{shareId}", {
                   path: { id, shareId: share.id },

@@ -91,14 +91,16 @@ export function Gauge({ name, used, max }: { name: string; used: number; max: nu
   );
 }
 
-interface ActionProps extends Omit<JSX.IntrinsicElements["button"], "onClick" | "ref"> {
+interface ActionProps
+  extends Omit<JSX.IntrinsicElements["button"], "class" | "onClick" | "ref" | "size"> {
   run(): Promise<unknown>;
-  kind?: "main" | "danger";
+  kind?: "main" | "danger" | "more";
+  size?: "small";
   disabled?: boolean;
 }
 
 /** A button that does something which takes time. It says what went wrong. */
-export function Action({ run, kind, disabled = false, children, ...rest }: ActionProps) {
+export function Action({ run, kind, size, disabled = false, children, ...rest }: ActionProps) {
   const [state, setState] = useState<{ isBusy: boolean; error?: unknown }>({ isBusy: false });
   const id = useId();
   const act = async () => {
@@ -115,7 +117,7 @@ export function Action({ run, kind, disabled = false, children, ...rest }: Actio
       <button
         {...rest}
         type="button"
-        class={kind}
+        class={[kind, size].filter(Boolean).join(" ")}
         disabled={disabled || state.isBusy}
         aria-busy={state.isBusy}
         aria-describedby={state.error ? id : undefined}
