@@ -49,6 +49,7 @@ const OF_AGENT = [
   "effort",
 ] as const;
 
+const OF_OTHERS = ["mcpServers"] as const;
 const OF_WORKSPACE = ["repositories", "setup"] as const;
 
 export function NewSession() {
@@ -117,6 +118,7 @@ function Form() {
           <Limits {...fields} />
           <Agent {...fields} />
           <Workspace {...fields} />
+          <OtherTools {...fields} />
           <Part title="More" isOpen={form.config !== ""}>
             <Area
               {...fields}
@@ -394,6 +396,20 @@ const Workspace = (fields: FieldsProps) => (
       rows={3}
       isCode
       hint="One in each line, such as npm ci. What they make is kept for the next sessions with the same set-up. Repositories and commands need a container."
+    />
+  </Part>
+);
+
+/** Tools that are not the session's own. */
+const OtherTools = (fields: FieldsProps) => (
+  <Part title="More tools" isOpen={OF_OTHERS.some((name) => fields.form[name].length > 0)}>
+    <Rows
+      {...fields}
+      name="mcpServers"
+      label="MCP servers"
+      noun="an MCP server"
+      labels={{ name: "Name", url: "URL", header: "Secret header", secret: "Its value" }}
+      hint="Over Streamable HTTP. The header is Authorization unless you name another one. Its value is never shown again."
     />
   </Part>
 );

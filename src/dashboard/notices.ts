@@ -78,7 +78,7 @@ export function noticeOf(event: Event): Notice | null {
     case "preview.created":
       return quiet(`Port ${event.port} is reachable by a preview.`);
     case "preview.removed":
-      return quiet(`A preview of port ${event.port} was revoked.`);
+      return quiet(`A preview of port ${event.port} was removed.`);
     case "schedule.skipped":
       return { tone: "wait", text: `A run of a schedule was skipped: ${event.reason}.` };
     case "schedule.paused":

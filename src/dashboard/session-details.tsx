@@ -3,6 +3,8 @@ import type { Event, NewShare, Session, Snapshot } from "../client/rigger.ts";
 import { money, promptText } from "../shared/readable.ts";
 import { messageOf, owns, rigger, sharedSession } from "./api.ts";
 import { oneLine, pretty } from "./format.ts";
+import { McpServers } from "./mcp-servers.tsx";
+import { Previews } from "./previews.tsx";
 import { go } from "./route.ts";
 import {
   Action,
@@ -71,6 +73,8 @@ export function Details({ session, refresh }: { session: Session; refresh(): voi
         <>
           <Schedules session={session} refresh={refresh} />
           <Snapshots session={session} />
+          {owns() && session.sandbox.provider !== "embedded" && <Previews session={session} />}
+          <McpServers session={session} />
         </>
       )}
       <section class="card" aria-label="Configuration">

@@ -4,6 +4,7 @@ import {
   EMPTY_FORM,
   fieldOf,
   listOf,
+  type McpServerRow,
   readForm,
   type SessionForm,
   withoutSecrets,
@@ -56,6 +57,27 @@ describe("readForm", () => {
     expect(readForm(withoutSecrets(form)).session.config?.repositories).toEqual([
       { url: "https://example.com/shop", token: "YOUR_TOKEN" },
     ]);
+  });
+
+  test("MCP servers have names, and a header that is shown to nobody", () => {
+    const row = { name: "issues", url: "https://mcp.example.com", header: "", secret: "" };
+    const config = (...mcpServers: McpServerRow[]) => {
+      const form = { ...EMPTY_FORM, mcpServers };
+      return [readForm(form).problems, readForm(withoutSecrets(form)).session.config];
+    };
+    expect(config(row)).toEqual([{}, { mcpServers: { issues: { url: row.url } } }]);
+    const secret = { ...row, name: "orders", secret: "Bearer 1" };
+    expect(config(secret, { ...row, header: "X-Key", secret: "2" })).toEqual([
+      {},
+      {
+        mcpServers: {
+          orders: { url: row.url, headers: { Authorization: { secret: "YOUR_SECRET" } } },
+          issues: { url: row.url, headers: { "X-Key": { secret: "YOUR_SECRET" } } },
+        },
+      },
+    ]);
+    expect(config(row, row)[0]).toEqual({ mcpServers: "Two servers have one name." });
+    expect(config({ ...row, name: "" })[0]).toEqual({ mcpServers: "Each server needs a name." });
   });
 
   test.each<[keyof SessionForm, string]>([
@@ -118,6 +140,7 @@ test.each([
   ["config.outputSchema.type", "config"],
   ["config.repositories.0.url", "repositories"],
   ["config.setup.1", "setup"],
+  ["config.mcpServers.issues.url", "mcpServers"],
   ["config", "config"],
   ["config.prompt", "config"],
   ["", undefined],

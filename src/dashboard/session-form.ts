@@ -3,10 +3,18 @@ import type { CreateSession } from "../client/api.ts";
 // The form of a new session, and the request that it makes.
 
 /** A git repository that is cloned. */
-export interface RepositoryRow {
+interface RepositoryRow {
   url: string;
   ref: string;
   token: string;
+}
+
+/** An MCP server, with a header that authorizes requests to it. */
+export interface McpServerRow {
+  name: string;
+  url: string;
+  header: string;
+  secret: string;
 }
 
 /** The fields of the form, as text, and rows of them. What is empty is not sent. */
@@ -31,6 +39,7 @@ export interface SessionForm {
   repositories: readonly RepositoryRow[];
   /** Commands, one in each line. */
   setup: string;
+  mcpServers: readonly McpServerRow[];
   /** The JSON of fields of `config` that have no field of their own. */
   config: string;
 }
@@ -44,17 +53,18 @@ export type RowsField = FieldOf<readonly object[]>;
 /** The columns of rows. */
 export const COLUMNS = {
   repositories: ["url", "ref", "token"],
+  mcpServers: ["name", "url", "header", "secret"],
 } as const satisfies { [F in RowsField]: readonly (keyof SessionForm[F][number])[] };
 
 /** Columns whose values are shown to nobody. */
-export const SECRETS: readonly string[] = ["token"];
+export const SECRETS: readonly string[] = ["token", "secret"];
 
 export const EMPTY_FORM: SessionForm = {
   pattern: "hybrid",
   ...{ prompt: "", description: "", tags: "", userId: "" },
   ...{ maxBudgetUsd: "", maxTurns: "", maxIdleTimeMs: "", maxLifetimeMs: "", onLimit: "" },
   ...{ model: "", systemPrompt: "", allowedTools: "", askTools: "", disallowedTools: "" },
-  ...{ runtime: "", effort: "", repositories: [], setup: "", config: "" },
+  ...{ runtime: "", effort: "", repositories: [], setup: "", mcpServers: [], config: "" },
 };
 
 const OF_CONFIG = ["model", "systemPrompt", "runtime", "effort"] as const;
@@ -75,13 +85,19 @@ export function readForm(form: SessionForm): { session: CreateSession; problems:
   const duration = (field: TextField) =>
     read(field, durationOf, "Such as 30 s, 15 min, 2 h or 3 d.");
 
-  const repositories = form.repositories.flatMap(repositoryOf);
+  const repositories = form.repositories.map(filled).filter(isNotEmpty);
+  const servers = form.mcpServers.map(filled).filter(isNotEmpty);
+  const names = servers.map(({ name }) => name);
+  if (names.includes(undefined)) problems.mcpServers = "Each server needs a name.";
+  else if (new Set(names).size < names.length) problems.mcpServers = "Two servers have one name.";
+  const mcpServers = Object.fromEntries(servers.map(serverOf));
   const more = read("config", objectOf, "This is not a JSON object.").config ?? {};
   const config = Object.assign(
     {},
     ...OF_CONFIG.map((field) => (form[field].trim() === "" ? {} : { [field]: form[field].trim() })),
     ...LISTS_OF_CONFIG.map(list),
-    repositories.length === 0 ? {} : { repositories },
+    repositories.length > 0 && { repositories },
+    servers.length > 0 && { mcpServers },
     read("setup", linesOf, ""),
   );
   const twice = Object.keys(config).find((name) => Object.hasOwn(more, name));
@@ -111,14 +127,31 @@ export function withoutSecrets(form: SessionForm): SessionForm {
         SECRETS.includes(name) && value !== "" ? `YOUR_${name.toUpperCase()}` : value,
       ]),
     ) as R;
-  return { ...form, repositories: form.repositories.map(hidden) };
+  return {
+    ...form,
+    repositories: form.repositories.map(hidden),
+    mcpServers: form.mcpServers.map(hidden),
+  };
 }
 
-/** Returns a repository as the API takes it; none for a row that is empty. */
-function repositoryOf(row: RepositoryRow) {
+/** Returns the values of a row that are not empty. */
+function filled<R extends object>(row: R): Partial<Record<keyof R, string>> {
   const fields = Object.entries(row).map(([name, value]) => [name, value.trim()] as const);
-  const given = fields.filter(([, value]) => value !== "");
-  return given.length === 0 ? [] : [Object.fromEntries(given)];
+  return Object.fromEntries(fields.filter(([, value]) => value !== "")) as Partial<
+    Record<keyof R, string>
+  >;
+}
+
+const isNotEmpty = (row: object): boolean => Object.keys(row).length > 0;
+
+/** Returns an MCP server by its name, as the API takes it. */
+function serverOf({
+  name = "",
+  url = "",
+  header = "Authorization",
+  secret,
+}: Partial<McpServerRow>) {
+  return [name, { url, ...(secret !== undefined && { headers: { [header]: { secret } } }) }];
 }
 
 /** Returns the lines of a text that are not empty. */

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { SessionHandle } from "../client/rigger.ts";
 import { duration, money, relative, summaryOf } from "../shared/readable.ts";
-import { now } from "./api.ts";
+import { may, now } from "./api.ts";
 import { Decision } from "./decision.tsx";
 import { exact, oneLine, pretty, short } from "./format.ts";
 import { SetupView } from "./set-up-view.tsx";
@@ -26,15 +26,7 @@ export function TimelineView({ timeline, rev, session, isLoaded }: Props) {
   const items = timeline.items.slice(-shown);
   const hidden = timeline.items.length - items.length;
   if (timeline.items.length === 0 && !isLoaded) return <Loading what="what happened" />;
-  // Notes in which nobody has to look are no reason to show a timeline.
-  const isEmpty = timeline.items.every((item) => item.kind === "note" && item.tone === "quiet");
-  if (isEmpty && isLoaded) {
-    return (
-      <Empty title="No message yet.">
-        <p>Send the first one below.</p>
-      </Empty>
-    );
-  }
+  const isEmpty = timeline.items.every(({ kind }) => kind === "note") && !timeline.hasEnded;
   return (
     <>
       {hidden > 0 && (
@@ -54,6 +46,11 @@ export function TimelineView({ timeline, rev, session, isLoaded }: Props) {
           </li>
         ))}
       </ol>
+      {isEmpty && isLoaded && (
+        <Empty title="No message yet.">
+          {may("sessions:write") && <p>Send the first one below.</p>}
+        </Empty>
+      )}
       <div class="end" ref={end} />
       <Announcer of={timeline} rev={rev} />
     </>
