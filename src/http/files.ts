@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { decodeCursor, encodeCursor } from "../db/cursor";
-import type { FileStat } from "../sandbox/files";
+import type { FileStat, FileWritten } from "../sandbox/files";
 import { mediaTypeOf } from "../shared/media-type";
 import { callSession } from "./call";
 import type { AppContext, AppEnv } from "./context";
@@ -15,7 +15,7 @@ import {
   lastModified,
   rangeOf,
 } from "./file-requests";
-import { readQuery } from "./parse";
+import { discard, readQuery } from "./parse";
 import { ArchiveFiles, DeleteFile, ListFiles } from "./queries";
 import { fileView } from "./views";
 
@@ -61,20 +61,15 @@ export const files = new Hono<AppEnv>()
   })
 
   .put("/:id/files/*", async (c) => {
-    const path = filePathOf(c);
-    for (const name of ["Content-Range", "Content-Encoding"]) {
-      if (c.req.header(name) !== undefined) {
-        throw invalid([{ path: name, message: "is not possible: send the whole file as it is" }]);
-      }
-    }
-    const condition = conditionOf(c);
     const body = c.req.raw.body ?? new Blob([]).stream();
-    const { etag, created } = await callSession(
-      c,
-      (s, caller) => s.putFile(caller, path, body, condition),
-      ONCE,
-    );
-    return c.body(null, created ? 201 : 204, { ETag: etag });
+    try {
+      const { etag, created } = await write(c, body);
+      return c.body(null, created ? 201 : 204, { ETag: etag });
+    } catch (error) {
+      // The session reads the rest of what it was given.
+      if (!body.locked) await discard(body);
+      throw error;
+    }
   })
 
   .delete("/:id/files/*", async (c) => {
@@ -85,6 +80,17 @@ export const files = new Hono<AppEnv>()
     await callSession(c, (s, caller) => s.removeFile(caller, path, options), ONCE);
     return c.body(null, 204);
   });
+
+/** Writes a file of a session. */
+function write(c: AppContext, body: ReadableStream<Uint8Array>): Promise<FileWritten> {
+  for (const name of ["Content-Range", "Content-Encoding"]) {
+    if (c.req.header(name) === undefined) continue;
+    throw invalid([{ path: name, message: "is not possible: send the whole file as it is" }]);
+  }
+  const path = filePathOf(c);
+  const condition = conditionOf(c);
+  return callSession(c, (s, caller) => s.putFile(caller, path, body, condition), ONCE);
+}
 
 /** Answers with a file, or with a range of the one with an ETag. */
 async function answer(

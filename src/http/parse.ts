@@ -23,6 +23,19 @@ export async function readBody<T extends z.ZodType>(c: AppContext, schema: T) {
   return parse(schema, text.trim() === "" ? undefined : parseJson(text));
 }
 
+/** Reads a body that is not needed, up to a bound: a client that is cut off while it sends may not see the answer. */
+export async function discard(body: ReadableStream<Uint8Array> | null): Promise<void> {
+  let size = 0;
+  try {
+    for await (const chunk of body ?? []) {
+      size += chunk.byteLength;
+      if (size > MAX_DISCARDED_BYTES) return;
+    }
+  } catch {
+    // The client is gone.
+  }
+}
+
 /** Parses and validates the query string. Throws for a repeated or an unknown parameter. */
 export function readQuery<T extends z.ZodType>(c: AppContext, schema: T) {
   const { searchParams } = new URL(c.req.url);

@@ -61,12 +61,12 @@ export class SessionFiles {
     });
   }
 
-  async put(
-    path: string,
-    content: ReadableStream<Uint8Array>,
-    condition: Condition,
-  ): Promise<Result<FileWritten>> {
-    const upload = new Upload(content, this.#keepAwake());
+  /** Returns the body of a request for `put`, which keeps the session awake while it is read. */
+  upload(content: ReadableStream<Uint8Array>): Upload {
+    return new Upload(content, this.#keepAwake());
+  }
+
+  async put(path: string, upload: Upload, condition: Condition): Promise<Result<FileWritten>> {
     const put = await this.#change(join(workspace, path), (files) =>
       files.put(path, upload.content, condition).catch((error) => {
         if (upload.isBroken) return BROKEN;
@@ -74,7 +74,6 @@ export class SessionFiles {
       }),
     );
     if (put.ok) this.#end({ type: "file.written", path, size: put.value.size });
-    else await upload.discardRest();
     return put;
   }
 
@@ -161,10 +160,11 @@ export class SessionFiles {
   /** Returns a function that keeps the session from falling asleep while it is called. */
   #keepAwake(): () => void {
     const { store, commit } = this.#context;
-    const everyMs = Math.min(TOUCH_MS, (store.metadata.limits.maxIdleTimeMs ?? TOUCH_MS) / 2);
     let at = Date.now();
     return () => {
-      if (Date.now() - at < everyMs || !this.#isLive()) return;
+      if (!this.#isLive()) return;
+      const { maxIdleTimeMs } = store.metadata.limits;
+      if (Date.now() - at < Math.min(TOUCH_MS, (maxIdleTimeMs ?? TOUCH_MS) / 2)) return;
       at = Date.now();
       commit((now) => touch(store, now));
     };

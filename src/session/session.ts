@@ -450,7 +450,10 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     content: ReadableStream<Uint8Array>,
     condition: Condition,
   ): Promise<Result<FileWritten>> {
-    return this.#enter(caller, () => this.#files.put(path, content, condition));
+    const upload = this.#files.upload(content);
+    const put = await this.#enter(caller, () => this.#files.put(path, upload, condition));
+    if (!put.ok) await upload.discardRest();
+    return put;
   }
 
   async removeFile(

@@ -43,7 +43,7 @@ export async function faultsOf(
   const faults: string[] = [];
   const look = `cd ${OUTSIDE}; ls -A . d; cat secret d/secret`;
   await run(
-    `mkdir -p ${OUTSIDE}/d; echo ${SECRET} > ${OUTSIDE}/secret; cp ${OUTSIDE}/secret ${OUTSIDE}/d`,
+    `mkdir -p ${OUTSIDE}/d; echo ${SECRET} > ${OUTSIDE}/secret; cp ${OUTSIDE}/secret ${OUTSIDE}/d; mkdir -p a/d b`,
   );
   const before = await run(look);
   for (const step of steps) {
@@ -66,11 +66,15 @@ function linkCommand(link: string, target: string): string {
   const names = link.split("/");
   const name = names.pop();
   const above = names.join("/") || ".";
-  return `mkdir -p '${above}' && cd '${above}' && case "$(pwd -P)/" in /workspace/*) ln -s '${target}' '${name}' && echo linked;; esac; true`;
+  return `cd '${above}' && case "$(pwd -P)/" in /workspace/*) ln -s '${target}' '${name}' && echo linked;; esac; true`;
 }
 
 /** Makes the agent of a session run a command. Returns its output. */
 async function runIn(origin: Origin, path: string, command: string): Promise<string> {
-  const message = { method: "POST", path: `${path}/message`, body: { prompt: bashCall(command) } };
+  const message = {
+    method: "POST",
+    path: `${path}/message`,
+    body: { prompt: bashCall(`(cd /workspace; ${command})`) },
+  };
   return String((await must<{ result: string | null }>(origin, 200, message)).result);
 }
