@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import {
   appendFileSync,
+  type BigIntStats,
   chmodSync,
-  chownSync,
   copyFileSync,
+  lchownSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -115,22 +116,48 @@ function uploaded(file: string): string {
   return join(HOME, file);
 }
 
+/** How often a program may change the directories of a path under a request, besides those that are made. */
+const MAX_CHANGES = 100;
+
 /** Puts a draft into its place. A link to a file is followed. */
 function place(
   draft: string,
   { workspace, path, condition }: { workspace: string; path: string; condition: Condition },
 ): FileWritten | FileRefusal {
-  return withPlace<FileWritten | FileRefusal>(workspace, path, (at) => {
-    const { before } = at;
-    if (before?.isSymbolicLink()) {
-      const real = linkedFile(workspace, path);
-      return typeof real === "string" ? place(draft, { workspace, path: real, condition }) : real;
-    }
-    if (before && !before.isFile()) return refusals.notAFile(path, nameOfKind(before));
-    const etag = before ? etagOf(entryOf(path, before)) : null;
-    if (!holdsFor(condition, etag)) return refusals.preconditionFailed(path);
-    return put(draft, at);
-  });
+  const attempt = () =>
+    withPlace<FileWritten | FileRefusal | typeof AGAIN>(workspace, path, (at) => {
+      const { before } = at;
+      if (before?.isSymbolicLink()) {
+        const real = linkedFile(workspace, path);
+        return typeof real === "string" ? place(draft, { workspace, path: real, condition }) : real;
+      }
+      if (before && !before.isFile()) return refusals.notAFile(path, nameOfKind(before));
+      const etag = before ? etagOf(entryOf(path, before)) : null;
+      if (!holdsFor(condition, etag)) return refusals.preconditionFailed(path);
+      if (at.missing.length === 0) return put(draft, at);
+      makeDirectory(at);
+      return AGAIN;
+    });
+  // Each directory is opened after it was made: a program may have put a link in its place.
+  for (let left = path.split("/").length + MAX_CHANGES; left > 0; left--) {
+    const placed = attempt();
+    if (placed !== AGAIN) return placed;
+  }
+  return refusals.notAFile(path, "below directories that change all the time");
+}
+
+const AGAIN = Symbol();
+
+/** Makes the first of the missing directories of a place, unless a program has. */
+function makeDirectory({ directory, missing: [name = ""] }: Place): void {
+  const made = `${directory}/${name}`;
+  const isMade = orElse("EEXIST", () => mkdirSync(made));
+  if (isMade) giveTo(statSync(directory, { bigint: true }), made);
+}
+
+/** Gives a new file or directory an owner. */
+function giveTo(owner: Pick<BigIntStats, "uid" | "gid">, path: string): void {
+  if (process.getuid?.() === 0) lchownSync(path, Number(owner.uid), Number(owner.gid));
 }
 
 /** Returns the path of the file that a link leads to. It has no links itself, unless they are made just now. */
@@ -142,23 +169,16 @@ function linkedFile(workspace: string, path: string): string | FileRefusal {
   return found.problem === "not_found" ? refusals.notAFile(path, "a link to nowhere") : found;
 }
 
-function put(draft: string, { directory, name, missing, before }: Place) {
+function put(draft: string, { directory, name, before }: Place): FileWritten {
   const owner = before ?? statSync(directory, { bigint: true });
-  const giveAway = (path: string) => {
-    if (process.getuid?.() === 0) chownSync(path, Number(owner.uid), Number(owner.gid));
-  };
-  let folder = directory;
-  for (const part of missing) {
-    folder = `${folder}/${part}`;
-    mkdirSync(folder);
-    giveAway(folder);
-  }
-  giveAway(draft);
+  giveTo(owner, draft);
   chmodSync(draft, before ? Number(before.mode) & 0o7777 : 0o644);
   setNewTime(draft, before && microsecondsOf(before.mtimeNs));
   const entry = entryOf("", statSync(draft, { bigint: true }));
-  const place = `${folder}/${name}`;
-  if (!orElse("EXDEV", () => renameSync(draft, place))) copyInto(draft, place, folder, giveAway);
+  const place = `${directory}/${name}`;
+  if (!orElse("EXDEV", () => renameSync(draft, place))) {
+    copyInto(draft, place, directory, (path) => giveTo(owner, path));
+  }
   return { etag: etagOf(entry), size: entry.size, created: before === undefined };
 }
 

@@ -43,8 +43,14 @@ export interface FilesUnderTest {
   run(command: string): Promise<string>;
 }
 
-/** Defines the tests of the files of a workspace, which every provider must pass. */
-export function testFiles(of: () => FilesUnderTest): void {
+/**
+ * Defines the tests of the files of a workspace, which every provider must pass. `itself` defines those of what no
+ * vendor's way to the runner can change.
+ */
+export function testFiles(
+  of: () => FilesUnderTest,
+  itself: (title: string, test: () => Promise<void>) => void,
+): void {
   const put = async (path: string, content: string, condition: Condition = {}) =>
     of().files.put(path, streamOf(content), condition);
   const text = async (path: string) => new TextDecoder().decode(await contentAt(of().files, path));
@@ -80,13 +86,13 @@ export function testFiles(of: () => FilesUnderTest): void {
       expect(await problem(files.list("put", PAGE))).toBe("not_found");
     });
 
-    it("keep their mode when they are replaced", async () => {
+    itself("keep their mode when they are replaced", async () => {
       await of().run("echo old > script; chmod 751 script");
       granted(await put("script", "new"));
       expect(granted(await look("script")).stat.mode).toBe(0o751);
     });
 
-    it("change if their condition holds at that moment, and of two the first", async () => {
+    itself("change if their condition holds at that moment, and of two the first", async () => {
       const { etag } = granted(await put("if.txt", "one", { ifNoneMatch: ["*"] }));
       expect(await problem(put("if.txt", "two", { ifNoneMatch: ["*"] }))).toBe(
         "precondition_failed",
@@ -105,7 +111,7 @@ export function testFiles(of: () => FilesUnderTest): void {
       expect(await remove("if.txt", false, { ifMatch: [stat.etag] })).toEqual({ type: "file" });
     });
 
-    it("have another ETag after each change, however soon", async () => {
+    itself("have another ETag after each change, however soon", async () => {
       const etags = new Set<string>();
       for (const content of ["a", "b", "c"]) {
         etags.add(granted(await put("soon", content)).etag);
@@ -114,7 +120,7 @@ export function testFiles(of: () => FilesUnderTest): void {
       expect(etags.size).toBe(3);
     });
 
-    it("are read from any offset, and the end is no piece", async () => {
+    itself("are read from any offset, and the end is no piece", async () => {
       const { files } = of();
       granted(await put("range", "0123456789"));
       const { stat, bytes } = granted(await files.read("range", { from: 4, length: 3 }));
@@ -154,7 +160,7 @@ export function testFiles(of: () => FilesUnderTest): void {
       expect(await problem(files.list("list/none", PAGE))).toBe("not_found");
     });
 
-    it("are archived as tar, with names below the directory", async () => {
+    itself("are archived as tar, with names below the directory", async () => {
       const { files, run } = of();
       await run("mkdir -p 'tar/d/ü'; echo one > tar/d/ü/1; ln -s ../x tar/d/link; touch tar/d/e");
       const entries = [...readEntries(await archiveAt(files, "tar"))];
@@ -196,7 +202,7 @@ export function testFiles(of: () => FilesUnderTest): void {
       expect(await run("cat cut/file; ls -A cut")).toBe("oldfile\n");
     });
 
-    it("that are links lead to other files of the workspace, and no further", async () => {
+    itself("that are links lead to other files of the workspace, and no further", async () => {
       const { files, run } = of();
       const outside = `/tmp/outside-${crypto.randomUUID()}`;
       await run(
@@ -230,7 +236,7 @@ export function testFiles(of: () => FilesUnderTest): void {
       expect(await run(`cat ${outside}/s; rm -r ${outside}`)).toBe("secret\n");
     });
 
-    it("are no directories", async () => {
+    itself("are no directories", async () => {
       granted(await put("dir/file", "x"));
       expect(await problem(put("dir", "x"))).toBe("not_a_file");
       expect(await problem(put("dir/file/below", "x"))).toBe("not_a_file");

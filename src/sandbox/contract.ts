@@ -326,7 +326,7 @@ export function testSandbox(
     testFiles(() => {
       if (!sandbox.files) throw new Error("the sandbox has no files");
       return { files: sandbox.files, run: (command) => stdoutOf(command) };
-    });
+    }, itself);
 
     describe("snapshots, where there are any,", () => {
       const newKey = () => `contract/${crypto.randomUUID()}`;
