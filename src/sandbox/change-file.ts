@@ -1,6 +1,12 @@
 import { applyChange, UNSEEN } from "../container/change-file";
 import { sha256, toBase64 } from "../shared/bytes";
-import type { Change, Changed, ChangeOptions, Sandbox } from "./sandbox";
+import {
+  type Change,
+  type Changed,
+  type ChangeOptions,
+  type Sandbox,
+  SandboxError,
+} from "./sandbox";
 
 export { decodeText, excerptOf, withLineEndsOf } from "../container/change-file";
 
@@ -14,13 +20,22 @@ export async function changeFile(
   const { seen } = options;
   const changed = await sandbox.changeFile?.(path, change, options);
   if (changed) return changed;
-  const before = await sandbox.readFile(path);
-  const after = applyChange(before, change);
-  if ("unchanged" in after) return after;
-  if (before && seen && !seen.includes(await hashOf(before))) return { unchanged: UNSEEN };
-  await sandbox.writeFile(path, after.bytes);
-  return { hash: await hashOf(after.bytes), edited: after.edited };
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const before = await sandbox.readFile(path);
+    const after = applyChange(before, change);
+    if ("unchanged" in after) return after;
+    const hash = before && (await hashOf(before));
+    if (hash !== null && seen && !seen.includes(hash)) return { unchanged: UNSEEN };
+    const isWritten = sandbox.replaceFile
+      ? await sandbox.replaceFile(path, after.bytes, hash)
+      : await sandbox.writeFile(path, after.bytes).then(() => true);
+    if (isWritten) return { hash: await hashOf(after.bytes), edited: after.edited };
+  }
+  throw new SandboxError(`${path} is changed all the time`, { transient: true });
 }
+
+/** How often a file is read again because somebody else has changed it. */
+const MAX_TRIES = 10;
 
 /** Returns the SHA-256 of a file's content, in base64. */
 export const hashOf = async (bytes: Uint8Array): Promise<string> => toBase64(await sha256(bytes));

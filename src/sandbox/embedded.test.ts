@@ -2,6 +2,7 @@ import { abortAllDurableObjects, evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { keysUnder, tablesOf } from "../testing/sessions";
+import { changeFile, hashOf } from "./change-file";
 import { aCommand, testSandbox } from "./contract";
 import { embedded } from "./embedded";
 import type { Sandbox } from "./sandbox";
@@ -20,6 +21,33 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
 }
 
 describe("an embedded sandbox", () => {
+  it("changes no file that somebody else has changed since it was read", async () => {
+    const sandbox = make();
+    const path = "/workspace/new/file";
+    const utf8 = (content: string) => new TextEncoder().encode(content);
+    expect(await sandbox.replaceFile?.(path, utf8("one"), null)).toBe(true);
+    expect(await sandbox.replaceFile?.(path, utf8("two"), null)).toBe(false);
+    const seen = await hashOf(utf8("one"));
+    const between: Sandbox = {
+      ...sandbox,
+      async readFile(file) {
+        const bytes = await sandbox.readFile(file);
+        if (bytes?.length === 3) await sandbox.writeFile(file, utf8("of a caller"));
+        return bytes;
+      },
+    };
+    const edit = { edit: { oldText: "one", newText: "1", all: false } };
+    const options = { id: "edit", seen: [seen] };
+    expect(await changeFile(between, path, edit, options)).toMatchObject({
+      unchanged: expect.stringContaining("not in it"),
+    });
+    const content = { content: utf8("of the agent") };
+    expect(await changeFile(between, path, content, options)).toMatchObject({
+      unchanged: expect.stringContaining("has changed since you did"),
+    });
+    expect(await text(sandbox, path)).toBe("of a caller");
+  });
+
   it("keeps files and results through an eviction", async () => {
     const id = crypto.randomUUID();
     const command = aCommand("echo kept | tee file; exit 3");

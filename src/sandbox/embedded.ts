@@ -2,7 +2,9 @@
 // of the object, a running command does not.
 
 import { DurableObject } from "cloudflare:workers";
+import { createHash } from "node:crypto";
 import { refusals } from "../container/file-facts";
+import { fromBase64, toHex } from "../shared/bytes";
 import { Serial } from "../shared/serial";
 import { restoreTree, saveTree } from "./archive-tree";
 import { CommandLog } from "./command-log";
@@ -126,6 +128,19 @@ export class EmbeddedSandbox extends DurableObject<{ SNAPSHOTS: R2Bucket }> impl
       await files.writeFile(path, bytes);
       return null;
     });
+  }
+
+  /** Writes a file if its content still has a SHA-256, in hex; null for none. */
+  async replaceFile(
+    path: string,
+    bytes: Uint8Array,
+    before: string | null,
+  ): Promise<Answer<boolean>> {
+    await this.#copies.idle();
+    const { files } = this.#openDisk();
+    const hashOf = (content: Uint8Array) => createHash("sha256").update(content).digest("hex");
+    const allows = (content: Uint8Array | null) => (content && hashOf(content)) === before;
+    return answer(() => files.replaceFile(path, bytes, { within: "/", allows }));
   }
 
   /** Returns entries below a directory of the workspace. Creates no storage. */
@@ -315,12 +330,13 @@ export function embedded(
     readFile: async (path) =>
       unwrap(await call<Answer<Uint8Array | null>>((object) => object.readFile(path))),
     async writeFile(path, bytes) {
-      if (bytes.length > MAX_FILE_BYTES) {
-        throw new SandboxError(`${path} is too large: a file may hold ${MAX_FILE_BYTES} bytes`, {
-          transient: false,
-        });
-      }
+      requireSize(path, bytes);
       unwrap(await call<Answer<null>>((object) => object.writeFile(path, bytes)));
+    },
+    async replaceFile(path, bytes, before) {
+      requireSize(path, bytes);
+      const hash = before && toHex(fromBase64(before));
+      return unwrap(await call<Answer<boolean>>((object) => object.replaceFile(path, bytes, hash)));
     },
     // The type of the stub rewrites what methods return.
     files: embeddedFiles(
@@ -333,6 +349,13 @@ export function embedded(
       call((object) => object.restore(key, options.workspace, onProgress)),
     destroy: () => call((object) => object.destroy()),
   };
+}
+
+function requireSize(path: string, bytes: Uint8Array): void {
+  if (bytes.length <= MAX_FILE_BYTES) return;
+  throw new SandboxError(`${path} is too large: a file may hold ${MAX_FILE_BYTES} bytes`, {
+    transient: false,
+  });
 }
 
 function toResult(

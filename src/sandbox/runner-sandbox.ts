@@ -51,7 +51,7 @@ export interface OldPart {
 export function runnerSandbox(
   runner: RunnerClient,
   { workspace, bucket, saveParts }: RunnerFacts,
-): Required<Omit<Sandbox, "start" | "destroy" | "suspend" | "reach">> {
+): Required<Omit<Sandbox, "start" | "destroy" | "suspend" | "reach" | "replaceFile">> {
   const { request, requestOnce } = runner;
   /** Commands that were requested and have not begun: a question about one must not overtake it. */
   const beginning = new Map<string, Promise<void>>();

@@ -72,6 +72,11 @@ export interface Sandbox {
    * nothing, if the container cannot. Absent if the provider cannot: see `changeFile` in change-file.ts.
    */
   changeFile?(path: string, change: Change, options: ChangeOptions): Promise<Changed | null>;
+  /**
+   * Writes a file if its content still has a SHA-256, in base64; null for none. Returns whether it was written. For
+   * providers that can't change a file in one step.
+   */
+  replaceFile?(path: string, bytes: Uint8Array, before: string | null): Promise<boolean>;
   /** The files of the workspace, for callers. Absent if the provider has none. */
   files?: WorkspaceFiles;
   /**

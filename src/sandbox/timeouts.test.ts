@@ -38,6 +38,7 @@ describe("a sandbox that hangs", () => {
     const start = never;
     const others = {
       changeFile: never,
+      replaceFile: never,
       snapshot: never,
       restore: never,
       suspend: never,

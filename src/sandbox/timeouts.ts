@@ -17,7 +17,18 @@ const TRANSFER_MS = 2 * 3_600_000;
  * rejects with a transient `SandboxError`. The bounds are wide: a container that is slow to wake is not dead.
  */
 export function withTimeouts(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sandbox {
-  const { start, find, changeFile, files, snapshot, restore, programs, suspend, reach } = sandbox;
+  const {
+    start,
+    find,
+    changeFile,
+    replaceFile,
+    files,
+    snapshot,
+    restore,
+    programs,
+    suspend,
+    reach,
+  } = sandbox;
   return {
     ...(start && { start: () => answerWithin(start.call(sandbox), START_MS) }),
     async run(command, onOutput) {
@@ -34,6 +45,9 @@ export function withTimeouts(sandbox: Sandbox, answerMs: number = ANSWER_MS): Sa
     writeFile: (path, bytes) => answerWithin(sandbox.writeFile(path, bytes), answerMs),
     ...(changeFile && {
       changeFile: (...change) => answerWithin(changeFile.apply(sandbox, change), answerMs),
+    }),
+    ...(replaceFile && {
+      replaceFile: (...asked) => answerWithin(replaceFile.apply(sandbox, asked), answerMs),
     }),
     ...(files && {
       files: {
