@@ -121,6 +121,25 @@ export const EXAMPLES: readonly Example[] = [
     },
   },
   {
+    title: "Answer a tool yourself",
+    about: "The agent calls a tool of yours, and waits for its result.",
+    form: {
+      description: "Answer a tool yourself",
+      clientTools: json([
+        {
+          name: "lookup_order",
+          description: "Returns an order of the shop.",
+          inputSchema: {
+            type: "object",
+            properties: { id: { type: "integer" } },
+            required: ["id"],
+          },
+        },
+      ]),
+      prompt: task("Where is the order 4711?", call("lookup_order", { id: 4711 })),
+    },
+  },
+  {
     title: "A wake-up",
     about: "The agent asks to be woken in 15 seconds.",
     form: {

@@ -49,7 +49,7 @@ const OF_AGENT = [
   "effort",
 ] as const;
 
-const OF_OTHERS = ["mcpServers"] as const;
+const OF_OTHERS = ["mcpServers", "clientTools"] as const;
 const OF_WORKSPACE = ["repositories", "setup"] as const;
 
 export function NewSession() {
@@ -410,6 +410,14 @@ const OtherTools = (fields: FieldsProps) => (
       noun="an MCP server"
       labels={{ name: "Name", url: "URL", header: "Secret header", secret: "Its value" }}
       hint="Over Streamable HTTP. The header is Authorization unless you name another one. Its value is never shown again."
+    />
+    <Area
+      {...fields}
+      name="clientTools"
+      label="Tools that you answer yourself, as JSON"
+      rows={6}
+      isCode
+      hint='A list such as [{"name": "lookup_order", "description": "Returns an order.", "inputSchema": {"type": "object"}}]. A call waits until its result is given, here or by your app.'
     />
   </Part>
 );

@@ -89,6 +89,7 @@ describe("readForm", () => {
     ["config", "{"],
     ["config", "[]"],
     ["config", "null"],
+    ["clientTools", '{"name":"a"}'],
     ["config", '"text"'],
   ])("%s: %s can't be read, and is not sent", (field, text) => {
     const { session, problems } = read({ [field]: text });
@@ -141,6 +142,7 @@ test.each([
   ["config.repositories.0.url", "repositories"],
   ["config.setup.1", "setup"],
   ["config.mcpServers.issues.url", "mcpServers"],
+  ["config.clientTools.0.name", "clientTools"],
   ["config", "config"],
   ["config.prompt", "config"],
   ["", undefined],

@@ -40,6 +40,8 @@ export interface SessionForm {
   /** Commands, one in each line. */
   setup: string;
   mcpServers: readonly McpServerRow[];
+  /** The JSON of a list. */
+  clientTools: string;
   /** The JSON of fields of `config` that have no field of their own. */
   config: string;
 }
@@ -64,7 +66,15 @@ export const EMPTY_FORM: SessionForm = {
   ...{ prompt: "", description: "", tags: "", userId: "" },
   ...{ maxBudgetUsd: "", maxTurns: "", maxIdleTimeMs: "", maxLifetimeMs: "", onLimit: "" },
   ...{ model: "", systemPrompt: "", allowedTools: "", askTools: "", disallowedTools: "" },
-  ...{ runtime: "", effort: "", repositories: [], setup: "", mcpServers: [], config: "" },
+  ...{
+    runtime: "",
+    effort: "",
+    repositories: [],
+    setup: "",
+    mcpServers: [],
+    clientTools: "",
+    config: "",
+  },
 };
 
 const OF_CONFIG = ["model", "systemPrompt", "runtime", "effort"] as const;
@@ -98,6 +108,7 @@ export function readForm(form: SessionForm): { session: CreateSession; problems:
     ...LISTS_OF_CONFIG.map(list),
     repositories.length > 0 && { repositories },
     servers.length > 0 && { mcpServers },
+    read("clientTools", jsonListOf, "This is not a JSON list."),
     read("setup", linesOf, ""),
   );
   const twice = Object.keys(config).find((name) => Object.hasOwn(more, name));
@@ -200,9 +211,20 @@ function countOf(text: string): number | null | undefined {
 }
 
 function objectOf(text: string): Record<string, unknown> | undefined {
+  const value = jsonOf(text);
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+function jsonListOf(text: string): unknown[] | undefined {
+  const value = jsonOf(text);
+  return Array.isArray(value) ? value : undefined;
+}
+
+function jsonOf(text: string): unknown {
   try {
-    const value = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

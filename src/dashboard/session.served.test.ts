@@ -73,6 +73,28 @@ describe.runIf(hasBrowser)("a session in the dashboard", () => {
     await card.getByText("headers").waitFor();
     await requireAccessible(page);
   });
+
+  it("asks for the results of tools of the caller, and goes on with them", async () => {
+    const page = await open("/#/new");
+    await page.getByRole("button", { name: /^Answer a tool yourself/ }).click();
+    const call = '/lookup_order {"id":1} & /lookup_order {"id":2}\nWhere are they?';
+    await page.getByLabel("Prompt", { exact: true }).fill(call);
+    await page.getByRole("button", { name: /^Create/ }).click();
+    await page.getByText("waits for the results of its calls").waitFor();
+    await requireAccessible(page);
+    await page
+      .getByLabel('Result of lookup_order {"id":1}', { exact: true })
+      .fill('{"status":"sent"}');
+    await page.getByRole("button", { name: 'Give the result of lookup_order {"id":1}' }).click();
+    await page
+      .getByLabel('Result of lookup_order {"id":2}', { exact: true })
+      .fill("There is none.");
+    await page.getByLabel("The call has failed").check();
+    await page.getByRole("button", { name: 'Give the result of lookup_order {"id":2}' }).click();
+    await page.getByText('lookup_order returned: {"status":"sent"}').waitFor();
+    await page.getByText("lookup_order failed: There is none.").waitFor();
+    expect(await page.getByLabel(/^Result of/).count()).toBe(0);
+  });
 });
 
 const create = (session: CreateSession = { pattern: "hybrid" }): Promise<SessionHandle> =>

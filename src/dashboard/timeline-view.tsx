@@ -6,6 +6,7 @@ import { Decision } from "./decision.tsx";
 import { exact, oneLine, pretty, short } from "./format.ts";
 import { SetupView } from "./set-up-view.tsx";
 import type { Item, Lane, MessageItem, NoteItem, Row, Timeline } from "./timeline.ts";
+import { ToolAnswer } from "./tool-answer.tsx";
 import { Empty, Loading, Once, type Shown, Status } from "./ui.tsx";
 
 /** How much is shown at first, and how much more at each step: what is not shown costs nothing. */
@@ -217,7 +218,11 @@ function RowView({ of: row, rev, session }: Shown<Row> & { session: SessionHandl
         </details>
       );
     case "tool":
-      return <Tool of={row} rev={rev} />;
+      return row.request === null ? (
+        <Tool of={row} rev={rev} />
+      ) : (
+        <Requested of={row} rev={rev} session={session} />
+      );
     case "approval":
       return <ApprovalRow of={row} rev={rev} session={session} />;
     case "turn":
@@ -273,6 +278,28 @@ function Tool({ of: row }: Shown<Of<"tool">>) {
         </>
       )}
     </details>
+  );
+}
+
+/** A call whose result the caller gives. */
+function Requested({ of: row, session }: Shown<Of<"tool">> & { session: SessionHandle }) {
+  const expiresAt = row.request?.expiresAt ?? null;
+  return (
+    <div class="approval pending">
+      <p class="approval-title">
+        <Status of="requested" />
+        <span>
+          <strong>{row.name}</strong> waits for its result
+        </span>
+        {expiresAt !== null && <span>expires {relative(expiresAt, now.value)}</span>}
+      </p>
+      <pre>{pretty(row.input)}</pre>
+      <ToolAnswer
+        session={session}
+        toolUseId={row.toolUseId}
+        call={oneLine(`${row.name} ${summaryOf(row.input)}`, 80)}
+      />
+    </div>
   );
 }
 

@@ -100,6 +100,24 @@ describe("the timeline", () => {
     expect(rowsOf(timeline)).toMatchObject([{ content: "a", isError: true, durationMs: 7 }]);
   });
 
+  it("asks for the result of a call that the caller makes, until it is there", () => {
+    const call = { ...M, turnId: "turn_1", toolUseId: "t1", name: "lookup", input: { id: 1 } };
+    const requested = [
+      received,
+      { type: "tool.started", ...call },
+      { type: "tool.requested", ...call, expiresAt: AT },
+    ];
+    const timeline = timelineOf(...requested);
+    expect(rowsOf(timeline)).toMatchObject([
+      { kind: "tool", content: null, request: { expiresAt: AT } },
+    ]);
+    const result = { ...call, isError: false, content: "a chair", durationMs: 7 };
+    timeline.add({ seq: 9, at: AT, type: "tool.completed", ...result });
+    expect(rowsOf(timeline)).toMatchObject([{ content: "a chair", request: null }]);
+    const end = { type: "message.interrupted", ...M, stopReason: "interrupted", result: null };
+    expect(rowsOf(timelineOf(...requested, end))).toMatchObject([{ content: "", request: null }]);
+  });
+
   it("has a lane for each agent, with its task", () => {
     const timeline = timelineOf(
       received,

@@ -30,6 +30,8 @@ export type Row = Part &
         isError: boolean;
         durationMs: number | null;
         startedAt: string;
+        /** Whether the caller is to give the result, and until when: null for any other call. */
+        request: { expiresAt: string | null } | null;
       }
     | {
         kind: "approval";
@@ -229,11 +231,16 @@ export class Timeline {
         const { toolUseId, name, input, at } = event;
         const row = this.#push(lane, {
           ...{ kind: "tool", toolUseId, name, input, output: "", content: null },
-          ...{ isError: false, durationMs: null, startedAt: at },
+          ...{ isError: false, durationMs: null, startedAt: at, request: null },
         });
         this.#open.set(toolUseId, { row, lane, message });
         return;
       }
+      case "tool.requested":
+        this.#complete<"tool">(event.toolUseId, (row) => {
+          row.request = { expiresAt: event.expiresAt };
+        });
+        return;
       case "tool.output":
         this.#complete<"tool">(event.toolUseId, (row) => {
           row.output = (row.output + event.text).slice(-MAX_OUTPUT);
@@ -244,6 +251,7 @@ export class Timeline {
           row.content = event.content;
           row.isError = event.isError;
           row.durationMs = event.durationMs;
+          row.request = null;
         });
         this.#open.delete(event.toolUseId);
         return;
@@ -326,7 +334,10 @@ export class Timeline {
       if (open.message !== message) continue;
       const { row } = open;
       if (row.kind === "text" || row.kind === "thinking") row.isLive = false;
-      if (row.kind === "tool") row.content ??= row.output;
+      if (row.kind === "tool") {
+        row.content ??= row.output;
+        row.request = null;
+      }
       row.rev++;
       open.lane.rev++;
       this.#open.delete(key);

@@ -13,7 +13,14 @@ export type Tone = "good" | "busy" | "wait" | "bad" | "quiet";
 const TONES: Record<string, Tone> = {
   ...{ active: "good", running: "busy", initializing: "busy", queued: "quiet", waiting: "wait" },
   ...{ idle: "quiet", completed: "quiet", terminated: "quiet", interrupted: "quiet" },
-  ...{ error: "bad", failed: "bad", pending: "wait", allowed: "good", denied: "bad" },
+  ...{
+    error: "bad",
+    failed: "bad",
+    pending: "wait",
+    requested: "wait",
+    allowed: "good",
+    denied: "bad",
+  },
   ...{ expired: "quiet", cancelled: "quiet", paused: "wait", delivered: "good" },
 };
 
