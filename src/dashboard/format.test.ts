@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ending, oneLine, pretty, short } from "./format.ts";
+import { ending, oneLine, pretty, short, size } from "./format.ts";
 
 const NOW = Date.parse("2026-11-28T10:00:00.000Z");
 const at = (ms: number) => new Date(NOW + ms).toISOString();
@@ -13,6 +13,16 @@ describe("what the dashboard shows", () => {
     [999_960, "1M"],
     [3_400_000, "3.4M"],
   ])("counts: %d is %s", (count, text) => expect(short(count)).toBe(text));
+
+  it.each([
+    [0, "0 B"],
+    [999, "999 B"],
+    [1_000, "1 KB"],
+    [1_234, "1.2 KB"],
+    [999_600, "1 MB"],
+    [34_000_000, "34 MB"],
+    [2_500_000_000_000_000, "2500 TB"],
+  ])("sizes: %d bytes are %s", (bytes, text) => expect(size(bytes)).toBe(text));
 
   it("when and why a session ends: one that is hybrid sleeps instead", () => {
     const idle = { expiresAt: at(60_000), expiresBecause: "idle_timeout" } as const;

@@ -11,6 +11,15 @@ export function short(count: number): string {
 
 const trimmed = (value: number): string => value.toFixed(value < 100 ? 1 : 0).replace(/\.0$/, "");
 
+/** Returns a number of bytes in its largest unit: `950 B`, `1.2 KB`, `34 MB`. */
+export function size(bytes: number): string {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 999.5 && unit < units.length - 1; unit++) value /= 1_000;
+  return `${unit === 0 ? value : trimmed(value)} ${units[unit]}`;
+}
+
 /** Returns an instant in the reader's own time zone. */
 export const exact = (instant: string): string => new Date(instant).toLocaleString();
 

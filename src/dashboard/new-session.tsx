@@ -50,7 +50,7 @@ const OF_AGENT = [
 ] as const;
 
 const OF_OTHERS = ["mcpServers", "clientTools"] as const;
-const OF_WORKSPACE = ["repositories", "setup"] as const;
+const OF_WORKSPACE = ["repositories", "setup", "artifacts"] as const;
 
 export function NewSession() {
   if (may("sessions:write")) return <Form />;
@@ -396,6 +396,14 @@ const Workspace = (fields: FieldsProps) => (
       rows={3}
       isCode
       hint="One in each line, such as npm ci. What they make is kept for the next sessions with the same set-up. Repositories and commands need a container."
+    />
+    <Area
+      {...fields}
+      name="artifacts"
+      label="Artifacts"
+      rows={2}
+      isCode
+      hint="Files to publish when a message ends, such as dist/** or *.pdf, by commas or lines. They stay when the workspace is gone."
     />
   </Part>
 );

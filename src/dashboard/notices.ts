@@ -6,6 +6,32 @@ import { shortHash, USED_UP } from "./format.ts";
 export interface Notice {
   tone: "bad" | "wait" | "quiet";
   text: string;
+  /** The files that it is about. */
+  files?: { type: FileEvent["type"]; paths: string[] };
+}
+
+type FileEvent = Extract<Event, { type: "file.written" | "file.deleted" }>;
+
+const isOfFile = (event: Event): event is FileEvent => /^file\./.test(event.type);
+
+/** How many of the files that were changed together are named. */
+const NAMED = 5;
+
+function changedFiles(files: NonNullable<Notice["files"]>): Notice {
+  const count = files.paths.length;
+  const names = files.paths.slice(0, NAMED).join(", ");
+  const what = count === 1 ? names : `${count} files: ${names}${count > NAMED ? " …" : ""}`;
+  const verb = files.type === "file.written" ? "wrote" : "deleted";
+  return { tone: "quiet", text: `A caller ${verb} ${what}`, files };
+}
+
+/** Adds to a notice of files another file with which the same was done. Returns whether it belongs to it. */
+export function joinNotice(notice: Notice, event: Event): boolean {
+  const { files } = notice;
+  if (!files || !isOfFile(event) || files.type !== event.type) return false;
+  if (!files.paths.includes(event.path)) files.paths.push(event.path);
+  Object.assign(notice, changedFiles(files));
+  return true;
 }
 
 /** Returns what an event means, for those that have no part of their own; null for those that say nothing. */
@@ -47,6 +73,11 @@ export function noticeOf(event: Event): Notice | null {
       const of = commits.length > 0 ? `: ${commits.join(", ")}` : "";
       return quiet(`The workspace begins with what an earlier set-up has made${of}.`);
     }
+    case "file.written":
+    case "file.deleted":
+      return changedFiles({ type: event.type, paths: [event.path] });
+    case "artifact.failed":
+      return { tone: "wait", text: `${event.path} was not published: ${event.reason}.` };
     case "usage.disputed":
       return {
         tone: "wait",

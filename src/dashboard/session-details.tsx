@@ -131,7 +131,10 @@ export function Details({ session, refresh }: { session: Session; refresh(): voi
       {owns() && (
         <section class="card" aria-label="Delete">
           <h2>Delete</h2>
-          <p>Removes the session with its history, its events, its files and its snapshots.</p>
+          <p>
+            Removes the session with its history, its events, its files, its artifacts and its
+            snapshots.
+          </p>
           <Action
             kind="danger"
             run={async () => {

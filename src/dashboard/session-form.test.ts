@@ -24,6 +24,7 @@ describe("readForm", () => {
       ...{ maxBudgetUsd: "0.5", maxTurns: "3", maxIdleTimeMs: "15 min", maxLifetimeMs: "none" },
       ...{ onLimit: "pause", model: "claude-haiku-5", systemPrompt: "Be short.", effort: "low" },
       ...{ allowedTools: "Read\nBash(ls *)", askTools: "Write, Edit", runtime: "loop" },
+      artifacts: "dist/**, *.pdf",
       config: '{"outputSchema":{"type":"object"}}',
     });
     expect(problems).toEqual({});
@@ -32,6 +33,7 @@ describe("readForm", () => {
       config: {
         ...{ model: "claude-haiku-5", systemPrompt: "Be short.", runtime: "loop", effort: "low" },
         ...{ allowedTools: ["Read", "Bash(ls *)"], askTools: ["Write", "Edit"] },
+        artifacts: ["dist/**", "*.pdf"],
         outputSchema: { type: "object" },
       },
       ...{ description: "Changelog", tags: ["a", "b"], userId: "u1" },

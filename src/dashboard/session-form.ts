@@ -39,6 +39,7 @@ export interface SessionForm {
   repositories: readonly RepositoryRow[];
   /** Commands, one in each line. */
   setup: string;
+  artifacts: string;
   mcpServers: readonly McpServerRow[];
   /** The JSON of a list. */
   clientTools: string;
@@ -71,6 +72,7 @@ export const EMPTY_FORM: SessionForm = {
     effort: "",
     repositories: [],
     setup: "",
+    artifacts: "",
     mcpServers: [],
     clientTools: "",
     config: "",
@@ -78,7 +80,7 @@ export const EMPTY_FORM: SessionForm = {
 };
 
 const OF_CONFIG = ["model", "systemPrompt", "runtime", "effort"] as const;
-const LISTS_OF_CONFIG = ["allowedTools", "askTools", "disallowedTools"] as const;
+const LISTS_OF_CONFIG = ["allowedTools", "askTools", "disallowedTools", "artifacts"] as const;
 
 /** Returns the body that creates the session, and what can't be read. The API checks the rest. */
 export function readForm(form: SessionForm): { session: CreateSession; problems: Problems } {

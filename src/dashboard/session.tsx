@@ -2,7 +2,10 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { hasEnded, RiggerError, type Session } from "../client/rigger.ts";
 import { money } from "../shared/readable.ts";
 import { isOnline, may, now, owns, rigger } from "./api.ts";
+import { Artifacts } from "./artifacts.tsx";
 import { Composer } from "./composer.tsx";
+import { save } from "./content.ts";
+import { Files } from "./files.tsx";
 import { ending, short } from "./format.ts";
 import { change, go, parameters } from "./route.ts";
 import { Details, likeThis, RaiseLimits, RawEvents, ShareDialog } from "./session-details.tsx";
@@ -50,13 +53,19 @@ export function SessionPage({ id }: { id: string }) {
           )}
         </section>
       )}
+      {tab === "files" && (
+        <div class="files-tab">
+          <Artifacts session={session} rev={live.filesRev} promptOf={live.timeline.promptOf} />
+          <Files session={session} rev={live.filesRev} />
+        </div>
+      )}
       {tab === "events" && <RawEvents events={live.timeline.events} rev={live.rev} />}
       {tab === "details" && <Details session={session} refresh={refresh} />}
     </article>
   );
 }
 
-const TABS = { timeline: "Timeline", events: "Events", details: "Details" };
+const TABS = { timeline: "Timeline", files: "Files", events: "Events", details: "Details" };
 
 const Tabs = ({ current }: { current: string }) => (
   <nav class="tabs" aria-label="Parts of the session">
@@ -65,7 +74,7 @@ const Tabs = ({ current }: { current: string }) => (
         type="button"
         key={name}
         aria-current={current === name ? "page" : undefined}
-        onClick={() => change({ tab: name === "timeline" ? "" : name })}
+        onClick={() => change({ tab: name === "timeline" ? "" : name, path: "" })}
       >
         {title}
       </button>
@@ -198,10 +207,7 @@ async function exportSession(id: string): Promise<void> {
   const text = await response.text();
   // Without its last line it is not complete.
   if (!/\{"type":"end",[^\n]*\}\n$/.test(text)) throw new Error("The export broke off. Try again.");
-  const url = URL.createObjectURL(new Blob([text], { type: "application/x-ndjson" }));
-  const link = Object.assign(document.createElement("a"), { href: url, download: `${id}.jsonl` });
-  link.click();
-  URL.revokeObjectURL(url);
+  save(new Blob([text]), `${id}.jsonl`);
 }
 
 /** Loads the session, and again whenever `refresh` is called, once for several calls. */
@@ -236,6 +242,7 @@ function useSession(id: string) {
 function useTimeline(id: string, refresh: () => void) {
   const [timeline, setTimeline] = useState(() => new Timeline());
   const [rev, setRev] = useState(0);
+  const [filesRev, setFilesRev] = useState(0);
   const [state, setState] = useState<{ isLoaded: boolean; isLost: boolean; error?: unknown }>({
     isLoaded: false,
     isLost: false,
@@ -251,6 +258,13 @@ function useTimeline(id: string, refresh: () => void) {
         frame = undefined;
         setRev(own.rev);
       });
+    };
+    let reload: ReturnType<typeof setTimeout> | undefined;
+    const reloadFiles = () => {
+      reload ??= setTimeout(() => {
+        reload = undefined;
+        setFilesRev(own.rev);
+      }, FILES_MS);
     };
     const follow = async () => {
       const handle = rigger.session(id);
@@ -273,6 +287,7 @@ function useTimeline(id: string, refresh: () => void) {
         own.add(event);
         show();
         if (CHANGES.test(event.type)) refresh();
+        if (CHANGES_FILES.test(event.type)) reloadFiles();
       }
       refresh();
     };
@@ -287,14 +302,22 @@ function useTimeline(id: string, refresh: () => void) {
     return () => {
       controller.abort();
       clearTimeout(timer);
+      clearTimeout(reload);
       if (frame !== undefined) cancelAnimationFrame(frame);
     };
   }, [id, turn, isOnline.value]);
   const isRunning = timeline.items.some(
     (item) => item.kind === "message" && item.endedAt === null && item.status !== "queued",
   );
-  return { timeline, rev, ...state, isRunning, again: () => setTurn((n) => n + 1) };
+  return { timeline, rev, filesRev, ...state, isRunning, again: () => setTurn((n) => n + 1) };
 }
+
+/** Events after which there may be other files. Between them, a reader reloads. */
+const CHANGES_FILES =
+  /^(file|artifact)\.|^message\.(completed|failed|interrupted)$|^sandbox\.lost$/;
+
+/** How long the page waits for further changes of files before it reads them, in ms. */
+const FILES_MS = 300;
 
 /** After how many events of the past the page is drawn. */
 const SHOWN_AT_ONCE = 3_000;

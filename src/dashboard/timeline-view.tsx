@@ -3,7 +3,7 @@ import type { SessionHandle } from "../client/rigger.ts";
 import { duration, money, relative, summaryOf } from "../shared/readable.ts";
 import { may, now } from "./api.ts";
 import { Decision } from "./decision.tsx";
-import { exact, oneLine, pretty, short } from "./format.ts";
+import { exact, oneLine, pretty, short, size } from "./format.ts";
 import { SetupView } from "./set-up-view.tsx";
 import type { Item, Lane, MessageItem, NoteItem, Row, Timeline } from "./timeline.ts";
 import { ToolAnswer } from "./tool-answer.tsx";
@@ -227,6 +227,13 @@ function RowView({ of: row, rev, session }: Shown<Row> & { session: SessionHandl
       return <ApprovalRow of={row} rev={rev} session={session} />;
     case "turn":
       return <TurnRow row={row} />;
+    case "artifact":
+      return (
+        <p class="note">
+          Published <a href={`#/sessions/${session.id}?tab=files`}>{oneLine(row.path)}</a>,{" "}
+          {size(row.sizeBytes)}
+        </p>
+      );
     case "notice":
       return <p class={`note ${row.tone}`}>{row.text}</p>;
     case "prompt":

@@ -6,7 +6,7 @@ import {
   type WaitingFor,
 } from "../client/rigger.ts";
 import { duration, promptText } from "../shared/readable.ts";
-import { type Notice, noticeOf } from "./notices.ts";
+import { joinNotice, type Notice, noticeOf } from "./notices.ts";
 import { isOfSetup, type SetupEvent, type SetupItem, stopSetup, withSetup } from "./set-up.ts";
 
 // What happened in a session, as the page shows it: made from its events, one after the other, and changed in place, so
@@ -55,6 +55,7 @@ export type Row = Part &
       }
     /** A prompt that has joined the message. */
     | { kind: "prompt"; text: string; at: string }
+    | { kind: "artifact"; path: string; sizeBytes: number }
     | ({ kind: "notice" } & Notice)
   );
 
@@ -130,6 +131,9 @@ export class Timeline {
     else if (message) this.#change(message, event);
     // The first delta may come before the event of its message is read.
   }
+
+  /** Returns the prompt of a message; nothing for one that is not known. */
+  readonly promptOf = (messageId: string): string => this.#messages.get(messageId)?.prompt ?? "";
 
   #receive(event: Extract<Event, { type: "message.received" }>): void {
     const message: MessageItem = {
@@ -272,6 +276,9 @@ export class Timeline {
         });
         this.#open.delete(event.approvalId);
         return;
+      case "artifact.published":
+        this.#push(lane, { kind: "artifact", path: event.path, sizeBytes: event.sizeBytes });
+        return;
       default:
         if ("seq" in event) {
           const said = noticeOf(event);
@@ -355,6 +362,11 @@ export class Timeline {
   }
 
   #note(event: Event): void {
+    const last = this.items.at(-1);
+    if (last?.kind === "note" && joinNotice(last, event)) {
+      last.rev++;
+      return;
+    }
     const said = noticeOf(event);
     if (said) this.items.push({ kind: "note", rev: 0, at: event.at, ...said });
   }

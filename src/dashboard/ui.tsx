@@ -143,19 +143,20 @@ export function Action({ run, kind, size, disabled = false, children, ...rest }:
 
 interface DialogProps {
   title: string;
+  isWide?: boolean;
   close(): void;
   children: ComponentChildren;
 }
 
 /** A dialog. The browser keeps the focus in it, and gives it back. */
-export function Dialog({ title, close, children }: DialogProps) {
+export function Dialog({ title, isWide = false, close, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
     ref.current?.showModal();
   }, []);
   return (
-    <dialog ref={ref} aria-labelledby={id} onClose={close}>
+    <dialog ref={ref} class={isWide ? "wide" : undefined} aria-labelledby={id} onClose={close}>
       <header class="dialog-head">
         <h2 id={id}>{title}</h2>
         <button type="button" class="plain" aria-label="Close" onClick={() => ref.current?.close()}>
@@ -261,5 +262,40 @@ export function useLoaded<T>(load: () => Promise<T>, key: string, everyMs?: numb
     value: isCurrent ? state.value : undefined,
     error: isCurrent ? state.error : undefined,
     again: () => setTurn((n) => n + 1),
+  };
+}
+
+/** A page of a list. */
+interface Page<T> {
+  items: T[];
+  nextCursor: string | null;
+}
+
+/** Loads the first page of a list when `key` or `rev` changes, and further ones when `more` is called. */
+export function usePages<T>(load: (cursor?: string) => Promise<Page<T>>, key: string, rev: number) {
+  const first = useLoaded(() => load(), key);
+  const shown = useRef(rev);
+  useEffect(() => {
+    if (shown.current === rev) return;
+    shown.current = rev;
+    // What is shown stays until the new page is there.
+    first.again();
+  }, [rev]);
+  const [later, setLater] = useState<{ after: Page<T> | undefined; page: Page<T> } | null>(null);
+  // What was loaded after another first page is old.
+  const page = later && later.after === first.value ? later.page : first.value;
+  const cursor = page?.nextCursor ?? null;
+  const more = async () => {
+    if (cursor === null || !page) return;
+    const next = await load(cursor);
+    const items = [...page.items, ...next.items];
+    setLater({ after: first.value, page: { items, nextCursor: next.nextCursor } });
+  };
+  return {
+    items: page?.items,
+    error: first.error,
+    again: first.again,
+    /** Loads the next page; undefined if there is none. */
+    more: cursor === null ? undefined : more,
   };
 }
