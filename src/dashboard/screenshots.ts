@@ -71,6 +71,25 @@ await question.send("/say Emma is a novel by Jane Austen.").message();
 const failed = await rigger.create({ pattern: "long-running", description: "Import of orders" });
 await failed.send("/fail 400").message();
 
+const reporter = await rigger.create({
+  ...{ pattern: "hybrid", description: "Weekly report", tags: ["report"] },
+  config: { artifacts: ["dist/**"] },
+});
+await reporter.files.write("data/orders.csv", "id,status\n4711,sent\n");
+await reporter.files.write("data/customers.csv", "id,name\n1,Ann\n2,Ben\n");
+await reporter.files.write("README.md", "# Report\n\nRun report.py each Monday.\n");
+await reporter.files.write("report.py", "import csv\n\nprint('report')\n");
+await reporter
+  .send(
+    [
+      "Write the report of this week.",
+      tool("Write", { file_path: "dist/report.md", content: "# Week 48\n\nOne order was sent.\n" }),
+      tool("Write", { file_path: "dist/orders.csv", content: "id,status\n4711,sent\n" }),
+      "/say The report is in dist.",
+    ].join("\n"),
+  )
+  .message();
+
 const SHOTS = [
   { name: "sessions", path: "/", viewport: DESKTOP },
   { name: "session", path: `/#/sessions/${keeper.id}`, viewport: { ...DESKTOP, height: 900 } },
@@ -81,6 +100,11 @@ const SHOTS = [
     colorScheme: "dark",
   },
   { name: "agents", path: `/#/sessions/${players.id}`, viewport: DESKTOP },
+  {
+    name: "files",
+    path: `/#/sessions/${reporter.id}?tab=files`,
+    viewport: { ...DESKTOP, height: 700 },
+  },
   { name: "approval", path: `/#/sessions/${asking.id}`, viewport: PHONE },
   { name: "overview", path: "/#/overview", viewport: { ...DESKTOP, height: 1100 } },
   { name: "new-session", path: "/#/new", viewport: { ...DESKTOP, height: 1100 } },

@@ -218,6 +218,30 @@ describe("the timeline", () => {
     expect(timeline.items[1]?.rev).toBe(rev);
   });
 
+  it("says what a set-up was reused of, and which files callers have changed together", () => {
+    const file = (type: string, path: string) => ({ type: `file.${type}`, path, size: 1 });
+    const names = ["a", "b", "b", "c", "d", "e", "f"];
+    const timeline = timelineOf(
+      {
+        type: "setup.reused",
+        savedAt: AT,
+        repositories: [{ url: "u", path: "shop", commit: "c0ffee00112233" }],
+      },
+      ...names.map((name) => file("written", name)),
+      file("deleted", "a"),
+      { type: "session.idled" },
+      file("deleted", "b"),
+    );
+    expect(timeline.items.map((item) => item.kind === "note" && item.text)).toEqual([
+      "The workspace begins with what an earlier set-up has made: shop at c0ffee0011.",
+      "A caller wrote 6 files: a, b, c, d, e …",
+      "A caller deleted a",
+      expect.stringContaining("fell asleep"),
+      "A caller deleted b",
+    ]);
+    expect(timeline.items[1]?.rev).toBe(6);
+  });
+
   it("has what happens to the session between its messages", () => {
     const timeline = timelineOf(
       { type: "session.created", pattern: "hybrid" },
