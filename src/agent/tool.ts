@@ -119,11 +119,14 @@ export interface ClientTool {
   inputSchema: Record<string, unknown>;
 }
 
-/** A tool of an agent. `run` does not reject for what the model can correct: that is an error result. */
-export interface Tool<Input = unknown> {
+/**
+ * A tool of an agent. `run` does not reject for what the model can correct: that is an error result. `Needs` are the parts of
+ * the context that it uses.
+ */
+export interface Tool<Input = unknown, Needs extends keyof ToolContext = keyof ToolContext> {
   name: string;
   description: string;
   effect: ToolEffect;
   input: z.ZodType<Input>;
-  run(input: Input, context: ToolContext): Promise<ToolResult>;
+  run(input: Input, context: Pick<ToolContext, Needs>): Promise<ToolResult>;
 }

@@ -59,10 +59,10 @@ export function toolDefinitions(
 }
 
 /** Validates the input of a call and runs it. Never rejects: every failure is a result that the model reads. */
-export async function runTool(
-  tool: Tool,
+export async function runTool<Needs extends keyof ToolContext>(
+  tool: Tool<unknown, Needs>,
   rawInput: unknown,
-  context: ToolContext,
+  context: Pick<ToolContext, Needs> & Pick<ToolContext, "signal">,
 ): Promise<ToolResult> {
   const input = tool.input.safeParse(rawInput);
   if (!input.success) return failed(`${tool.name} can't use this input.\n${problems(input.error)}`);
@@ -114,7 +114,7 @@ export function wellFormed(content: ToolContent): ToolContent {
   );
 }
 
-function reason(tool: Tool, error: unknown): string {
+function reason(tool: Pick<Tool, "name">, error: unknown): string {
   const message = messageOf(error);
   if (!(error instanceof SandboxError)) return `${tool.name} failed: ${message}`;
   return `The sandbox could not do this: ${message}${error.transient ? ". It may work when tried again." : ""}`;

@@ -12,7 +12,7 @@ import { markSurvived, SURVIVAL_MS } from "./rules/recovery";
 import { problemOf, type SessionEnv, withoutSecrets } from "./session-env";
 import type { Snapshots } from "./snapshots/snapshots";
 import { Supervisor } from "./supervisor";
-import { type FailedArtifact, recordFailures } from "./transactions/artifacts";
+import { type FailedArtifact, type PublishRequest, recordFailures } from "./transactions/artifacts";
 import { endMessage, type MessageEnding } from "./transactions/messages";
 import { failLostMessage, noteRestart } from "./transactions/restarts";
 
@@ -130,15 +130,16 @@ export class MessageWorker {
     if (signal.aborted) return servers?.close(messageId);
     const decisions = notifier(signal);
     this.#decisions = decisions;
+    const publishFile = (file: PublishRequest) => publisher.publish(file, signal);
     const run = async () =>
       store.identity.config.runtime === "claude-code"
-        ? claudeCode.runMessage(messageId, signal, decisions)
+        ? claudeCode.runMessage(messageId, signal, decisions, publishFile)
         : runMessage(messageId, {
             ...this.#context,
             model: known,
             commandEnv: await sessionEnv.ofCommands(),
             mcp: servers,
-            publishFile: (file) => publisher.publish(file, signal),
+            publishFile,
             decisions,
             signal,
           });

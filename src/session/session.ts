@@ -738,7 +738,7 @@ export class Session extends DurableObject<Env> implements SessionRpc {
     await this.#account.finish();
     await this.#container.erase();
     await this.#snapshots.removeAll();
-    if (mayPublish(this.#store)) {
+    if (mayPublish(this.#store.identity.config)) {
       await new ArtifactBucket(this.env.SNAPSHOTS).removeAll(this.#store.identity.id);
     }
     await this.ctx.storage.deleteAll();

@@ -102,10 +102,11 @@ describe("a session of Claude Code", () => {
   });
 
   it("is refused with the path of each option that Claude Code does not support", () => {
-    expect(paths({ allowedTools: ["Bash", "wake"] })).toEqual(["config.allowedTools.1"]);
+    expect(paths({ allowedTools: ["Publish", "wake"] })).toEqual(["config.allowedTools.1"]);
     const clientTools = [{ name: "x", description: "x", inputSchema: { type: "object" } }];
     const mcpServers = { client: { url: "https://mcp.example.com" } };
     expect(paths({ clientTools, mcpServers })).toEqual(["config.mcpServers.client"]);
+    expect(paths({ artifacts: [], mcpServers })).toEqual(["config.mcpServers.client"]);
     expect(paths({ mcpServers })).toEqual([]);
     const customAgents = { writer: { allowedTools: ["Bash(git *)"] } };
     expect(paths({ customAgents })).toEqual(["config.customAgents.writer.allowedTools.0"]);

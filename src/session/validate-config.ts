@@ -14,6 +14,7 @@ import type { Settings } from "../settings";
 import { defaultProviderOf } from "./deployment";
 import { missingSettings } from "./machines";
 import type { SessionConfig } from "./rpc";
+import { mayPublish } from "./transactions/artifacts";
 import { checkMcpServers, checkServersOf } from "./validate-mcp";
 import { checkWorkspace } from "./validate-workspace";
 
@@ -149,8 +150,9 @@ function checkProgram(config: SessionConfig, provider: string): Issue[] {
     return [{ path: "config.runtime", message: '"claude-code" needs a container' }];
   }
   const agents = Object.entries(config.customAgents ?? {});
-  const isTaken = config.clientTools?.length && Object.hasOwn(config.mcpServers ?? {}, SERVER);
-  const message = "is how Claude Code names clientTools: choose another name";
+  const hasServer = config.clientTools?.length || mayPublish(config);
+  const isTaken = hasServer && Object.hasOwn(config.mcpServers ?? {}, SERVER);
+  const message = "is how Claude Code names clientTools and Publish: choose another name";
   return [
     ...(isTaken ? [{ path: `config.mcpServers.${SERVER}`, message }] : []),
     ...checkProgramRules(config, { ofAgent: false }).map(at("config")),

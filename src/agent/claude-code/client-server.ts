@@ -1,19 +1,28 @@
 import type { ClientTool, ToolResult } from "../tool";
+import { toolDefinitions } from "../tools";
+import { publishOfProgram } from "../tools/publish";
 
-// The caller's tools as Claude Code has them: a server of the Model Context Protocol that it reaches over its own output
-// and input, in requests of its control protocol.
+// The caller's tools, and Publish, as Claude Code has them: a server of the Model Context Protocol that it reaches over its
+// own output and input, in requests of its control protocol.
 
 /** The name of the server. */
 export const SERVER = "client";
 
 const PREFIX = `mcp__${SERVER}__`;
 
-/** Returns the name that Claude Code has for a client tool. */
+/** Returns the name that Claude Code has for a tool of the server. */
 export const programNameOf = (name: string): string => `${PREFIX}${name}`;
 
 /** Returns the session's own name for a tool of Claude Code. The tool that starts an agent is `Agent` there. */
 export const ownNameOf = (name: string): string =>
   name === "Agent" ? "Task" : name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name;
+
+/** Returns Publish as a tool of the server. */
+export function publishTool(): ClientTool {
+  const { name, description } = publishOfProgram;
+  const [definition] = toolDefinitions([publishOfProgram]);
+  return { name, description, inputSchema: { ...definition?.input_schema } };
+}
 
 /** A request to the server. One without an id is a notification. */
 export interface ServerRequest {

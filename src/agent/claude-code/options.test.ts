@@ -13,7 +13,7 @@ const setup = (changes: Partial<ProgramSetup> = {}): ProgramSetup => ({
   env: {},
   model: "claude-sonnet-5-5",
   customAgents: {},
-  clientTools: [],
+  serverTools: [],
   ...changes,
 });
 const start = (changes?: Partial<ProgramSetup>) => programStart("claude_1", setup(changes));
@@ -173,11 +173,15 @@ it("a session's UUID is in its sessionId", () => {
   );
 });
 
-it("names the caller's tools as those of a server, in rules and for agents", () => {
+it("names the tools of the session's server as the program does, in rules and for agents", () => {
   const tool = (name: string) => ({ name, description: "x", inputSchema: { type: "object" } });
   const { command, files } = start({
-    clientTools: [tool("lookup"), tool("notify")],
-    ...{ allowedTools: ["Bash", "lookup"], askTools: ["lookup"], disallowedTools: ["notify"] },
+    serverTools: [tool("Publish"), tool("lookup"), tool("notify")],
+    ...{
+      allowedTools: ["Bash", "Publish", "lookup"],
+      askTools: ["lookup"],
+      disallowedTools: ["notify"],
+    },
     customAgents: { writer: { model: "m", description: "writes" } },
   });
   const args = argsOf({ command });
@@ -186,8 +190,9 @@ it("names the caller's tools as those of a server, in rules and for agents", () 
     permissions: { ask: ["mcp__client__lookup"] },
   });
   expect(args.slice(args.indexOf("--allowedTools") + 1)).toEqual([
-    ...["Bash", "mcp__client__lookup", "--disallowedTools", "mcp__client__notify"],
+    ...["Bash", "mcp__client__Publish", "mcp__client__lookup"],
+    ...["--disallowedTools", "mcp__client__notify"],
   ]);
   const agents = JSON.parse(files.find(({ path }) => path.endsWith("agents.json"))?.text ?? "");
-  expect(agents.writer.tools).toEqual(["Bash", "mcp__client__lookup"]);
+  expect(agents.writer.tools).toEqual(["Bash", "mcp__client__Publish", "mcp__client__lookup"]);
 });

@@ -9,17 +9,18 @@ import { parseRule, RULE_LISTS, type Rule, type Rules, rulesOfAgent } from "../p
 import { DEFAULT_PROMPT } from "../prompt";
 import type { ClientTool } from "../tool";
 import { findTool, TOOLS } from "../tools";
+import { publish } from "../tools/publish";
 import { programNameOf } from "./client-server";
 
 /** The program's home in its container. It is outside the workspace, so no snapshot holds it. */
 const HOME = "/home/agent";
 const CONFIG_DIR = `${HOME}/.claude`;
 
-/**
- * Our tools that the program does not get: it cannot be woken, its agents do not message each other, and its files are
- * published by `config.artifacts` only.
- */
-const WITHOUT = new Set(["Publish", "SendMessage", "wake"]);
+/** Our tools that the program does not get: it cannot be woken, and its agents do not message each other. */
+const WITHOUT = new Set(["SendMessage", "wake"]);
+
+/** Returns whether the program has a tool by the session's server, as it has the caller's. */
+const isOfServer = (name: string): boolean => !findTool(name) || name === publish.name;
 
 /** Retries of one call, as many as the loop makes. */
 const MAX_RETRIES = 7;
@@ -39,8 +40,8 @@ export interface ProgramSetup extends ProgramAgent {
   uuid: string;
   workspace: string;
   env: Record<string, string>;
-  /** The caller's tools that any of its agents may call. */
-  clientTools: readonly ClientTool[];
+  /** The tools of the session's server that any of its agents may call. */
+  serverTools: readonly ClientTool[];
   /** Where it sends its model calls, if they are not answered where they leave the container. */
   api?: { url: string; key: string } | undefined;
   /** Where it finds the tools of MCP servers, below `url` by the servers' names; absent without servers. */
@@ -84,7 +85,7 @@ const startDir = (programId: string): string => `${HOME}/start/${programId}`;
 export const savedTranscriptPath = (programId: string): string =>
   `${startDir(programId)}/transcript.jsonl`;
 
-/** Returns the tools of a session's program, under our names. */
+/** Returns the tools that a session's program has itself, under our names. */
 export function programTools(rules: Rules, hasAgents: boolean): string[] {
   const permitted = permittedRules(rules);
   const allowed = permitted && new Set(rulesOf(permitted).map(({ tool }) => tool));
@@ -93,6 +94,7 @@ export function programTools(rules: Rules, hasAgents: boolean): string[] {
   return TOOLS.map(({ name }) => name).filter(
     (name) =>
       !WITHOUT.has(name) &&
+      !isOfServer(name) &&
       (name !== "Task" || hasAgents) &&
       (!allowed || allowed.has(name)) &&
       !disallowed.has(name),
@@ -231,7 +233,7 @@ function permissionArgs(setup: ProgramSetup): string[] {
 
 /** Returns the name that the program has for a tool that rules name. */
 const nameIn = (tool: string): string =>
-  findTool(tool) || serverIn(tool) !== undefined ? tool : programNameOf(tool);
+  isOfServer(tool) && serverIn(tool) === undefined ? programNameOf(tool) : tool;
 
 /** Returns a rule in the program's syntax: there a path from the root begins with two slashes. */
 function ruleText({ tool, pattern }: Rule): string {
@@ -251,7 +253,7 @@ function agentsJson(setup: ProgramSetup) {
       const { description, systemPrompt, model, maxTurns, effort } = agent;
       const rules = rulesOfAgent(setup, agent);
       const ofServers = (setup.mcp?.tools ?? []).map((tool) => ({ name: tool }));
-      const ofClient = offeredTools(rules, setup.clientTools).map((tool) => nameIn(tool.name));
+      const ofSession = offeredTools(rules, setup.serverTools).map((tool) => nameIn(tool.name));
       return [
         name,
         {
@@ -259,7 +261,7 @@ function agentsJson(setup: ProgramSetup) {
           prompt: systemPrompt ?? DEFAULT_PROMPT,
           tools: [
             ...programTools(rules, false),
-            ...ofClient,
+            ...ofSession,
             ...ofServers.filter(isOffered(rules)).map((tool) => tool.name),
           ],
           model,

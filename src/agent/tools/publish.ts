@@ -21,15 +21,19 @@ const Input = z.object({
     .describe("What they are, in a few words, for whoever receives them"),
 });
 
-/** Publishes files of the workspace. A repeated call publishes nothing twice. */
-export const publish: Tool<z.infer<typeof Input>> = {
-  name: "Publish",
-  effect: "journaled",
-  description: `Hands files over to the people you work for, as results of your work.
-- A file must be in the directory where you started, or below it. A relative path starts at the working directory.
+const describe = (
+  start: string,
+): string => `Hands files over to the people you work for, as results of your work.
+- A file must be in the directory where you started, or below it. A relative path starts at ${start}.
 - They get each file as it is now, and keep it when the sandbox is gone. Publish it again after a change.
 - A directory can't be published: pack it into one file first.
-- Publish what was asked for, not drafts or helpers.`,
+- Publish what was asked for, not drafts or helpers.`;
+
+/** Publishes files of the workspace. A repeated call publishes nothing twice. */
+export const publish: Tool<z.infer<typeof Input>, "cwd" | "publishFile"> = {
+  name: "Publish",
+  effect: "journaled",
+  description: describe("the working directory"),
   input: Input,
 
   async run({ paths, description }, { cwd, publishFile }) {
@@ -47,4 +51,10 @@ export const publish: Tool<z.infer<typeof Input>> = {
     }
     return { content: lines.join("\n"), isError };
   },
+};
+
+/** Publish for Claude Code, of which the session does not know the working directory: `cwd` has to be the workspace. */
+export const publishOfProgram: typeof publish = {
+  ...publish,
+  description: describe("the directory where you started"),
 };

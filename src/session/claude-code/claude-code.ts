@@ -30,7 +30,8 @@ import {
 } from "../transactions/claude-code-approvals";
 import {
   hasResult,
-  programClientTools,
+  openPublishCalls,
+  serverTools,
   takeResult,
   takeServerRequest,
   toldResults,
@@ -41,6 +42,7 @@ import { currentMessage } from "../transactions/waiting";
 import { type Change, callsOf, decide, type Reaction } from "./decide";
 import { later, passOn, stopped } from "./model-proxy";
 import { ClaudeCodeProcess } from "./process";
+import { makePublishCall, type PublishFile } from "./publish-call";
 
 /** Number of losses of the process or its container without progress after which the message fails. */
 const MAX_LOSSES = 5;
@@ -70,7 +72,8 @@ interface Work {
   askedAfter: string | null;
   /** Aborts the pending model calls of the process when it exits. */
   process: AbortController;
-  /** The calls of MCP servers' tools that were made, by their ids. */
+  publishFile: PublishFile;
+  /** The calls of MCP servers' tools and of Publish that were made, by their ids. */
   made: Set<string>;
 }
 
@@ -109,13 +112,16 @@ export class ClaudeCode {
     messageId: string,
     signal: AbortSignal,
     decisions: Notifier,
+    publishFile: PublishFile,
   ): Promise<Ending | null> {
     const before = this.#free;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#free = promise;
     try {
       await before;
-      return signal.aborted ? null : await this.#runAlone(messageId, signal, decisions);
+      return signal.aborted
+        ? null
+        : await this.#runAlone(messageId, signal, decisions, publishFile);
     } finally {
       resolve();
     }
@@ -125,12 +131,13 @@ export class ClaudeCode {
     messageId: string,
     signal: AbortSignal,
     decisions: Notifier,
+    publishFile: PublishFile,
   ): Promise<Ending | null> {
     const over = new AbortController();
     const both = AbortSignal.any([signal, over.signal]);
     const settled = notifier(both);
     const process = new AbortController();
-    const shared = { messageId, signal: both, settled, decisions, process };
+    const shared = { messageId, signal: both, settled, decisions, process, publishFile };
     const work: Work = { ...shared, noise: "", askedAfter: null, made: new Set() };
     const { store, commit } = this.#context;
     for (const run of store.runs.openOf(messageId)) {
@@ -184,7 +191,7 @@ export class ClaudeCode {
     const { identity, mcpServers } = store;
     const hasTools =
       programTools(identity.config, hasAgents(store)).length > 0 ||
-      programClientTools(store).length > 0 ||
+      serverTools(store).length > 0 ||
       (identity.hasMcpServers === true && mcpServers.every().some(({ tools }) => tools.length > 0));
     const finish = (result: CallResult) =>
       this.#context.commit((now) => finishCall(this.#at(work.messageId, now), result));
@@ -287,10 +294,11 @@ export class ClaudeCode {
     await this.#process.sendInput();
     const over = new AbortController();
     let failure: { error: unknown } | undefined;
-    void this.#passDecisions(work, over.signal).catch((error) => {
+    const fail = (error: unknown) => {
       failure = { error };
       over.abort();
-    });
+    };
+    void this.#passDecisions(work, over.signal, fail).catch(fail);
     try {
       for await (const { line, end } of this.#process.output(
         AbortSignal.any([signal, over.signal]),
@@ -316,14 +324,37 @@ export class ClaudeCode {
 
   /**
    * Tells the process what was decided about the calls that it waits for, and the prompts that are to join the message: now
-   * and whenever there is more, until it is over.
+   * and whenever there is more, until it is over. Makes its calls of Publish meanwhile.
    */
-  async #passDecisions({ messageId, decisions, signal }: Work, over: AbortSignal): Promise<void> {
+  async #passDecisions(
+    work: Work,
+    over: AbortSignal,
+    fail: (error: unknown) => void,
+  ): Promise<void> {
+    const { messageId, decisions, signal } = work;
     while (!signal.aborted && !over.aborted) {
       const next = decisions.wait();
+      this.#publishRequested(work, fail);
       await this.#answerRequests(messageId, signal);
       await this.#tellSteers(messageId, signal);
       await next;
+    }
+  }
+
+  /** Begins the calls of Publish that the process waits for, each once. */
+  #publishRequested(
+    { made, publishFile, decisions, signal }: Work,
+    fail: (error: unknown) => void,
+  ): void {
+    for (const call of openPublishCalls(this.#context.store)) {
+      const { callId } = call.tool;
+      if (made.has(callId)) continue;
+      made.add(callId);
+      const done = makePublishCall(this.#context, call, publishFile, signal);
+      void done.then(decisions.notify, (error) => {
+        made.delete(callId);
+        fail(error);
+      });
     }
   }
 
@@ -403,6 +434,7 @@ export class ClaudeCode {
       if (committed.hasInput) await this.#process.sendInput();
     });
     if (work.signal.aborted) return undefined;
+    if (change?.type === "server") work.decisions.notify();
     if (change?.type === "ask") await this.#answerRequests(messageId, work.signal);
     const mayTell = reaction.promptStarted || (change?.type === "ended" && !ending);
     if (mayTell) await this.#tellSteers(messageId, work.signal);

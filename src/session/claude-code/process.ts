@@ -191,10 +191,10 @@ export class ClaudeCodeProcess {
       commit(() => store.process.start(id, container, missingResults(store, messageId)));
     }
     await programs.begin({ id, command, env });
-    if (setup.clientTools.length > 0) await this.#tellOfServer();
+    if (setup.serverTools.length > 0) await this.#tellOfServer();
   }
 
-  /** Tells a new process of the server of the caller's tools, as its first input. */
+  /** Tells a new process of the session's server, as its first input. */
   async #tellOfServer(): Promise<void> {
     const { store, commit } = this.#context;
     const { inputCount, messageId } = this.stored;

@@ -1,9 +1,11 @@
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sha256, toHex } from "../../shared/bytes";
+import { ALLOW, approvalsOf, decide } from "../../testing/approvals";
 import { HAS_CONTAINERS } from "../../testing/containers";
-import { plantPrograms } from "../../testing/fake-claude-code";
+import { containerOf, plantPrograms } from "../../testing/fake-claude-code";
 import { installFakeContainers, useRealContainer } from "../../testing/fake-containers";
+import { withoutPauses } from "../../testing/faults";
 import { faults, forEachSideBySide, plantFaults, play, type Scenario } from "../../testing/losses";
 import {
   ALICE,
@@ -12,6 +14,7 @@ import {
   bash,
   call,
   createSession,
+  ended,
   eventsOf,
   keysUnder,
   newSessionId,
@@ -160,17 +163,6 @@ describe("config.artifacts", () => {
     expect((await published(id)).length).toBe(4);
   });
 
-  it("publishes what Claude Code has made", async () => {
-    const uproot = plantPrograms();
-    try {
-      const id = await create({ runtime: "claude-code", artifacts: ["*.txt"] });
-      await ask(id, `${bash("echo one > a.txt")}\ndone`);
-      expect(await published(id)).toEqual(["a.txt: one\n"]);
-    } finally {
-      uproot();
-    }
-  });
-
   it.each([
     { stopReason: "max_turns", fault: "", config: { maxTurns: 1 } },
     { stopReason: "error", fault: "/fail 400\n", config: {} },
@@ -201,6 +193,96 @@ describe("config.artifacts", () => {
     const total = (await artifactsOf(id)).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     expect(total).toBeLessThanOrEqual(9);
   });
+});
+
+describe("Claude Code", () => {
+  let uproot = () => {};
+  beforeEach(() => {
+    uproot = plantPrograms();
+  });
+  afterEach(() => uproot());
+
+  const claudeCode = (config: SessionConfig) => create({ ...config, runtime: "claude-code" });
+
+  it("publishes by globs and by Publish, which events call by this name", async () => {
+    const id = await claudeCode({ artifacts: ["*.txt"] });
+    const made = call("Publish", { paths: ["b.md", "none.md"], description: "Notes" });
+    const { id: messageId, toolsUsed } = await ask(
+      id,
+      `${bash("echo one > a.txt; echo two > b.md")}\n${made}\ndone`,
+    );
+    expect(await published(id)).toEqual(["b.md: two\n", "a.txt: one\n"]);
+    expect(toolsUsed).toEqual(["Bash", "Publish"]);
+    const [, artifact] = await artifactsOf(id);
+    expect(artifact).toMatchObject({ messageId, agent: "main", description: "Notes" });
+    expect(await resultsOf(id)).toEqual([
+      expect.stringMatching(/^Published \/workspace\/b.md \(4 bytes\).\n.*none.md was not/),
+    ]);
+    expect(containerOf(id).sent[0]?.tools).toContainEqual(
+      expect.objectContaining({ name: "mcp__client__Publish" }),
+    );
+  });
+
+  it.each<[string, SessionConfig, boolean]>([
+    ["by default", {}, false],
+    ["if a rule allows it", { allowedTools: ["Bash", "Publish"] }, true],
+    ["if it is disallowed", { artifacts: [], disallowedTools: ["Publish"] }, false],
+  ])("has no Publish but if it is offered: %s", async (_, config, isOffered) => {
+    const id = await claudeCode(config);
+    const called = `${bash("echo one > a.txt")}\n${call("mcp__client__Publish", { paths: ["a.txt"] })}`;
+    expect(await ask(id, `${called}\ndone`)).toMatchObject({ status: "completed" });
+    expect(await published(id)).toEqual(isOffered ? ["a.txt: one\n"] : []);
+  });
+
+  it("publishes once it was allowed, with the input that was decided", async () => {
+    const id = await claudeCode({ askTools: ["Publish"] });
+    const files = bash("echo one > a.txt; echo two > b.txt");
+    const asked = await ask(id, `${files}\n${publish("a.txt")}\nall done`);
+    expect(asked).toMatchObject({ waitingFor: { type: "approval" } });
+    expect(await published(id)).toEqual([]);
+    const [approval] = await approvalsOf(id, "pending");
+    value(await decide(id, approval?.id ?? "", { ...ALLOW, input: { paths: ["b.txt"] } }));
+    expect(await ended(id, asked.id)).toMatchObject({ status: "completed" });
+    expect(await published(id)).toEqual(["b.txt: two\n"]);
+    expect((await resultsOf(id))[0]).toMatch(/another input than yours.*\n*Published .*b.txt/s);
+  });
+
+  it("publishes after a loss of its container what it publishes again", async () => {
+    const id = await claudeCode({ artifacts: [] });
+    const { put } = ArtifactBucket.prototype;
+    vi.spyOn(ArtifactBucket.prototype, "put").mockImplementationOnce(async function (
+      this: ArtifactBucket,
+      ...given
+    ) {
+      containerOf(id).replace();
+      await put.apply(this, given);
+    });
+    const lines = `${bash("echo one > a.txt")}\n${publish("a.txt")}\n${publish("a.txt")}\nall done`;
+    expect(await withoutPauses(() => ask(id, lines))).toMatchObject({ status: "completed" });
+    expect(await published(id)).toEqual(["a.txt: one\n"]);
+    expect(containerOf(id).started).toHaveLength(2);
+  });
+
+  it("publishes once, whenever the object is lost", async () => {
+    const scenario: Scenario = {
+      config: { artifacts: [], runtime: "claude-code" },
+      prompts: [
+        `${bash("echo one > a.txt; echo two > b.txt")}\n${publish("a.txt")} & ${publish("b.txt")}\nall done`,
+      ],
+    };
+    plantFaults();
+    const { id, fault, outcome: undisturbed } = await play(scenario, null, "object at once");
+    const wanted = ["a.txt: one\n", "b.txt: two\n"];
+    expect(await published(id)).toEqual(wanted);
+    // How many lines of output are committed together depends on timing.
+    const points = [...fault.commits].filter((point) => !point.startsWith(" "));
+    expect(points.length).toBeGreaterThan(6);
+    await forEachSideBySide(points, async (point) => {
+      const { id, outcome } = await play(scenario, point, "object before its next commit");
+      expect(outcome, `lost after ${point}`).toEqual(undisturbed);
+      expect(await published(id), `lost after ${point}`).toEqual(wanted);
+    });
+  }, 60_000);
 });
 
 describe("the content", () => {

@@ -18,8 +18,10 @@ export const offersPublish = (
     parseRules(rules).some(({ tool }) => tool === publish.name),
   );
 
-/** Returns whether something may be published in a session. */
-export const mayPublish = ({ identity: { config } }: SessionStore): boolean =>
+/** Returns whether something may be published in a session with a config. */
+export const mayPublish = (
+  config: Pick<SessionConfig, "artifacts" | "allowedTools" | "askTools" | "customAgents">,
+): boolean =>
   [config, ...Object.values(config.customAgents ?? {})].some((rules) =>
     offersPublish(config, rules),
   );

@@ -16,7 +16,7 @@ import {
   wordsOfDecision,
 } from "./approvals";
 import type { MessageChange } from "./claude-code";
-import { receiveClientCall } from "./claude-code-client-tools";
+import { isOfServer, receiveClientCall } from "./claude-code-client-tools";
 import type { RunChange } from "./state";
 import { finishTool, startTool } from "./tool-calls";
 import { clientToolOf, requestCall } from "./tool-requests";
@@ -32,9 +32,8 @@ import { clientToolOf, requestCall } from "./tool-requests";
 export function receiveCall(at: RunChange, tool: StoredTool): void {
   const { store, run } = at;
   const permission = permissionOf(store, run.agent, tool);
-  const isClients = clientToolOf(store, tool.name) !== undefined;
-  const begin = isClients ? receiveClientCall : startTool;
-  if (isClients && !permission.allowed) {
+  const begin = clientToolOf(store, tool.name) ? receiveClientCall : startTool;
+  if (isOfServer(store, tool.name) && !permission.allowed) {
     // The process would make it: it is not the one that refuses these.
     finishTool(at, tool, refused(permission.reason));
     return;

@@ -1,17 +1,26 @@
-import { resultLine, type ServerRequest, serverLine } from "../../agent/claude-code/client-server";
+import {
+  publishTool,
+  resultLine,
+  type ServerRequest,
+  serverLine,
+} from "../../agent/claude-code/client-server";
 import { offeredTools } from "../../agent/permissions/permissions";
 import type { ClientTool } from "../../agent/tool";
+import { publish } from "../../agent/tools/publish";
 import { failed, keepEnds } from "../../agent/tools/result";
 import { canonicalJson } from "../../shared/canonical-json";
 import { MAIN } from "../storage/agents";
+import type { Run } from "../storage/runs";
 import type { SessionStore } from "../storage/store";
 import type { StoredTool } from "../storage/tools";
 import { setupOf } from "./agents";
+import { inputOf } from "./approvals";
+import { mayPublish } from "./artifacts";
 import type { RunChange } from "./state";
 import { finishTool, shownContent } from "./tool-calls";
-import { isRequested, requestCall } from "./tool-requests";
+import { clientToolOf, requestCall } from "./tool-requests";
 
-// Client tools of Claude Code. The session requests a call from the caller as soon as it has the reply with the call. The
+// Client tools of Claude Code, and Publish, which the session has for it in the same way. The session requests a call from the caller as soon as it has the reply with the call. The
 // process asks for the result when it makes the call, and gets it as soon as it is there: also if the object was lost
 // meanwhile. If the process is lost, no new one is started before all results are there, and that one is told them. Call
 // functions that change something within a transaction.
@@ -21,21 +30,28 @@ const MAX_INPUT_CHARACTERS = 1_000;
 const MAX_TOLD_CHARACTERS = 50_000;
 const MAX_ALL_CHARACTERS = 250_000;
 
-/** Returns the client tools that any agent of the session may call. */
-export function programClientTools(store: SessionStore): ClientTool[] {
-  const { clientTools = [], customAgents = {} } = store.identity.config;
+/** Returns the tools of the session's server that any of its agents may call: the caller's, and Publish. */
+export function serverTools(store: SessionStore): ClientTool[] {
+  const { config } = store.identity;
+  const { clientTools = [], customAgents = {} } = config;
+  const tools = mayPublish(config) ? [publishTool(), ...clientTools] : clientTools;
+  if (tools.length === 0) return [];
   const agents = [MAIN, ...Object.keys(customAgents)];
-  const offered = agents.flatMap((agent) => offeredTools(setupOf(store, agent).rules, clientTools));
-  return clientTools.filter((tool) => offered.includes(tool));
+  const offered = agents.flatMap((agent) => offeredTools(setupOf(store, agent).rules, tools));
+  return tools.filter((tool) => offered.includes(tool));
 }
+
+/** Returns whether calls of a tool are made by the session's server. */
+export const isOfServer = (store: SessionStore, name: string): boolean =>
+  name === publish.name || clientToolOf(store, name) !== undefined;
 
 /** Takes a request of the process. Returns the line that answers it; null if it is a call that waits for its result. */
 export function takeServerRequest(store: SessionStore, request: ServerRequest): string | null {
-  if (request.method !== "tools/call") return serverLine(request, programClientTools(store));
+  if (request.method !== "tools/call") return serverLine(request, serverTools(store));
   const tool = store.tools.newest(request.toolUseId ?? "");
   if (tool?.result) return resultLine(request, tool.result);
-  // The caller was not asked for any other one: it may not be made, or waits for approval.
-  if (!tool || !isRequested(store, tool)) {
+  // Any other one may not be made, or waits for approval.
+  if (tool?.state !== "started" || !isOfServer(store, tool.name)) {
     return resultLine(request, failed("The call can't be made."));
   }
   store.process.addRequest(request);
@@ -53,13 +69,34 @@ export function takeResult(store: SessionStore): string | null {
   return resultLine(ready.request, ready.result);
 }
 
+/** A call of Publish, with the input that it is to be made with. */
+export interface PublishCall {
+  tool: StoredTool;
+  run: Run;
+}
+
+/** Returns the calls of Publish that the process waits for, and that have no result. */
+export function openPublishCalls(store: SessionStore): PublishCall[] {
+  return openRequests(store).flatMap(({ toolUseId = "" }) => {
+    const tool = store.tools.newest(toolUseId);
+    const run = tool && store.runs.get(tool.runId);
+    if (!run || tool.name !== publish.name || tool.result) return [];
+    const approval = store.approvals.ofCall(tool.callId);
+    return [{ tool: approval ? { ...tool, input: inputOf(approval) } : tool, run }];
+  });
+}
+
 function readyRequest(store: SessionStore) {
-  if (!store.identity.config.clientTools) return undefined;
-  for (const request of store.process.requests()) {
+  for (const request of openRequests(store)) {
     const result = store.tools.newest(request.toolUseId ?? "")?.result;
     if (result) return { request, result };
   }
   return undefined;
+}
+
+function openRequests(store: SessionStore): ServerRequest[] {
+  const { config } = store.identity;
+  return config.clientTools || mayPublish(config) ? store.process.requests() : [];
 }
 
 /** Requests a call from the caller, or gives it the result that a process before had asked for and did not get. */

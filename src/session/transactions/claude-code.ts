@@ -15,7 +15,7 @@ import type { SessionStore } from "../storage/store";
 import type { StoredTool } from "../storage/tools";
 import { closeAgentRun, openTask, setupOf } from "./agents";
 import { withDecision } from "./approvals";
-import { programClientTools } from "./claude-code-client-tools";
+import { serverTools } from "./claude-code-client-tools";
 import { hasEndedByItself } from "./claude-code-steers";
 import { machineAccess } from "./machine-access";
 import { type RunChange, scopeOf } from "./state";
@@ -169,7 +169,7 @@ export function setupOfProcess(store: SessionStore, env: Record<string, string>)
     allowedTools,
     askTools,
     disallowedTools,
-    clientTools: programClientTools(store),
+    serverTools: serverTools(store),
     customAgents: Object.fromEntries(
       names.map((name) => {
         const own = config.customAgents?.[name] ?? {};
