@@ -88,6 +88,7 @@ const FILES: Record<string, string> = {
   "session/rpc": "session/base",
   "session/deployment": "session/base",
   "session/machines": "session/base",
+  "session/artifact-bucket": "session/base",
   "session/context": "session/context",
   "session/session-env": "session/context",
   "session/reserve": "session/context",

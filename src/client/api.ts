@@ -1182,7 +1182,7 @@ export interface components {
             /** @description Commands that run once in the workspace, after the repositories are cloned and before the first command of the agent: 20 at most, of up to 10,000 characters and 30 minutes each. What they make of the workspace is kept for sessions with the same set-up. If one fails, the session ends. Not run in a session that starts from another one. */
             setup?: string[] | null;
             /** @description Files that the workspace begins with, 100 at most. Not written in a session that starts from another one. */
-            files?: (components["schemas"]["TextFile"] | components["schemas"]["BytesFile"])[] | null;
+            files?: (components["schemas"]["TextFile"] | components["schemas"]["BytesFile"] | components["schemas"]["ArtifactFile"])[] | null;
             /** @description MCP servers whose tools the agents use, by their names, 20 at most. A name has up to 64 letters, digits, `_` and `-`, no `__`, and no `_` at its end. They are never returned, and are stored encrypted if the deployment has an encryption key. */
             mcpServers?: {
                 [key: string]: components["schemas"]["McpServer"] | null;
@@ -1323,6 +1323,13 @@ export interface components {
              * @description Its content, in base64.
              */
             base64: string;
+        };
+        /** @description A file that the workspace begins with, as a session of the same owner has published it. */
+        ArtifactFile: {
+            /** @description Where it is, relative to the workspace. */
+            path: string;
+            /** @description The artifact that has its content. */
+            artifactId: string;
         };
         /**
          * @description An MCP server, over Streamable HTTP.
@@ -5967,6 +5974,7 @@ export type Secret = components['schemas']['Secret'];
 export type Repository = components['schemas']['Repository'];
 export type TextFile = components['schemas']['TextFile'];
 export type BytesFile = components['schemas']['BytesFile'];
+export type ArtifactFile = components['schemas']['ArtifactFile'];
 export type McpServer = components['schemas']['McpServer'];
 export type McpOauth = components['schemas']['McpOauth'];
 export type PatchSession = components['schemas']['PatchSession'];

@@ -165,8 +165,17 @@ function toIssues(issue: z.core.$ZodIssue, parents: PropertyKey[]): Issue[] {
   return [{ path: pathOf(path), message: issue.message }];
 }
 
-/** Returns the issues of the union branch that matched the most of the value: the branch that was probably meant. */
+/**
+ * Returns the issues of the union branch that was probably meant: the only one that lacks nothing but knows some key not, or
+ * the one that matched the most of the value, with the fewest issues. Undefined if there is none, or several lack nothing.
+ */
 function closest(branches: z.core.$ZodIssue[][]): z.core.$ZodIssue[] | undefined {
+  const whole = branches.filter((branch) => branch.every(isUnknownKey));
+  if (whole.length > 0) return whole.length === 1 ? whole[0] : undefined;
   const depth = (branch: z.core.$ZodIssue[]) => branch[0]?.path.length ?? 0;
-  return branches.filter((branch) => depth(branch) > 0).sort((a, b) => depth(b) - depth(a))[0];
+  return branches
+    .filter((branch) => depth(branch) > 0)
+    .sort((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
 }
+
+const isUnknownKey = ({ code }: z.core.$ZodIssue): boolean => code === "unrecognized_keys";

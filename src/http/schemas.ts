@@ -10,6 +10,7 @@ import { cronProblem } from "../session/rules/schedule-times";
 import { MAX_RETENTION_DAYS, type Settings } from "../settings";
 import { nanos } from "../shared/money";
 import { matches } from "../webhooks/rules";
+import { isArtifactId } from "./ids";
 import { Prompt, ToolContent } from "./prompt";
 
 // A century, so that the sum with any realistic date is still a valid date.
@@ -180,12 +181,16 @@ const setupCommand = z
   .refine((text) => !text.includes("\0"), NUL_PROBLEM);
 
 const file = { path: workspacePath };
-/** A file of a new session, with its text or with its bytes in base64. */
+/** A file of a new session, with its text, with its bytes in base64, or of an artifact. */
 export const TextFile = z.strictObject({ ...file, text: z.string() });
 export const BytesFile = z.strictObject({ ...file, base64: z.base64("must be base64") });
+export const ArtifactFile = z.strictObject({
+  ...file,
+  artifactId: z.string().refine(isArtifactId, "must be the id of an artifact"),
+});
 const InitialFile = z.union(
-  [TextFile, BytesFile],
-  'must be {"path", "text"} or {"path", "base64"}',
+  [TextFile, BytesFile, ArtifactFile],
+  'must be {"path", "text"}, {"path", "base64"} or {"path", "artifactId"}',
 );
 
 /** A tool of the caller, in the `config` of a session. */

@@ -63,6 +63,21 @@ describe("POST /api/sessions", () => {
     expect(body).toMatchObject({ result: expect.stringContaining("a file") });
   });
 
+  it("creates a session with what another one has published", async () => {
+    const source = await client.create({ config: { artifacts: ["*.md"] } });
+    const made = '/Write {"file_path":"a.md","content":"published"}';
+    await client.post(`/api/sessions/${source.id}/message`, { prompt: `${made}\ndone` });
+    const { body: list } = await client.get(`/api/sessions/${source.id}/artifacts`);
+    const artifactId = z.object({ artifacts: z.array(z.object({ id: z.string() })) }).parse(list)
+      .artifacts[0]?.id;
+    const files = [{ path: "notes/b.md", artifactId }];
+    const session = await client.create({ config: { files } });
+    expect(session.config).toEqual({ files });
+    const prompt = '/Bash {"command":"cat notes/b.md"}';
+    const { body } = await client.post(`/api/sessions/${session.id}/message`, { prompt });
+    expect(body).toMatchObject({ result: expect.stringContaining("published") });
+  });
+
   it.each<[string, object]>([
     ["files.0.path", { files: [{ path: "/etc/passwd", text: "" }] }],
     ["files.0.path", { files: [{ path: "../a", text: "" }] }],
@@ -71,6 +86,11 @@ describe("POST /api/sessions", () => {
     ["files.0.path", { files: [{ path: "a\nb", text: "" }] }],
     ["files.0.text", { files: [{ path: "a" }] }],
     ["files.0", { files: [{ path: "a", text: "", base64: "" }] }],
+    ["files.0", { files: [{ path: "a", text: "", artifactId: `art_${"0".repeat(64)}` }] }],
+    ["files.0.artifactId", { files: [{ path: "a", artifactId: "art_0" }] }],
+    ["files.0.artifactId", { files: [{ path: "a", artifactId: null }] }],
+    ["files.0.mode", { files: [{ path: "a", text: "", mode: 1 }] }],
+    ["files.0.artifactId", { files: [{ path: "a", artifactId: `art_${"0".repeat(64)}` }] }],
     ["files.0.base64", { files: [{ path: "a", base64: "?" }] }],
     ["files", { files: Array.from({ length: 101 }, (_, n) => ({ path: `${n}`, text: "" })) }],
     ["setup", { setup: ["npm ci"] }],

@@ -3,7 +3,7 @@
 
 import { list, removeKeys } from "../sandbox/archive";
 import { sha256, toHex } from "../shared/bytes";
-import type { StoredArtifact } from "./storage/artifacts";
+import type { ArtifactRow } from "./rpc";
 
 const ARTIFACTS = "artifacts/";
 
@@ -18,7 +18,7 @@ export async function newArtifactId(
     toolUseId,
     path,
     sha256: hash,
-  }: Pick<StoredArtifact, "messageId" | "toolUseId" | "path" | "sha256">,
+  }: Pick<ArtifactRow, "messageId" | "toolUseId" | "path" | "sha256">,
 ): Promise<string> {
   const digest = await sha256(JSON.stringify([messageId, toolUseId, path, hash]));
   return `art_${sessionId.replace(/^sess_/, "")}${toHex(digest).slice(0, 32)}`;
@@ -43,7 +43,7 @@ export class ArtifactBucket {
    */
   async put(
     owner: string,
-    artifact: Omit<StoredArtifact, "position" | "createdAt">,
+    artifact: Pick<ArtifactRow, "id" | "contentType" | "sizeBytes" | "sha256">,
     content: Uint8Array | ReadableStream<Uint8Array>,
   ): Promise<void> {
     const { id, contentType, sizeBytes, sha256 } = artifact;
@@ -58,6 +58,14 @@ export class ArtifactBucket {
       // Metadata has to be ASCII.
       customMetadata: { owner: encodeURIComponent(owner) },
     });
+  }
+
+  /** Returns the SHA-256 of an artifact, as hex; null if the owner has none with this id. */
+  async hashOf(owner: string, id: string): Promise<string | null> {
+    const found = await this.#bucket.head(keyOf(id));
+    const hash = found?.checksums.sha256;
+    const isOwners = found?.customMetadata?.owner === encodeURIComponent(owner);
+    return hash && isOwners ? toHex(new Uint8Array(hash)) : null;
   }
 
   /** Returns the bytes of an artifact, or a range of them; null if there are none. */

@@ -1,11 +1,20 @@
 import { takeWarmSandbox } from "../pool/client";
 import { openSandbox } from "../sandbox/providers";
-import { type Caller, ok, type Result, refuse, refuseReusedKey } from "../shared/result";
+import { errorText, log } from "../shared/log";
+import {
+  type Caller,
+  ok,
+  type Refusal,
+  type Result,
+  refuse,
+  refuseReusedKey,
+} from "../shared/result";
 import type { AccountLink } from "./account-link";
+import { ArtifactBucket } from "./artifact-bucket";
 import type { SessionContext } from "./context";
 import { sandboxOptions } from "./machines";
 import { newMcpServers } from "./mcp/configs";
-import type { SessionSpec } from "./rpc";
+import type { InitialFile, SessionSpec } from "./rpc";
 import type { Membership } from "./rules/leases";
 import {
   givenEnv,
@@ -59,6 +68,11 @@ async function createClaimed(
 ): Promise<Result<null>> {
   const { store, commit } = context;
   const { restore } = deps;
+  if (!store.exists()) {
+    // A repeat is answered although an artifact may have been deleted meanwhile.
+    const refused = await refusalOfArtifacts(caller.owner, request, context.env);
+    if (refused && !store.exists()) return refused;
+  }
   const spec = store.exists() ? request : await withWarmSandbox(context.env, request);
   const { id, config } = spec;
   const isEmpty = resumeSourceOf(spec) === null;
@@ -93,6 +107,27 @@ async function createClaimed(
       done();
     });
   });
+}
+
+/** Returns why a new session can't have a file: the owner has no such artifact. Null if it can have all. */
+async function refusalOfArtifacts(
+  owner: string,
+  spec: SessionSpec,
+  env: Env,
+): Promise<Refusal | null> {
+  const { files = [] } = spec.config;
+  if (resumeSourceOf(spec) !== null || !files.some((file) => "artifactId" in file)) return null;
+  const artifacts = new ArtifactBucket(env.SNAPSHOTS);
+  try {
+    const isMissing = async (file: InitialFile) =>
+      "artifactId" in file && (await artifacts.hashOf(owner, file.artifactId)) === null;
+    const n = (await Promise.all(files.map(isMissing))).indexOf(true);
+    const path = `config.files.${n}.artifactId`;
+    return n < 0 ? null : refuse("invalid_request", "is no artifact that you have", { path });
+  } catch (error) {
+    log("session.files_failed", { session: spec.id, error: errorText(error) });
+    return refuse("unavailable", "The artifacts can't be read at the moment. Try again.");
+  }
 }
 
 /** Returns the spec, with a sandbox of the warm pool if one is available. */

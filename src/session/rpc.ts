@@ -75,8 +75,14 @@ export interface Repository {
   token?: string | undefined;
 }
 
-/** A file that the workspace begins with. Its path is relative to the workspace. */
-export type InitialFile = { path: string } & ({ text: string } | { base64: string });
+/**
+ * A file that the workspace begins with: a text, bytes, or an artifact of the owner. Its path is relative to the workspace.
+ */
+export type InitialFile = { path: string } & (
+  | { text: string }
+  | { base64: string }
+  | { artifactId: string }
+);
 
 /** How Rigger renews the access to an MCP server. Times are in ms since 1970. */
 export interface McpOauth {

@@ -209,6 +209,16 @@ describe(
 );
 
 describe(
+  schemas.ArtifactFile,
+  {
+    id: "ArtifactFile",
+    description:
+      "A file that the workspace begins with, as a session of the same owner has published it.",
+  },
+  { path: filePath, artifactId: "The artifact that has its content." },
+);
+
+describe(
   schemas.ClientTool,
   {
     id: "ClientTool",

@@ -3,7 +3,7 @@ import { cloneScript } from "../../sandbox/git/clone";
 import type { Revision } from "../../sandbox/git/refs";
 import { isTokenName } from "../../sandbox/git/tokens";
 import { canonicalUrl, directoryOf } from "../../sandbox/git/urls";
-import type { Repository, SessionConfig } from "../rpc";
+import type { InitialFile, Repository, SessionConfig } from "../rpc";
 import type { ClearEnv } from "../session-env";
 
 // What the set-up of a session consists of. Pure.
@@ -20,6 +20,9 @@ export interface PlannedStep {
   shown: SetupStep;
   script: string;
 }
+
+/** A file, of an artifact the SHA-256. */
+type PlannedFile = InitialFile | { path: string; sha256: string };
 
 type SetupConfig = Pick<SessionConfig, "repositories" | "setup" | "files">;
 
@@ -83,7 +86,7 @@ interface SetupContext {
 export function setupText(
   { env, options, ...context }: SetupContext,
   repositories: readonly PlannedRepository[],
-  { setup = [], files = [] }: SetupConfig,
+  { setup = [], files = [] }: { setup?: string[] | undefined; files?: PlannedFile[] | undefined },
 ): string {
   const variables = Object.entries(env).filter(([name]) => !isTokenName(name));
   const known = variables.map(([name, value]) => [

@@ -7,9 +7,11 @@ import { joinOutput } from "../../sandbox/output";
 import { imageOf, optionsOf } from "../../sandbox/providers";
 import { type CommandResult, type Sandbox, SandboxError } from "../../sandbox/sandbox";
 import { errorText, log } from "../../shared/log";
+import { ArtifactBucket } from "../artifact-bucket";
 import type { SessionContext } from "../context";
 import { encryption, workspace } from "../deployment";
 import { sandboxOptions } from "../machines";
+import type { InitialFile } from "../rpc";
 import type { SavedWorkspace } from "../rules/container-state";
 import type { ClearEnv, SessionEnv } from "../session-env";
 import { keepSetup, setupKey, takeSetup } from "../storage/setups";
@@ -71,12 +73,14 @@ interface SetupDeps {
 export class Setup {
   readonly #context: SessionContext;
   readonly #deps: SetupDeps;
+  readonly #artifacts: ArtifactBucket;
   /** Ends the wait for a step; null while there is none. */
   #stop: (() => void) | null = null;
 
   constructor(context: SessionContext, deps: SetupDeps) {
     this.#context = context;
     this.#deps = deps;
+    this.#artifacts = new ArtifactBucket(context.env.SNAPSHOTS);
   }
 
   /**
@@ -103,9 +107,10 @@ export class Setup {
     const env = await this.#deps.sessionEnv.ofCommands();
     const steps = stepsOf(repositories, setup);
     for (const step of steps.clones) await this.#step(sandbox, step, env);
-    await this.#untilStopped(() => writeFiles(sandbox, workspace, files)).catch((error) => {
+    const open = async (id: string) => (await this.#artifacts.get(id))?.body ?? null;
+    await this.#untilStopped(() => writeFiles(sandbox, workspace, files, open)).catch((error) => {
       if (!(error instanceof SandboxError) || error.transient || error.lost) throw error;
-      throw new SetupFailed(`A file of config.files can't be written: ${error.message}.`);
+      throw unwritable(error.message);
     });
     for (const step of steps.commands) await this.#step(sandbox, step, env);
     return key === null ? null : this.#save(name, key);
@@ -140,9 +145,21 @@ export class Setup {
     const { provider } = state.sandbox;
     const options = optionsOf(provider, config.sandbox, sandboxOptions);
     const context = { owner, provider, image: imageOf(provider), options, workspace, env };
-    const text = setupText(context, repositories, config);
+    const text = setupText(context, repositories, {
+      setup: config.setup,
+      files: await Promise.all((config.files ?? []).map((file) => this.#planned(file))),
+    });
     const [ownerHash, hash] = await Promise.all([owner, text].map((one) => encryption.digest(one)));
     return setupKey(String(ownerHash), String(hash));
+  }
+
+  /** Returns a file with the hash of its artifact, if it is one: other artifacts may have the same content. */
+  async #planned(file: InitialFile) {
+    if (!("artifactId" in file)) return file;
+    const { path, artifactId } = file;
+    const sha256 = await this.#artifacts.hashOf(this.#context.store.identity.owner, artifactId);
+    if (sha256 === null) throw unwritable(`the artifact ${artifactId} is not there`);
+    return { path, sha256 };
   }
 
   /** Copies what another session's set-up has made. If that fails, the set-up is made again. */
@@ -235,6 +252,9 @@ export class Setup {
     log(event, { session: this.#context.id, error: errorText(error) });
   }
 }
+
+const unwritable = (why: string) =>
+  new SetupFailed(`A file of config.files can't be written: ${why}.`);
 
 const STOPPED = new SandboxError("its set-up was stopped", { transient: true });
 

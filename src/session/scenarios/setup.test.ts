@@ -2,6 +2,7 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { LiveEvent } from "../../events/event";
+import { sha256, toHex } from "../../shared/bytes";
 import {
   bashIn,
   createInContainer,
@@ -9,12 +10,14 @@ import {
   type Made,
   savedKeys,
 } from "../../testing/container-sessions";
+import { HAS_CONTAINERS } from "../../testing/containers";
 import {
   addFakeContainer,
   containerError,
   type FakeContainer,
   installFakeContainers,
   loseContainer,
+  useRealContainer,
 } from "../../testing/fake-containers";
 import { at, withoutPauses } from "../../testing/faults";
 import {
@@ -46,6 +49,7 @@ import {
   until,
   value,
 } from "../../testing/sessions";
+import { ArtifactBucket, newArtifactId } from "../artifact-bucket";
 import type { SessionConfig, SessionSpec } from "../rpc";
 import { removeExpiredSetups, SETUP_MS } from "../storage/setups";
 import { Subscribers } from "../subscribers";
@@ -97,6 +101,18 @@ async function sleep(id: string): Promise<void> {
   await at(Date.now() + 3_600_000, () => runDurableObjectAlarm(objectOf(id)));
   await until(async () => (await read(id)).sandbox.state === "suspended");
 }
+
+/** Stores an artifact of ALICE as a session of hers does that publishes it. Returns its id. */
+async function anArtifact(content: string): Promise<string> {
+  const sizeBytes = content.length;
+  const hash = toHex(await sha256(content));
+  const facts = { messageId: "msg_1", toolUseId: null, path: "a", sha256: hash };
+  const id = await newArtifactId(newSessionId(), facts);
+  const artifact = { id, contentType: "text/plain", sizeBytes, sha256: hash };
+  await artifacts.put(ALICE.owner, artifact, new TextEncoder().encode(content));
+  return id;
+}
+const artifacts = new ArtifactBucket(env.SNAPSHOTS);
 
 const RAN = ["setup.started", "setup.completed", "setup.started", "setup.completed"];
 const setupTypes = async (id: string) =>
@@ -279,6 +295,83 @@ describe("the files of a session", () => {
     expect(await bashIn(fork, look)).toMatch(/one\n4/);
   });
 
+  it("may be artifacts of the owner, of which the session has copies", async () => {
+    const [a, b] = await Promise.all(["one\n", "\0two"].map(anArtifact));
+    const config: SessionConfig = {
+      files: [
+        { path: "a.txt", artifactId: a ?? "" },
+        { path: "deep/b.bin", artifactId: b ?? "" },
+        { path: "c.txt", text: "c" },
+      ],
+    };
+    const { id } = await prepared({ config });
+    const spec = aSpec({ config, requestHash: "hash" });
+    value(await sessionOf(spec.id).create(ALICE, spec));
+    const theirs = aSpec({ config });
+    expect(await sessionOf(theirs.id).create(BOB, theirs)).toMatchObject(REFUSED);
+    expect(await tablesOf(objectOf(theirs.id))).toEqual([]);
+    await Promise.all([a, b].map((one) => artifacts.remove(one ?? "")));
+    const look = "cat a.txt c.txt; wc -c < deep/b.bin";
+    for (const one of [id, spec.id]) expect(await bashIn(one, look)).toMatch(/one\nc4/);
+    // A repeat is answered, another session is refused.
+    value(await sessionOf(spec.id).create(ALICE, spec));
+    const late = aSpec({ config });
+    expect(await sessionOf(late.id).create(ALICE, late)).toMatchObject(REFUSED);
+  });
+
+  const REFUSED = {
+    failure: { code: "invalid_request", details: { path: "config.files.0.artifactId" } },
+  };
+
+  it("that a sandbox can't hold are refused, and nothing is left of the session", async () => {
+    const artifactId = await anArtifact("x".repeat(8 * 1024 ** 2 + 1));
+    const spec = aSpec({ config: { files: [{ path: "a", artifactId }] } });
+    expect(await sessionOf(spec.id).create(ALICE, spec)).toMatchObject({
+      failure: { ...REFUSED.failure, message: expect.stringContaining("8 MiB") },
+    });
+    expect(await tablesOf(objectOf(spec.id))).toEqual([]);
+    expect(await tablesOf(env.EMBEDDED_SANDBOXES.getByName(spec.id))).toEqual([]);
+  });
+
+  it.runIf(HAS_CONTAINERS)("may be large artifacts, which a container gets in pieces", async () => {
+    const artifactId = await anArtifact("0123456789abcde\n".repeat(350_000));
+    const id = newSessionId();
+    await useRealContainer(id);
+    const config = { files: [{ path: "deep/big", artifactId }] };
+    value(await sessionOf(id).create(ALICE, aSpec({ id, pattern: "hybrid", config })));
+    expect(await bashIn(id, "wc -c < deep/big; sort -u deep/big")).toMatch(
+      /5600000\n0123456789abcde$/,
+    );
+    value(await sessionOf(id).remove(ALICE));
+  });
+
+  it.each([
+    { when: "before", setup: ["true"] },
+    { when: "after", setup: [] },
+  ])("end the session if one is deleted $when the container is there", async ({ setup }) => {
+    const artifactId = await anArtifact(`one ${setup}`);
+    const config = { files: [{ path: "a.txt", artifactId }], setup };
+    const { id } = await create({ config }, (machine) => {
+      machine.before = (step) => (step === "start" ? artifacts.remove(artifactId) : undefined);
+    });
+    await isIn(id, "error");
+    const message = `A file of config.files can't be written: the artifact ${artifactId} is not there.`;
+    expect((await read(id)).error).toMatchObject({ reason: "setup_failed", message });
+  });
+
+  it("count by their content for what is kept of a set-up", async () => {
+    const [one, other, third] = await Promise.all(["same", "same", "third"].map(anArtifact));
+    const { env: variables, setup } = aSetup();
+    const withFile = (artifactId = "") =>
+      prepared({
+        config: { env: variables, setup, files: [{ path: "notes/a.txt", artifactId }] },
+      });
+    expect(await setupTypes((await withFile(one)).id)).toEqual(RAN);
+    expect(one).not.toBe(other);
+    expect(await setupTypes((await withFile(other)).id)).toEqual(["setup.reused"]);
+    expect(await setupTypes((await withFile(third)).id)).toEqual(RAN);
+  });
+
   it("are written once by a creation that is repeated after a crash, which leaves nothing otherwise", async () => {
     const spec = aSpec({ config: { files }, requestHash: "hash" });
     const creating = sessionOf(spec.id)
@@ -302,11 +395,15 @@ describe("the files of a session", () => {
 });
 
 describe("a session that is lost while it is set up", () => {
+  let artifactId = "";
+  beforeAll(async () => {
+    artifactId = await anArtifact("a file\n");
+  });
   const machines = new Map<string, FakeContainer>();
   /** A session in a fake container. Each play has a set-up of its own, unless it is `known`. */
   const scenario = (known?: SessionConfig): Scenario => ({
     get config() {
-      return known ?? aSetup();
+      return known ?? aSetup({ files: [{ path: "notes/a.txt", artifactId }] });
     },
     get spec() {
       const id = newSessionId();

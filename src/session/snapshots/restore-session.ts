@@ -1,11 +1,12 @@
 import { copyArchive } from "../../sandbox/archive";
-import { writeFiles } from "../../sandbox/initial-files";
+import { UnwritableFile, writeFiles } from "../../sandbox/initial-files";
 import { openSandbox } from "../../sandbox/providers";
 import type { Sandbox } from "../../sandbox/sandbox";
 import { DecryptionError } from "../../shared/encryption";
 import { errorText, log } from "../../shared/log";
 import { type Caller, ok, type Result, refuse } from "../../shared/result";
 import { Serial } from "../../shared/serial";
+import { ArtifactBucket } from "../artifact-bucket";
 import type { SessionContext } from "../context";
 import { workspace } from "../deployment";
 import { sandboxOptions } from "../machines";
@@ -81,13 +82,19 @@ export class SessionRestore {
       try {
         const { sandbox } = newState(spec, 0);
         await this.#begin({ session: spec.id, sandbox, copy: null });
-        await writeFiles(this.#sandbox(sandbox), workspace, files);
+        const artifacts = new ArtifactBucket(this.#context.env.SNAPSHOTS);
+        const open = async (id: string) => (await artifacts.get(id))?.body ?? null;
+        await writeFiles(this.#sandbox(sandbox), workspace, files, open);
         finish(() => this.#context.storage.kv.delete(CLEANUP_RECORD));
         return ok(null);
       } catch (error) {
-        log("session.files_failed", { session: spec.id, error: errorText(error) });
         // If the cleanup fails, the alarm tries it again.
         await this.#discard().catch((failure) => this.#logCleanupFailure(failure));
+        if (error instanceof UnwritableFile) {
+          const path = `config.files.${error.n}.artifactId`;
+          return refuse("invalid_request", `can't be written: ${error.message}`, { path });
+        }
+        log("session.files_failed", { session: spec.id, error: errorText(error) });
         return refuse("unavailable", "The files can't be written at the moment. Try again.");
       }
     });
