@@ -195,7 +195,7 @@ const FILES: Scenario = {
     if (!has("file.written")) {
       const content = new Blob(["of a caller"]).stream();
       value(await sessionOf(id).putFile(ALICE, "in.txt", content, {}));
-    } else if (has("message.completed")) {
+    } else if (has("message.completed") && !has("file.deleted")) {
       await sessionOf(id).removeFile(ALICE, "in.txt", { recursive: false, condition: {} });
     }
   },
@@ -290,7 +290,9 @@ describe("a session whose object is lost", () => {
     plantFaults();
     const { points, undisturbed } = await faultPoints(FILES);
     const written = (events: string[]) => events.filter((event) => event === "file.written");
-    await forEachSideBySide(points, async (point) => {
+    // The first commit without an event is the intention to write. How many there are depends on timing.
+    const isCertain = (point: string) => !point.startsWith(" ") || point === " #1";
+    await forEachSideBySide(points.filter(isCertain), async (point) => {
       const { outcome } = await play(FILES, point, "object at once");
       const { messages, conversations, costNanos } = undisturbed;
       expect(outcome, `lost after ${point}`).toMatchObject({ messages, conversations, costNanos });
