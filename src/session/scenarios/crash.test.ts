@@ -223,13 +223,10 @@ describe("a session whose object is lost", () => {
     ["one agent, by leases", "object at once", { ...ALONE, spec: { limited: true } }],
     ["several agents", "object before its next commit", AGENTS],
     ["one that asks", "object at once", ASKING],
-    ["one that asks", "object before its next commit", ASKING],
-    ["one with client tools", "object at once", CALLING],
     ["one with client tools", "object before its next commit", CALLING],
     ["one that pauses", "object at once", PAUSING],
     ["one that is steered", "object before its next commit", STEERED],
     ["one with a preview", "object at once", PREVIEWING],
-    ["one with a preview", "object before its next commit", PREVIEWING],
   ])(
     "after any commit (%s, %s) ends like an undisturbed one",
     async (_, loss, scenario) => {
