@@ -23,10 +23,23 @@ import type {
 } from "../session/rpc";
 import { dollars } from "../shared/money";
 import type { Delivery, Webhook } from "../webhooks/rpc";
-import type * as objects from "./openapi/objects";
+import type * as automations from "./openapi/objects/automations";
+import type * as messages from "./openapi/objects/messages";
+import type * as owners from "./openapi/objects/owners";
+import type * as sessions from "./openapi/objects/sessions";
+import type * as sums from "./openapi/objects/sums";
+import type * as webhooks from "./openapi/objects/webhooks";
+import type * as workspace from "./openapi/objects/workspace";
 
 /** What the API answers with, as its document describes it. */
-type Json<Name extends keyof typeof objects> = z.output<(typeof objects)[Name]>;
+type Objects = typeof automations &
+  typeof messages &
+  typeof owners &
+  typeof sessions &
+  typeof sums &
+  typeof webhooks &
+  typeof workspace;
+type Json<Name extends keyof Objects> = z.output<Objects[Name]>;
 
 /** Returns the JSON of a session in the API. */
 export function sessionView(row: SessionRow): Json<"Session"> {

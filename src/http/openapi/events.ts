@@ -1,6 +1,6 @@
 import { z } from "zod";
 import * as examples from "./examples";
-import { instant, PublicError, prompt, stopReason, Usage } from "./objects";
+import { instant, PublicError, prompt, stopReason, Usage } from "./objects/values";
 
 // The events of sessions. A test holds that they have the types of events/event.ts, in both directions.
 

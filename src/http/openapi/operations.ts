@@ -3,7 +3,24 @@ import * as queries from "../queries";
 import * as schemas from "../schemas";
 import type { ErrorStatus } from "./errors";
 import { Event, Streamed } from "./events";
-import * as o from "./objects";
+import * as automations from "./objects/automations";
+import * as messages from "./objects/messages";
+import * as owners from "./objects/owners";
+import * as sessions from "./objects/sessions";
+import * as sums from "./objects/sums";
+import * as webhooks from "./objects/webhooks";
+import * as workspace from "./objects/workspace";
+
+/** The objects of all answers, by their names. */
+const o = {
+  ...automations,
+  ...messages,
+  ...owners,
+  ...sessions,
+  ...sums,
+  ...webhooks,
+  ...workspace,
+};
 
 /** One endpoint, as the document describes it. */
 export interface Operation {
