@@ -325,7 +325,8 @@ describe("tenants", () => {
   it("see their own sessions and no others; an admin sees all", async () => {
     const keys = ["alice", "bob", "root"].map(async (owner) => ({
       name: owner,
-      owner,
+      // Other tests have sessions of Alice and Bob.
+      owner: `${owner} the tenant`,
       sha256: await sha256Hex(`key of ${owner}`.replaceAll(" ", "-")),
       admin: owner === "root",
     }));
