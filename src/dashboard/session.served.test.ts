@@ -82,10 +82,10 @@ describe.runIf(hasBrowser)("a session in the dashboard", () => {
     await page.getByRole("button", { name: /^Create/ }).click();
     await page.getByText("waits for the results of its calls").waitFor();
     await requireAccessible(page);
-    await page
-      .getByLabel('Result of lookup_order {"id":1}', { exact: true })
-      .fill('{"status":"sent"}');
+    const first = page.getByLabel('Result of lookup_order {"id":1}', { exact: true });
+    await first.fill('{"status":"sent"}');
     await page.getByRole("button", { name: 'Give the result of lookup_order {"id":1}' }).click();
+    await first.waitFor({ state: "detached" });
     await page
       .getByLabel('Result of lookup_order {"id":2}', { exact: true })
       .fill("There is none.");

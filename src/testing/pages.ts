@@ -51,6 +51,8 @@ export function usePages(serverUrl: string): Pages {
 
 /** Requires that a page has no violation that axe knows. */
 export async function requireAccessible(page: Page): Promise<void> {
+  // Before that there is no page yet.
+  await page.getByRole("heading", { level: 1 }).first().waitFor({ state: "attached" });
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(() =>
     (globalThis as unknown as { axe: typeof axe }).axe.run(),
