@@ -107,6 +107,10 @@ export async function ask(
 export const messageOf = async (id: string, messageId: string): Promise<MessageRow> =>
   value(await sessionOf(id).message(ALICE, messageId));
 
+/** Waits until a message waits for somebody. */
+export const untilWaiting = (id: string, messageId: string): Promise<void> =>
+  until(async () => (await messageOf(id, messageId)).status === "waiting", 5_000);
+
 /** Waits until a message has ended, and returns it. */
 export async function ended(id: string, messageId: string): Promise<MessageRow> {
   await until(async () => (await messageOf(id, messageId)).endedAt !== null, 5_000);
@@ -124,6 +128,14 @@ export async function eventsOf(id: string): Promise<SessionEvent[]> {
 /** Returns the types of a session's events, in order. */
 export const typesOf = async (id: string): Promise<SessionEvent["type"][]> =>
   (await eventsOf(id)).map(({ type }) => type);
+
+/** Returns how many events have a type. */
+export const countOf = (events: readonly SessionEvent[], type: SessionEvent["type"]): number =>
+  events.filter((event) => event.type === type).length;
+
+/** Returns the results of tool calls in events, in their order. */
+export const resultsOf = (events: readonly SessionEvent[]): string[] =>
+  events.flatMap((event) => (event.type === "tool.completed" ? [event.content] : []));
 
 /** Returns a prompt line that makes the offline model call a tool, and one for a command. */
 export const call = (tool: string, input: object): string => `/${tool} ${JSON.stringify(input)}`;

@@ -1,6 +1,5 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { SessionEvent } from "../../events/event";
 import { ALLOW, ANNA, approvalsOf, DENY, decide } from "../../testing/approvals";
 import { moveClock } from "../../testing/faults";
 import {
@@ -9,6 +8,7 @@ import {
   ask,
   bash,
   call,
+  countOf,
   createSession,
   ended,
   eventsOf,
@@ -17,8 +17,10 @@ import {
   objectOf,
   plannedAlarm,
   read,
+  resultsOf,
   sessionOf,
   until,
+  untilWaiting,
   value,
 } from "../../testing/sessions";
 import type { ApprovalRow, SessionSpec } from "../rpc";
@@ -38,15 +40,6 @@ async function onlyPending(id: string): Promise<ApprovalRow> {
   if (!one) throw new Error("nothing is pending");
   return one;
 }
-
-const waits = async (id: string, messageId: string) =>
-  until(async () => (await messageOf(id, messageId)).status === "waiting", 5_000);
-
-const count = (events: SessionEvent[], type: SessionEvent["type"]): number =>
-  events.filter((event) => event.type === type).length;
-
-const resultsOf = (events: SessionEvent[]): string[] =>
-  events.flatMap((event) => (event.type === "tool.completed" ? [event.content] : []));
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -146,7 +139,7 @@ describe("a call that matches askTools", () => {
     });
     await ended(id, asked.id);
     const events = await eventsOf(id);
-    expect(count(events, "approval.resolved")).toBe(1);
+    expect(countOf(events, "approval.resolved")).toBe(1);
     expect(resultsOf(events)).toEqual(["hello"]);
   });
 
@@ -158,7 +151,7 @@ describe("a call that matches askTools", () => {
     expect(resultsOf(await eventsOf(id))).toHaveLength(1);
     value(await decide(id, two?.id ?? ""));
     await until(async () => resultsOf(await eventsOf(id)).includes("two"), 5_000);
-    await waits(id, asked.id);
+    await untilWaiting(id, asked.id);
     expect(await messageOf(id, asked.id)).toMatchObject({
       waitingFor: { type: "approval", approvalIds: [one?.id] },
     });
@@ -342,15 +335,15 @@ describe("agents side by side", () => {
     );
     expect(asked.status).toBe("waiting");
     const before = await eventsOf(id);
-    expect(count(before, "agent.started")).toBe(2);
-    expect(count(before, "agent.completed")).toBe(1);
-    expect(count(before, "message.waiting")).toBe(1);
+    expect(countOf(before, "agent.started")).toBe(2);
+    expect(countOf(before, "agent.completed")).toBe(1);
+    expect(countOf(before, "message.waiting")).toBe(1);
     const approval = await onlyPending(id);
     expect(approval.agent).toBe("helper");
     value(await decide(id, approval.id));
     expect(await ended(id, asked.id)).toMatchObject({ status: "completed" });
     const events = await eventsOf(id);
-    expect(count(events, "agent.completed")).toBe(2);
+    expect(countOf(events, "agent.completed")).toBe(2);
     expect(resultsOf(events)).toContain("helped");
   });
 
@@ -361,7 +354,7 @@ describe("agents side by side", () => {
     const outer = [first, second].find((one) => one?.agent === "main");
     const inner = [first, second].find((one) => one?.agent === "helper");
     value(await decide(id, outer?.id ?? ""));
-    await waits(id, asked.id);
+    await untilWaiting(id, asked.id);
     expect((await messageOf(id, asked.id)).waitingFor).toMatchObject({ approvalIds: [inner?.id] });
     value(await decide(id, inner?.id ?? ""));
     expect(await ended(id, asked.id)).toMatchObject({ status: "completed" });
@@ -397,6 +390,6 @@ describe("agents side by side", () => {
     expect(await ended(id, request.id)).toMatchObject({ status: "completed" });
     const events = await eventsOf(id);
     expect(resultsOf(events)).toContain("helped");
-    expect(count(events, "message.waiting")).toBe(0);
+    expect(countOf(events, "message.waiting")).toBe(0);
   });
 });

@@ -1,6 +1,5 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { SessionEvent } from "../../events/event";
 import { ALLOW, approvalsOf, DENY, decide } from "../../testing/approvals";
 import { containerOf, plantPrograms } from "../../testing/fake-claude-code";
 import { withoutPauses } from "../../testing/faults";
@@ -10,6 +9,7 @@ import {
   ask,
   bash,
   call,
+  countOf,
   createSession,
   eventsOf,
   lose,
@@ -17,6 +17,7 @@ import {
   NO_LIMITS,
   objectOf,
   read,
+  resultsOf,
   sessionOf,
   until,
   value,
@@ -62,10 +63,6 @@ async function lastCallDuring(act: () => Promise<unknown>): Promise<string> {
   return last;
 }
 
-const resultsOf = (events: SessionEvent[]): string[] =>
-  events.flatMap((event) => (event.type === "tool.completed" ? [event.content] : []));
-const count = (events: SessionEvent[], type: string): number =>
-  events.filter((event) => event.type === type).length;
 const heard = (id: string): string => JSON.stringify(containerOf(id).sent.at(-1)?.messages);
 
 describe("a call of Claude Code that matches askTools", () => {
@@ -136,7 +133,7 @@ describe("a call of Claude Code that matches askTools", () => {
     await lose(id);
     expect(await decideAll(id, asked.id)).toMatchObject({ status: "completed" });
     expect(resultsOf(await eventsOf(id))).toEqual(["once"]);
-    expect(count(await eventsOf(id), "approval.requested")).toBe(1);
+    expect(countOf(await eventsOf(id), "approval.requested")).toBe(1);
     expect(containerOf(id).started).toHaveLength(1);
   });
 
@@ -159,7 +156,7 @@ describe("a call of Claude Code that matches askTools", () => {
       const ended = await withoutPauses(() => decideAll(id, asked.id));
       expect(ended).toMatchObject({ status: "completed" });
       const events = await eventsOf(id);
-      expect(count(events, "approval.requested")).toBe(1);
+      expect(countOf(events, "approval.requested")).toBe(1);
       expect(heard(id)).toContain(decision === "allow" ? "is allowed now" : "was not allowed");
       expect(await approvalsOf(id)).toMatchObject([
         { status: decision === "allow" ? "allowed" : "denied" },

@@ -1,6 +1,5 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import type { SessionEvent } from "../../events/event";
 import { ALLOW, approvalsOf, decide } from "../../testing/approvals";
 import { answer, LOOKUP, NOTIFY, requestsOf } from "../../testing/client-tools";
 import { containerOf, plantPrograms } from "../../testing/fake-claude-code";
@@ -12,6 +11,7 @@ import {
   ask,
   bash,
   call,
+  countOf,
   createSession,
   ended,
   eventsOf,
@@ -20,6 +20,7 @@ import {
   NO_LIMITS,
   objectOf,
   read,
+  resultsOf,
   sessionOf,
   typesOf,
   until,
@@ -48,10 +49,6 @@ const claudeCode = (config: SessionConfig = {}, changes: Partial<SessionSpec> = 
 
 const lookup = (id: number) => call("lookup", { id });
 
-const resultsOf = (events: SessionEvent[]): string[] =>
-  events.flatMap((event) => (event.type === "tool.completed" ? [event.content] : []));
-const count = (events: SessionEvent[], type: string): number =>
-  events.filter((event) => event.type === type).length;
 const heard = (id: string): string => JSON.stringify(containerOf(id).sent.at(-1)?.messages);
 
 /** Answers what is requested until a message has ended, each call with the number in its input. Returns the message. */
@@ -102,7 +99,7 @@ describe("a call of a client tool by Claude Code", () => {
     const asked = await ask(id, `${wrong} & ${call("mcp__client__notify", {})}\nall done`);
     expect(asked).toMatchObject({ status: "completed", toolsUsed: [] });
     const events = await eventsOf(id);
-    expect(count(events, "tool.requested")).toBe(0);
+    expect(countOf(events, "tool.requested")).toBe(0);
     expect(resultsOf(events)).toEqual([
       expect.stringContaining("lookup can't use this input"),
       "notify is disallowed.",
@@ -121,7 +118,7 @@ describe("a call of a client tool by Claude Code", () => {
     });
     const done = await answerAll(id, asked.id);
     expect(done.result).toMatch(/lookup returned: .*for once.*\n?.*thing 1/);
-    expect(count(await eventsOf(id), "tool.requested")).toBe(1);
+    expect(countOf(await eventsOf(id), "tool.requested")).toBe(1);
   });
 
   it("is answered after losses of the object, at any time", async () => {
@@ -137,7 +134,7 @@ describe("a call of a client tool by Claude Code", () => {
     expect(await ended(id, asked.id)).toMatchObject({ status: "completed" });
     const events = await eventsOf(id);
     expect(resultsOf(events)).toEqual(["thing 1", "thing 2"]);
-    expect(count(events, "tool.requested")).toBe(2);
+    expect(countOf(events, "tool.requested")).toBe(2);
     expect(containerOf(id).started).toHaveLength(1);
   });
 
@@ -178,7 +175,7 @@ describe("a call of a client tool by Claude Code", () => {
         status: "completed",
       });
       const events = await eventsOf(id);
-      expect(count(events, "tool.requested")).toBe(1);
+      expect(countOf(events, "tool.requested")).toBe(1);
       expect(resultsOf(events)).toContain("a chair");
       expect(heard(id)).toContain('Your call lookup {\\"id\\":1} has this result:\\na chair');
     },
@@ -194,7 +191,7 @@ describe("a call of a client tool by Claude Code", () => {
     value(await answer(id, request?.toolUseId ?? "", "a chair"));
     const done = await withoutPauses(() => answerAll(id, asked.id));
     expect(done.result).toMatch(/lookup returned: a chair\n.*lookup returned: thing 2/);
-    expect(count(await eventsOf(id), "tool.requested")).toBe(2);
+    expect(countOf(await eventsOf(id), "tool.requested")).toBe(2);
   });
 
   it("gives its container back while it waits, and goes on with another process", async () => {
@@ -207,7 +204,7 @@ describe("a call of a client tool by Claude Code", () => {
     containerOf(id).replace();
     expect(await answerAll(id, asked.id)).toMatchObject({ status: "completed" });
     expect(containerOf(id).started).toHaveLength(2);
-    expect(count(await eventsOf(id), "tool.requested")).toBe(2);
+    expect(countOf(await eventsOf(id), "tool.requested")).toBe(2);
     expect(heard(id)).toMatch(/thing 1.*thing 2/);
   });
 
@@ -224,7 +221,7 @@ describe("a call of a client tool by Claude Code", () => {
     expect(await withoutPauses(() => ended(id, asked.id))).toMatchObject({ status: "completed" });
     expect(containerOf(id).started).toHaveLength(2);
     expect(heard(id)).toMatch(/thing 1.*thing 3/);
-    expect(count(await eventsOf(id), "tool.requested")).toBe(2);
+    expect(countOf(await eventsOf(id), "tool.requested")).toBe(2);
   });
 
   it("is answered while its session is paused, and the process after the pause has the result", async () => {
@@ -240,7 +237,7 @@ describe("a call of a client tool by Claude Code", () => {
     value(await sessionOf(id).update(ALICE, { maxTurns: null }));
     expect(await ended(id, asked.id)).toMatchObject({ status: "completed" });
     expect(heard(id)).toContain("a chair");
-    expect(count(await eventsOf(id), "tool.requested")).toBe(1);
+    expect(countOf(await eventsOf(id), "tool.requested")).toBe(1);
   });
 
   it("ends with an interrupt, and the next message goes on", async () => {

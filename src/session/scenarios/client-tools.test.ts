@@ -1,6 +1,5 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { SessionEvent } from "../../events/event";
 import { ALLOW, approvalsOf, DENY, decide } from "../../testing/approvals";
 import { answer, LOOKUP, NOTIFY, requestsOf } from "../../testing/client-tools";
 import { moveClock } from "../../testing/faults";
@@ -10,6 +9,7 @@ import {
   ask,
   bash,
   call,
+  countOf,
   createSession,
   ended,
   eventsOf,
@@ -19,9 +19,11 @@ import {
   objectOf,
   plannedAlarm,
   read,
+  resultsOf,
   sessionOf,
   typesOf,
   until,
+  untilWaiting,
   value,
 } from "../../testing/sessions";
 import type { SessionSpec, ToolRequestRow } from "../rpc";
@@ -43,15 +45,6 @@ async function onlyRequest(id: string): Promise<ToolRequestRow> {
   if (!one) throw new Error("nothing is requested");
   return one;
 }
-
-const waits = async (id: string, messageId: string) =>
-  until(async () => (await messageOf(id, messageId)).status === "waiting", 5_000);
-
-const count = (events: SessionEvent[], type: SessionEvent["type"]): number =>
-  events.filter((event) => event.type === type).length;
-
-const resultsOf = (events: SessionEvent[]): string[] =>
-  events.flatMap((event) => (event.type === "tool.completed" ? [event.content] : []));
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -142,7 +135,7 @@ describe("a call of a client tool", () => {
     const asked = await ask(id, `${call("lookup", { id: "one" })} & ${call("lookup", {})}`);
     expect(asked).toMatchObject({ status: "completed", toolsUsed: [] });
     const events = await eventsOf(id);
-    expect(count(events, "tool.requested")).toBe(0);
+    expect(countOf(events, "tool.requested")).toBe(0);
     expect(resultsOf(events)).toEqual([
       expect.stringContaining("lookup can't use this input: at /id"),
       expect.stringContaining("lookup can't use this input"),
@@ -217,7 +210,7 @@ describe("a call of a client tool", () => {
       expect.stringMatching(/\{"id":4\}.*\n.*rather this.*\nfour$/),
       "three",
     ]);
-    expect(count(events, "message.resumed")).toBe(1);
+    expect(countOf(events, "message.resumed")).toBe(1);
   });
 });
 
@@ -335,15 +328,15 @@ describe("agents side by side", () => {
     );
     const before = await eventsOf(id);
     expect(resultsOf(before)).toContain("lookup is disallowed.");
-    expect(count(before, "agent.completed")).toBe(1);
-    expect(count(before, "message.waiting")).toBe(1);
+    expect(countOf(before, "agent.completed")).toBe(1);
+    expect(countOf(before, "message.waiting")).toBe(1);
     value(await answer(id, calls[1]?.toolUseId ?? "", "one"));
     // The helper goes on, and nothing else.
-    await waits(id, asked.id);
-    expect(count(await eventsOf(id), "agent.completed")).toBe(2);
+    await untilWaiting(id, asked.id);
+    expect(countOf(await eventsOf(id), "agent.completed")).toBe(2);
     const [{ id: approvalId } = { id: "" }] = await approvalsOf(id, "pending");
     value(await decide(id, approvalId));
-    await waits(id, asked.id);
+    await untilWaiting(id, asked.id);
     expect((await messageOf(id, asked.id)).waitingFor).toEqual({
       ...{ type: "toolResult", toolUseIds: [calls[3]?.toolUseId] },
     });
@@ -365,6 +358,6 @@ describe("agents side by side", () => {
     expect(await ended(id, request.id)).toMatchObject({ status: "completed" });
     const events = await eventsOf(id);
     expect(resultsOf(events)).toContain("one");
-    expect(count(events, "message.waiting")).toBe(0);
+    expect(countOf(events, "message.waiting")).toBe(0);
   });
 });
