@@ -44,7 +44,7 @@ export interface ProgramSetup extends ProgramAgent {
   serverTools: readonly ClientTool[];
   /** Where it sends its model calls, if they are not answered where they leave the container. */
   api?: { url: string; key: string } | undefined;
-  /** Where it finds the tools of MCP servers, below `url` by the servers' names; absent without servers. */
+  /** Says where it finds the tools of MCP servers: below `url`, by the servers' names. Absent without servers. */
   mcp?: ProgramMcp | undefined;
   customAgents: Record<
     string,

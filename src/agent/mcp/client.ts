@@ -28,7 +28,7 @@ export interface McpConnection {
   close(): Promise<void>;
 }
 
-/** What a connection depends on. */
+/** Connects a client to its server: the address, and how requests are made and notices heard. */
 export interface ConnectionDeps {
   url: string;
   /** Makes the requests, with what authorizes them. */
@@ -41,7 +41,7 @@ export interface ConnectionDeps {
 const MAX_RESPONSE_BYTES = 8 << 20;
 /** The most pages of a list of tools. */
 const MAX_PAGES = 32;
-/** How many tools a server may list, of which "tools" of its config chooses. */
+/** Bounds the tools that a server may list, of which "tools" of its config chooses. */
 const MAX_LISTED = 8 * MAX_TOOLS;
 /** The SDK's own limit of time, which never comes first: the signal has one. */
 const NEVER_MS = 2 ** 31 - 1;

@@ -1,7 +1,7 @@
 /** Why a server could not be used. The message is a part of a sentence, and may contain what the server has said. */
 export class McpFailure extends Error {
   override readonly name = "McpFailure";
-  /** Whether the server does not know the tool. */
+  /** Says whether the server does not know the tool. */
   readonly isUnknownTool: boolean;
 
   constructor(message: string, options: { isUnknownTool?: boolean; cause?: unknown } = {}) {

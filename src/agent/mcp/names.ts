@@ -11,7 +11,7 @@ const SERVER_NAME = /^(?!.*__)[A-Za-z0-9_-]{0,63}[A-Za-z0-9-]$/;
 /** Returns whether a server may have a name. */
 export const isServerName = (name: string): boolean => SERVER_NAME.test(name);
 
-/** What is wrong with a name for which `isServerName` is false. */
+/** Tells a client what is wrong with a name for which `isServerName` is false. */
 export const SERVER_NAME_RULE =
   'must be letters, digits, "_" and "-", 64 at most, without "__" and without "_" at the end';
 

@@ -5,7 +5,7 @@ import type { Redact } from "../../shared/redact";
 import type { ToolContent, ToolResult } from "../tool";
 import { counted, keepEnds } from "../tools/result";
 
-/** What the model is told of a call whose result was lost, and which may not be made again. */
+/** Tells the model of a call whose result was lost, and which may not be made again. */
 export const INTERRUPTED =
   "This call was interrupted, and its effect is unknown: it may have done all, a part or nothing of its work. Look before you make it again.";
 

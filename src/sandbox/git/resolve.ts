@@ -1,5 +1,6 @@
 // Asks a git server for the commit of a ref, over the smart HTTP protocol, before anything is cloned.
 
+import { concat } from "../../container/path-bytes";
 import { toBase64 } from "../../shared/bytes";
 import { SandboxError } from "../sandbox";
 import {
@@ -143,5 +144,5 @@ async function bytesOf({ body }: Response): Promise<Uint8Array> {
     if (size > MAX_BYTES) throw refused("the repository has more refs than can be read");
     pieces.push(piece);
   }
-  return new Uint8Array(await new Blob(pieces as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+  return concat(pieces);
 }
