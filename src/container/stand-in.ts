@@ -125,13 +125,21 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 function passOn(asked: IncomingMessage, response: ServerResponse, port: number): void {
   const to = request({
     ...{ host: "127.0.0.1", port, method: asked.method, path: pathIn(asked) },
-    ...{ headers: asked.rawHeaders, agent: false, setHost: false },
+    // Kept alive: a server that has to close the connection may do so before its answer has been read.
+    ...{ headers: [...asked.rawHeaders, "Connection", "keep-alive"], agent: false, setHost: false },
   });
   to.on("response", (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.rawHeaders).flushHeaders();
     answer.on("error", () => response.destroy()).pipe(response);
   });
-  to.on("error", () => response.destroy());
+  to.on("error", () => {
+    // The answer may have come before all of the request was read.
+    if (!response.headersSent) response.destroy();
+  });
+  to.once("close", () => {
+    asked.unpipe(to);
+    asked.resume();
+  });
   response.on("close", () => to.destroy());
   asked.pipe(to);
 }
