@@ -208,7 +208,7 @@ export function testFiles(
       await run(
         `o=${outside}; mkdir -p $o ln/d; echo secret > $o/s; echo in > ln/d/f
          cd ln; ln -s d/f in; ln -s d din; ln -s $o out; ln -s $o/s outfile; ln -s nowhere dangling
-         ln -s $o/new outnew; ln -s loop loop; ln -s ../.. up`,
+         ln -s $o/new outnew; ln -s loop loop; ln -s ../.. up; ln -s .. root`,
       );
       expect(await text("ln/in")).toBe("in\n");
       expect(await text("ln/din/f")).toBe("in\n");
@@ -220,6 +220,8 @@ export function testFiles(
         expect([path, await problem(files.list(path, PAGE))]).toEqual([path, "outside"]);
         expect([path, await problem(files.archive(path, null))]).toEqual([path, "outside"]);
       }
+      expect(await problem(look("ln/root"))).toBe("not_a_file");
+      expect(await problem(put("ln/root", "!"))).not.toBe("none");
       for (const path of ["ln/out/s", "ln/out/new", "ln/out/n/ew", "ln/outfile", "ln/up/x"]) {
         expect([path, await problem(put(path, "!"))]).toEqual([path, "outside"]);
       }

@@ -85,7 +85,7 @@ describe("the files of a saved workspace", () => {
         }
         await sandbox.destroy();
       }),
-      { numRuns: 15 },
+      { numRuns: 15, examples: [[[{ file: "ü/a", text: "" }, { link: "ü/root", to: ".." }]]] },
     );
   });
 

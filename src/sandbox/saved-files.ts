@@ -200,6 +200,8 @@ async function readFile(
   place: string,
   { from, length }: { from: number; length: number },
 ): Promise<FilePiece | FileRefusal> {
+  // The workspace itself has no entry. A link may lead to it.
+  if (place === "") return refusals.notAFile(path, "a directory");
   const entry = index.find(place);
   if (!entry) return refusals.notFound(path);
   const file = fileOf(index, entry);
