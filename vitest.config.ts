@@ -80,9 +80,8 @@ export default defineConfig({
           name: "served",
           include: [SERVED],
           globalSetup: ["./src/client/build.ts", "./src/cli/build.ts", "./src/testing/serve.ts"],
-          // A browser and a server share the computer with the other parts. What is too slow once is tried again.
+          // A browser and a server share the computer with the other parts.
           testTimeout: 30_000,
-          retry: 1,
           hookTimeout: 60_000,
         },
       },

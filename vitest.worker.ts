@@ -36,7 +36,6 @@ export const inWorker = (optionsOf: () => Promise<Options> | Options) => ({
     setupFiles: ["./src/testing/setup.ts"],
     // Several Workers, and the processes of their machines, share the computer.
     testTimeout: 15_000,
-    retry: 1,
     hookTimeout: 30_000,
     // One worker for all files: tests share nothing but names, and take care that those are their own.
     isolate: false,
