@@ -1,10 +1,9 @@
-import { useState } from "preact/hooks";
 import type { Artifact } from "../client/api.ts";
 import type { Session } from "../client/rigger.ts";
 import { rigger } from "./api.ts";
 import { oneLine, size } from "./format.ts";
 import { Action, Problem, usePages, When } from "./ui.tsx";
-import { download, type Viewed, Viewer } from "./viewer.tsx";
+import { download, FileList, type Viewed } from "./viewer.tsx";
 
 const PAGE = 50;
 
@@ -19,7 +18,6 @@ interface ArtifactsProps {
 /** What agents have published, newest first. Nothing is shown of a session that publishes nothing. */
 export function Artifacts({ session, rev, promptOf }: ArtifactsProps) {
   const { id } = session;
-  const [viewed, setViewed] = useState<Viewed | null>(null);
   const pages = usePages(
     async (cursor) => {
       const query = { limit: PAGE, ...(cursor !== undefined && { cursor: Number(cursor) }) };
@@ -39,8 +37,8 @@ export function Artifacts({ session, rev, promptOf }: ArtifactsProps) {
       <h2>Artifacts</h2>
       {pages.error !== undefined && <Problem error={pages.error} retry={pages.again} />}
       {hasNone && <p class="hint">Nothing has been published yet.</p>}
-      <ul class="entries">
-        {pages.items?.map((artifact) => (
+      <FileList items={pages.items} more={pages.more}>
+        {(artifact, view) => (
           <Published
             artifact={artifact}
             prompt={promptOf(artifact.messageId)}
@@ -50,17 +48,11 @@ export function Artifacts({ session, rev, promptOf }: ArtifactsProps) {
                 bytes === undefined ? {} : { headers: { Range: `bytes=0-${bytes - 1}` } },
               )
             }
-            view={setViewed}
+            view={view}
             key={artifact.id}
           />
-        ))}
-      </ul>
-      {pages.more && (
-        <Action kind="more" run={pages.more}>
-          Show more
-        </Action>
-      )}
-      {viewed && <Viewer file={viewed} close={() => setViewed(null)} />}
+        )}
+      </FileList>
     </section>
   );
 }

@@ -6,7 +6,7 @@ import { archiveOf, save } from "./content.ts";
 import { oneLine, size } from "./format.ts";
 import { change, parameters } from "./route.ts";
 import { Action, Empty, Loading, Problem, usePages, When } from "./ui.tsx";
-import { download, nameOf, type Viewed, Viewer } from "./viewer.tsx";
+import { download, FileList, nameOf, type Viewed } from "./viewer.tsx";
 
 const PAGE = 200;
 
@@ -30,7 +30,6 @@ export function Files({ session, rev }: FilesProps) {
     `${id} ${directory}`,
     rev,
   );
-  const [viewed, setViewed] = useState<Viewed | null>(null);
   const canWrite = owns() && !hasEnded(session);
   const upload = useUpload(async (file, replaces) => {
     const path = directory === "" ? file.name : `${directory}/${file.name}`;
@@ -86,43 +85,32 @@ export function Files({ session, rev }: FilesProps) {
       {pages.items?.length === 0 && (
         <p class="hint">{canWrite ? "It is empty. Files can be dropped here." : "It is empty."}</p>
       )}
-      {pages.items && pages.items.length > 0 && (
-        <ul class="entries">
-          {pages.items.map((entry) => (
-            <Entry
-              entry={entry}
-              view={setViewed}
-              read={(bytes) =>
-                files.read(
-                  entry.path,
-                  bytes === undefined ? {} : { range: { start: 0, end: bytes } },
-                )
-              }
-              remove={
-                canWrite
-                  ? async () => {
-                      if (!confirm(questionOf(entry))) return;
-                      await files.remove(entry.path, { recursive: entry.type === "directory" });
-                      pages.again();
-                    }
-                  : undefined
-              }
-              key={entry.path}
-            />
-          ))}
-        </ul>
-      )}
-      {pages.more && (
-        <Action kind="more" run={pages.more}>
-          Show more
-        </Action>
-      )}
+      <FileList items={pages.items} more={pages.more}>
+        {(entry, view) => (
+          <Entry
+            entry={entry}
+            view={view}
+            read={(bytes) =>
+              files.read(entry.path, bytes === undefined ? {} : { range: { start: 0, end: bytes } })
+            }
+            remove={
+              canWrite
+                ? async () => {
+                    if (!confirm(questionOf(entry))) return;
+                    await files.remove(entry.path, { recursive: entry.type === "directory" });
+                    pages.again();
+                  }
+                : undefined
+            }
+            key={entry.path}
+          />
+        )}
+      </FileList>
       {session.status === "idle" && canWrite && (
         <p class="hint">
           The session sleeps: its files are read as they were saved. A change wakes it.
         </p>
       )}
-      {viewed && <Viewer file={viewed} close={() => setViewed(null)} />}
     </section>
   );
 }

@@ -1,3 +1,5 @@
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { blobOf, contentOf, save } from "./content.ts";
 import { oneLine, pretty, size } from "./format.ts";
 import { Scrollable } from "./scrollable.tsx";
@@ -20,8 +22,35 @@ export async function download({ path, read }: Viewed): Promise<void> {
   save(await blobOf(await read()), nameOf(path));
 }
 
+interface FileListProps<T> {
+  /** The items of the pages that are loaded; undefined before the first one. */
+  items: readonly T[] | undefined;
+  /** Loads the next page; undefined if there is none. */
+  more: (() => Promise<void>) | undefined;
+  /** Returns the entry of an item, which can call `view`. */
+  children: (item: T, view: (file: Viewed) => void) => ComponentChildren;
+}
+
+/** A list of files, page by page. The file that an entry has chosen is shown above it. */
+export function FileList<T>({ items = [], more, children }: FileListProps<T>) {
+  const [viewed, setViewed] = useState<Viewed | null>(null);
+  return (
+    <>
+      {items.length > 0 && (
+        <ul class="entries">{items.map((item) => children(item, setViewed))}</ul>
+      )}
+      {more && (
+        <Action kind="more" run={more}>
+          Show more
+        </Action>
+      )}
+      {viewed && <Viewer file={viewed} close={() => setViewed(null)} />}
+    </>
+  );
+}
+
 /** Shows a file: text, and images. */
-export function Viewer({ file, close }: { file: Viewed; close(): void }) {
+function Viewer({ file, close }: { file: Viewed; close(): void }) {
   const { path, sizeBytes } = file;
   const { value, error, again } = useLoaded(() => contentOf(path, sizeBytes, file.read), path);
   return (
