@@ -1,6 +1,8 @@
 // What of a file is shown in the page. What agents and callers wrote is never run: text is shown as text, and an image by
 // an address that has its bytes, and no origin.
 
+import { readUpTo } from "../shared/body.ts";
+
 /** How much of a text is shown, in bytes. */
 const MAX_TEXT_BYTES = 256 * 1024;
 /** The size of an image up to which it is shown, in bytes. */
@@ -40,7 +42,8 @@ export async function contentOf(
   const response = await read(max);
   // That of a link is not that of what it leads to.
   const isCut = sizeOf(response) > max;
-  const bytes = await bytesOf(response, max);
+  // Who answers may send more than it is asked for: a range is a wish.
+  const { bytes } = await readUpTo(response.body, max);
   if (type !== undefined) {
     if (isCut) return TOO_LARGE;
     return { kind: "image", url: await dataUrl(new Blob([bytes], { type })) };
@@ -59,20 +62,6 @@ const NOT_SHOWN: Content = {
 function sizeOf({ headers }: Response): number {
   const range = headers.get("Content-Range")?.split("/")[1];
   return Number(range ?? headers.get("Content-Length") ?? 0);
-}
-
-/** Returns the first bytes of a response. Who answers may send more than it is asked for: a range is a wish. */
-async function bytesOf(response: Response, max: number): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  const reader = (response.body as ReadableStream<Uint8Array<ArrayBuffer>> | null)?.getReader();
-  for (let left = max; reader && left > 0; ) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    parts.push(value.subarray(0, left));
-    left -= value.byteLength;
-  }
-  await reader?.cancel();
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
 /** Returns bytes as text, without a character that is cut at their end; null if they are no text. */

@@ -10,7 +10,6 @@ import {
   StreamableHTTPClientTransport,
 } from "@modelcontextprotocol/client";
 import { McpFailure } from "./failure";
-import { limited } from "./limited";
 import type { McpResult } from "./results";
 import { type ListedTool, MAX_TOOLS } from "./tools";
 
@@ -55,7 +54,7 @@ export function connectionTo(deps: ConnectionDeps): McpConnection {
   /** Rejects when a response is too large: the SDK waits for the rest of a stream. */
   let exceeded = newExceeded();
   const fetchLimited: typeof fetch = async (input, init) =>
-    limited(await deps.fetch(input, init), MAX_RESPONSE_BYTES, (error) => exceeded.reject(error));
+    limited(await deps.fetch(input, init), (error) => exceeded.reject(error));
 
   const open = (signal: AbortSignal): Promise<Opened> => {
     if (current) return current;
@@ -119,6 +118,25 @@ function newExceeded(): PromiseWithResolvers<never> {
   const exceeded = Promise.withResolvers<never>();
   exceeded.promise.catch(() => {});
   return exceeded;
+}
+
+/**
+ * Returns a response whose body fails after `MAX_RESPONSE_BYTES`. Then `onExceeded` is called with the error. It is passed on
+ * while it arrives, since it may be a stream of events.
+ */
+function limited(response: Response, onExceeded: (error: McpFailure) => void): Response {
+  if (!response.body) return response;
+  let left = MAX_RESPONSE_BYTES;
+  const counting = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      left -= chunk.byteLength;
+      if (left >= 0) return controller.enqueue(chunk);
+      const error = new McpFailure(`it answered with more than ${MAX_RESPONSE_BYTES >> 10} KiB`);
+      controller.error(error);
+      onExceeded(error);
+    },
+  });
+  return new Response(response.body.pipeThrough(counting), response);
 }
 
 interface Opened {

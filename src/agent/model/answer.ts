@@ -2,6 +2,7 @@
 // does not stream. Answers come from outside, so their sizes are bounded.
 
 import { z } from "zod";
+import { readUpTo } from "../../shared/body";
 
 /** An event of a reply. Only its type has been checked. */
 export interface AnswerEvent {
@@ -183,13 +184,6 @@ const MAX_TEXT_BYTES = 64 << 10;
 
 /** Returns the text of an answer other than a reply, cut at `MAX_TEXT_BYTES`. */
 export async function textOfAnswer({ body }: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const chunk of body ?? []) {
-    bytes += chunk.byteLength;
-    text += decoder.decode(chunk, { stream: true });
-    if (bytes > MAX_TEXT_BYTES) break;
-  }
-  return text.slice(0, MAX_TEXT_BYTES);
+  const { bytes } = await readUpTo(body, MAX_TEXT_BYTES);
+  return new TextDecoder().decode(bytes);
 }

@@ -1,3 +1,4 @@
+import { readUpTo } from "../../shared/body";
 import type { Lookup } from "../../shared/lookup";
 import { isSameSite, readAddress } from "./web-address";
 
@@ -11,7 +12,7 @@ const HEADERS = {
 
 /** A downloaded page, or why there is none. */
 export type Download =
-  | { ok: true; url: URL; status: string; type: string; bytes: Uint8Array; cut: boolean }
+  | { ok: true; url: URL; status: string; type: string; bytes: Uint8Array; isCut: boolean }
   | { ok: false; why: string };
 
 /** The dependencies of a download. */
@@ -61,42 +62,8 @@ export async function download(
 /** Returns whether a URL's host is an IP address, which `readAddress` has checked. */
 const isAddress = ({ hostname }: URL): boolean => /^([\d.]+|\[.*\])$/.test(hostname);
 
-async function readBody(response: Response, signal: AbortSignal) {
-  const { bytes, cut } = response.body
-    ? await readStream(response.body, signal)
-    : { bytes: new Uint8Array(), cut: false };
-  const status = `${response.status} ${response.statusText}`.trim();
-  return { status, type: response.headers.get("content-type") ?? "", bytes, cut };
-}
-
-async function readStream(body: ReadableStream<Uint8Array>, signal: AbortSignal) {
-  const reader = body.getReader();
-  // Cancelling ends the read of a server that stops sending.
-  const stop = () => void reader.cancel().catch(() => {});
-  signal.addEventListener("abort", stop, { once: true });
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    while (size <= MAX_BYTES) {
-      const { done, value } = await reader.read();
-      signal.throwIfAborted();
-      if (done) break;
-      chunks.push(value);
-      size += value.length;
-    }
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
-  if (size > MAX_BYTES) await reader.cancel();
-  return { bytes: joined(chunks, Math.min(size, MAX_BYTES)), cut: size > MAX_BYTES };
-}
-
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk.subarray(0, size - at), at);
-    at += chunk.length;
-  }
-  return bytes;
+async function readBody({ status, statusText, headers, body }: Response, signal: AbortSignal) {
+  const { bytes, isCut } = await readUpTo(body, MAX_BYTES, signal);
+  const type = headers.get("content-type") ?? "";
+  return { status: `${status} ${statusText}`.trim(), type, bytes, isCut };
 }

@@ -48,8 +48,8 @@ export const webFetch: Tool<z.infer<typeof Input>> = {
   },
 };
 
-function told({ url, status, type, bytes, cut }: Page): string {
-  const size = `${cut ? "the first " : ""}${counted(bytes.length, "byte")}`;
+function told({ url, status, type, bytes, isCut }: Page): string {
+  const size = `${isCut ? "the first " : ""}${counted(bytes.length, "byte")}`;
   return `${url.href} answered ${status} with ${size} of ${type || "unknown type"}`;
 }
 

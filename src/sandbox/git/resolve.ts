@@ -1,6 +1,6 @@
 // Asks a git server for the commit of a ref, over the smart HTTP protocol, before anything is cloned.
 
-import { concat } from "../../container/path-bytes";
+import { readUpTo } from "../../shared/body";
 import { toBase64 } from "../../shared/bytes";
 import { SandboxError } from "../sandbox";
 import {
@@ -137,12 +137,7 @@ function readable<T>(host: string, read: () => T): T {
 }
 
 async function bytesOf({ body }: Response): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const piece of body ?? []) {
-    size += piece.length;
-    if (size > MAX_BYTES) throw refused("the repository has more refs than can be read");
-    pieces.push(piece);
-  }
-  return concat(pieces);
+  const { bytes, isCut } = await readUpTo(body, MAX_BYTES);
+  if (isCut) throw refused("the repository has more refs than can be read");
+  return bytes;
 }

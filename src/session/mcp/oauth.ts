@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { McpFailure } from "../../agent/mcp/failure";
-import { limited } from "../../agent/mcp/limited";
 import { reachProblem } from "../../shared/address";
+import { readUpTo } from "../../shared/body";
 import type { Lookup } from "../../shared/lookup";
 import type { McpOauth } from "../rpc";
 
@@ -53,11 +53,10 @@ export async function renewed(
   if (problem !== null) throw new McpFailure(`its token can't be renewed: ${problem}`);
   const response = await deps
     .fetch(tokenUrl, { method: "POST", ...request(oauth, serverUrl), redirect: "manual", signal })
-    .then((answer) => limited(answer, MAX_BYTES))
     .catch((error) => {
       throw new McpFailure("its token endpoint could not be reached", { cause: error });
     });
-  const json: unknown = await response.json().catch(() => undefined);
+  const json = await jsonOf(response, signal).catch(() => undefined);
   const { status } = response;
   if (status !== 200) {
     const refusal = Refusal.safeParse(json).data;
@@ -98,6 +97,12 @@ function request(oauth: McpOauth, serverUrl: string): { headers: Headers; body: 
     ...(scope !== undefined && { scope }),
   };
   return { headers, body: new URLSearchParams(fields).toString() };
+}
+
+/** Returns the JSON of an answer. Rejects for one that is cut at `MAX_BYTES`, since its JSON is not whole. */
+async function jsonOf({ body }: Response, signal: AbortSignal): Promise<unknown> {
+  const { bytes } = await readUpTo(body, MAX_BYTES, signal);
+  return JSON.parse(new TextDecoder().decode(bytes));
 }
 
 /** Returns the canonical URI of a server, as the protocol has it. */
