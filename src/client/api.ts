@@ -2201,7 +2201,7 @@ export interface components {
             requestId: string;
         };
         /**
-         * @description Something that the request needs is not available: a model, client keys, a key that the Messages API accepts, the encryption key of `env`, a session or the index; or restarts interrupted a message too often. With the header `Retry-After`, try again.
+         * @description Something that the request needs is not available: a model, client keys, a key that the Messages API accepts, the encryption key of `env`, a session, its files or the index; or restarts interrupted a message too often. With the header `Retry-After`, try again.
          * @example {
          *       "type": "error",
          *       "error": {
@@ -5943,7 +5943,7 @@ export interface components {
                 "application/json": components["schemas"]["UpstreamError"];
             };
         };
-        /** @description Something that the request needs is not available: a model, client keys, a key that the Messages API accepts, the encryption key of `env`, a session or the index; or restarts interrupted a message too often. With the header `Retry-After`, try again. */
+        /** @description Something that the request needs is not available: a model, client keys, a key that the Messages API accepts, the encryption key of `env`, a session, its files or the index; or restarts interrupted a message too often. With the header `Retry-After`, try again. */
         UnavailableError: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import type { SessionRpc } from "../session/rpc";
 import { readSettings } from "../settings";
+import { refuseForNow } from "../shared/result";
 import { createApp } from "./app";
 import { sha256Hex } from "./ids";
 
@@ -243,6 +244,19 @@ describe("a refusal", () => {
     expect(error).toMatchObject({ type, message: "Because.", messageId: "msg_1" });
     expect(error.reason).toBe([409, 429].includes(status) ? code : undefined);
     expect(response.headers.has("Retry-After")).toBe(status === 429);
+  });
+
+  it("for now becomes 503 unavailable_error, and says when to try again", async () => {
+    const response = await createApp(local).request(
+      `/api/sessions/${sessionId}`,
+      {},
+      withSession({ read: () => refuseForNow("Not now.") }),
+    );
+    expect(response.status).toBe(503);
+    expect(await errorOf(response)).toMatchObject({
+      ...{ type: "unavailable_error", message: "Not now." },
+    });
+    expect(response.headers.get("Retry-After")).toMatch(/^\d+$/);
   });
 });
 

@@ -105,7 +105,7 @@ export const unavailable = (message: string, options: ApiErrorOptions = {}): Api
   new ApiError("unavailable_error", message, { headers: { "Retry-After": "2" }, ...options });
 
 /** Returns the API error for a refusal of a session's object. */
-export function refusal({ code, message, details = {} }: Failure): ApiError {
+export function refusal({ code, message, details = {}, transient }: Failure): ApiError {
   const type = FAILURES[code];
   switch (type) {
     case "invalid_request_error": {
@@ -119,11 +119,14 @@ export function refusal({ code, message, details = {} }: Failure): ApiError {
         details: { reason: code, ...details },
         headers: { "Retry-After": retryAfter(details.resetsAt) },
       });
+    case "unavailable_error":
+      return transient
+        ? unavailable(message, { details })
+        : new ApiError(type, message, { details });
     case "permission_error":
     case "precondition_failed":
     case "request_too_large":
     case "not_found_error":
-    case "unavailable_error":
       return new ApiError(type, message, { details });
   }
 }

@@ -106,6 +106,7 @@ describe("/api/sessions/:id/snapshots", () => {
       status: 503,
       body: { error: { type: "unavailable_error" } },
     });
+    expect(failed.headers.has("Retry-After")).toBe(true);
     const resumed = { pattern: "hybrid", config: { resumeSessionId: id } };
     expect(await client.post("/api/sessions", resumed)).toMatchObject({ status: 503 });
     vi.restoreAllMocks();

@@ -17,8 +17,7 @@ import { tarPiece } from "../container/tar-piece";
 import { below, comparePaths, relativeTo } from "../container/walk";
 import { type Bucket, getArchive, objectsBelow, prefixOf } from "./archive";
 import type { FilePiece, WorkspaceReader } from "./files";
-import { mapErrors } from "./runner-client";
-import { SandboxError } from "./sandbox-error";
+import { messageOf, SandboxError } from "./sandbox";
 
 /** The most bytes of an index, about 200,000 entries. */
 const MAX_INDEX_BYTES = 32 * 1024 ** 2;
@@ -31,7 +30,7 @@ const MAX_LINKS = 40;
 export function savedFiles(bucket: Bucket, key: string, workspace: string): WorkspaceReader {
   let loading: Promise<Saved> | undefined;
   const saved = (): Promise<Saved> => {
-    loading ??= mapErrors(() => load(bucket, key)).catch((error) => {
+    loading ??= load(bucket, key).catch((error) => {
       loading = undefined;
       throw error;
     });
@@ -39,47 +38,60 @@ export function savedFiles(bucket: Bucket, key: string, workspace: string): Work
   };
 
   return {
-    async list(path, { recursive, after, limit }) {
-      const { index } = await saved();
-      const directory = directoryIn(index, path, workspace);
-      if (isRefusal(directory)) return directory;
-      const asked = (inside: string) => below(path, relativeTo(directory.at, inside));
-      const from = after === "" ? "" : below(directory.at, relativeTo(path, after));
-      const page = await pageOf(entriesBelow(index, directory.at, from, recursive), limit);
-      return {
-        entries: page.entries.map((entry) => ({ ...entry, path: asked(entry.path) })),
-        next: page.next === null ? null : asked(page.next),
-      };
-    },
+    list: (path, { recursive, after, limit }) =>
+      mapped(async () => {
+        const { index } = await saved();
+        const directory = directoryIn(index, path, workspace);
+        if (isRefusal(directory)) return directory;
+        const asked = (inside: string) => below(path, relativeTo(directory.at, inside));
+        const from = after === "" ? "" : below(directory.at, relativeTo(path, after));
+        const page = await pageOf(entriesBelow(index, directory.at, from, recursive), limit);
+        return {
+          entries: page.entries.map((entry) => ({ ...entry, path: asked(entry.path) })),
+          next: page.next === null ? null : asked(page.next),
+        };
+      }),
 
-    async read(path, piece) {
-      const { index, contents } = await saved();
-      const at = resolve(index, path, workspace);
-      if (isRefusal(at)) return at;
-      return mapErrors(() => readFile(index, contents, path, at.at, piece));
-    },
+    read: (path, piece) =>
+      mapped(async () => {
+        const { index, contents } = await saved();
+        const at = resolve(index, path, workspace);
+        return isRefusal(at) ? at : readFile(index, contents, path, at.at, piece);
+      }),
 
-    async archive(path, position) {
-      const { index, contents } = await saved();
-      const directory = directoryIn(index, path, workspace);
-      if (isRefusal(directory)) return directory;
-      const root = directory.at;
-      const source = {
-        async *entriesAfter(after: string) {
-          const from = after === "" ? "" : below(root, after);
-          for (const entry of entriesBelow(index, root, from, true)) {
-            yield { ...entry, path: relativeTo(root, entry.path) };
-          }
-        },
-        read: (file: string, piece: { from: number; length: number }) =>
-          readFile(index, contents, file, below(root, file), piece),
-      };
-      const pieces: Uint8Array[] = [];
-      const emit = (bytes: Uint8Array) => pieces.push(bytes);
-      const next = await mapErrors(() => tarPiece(source, position, ARCHIVE_PIECE_BYTES, emit));
-      return { bytes: concat(pieces), position: next };
-    },
+    archive: (path, position) =>
+      mapped(async () => {
+        const { index, contents } = await saved();
+        const directory = directoryIn(index, path, workspace);
+        if (isRefusal(directory)) return directory;
+        const root = directory.at;
+        const source = {
+          async *entriesAfter(after: string) {
+            const from = after === "" ? "" : below(root, after);
+            for (const entry of entriesBelow(index, root, from, true)) {
+              yield { ...entry, path: relativeTo(root, entry.path) };
+            }
+          },
+          read: (file: string, piece: { from: number; length: number }) =>
+            readFile(index, contents, file, below(root, file), piece),
+        };
+        const pieces: Uint8Array[] = [];
+        const emit = (bytes: Uint8Array) => pieces.push(bytes);
+        const next = await tarPiece(source, position, ARCHIVE_PIECE_BYTES, emit);
+        return { bytes: concat(pieces), position: next };
+      }),
   };
+}
+
+/** Runs `read`. Throws its errors as `SandboxError`s: another try may help, unless the workspace is damaged. */
+async function mapped<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    if (cause instanceof SandboxError) throw cause;
+    const message = `the saved workspace can't be read: ${messageOf(cause)}`;
+    throw new SandboxError(message, { transient: !(cause instanceof DamagedError), cause });
+  }
 }
 
 interface Saved {

@@ -4,7 +4,7 @@ import type { AccountReply, AccountRpc, SessionReport } from "../account/rpc";
 import { jitteredBackoffMs, pause } from "../shared/backoff";
 import { dayOf } from "../shared/days";
 import { errorText, log } from "../shared/log";
-import { type Refusal, refuse } from "../shared/result";
+import { type Refusal, refuse, refuseForNow } from "../shared/result";
 import { Serial } from "../shared/serial";
 import type { Lent, SessionContext } from "./context";
 import type { SessionSpec } from "./rpc";
@@ -276,8 +276,7 @@ export class AccountLink {
   }
 }
 
-const UNREACHED = refuse(
-  "unavailable",
+const UNREACHED = refuseForNow(
   "The account that has the limits can't be reached at the moment. Try again.",
 );
 

@@ -7,6 +7,7 @@ import {
   type Refusal,
   type Result,
   refuse,
+  refuseForNow,
   refuseReusedKey,
 } from "../shared/result";
 import type { AccountLink } from "./account-link";
@@ -126,7 +127,7 @@ async function refusalOfArtifacts(
     return n < 0 ? null : refuse("invalid_request", "is no artifact that you have", { path });
   } catch (error) {
     log("session.files_failed", { session: spec.id, error: errorText(error) });
-    return refuse("unavailable", "The artifacts can't be read at the moment. Try again.");
+    return refuseForNow("The artifacts can't be read at the moment. Try again.");
   }
 }
 
@@ -141,10 +142,10 @@ async function repeat(
   { store }: SessionContext,
   { sessionEnv }: CreationDeps,
 ): Promise<Result<null>> {
-  if (store.state.removed) return refuse("unavailable", "The session is being deleted.");
+  if (store.state.removed) return refuseForNow("The session is being deleted.");
   const compared = await sessionEnv.requestHash().then((hash) => ok(hash), refusalOf);
   if (!compared.ok) return compared;
-  if (!store.exists()) return refuse("unavailable", "The session was deleted.");
+  if (!store.exists()) return refuseForNow("The session was deleted.");
   if (compared.value === spec.requestHash) return ok(null);
   return refuseReusedKey({ sessionId: spec.id });
 }

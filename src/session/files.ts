@@ -15,7 +15,7 @@ import {
 import { join } from "../sandbox/paths";
 import { SandboxError } from "../sandbox/sandbox";
 import { errorText, log } from "../shared/log";
-import { type FailureCode, ok, type Result, refuse } from "../shared/result";
+import { type FailureCode, ok, type Result, refuse, refuseForNow } from "../shared/result";
 import type { SessionContext } from "./context";
 import { redact, workspace } from "./deployment";
 import type { FilePart, OpenedFile } from "./rpc";
@@ -135,7 +135,8 @@ export class SessionFiles {
     } catch (error) {
       if (!(error instanceof SandboxError)) throw error;
       log("files.failed", { session: id, error: errorText(error) });
-      return refuse("unavailable", `The files can't be reached: ${redact(error.message)}.`);
+      const message = `The files can't be reached: ${redact(error.message)}.`;
+      return error.transient ? refuseForNow(message) : refuse("unavailable", message);
     }
   }
 

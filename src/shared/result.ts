@@ -40,6 +40,8 @@ export interface Failure {
   message: string;
   /** Further fields of the API's error besides `type` and `message`, such as the id of a blocking message. */
   details?: Record<string, string>;
+  /** Set if the same call may succeed soon, with the code `unavailable`. */
+  transient?: true;
 }
 
 /** The result of a call: a value or a refusal. */
@@ -58,6 +60,12 @@ export const refuse = (
   message: string,
   details?: Record<string, string>,
 ): Refusal => ({ ok: false, failure: { code, message, ...(details && { details }) } });
+
+/** Returns a refusal for now: the same call may succeed soon. */
+export const refuseForNow = (message: string): Refusal => ({
+  ok: false,
+  failure: { code: "unavailable", message, transient: true },
+});
 
 /**
  * Returns a refusal of an idempotency key that was used with another body. `details` identifies what that request

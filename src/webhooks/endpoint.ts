@@ -3,7 +3,7 @@ import { settings } from "../settings";
 import { Encryption, type StoredText } from "../shared/encryption";
 import { errorText, log } from "../shared/log";
 import { createLookup } from "../shared/lookup";
-import { ok, type Refusal, type Result, refuse } from "../shared/result";
+import { ok, type Refusal, type Result, refuse, refuseForNow } from "../shared/result";
 import { DeliveryQueue, type DueDelivery } from "./queue";
 import type {
   Attempt,
@@ -74,7 +74,7 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookRpc {
     const secret = await encryption.encrypt(given, placeOf(spec.id));
     const known = this.#read();
     if (known && Date.now() - known.createdAt < BEGUN_MS) {
-      return refuse("unavailable", "The webhook is being created.");
+      return refuseForNow("The webhook is being created.");
     }
     const secrets = [{ secret, until: null }];
     this.#change((now) => {

@@ -222,7 +222,7 @@ export const ERRORS = {
   503: error(
     ["unavailable_error"],
     "UnavailableError",
-    "Something that the request needs is not available: a model, client keys, a key that the Messages API accepts, the encryption key of `env`, a session or the index; or restarts interrupted a message too often. With the header `Retry-After`, try again.",
+    "Something that the request needs is not available: a model, client keys, a key that the Messages API accepts, the encryption key of `env`, a session, its files or the index; or restarts interrupted a message too often. With the header `Retry-After`, try again.",
     {
       messageId: text.describe("The message that failed, or that was sent."),
       originId: text.describe("The session that was to be resumed."),

@@ -1,4 +1,5 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { readEntries } from "../../sandbox/tar";
 import { bashIn, createInContainer, losses, type Made } from "../../testing/container-sessions";
@@ -197,8 +198,28 @@ describe("the files of a session in a container", () => {
       throw containerError("it is out of order");
     };
     expect(await sessionOf(made.id).listFiles(ALICE, "", PAGE)).toMatchObject({
-      failure: { code: "unavailable", message: expect.stringContaining("out of order") },
+      failure: {
+        ...{ code: "unavailable", transient: true },
+        message: expect.stringContaining("out of order"),
+      },
     });
+  });
+
+  it("can be asked for again after the bucket that has the saved ones could not be reached", async () => {
+    const made = await create();
+    const { id } = made;
+    value(await put(id, "a.txt", "one"));
+    await sleep(made);
+    const get = vi.spyOn(env.SNAPSHOTS, "get").mockRejectedValueOnce(new Error("R2 is down"));
+    const listed = await sessionOf(id).listFiles(ALICE, "", PAGE);
+    get.mockRestore();
+    expect(listed).toMatchObject({
+      failure: {
+        ...{ code: "unavailable", transient: true },
+        message: "The files can't be reached: the saved workspace can't be read: R2 is down.",
+      },
+    });
+    expect(await textOf(id, "a.txt")).toBe("one");
   });
 });
 

@@ -4,7 +4,7 @@ import { openSandbox } from "../../sandbox/providers";
 import type { Sandbox } from "../../sandbox/sandbox";
 import { DecryptionError } from "../../shared/encryption";
 import { errorText, log } from "../../shared/log";
-import { type Caller, ok, type Result, refuse } from "../../shared/result";
+import { type Caller, ok, type Result, refuse, refuseForNow } from "../../shared/result";
 import { Serial } from "../../shared/serial";
 import { ArtifactBucket } from "../artifact-bucket";
 import type { SessionContext } from "../context";
@@ -95,7 +95,7 @@ export class SessionRestore {
           return refuse("invalid_request", `can't be written: ${error.message}`, { path });
         }
         log("session.files_failed", { session: spec.id, error: errorText(error) });
-        return refuse("unavailable", "The files can't be written at the moment. Try again.");
+        return refuseForNow("The files can't be written at the moment. Try again.");
       }
     });
   }
@@ -236,7 +236,4 @@ const NOT_ITS_OWN = refuse(
 const unreadableEnv = ({ message }: DecryptionError) =>
   refuse("unavailable", `The env of the session to start from can't be read: ${message}.`);
 
-const TRY_AGAIN = refuse(
-  "unavailable",
-  "The session to start from can't be read at the moment. Try again.",
-);
+const TRY_AGAIN = refuseForNow("The session to start from can't be read at the moment. Try again.");

@@ -1,5 +1,5 @@
 import { errorText, log } from "../../shared/log";
-import { type Refusal, type Result, refuse } from "../../shared/result";
+import { type Refusal, type Result, refuse, refuseForNow } from "../../shared/result";
 import { Serial } from "../../shared/serial";
 import { all, type Row, type Sql } from "../../shared/sql";
 import { settledWithin } from "../../shared/timeout";
@@ -142,7 +142,7 @@ export class Snapshots {
       return { ok: true, value: { sizeBytes: await saving, numMessages } };
     } catch (error) {
       log("snapshot.failed", { session: id, error: errorText(error) });
-      return refuse("unavailable", "The session could not be saved at the moment. Try again.");
+      return refuseForNow("The session could not be saved at the moment. Try again.");
     }
   }
 
