@@ -9,6 +9,7 @@ import { ApiError } from "./errors";
 import { type PreviewAddress, previewIn } from "./preview-address";
 import { headersFrom, headersTo } from "./preview-headers";
 import { findPreview, LOOK_MS } from "./preview-targets";
+import { allowsVisit } from "./rate-limits";
 
 /** Answers a request for a preview. Returns null for any other request. */
 export function servePreview(
@@ -28,6 +29,11 @@ async function answer(
   address: PreviewAddress,
 ): Promise<Response> {
   const { token, base } = address;
+  // Before the session is asked, which each visit does while its sandbox does not run.
+  if (!(await allowsVisit(env, token))) {
+    const text = "There are too many requests for this preview. Slow down.";
+    return said(429, text, { "Retry-After": "60" });
+  }
   const target = await findPreview(env, token);
   if (!target) return said(404, "This preview does not exist, has expired or was deleted.");
   if (base !== "" && url.pathname === base) return redirect(`${base}/${url.search}`);

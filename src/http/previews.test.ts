@@ -1,4 +1,5 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { readSettings } from "../settings";
@@ -340,6 +341,28 @@ describe.runIf(HAS_CONTAINERS)("a preview", () => {
         404,
         "Rigger: This preview does not exist, has expired or was deleted.\n",
       ]);
+    });
+
+    it("more requests than are allowed in a minute, each preview for itself", async () => {
+      const [one, other] = [await make(id, { port }), await make(id, { port })];
+      const counts = new Map<string, number>();
+      const limit = vi.spyOn(env.REQUESTS_10000, "limit").mockImplementation(async ({ key }) => {
+        const count = (counts.get(key) ?? 0) + 1;
+        counts.set(key, count);
+        return { success: count <= 2 };
+      });
+      const statusOf = async ({ url }: { url: string }) => (await visit(`${url}echo`)).status;
+      expect([await statusOf(one), await statusOf(one), await statusOf(other)]).toEqual([
+        ...[200, 200, 200],
+      ]);
+      const refused = await visit(`${one.url}echo`);
+      expect(refused.headers.get("Retry-After")).toBe("60");
+      expect(await textOf(refused)).toEqual([
+        429,
+        "Rigger: There are too many requests for this preview. Slow down.\n",
+      ]);
+      expect(await statusOf(other)).toBe(200);
+      limit.mockRestore();
     });
 
     it("an isolate that knows a deleted one still, for ten seconds at most", async () => {

@@ -1,6 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
 import type { AppContext } from "./context";
 import { ApiError } from "./errors";
+import { sha256Hex } from "./ids";
 import { knownLimitsOf, learnLimitsOf } from "./known-limits";
 
 /** The platform's limiters: each allows a fixed number of requests a minute to everyone who is named. */
@@ -49,6 +50,15 @@ export async function limitOwner(c: AppContext, defaultMax: number | null): Prom
   if (!known) waitUntil(learnLimitsOf(c.env, owner));
   const max = known ? known.maxRequestsPerMinute : defaultMax;
   await pass(c, nameOf(c), max);
+}
+
+/**
+ * Returns whether one more request may be passed on to a preview. The bound is far above what visitors make: a page of a dev
+ * server loads hundreds of modules.
+ */
+export async function allowsVisit(env: Env, token: string): Promise<boolean> {
+  const { success } = await env.REQUESTS_10000.limit({ key: `preview ${await sha256Hex(token)}` });
+  return success;
 }
 
 /** Returns whose requests count together: those of an owner, of a share link, or of an anonymous address. */
