@@ -15,6 +15,7 @@ describe("parseRule", () => {
     ["mcp__a__*", { tool: "mcp__a" }],
     ["mcp__a", { tool: "mcp__a" }],
     ["mcp__*", undefined],
+    ["mcp__a__b__*", undefined],
     ["", undefined],
     ["Bash(", undefined],
     ["Bash()", undefined],

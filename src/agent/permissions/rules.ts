@@ -43,7 +43,8 @@ export interface Rule {
  * `mcp__server`: all tools of the server.
  */
 export function parseRule(text: string): Rule | undefined {
-  const plain = text.trim().replace(/^(mcp__[\w-]+)__\*$/, "$1");
+  // A name before the `*` that contains "__" is that of a tool, whose end has no pattern.
+  const plain = text.trim().replace(/^(mcp__(?:(?!__)[\w-])+)__\*$/, "$1");
   const [, tool, pattern] = /^([\w-]+)(?:\((.+)\))?$/s.exec(plain) ?? [];
   if (tool === undefined) return undefined;
   return pattern === undefined || pattern === "*" ? { tool } : { tool, pattern };

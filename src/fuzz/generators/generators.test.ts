@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { z } from "zod";
 import { mayCall } from "../../agent/permissions/permissions";
 import { checkRules, type Rules } from "../../agent/permissions/rules";
 import type { JsonSchema } from "../../agent/schema/compiled-schema";
@@ -14,6 +15,7 @@ import { ALICE, ask, createSession, eventsOf, sessionOf, value } from "../../tes
 import { booksOf, upstream } from "../../testing/upstream";
 import { faultsOf } from "../parts/files.ts";
 import { type FileStep, filesInput } from "./files.ts";
+import { mcpConfig, mcpRules } from "./mcp.ts";
 import type { Told } from "./replies.ts";
 import { requestInput } from "./requests.ts";
 import { rulesInput } from "./rules.ts";
@@ -28,12 +30,17 @@ const SEED = 1;
 const casesOf = (count: number) => Array.from({ length: count }, (_, number) => number);
 const randomOf = (number: number) => randomFrom(SEED * 1_000_003 + number);
 
+const Refused = z.object({
+  error: z.object({ issues: z.array(z.object({ path: z.string(), message: z.string() })) }),
+});
+
 describe("a case of the fuzzer", () => {
   it.each<[string, (random: ReturnType<typeof randomFrom>) => unknown]>([
     ["shell", shellScript],
     ["rules", rulesInput],
     ["requests", requestInput],
     ["files", filesInput],
+    ["mcp", mcpConfig],
     ["schemas", schemasInput],
     ["upstream", upstreamInput],
   ])("of %s is determined by its seed, and another one by another", (_, make) => {
@@ -115,6 +122,45 @@ describe("patterns and schemas of clients", { timeout: 60_000 }, () => {
         expect(mayCall(rules, name, input, "/workspace").allowed).toBeTypeOf("boolean");
       }
     }
+  });
+});
+
+describe("rules about tools of MCP servers", () => {
+  it("forbid the tools that they name, and no others that are named alike", () => {
+    let forbidden = 0;
+    for (const number of casesOf(200)) {
+      const { disallowedTools, calls } = mcpRules(randomOf(number));
+      const rules = { disallowedTools };
+      expect(checkRules(rules), `case ${number}`).toEqual([]);
+      for (const { name, isForbidden } of calls) {
+        const { allowed } = mayCall(rules, name, {}, "/workspace");
+        expect(allowed, `${name} in case ${number}`).toBe(!isForbidden);
+        if (isForbidden) forbidden += 1;
+      }
+    }
+    expect(forbidden).toBeGreaterThan(100);
+  });
+
+  it("are accepted with their servers, or refused with the place of what is wrong", async () => {
+    const client = aClient();
+    let accepted = 0;
+    for (const number of casesOf(80)) {
+      const config = mcpConfig(randomOf(number));
+      const { status, body } = await client.post("/api/sessions", { pattern: "hybrid", config });
+      expect([201, 400], `case ${number}: ${JSON.stringify(body)}`).toContain(status);
+      if (status === 201) {
+        accepted += 1;
+        continue;
+      }
+      const { issues } = Refused.parse(body).error;
+      for (const { path, message } of issues) {
+        expect(path || message, `case ${number}`).toMatch(
+          /^(The body |config\.(mcpServers|(allowed|ask|disallowed)Tools\.\d+$))/,
+        );
+      }
+    }
+    expect(accepted).toBeGreaterThan(10);
+    expect(accepted).toBeLessThan(70);
   });
 });
 

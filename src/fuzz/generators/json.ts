@@ -26,6 +26,7 @@ const STRINGS = [
   "embedded",
   "Bash(*)",
   "Bash(ls *",
+  "mcp__a__*",
   "0 0 * * *",
   "* * * * * *",
   "1970-01-01T00:00:00Z",
@@ -55,7 +56,7 @@ const KEYS = [
   ..."maxBudgetUsd conversationId agent onBusy reason customAgents allowedTools __proto__ cron everyMs".split(
     " ",
   ),
-  ..."sandbox network allow secret hosts outputSchema thinking effort paused streaming background x".split(
+  ..."sandbox network allow secret hosts outputSchema thinking effort paused streaming background mcpServers url headers oauth x".split(
     " ",
   ),
 ] as const;

@@ -24,6 +24,13 @@ const WALK = ["cursor", "pageSize", "page", "sort", "limit", "after"];
 const FILTERS =
   "status pattern userId conversationId tags tagsMode createdAfter createdBefore search".split(" ");
 
+const MCP_OAUTH = {
+  tokenUrl: "https://login.example.com/token",
+  clientId: "c",
+  refreshToken: "r",
+  expiresAt: "2026-01-01T00:00:00Z",
+};
+
 const ENDPOINTS: readonly [Endpoint, ...Endpoint[]] = [
   {
     method: "POST",
@@ -44,6 +51,21 @@ const ENDPOINTS: readonly [Endpoint, ...Endpoint[]] = [
       },
       { pattern: "hybrid", config: { resumeSessionId: "{theirs}", forkSession: true } },
       { pattern: "hybrid", config: { snapshotId: "{snapshot}" } },
+      {
+        pattern: "hybrid",
+        config: {
+          mcpServers: {
+            a: {
+              url: "https://mcp.example.com/",
+              headers: { "X-Key": { secret: "s" } },
+              tools: ["b"],
+            },
+            "a-b": { url: "https://mcp.example.com/", oauth: MCP_OAUTH },
+          },
+          allowedTools: ["Read", "mcp__a", "mcp__a-b__*"],
+          disallowedTools: ["mcp__a__c"],
+        },
+      },
       { pattern: "ephemeral", config: { continueSession: true }, conversationId: 7 },
       {
         pattern: "single-container",
@@ -117,6 +139,8 @@ const ENDPOINTS: readonly [Endpoint, ...Endpoint[]] = [
   { method: "POST", path: "/api/sessions/{id}/snapshots", bodies: [{}] },
   { method: "GET", path: "/api/sessions/{id}/snapshots" },
   { method: "GET", path: "/api/sessions/{id}/artifacts", query: [...WALK, "path", "messageId"] },
+  { method: "GET", path: "/api/sessions/{id}/mcp-servers" },
+  { method: "PUT", path: "/api/sessions/{id}/mcp-servers/a/oauth", bodies: [MCP_OAUTH] },
   { method: "GET", path: "/api/sessions/{id}/files", query: [...WALK, "path", "recursive"] },
   { method: "GET", path: "/api/sessions/{id}/files/a" },
   { method: "PUT", path: "/api/sessions/{id}/files/a", bodies: [{ any: "content" }] },

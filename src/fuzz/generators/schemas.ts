@@ -1,6 +1,7 @@
 import type { Random } from "../../soak/random.ts";
 import { many } from "./grammar.ts";
 import { anyValue, mutateValue } from "./json.ts";
+import { mcpConfig } from "./mcp.ts";
 
 /** A config with patterns and schemas of a client, and the text to match. */
 export interface SchemasInput {
@@ -173,6 +174,7 @@ export function schemasInput(random: Random): SchemasInput {
     ...(random.chance(0.7) && { outputSchema: outputSchema() }),
     ...(random.chance(0.3) && { allowedTools: rules() }),
     ...(random.chance(0.3) && { disallowedTools: rules() }),
+    ...(random.chance(0.15) && mcpConfig(random)),
   };
   const calls = [
     { name: "Write", input: { file_path: "/workspace/f", content: subject(random) } },
@@ -180,6 +182,7 @@ export function schemasInput(random: Random): SchemasInput {
     { name: "Grep", input: { pattern: regex(random), path: "/workspace" } },
     { name: "Glob", input: { pattern: glob(random), path: "/" } },
     { name: "Grep", input: { pattern: "a", glob: glob(random).slice(1) } },
+    { name: "mcp__a__b", input: { a: subject(random).slice(0, 5_000) } },
     { name: "Bash", input: { command: `echo ${subject(random).slice(0, 5_000)}`, timeout: 1_000 } },
     {
       name: "Edit",
