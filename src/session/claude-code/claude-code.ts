@@ -1,99 +1,46 @@
 import type { Ending } from "../../agent/agent-deps";
 import { programTools } from "../../agent/claude-code/options";
-import { type CallResult, readLine } from "../../agent/claude-code/protocol";
+import type { CallResult } from "../../agent/claude-code/protocol";
 import { RefusedMedia } from "../../agent/claude-code/withdrawn-media";
 import { apiError } from "../../agent/model/relay";
 import { SandboxError } from "../../sandbox/sandbox";
-import { backoffMs, pause } from "../../shared/backoff";
 import { errorText, log } from "../../shared/log";
 import { type Notifier, notifier } from "../../shared/notifier";
-import { Serial } from "../../shared/serial";
 import { settledWithin } from "../../shared/timeout";
 import type { SessionContext } from "../context";
 import { upstream } from "../deployment";
 import type { SessionEnv } from "../session-env";
 import { hasAgents } from "../transactions/agents";
-import {
-  endingOfMessage,
-  finishCall,
-  giveUpCalls,
-  type MessageChange,
-  noteCompaction,
-  retryableTry,
-  startAgent,
-} from "../transactions/claude-code";
-import {
-  startedCall,
-  takeAnswer,
-  takeRequest,
-  unmadeCalls,
-} from "../transactions/claude-code-approvals";
-import {
-  hasResult,
-  openPublishCalls,
-  serverTools,
-  takeResult,
-  takeServerRequest,
-  toldResults,
-} from "../transactions/claude-code-client-tools";
-import { goesOn, openSteers, takeSteer, uuidIn } from "../transactions/claude-code-steers";
+import { finishCall, giveUpCalls } from "../transactions/claude-code";
+import { startedCall } from "../transactions/claude-code-approvals";
+import { serverTools } from "../transactions/claude-code-client-tools";
 import { withdrawOpenCalls } from "../transactions/turns";
 import { currentMessage } from "../transactions/waiting";
-import { type Change, callsOf, decide, type Reaction } from "./decide";
+import { Dialogue } from "./dialogue";
 import { later, passOn, stopped } from "./model-proxy";
 import { ClaudeCodeProcess } from "./process";
-import { makePublishCall, type PublishFile } from "./publish-call";
+import type { PublishFile } from "./publish-call";
+import { type Failed, noiseOf, pauseBefore, type Work } from "./work";
 
 /** Number of losses of the process or its container without progress after which the message fails. */
 const MAX_LOSSES = 5;
 /** The same for a process that could not reach the session: each one has tried for more than a minute. */
 const MAX_UNREACHED = 2;
-/** The first and the longest pause before a restart of the process, in ms. */
-const RESTART_PAUSE_MS = 500;
-const MAX_RESTART_PAUSE_MS = 32_000;
 /** How long a model call waits for work on the message to start after a loss of the object, in ms. */
 const TAKE_UP_MS = 10_000;
 /** How long a call of an MCP server's tool waits until the reply that it is from is stored, in ms. */
 const ADMIT_MS = 10_000;
-/** Maximum number of characters kept of output that is not part of the protocol. */
-const MAX_NOISE_CHARACTERS = 500;
-
-/** The state of work on a message. */
-interface Work {
-  messageId: string;
-  signal: AbortSignal;
-  /** Notified whenever a model call was settled, a tool result was stored, or an agent was recorded. */
-  settled: Notifier;
-  /** Notified when somebody has decided about a call, has changed a limit, or has sent a prompt that is to join. */
-  decisions: Notifier;
-  /** The last output of the process that was not a line of its protocol. */
-  noise: string;
-  /** The id of the failed attempt after which the process was last asked to call the model again. */
-  askedAfter: string | null;
-  /** Aborts the pending model calls of the process when it exits. */
-  process: AbortController;
-  publishFile: PublishFile;
-  /** The calls of MCP servers' tools and of Publish that were made, by their ids. */
-  made: Set<string>;
-}
 
 /**
- * Why another attempt is needed: the process exited or was lost, it gave up since it could not reach the session, or its
- * output could not be read.
- */
-type Failed = "died" | "unreached" | "unread";
-
-/**
- * Runs Claude Code as a session's agent. One process handles one message after another. Each line of its output is
- * processed once and journaled as the loop journals its own steps. The costs are settled by the model proxy, through
- * which its model calls pass. The process and its container may be lost at any time; then the process is started again
- * with its transcript.
+ * Runs Claude Code as a session's agent. One process handles one message after another. The costs are settled by the
+ * model proxy, through which its model calls pass. The process and its container may be lost at any time; then the process
+ * is started again with its transcript.
  */
 export class ClaudeCode {
   readonly #context: SessionContext;
   readonly #process: ClaudeCodeProcess;
   readonly #refusedMedia = new RefusedMedia();
-  readonly #inputs: Serial;
+  readonly #dialogue: Dialogue;
   #work: Work | null = null;
   #begun = Promise.withResolvers<void>();
   /** Resolves when no message is being worked on or being stopped. */
@@ -103,8 +50,8 @@ export class ClaudeCode {
 
   constructor(context: SessionContext, sessionEnv: SessionEnv) {
     this.#context = context;
-    this.#inputs = new Serial(context.waitUntil);
     this.#process = new ClaudeCodeProcess(context, sessionEnv);
+    this.#dialogue = new Dialogue(context, this.#process);
   }
 
   /** Works on a message until it has ended, after earlier work has stopped. Returns null if the signal was aborted. */
@@ -177,7 +124,7 @@ export class ClaudeCode {
     if (request.method !== "POST" || pathname !== "/model/v1/messages") {
       return apiError(404, "not_found_error", "Not found");
     }
-    const { store } = this.#context;
+    const { store, drafts, commit } = this.#context;
     const { running, waiting } = store.state;
     // A page that a call reads beside one that waits is summarized later.
     if (running === null && waiting && !this.#stopping) return later();
@@ -193,9 +140,9 @@ export class ClaudeCode {
       programTools(identity.config, hasAgents(store)).length > 0 ||
       serverTools(store).length > 0 ||
       (identity.hasMcpServers === true && mcpServers.every().some(({ tools }) => tools.length > 0));
-    const finish = (result: CallResult) =>
-      this.#context.commit((now) => finishCall(this.#at(work.messageId, now), result));
     const { messageId, settled, decisions } = work;
+    const finish = (result: CallResult) =>
+      commit((now) => finishCall({ store, drafts, messageId, now }, result));
     const signal = AbortSignal.any([work.signal, work.process.signal]);
     const refusedMedia = this.#refusedMedia;
     const call = {
@@ -248,7 +195,7 @@ export class ClaudeCode {
     for (;;) {
       const before = store.process.read()?.id;
       const ending = await this.#attempt(work).catch((error) => {
-        work.noise = errorText(error).slice(0, MAX_NOISE_CHARACTERS);
+        work.noise = noiseOf(errorText(error));
         return failureOf(error);
       });
       if (signal.aborted) return null;
@@ -260,8 +207,7 @@ export class ClaudeCode {
       commit(() => store.runs.saveRestarts(run.id, run.restarts + 1));
       // A process of an earlier message may have been lost before this message, so its first loss causes no pause.
       if (run.restarts > 0 || before === undefined || ending === "unread") {
-        const pauseMs = backoffMs(run.restarts + 1, RESTART_PAUSE_MS, MAX_RESTART_PAUSE_MS);
-        await pause(pauseMs, signal);
+        await pauseBefore(run.restarts + 1, signal);
       }
       if (signal.aborted) return null;
     }
@@ -269,13 +215,13 @@ export class ClaudeCode {
 
   /** Settles the open calls of a process that exited or gave up, and kills the processes that it left running. */
   async #cleanUpAfterExit(work: Work): Promise<void> {
-    const { store, commit } = this.#context;
+    const { store, drafts, commit } = this.#context;
     const { messageId } = work;
     const id = store.process.read()?.id;
     commit((now) => {
       store.process.forget();
       for (const run of store.runs.openOf(messageId)) withdrawOpenCalls({ store, run, now });
-      giveUpCalls(this.#at(messageId, now));
+      giveUpCalls({ store, drafts, messageId, now });
     });
     work.process.abort();
     work.process = new AbortController();
@@ -298,12 +244,12 @@ export class ClaudeCode {
       failure = { error };
       over.abort();
     };
-    void this.#passDecisions(work, over.signal, fail).catch(fail);
+    void this.#dialogue.passDecisions(work, over.signal, fail).catch(fail);
     try {
       for await (const { line, end } of this.#process.output(
         AbortSignal.any([signal, over.signal]),
       )) {
-        const ended = await this.#handleLine(line, end, work);
+        const ended = await this.#dialogue.handleLine(line, end, work);
         if (typeof ended === "object") return await this.#finish(ended);
         if (ended) return ended;
         if (signal.aborted) break;
@@ -321,193 +267,7 @@ export class ClaudeCode {
     await this.#process.saveTranscript();
     return ending;
   }
-
-  /**
-   * Tells the process what was decided about the calls that it waits for, and the prompts that are to join the message: now
-   * and whenever there is more, until it is over. Makes its calls of Publish meanwhile.
-   */
-  async #passDecisions(
-    work: Work,
-    over: AbortSignal,
-    fail: (error: unknown) => void,
-  ): Promise<void> {
-    const { messageId, decisions, signal } = work;
-    while (!signal.aborted && !over.aborted) {
-      const next = decisions.wait();
-      this.#publishRequested(work, fail);
-      await this.#answerRequests(messageId, signal);
-      await this.#tellSteers(messageId, signal);
-      await next;
-    }
-  }
-
-  /** Begins the calls of Publish that the process waits for, each once. */
-  #publishRequested(
-    { made, publishFile, decisions, signal }: Work,
-    fail: (error: unknown) => void,
-  ): void {
-    for (const call of openPublishCalls(this.#context.store)) {
-      const { callId } = call.tool;
-      if (made.has(callId)) continue;
-      made.add(callId);
-      const done = makePublishCall(this.#context, call, publishFile, signal);
-      void done.then(decisions.notify, (error) => {
-        made.delete(callId);
-        fail(error);
-      });
-    }
-  }
-
-  async #answerRequests(messageId: string, signal: AbortSignal): Promise<void> {
-    const { store } = this.#context;
-    const hasAnswer = () => store.approvals.unanswered(messageId).length > 0 || hasResult(store);
-    while (!signal.aborted && hasAnswer()) {
-      await this.#tell((now) => takeAnswer({ store, messageId, now }) ?? takeResult(store), signal);
-    }
-  }
-
-  async #tellSteers(messageId: string, signal: AbortSignal): Promise<void> {
-    const { store } = this.#context;
-    if (store.messages.steersOf(messageId).length === 0) return;
-    while (await this.#tell(() => takeSteer(store, messageId), signal));
-  }
-
-  /** Sends the process the line that `take` returns in its transaction. Returns whether there was one. */
-  #tell(take: (now: number) => string | null, signal: AbortSignal): Promise<boolean> {
-    const { store, commit } = this.#context;
-    return this.#inputs.run(async () => {
-      if (signal.aborted) return false;
-      const line = commit((now) => {
-        const taken = take(now);
-        if (taken !== null) store.process.addInput(taken);
-        return taken;
-      });
-      if (line !== null) await this.#process.sendInput();
-      return line !== null;
-    });
-  }
-
-  /**
-   * Processes a line of output: commits its changes and sends the input it requires. Returns how the message or the
-   * attempt ends, if it does.
-   */
-  async #handleLine(line: string, end: number, work: Work): Promise<Ending | Failed | undefined> {
-    const { store } = this.#context;
-    const { messageId, askedAfter } = work;
-    const event = readLine(line);
-    const { promptStarted } = this.#process.stored;
-    const openTry =
-      event?.type === "ended" ? retryableTry(store, messageId, event.failure) : undefined;
-    const isDone = event?.type === "done";
-    const facts = {
-      ...{ promptUuid: uuidIn(messageId), promptStarted, openTry, askedAfter },
-      steers: new Map(openSteers(store).map((steer) => [uuidIn(steer.id), steer])),
-      unfinished: isDone ? this.#unfinished(messageId) : "",
-    };
-    const reaction = decide(event, facts, crypto.randomUUID());
-    if (!reaction) return undefined;
-    if (reaction.noise !== undefined) {
-      work.noise = reaction.noise.slice(0, MAX_NOISE_CHARACTERS);
-      return undefined;
-    }
-    if (reaction.unreached !== undefined) {
-      work.noise = reaction.unreached.slice(0, MAX_NOISE_CHARACTERS);
-      return "unreached";
-    }
-    const { change, askAgain } = reaction;
-    if (change) for (const id of callsOf(change)) await this.#callIsStored(id, work);
-    let ending: Ending | undefined;
-    // Only the newest input can be sent again after a loss, so each is sent before the next one is added.
-    await this.#inputs.run(async () => {
-      const committed = this.#commitLine(reaction, end, work);
-      ending = committed.ending;
-      const isAwaited = change?.type === "agent" || change?.type === "results";
-      if (isAwaited || reaction.steerStarted !== undefined) work.settled.notify();
-      if (change?.type === "results") this.#process.saveTranscriptSoon();
-      if (askAgain) {
-        work.askedAfter = askAgain.id;
-        // Claude Code stops retrying sooner than the loop does.
-        const pauseMs = backoffMs(askAgain.attempt + 1, RESTART_PAUSE_MS, MAX_RESTART_PAUSE_MS);
-        await pause(pauseMs, work.signal);
-        if (work.signal.aborted) return;
-      }
-      if (committed.hasInput) await this.#process.sendInput();
-    });
-    if (work.signal.aborted) return undefined;
-    if (change?.type === "server") work.decisions.notify();
-    if (change?.type === "ask") await this.#answerRequests(messageId, work.signal);
-    const mayTell = reaction.promptStarted || (change?.type === "ended" && !ending);
-    if (mayTell) await this.#tellSteers(messageId, work.signal);
-    return ending;
-  }
-
-  /**
-   * Commits the changes of a line together with the offset of its end. Returns whether it has added an input line, which is
-   * to be sent, and how the message ends, if it does. Does nothing after the work was stopped.
-   */
-  #commitLine(
-    { promptStarted, steerStarted, change, input: given }: Reaction,
-    end: number,
-    { messageId, signal }: Work,
-  ): { hasInput: boolean; ending?: Ending } {
-    if (signal.aborted) return { hasInput: false };
-    const { store, commit } = this.#context;
-    return commit((now) => {
-      const at = this.#at(messageId, now);
-      const input = change ? this.#take(at, change) : (given ?? null);
-      if (input !== null) store.process.addInput(input);
-      if (promptStarted) store.process.savePromptStarted();
-      // It is told with this line what its transcript lacks.
-      const isToldOfLoss = given !== undefined && (promptStarted || steerStarted !== undefined);
-      if (isToldOfLoss) store.process.saveOwed([]);
-      if (steerStarted !== undefined) store.process.saveSteer(steerStarted, true);
-      if (change) apply(at, change);
-      const ending = change?.type === "ended" ? endOf(at, change.failure) : undefined;
-      if (ending) store.process.saveEnding(ending);
-      store.process.saveOutputOffset(end);
-      return { hasInput: input !== null, ...(ending && { ending }) };
-    });
-  }
-
-  /** Takes a request of the process, if a change is one. Returns the line that answers it, if that can be said. */
-  #take(at: MessageChange, change: Change): string | null {
-    if (change.type === "ask") return takeRequest(at, change);
-    return change.type === "server" ? takeServerRequest(at.store, change.request) : null;
-  }
-
-  #unfinished(messageId: string): string {
-    const { store } = this.#context;
-    return [unmadeCalls(store, messageId), toldResults(store)].filter(Boolean).join("\n");
-  }
-
-  #at(messageId: string, now: number): MessageChange {
-    const { store, drafts } = this.#context;
-    return { store, drafts, messageId, now };
-  }
-
-  /** Waits until the reply with a tool call is stored, or no open model call is left that could return it. */
-  async #callIsStored(toolUseId: string, { messageId, settled, signal }: Work): Promise<void> {
-    const { runs, calls, tools } = this.#context.store;
-    for (;;) {
-      const next = settled.wait();
-      if (signal.aborted || tools.openInMessage(messageId, toolUseId)) return;
-      if (!runs.openOf(messageId).some(({ id }) => calls.openOf(id).length > 0)) return;
-      await next;
-    }
-  }
 }
-
-function apply(at: MessageChange, change: Change): void {
-  if (change.type === "agent") startAgent(at, change);
-  if (change.type === "results") for (const result of change.results) finishCall(at, result);
-  if (change.type === "compacted") noteCompaction(at, change.tokensBefore);
-}
-
-/** Returns how the message ends of which the process is done; undefined if it goes on with prompts that are to join it. */
-const endOf = (at: MessageChange, failure: string | null): Ending | undefined =>
-  failure === null && goesOn(at.store, at.messageId, at.now)
-    ? undefined
-    : endingOfMessage(at.store, at.messageId, failure);
 
 /** Returns the consequence of a sandbox failure: another attempt, or the end of the message. Rethrows other errors. */
 function failureOf(error: unknown): Ending | Failed {
