@@ -11,7 +11,9 @@ import { scopeOf } from "../auth";
 import { ERRORS, type ErrorStatus } from "./errors";
 import { WebhookMessage } from "./events";
 import { FILE_HEADERS, OPERATIONS, type Operation } from "./operations";
-import { objectOf, PARAMETERS } from "./requests";
+import "./requests/bodies";
+import { objectOf } from "./requests/describe";
+import { PARAMETERS } from "./requests/parameters";
 
 const DESCRIPTION = `Rigger hosts sessions of AI agents. A client creates a session and sends it messages; the agent of the session thinks with
 Claude and works in a sandbox.
