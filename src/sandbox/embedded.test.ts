@@ -119,15 +119,12 @@ describe("an embedded sandbox", () => {
   it("keeps 900,000 bytes of a stream, whatever is asked for", async () => {
     const sandbox = make();
     await sandbox.writeFile("/workspace/file", new Uint8Array(455_000).fill(97));
-    const command = aCommand("cat file file", {
-      maxOutputBytes: 10_000_000,
-      timeoutMs: 60_000,
-    });
+    const command = aCommand("cat file file", { maxOutputBytes: 10_000_000 });
     const result = await sandbox.run(command);
     expect(result).toMatchObject({ exitCode: 0, truncated: true });
     expect(result.stdout).toContain("[... 10000 bytes left out ...]");
     expect(await sandbox.run(command)).toEqual(result);
-  }, 70_000);
+  });
 
   it("refuses a file of more than 8 MiB", async () => {
     const sandbox = make();

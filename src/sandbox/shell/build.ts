@@ -24,31 +24,36 @@ const RUN_BYTES = 1024;
 const ENGINE_COUNTERS = 3;
 
 /**
- * Inserts calls of the guest into just-bash, where it is about to run a command and to open files for one: it
- * has no option for that. Each text must occur exactly once.
+ * Inserts calls of the guest into just-bash, where it is about to run a command and to open files for one, and where it
+ * converts between text and bytes: it has no option for that. Each text must occur exactly once.
  */
-const GUARDS = [
+const INSERTED = [
   {
     text: "async runCommand(t,n,r,s,i=!1,o=!1,a=-1,l=!1){",
-    guard: "const refused=globalThis.__refuseCommand(t,n);if(refused)return refused;",
+    code: "const refused=globalThis.__refuseCommand(t,n);if(refused)return refused;",
   },
   {
     text: "async executeCommand(t,n,r=!1){",
-    guard:
-      "const refused=globalThis.__refuseRedirections(t.redirections);if(refused)return refused;",
+    code: "const refused=globalThis.__refuseRedirections(t.redirections);if(refused)return refused;",
   },
+  { text: "function _(e){", code: "return globalThis.__utf8Length(e);" },
+  {
+    text: 'function ue(e,t=Tc){let n=e;if(!n)return n;Rc(n.length,t,"UTF-8 decode");',
+    code: "return globalThis.__decoded(n);",
+  },
+  { text: "function $3(e){if(!e)return e;", code: "return globalThis.__decoded(e);" },
 ];
 
-const guarded: Plugin = {
-  name: "guarded",
+const changed: Plugin = {
+  name: "changed",
   setup({ onLoad }) {
     onLoad({ filter: /just-bash\/dist\/bundle\/browser\.js$/ }, async ({ path }) => {
       let contents = await readFile(path, "utf8");
-      for (const { text, guard } of GUARDS) {
+      for (const { text, code } of INSERTED) {
         if (contents.split(text).length !== 2) {
           throw new Error(`just-bash has changed: look for what "${text}" has become`);
         }
-        contents = contents.replace(text, () => text + guard);
+        contents = contents.replace(text, () => text + code);
       }
       return { contents, loader: "js" };
     });
@@ -72,7 +77,7 @@ async function buildShell(): Promise<void> {
     keepNames: false,
     conditions: ["browser"],
     alias: { "node:zlib": new URL("guest/zlib.ts", here).pathname },
-    plugins: [guarded],
+    plugins: [changed],
   });
   const code = bundle.outputFiles[0]?.text ?? "";
   const wasm = interruptedOften(

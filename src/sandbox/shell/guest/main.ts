@@ -7,6 +7,7 @@ import { Bash, type BashOptions, getCommandNames } from "just-bash/browser";
 import type { Script } from "../script";
 import { hostFiles } from "./files";
 import { call } from "./host";
+import { decoded, utf8Length } from "./text-bytes";
 
 /**
  * The most bytes of text between two commands. just-bash joins it character by character, which takes about 20
@@ -80,9 +81,12 @@ scope.__main = () => {
 };
 scope.__runTimers = () => call("wake", [runTimers(Date.now())]);
 scope.__commandNames = () => JSON.stringify(getCommandNames());
-// `build.ts` inserts calls of these into just-bash, where it runs a command and where it opens files for one.
+// `build.ts` inserts calls of these into just-bash: where it runs a command, where it opens files for one, and in place of
+// its own conversions.
 scope.__refuseCommand = UNCHECKED;
 scope.__refuseRedirections = UNCHECKED;
+scope.__utf8Length = utf8Length;
+scope.__decoded = decoded;
 
 async function run({ text, cwd, env }: Script) {
   const shell = new Bash({
