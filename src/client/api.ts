@@ -338,6 +338,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tool-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the calls of all sessions that wait for their results
+         * @description In all sessions of the caller, the oldest call of a page first. The list of sessions may lag a second behind; the calls come from the sessions themselves.
+         */
+        get: operations["listAllToolRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{id}/schedules": {
         parameters: {
             query?: never;
@@ -2278,6 +2298,7 @@ export interface components {
          *       "onLimit": "terminate",
          *       "pausedBecause": null,
          *       "pendingApprovals": 0,
+         *       "pendingToolRequests": 0,
          *       "sandbox": {
          *         "provider": "embedded",
          *         "id": "sess_c742ab76de4d1e2abbe137d12edd751b",
@@ -2387,6 +2408,8 @@ export interface components {
             pausedBecause: "budget" | "turns" | "lifetime" | null;
             /** @description The number of calls that wait for a decision. */
             pendingApprovals: number;
+            /** @description The number of calls of client tools that wait for their results. */
+            pendingToolRequests: number;
             sandbox: components["schemas"]["Sandbox"];
             /** @description As in the request, each once. */
             tags: string[];
@@ -4983,6 +5006,7 @@ export interface components {
          *           "onLimit": "terminate",
          *           "pausedBecause": null,
          *           "pendingApprovals": 0,
+         *           "pendingToolRequests": 0,
          *           "sandbox": {
          *             "provider": "embedded",
          *             "id": "sess_c742ab76de4d1e2abbe137d12edd751b",
@@ -6776,12 +6800,12 @@ export interface operations {
     listPendingApprovals: {
         parameters: {
             query?: {
-                /** @description Those that wait for a decision. */
-                status?: "pending";
                 /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most sessions of a page, with up to 100 approvals each. */
+                /** @description The most sessions of a page, with up to 100 calls each. */
                 limit?: number;
+                /** @description Those that wait for a decision. */
+                status?: "pending";
             };
             header?: never;
             path?: never;
@@ -6959,6 +6983,42 @@ export interface operations {
             404: components["responses"]["NotFoundError"];
             409: components["responses"]["ConflictError"];
             413: components["responses"]["RequestTooLargeError"];
+            429: components["responses"]["RateLimitError"];
+            500: components["responses"]["ApiError"];
+            503: components["responses"]["UnavailableError"];
+        };
+    };
+    listAllToolRequests: {
+        parameters: {
+            query?: {
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: string;
+                /** @description The most sessions of a page, with up to 100 calls each. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The waiting calls of all sessions of the caller. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        toolRequests: components["schemas"]["ToolRequest"][];
+                        /** @description Pass it as `cursor` for the next page; null on the last one. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequestError"];
+            401: components["responses"]["AuthenticationError"];
+            403: components["responses"]["PermissionError"];
             429: components["responses"]["RateLimitError"];
             500: components["responses"]["ApiError"];
             503: components["responses"]["UnavailableError"];

@@ -120,6 +120,13 @@ export class Rigger {
     for await (const page of pagesOf(load)) yield* page.approvals;
   }
 
+  /** Yields the calls of client tools of all sessions that wait for their results. */
+  async *toolRequests(): AsyncGenerator<ToolRequest> {
+    const load = (cursor?: string) =>
+      this.get("/api/tool-requests", { query: { ...(cursor !== undefined && { cursor }) } });
+    for await (const page of pagesOf(load)) yield* page.toolRequests;
+  }
+
   /** Returns a session by its id, without a request. */
   session(id: string): SessionHandle {
     return new SessionHandle(this, this.#transport, id);

@@ -26,6 +26,7 @@ const KEPT = 30;
 function putFormer(row: SessionRow): D1PreparedStatement {
   const added: (keyof SessionRow)[] = [
     ...(["usageDays", "onLimit", "pausedBecause", "pendingApprovals", "numMessages"] as const),
+    "pendingToolRequests",
   ];
   const keys = (Object.keys(row) as (keyof SessionRow)[]).filter((key) => !added.includes(key));
   const names = keys.map((key) => sessionColumns[key].name);

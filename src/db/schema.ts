@@ -46,6 +46,9 @@ export const AWAITED = sql`(status in ('initializing', 'active', 'idle') or patt
 /** The condition for sessions with tool calls that wait for a decision. */
 export const ASKING = sql`pending_approvals > 0`;
 
+/** The condition for sessions with calls of client tools that wait for their results. */
+export const REQUESTING = sql`pending_tool_requests > 0`;
+
 /** The condition for sessions whose description is not in the full-text index yet. */
 export const UNSEARCHED = sql`description is not null and search_text is null`;
 
@@ -129,6 +132,8 @@ export const agentSessions = sqliteTable(
     pausedBecause: text("paused_because", { enum: PAUSE_LIMITS }),
     /** The number of tool calls that wait for a decision. */
     pendingApprovals: integer("pending_approvals").notNull().default(0),
+    /** The number of calls of client tools that wait for their results. */
+    pendingToolRequests: integer("pending_tool_requests").notNull().default(0),
 
     sandbox: text({ mode: "json" }).$type<SandboxInfo>().notNull(),
     tags: text({ mode: "json" }).$type<string[]>().notNull(),
@@ -155,6 +160,7 @@ export const agentSessions = sqliteTable(
       .on(t.conversationId, t.owner, t.createdAt)
       .where(sql`conversation_id is not null`),
     index("sessions_asking").on(t.owner, t.id).where(ASKING),
+    index("sessions_requesting").on(t.owner, t.id).where(REQUESTING),
     // One history has few sessions.
     index("sessions_history").on(t.sessionId),
     // Sessions that may still change without a request: an ephemeral one is removed after its end.

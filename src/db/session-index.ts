@@ -1,4 +1,3 @@
-import { type AskingQuery, type AskingSession, sessionsAsking } from "./approvals";
 import { type Conversation, readConversation, sumOfConversations } from "./conversations";
 import { byPosition } from "./cursor";
 import type { IndexDatabase } from "./databases";
@@ -29,6 +28,7 @@ import {
 import { positionOf } from "./sources";
 import { cellsOf, type Summary, type SummaryQuery, summary } from "./stats";
 import { mergeUsage, type UsageQuery, type UsageRow, usageOf } from "./usage";
+import { type WaitingQuery, type WaitingSession, waitingSessions } from "./waiting";
 
 /**
  * The index in one or several databases. An owner's sessions are in one of them. What is asked over all owners is asked
@@ -104,13 +104,13 @@ export class SessionIndex {
     return all.slice(0, query.limit);
   }
 
-  /** Returns the next sessions with tool calls that wait for a decision: of an owner, or of all. */
-  async sessionsAsking(query: AskingQuery): Promise<AskingSession[]> {
+  /** Returns the next sessions with tool calls that wait for somebody: of an owner, or of all. */
+  async waitingSessions(query: WaitingQuery): Promise<WaitingSession[]> {
     const parts = await this.#parts(query);
     const found = await Promise.all(
-      parts.map(({ d1, of }) => sessionsAsking(d1, { ...query, ...of })),
+      parts.map(({ d1, of }) => waitingSessions(d1, { ...query, ...of })),
     );
-    const byPlace = (a: AskingSession, b: AskingSession) =>
+    const byPlace = (a: WaitingSession, b: WaitingSession) =>
       a.owner === b.owner ? (a.id < b.id ? -1 : 1) : a.owner < b.owner ? -1 : 1;
     return found.flat().sort(byPlace).slice(0, query.limit);
   }

@@ -26,7 +26,7 @@ import { schedules } from "./schedules";
 import { sessions } from "./sessions";
 import { shares } from "./shares";
 import { snapshots } from "./snapshots";
-import { toolResults } from "./tool-results";
+import { toolRequests, toolResults } from "./tool-results";
 import { usage } from "./usage";
 import { webhooks } from "./webhooks";
 
@@ -64,6 +64,7 @@ export function createApp(settings: Settings = deployed): Hono<AppEnv> {
     .route("/api/sessions", mcpServers(settings))
     .route("/api/sessions", toolResults)
     .route("/api/approvals", approvals)
+    .route("/api/tool-requests", toolRequests)
     .route("/api/webhooks", webhooks(settings))
     .route("/api/automations", automations(settings))
     .route("/api/conversations", conversations)

@@ -131,9 +131,8 @@ export const ListArtifacts = z.strictObject({
   limit: integer(1, 100).default(50),
 });
 
-/** `GET /api/approvals`. Sessions are asked for what is pending; what is over is in their own lists. */
-export const ListPendingApprovals = z.strictObject({
-  status: z.literal("pending").default("pending"),
+/** `GET /api/tool-requests`. A page is of so many sessions that wait. */
+export const ListAllToolRequests = z.strictObject({
   cursor: z
     .string()
     .transform(decodeCursor)
@@ -141,6 +140,11 @@ export const ListPendingApprovals = z.strictObject({
     .transform(([owner, id]) => ({ owner, id }))
     .default({ owner: "", id: "" }),
   limit: integer(1, 50).default(20),
+});
+
+/** `GET /api/approvals`. Sessions are asked for what is pending; what is over is in their own lists. */
+export const ListPendingApprovals = ListAllToolRequests.extend({
+  status: z.literal("pending").default("pending"),
 });
 
 const truth = z.enum(["true", "false"]).transform((text) => text === "true");

@@ -12,6 +12,13 @@ const Page = z.object({ toolRequests: z.array(z.looseObject({ toolUseId: z.strin
 const requestsAt = async (path: string, by = client) =>
   Page.parse((await by.get(`${path}/tool-requests`)).body).toolRequests;
 
+/** Makes a key of an owner with scopes, and returns a client that has it. */
+async function holder(owner: string, scopes: string[]) {
+  const { body } = await client.post("/api/keys", { name: "ci", owner, scopes });
+  const { key } = z.looseObject({ key: z.string() }).parse(body);
+  return aClient(local, { Authorization: `Bearer ${key}` });
+}
+
 /** Makes a session whose message waits for two results. Returns its path, and the calls. */
 async function waiting() {
   const { id } = await client.create(WITH_TOOLS);
@@ -109,12 +116,6 @@ describe("a message that calls client tools", () => {
   });
 
   it("is answered by those who may send messages to its session, and seen by nobody else", async () => {
-    const admin = aClient();
-    const holder = async (owner: string, scopes: string[]) => {
-      const { body } = await admin.post("/api/keys", { name: "ci", owner, scopes });
-      const { key } = z.looseObject({ key: z.string() }).parse(body);
-      return aClient(local, { Authorization: `Bearer ${key}` });
-    };
     const owner = `owner-${crypto.randomUUID()}`;
     const app = await holder(owner, ["sessions:write"]);
     const reader = await holder(owner, ["sessions:read"]);
@@ -133,6 +134,56 @@ describe("a message that calls client tools", () => {
     expect((await guest.post(`${path}/tool-results`, body)).status).toBe(403);
     expect((await app.post(`${path}/tool-results`, body)).status).toBe(200);
   });
+});
+
+describe("the calls of all sessions that wait for results", () => {
+  const All = Page.extend({
+    toolRequests: z.array(z.looseObject({ toolUseId: z.string(), sessionId: z.string() })),
+    nextCursor: z.string().nullable(),
+  });
+  const list = async (by: typeof client, query = "") =>
+    All.parse((await by.get(`/api/tool-requests${query}`)).body);
+  const sessionsIn = ({ toolRequests }: z.output<typeof All>) =>
+    toolRequests.map(({ sessionId }) => sessionId);
+
+  it("are those of the caller's sessions, page by page, the oldest call first", async () => {
+    const owner = `owner-${crypto.randomUUID()}`;
+    const app = await holder(owner, ["sessions:write"]);
+    const reader = await holder(owner, ["sessions:read"]);
+    const stranger = await holder(`owner-${crypto.randomUUID()}`, ["sessions:write"]);
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n++) {
+      const { id } = await app.create(WITH_TOOLS);
+      await app.post(`/api/sessions/${id}/message`, PROMPT);
+      ids.push(id);
+    }
+    await until(async () => (await list(reader)).toolRequests.length === 6);
+    const all = await list(reader);
+    expect(sessionsIn(all)).toEqual(ids.flatMap((id) => [id, id]));
+    expect(all.toolRequests.slice(0, 2)).toEqual(await requestsAt(`/api/sessions/${ids[0]}`, app));
+    expect((await list(stranger)).toolRequests).toEqual([]);
+    expect(sessionsIn(await list(client))).toEqual(expect.arrayContaining(ids));
+
+    const first = await list(reader, "?limit=2");
+    const second = await list(reader, `?limit=2&cursor=${first.nextCursor}`);
+    expect(second.nextCursor).toBeNull();
+    expect([first, second].map(({ toolRequests }) => toolRequests.length)).toEqual([4, 2]);
+    expect(new Set([...sessionsIn(first), ...sessionsIn(second)])).toEqual(new Set(ids));
+
+    // What was answered, and what is deleted, is gone at once, whatever the index says.
+    const [call] = all.toolRequests;
+    const results = [{ toolUseId: call?.toolUseId, content: "x" }];
+    await app.post(`/api/sessions/${ids[0]}/tool-results`, { results });
+    await app.delete(`/api/sessions/${ids[1]}`);
+    expect(sessionsIn(await list(reader))).toEqual([ids[0], ids[2], ids[2]]);
+  });
+
+  it.each(["?status=pending", "?cursor=nonsense", "?limit=51", "?owner=x"])(
+    "refuse the query %s",
+    async (query) => {
+      expect((await client.get(`/api/tool-requests${query}`)).status).toBe(400);
+    },
+  );
 });
 
 describe("config.clientTools", () => {

@@ -2,7 +2,9 @@ import { Hono } from "hono";
 import { callSession } from "./call";
 import type { AppEnv } from "./context";
 import { ApiError } from "./errors";
-import { byteLength, readBody } from "./parse";
+import { MAX_OF_SESSION, readWaiting } from "./lists";
+import { byteLength, readBody, readQuery } from "./parse";
+import { ListAllToolRequests } from "./queries";
 import { AnswerTools } from "./schemas";
 import { toolRequestView } from "./views";
 
@@ -25,3 +27,17 @@ export const toolResults = new Hono<AppEnv>()
     }
     return c.json(await callSession(c, (s, caller) => s.answerTools(caller, results)));
   });
+
+/** The route of the calls that wait for results in all sessions. */
+export const toolRequests = new Hono<AppEnv>().get("/", async (c) => {
+  const { found, nextCursor } = await readWaiting(c, {
+    for: "result",
+    query: readQuery(c, ListAllToolRequests),
+    read: (s, caller) => s.toolRequests(caller),
+  });
+  const rows = found.flatMap((ofSession) => ofSession.slice(0, MAX_OF_SESSION));
+  return c.json({
+    toolRequests: rows.toSorted((a, b) => a.requestedAt - b.requestedAt).map(toolRequestView),
+    nextCursor,
+  });
+});

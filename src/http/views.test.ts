@@ -47,6 +47,7 @@ const aSession = (overrides: Partial<SessionRow> = {}): SessionRow => ({
   onLimit: "terminate",
   pausedBecause: null,
   pendingApprovals: 0,
+  pendingToolRequests: 0,
   sandbox: { provider: "embedded", id: "sess_1", state: "ready" },
   tags: ["bug-fix"],
   description: null,
@@ -97,7 +98,7 @@ describe("sessionView", () => {
       "id sessionId pattern status terminationReason error conversationId config createdAt startedAt " +
       "lastActivityAt completedAt terminatedAt updatedAt expiresAt expiresBecause totalCost " +
       "totalTokens numMessages numTurns toolsUsed usage maxIdleTimeMs maxLifetimeMs maxBudgetUsd maxTurns onLimit " +
-      "pausedBecause pendingApprovals sandbox tags description userId";
+      "pausedBecause pendingApprovals pendingToolRequests sandbox tags description userId";
     expect(Object.keys(sessionView(aSession()))).toEqual(fields.split(" "));
   });
 

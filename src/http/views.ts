@@ -76,6 +76,7 @@ export function sessionView(row: SessionRow): Json<"Session"> {
     onLimit: row.onLimit,
     pausedBecause: row.pausedBecause,
     pendingApprovals: row.pendingApprovals,
+    pendingToolRequests: row.pendingToolRequests,
     sandbox: row.sandbox,
     tags: row.tags,
     description: row.description,

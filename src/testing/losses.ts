@@ -205,6 +205,7 @@ async function outcomeOf(id: string, messageIds: string[]): Promise<Outcome> {
   expect(costs.reduce((sum, cost) => sum + cost, 0)).toBe(session.totalCostNanos);
   const received = events.filter(({ type }) => type === "message.received");
   expect(session.numMessages).toBe(received.length);
+  expect([session.pendingApprovals, session.pendingToolRequests]).toEqual([0, 0]);
   const retried = events.filter((event) => event.type === "turn.retried");
   const lostNanos = retried.reduce((sum, { cost }) => sum + Math.round(cost * 1e9), 0);
   const rows = await Promise.all(

@@ -44,6 +44,7 @@ export function aSessionRow(changes: Partial<SessionRow> = {}): SessionRow {
     onLimit: "terminate",
     pausedBecause: null,
     pendingApprovals: 0,
+    pendingToolRequests: 0,
     sandbox: { provider: "embedded", id: `box_${made}`, state: "ready" },
     tags: [],
     description: null,

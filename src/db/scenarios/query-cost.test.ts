@@ -7,6 +7,7 @@ import { type Bounds, type ListQuery, listSessions } from "../list";
 import { PATTERNS, STATUSES } from "../schema";
 import { newestBySessionId, newestOfConversation } from "../sessions";
 import type { SummaryQuery } from "../stats";
+import { type WaitingQuery, waitingSessions } from "../waiting";
 
 const DAY = 86_400_000;
 const START = Date.UTC(2026, 10, 1);
@@ -97,6 +98,10 @@ type Lookup = [
 
 const byHistory: Lookup[2] = (d1, owner) => newestBySessionId(d1, { owner }, "sdk_sess_1");
 const byConversation: Lookup[2] = (d1, owner) => newestOfConversation(d1, { owner }, 1);
+const waiting =
+  (awaited: WaitingQuery["for"]): Lookup[2] =>
+  (d1, owner) =>
+    waitingSessions(d1, { for: awaited, owner, after: { owner: "", id: "" }, limit: 20 });
 const conversation: Lookup[2] = (d1, owner) => readConversation(d1, owner, 1);
 
 test.each<Lookup>([
@@ -104,6 +109,10 @@ test.each<Lookup>([
   ["the newest session of anybody's history", null, byHistory, "sessions_history"],
   ["the newest session of a conversation", "acme", byConversation, "sessions_conversation"],
   ["the newest session of anybody's conversation", null, byConversation, "sessions_conversation"],
+  ["what waits for a decision", "acme", waiting("decision"), "sessions_asking"],
+  ["what waits for anybody's decision", null, waiting("decision"), "sessions_asking"],
+  ["what waits for a result", "acme", waiting("result"), "sessions_requesting"],
+  ["what waits for anybody's result", null, waiting("result"), "sessions_requesting"],
   ["a conversation", "acme", conversation, null],
   ["anybody's conversation", null, conversation, null],
 ])("%s is looked up in an index", async (_, owner, look, index) => {

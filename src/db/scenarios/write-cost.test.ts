@@ -44,6 +44,15 @@ test("a change that counts nowhere writes no sums", async () => {
   expect(await written({ ...answered, version: 3, updatedAt: 0, expiresAt: 5 })).toBe(5);
 });
 
+test.each([{ pendingApprovals: 1 }, { pendingToolRequests: 1 }])(
+  "a session writes one index more while it has %j",
+  async (waits) => {
+    await written(answered);
+    expect(await written({ ...answered, version: 3, updatedAt: 0, ...waits })).toBe(6);
+    expect(await written({ ...answered, version: 4, updatedAt: 1 })).toBe(5);
+  },
+);
+
 test("a late row writes nothing", async () => {
   await written(answered);
   expect(await written(tagged)).toBe(0);

@@ -55,6 +55,7 @@ export const session = {
   onLimit: "terminate",
   pausedBecause: null,
   pendingApprovals: 0,
+  pendingToolRequests: 0,
   sandbox: { provider: "embedded", id: ids.session, state: "ready" },
   tags: ["changelog", "demo"],
   description: "Changelog keeper",

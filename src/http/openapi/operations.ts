@@ -307,6 +307,18 @@ export const OPERATIONS: Record<string, Operation> = {
     answers: ok("The calls that have their results, and those that wait.", o.TakenResults),
     errors: [409],
   },
+  "GET /api/tool-requests": {
+    id: "listAllToolRequests",
+    tag: "Client tools",
+    summary: "List the calls of all sessions that wait for their results",
+    description:
+      "In all sessions of the caller, the oldest call of a page first. The list of sessions may lag a second behind; the calls come from the sessions themselves.",
+    query: queries.ListAllToolRequests,
+    answers: ok(
+      "The waiting calls of all sessions of the caller.",
+      paged({ toolRequests: z.array(o.ToolRequest) }),
+    ),
+  },
 
   "POST /api/sessions/:id/schedules": {
     id: "createSchedule",

@@ -1,8 +1,9 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ALLOW, approvalsOf, DENY, decide } from "../../testing/approvals";
 import { answer, LOOKUP, NOTIFY, requestsOf } from "../../testing/client-tools";
-import { moveClock } from "../../testing/faults";
+import { moveClock, replaceWrites } from "../../testing/faults";
 import {
   ALICE,
   aMessage,
@@ -20,6 +21,7 @@ import {
   plannedAlarm,
   read,
   resultsOf,
+  rowOf,
   sessionOf,
   typesOf,
   until,
@@ -226,6 +228,53 @@ describe("a decision about a client call that is remembered", () => {
     expect(await ask(id, mail("to Ann"))).toMatchObject({ waitingFor: { type: "toolResult" } });
     const other = await ask(id, mail("to Ben"), { onBusy: "interrupt" });
     expect(other).toMatchObject({ waitingFor: { type: "approval" } });
+  });
+});
+
+describe("the number of calls that wait", () => {
+  const indexed = async (id: string) => (await rowOf(id))?.pending_tool_requests;
+
+  it("is in the session and in the index, whatever ends the wait", async () => {
+    const id = await withTools({ config: { askTools: ["Bash"] } });
+    await ask(id, [lookup(1), lookup(2), lookup(3), bash("echo asked")].join(" & "));
+    const counts = { pendingApprovals: 1, pendingToolRequests: 3 };
+    expect(await read(id)).toMatchObject(counts);
+    await until(async () => (await indexed(id)) === 3);
+    // The message waits on. With the second result, nothing else of the session changes.
+    const calls = await requested(id);
+    for (const n of [1, 2]) {
+      value(await answer(id, calls[n]?.toolUseId ?? ""));
+      expect(await read(id)).toMatchObject({ ...counts, pendingToolRequests: 3 - n });
+      await until(async () => (await indexed(id)) === 3 - n);
+    }
+    value(await sessionOf(id).interrupt(ALICE));
+    expect(await read(id)).toMatchObject({ pendingApprovals: 0, pendingToolRequests: 0 });
+    await until(async () => (await indexed(id)) === 0);
+  });
+
+  it("reaches the index also if the object is lost before it has told it", async () => {
+    const id = await withTools();
+    await until(async () => (await rowOf(id)) !== null);
+    replaceWrites(() => new Promise(() => {}));
+    await ask(id, lookup(1));
+    await lose(id);
+    vi.restoreAllMocks();
+    expect(await indexed(id)).toBe(0);
+    moveClock(60_000);
+    await runDurableObjectAlarm(objectOf(id));
+    expect(await indexed(id)).toBe(1);
+  });
+
+  it("is put right by the reconciliation, in a row from before it was counted", async () => {
+    const id = await withTools();
+    await ask(id, lookup(1));
+    await until(async () => (await indexed(id)) === 1);
+    const former = { ...(await read(id)), pendingToolRequests: 0 };
+    await env.DB.prepare("UPDATE agent_sessions SET pending_tool_requests = 0 WHERE id = ?")
+      .bind(id)
+      .run();
+    expect(await sessionOf(id).reconcile(former)).toBe("wrong");
+    expect(await indexed(id)).toBe(1);
   });
 });
 

@@ -13,8 +13,8 @@ import { permissionOf } from "./agents";
 import { continueWaiting } from "./messages";
 import { terminateSession } from "./session";
 import { type RunChange, scopeOf } from "./state";
-import { finishTool, notePending, settleApproval } from "./tool-calls";
-import { clientToolOf, requestCall } from "./tool-requests";
+import { clientToolOf, finishTool, notePending, settleApproval } from "./tool-calls";
+import { requestCall } from "./tool-requests";
 import type { Drafts } from "./turns";
 
 // Calls of tools that somebody has to approve. Each is asked about once. Call functions that change something within a

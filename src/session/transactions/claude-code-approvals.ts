@@ -18,8 +18,8 @@ import {
 import type { MessageChange } from "./claude-code";
 import { isOfServer, receiveClientCall } from "./claude-code-client-tools";
 import type { RunChange } from "./state";
-import { finishTool, startTool } from "./tool-calls";
-import { clientToolOf, requestCall } from "./tool-requests";
+import { clientToolOf, finishTool, startTool } from "./tool-calls";
+import { requestCall } from "./tool-requests";
 
 // Approvals of calls that Claude Code makes. The session asks for them as soon as it has the reply with the calls. The
 // process asks for each call when it is about to make it, and is answered from the journal: also if it, or the one before

@@ -17,8 +17,8 @@ import { setupOf } from "./agents";
 import { inputOf } from "./approvals";
 import { mayPublish } from "./artifacts";
 import type { RunChange } from "./state";
-import { finishTool, shownContent } from "./tool-calls";
-import { clientToolOf, requestCall } from "./tool-requests";
+import { clientToolOf, finishTool, shownContent } from "./tool-calls";
+import { requestCall } from "./tool-requests";
 
 // Client tools of Claude Code, and Publish, which the session has for it in the same way. The session requests a call from the caller as soon as it has the reply with the call. The
 // process asks for the result when it makes the call, and gets it as soon as it is there: also if the object was lost

@@ -8,7 +8,7 @@ import type { SessionStore } from "../storage/store";
 import { reportAt, waitsForWork } from "./leases";
 import { nextRunAt, schedulesWait } from "./schedules";
 import { needsCheckpoint, numMessagesOf } from "./state";
-import { requestsExpireAt } from "./tool-requests";
+import { requestedCalls, requestsExpireAt } from "./tool-requests";
 import { unexportedAt } from "./traces";
 import { unsentAt } from "./webhooks";
 
@@ -95,6 +95,7 @@ export function toSessionRow(store: SessionStore): SessionRow {
     onLimit: metadata.onLimit ?? "terminate",
     pausedBecause: state.pausedBecause ?? null,
     pendingApprovals: state.approvals?.count ?? 0,
+    pendingToolRequests: requestedCalls(store).length,
     sandbox: state.sandbox,
     tags: metadata.tags,
     // Earlier versions accepted lone surrogates, which the index can't store.

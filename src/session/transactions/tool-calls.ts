@@ -1,6 +1,6 @@
 import type { ToolCall } from "../../agent/messages";
 import { fits } from "../../agent/model/reply-bounds";
-import type { ToolResult } from "../../agent/tool";
+import type { ClientTool, ToolResult } from "../../agent/tool";
 import type { Resolution, StoredApproval } from "../storage/approvals";
 import type { SessionStore } from "../storage/store";
 import { change, type RunChange, scopeOf } from "./state";
@@ -10,11 +10,16 @@ import { change, type RunChange, scopeOf } from "./state";
 /** Maximum size of a result in bytes. A row is limited to 2 MB and also contains the call's input and other columns. */
 const MAX_RESULT_BYTES = 1_800_000;
 
+/** Returns a client tool of the session; undefined if it has none with the name. */
+export const clientToolOf = ({ identity }: SessionStore, name: string): ClientTool | undefined =>
+  identity.config.clientTools?.find((tool) => tool.name === name);
+
 /** Journals that a tool call is about to run. Does nothing if the call is not pending. */
 export function startTool({ store, run, now }: RunChange, call: ToolCall): void {
   const tool = store.tools.open(run.id, call.id);
   if (tool?.state !== "pending") return;
   store.tools.start(run.id, call.id, now);
+  noteRequests(store, call.name, now);
   const { turnId } = tool;
   store.log.append(
     { type: "tool.started", turnId, toolUseId: call.id, name: call.name, input: call.input },
@@ -32,6 +37,7 @@ export function finishTool(at: RunChange, call: ToolCall, given: ToolResult): vo
   if (tool.state === "pending") startTool(at, call);
   const result = bounded(given);
   store.tools.finish(run.id, call.id, result);
+  noteRequests(store, call.name, now);
   store.runs.resetRestarts(run.messageId);
   if (!result.refused) noteToolUse(at, call.name);
   store.log.append(
@@ -47,6 +53,11 @@ export function finishTool(at: RunChange, call: ToolCall, given: ToolResult): vo
     scopeOf(run),
     now,
   );
+}
+
+/** Sends the index how many calls of client tools wait, if a call of the tool may have changed that. */
+function noteRequests(store: SessionStore, name: string, now: number): void {
+  if (clientToolOf(store, name)) change(store, {}, now);
 }
 
 /** Records how the wait for an approval has ended. */

@@ -1,17 +1,12 @@
 import { inputProblem } from "../../agent/client-tools";
-import type { ClientTool } from "../../agent/tool";
 import { refused } from "../../agent/tools/result";
 import type { SessionStore } from "../storage/store";
 import type { StoredTool } from "../storage/tools";
 import { type RunChange, scopeOf } from "./state";
-import { finishTool, startTool } from "./tool-calls";
+import { clientToolOf, finishTool, startTool } from "./tool-calls";
 
 // Calls of client tools. One that was started was requested from the caller, and waits for the result. Call functions that
 // change something within a transaction.
-
-/** Returns a client tool of the session; undefined if it has none with the name. */
-export const clientToolOf = ({ identity }: SessionStore, name: string): ClientTool | undefined =>
-  identity.config.clientTools?.find((tool) => tool.name === name);
 
 /** Returns the calls that wait for results of the caller, oldest first. */
 export function requestedCalls(store: SessionStore): StoredTool[] {

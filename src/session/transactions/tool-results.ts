@@ -8,8 +8,8 @@ import type { SessionStore } from "../storage/store";
 import type { StoredTool } from "../storage/tools";
 import { inputOf, withDecision } from "./approvals";
 import { continueWaiting, refuseEnded } from "./messages";
-import { finishTool } from "./tool-calls";
-import { clientToolOf, expiryOf, isRequested, requestedCalls } from "./tool-requests";
+import { clientToolOf, finishTool } from "./tool-calls";
+import { expiryOf, isRequested, requestedCalls } from "./tool-requests";
 
 // Results of calls that were requested from the caller. Each call takes one. Call functions that change something within a
 // transaction.

@@ -103,6 +103,9 @@ export const Session = z
       .nullable()
       .describe("The limit at which the session is paused; null while it is not."),
     pendingApprovals: count.describe("The number of calls that wait for a decision."),
+    pendingToolRequests: count.describe(
+      "The number of calls of client tools that wait for their results.",
+    ),
     sandbox,
     tags: z.array(z.string()).describe("As in the request, each once."),
     description: z.string().nullable().describe("As in the request."),

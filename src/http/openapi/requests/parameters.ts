@@ -62,9 +62,10 @@ describe(queries.ListArtifacts, null, {
   path: "Only those of this path.",
   messageId: "Only those of this message.",
 });
+const limitOfWaiting = "The most sessions of a page, with up to 100 calls each.";
+describe(queries.ListAllToolRequests, null, { cursor, limit: limitOfWaiting });
 describe(queries.ListPendingApprovals, null, {
-  cursor,
-  limit: "The most sessions of a page, with up to 100 approvals each.",
+  ...{ cursor, limit: limitOfWaiting },
   status: "Those that wait for a decision.",
 });
 describe(queries.ListFiles, null, {

@@ -1,0 +1,2 @@
+ALTER TABLE `agent_sessions` ADD `pending_tool_requests` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+CREATE INDEX `sessions_requesting` ON `agent_sessions` (`owner`,`id`) WHERE pending_tool_requests > 0;
