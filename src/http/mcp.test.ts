@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import type { Settings } from "../settings";
 import { aClient, local } from "../testing/api-client";
+import { LOOKUP } from "../testing/client-tools";
 import { lose, until } from "../testing/sessions";
 import { createApp } from "./app";
 import { serveMcp } from "./mcp/server";
@@ -261,6 +262,24 @@ describe("a tool", () => {
     });
     const waiting = { sessionId, messageId: sent.messageId };
     expect((await call(agent, "wait_for_message", waiting, Message)).status).toBe("completed");
+  });
+
+  it("shows the calls of client tools that a message waits for", async () => {
+    const client = await connect();
+    const config = { clientTools: [LOOKUP] };
+    const { id: sessionId } = await call(client, "create_session", { config }, Result);
+    const input = { sessionId, prompt: `/lookup {"id":1,"note":"${"x".repeat(5_000)}"}` };
+    const sent = await call(client, "send_message", input, Message);
+    expect(sent).toMatchObject({
+      ...{ status: "waiting", waitingFor: { type: "toolResult" }, approvals: [] },
+      toolRequests: [{ name: "lookup", input: expect.stringMatching(/^\{"id":1.*\[cut: /) }],
+    });
+    const Sessions = z.object({ sessions: z.array(Result) });
+    const listed = async () => (await call(client, "list_sessions", {}, Sessions)).sessions;
+    await until(async () => {
+      const mine = (await listed()).find(({ id }) => id === sessionId);
+      return mine?.pendingToolRequests === 1;
+    });
   });
 
   it("waits on after the session's object was lost", async () => {

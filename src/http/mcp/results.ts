@@ -25,6 +25,7 @@ export const SessionPage = z.object({
       ...{ tags: z.array(z.string()), userId: z.unknown(), createdAt: z.string() },
       ...{ lastActivityAt: z.unknown(), totalCost: z.number(), numTurns: z.number() },
       ...{ pausedBecause: z.unknown(), pendingApprovals: z.number() },
+      ...{ pendingToolRequests: z.number() },
     }),
   ),
   ...{ total: z.number(), totalIsExact: z.boolean(), nextCursor: z.string().nullable() },
@@ -58,6 +59,14 @@ export const Approval = z.object({
 
 /** A page of approvals in the API. */
 export const ApprovalPage = z.object({ approvals: z.array(Approval) });
+
+const ToolRequest = z.object({
+  ...{ toolUseId: z.string(), messageId: z.string(), agent: z.unknown(), name: z.string() },
+  ...{ input: z.unknown(), requestedAt: z.string(), expiresAt: z.unknown() },
+});
+
+/** The calls of client tools in the API that wait for their results. */
+export const ToolRequestList = z.object({ toolRequests: z.array(ToolRequest) });
 
 const Event = z.looseObject({ seq: z.number(), type: z.string(), at: z.string() });
 type Event = z.output<typeof Event>;
@@ -114,9 +123,9 @@ export const entryOf = ({ prompt, result, ...message }: z.output<typeof Entry>) 
   result: result === null ? null : excerptOf(result, MAX_EXCERPT_CHARACTERS),
 });
 
-/** Returns what tools return of an approval. */
-export const approvalResult = ({ input, ...approval }: z.output<typeof Approval>) => ({
-  ...approval,
+/** Returns what tools return of a call that waits, or has waited, for somebody. */
+export const callResult = <T extends object>({ input, ...call }: T & { input: unknown }) => ({
+  ...call,
   input: jsonWithin(input, MAX_PART_CHARACTERS),
 });
 

@@ -5,7 +5,7 @@ import { ask, type CallApi, RefusedByApi, withQuery } from "./api";
 import {
   Approval,
   ApprovalPage,
-  approvalResult,
+  callResult,
   EventPage,
   entryOf,
   fitting,
@@ -15,6 +15,7 @@ import {
   Session,
   SessionPage,
   sessionResult,
+  ToolRequestList,
 } from "./results";
 
 // Less than the 60 s after which clients give up by default.
@@ -254,7 +255,7 @@ ${FROM_SESSION}`,
     }),
     async run({ sessionId, approvalId, ...body }, { callApi }) {
       const path = `${pathOf(sessionId)}/approvals/${approvalId}`;
-      return approvalResult(await ask(callApi, { method: "POST", path, body }, Approval));
+      return callResult(await ask(callApi, { method: "POST", path, body }, Approval));
     },
   }),
 
@@ -278,7 +279,7 @@ function tool<T extends z.ZodObject>(definition: Tool<T>): Tool {
 
 /**
  * Waits until a message has ended or waits for somebody, for so many seconds at most, and returns its result, with the calls
- * that somebody has to decide about.
+ * that somebody has to decide about or to answer.
  */
 async function waitFor(
   { sessionId, messageId }: Pick<Message, "sessionId" | "messageId">,
@@ -299,20 +300,30 @@ async function waitFor(
     const message = await ask(callApi, { method: "GET", path }, Message);
     const result = messageResult(message, resultOffset);
     if (message.endedAt !== null || message.status === "running") return result;
-    return { ...result, approvals: await pendingApprovals(callApi, sessionId) };
+    return { ...result, ...(await waitingCalls(callApi, sessionId)) };
   } finally {
     clearInterval(timer);
   }
 }
 
-/** Returns the calls of a session that wait for a decision; none for a caller who may not see them. */
-async function pendingApprovals(callApi: CallApi, sessionId: string): Promise<unknown[]> {
-  const path = withQuery(`${pathOf(sessionId)}/approvals`, { status: "pending", limit: 10 });
+/** Number of calls of each kind that are shown with a message which waits. */
+const MAX_WAITING = 10;
+
+/** Returns the calls of a session that wait for a decision or for their results; none for a caller who may not see them. */
+async function waitingCalls(callApi: CallApi, sessionId: string) {
+  const pending = { status: "pending", limit: MAX_WAITING };
+  const path = withQuery(`${pathOf(sessionId)}/approvals`, pending);
   try {
-    const { approvals } = await ask(callApi, { method: "GET", path }, ApprovalPage);
-    return approvals.map(approvalResult);
+    const [{ approvals }, { toolRequests }] = await Promise.all([
+      ask(callApi, { method: "GET", path }, ApprovalPage),
+      ask(callApi, { method: "GET", path: `${pathOf(sessionId)}/tool-requests` }, ToolRequestList),
+    ]);
+    return {
+      approvals: approvals.map(callResult),
+      toolRequests: toolRequests.slice(0, MAX_WAITING).map(callResult),
+    };
   } catch (error) {
-    if (error instanceof RefusedByApi) return [];
+    if (error instanceof RefusedByApi) return { approvals: [], toolRequests: [] };
     throw error;
   }
 }
