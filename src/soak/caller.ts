@@ -1,5 +1,5 @@
 import type { SessionEvent } from "../events/event.ts";
-import { type Api, ask } from "./api.ts";
+import { type Api, ask, read } from "./api.ts";
 import type { Life } from "./life.ts";
 import type { Random } from "./random.ts";
 import { CLIENT_TOOL } from "./script.ts";
@@ -14,40 +14,46 @@ interface Input {
 const LATE = 0.3;
 const TWICE = 0.3;
 
-/** Answers calls of sessions that have the client tool and are not at rest. */
-export async function answerCalls(api: Api, random: Random, lives: readonly Life[]): Promise<void> {
-  const calling = lives.filter(({ callsBack, story }) => callsBack && !story);
-  await Promise.all(calling.map((life) => answerCallsOf(api, random, life)));
+interface Call {
+  toolUseId: string;
+  sessionId: string;
+  input: Input;
 }
 
-async function answerCallsOf(api: Api, random: Random, { id, doomed }: Life): Promise<void> {
-  const path = `/api/sessions/${id}`;
-  type Page = { toolRequests: { toolUseId: string; input: Input }[] };
-  const { status, body } = await ask<Page>(api, { path: `${path}/tool-requests` });
-  // Deleted, or an ephemeral session that has ended.
-  if (status === 404) return;
-  if (status !== 200) return api.violation(path, `its calls were answered with ${status}`);
-  for (const { toolUseId, input } of body.toolRequests) {
-    if (random.chance(LATE)) continue;
-    const give = async (content: string) => {
-      const results = [{ toolUseId, content }];
-      const answer = await ask(api, {
-        ...{ method: "POST", path: `${path}/tool-results`, body: { results } },
-      });
-      api.count(`results of calls, ${answer.status}`);
-      return answer.status;
-    };
-    const first = await give(thingOf(input));
-    const isOver = first === 404 || first === 409;
-    if (first !== 200 && !isOver) api.violation(path, `a result was answered with ${first}`);
-    if (isOver || !random.chance(TWICE)) continue;
-    const [same, other] = [await give(thingOf(input)), await give("another thing")];
-    if (same !== 200 && !(same === 404 && doomed)) {
-      api.violation(path, `the same result again was answered with ${same}`);
-    }
-    if (other !== 409 && !(other === 404 && doomed)) {
-      api.violation(path, `another result was answered with ${other}`);
-    }
+/** Answers the calls that wait in all sessions. */
+export async function answerCalls(api: Api, random: Random, lives: readonly Life[]): Promise<void> {
+  const { toolRequests } = await read<{ toolRequests: Call[] }>(api, "/api/tool-requests?limit=50");
+  await Promise.all(
+    toolRequests.map(async (call) => {
+      const life = lives.find(({ id }) => id === call.sessionId);
+      if (life && !random.chance(LATE)) await answerCall(api, random, life, call);
+    }),
+  );
+}
+
+async function answerCall(
+  api: Api,
+  random: Random,
+  { id, doomed }: Life,
+  { toolUseId, input }: Call,
+): Promise<void> {
+  const path = `/api/sessions/${id}/tool-results`;
+  const give = async (content: string) => {
+    const body = { results: [{ toolUseId, content }] };
+    const { status } = await ask(api, { method: "POST", path, body });
+    api.count(`results of calls, ${status}`);
+    return status;
+  };
+  const first = await give(thingOf(input));
+  const isOver = first === 404 || first === 409;
+  if (first !== 200 && !isOver) api.violation(path, `a result was answered with ${first}`);
+  if (isOver || !random.chance(TWICE)) return;
+  const [same, other] = [await give(thingOf(input)), await give("another thing")];
+  if (same !== 200 && !(same === 404 && doomed)) {
+    api.violation(path, `the same result again was answered with ${same}`);
+  }
+  if (other !== 409 && !(other === 404 && doomed)) {
+    api.violation(path, `another result was answered with ${other}`);
   }
 }
 
