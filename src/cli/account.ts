@@ -1,79 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { type Approval, type CreateKey, pagesOf, type Rigger } from "../client/rigger.ts";
-import { money, relative, summaryOf } from "../shared/readable.ts";
-import { command, durationOf, numberOf, objectOf, oneOf, UsageError } from "./command.ts";
+import { type CreateKey, pagesOf } from "../client/rigger.ts";
+import { money, relative } from "../shared/readable.ts";
+import { command, durationOf, numberOf, oneOf, UsageError } from "./command.ts";
 import { clean, jsonLine, note, print, printTable } from "./terminal.ts";
 
-// Commands about approvals, keys, share links and usage.
-
-export const approve = command({
-  summary: "Lists the calls that wait for approval, or decides about one",
-  args: "[approval]",
-  options: {
-    deny: { type: "boolean", help: "denies the call" },
-    note: { type: "string", value: "text", help: "what the model reads with the decision" },
-    input: { type: "string", value: "json", help: "makes the call with this input instead" },
-    remember: { type: "boolean", help: "decides the same call in this session from now on" },
-    session: { type: "string", short: "s", value: "id", help: "the session, if it is known" },
-  },
-  json: "each approval as a line of JSON",
-  async run({ values, args: [id], isJson, rigger }) {
-    if (id === undefined) {
-      const { deny, remember, note, input } = values;
-      if ([deny, remember, note, input].some((given) => given !== undefined)) {
-        throw new UsageError("Name the approval to decide about.");
-      }
-      return listApprovals(pending(rigger, values.session), isJson);
-    }
-    if (values.deny && values.input !== undefined) {
-      throw new UsageError("A call that is denied has no input.");
-    }
-    const session = rigger.session(values.session ?? (await sessionWith(rigger, id)));
-    const options = {
-      ...(values.note !== undefined && { note: values.note }),
-      ...(values.remember && { remember: "session" as const }),
-    };
-    const input = values.input === undefined ? undefined : objectOf("input", values.input);
-    const approval = values.deny
-      ? await session.deny(id, options)
-      : await session.allow(id, { ...options, ...(input && { input }) });
-    if (isJson) print(jsonLine(approval));
-    else note(`${approval.name} is ${approval.status}.`);
-    return 0;
-  },
-});
-
-async function* pending(rigger: Rigger, session: string | undefined): AsyncGenerator<Approval> {
-  if (session === undefined) yield* rigger.approvals();
-  else yield* await rigger.session(session).approvals();
-}
-
-async function listApprovals(approvals: AsyncIterable<Approval>, isJson: boolean): Promise<number> {
-  const rows: string[][] = [];
-  for await (const one of approvals) {
-    if (isJson) print(jsonLine(one));
-    else {
-      const since = relative(one.requestedAt, Date.now());
-      rows.push([one.id, one.sessionId, since, `${one.name} ${summaryOf(one.input)}`]);
-    }
-  }
-  if (!isJson && rows.length > 0) printTable(["APPROVAL", "SESSION", "SINCE", "CALL"], rows);
-  if (!isJson && rows.length === 0) note("Nothing waits for approval.");
-  return 0;
-}
-
-/** The list of sessions may lag behind by so much. */
-const LAG_MS = 2_000;
-
-async function sessionWith(rigger: Rigger, approvalId: string): Promise<string> {
-  for (const delayMs of [0, LAG_MS]) {
-    await sleep(delayMs);
-    for await (const { id, sessionId } of rigger.approvals()) {
-      if (id === approvalId) return sessionId;
-    }
-  }
-  throw new Error(`No call waits for the approval ${approvalId}.`);
-}
+// Commands about keys, share links, previews and usage.
 
 export const keys = command({
   summary: "Lists API keys",

@@ -6,7 +6,7 @@ import {
   type SteerOptions,
   type StreamedEvent,
 } from "../client/rigger.ts";
-import { money } from "../shared/readable.ts";
+import { money, summaryOf } from "../shared/readable.ts";
 import { type Call, command, type Options, UsageError } from "./command.ts";
 import { eventsOf, Interrupter, show } from "./conversation.ts";
 import { Input, Screen } from "./screen.ts";
@@ -16,6 +16,7 @@ import { note, oneLine, painter, plural } from "./terminal.ts";
 const HELP = `  /help   shows this
   /cost   what the session has cost, and its limits
   /quit   leaves; the session stays, and so does Ctrl-D
+  /answer <result>   gives the result of the call that waits for one longest
 A line that is typed while the agent works joins its message at the next turn.
 A line that ends in \\ goes on in the next one. Everything else is sent, also other lines that begin with /.
 Ctrl-C interrupts the message that runs, and leaves when pressed again.`;
@@ -66,31 +67,33 @@ ${HELP}`,
           process.exit(0);
         };
         const shown = { session, screen, interrupter: current, input: asker, showsPrompts };
-        return await show(events, { ...shown, leave: exit });
+        const answersWith = isTerminal ? { answersWith: "/answer <result>" } : {};
+        return await show(events, { ...shown, ...answersWith, leave: exit });
       } finally {
         current = undefined;
       }
     };
 
-    const exchange = async (prompt: string) => {
-      const { agent } = call.values;
-      const options = agent === undefined ? {} : { agent };
+    const obey = (line: string) =>
+      answerTo(line, session).then(
+        (text) => screen.note(text),
+        (error) => screen.failed(error),
+      );
+
+    const { agent } = call.values;
+    const options = agent === undefined ? {} : { agent };
+    const converse = async (events: AsyncIterable<StreamedEvent>, showsPrompts: boolean) => {
       const steers = new Steers(session, options, screen);
       const stop = input.watch((line) => {
         if (isQuit(line)) {
           leave();
           process.exit(130);
         }
-        if (line === "/help") screen.note(HELP);
-        else if (line === "/cost")
-          void costOf(session).then(
-            (text) => screen.note(text),
-            (error) => screen.failed(error),
-          );
+        if (isCommand(line)) void obey(line);
         else steers.add(line);
       });
       try {
-        let last = await follow(steers.seen(session.send(prompt, options)), false);
+        let last = await follow(steers.seen(events), showsPrompts);
         // Those that came too late for the message run afterwards.
         for (let rest = await steers.open(); rest.length > 0; rest = await steers.open()) {
           const events = eventsOf(session, rest, last && "seq" in last ? last.seq : 0);
@@ -109,14 +112,13 @@ ${HELP}`,
 
     process.on("SIGINT", onInterrupt);
     try {
-      if (call.args.length > 0 || call.values.continue) await follow(latest(session), true);
+      if (call.args.length > 0 || call.values.continue) await converse(latest(session), true);
       while (!isOver) {
         const prompt = await input.message();
         if (prompt === undefined || isQuit(prompt)) break;
         if (prompt.trim() === "") continue;
-        if (prompt === "/help") note(HELP);
-        else if (prompt === "/cost") note(await costOf(session));
-        else await exchange(prompt);
+        if (isCommand(prompt)) await obey(prompt);
+        else await converse(session.send(prompt, options), false);
       }
     } finally {
       process.off("SIGINT", onInterrupt);
@@ -125,6 +127,20 @@ ${HELP}`,
     return 0;
   },
 });
+
+const isCommand = (line: string): boolean => /^\/(help|cost|answer( .*)?)$/s.test(line);
+
+/** Does what a command of the chat says, and returns what there is to say about it. */
+async function answerTo(line: string, session: SessionHandle): Promise<string> {
+  if (line === "/help") return HELP;
+  if (line === "/cost") return costOf(session);
+  const content = line.slice("/answer ".length);
+  if (content === "") return "Give the result: /answer <result>";
+  const [oldest] = await session.toolRequests();
+  if (!oldest) return "No call waits for a result.";
+  await session.answerTools([{ toolUseId: oldest.toolUseId, content }]);
+  return `Answered: ${oneLine(`${oldest.name} ${summaryOf(oldest.input)}`, 100)}`;
+}
 
 const isQuit = (line: string): boolean => /^\/(quit|exit)$/.test(line);
 

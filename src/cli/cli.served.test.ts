@@ -53,6 +53,12 @@ const jsonLines = (out: string) =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
+const LOOKUP = {
+  name: "lookup",
+  description: "Returns a thing by its id.",
+  inputSchema: { type: "object", properties: { id: { type: "integer" } } },
+};
+
 const newSession = async (config = {}) => (await rigger.create({ pattern: "hybrid", config })).id;
 
 /** Waits until the first message of a session has the status. */
@@ -117,6 +123,11 @@ describe("rigger", FROM_SCRIPTS, () => {
     [["tail"], "<session> is missing. See: rigger help tail"],
     [["show", "a", "b"], '"b" is one argument too many. See: rigger help show'],
     [["approve", "--deny"], "Name the approval to decide about. See: rigger help approve"],
+    [["answer", "--error"], "Name the call to answer. See: rigger help answer"],
+    [["answer", "toolu_1"], "Give the result: a text, - for stdin, or --file."],
+    [["answer", "toolu_1", "-", "--file", "x"], "Give the result:"],
+    [["answer", "toolu_1", "--file", "/none"], "--file /none can't be read (ENOENT)."],
+    [["mcp", "authorize", "sess_1", "one"], "Give --body: a file, or - for stdin."],
     [["ls", "--status", "old"], "--status is one of"],
     [["ls", "--url", "nowhere"], '"nowhere" is no URL.'],
     [["run", " "], "The prompt is empty."],
@@ -287,6 +298,67 @@ describe("rigger", FROM_SCRIPTS, () => {
     expect({ code, out }).toEqual({ code: 0, out: "Done.\n" });
     expect(err).toBe(`Decide with: rigger approve ${id} (or --deny)\n`);
     expect(await rig(["approve", id])).toMatchObject({ code: 1 });
+  });
+
+  it("lists the calls that wait for results, and gives them", async () => {
+    const session = await newSession({ clientTools: [LOOKUP] });
+    const prompt = '/lookup {"id":1} & /lookup {"id":2} & /lookup {"id":3}\n/say Done.';
+    const running = ended(launch(["run", "--session", session, prompt]));
+    const waiting = () => rigger.session(session).toolRequests();
+    await expect.poll(waiting, { timeout: 15_000 }).toHaveLength(3);
+    const [one = "", two = "", three = ""] = (await waiting()).map(({ toolUseId }) => toolUseId);
+    const table = async () => (await rig(["answer"])).out;
+    // The list comes from the index, which may lag.
+    await expect.poll(table, { timeout: 15_000 }).toMatch(`${one}  ${session}`);
+    const list = jsonLines((await rig(["answer", "--json"])).out);
+    expect(list.find((call) => call.toolUseId === one)).toMatchObject({ input: { id: 1 } });
+
+    expect(await rig(["answer", one, "a chair"])).toMatchObject({
+      ...{ code: 0, out: "", err: `The call has its result. Others wait: ${two}, ${three}.\n` },
+    });
+    const failed = await rig(["answer", "--session", session, "--json", "--error", two, "-"], "no");
+    expect(JSON.parse(failed.out)).toEqual({ taken: [two], awaited: [three] });
+    const file = join(directory, "result.txt");
+    await writeFile(file, "a table\n");
+    expect((await rig(["answer", three, "--file", file])).code).toBe(0);
+
+    const { code, out, err } = await running;
+    expect({ code, out }).toEqual({ code: 0, out: "Done.\n" });
+    const hints = [one, two, three].map(
+      (id) => `Answer with: rigger answer ${id} <result> (or --error)\n`,
+    );
+    expect(err).toBe(hints.join(""));
+    const results: unknown[] = [];
+    for await (const event of rigger.session(session).log()) {
+      if (event.type === "tool.completed") results.push([event.content, event.isError]);
+    }
+    expect(results).toEqual([
+      ["a chair", false],
+      ["no", true],
+      ["a table\n", false],
+    ]);
+    expect(await rig(["answer", one, "again"])).toMatchObject({
+      ...{ code: 1, err: `rigger: No call waits for a result: ${one}.\n` },
+    });
+  });
+
+  it("lists MCP servers, and gives them new access", async () => {
+    const id = await newSession({ mcpServers: { one: { url: "http://127.0.0.1:9/mcp" } } });
+    expect((await rig(["mcp", "ls", id])).out).toMatch(
+      /^SERVER .*\none +http:\/\/127\.0\.0\.1:9 +none +0 +not used yet\n$/,
+    );
+    const oauth = { tokenUrl: "http://127.0.0.1:9/t", clientId: "rigger", refreshToken: "rt_1" };
+    const given = await rig(["mcp", "authorize", id, "one", "--body", "-"], JSON.stringify(oauth));
+    expect(given).toMatchObject({ code: 0, out: "" });
+    const [server] = jsonLines((await rig(["mcp", "ls", id, "--json"])).out);
+    expect(server).toMatchObject({ name: "one", authorization: "oauth" });
+    expect((await rig(["mcp", "authorize", id, "one", "--body", "-"], "[]")).code).toBe(2);
+    expect(
+      (await rig(["mcp", "authorize", id, "two", "--body", "-"], JSON.stringify(oauth))).code,
+    ).toBe(1);
+    expect((await rig(["mcp", "ls", await newSession()])).err).toBe(
+      "The session has no MCP servers.\n",
+    );
   });
 
   it("creates, rotates, revokes and lists keys", async () => {
@@ -464,6 +536,30 @@ describe.skipIf(!TMUX)("rigger chat in a terminal", FROM_SCRIPTS, () => {
     type(`${CHAT} ${id}`);
     // What was decided is not asked again.
     await until(/Bash returned: one\n\$0[^?]*›/);
+  });
+
+  it("shows a call that waits for its result, and takes the answer, also later", async () => {
+    const id = await newSession({ clientTools: [LOOKUP] });
+    const { type, until, untilGone, screen } = terminal(100, 40);
+    type(`${CHAT} ${id}`);
+    await until(PROMPT);
+    type('/lookup {"id":1} & /lookup {"id":2}');
+    await until(/"id": 2\n {2}\}\nAnswer with: \/answer <result>, or rigger answer toolu_\w+ <res/);
+    type("/answer a chair");
+    await until(/● lookup \{"id":1\} .*\n {2}a chair/);
+    await until(/Answered: lookup \{"id":1\}/);
+    type("/quit");
+    await until(/Go on with/);
+    type("clear");
+    await untilGone(/Go on with/);
+    type(`${CHAT} ${id}`);
+    await until(/"id": 2\n {2}\}\nAnswer with/);
+    // What has its result is not asked for again.
+    expect(screen()).not.toContain('"id": 1');
+    type("/answer a table");
+    await until(/lookup returned: a chair\n\s*lookup returned: a table\n\$0[\s\S]*›/);
+    type("/answer more");
+    await until(/No call waits for a result\./);
   });
 
   it("takes nothing for an answer that was typed before the question", async () => {

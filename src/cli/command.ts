@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
 import { type ParseArgsOptionDescriptor, parseArgs } from "node:util";
 import { Rigger, type SessionHandle } from "../client/rigger.ts";
 
@@ -157,6 +159,14 @@ export function durationOf(name: string, text: string): number {
   if (count === undefined)
     throw new UsageError(`--${name} needs a duration such as 90s, 2h or 7d.`);
   return Math.round(Number(count) * UNITS[unit as keyof typeof UNITS]);
+}
+
+/** Returns the text of the file that an option names; of stdin for `-`. */
+export async function textOf(name: string, file: string): Promise<string> {
+  if (file === "-") return text(process.stdin);
+  return readFile(file, "utf8").catch((error) => {
+    throw new UsageError(`--${name} ${file} can't be read (${error.code}).`);
+  });
 }
 
 /** Returns the JSON object of an option. */

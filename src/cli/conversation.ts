@@ -6,12 +6,13 @@ import {
   type StreamedEvent,
 } from "../client/rigger.ts";
 import type { Input, Screen } from "./screen.ts";
-import { clean, painter } from "./terminal.ts";
+import { clean, oneLine, painter } from "./terminal.ts";
 import { Transcript } from "./transcript.ts";
 
 // A message as it runs: shown, asked about, and interrupted.
 
 type ApprovalRequest = Extract<StreamedEvent, { type: "approval.requested" }>;
+type ToolRequest = Extract<StreamedEvent, { type: "tool.requested" }>;
 
 /** Interrupts a message of a session, and only that one: if it has not started yet, as soon as it does. */
 export class Interrupter {
@@ -64,6 +65,8 @@ interface Shown {
   showsPrompts?: boolean;
   /** Called if the input ends where somebody should decide. */
   leave?: () => void;
+  /** Another way to answer a call than `rigger answer`. */
+  answersWith?: string;
   /** Whether to show only what is waited for. */
   isQuiet?: boolean;
 }
@@ -71,17 +74,20 @@ interface Shown {
 /** Shows the events of messages until they end, and asks for approvals. Returns the last event. */
 export async function show(
   events: AsyncIterable<StreamedEvent>,
-  { session, screen, interrupter, input, leave, showsPrompts = false, isQuiet = false }: Shown,
+  { session, screen, interrupter, input, showsPrompts = false, isQuiet = false, ...how }: Shown,
 ): Promise<StreamedEvent | undefined> {
   const columns = () => (process.stdout.isTTY ? process.stdout.columns : 200);
   const transcript = new Transcript({ paint: painter(process.stdout), columns, showsPrompts });
-  const questions = new Questions(session, screen, leave);
+  const questions = new Questions(session, screen, how);
   let last: StreamedEvent | undefined;
   try {
     for await (const event of events) {
       if (event.type === "approval.requested" && input) {
         screen.write(transcript.endLine());
         questions.add(event, transcript.request(event), input);
+      } else if (event.type === "tool.requested") {
+        const text = `${transcript.endLine()}${transcript.request(event)}\n`;
+        questions.expect(event, isQuiet ? "" : text);
       } else {
         const text = transcript.next(event);
         if (!isQuiet) screen.write(text);
@@ -98,30 +104,46 @@ export async function show(
   return last;
 }
 
-/** The calls that wait for approval: each is shown when it is asked about, one after the other. */
+/** The calls that wait for somebody: each is shown when it is asked about, one after the other. */
 class Questions {
   readonly #session: SessionHandle;
   readonly #screen: Screen;
-  readonly #leave: (() => void) | undefined;
+  readonly #how: Pick<Shown, "leave" | "answersWith">;
+  /** The questions that are open, by the ids of approvals and of calls that wait for results. */
   readonly #open = new Map<string, AbortController>();
   #asking: Promise<void> = Promise.resolve();
 
-  constructor(session: SessionHandle, screen: Screen, leave: (() => void) | undefined) {
+  constructor(session: SessionHandle, screen: Screen, how: Pick<Shown, "leave" | "answersWith">) {
     this.#session = session;
     this.#screen = screen;
-    this.#leave = leave;
+    this.#how = how;
   }
 
   /** Asks somebody about a call, as soon as the questions before it are answered. */
   add(event: ApprovalRequest, text: string, input: Input): void {
-    const controller = new AbortController();
-    this.#open.set(event.approvalId, controller);
-    this.#asking = this.#asking.then(async () => {
-      // Of a log that is read again, the decision may be the next event.
-      await setImmediate();
-      if (controller.signal.aborted) return;
+    this.#next(event.approvalId, async (signal) => {
       this.#screen.write(`${text}\n`);
-      await this.#ask(event, input, controller.signal);
+      await this.#ask(event, input, signal);
+    });
+  }
+
+  /** Says how somebody answers a call of a client tool. */
+  expect({ toolUseId }: ToolRequest, text: string): void {
+    this.#next(toolUseId, async () => {
+      this.#screen.write(text);
+      const ways = [this.#how.answersWith, `rigger answer ${oneLine(toolUseId)} <result>`];
+      this.#screen.note(`Answer with: ${ways.filter(Boolean).join(", or ")} (or --error)`);
+    });
+  }
+
+  #next(id: string, act: (signal: AbortSignal) => Promise<void>): void {
+    const controller = new AbortController();
+    this.#open.set(id, controller);
+    const { signal } = controller;
+    this.#asking = this.#asking.then(async () => {
+      // Of a log that is read again, the decision or the result may be the next event.
+      await setImmediate();
+      if (!signal.aborted) await act(signal);
     });
   }
 
@@ -129,6 +151,7 @@ class Questions {
   seen(event: StreamedEvent): void {
     if (event.type === "approval.requested") this.#hint(event);
     if (event.type === "approval.resolved") this.#open.get(event.approvalId)?.abort();
+    if (event.type === "tool.completed") this.#open.get(event.toolUseId)?.abort();
   }
 
   #hint({ approvalId }: ApprovalRequest): void {
@@ -154,7 +177,7 @@ class Questions {
     if (decision !== undefined) await this.#decide(event, decision);
     else if (!signal.aborted) {
       this.#hint(event);
-      this.#leave?.();
+      this.#how.leave?.();
     }
   }
 

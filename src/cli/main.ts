@@ -6,10 +6,12 @@ import { chat } from "./chat.ts";
 import { type Command, command, UsageError } from "./command.ts";
 import { dev } from "./dev.ts";
 import * as files from "./files.ts";
+import * as mcpServers from "./mcp-servers.ts";
 import { run } from "./run.ts";
 import { SESSION_OPTIONS } from "./session-options.ts";
 import * as sessions from "./sessions.ts";
 import { clean, note, print } from "./terminal.ts";
+import * as waiting from "./waiting.ts";
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   chat,
@@ -30,7 +32,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   "files put": files.put,
   "files rm": files.remove,
   "files archive": files.archive,
-  approve: account.approve,
+  approve: waiting.approve,
+  answer: waiting.answer,
+  "mcp ls": mcpServers.ls,
+  "mcp authorize": mcpServers.authorize,
   share: account.share,
   preview: account.preview,
   stats: account.stats,

@@ -1,6 +1,13 @@
-import { readFile } from "node:fs/promises";
 import type { CreateSession } from "../client/rigger.ts";
-import { type Call, numberOf, type Options, objectOf, oneOf, UsageError } from "./command.ts";
+import {
+  type Call,
+  numberOf,
+  type Options,
+  objectOf,
+  oneOf,
+  textOf,
+  UsageError,
+} from "./command.ts";
 
 // The options of every command that creates a session.
 
@@ -31,7 +38,8 @@ export async function sessionOf(
   values: Call<typeof SESSION_OPTIONS>["values"],
   pattern: CreateSession["pattern"],
 ): Promise<CreateSession> {
-  const file = values.body === undefined ? {} : await readBody(values.body);
+  const file: Partial<CreateSession> =
+    values.body === undefined ? {} : objectOf("body", await textOf("body", values.body));
   const config = {
     ...(file.config as CreateSession["config"]),
     ...(values.model !== undefined && { model: values.model }),
@@ -71,10 +79,3 @@ export const limitsOf = (values: {
     maxTurns: numberOf("max-turns", values["max-turns"]),
   }),
 });
-
-async function readBody(path: string): Promise<Partial<CreateSession>> {
-  const text = await readFile(path, "utf8").catch((error) => {
-    throw new UsageError(`--body ${path} can't be read (${error.code}).`);
-  });
-  return objectOf("body", text);
-}

@@ -75,6 +75,7 @@ const eventsWith = (text: string): StreamedEvent[] => {
       input: { command: text },
       expiresAt: null,
     },
+    { ...call, type: "tool.requested", input: { [text]: text }, expiresAt: null },
     { ...of, type: "agent.started", toolUseId: text, prompt: text, agent: text },
     { ...of, type: "message.failed", stopReason: "error", error: { type: "x", message: text } },
     { ...of, type: "session.terminated", reason: text },

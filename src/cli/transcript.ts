@@ -4,6 +4,7 @@ import type {
   MessageEndEvent,
   StreamedEvent,
   ToolCompletedEvent,
+  ToolRequestedEvent,
 } from "../client/rigger.ts";
 import { duration, money, promptText, summaryOf } from "../shared/readable.ts";
 import { clean, oneLine, type Paint, plural, short } from "./terminal.ts";
@@ -126,6 +127,7 @@ export class Transcript {
           ? ""
           : this.#ofAgent(event.agent) + paint("yellow", `stopped: ${event.stopReason}`);
       case "approval.requested":
+      case "tool.requested":
         return this.request(event);
       case "approval.resolved": {
         const by = event.resolvedBy ? ` by ${event.resolvedBy.owner}` : "";
@@ -135,11 +137,7 @@ export class Transcript {
         );
       }
       case "message.waiting":
-        if (event.waitingFor.type === "approval") return "";
-        if (event.waitingFor.type === "toolResult") {
-          this.#state = "Waiting for the results of calls";
-          return paint("yellow", "It goes on when the results of its calls are given.");
-        }
+        if (event.waitingFor.type !== "limit") return "";
         this.#state = `Waiting: the limit on ${event.waitingFor.limit} is reached`;
         return paint(
           "yellow",
@@ -181,15 +179,18 @@ export class Transcript {
     return [title, ...this.#lines(event.content, RESULT_LINES, style)].join("\n");
   }
 
-  /** Returns a call that waits for approval, with all of its input. */
-  request({ name, agent, input }: ApprovalRequestedEvent): string {
-    this.#state = "Waiting for approval";
+  /** Returns a call that waits for approval or for its result, with all of its input. */
+  request({ type, name, agent, input }: ApprovalRequestedEvent | ToolRequestedEvent): string {
+    const isApproval = type === "approval.requested";
+    this.#state = isApproval ? "Waiting for approval" : "Waiting for the result of a call";
     const { command } = input as Record<string, unknown>;
     const text = typeof command === "string" ? command : JSON.stringify(input, null, 2);
-    const title = this.#paint("yellow", `? ${nameOf({ name, agent })} asks for approval`);
+    const what = isApproval ? "asks for approval" : "waits for its result";
+    const title = this.#paint("yellow", `? ${nameOf({ name, agent })} ${what}`);
     const lines = this.#lines(text, INPUT_LINES, "bold", Number.POSITIVE_INFINITY);
     const isCut = lines.length > INPUT_LINES;
-    const rest = isCut ? [this.#paint("yellow", "  rigger approve --json shows all of it")] : [];
+    const list = isApproval ? "approve" : "answer";
+    const rest = isCut ? [this.#paint("yellow", `  rigger ${list} --json shows all of it`)] : [];
     return [title, ...lines, ...rest].join("\n");
   }
 
