@@ -51,7 +51,7 @@ describe.runIf(hasBrowser)("the dashboard", () => {
       await page.reload();
     };
     await enter(["sessions:read"], "/#/overview");
-    await page.getByText("No tool call waits for a decision.").waitFor();
+    await page.getByText("No tool call waits for a decision or for a result.").waitFor();
     expect(await page.getByRole("heading", { name: "Spend" }).count()).toBe(0);
     expect(await page.getByRole("link", { name: "New session" }).count()).toBe(0);
     await requireAccessible(page);
@@ -129,6 +129,36 @@ describe.runIf(hasBrowser)("the dashboard", () => {
     await card.getByRole("button", { name: "Allow Bash" }).click();
     await card.waitFor({ state: "detached" });
     await expect.poll(async () => (await session.read()).pendingApprovals).toBe(0);
+  });
+
+  it("shows what waits for a result, in the list and in the overview, and takes it", async () => {
+    const tag = crypto.randomUUID().slice(0, 8);
+    const lookup = {
+      name: "lookup",
+      description: "Returns a thing.",
+      inputSchema: { type: "object" },
+    };
+    const session = await create({
+      ...{ pattern: "hybrid", tags: [tag], description: "Looks things up" },
+      config: { clientTools: [lookup] },
+    });
+    const reply = session.send(`/lookup {"thing":"${tag}"}`);
+    for await (const event of reply) if (event.type === "message.waiting") break;
+    const page = await open(`/#/?tags=${tag}`);
+    await page.getByText("waits for results").waitFor();
+    await requireAccessible(page);
+    await page.getByRole("link", { name: "Overview" }).click();
+    const card = page.locator(".pending", { hasText: tag });
+    await card.getByLabel(/^Result of lookup, /).fill("a chair");
+    await requireAccessible(page);
+    await card.getByRole("button", { name: /^Give the result of lookup, / }).click();
+    await card.waitFor({ state: "detached" });
+    await page.getByText("lookup has its result.").waitFor();
+    await expect.poll(async () => (await session.read()).pendingToolRequests).toBe(0);
+    const [message] = await all(session.messages());
+    await expect
+      .poll(async () => (await session.message(message?.messageId ?? "")).result)
+      .toContain("lookup returned: a chair");
   });
 
   it("streams a reply, and shows it once after a reload in its middle", async () => {

@@ -10,7 +10,7 @@ const rigger = new Rigger({ url: serverUrl });
 const MACHINE = { provider: "e2b" } as const;
 
 describe.runIf(hasBrowser)("a session in the dashboard", () => {
-  const { open } = usePages(serverUrl);
+  const { open, expectFaults } = usePages(serverUrl);
 
   it("shows the steps of its set-up, and why it has failed", async () => {
     const setup = ["echo it is built", "echo there is no lock file >&2; exit 3"];
@@ -72,6 +72,21 @@ describe.runIf(hasBrowser)("a session in the dashboard", () => {
     await card.getByText("http://127.0.0.1:9", { exact: true }).waitFor();
     await card.getByText("headers").waitFor();
     await requireAccessible(page);
+
+    await card.getByRole("button", { name: "Give new access to issues" }).click();
+    const dialog = page.getByRole("dialog", { name: "New access to issues" });
+    await requireAccessible(page);
+    await dialog.getByLabel("Token URL").fill("no address");
+    await dialog.getByLabel("Client id").fill("rigger");
+    await dialog.getByLabel("Refresh token").fill("rt_of-nobody");
+    await dialog.getByRole("button", { name: "Save" }).click();
+    await dialog.getByRole("alert").waitFor();
+    await dialog.getByLabel("Token URL").fill("http://127.0.0.1:9/token");
+    await dialog.getByRole("button", { name: "Save" }).click();
+    await dialog.waitFor({ state: "detached" });
+    await card.getByText("oauth", { exact: true }).waitFor();
+    await card.getByText("The next request to it uses the new access.").waitFor();
+    expectFaults(/400/);
   });
 
   it("asks for the results of tools of the caller, and goes on with them", async () => {

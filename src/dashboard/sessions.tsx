@@ -181,6 +181,7 @@ const Line = ({ session }: { session: Session }) => (
     <td data-label="Status">
       <Status of={session.pausedBecause === null ? session.status : "paused"} />
       {session.pendingApprovals > 0 && <span class="badge">asks for approval</span>}
+      {session.pendingToolRequests > 0 && <span class="badge">waits for results</span>}
     </td>
     <td data-label="Pattern">{session.pattern}</td>
     <td data-label="Cost" class="number">

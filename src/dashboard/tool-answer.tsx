@@ -8,10 +8,12 @@ interface ToolAnswerProps {
   toolUseId: string;
   /** What the call is named by, which tells it from the others on the page. */
   call: string;
+  /** Called when the result is given. */
+  done?(): void;
 }
 
 /** The form that gives the result of a call. There is none for those who may not give it. */
-export function ToolAnswer({ session, toolUseId, call }: ToolAnswerProps) {
+export function ToolAnswer({ session, toolUseId, call, done }: ToolAnswerProps) {
   const [content, setContent] = useState("");
   const [isError, setError] = useState(false);
   // The result is shown when it has come back as an event.
@@ -25,6 +27,7 @@ export function ToolAnswer({ session, toolUseId, call }: ToolAnswerProps) {
       setGiven(false);
       throw error;
     }
+    done?.();
   };
   return (
     <div class="tool-answer">

@@ -3,7 +3,8 @@ import { change, parameters } from "../route.ts";
 import { Empty, Title } from "../ui.tsx";
 import { Now, Owners, Users } from "./limits.tsx";
 import { SessionsByDay, Spend } from "./spend.tsx";
-import { Approvals, Pool, Webhooks } from "./work.tsx";
+import { WaitingCalls } from "./waiting.tsx";
+import { Pool, Webhooks } from "./work.tsx";
 
 const RANGES = [7, 30, 90];
 
@@ -40,7 +41,7 @@ export function Overview() {
       {!seesOverview() && <Empty title="Your key has no scope for what is shown here." />}
       <div class="overview">
         {may("usage:read") && <Now />}
-        {may("sessions:read") && <Approvals />}
+        {may("sessions:read") && <WaitingCalls />}
         {may("usage:read") && <Spend days={days} />}
         {may("usage:read") && <SessionsByDay days={days} />}
         {may("usage:read") && <Users />}

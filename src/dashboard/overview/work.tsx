@@ -1,91 +1,9 @@
-import { useRef, useState } from "preact/hooks";
-import type { Approval, components } from "../../client/api.ts";
+import type { components } from "../../client/api.ts";
 import { rigger } from "../api.ts";
-import { Decision } from "../decision.tsx";
-import { pretty } from "../format.ts";
-import { Scrollable } from "../scrollable.tsx";
 import { Empty, Status, useLoaded, When } from "../ui.tsx";
 import { Card, LATER_MS, read, SOON_MS } from "./card.tsx";
 
 type Webhook = components["schemas"]["Webhook"];
-
-export function Approvals() {
-  const loaded = useLoaded(
-    () => read((signal) => rigger.get("/api/approvals", { query: { limit: 20 }, signal })),
-    "approvals",
-    SOON_MS,
-  );
-  const [decided, setDecided] = useState("");
-  const box = useRef<HTMLDivElement>(null);
-  const done = (text: string) => {
-    setDecided(text);
-    loaded.again();
-    // The button that had the focus goes away.
-    box.current?.closest("section")?.querySelector("h2")?.focus();
-  };
-  return (
-    <Card title="Pending approvals" what="pending approvals" isWide loaded={loaded}>
-      {({ approvals, nextCursor }) => (
-        <div ref={box} class="approvals">
-          <p class={decided ? "note good" : "hidden"} role="status">
-            {decided}
-          </p>
-          {approvals.length === 0 && <p class="quiet-line">No tool call waits for a decision.</p>}
-          {approvals.length > 0 && (
-            <ul class="plain-list">
-              {approvals.map((approval, i) => (
-                <Pending
-                  approval={approval}
-                  place={`${i + 1} of ${approvals.length}`}
-                  done={done}
-                  key={approval.id}
-                />
-              ))}
-            </ul>
-          )}
-          {nextCursor !== null && <p class="hint">There are more: decide these first.</p>}
-        </div>
-      )}
-    </Card>
-  );
-}
-
-interface PendingProps {
-  approval: Approval;
-  /** Tells calls of the same tool from each other. */
-  place: string;
-  done(text: string): void;
-}
-
-function Pending({ approval, place, done }: PendingProps) {
-  const { id, sessionId, name, agent, input, requestedAt, expiresAt } = approval;
-  return (
-    <li class="pending">
-      <p class="pending-title">
-        <strong>{name}</strong>
-        {agent !== "main" && <span class="tag">{agent}</span>}
-        <a href={`#/sessions/${sessionId}`}>Open the session</a>
-        <span class="hint">
-          asked <When at={requestedAt} />
-          {expiresAt !== null && (
-            <>
-              , expires <When at={expiresAt} />
-            </>
-          )}
-        </span>
-      </p>
-      <Scrollable name={`Input of ${name}, ${place}`} kind="pending-input">
-        <pre>{pretty(input)}</pre>
-      </Scrollable>
-      <Decision
-        session={rigger.session(sessionId)}
-        approvalId={id}
-        call={`${name}, ${place}`}
-        done={(decision) => done(`${name} was ${decision}.`)}
-      />
-    </li>
-  );
-}
 
 export function Webhooks() {
   const loaded = useLoaded(
