@@ -481,26 +481,31 @@ describe("a request", () => {
     expect(page.pageSize).toBe(1);
   });
 
-  it("that lists sessions or approvals goes through all pages", async () => {
+  it("that lists sessions or waiting calls goes through all pages", async () => {
     const rigger = aRigger();
     const tag = crypto.randomUUID();
-    const config = { askTools: ["Bash"] };
+    const config = { askTools: ["Bash"], clientTools: [LOOKUP] };
     const made: string[] = [];
     for (let i = 0; i < 3; i++) {
       const session = await rigger.create({ pattern: "hybrid", config, tags: [tag] });
-      await session.send('/Bash {"command":"ls"}', { maxTurns: 1 })[Symbol.asyncIterator]().next();
+      await session
+        .send('/Bash {"command":"ls"} & /lookup {"id":1}', { maxTurns: 1 })
+        [Symbol.asyncIterator]()
+        .next();
       made.push(session.id);
     }
     const found: string[] = [];
     const pages = rigger.sessions({ tags: [tag], sort: "createdAt", pageSize: 1 });
     for await (const { id } of pages) found.push(id);
     expect(found).toEqual(made);
-    const waiting = async () => {
+    const waiting = async (calls: AsyncIterable<{ sessionId: string }>) => {
       const ids: string[] = [];
-      for await (const { sessionId } of rigger.approvals()) ids.push(sessionId);
+      for await (const { sessionId } of calls) ids.push(sessionId);
       return ids.filter((id) => made.includes(id)).sort();
     };
-    await expect.poll(waiting, { timeout: 5_000 }).toEqual(made.toSorted());
+    const within = { timeout: 5_000 };
+    await expect.poll(() => waiting(rigger.approvals()), within).toEqual(made.toSorted());
+    await expect.poll(() => waiting(rigger.toolRequests()), within).toEqual(made.toSorted());
   });
 
   it("that reads artifacts lists them, and returns the response with a content", async () => {
