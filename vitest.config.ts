@@ -88,7 +88,7 @@ export default defineConfig({
       part("long", true, { include: LONG, exclude: [] }),
       part("rest", false, { include: ["src/**/*.test.ts"], exclude: [...LONG, NODE, SERVED] }),
       // The stand-ins of vendors' APIs, and the vendors' own clients, run in Node.
-      { test: { name: "node", include: [NODE] } },
+      { test: { name: "node", include: [NODE], testTimeout: 30_000, hookTimeout: 60_000 } },
     ],
     // The parts run side by side.
     maxWorkers: 4,

@@ -16,7 +16,10 @@ const servers: ChildProcess[] = [];
 let url = "";
 
 /** Starts a server with a runner that is this script of bash. Returns its process and address. */
-async function serve(script: string, env: Record<string, string> = {}) {
+async function serve(
+  script: string,
+  env: Record<string, string> = {},
+): Promise<{ child: ChildProcess; address: string }> {
   const directory = mkdtempSync(join(home, "bin-"));
   const entry = join(directory, "serve.ts");
   // Beside it stands the runner that it starts.
@@ -42,7 +45,11 @@ async function serve(script: string, env: Record<string, string> = {}) {
       ({ status }) => status === 204,
       () => false,
     );
-  while (!(await isUp())) await sleep(50);
+  while (!(await isUp())) {
+    // Another process may have taken the port meanwhile.
+    if (child.exitCode !== null) return serve(script, env);
+    await sleep(50);
+  }
   return { child, address };
 }
 

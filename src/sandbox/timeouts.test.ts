@@ -1,5 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
-import { withoutPauses } from "../testing/faults";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { aFakeSandbox } from "../testing/tool-context";
 import { aCommand } from "./contract";
 import type { CommandResult, Sandbox } from "./sandbox";
@@ -58,11 +57,14 @@ describe("a sandbox that hangs", () => {
 });
 
 describe("a save or restore", () => {
-  /** A transfer that takes 500 ms, and reports progress at this interval. */
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+  afterEach(() => void vi.useRealTimers());
+
+  const STEPS = 10;
+  /** Reports progress at this interval. */
   const transfer = async (onProgress: (() => void) | undefined, everyMs: number) => {
-    for (let ms = 0; ms < 500; ms += everyMs) {
-      // In steps, since longer waits are shortened.
-      for (let waited = 0; waited < everyMs; waited += 10) await scheduler.wait(10);
+    for (let n = 0; n < STEPS; n++) {
+      await new Promise((resolve) => setTimeout(resolve, everyMs));
       onProgress?.();
     }
   };
@@ -73,18 +75,27 @@ describe("a save or restore", () => {
       restore: (_, onProgress) => transfer(onProgress, everyMs),
     });
 
-  it("may take any time while it makes progress, and is given up on when it stalls", async () => {
-    // The timeout of three minutes is 180 ms here.
-    await withoutPauses(async () => {
+  it.each<[string, (sandbox: Sandbox, onProgress: () => void) => Promise<unknown> | undefined]>([
+    ["save", (sandbox, onProgress) => sandbox.snapshot?.("key", { onProgress })],
+    ["restore", (sandbox, onProgress) => sandbox.restore?.("key", onProgress)],
+  ])(
+    "may take long while it makes progress, and is given up on when it stalls: %s",
+    async (_, begin) => {
       const onProgress = vi.fn();
-      expect(await slow(50).snapshot?.("key", { onProgress })).toBeNull();
-      await slow(50).restore?.("key", onProgress);
-      expect(onProgress).toHaveBeenCalledTimes(20);
-      const stalled = { transient: true, message: expect.stringContaining("did not answer") };
-      await expect(slow(490).snapshot?.("key")).rejects.toMatchObject(stalled);
-      await expect(slow(490).restore?.("key")).rejects.toMatchObject(stalled);
-    });
-  });
+      const done = vi.fn();
+      void begin(slow(179_000), onProgress)?.then(done);
+      await vi.advanceTimersByTimeAsync(STEPS * 179_000);
+      expect(done).toHaveBeenCalledOnce();
+      expect(onProgress).toHaveBeenCalledTimes(STEPS);
+
+      const given = vi.fn();
+      void begin(slow(181_000), onProgress)?.catch(given);
+      await vi.advanceTimersByTimeAsync(180_000);
+      expect(given.mock.calls).toMatchObject([
+        [{ transient: true, message: expect.stringContaining("did not answer") }],
+      ]);
+    },
+  );
 });
 
 describe("a sandbox that answers", () => {
