@@ -1,8 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are shell scripts.
 
+import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { Bash, defineCommand } from "just-bash/browser";
 import { describe, expect, it } from "vitest";
+import { aCommand } from "../../sandbox/contract";
+import { embedded } from "../../sandbox/embedded";
 import { TOOLS } from "../tools";
 import { commandRules, mayCall, offeredTools } from "./permissions";
 import { checkRules, type Rules } from "./rules";
@@ -312,21 +314,23 @@ describe("a pattern that disallows commands", () => {
 });
 
 describe("what a real shell does with a script", () => {
+  // In its own engine: the parser of the shell never ends for some of these scripts, and takes all memory.
+  const sandbox = embedded(env.EMBEDDED_SANDBOXES, crypto.randomUUID(), {
+    workspace: "/workspace",
+  });
+
   /** Whether a shell runs `evil` when it is given the script. */
   async function runsEvil(script: string): Promise<boolean> {
-    let ran = false;
-    const evil = async () => {
-      ran = true;
-      return { stdout: "", stderr: "", exitCode: 0 };
-    };
-    const good = async () => ({ stdout: "", stderr: "", exitCode: 0 });
-    const shell = new Bash({
-      customCommands: [defineCommand("evil", evil), defineCommand("good", good)],
-      defenseInDepth: false,
-    });
-    await shell.exec(script, { rawScript: true }).catch(() => {});
-    return ran;
+    const mark = `/tmp/${crypto.randomUUID()}`;
+    const functions = `evil() { touch ${mark}; }; good() { :; }`;
+    await sandbox.run(aCommand(`${functions}\n${script}`, { timeoutMs: 500 }));
+    return (await sandbox.readFile(mark)) !== null;
   }
+
+  it("is seen by the test", async () => {
+    expect(await runsEvil("good 'evil'; good; $(evil)")).toBe(true);
+    expect(await runsEvil("good 'evil'; good 'evil")).toBe(false);
+  });
 
   const pieces = [
     "good",
