@@ -80,7 +80,7 @@ const ROOMS: Record<string, readonly string[]> = {
   client: [],
   dashboard: ["client", "bench", "testing"],
   cli: ["client"],
-  trial: ["bench", "container", "sandbox", "session/base", "testing"],
+  trial: ["bench", "container", "index", "sandbox", "session/base", "testing"],
 };
 
 /** Files that are a part of their own. */

@@ -21,6 +21,8 @@ export interface Server {
 export interface ServerOptions {
   /** The path of its wrangler.toml, relative to the root of the repository. */
   config: string;
+  /** The path of another entry point than the one that its configuration names. */
+  script?: string | undefined;
   vars?: Record<string, string>;
   /** The directory of its data; a new one when absent. */
   state?: string;
@@ -56,7 +58,7 @@ const directories: string[] = [];
 
 /** Starts a Worker and waits until it responds. */
 export async function start(options: ServerOptions): Promise<Server> {
-  const { config, vars = {}, containers = false } = options;
+  const { config, script, vars = {}, containers = false } = options;
   const directory = options.state ?? (await newDirectory());
   const [port, inspectorPort] = [options.port ?? (await freePort()), await freePort()];
   // An empty file instead of .dev.vars, so that no key of a developer is used.
@@ -67,7 +69,16 @@ export async function start(options: ServerOptions): Promise<Server> {
   );
   const child = wrangler(
     options.root,
-    ...["dev", "--config", config, "--env-file", secrets, "--persist-to", directory],
+    ...[
+      "dev",
+      ...(script ? [script] : []),
+      "--config",
+      config,
+      "--env-file",
+      secrets,
+      "--persist-to",
+      directory,
+    ],
     ...["--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", `${inspectorPort}`],
     ...["--log-level", "error", "--show-interactive-dev-session=false"],
     ...[`--enable-containers=${containers}`, ...settings],

@@ -14,17 +14,22 @@ export interface Trial {
   begin(id: string, command: string): Promise<string>;
   /** Checks a rule and prints whether it holds. */
   rule(title: string, holds: () => Promise<void>): Promise<void>;
+  /** Returns the address of the service. */
+  url(): string;
+  /** Returns the memory of the Worker in megabytes. */
+  megabytes(): number;
   /** Kills the service with SIGKILL and restarts it with the same data. */
   restart(): Promise<void>;
   /** Returns the number of rules that did not hold. */
   broken(): number;
 }
 
-/** Starts the service as it is deployed, with some variables changed. */
-export async function openTrial(vars: Record<string, string>): Promise<Trial> {
+/** Starts the service as it is deployed, with some variables changed. `script` is the path of another entry point. */
+export async function openTrial(vars: Record<string, string>, script?: string): Promise<Trial> {
   const settings = { ALLOW_ANONYMOUS: "true", ...vars };
   const place = {
     config: "wrangler.toml",
+    script,
     containers: true,
     vars: settings,
     state: await newState(),
@@ -61,9 +66,14 @@ export async function openTrial(vars: Record<string, string>): Promise<Trial> {
       await kill(server);
       server = await start({ ...place, port: Number(new URL(server.url).port) });
     },
+    url: () => server.url,
+    megabytes: () => server.usage()?.workerMegabytes ?? 0,
     broken: () => broken,
   };
 }
+
+/** Prints what was measured while a rule was checked. */
+export const note = (said: string): void => console.log(`  ${said}`);
 
 /** Waits until a condition is true. */
 export async function until(holds: () => Promise<boolean>, seconds = 60): Promise<void> {
