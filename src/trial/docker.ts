@@ -46,12 +46,14 @@ export const inside = (container: string, script: string, user = "root"): string
 
 /**
  * Searches all files of a container for a text. Returns what the search prints, and the variables and arguments of all
- * processes. Without privileges over other users' processes, root does not see everything of `user`.
+ * processes with what the container has logged. Without privileges over other users' processes, root does not see
+ * everything of `user`.
  */
 export function traces(container: string, text: string, user: string): string[] {
   // The text is split, so that the search does not find itself.
   const parts = `${text.slice(0, 12)}''${text.slice(12)}`;
   const files = `grep -rlsaF -e ${parts} / --exclude-dir=proc --exclude-dir=sys; echo searched`;
   const look = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'";
-  return [inside(container, files), inside(container, look) + inside(container, look, user)];
+  const processes = inside(container, look) + inside(container, look, user);
+  return [inside(container, files), processes + docker("logs", container).said];
 }

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
 import { start, stop, stopAll } from "../bench/servers.ts";
 import { tryKey, tryPool } from "./deployment.ts";
-import { docker } from "./docker.ts";
+import { docker, sidecars, startedSince } from "./docker.ts";
 import { tryFiles } from "./files.ts";
 import { tryPreviews } from "./previews.ts";
 import { tryRepositories } from "./repositories.ts";
@@ -57,8 +57,11 @@ async function tryContract(): Promise<number> {
   return code;
 }
 
+const ownSidecars = startedSince(sidecars);
 try {
   process.exitCode = Math.min(1, await main());
 } finally {
   await stopAll();
+  // Wrangler removes containers when it ends, and leaves these.
+  docker("rm", "--force", ...ownSidecars());
 }
