@@ -174,10 +174,10 @@ export async function plannedAlarm(id: string): Promise<number | null> {
 export const keysUnder = async (prefix: string): Promise<string[]> =>
   (await env.SNAPSHOTS.list({ prefix })).objects.map(({ key }) => key);
 
-/** Waits until a condition is true; fails after two seconds, or `withinMs`. */
+/** Waits until a condition is true; fails after ten seconds, or `withinMs`. */
 export async function until(
   holds: () => Promise<boolean> | boolean,
-  withinMs = 2_000,
+  withinMs = 10_000,
 ): Promise<void> {
   for (let ms = 0; ms < withinMs; ms += 10) {
     if (await holds()) return;
