@@ -2,7 +2,8 @@
 # src/container.
 FROM docker.io/cloudflare/sandbox:0.12.10 AS runner
 COPY src/container /src
-RUN bun build /src/run.ts --target=node --outfile=/runner/run.mjs \
+# As CommonJS, the runner loads modules of Node when it needs them.
+RUN bun build /src/run.ts --target=node --format=cjs --outfile=/runner/run.cjs \
  && cp /src/rigger-* /runner && chmod +x /runner/rigger-*
 
 FROM docker.io/cloudflare/sandbox:0.12.10

@@ -8,6 +8,9 @@ export const CHUNK_BYTES = 4 * 1024 ** 2;
 /** The size in bytes, before compression, at which a pack is complete. The last chunk may exceed it. */
 export const PACK_BYTES = 8 * 1024 ** 2;
 
+/** Thrown for a saved workspace that can't be restored. */
+export class DamagedError extends Error {}
+
 /**
  * An entry below the workspace. A byte of a path or target that is not UTF-8 is a lone surrogate, U+DC00 + the byte.
  * `mtimeMs` has fractions. Owners are absent if they are root, or not known.

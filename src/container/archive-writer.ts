@@ -3,6 +3,7 @@ import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import {
   CHUNK_BYTES,
   type Chunk,
+  DamagedError,
   type Entry,
   type Index,
   NO_PACK,
@@ -154,9 +155,6 @@ export async function getIndexText(
 /** Returns the content of a pack. Throws if it is damaged. */
 export const getPack = (store: ObjectStore, { name }: Pack): Promise<Uint8Array> =>
   getObject(store, name, PACK_BYTES + CHUNK_BYTES);
-
-/** Thrown for a saved workspace that can't be restored. */
-export class DamagedError extends Error {}
 
 /** The first byte of what gzip has compressed. */
 const GZIP_START = 0x1f;

@@ -1,11 +1,6 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { DamagedError } from "./archive-writer.ts";
-import { change } from "./changes.ts";
-import { find, kill, run } from "./commands.ts";
-import { read, write } from "./files.ts";
-import { openPorts, servePorts } from "./ports.ts";
-import { begin, endSince, listen, tellProgram } from "./programs.ts";
+import { DamagedError } from "./archive-format.ts";
 import {
   type Ask,
   type AskFile,
@@ -15,12 +10,7 @@ import {
   RUNNER,
   type Tell,
 } from "./protocol.ts";
-import { restore } from "./restore.ts";
-import { save } from "./save.ts";
 import { HOME, machineName, Refusal } from "./state.ts";
-import { prepareStop } from "./stop.ts";
-import { archive, list, piece } from "./workspace-read.ts";
-import { dropFiles, putFile, remove } from "./workspace-write.ts";
 
 // The runner: the program that the Worker starts in a container for every operation, by way of `rigger-run`.
 
@@ -49,55 +39,56 @@ async function main(): Promise<void> {
   }
 }
 
-function answer(ask: Ask, machine: string | undefined): unknown {
+/** Answers a request. Loads only what it needs: to load all of the runner and of Node's modules takes as long as a command. */
+async function answer(ask: Ask, machine: string | undefined): Promise<unknown> {
   switch (ask.do) {
     case "start":
       for (const folder of [ask.workspace, join(HOME, "inbox")])
         mkdirSync(folder, { recursive: true });
       return machine;
     case "run":
-      return run(ask.command, ask.workspace, tell);
+      return (await import("./commands.ts")).run(ask.command, ask.workspace, tell);
     case "find":
-      return find(ask.id);
+      return (await import("./commands.ts")).find(ask.id);
     case "kill":
-      return kill(ask.id);
+      return (await import("./commands.ts")).kill(ask.id);
     case "read":
-      return read(ask.path, tell);
+      return (await import("./files.ts")).read(ask.path, tell);
     case "write":
-      return write(ask.path, ask.content);
+      return (await import("./files.ts")).write(ask.path, ask.content);
     case "change":
-      return change(ask);
+      return (await import("./changes.ts")).change(ask);
     case "list":
-      return list(ask);
+      return (await import("./workspace-read.ts")).list(ask);
     case "piece":
-      return piece(ask, tell);
+      return (await import("./workspace-read.ts")).piece(ask, tell);
     case "archive":
-      return archive(ask, tell);
+      return (await import("./workspace-read.ts")).archive(ask, tell);
     case "put":
-      return putFile(ask);
+      return (await import("./workspace-write.ts")).putFile(ask);
     case "remove":
-      return remove(ask);
+      return (await import("./workspace-write.ts")).remove(ask);
     case "drop":
-      return dropFiles(ask.files);
+      return (await import("./workspace-write.ts")).dropFiles(ask.files);
     case "prepare-stop":
-      return prepareStop(machine);
+      return (await import("./stop.ts")).prepareStop(machine);
     case "save":
-      return save(ask, tell);
+      return (await import("./save.ts")).save(ask, tell);
     case "restore":
-      return restore(ask, tell);
+      return (await import("./restore.ts")).restore(ask, tell);
     case "begin":
-      return begin(ask.program, ask.workspace, tell);
+      return (await import("./programs.ts")).begin(ask.program, ask.workspace, tell);
     case "tell":
-      tellProgram(ask.id, ask.n, ask.line);
+      (await import("./programs.ts")).tellProgram(ask.id, ask.n, ask.line);
       return true;
     case "endSince":
-      return endSince(ask.id, ask.n);
+      return (await import("./programs.ts")).endSince(ask.id, ask.n);
     case "listen":
-      return listen(ask.id, ask.after, tell);
+      return (await import("./programs.ts")).listen(ask.id, ask.after, tell);
     case "openPorts":
-      return openPorts(ask.token);
+      return (await import("./ports.ts")).openPorts(ask.token);
     case "servePorts":
-      return servePorts(ask.token);
+      return (await import("./ports.ts")).servePorts(ask.token);
   }
 }
 
@@ -114,4 +105,4 @@ function readAsk(): Ask {
   return JSON.parse(text);
 }
 
-await main();
+void main();

@@ -43,9 +43,9 @@ for (const name of readdirSync(here)) {
 buildSync({
   entryPoints: [join(here, "run.ts")],
   outdir: BIN,
-  outExtension: { ".js": ".mjs" },
+  outExtension: { ".js": ".cjs" },
   bundle: true,
-  format: "esm",
+  format: "cjs",
   platform: "node",
 });
 symlinkSync(process.execPath, join(BIN, "node"));

@@ -1,8 +1,14 @@
 // The files of a saved workspace, read from the bucket without a container. The index is kept as text, in which entries
 // are found by their order, and of the packs only the last one: a workspace may have a hundred thousand files.
 
-import { type Chunk, type Entry, NO_PACK, type Pack } from "../container/archive-format";
-import { DamagedError, getIndexText, getPack, type ObjectStore } from "../container/archive-writer";
+import {
+  type Chunk,
+  DamagedError,
+  type Entry,
+  NO_PACK,
+  type Pack,
+} from "../container/archive-format";
+import { getIndexText, getPack, type ObjectStore } from "../container/archive-writer";
 import {
   etagOf,
   type FileEntry,

@@ -68,7 +68,7 @@ const CHANGE_MS = 70_000;
 const TRY_MS = 10_000;
 const MAX_PAUSE_MS = 1_000;
 /** Unpacks the runner and becomes its server. It may run again on the same disk. */
-const PROGRAM = `tar -xzf ${RUNNER_DIR}/runner.tgz -C ${RUNNER_DIR} && exec node ${RUNNER_DIR}/serve.mjs`;
+const PROGRAM = `tar -xzf ${RUNNER_DIR}/runner.tgz -C ${RUNNER_DIR} && exec node ${RUNNER_DIR}/serve.cjs`;
 
 export const fly: MachineProvider = {
   options: flyOptions,

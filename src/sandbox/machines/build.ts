@@ -16,11 +16,12 @@ async function buildRunner(): Promise<void> {
   const bundle = await build({
     entryPoints: ["run", "serve"].map((name) => new URL(`${name}.ts`, container).pathname),
     outdir: "/",
-    outExtension: { ".js": ".mjs" },
+    outExtension: { ".js": ".cjs" },
     bundle: true,
     write: false,
     minify: true,
-    format: "esm",
+    // It loads modules when they are needed.
+    format: "cjs",
     platform: "node",
     target: "node20",
   });

@@ -47,7 +47,7 @@ PAGE = 50
 MAX_BODY = 1024 * 1024
 ENTRYPOINT = (
     "set -e; mkdir -p /opt/rigger; printf %s \"$1\" | base64 -d | tar -xzf - -C /opt/rigger; cd /; "
-    "exec /opt/rigger/rigger-init node /opt/rigger/serve.mjs"
+    "exec /opt/rigger/rigger-init node /opt/rigger/serve.cjs"
 )
 
 
