@@ -63,7 +63,7 @@ export function testFiles(
     of().files.remove(path, { recursive, condition });
 
   describe("files of the workspace", () => {
-    it("are written with their directories, read, replaced and removed", async () => {
+    itself("are written with their directories, read, replaced and removed", async () => {
       const { files, run } = of();
       const made = granted(await put("put/deep/a b.txt", "one"));
       expect(made).toMatchObject({
@@ -132,7 +132,7 @@ export function testFiles(
       expect(await text("empty")).toBe("");
     });
 
-    it("are listed in the order of their names, page by page, with what they are", async () => {
+    itself("are listed in the order of their names, page by page, with what they are", async () => {
       const { files, run } = of();
       await run(
         "mkdir -p list/a list/a-b 'list/ü 世'; echo 12 > list/a/1; touch list/a.b list/z list/a-b/2; ln -s a list/link",
@@ -191,7 +191,7 @@ export function testFiles(
       await remove("big", true);
     }, 120_000);
 
-    it("that are interrupted leave the old content, and nothing else", async () => {
+    itself("that are interrupted leave the old content, and nothing else", async () => {
       const { files, run } = of();
       granted(await put("cut/file", "old"));
       const cut = new ReadableStream<Uint8Array>({

@@ -207,7 +207,7 @@ export function testSandbox(
         expect(await sandbox.readFile(`${workspace}/survived`)).toBeNull();
       });
 
-      it("leaves others running", async () => {
+      itself("leaves others running", async () => {
         const [one, other] = [aCommand("sleep 60"), aCommand("sleep 0.5; echo done")];
         const both = Promise.all([sandbox.run(one), sandbox.run(other)]);
         await sandbox.kill(one.id);

@@ -86,5 +86,13 @@ server.on("upgrade", (request, socket, head) => {
   read(Buffer.alloc(0));
 });
 
-server.listen(0, process.argv[2], () => console.log(server.address().port));
+// A visit tries 127.0.0.1 first, where another program of this computer may listen at the same port.
+const listen = () => server.listen(0, process.argv[2], () => {
+  const { port } = server.address();
+  if (process.argv[2] === "127.0.0.1") return console.log(port);
+  const other = createServer();
+  other.on("error", () => server.close(listen));
+  other.listen(port, "127.0.0.1", () => other.close(() => console.log(port)));
+});
+listen();
 `;
