@@ -12,7 +12,8 @@ const base64 = <T extends string>(mediaTypes: readonly [T, ...T[]]) =>
   z.strictObject({
     type: z.literal("base64"),
     media_type: z.enum(mediaTypes),
-    data: z.base64().min(1),
+    // Its bytes are looked at only if it is base64.
+    data: z.base64({ error: "must be base64", abort: true }).min(1),
   });
 
 const imageBytes = base64(["image/jpeg", "image/png", "image/gif", "image/webp"]).superRefine(

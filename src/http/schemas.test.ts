@@ -241,6 +241,12 @@ describe("a message", () => {
       },
       "prompt.0.source.data",
     ],
+    [
+      {
+        prompt: [{ type: "image", source: { type: "base64", media_type: "image/png", data: "%" } }],
+      },
+      "prompt.0.source.data",
+    ],
     [{ prompt: "a", onBusy: "wait" }, "onBusy"],
     [{ prompt: "a", streaming: "yes" }, "streaming"],
     [{ prompt: "a", streaming: true, background: true }, "background"],

@@ -97,6 +97,19 @@ describe("a message that calls client tools", () => {
       },
       "results.0.content.0.source.type",
     ],
+    [
+      {
+        results: [
+          {
+            toolUseId: "x",
+            content: [
+              { type: "image", source: { type: "base64", media_type: "image/png", data: "%" } },
+            ],
+          },
+        ],
+      },
+      "results.0.content.0.source.data",
+    ],
   ])("refuses %j", async (body, path) => {
     const { id } = await client.create(WITH_TOOLS);
     const answer = await client.post(`/api/sessions/${id}/tool-results`, body);
