@@ -76,6 +76,12 @@ const ENDPOINTS: readonly [Endpoint, ...Endpoint[]] = [
           effort: "low",
           retentionDays: 30,
           artifacts: ["dist/**", "*.{md,txt}"],
+          files: [
+            { path: "a/b", text: "c" },
+            { path: "d", base64: "AAAA" },
+          ],
+          clientTools: [{ name: "a", description: "b", inputSchema: { type: "object" } }],
+          clientToolTimeoutMs: 60_000,
           sandbox: { provider: "embedded", network: "none" },
         },
       },
@@ -139,6 +145,32 @@ const ENDPOINTS: readonly [Endpoint, ...Endpoint[]] = [
   { method: "POST", path: "/api/sessions/{id}/snapshots", bodies: [{}] },
   { method: "GET", path: "/api/sessions/{id}/snapshots" },
   { method: "GET", path: "/api/sessions/{id}/artifacts", query: [...WALK, "path", "messageId"] },
+  { method: "GET", path: "/api/sessions/{id}/tool-requests" },
+  {
+    method: "POST",
+    path: "/api/sessions/{id}/tool-results",
+    bodies: [
+      { results: [{ toolUseId: "a", content: "b", isError: true }] },
+      {
+        results: [
+          {
+            toolUseId: "a",
+            content: [
+              { type: "text", text: "b" },
+              {
+                type: "image",
+                source: { type: "base64", media_type: "image/png", data: "AAAA" },
+              },
+            ],
+          },
+        ],
+      },
+    ],
+  },
+  { method: "GET", path: "/api/tool-requests", query: WALK },
+  { method: "POST", path: "/api/sessions/{id}/previews", bodies: [{ port: 80, expiresInMs: 1e6 }] },
+  { method: "GET", path: "/api/sessions/{id}/previews" },
+  { method: "DELETE", path: "/api/sessions/{id}/previews/prev_a" },
   { method: "GET", path: "/api/sessions/{id}/mcp-servers" },
   { method: "PUT", path: "/api/sessions/{id}/mcp-servers/a/oauth", bodies: [MCP_OAUTH] },
   { method: "GET", path: "/api/sessions/{id}/files", query: [...WALK, "path", "recursive"] },
