@@ -85,8 +85,7 @@ export function rangeOf(
 ): { from: number; end: number } | null {
   const ifRange = c.req.header("If-Range");
   if (ifRange !== undefined && ifRange !== etag && ifRange !== lastModified(mtimeMs)) return null;
-  const [, first = "", last = ""] =
-    /^bytes=(\d{0,15})-(\d{0,15})$/.exec(c.req.header("Range") ?? "") ?? [];
+  const [, first = "", last = ""] = /^bytes=(\d*)-(\d*)$/.exec(c.req.header("Range") ?? "") ?? [];
   if (first === "" && last === "") return null;
   const from = first === "" ? Math.max(0, size - Number(last)) : Number(first);
   const end = first === "" || last === "" ? size : Math.min(size, Number(last) + 1);

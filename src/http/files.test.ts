@@ -172,10 +172,12 @@ describe("a file of a session", () => {
     ["bytes=-3", 206, "789", "bytes 7-9/10"],
     ["bytes=8-99", 206, "89", "bytes 8-9/10"],
     ["bytes=-99", 206, "0123456789", "bytes 0-9/10"],
+    [`bytes=8-${"9".repeat(400)}`, 206, "89", "bytes 8-9/10"],
     ["bytes=0-0,2-3", 200, "0123456789", null],
     ["bytes=5-2", 200, "0123456789", null],
     ["lines=1-2", 200, "0123456789", null],
     ["bytes=10-", 416, "", "bytes */10"],
+    [`bytes=${"9".repeat(400)}-`, 416, "", "bytes */10"],
     ["bytes=-0", 416, "", "bytes */10"],
   ])("is sent in part: %s", async (range, status, text, contentRange) => {
     await put("range", "0123456789");
