@@ -3819,7 +3819,7 @@ export interface components {
             tools: number;
         };
         /**
-         * @description The tools of an MCP server could not be listed. The message runs without them, or with those that were listed before. The next message tries again.
+         * @description The tools of an MCP server could not be listed: the message runs without them, or with those that were listed before, and the next message tries again. Or the access to the server has ended, and it has to be authorized again.
          * @example {
          *       "seq": 7,
          *       "type": "mcp.failed",
@@ -4641,7 +4641,7 @@ export interface components {
              * @description When the tools were listed; null before the first message.
              */
             listedAt: string | null;
-            /** @description Why they could not be listed the last time; null if they could. */
+            /** @description Why they could not be listed the last time, or that its access has ended; otherwise null. */
             error: string | null;
         };
         /**

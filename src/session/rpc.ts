@@ -122,7 +122,7 @@ export interface McpServerRow {
   leftOut: LeftOut[];
   /** When the tools were listed, in ms since 1970; null if they never were. */
   listedAt: number | null;
-  /** Why they could not be listed the last time; null if they could. */
+  /** Why they could not be listed the last time, or that its access has ended; otherwise null. */
   error: string | null;
 }
 

@@ -389,7 +389,7 @@ export const Event = z
     ),
     logged(
       "mcp.failed",
-      "The tools of an MCP server could not be listed. The message runs without them, or with those that were listed before. The next message tries again.",
+      "The tools of an MCP server could not be listed: the message runs without them, or with those that were listed before, and the next message tries again. Or the access to the server has ended, and it has to be authorized again.",
       { server: z.string().describe("The name of the server."), message: z.string() },
       { server: "issues", message: "it could not be reached" },
     ),

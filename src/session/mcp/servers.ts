@@ -13,7 +13,7 @@ import type { SessionContext } from "../context";
 import { lookup, mcpAllowsPrivate } from "../deployment";
 import type { McpOauth, McpServerConfig, McpServerRow } from "../rpc";
 import { isEnded } from "../rules/lifecycle";
-import { mcpServerRow, noteListFailure, noteTools } from "../transactions/mcp";
+import { mcpServerRow, noteFailure, noteTools } from "../transactions/mcp";
 import { type KnownConfig, McpConfigs, secretsOf } from "./configs";
 import { AuthorizationLost, type NetworkDeps, renewed, validToken } from "./oauth";
 
@@ -150,8 +150,19 @@ export class McpServers implements McpTools {
       }
       if (error instanceof McpFailure && error.isUnknownTool) this.#changed.add(server);
       const redact = await this.#redactorOf(server, before);
-      return failed(`The MCP server "${server}" failed: ${redact(wordsOf(error))}.`);
+      const words = redact(wordsOf(error));
+      if (error instanceof AuthorizationLost) this.#noteEnd(server, words);
+      return failed(`The MCP server "${server}" failed: ${words}.`);
     }
+  }
+
+  /** Records once that the access to a server has ended: otherwise only the model would be told. */
+  #noteEnd(server: string, words: string): void {
+    const { store, commit } = this.#context;
+    const messageId = this.#messageId;
+    if (messageId === null || !store.exists()) return;
+    if (store.mcpServers.get(server)?.error === words) return;
+    commit((now) => noteFailure({ store, server, messageId, now }, words));
   }
 
   /** Returns what removes the secrets of a server from what it has said: a renewal may have replaced those of `before`. */
@@ -180,7 +191,7 @@ export class McpServers implements McpTools {
       const redact = await this.#redactorOf(server, config);
       if (isOver()) return;
       const words = redact(late ?? wordsOf(error));
-      commit((now) => noteListFailure({ store, server, messageId, now }, words));
+      commit((now) => noteFailure({ store, server, messageId, now }, words));
     }
   }
 
@@ -249,7 +260,7 @@ export class McpServers implements McpTools {
     if (!oauth) throw new McpFailure("its access is no longer configured");
     const token = validToken(oauth, Date.now());
     if (token !== undefined && token !== refused) return token;
-    if (oauth.ended !== undefined) throw new McpFailure(oauth.ended);
+    if (oauth.ended !== undefined) throw new AuthorizationLost(oauth.ended);
     const underWay = this.#renewals.get(server);
     if (underWay) return underWay;
     // It goes on if the message is interrupted: the new refresh token must not be lost.
@@ -271,7 +282,7 @@ export class McpServers implements McpTools {
       if (!(error instanceof AuthorizationLost)) throw error;
       const ended = `its access has ended and has to be authorized again (${error.message})`;
       await this.#configs.saveOauth(known, { ...oauth, ended });
-      throw new McpFailure(ended, { cause: error });
+      throw new AuthorizationLost(ended, { cause: error });
     }
   }
 }

@@ -414,6 +414,26 @@ describe("access by OAuth", () => {
     const none = await sessionOf(id).authorizeMcpServer(ALICE, "two", given);
     expect(none).toMatchObject({ ok: false, failure: { code: "not_found" } });
   });
+
+  it("that is revoked while calls are made is told by one event, and by the server's error", async () => {
+    const server = await authorized("modern");
+    const id = await sessionWith(server);
+    await results(id, echo());
+    await server.state({ access: "other", refresh: "other" });
+    const message = expect.stringContaining("has to be authorized again");
+    expect(await results(id, twice)).toMatchObject([
+      ...[{ content: message }, { content: message }, { content: message }],
+    ]);
+    const failures = (await newsOf(id)).filter(({ type }) => type === "mcp.failed");
+    expect(failures).toMatchObject([{ server: "one", message }]);
+    const [shown] = value(await sessionOf(id).mcpServers(ALICE));
+    expect(shown).toMatchObject({ error: message, tools: expect.any(Array) });
+    await server.state({ reused: 0 });
+    const given = { ...server.oauth, refreshToken: "other" };
+    value(await sessionOf(id).authorizeMcpServer(ALICE, "one", given));
+    expect(await results(id, echo())).toMatchObject([{ content: "hello" }]);
+    expect(value(await sessionOf(id).mcpServers(ALICE))).toMatchObject([{ error: null }]);
+  });
 });
 
 it("nothing of a server is stored for a session without one", async () => {

@@ -24,11 +24,8 @@ export function noteTools(
   store.log.append({ type: "mcp.listed", server, tools }, { messageId }, now);
 }
 
-/** Records that the tools of a server could not be listed in a message. */
-export function noteListFailure(
-  { store, server, messageId, now }: ServerUse,
-  message: string,
-): void {
+/** Records that a server could not be used in a message: its tools could not be listed, or its access has ended. */
+export function noteFailure({ store, server, messageId, now }: ServerUse, message: string): void {
   store.mcpServers.saveError(server, message, messageId);
   store.log.append({ type: "mcp.failed", server, message }, { messageId }, now);
 }

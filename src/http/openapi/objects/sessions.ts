@@ -142,7 +142,9 @@ export const SessionMcpServer = z
     error: z
       .string()
       .nullable()
-      .describe("Why they could not be listed the last time; null if they could."),
+      .describe(
+        "Why they could not be listed the last time, or that its access has ended; otherwise null.",
+      ),
   })
   .meta({
     id: "SessionMcpServer",
