@@ -128,6 +128,8 @@ describe("rigger", FROM_SCRIPTS, () => {
     [["answer", "toolu_1", "-", "--file", "x"], "Give the result:"],
     [["answer", "toolu_1", "--file", "/none"], "--file /none can't be read (ENOENT)."],
     [["mcp", "authorize", "sess_1", "one"], "Give --body: a file, or - for stdin."],
+    [["files", "put", "sess_1", "/none"], "/none can't be read (ENOENT)."],
+    [["files", "put", "sess_1", "/"], "/ is a directory."],
     [["ls", "--status", "old"], "--status is one of"],
     [["ls", "--url", "nowhere"], '"nowhere" is no URL.'],
     [["run", " "], "The prompt is empty."],
@@ -144,6 +146,12 @@ describe("rigger", FROM_SCRIPTS, () => {
     const unknown = await rig(["show", "sess_1"]);
     expect(unknown.code).toBe(1);
     expect(unknown.err).toMatch(/^rigger: [^\n]+ \(404, req_[0-9a-f]+\)\n$/);
+  });
+
+  it("says of a path that it does not send what is wrong, and nothing of the server", async () => {
+    const outside = await rig(["files", "get", "sess_1", "../x"]);
+    expect(outside.code).toBe(1);
+    expect(outside.err).toBe('rigger: "../x" is no path below the workspace.\n');
   });
 
   it("sends the key, and says where it comes from if it is refused", async () => {

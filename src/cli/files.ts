@@ -1,4 +1,5 @@
 import { openAsBlob } from "node:fs";
+import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { relative } from "../shared/readable.ts";
@@ -60,7 +61,7 @@ export const put = command({
   async run({ values, args: [id = "", file = "", given], isJson, rigger }) {
     if (file === "-" && given === undefined) throw new UsageError("[path] is missing for stdin.");
     const path = given === undefined ? basename(file) : given;
-    const content = file === "-" ? Readable.toWeb(process.stdin) : await openAsBlob(file);
+    const content = file === "-" ? Readable.toWeb(process.stdin) : await blobOf(file);
     const condition = values.new ? { ifNoneMatch: "*" } : {};
     const written = await rigger.session(id).files.write(path, content as Blob, condition);
     if (isJson) print(jsonLine({ path, ...written }));
@@ -95,6 +96,16 @@ export const archive = command({
     return 0;
   },
 });
+
+/** Returns a file without reading it. */
+async function blobOf(file: string): Promise<Blob> {
+  // `openAsBlob` does not say why it can't.
+  const found = await stat(file).catch((error) => {
+    throw new UsageError(`${file} can't be read (${error.code}).`);
+  });
+  if (found.isDirectory()) throw new UsageError(`${file} is a directory.`);
+  return openAsBlob(file);
+}
 
 /** Returns the path of a directory as the API takes it. */
 const withoutSlash = (path: string): string => path.replace(/(?<=.)\/+$/, "");

@@ -103,12 +103,13 @@ function split(words: readonly string[]): { name: string; rest: readonly string[
 
 function messageOf(error: unknown): string {
   if (!(error instanceof RiggerError)) return error instanceof Error ? error.message : `${error}`;
-  if (error.status === undefined) {
+  if (error.type === "connection_error") {
     return `${error.message} Is it running? RIGGER_URL or --url says where; rigger dev starts a server.`;
   }
-  const of = [`${error.status}`, error.requestId].filter(Boolean).join(", ");
+  // A request that was not sent has neither.
+  const of = [error.status, error.requestId].filter(Boolean).join(", ");
   const hint = error.status === 401 ? " Set RIGGER_KEY, or use --key." : "";
-  return `${error.message} (${of})${hint}`;
+  return `${error.message}${of && ` (${of})`}${hint}`;
 }
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
