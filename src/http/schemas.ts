@@ -144,7 +144,8 @@ const MAX_REPOSITORIES = 10;
 const MAX_SETUP_COMMANDS = 20;
 const MAX_FILES = 100;
 
-const PATH_PROBLEM = 'must be relative to the workspace, without empty parts, "." and ".."';
+const PATH_PROBLEM =
+  'must be relative to the workspace, without NUL, line breaks, empty parts, "." and ".."';
 /** A path in the workspace. Each has one form only, so that equal paths are equal texts. */
 const workspacePath = z
   .string()

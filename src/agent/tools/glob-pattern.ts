@@ -100,7 +100,11 @@ function enter(tokens: readonly GlobToken[], place: number, places: Uint8Array):
 }
 
 function classOf(token: string): RegExp {
-  return new RegExp(`^${token.replace("[!", "[^")}$`, "su");
+  try {
+    return new RegExp(`^${token.replace("[!", "[^")}$`, "su");
+  } catch (cause) {
+    throw new Error(`${token} has a range whose ends are in the wrong order`, { cause });
+  }
 }
 
 /** Returns a regular expression for a whole path, in the common syntax of JavaScript and `grep -E`. */
