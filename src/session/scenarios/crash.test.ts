@@ -283,6 +283,26 @@ describe("a session whose object is lost", () => {
     });
   }, 60_000);
 
+  it("after any commit has the tokens of an MCP server that were renewed, and renews them once", async () => {
+    plantFaults();
+    const authorized = async () => {
+      const server = mcpServer("modern");
+      await server.state({ access: "none yet" });
+      server.config.oauth = server.oauth;
+      return server;
+    };
+    const { config } = await authorized();
+    const { points, undisturbed } = await faultPoints(SERVING(config));
+    await forEachSideBySide(points, async (point) => {
+      const server = await authorized();
+      const { outcome } = await play(SERVING(server.config), point, "object at once");
+      expect(outlineOf(outcome), `lost after ${point}`).toEqual(outlineOf(undisturbed));
+      expect(await server.state(), `lost after ${point}`).toMatchObject({
+        ...{ renewals: 1, reused: 0 },
+      });
+    });
+  }, 60_000);
+
   it("after any commit has what a caller has written, and guards it", async () => {
     plantFaults();
     const { points, undisturbed } = await faultPoints(FILES);
