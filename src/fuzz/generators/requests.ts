@@ -205,7 +205,7 @@ const HEADERS = [
   ["If-None-Match", "*"],
 ] as const satisfies readonly [string, string][];
 
-/** Returns a random request to any endpoint. */
+/** Returns a random request to an endpoint. */
 export function requestInput(random: Random): RequestInput {
   const endpoint = random.pick(ENDPOINTS);
   const { bodies, query } = endpoint;

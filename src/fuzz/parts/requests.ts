@@ -40,7 +40,7 @@ const READ_MS = 1_500;
 
 const world = { ids: {} as Record<string, string>, before: undefined as unknown, sent: 0 };
 
-/** Requests to every endpoint: the server never fails, and no data of another owner is revealed or changed. */
+/** Requests to the endpoints of sessions: the server never fails, and no data of another owner is revealed or changed. */
 export const requests: Part<RequestInput> = {
   name: "requests",
   atOnce: 2,
