@@ -2,7 +2,7 @@ import { existsSync, statfsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { startOutside } from "./src/testing/vendors/start-outside.ts";
-import { BUILDS, inWorker } from "./vitest.worker.ts";
+import { BUILDS, inWorker, TOO_SLOW } from "./vitest.worker.ts";
 
 // The databases of the tests are written to memory, if there is enough: the disk takes a fifth of the tests' time.
 const MEMORY = "/dev/shm";
@@ -82,6 +82,8 @@ export default defineConfig({
           globalSetup: ["./src/client/build.ts", "./src/cli/build.ts", "./src/testing/serve.ts"],
           // A browser and a server share the computer with the other parts.
           testTimeout: 30_000,
+          retry: TOO_SLOW,
+          expect: { poll: { timeout: 10_000 } },
           hookTimeout: 60_000,
         },
       },
