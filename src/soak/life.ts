@@ -166,8 +166,9 @@ async function create(world: World, random: Random, name: string): Promise<Life>
   const pattern = random.pick(PATTERNS);
   const withAgents = pattern === "single-container";
   const callsBack = api.asks === true && random.chance(0.4);
-  const kind = api.hasMachines ? random.pick(["files", "setup"] as const) : "files";
+  const kind = api.hasMachines ? random.pick(["files", "setup", "repository"] as const) : "files";
   const beginning = random.chance(0.4) ? BEGINNINGS[kind] : { config: {}, lines: [] };
+  if (beginning.lines.length > 0) api.count(`beginnings, ${kind}`);
   const config = {
     ...beginning.config,
     ...(callsBack && { clientTools: [CLIENT_TOOL] }),

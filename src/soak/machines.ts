@@ -1,9 +1,12 @@
 import { standInE2b } from "../testing/vendors/e2b.ts";
+import { standInGit } from "../testing/vendors/git.ts";
 import { serveHandler } from "../testing/vendors/local-machine.ts";
 import type { Api, SessionView } from "./api.ts";
 import { ask } from "./api.ts";
+import { LOG_FILE } from "./script.ts";
 
-// Runs the sessions in machines of E2B's stand-in, which continues when the server is killed.
+// Runs the sessions in machines of E2B's stand-in, which continues when the server is killed. Their repositories are on a
+// git server of this computer.
 
 const KEY = `e2b_${"0".repeat(40)}`;
 /** The time for the last machines to be destroyed, in ms. */
@@ -11,15 +14,23 @@ const DESTROYED_MS = 30_000;
 
 /** Machines for the sessions of a server. */
 export interface MachineService {
+  /** The entry point of the server: Rigger, and the way to the git server. */
+  script: string;
   /** The settings of the server, which is at `publicUrl`. */
   vars(publicUrl: string): Record<string, string>;
   /** Returns the ids of ended or deleted sessions that still have a machine. */
   leftovers(api: Api): Promise<string[]>;
 }
 
-/** Starts the stand-in. */
+/** Starts the stand-ins. */
 export async function startMachines(): Promise<MachineService> {
   const { url } = await serveHandler(standInE2b({ maxConcurrent: 1_000 }).handle);
+  const git = await serveHandler(standInGit().handle);
+  const files = { [LOG_FILE]: "T-cloned\n" };
+  await fetch(`${git.url}/-/private-soak/commits`, {
+    method: "POST",
+    body: JSON.stringify({ files }),
+  });
 
   async function sessionsWithMachine(): Promise<string[]> {
     const query = new URLSearchParams({ state: "running,paused", limit: "100" });
@@ -37,7 +48,10 @@ export async function startMachines(): Promise<MachineService> {
   }
 
   return {
+    script: "src/trial/workers/rigger.ts",
+
     vars: (publicUrl) => ({
+      GIT_SERVER: git.url,
       PUBLIC_URL: publicUrl,
       SANDBOX_PROVIDER: "e2b",
       E2B_API_KEY: KEY,

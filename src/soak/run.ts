@@ -116,6 +116,7 @@ async function main(): Promise<void> {
   const machines = options.machines ? await startMachines() : null;
   const port = await freePort();
   if (machines) Object.assign(vars, machines.vars(`http://127.0.0.1:${port}`));
+  script = machines?.script;
   const server = await begin(state, port);
   if (options.limits) await setLimits(api, LIMITED, SESSIONS);
   const known: Life[] = [];
@@ -150,6 +151,7 @@ async function main(): Promise<void> {
 }
 
 let config = "";
+let script: string | undefined;
 let current: Server | null = null;
 const closing = new AbortController();
 
@@ -197,7 +199,7 @@ async function liveAll(
 }
 
 async function begin(state: string, port: number): Promise<Server> {
-  const server = await start({ config, vars, state, port });
+  const server = await start({ config, script, vars, state, port });
   api.url = server.url;
   api.startedAt = Date.now();
   return server;

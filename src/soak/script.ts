@@ -10,7 +10,7 @@ export interface Script {
 }
 
 /** The file to which every token is appended. */
-const LOG_FILE = "log.txt";
+export const LOG_FILE = "log.txt";
 
 /** What the workspace of a session can begin with: a config, and the lines that are in the file then. */
 export const BEGINNINGS = {
@@ -22,6 +22,21 @@ export const BEGINNINGS = {
       setup: ["sleep 0.5", `echo T-set-up >> ${LOG_FILE}`],
     },
     lines: ["T-file", "T-set-up"],
+  },
+  /** Needs a machine, and the git server of `startMachines`. */
+  repository: {
+    config: {
+      sandbox: { network: { allow: ["default", "git.example.com"] } },
+      repositories: [
+        {
+          url: "https://git.example.com/private-soak.git",
+          path: "code",
+          token: "token-of-private-soak",
+        },
+      ],
+      setup: [`cat code/${LOG_FILE} >> ${LOG_FILE}`],
+    },
+    lines: ["T-cloned"],
   },
 };
 
