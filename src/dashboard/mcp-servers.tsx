@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
 import type { McpOauth, Session, SessionMcpServer } from "../client/rigger.ts";
-import { messageOf, owns, rigger } from "./api.ts";
+import { owns, rigger } from "./api.ts";
 import { oneLine } from "./format.ts";
-import { Dialog, Field, Problem, Status, useLoaded, When } from "./ui.tsx";
+import { Field, FormDialog, Problem, Status, useLoaded, When } from "./ui.tsx";
 
 /** The MCP servers of a session, with the tools that they offer. Most sessions have none, and show nothing. */
 export function McpServers({ session }: { session: Session }) {
@@ -123,70 +123,48 @@ interface NewAccessProps {
 function NewAccess({ server, session, close, done }: NewAccessProps) {
   const [fields, setFields] = useState<Partial<Record<FieldName, string>>>({});
   const [sendsInBody, setSendsInBody] = useState(false);
-  const [error, setError] = useState<unknown>(undefined);
-  const save = async (event: SubmitEvent) => {
-    event.preventDefault();
+  const save = async () => {
     const { tokenUrl = "", clientId = "", refreshToken = "", clientSecret, scope } = fields;
-    try {
-      await rigger.session(session).authorizeMcpServer(server, {
-        ...{ tokenUrl, clientId, refreshToken },
-        ...(clientSecret && { clientSecret }),
-        ...(scope && { scope }),
-        ...(sendsInBody && { clientAuth: "post" }),
-      });
-      done();
-      close();
-    } catch (problem) {
-      setError(problem);
-    }
+    await rigger.session(session).authorizeMcpServer(server, {
+      ...{ tokenUrl, clientId, refreshToken },
+      ...(clientSecret && { clientSecret }),
+      ...(scope && { scope }),
+      ...(sendsInBody && { clientAuth: "post" }),
+    });
+    done();
   };
   return (
-    <Dialog title={`New access to ${server}`} close={close}>
-      <form onSubmit={(event) => void save(event as unknown as SubmitEvent)}>
-        <p>
-          Replaces the OAuth access of the server. <a href="/docs">See the API</a>
-        </p>
-        {error !== undefined && (
-          <p class="problem" role="alert">
-            {messageOf(error)}
-          </p>
-        )}
-        {(Object.keys(FIELDS) as FieldName[]).map((name) => (
-          <Field label={FIELDS[name]} key={name}>
-            {(id) => {
-              const control = {
-                id,
-                autocomplete: "off",
-                required: !OPTIONAL.includes(name),
-                value: fields[name] ?? "",
-                onInput: ({ currentTarget: { value } }: { currentTarget: { value: string } }) =>
-                  setFields((old) => ({ ...old, [name]: value.trim() })),
-              } as const;
-              return HIDDEN.includes(name) ? (
-                <input type="password" {...control} />
-              ) : (
-                <input type="text" {...control} />
-              );
-            }}
-          </Field>
-        ))}
-        <label>
-          <input
-            type="checkbox"
-            checked={sendsInBody}
-            onChange={({ currentTarget }) => setSendsInBody(currentTarget.checked)}
-          />{" "}
-          The client secret is sent in the body
-        </label>
-        <div class="actions">
-          <button type="button" onClick={close}>
-            Cancel
-          </button>
-          <button type="submit" class="main">
-            Save
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title={`New access to ${server}`} close={close} save={save}>
+      <p>
+        Replaces the OAuth access of the server. <a href="/docs">See the API</a>
+      </p>
+      {(Object.keys(FIELDS) as FieldName[]).map((name) => (
+        <Field label={FIELDS[name]} key={name}>
+          {(id) => {
+            const control = {
+              id,
+              autocomplete: "off",
+              required: !OPTIONAL.includes(name),
+              value: fields[name] ?? "",
+              onInput: ({ currentTarget: { value } }: { currentTarget: { value: string } }) =>
+                setFields((old) => ({ ...old, [name]: value.trim() })),
+            } as const;
+            return HIDDEN.includes(name) ? (
+              <input type="password" {...control} />
+            ) : (
+              <input type="text" {...control} />
+            );
+          }}
+        </Field>
+      ))}
+      <label>
+        <input
+          type="checkbox"
+          checked={sendsInBody}
+          onChange={({ currentTarget }) => setSendsInBody(currentTarget.checked)}
+        />{" "}
+        The client secret is sent in the body
+      </label>
+    </FormDialog>
   );
 }

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import type { Event, NewShare, Session, Snapshot } from "../client/rigger.ts";
 import { money, promptText } from "../shared/readable.ts";
-import { messageOf, owns, rigger, sharedSession } from "./api.ts";
+import { owns, rigger, sharedSession } from "./api.ts";
 import { oneLine, pretty } from "./format.ts";
 import { McpServers } from "./mcp-servers.tsx";
 import { Previews } from "./previews.tsx";
@@ -12,6 +12,7 @@ import {
   Dialog,
   Empty,
   Field,
+  FormDialog,
   Loading,
   Problem,
   Status,
@@ -410,26 +411,19 @@ export function RaiseLimits({ session, close, refresh }: LimitsProps) {
     maxIdleTimeMs: minutes(session.maxIdleTimeMs),
   });
   const [fields, setFields] = useState(given);
-  const [error, setError] = useState<unknown>(undefined);
   const amountOf = (name: keyof typeof fields): number | null => {
     const text = fields[name].trim();
     if (text === "") return null;
     return name.endsWith("Ms") ? Math.round(Number(text) * MINUTE_MS) : Number(text);
   };
-  const save = async (event: SubmitEvent) => {
-    event.preventDefault();
+  const save = async () => {
     // What was not changed here may have been changed elsewhere.
     const changed = NAMES_OF_LIMITS.filter((name) => fields[name] !== given[name]);
-    try {
-      if (changed.length > 0) {
-        const patch = Object.fromEntries(changed.map((name) => [name, amountOf(name)]));
-        await rigger.session(session.id).update(patch);
-      }
-      refresh();
-      close();
-    } catch (problem) {
-      setError(problem);
+    if (changed.length > 0) {
+      const patch = Object.fromEntries(changed.map((name) => [name, amountOf(name)]));
+      await rigger.session(session.id).update(patch);
     }
+    refresh();
   };
   const field = (name: keyof typeof fields, label: string, hint: string, step: string) => (
     <Field label={label} hint={hint}>
@@ -449,28 +443,13 @@ export function RaiseLimits({ session, close, refresh }: LimitsProps) {
     </Field>
   );
   return (
-    <Dialog title="Limits" close={close}>
-      <form onSubmit={(event) => void save(event as unknown as SubmitEvent)}>
-        {error !== undefined && (
-          <p class="problem" role="alert">
-            {messageOf(error)}
-          </p>
-        )}
-        {field("maxBudgetUsd", "Budget in dollars", `${money(session.totalCost)} are used.`, "any")}
-        {field("maxTurns", "Turns", `${session.numTurns} are used.`, "1")}
-        {field("maxLifetimeMs", "Lifetime in minutes", "From its creation.", "any")}
-        {field("maxIdleTimeMs", "Idle time in minutes", "Without activity.", "any")}
-        <p class="hint">An empty field is no limit.</p>
-        <div class="actions">
-          <button type="button" onClick={close}>
-            Cancel
-          </button>
-          <button type="submit" class="main">
-            Save
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title="Limits" close={close} save={save}>
+      {field("maxBudgetUsd", "Budget in dollars", `${money(session.totalCost)} are used.`, "any")}
+      {field("maxTurns", "Turns", `${session.numTurns} are used.`, "1")}
+      {field("maxLifetimeMs", "Lifetime in minutes", "From its creation.", "any")}
+      {field("maxIdleTimeMs", "Idle time in minutes", "Without activity.", "any")}
+      <p class="hint">An empty field is no limit.</p>
+    </FormDialog>
   );
 }
 

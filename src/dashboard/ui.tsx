@@ -168,6 +168,47 @@ export function Dialog({ title, isWide = false, close, children }: DialogProps) 
   );
 }
 
+interface FormDialogProps {
+  title: string;
+  close(): void;
+  save(): Promise<void>;
+  children: ComponentChildren;
+}
+
+/** A dialog with a form. It closes once `save` has succeeded, and shows why if it has not. */
+export function FormDialog({ title, close, save, children }: FormDialogProps) {
+  const [error, setError] = useState<unknown>(undefined);
+  const submit = async (event: SubmitEvent) => {
+    event.preventDefault();
+    try {
+      await save();
+      close();
+    } catch (problem) {
+      setError(problem);
+    }
+  };
+  return (
+    <Dialog title={title} close={close}>
+      <form onSubmit={(event) => void submit(event as unknown as SubmitEvent)}>
+        {error !== undefined && (
+          <p class="problem" role="alert">
+            {messageOf(error)}
+          </p>
+        )}
+        {children}
+        <div class="actions">
+          <button type="button" onClick={close}>
+            Cancel
+          </button>
+          <button type="submit" class="main">
+            Save
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
 interface FieldProps {
   label: string;
   hint?: string;

@@ -5,10 +5,11 @@ import { readUpTo } from "./body";
 function bodyOf(pieces: readonly string[], { ends }: { ends: boolean }) {
   const waiting = [...pieces];
   const sent = { cancelled: false };
-  const body = new ReadableStream<Uint8Array>({
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull(controller) {
       const piece = waiting.shift();
-      if (piece !== undefined) return controller.enqueue(new TextEncoder().encode(piece));
+      if (piece !== undefined)
+        return controller.enqueue(Uint8Array.from(new TextEncoder().encode(piece)));
       if (ends) return controller.close();
       return new Promise(() => {});
     },
@@ -60,7 +61,7 @@ describe("a bounded read of a body", () => {
   });
 
   it("fails as its body does", async () => {
-    const broken = new ReadableStream<Uint8Array>({
+    const broken = new ReadableStream<Uint8Array<ArrayBuffer>>({
       pull: (controller) => controller.error(new Error("broken off")),
     });
     await expect(readUpTo(broken, 4)).rejects.toThrow("broken off");

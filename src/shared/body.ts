@@ -3,7 +3,7 @@
  * if it aborts first.
  */
 export async function readUpTo(
-  body: ReadableStream<Uint8Array> | null,
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
   maxBytes: number,
   signal?: AbortSignal,
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; isCut: boolean }> {
@@ -13,7 +13,7 @@ export async function readUpTo(
   const stop = () => void reader.cancel().catch(() => {});
   if (signal?.aborted) stop();
   signal?.addEventListener("abort", stop, { once: true });
-  const pieces: Uint8Array[] = [];
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   try {
     while (size <= maxBytes) {
@@ -27,16 +27,6 @@ export async function readUpTo(
     signal?.removeEventListener("abort", stop);
   }
   if (size > maxBytes) await reader.cancel();
-  return { bytes: joined(pieces, Math.min(size, maxBytes)), isCut: size > maxBytes };
-}
-
-/** Returns the first bytes of pieces. */
-function joined(pieces: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece.subarray(0, size - at), at);
-    at += piece.length;
-  }
-  return bytes;
+  const whole = new Blob(pieces).slice(0, maxBytes);
+  return { bytes: new Uint8Array(await whole.arrayBuffer()), isCut: size > maxBytes };
 }

@@ -20,10 +20,10 @@ import type { RunChange } from "./state";
 import { clientToolOf, finishTool, shownContent } from "./tool-calls";
 import { requestCall } from "./tool-requests";
 
-// Client tools of Claude Code, and Publish, which the session has for it in the same way. The session requests a call from the caller as soon as it has the reply with the call. The
-// process asks for the result when it makes the call, and gets it as soon as it is there: also if the object was lost
-// meanwhile. If the process is lost, no new one is started before all results are there, and that one is told them. Call
-// functions that change something within a transaction.
+// Client tools of Claude Code, and Publish, which the session has for it in the same way. The session requests a call from
+// the caller as soon as it has the reply with the call. The process asks for the result when it makes the call, and gets it
+// as soon as it is there: also if the object was lost meanwhile. If the process is lost, no new one is started before all
+// results are there, and that one is told them. Call functions that change something within a transaction.
 
 /** Maximum number of characters of an input and of a result that a new process is told, and of all of them together. */
 const MAX_INPUT_CHARACTERS = 1_000;
